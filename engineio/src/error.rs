@@ -1,0 +1,87 @@
+//! Who erred, and how: what a client did that the protocol forbids, and why a session ended.
+
+use std::fmt;
+
+/// A rule of the Engine.IO protocol that a client broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Violation {
+    /// A packet without a type: an empty text frame, or nothing between two separators of a payload.
+    EmptyPacket,
+    /// The first character (or, in a binary packet of revision 3, byte) is none of the packet types.
+    UnknownPacketType(u8),
+    /// A `b` packet whose base64 can't be decoded.
+    Base64,
+    /// A text packet or text payload that is not UTF-8.
+    Utf8,
+    /// A POST with an empty body.
+    EmptyPayload,
+    /// A payload of revision 3 whose length prefix is not a number, or is missing.
+    PayloadLength,
+    /// A payload of revision 3 that ends before the length that it announced.
+    PayloadTruncated,
+    /// More packets in one payload than [`Config::max_packets`](crate::Config) allows.
+    TooManyPackets,
+    /// A heartbeat in the wrong direction: in revision 4 the server pings, in revision 3 the client.
+    HeartbeatDirection,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Violation::EmptyPacket => f.write_str("a packet without a type"),
+            Violation::UnknownPacketType(code) => write!(f, "unknown packet type {:?}", char::from(*code)),
+            Violation::Base64 => f.write_str("a binary packet that is not base64"),
+            Violation::Utf8 => f.write_str("a text packet that is not UTF-8"),
+            Violation::EmptyPayload => f.write_str("an empty payload"),
+            Violation::PayloadLength => f.write_str("a payload length that is not a number"),
+            Violation::PayloadTruncated => f.write_str("a payload that is shorter than it announces"),
+            Violation::TooManyPackets => f.write_str("too many packets in one payload"),
+            Violation::HeartbeatDirection => f.write_str("a heartbeat in the wrong direction"),
+        }
+    }
+}
+
+impl std::error::Error for Violation {}
+
+/// Why a session ended. [`as_str`](CloseReason::as_str) gives the reference implementation's words, which
+/// applications compare against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CloseReason {
+    /// The transport failed, or the client used it in a way that it can't recover from: an aborted or
+    /// overlapping request, a ping in the wrong direction, a broken WebSocket frame.
+    TransportError,
+    /// The client went away: it sent a close packet, or its WebSocket ended.
+    TransportClose,
+    /// The server ended the session while it ran over WebSocket.
+    ForcedClose,
+    /// The server ended the session while it ran over polling.
+    ForcedServerClose,
+    /// No sign of life within the heartbeat's time.
+    PingTimeout,
+    /// The client sent something that could not be decoded.
+    ParseError,
+    /// The server is stopping.
+    ServerShuttingDown,
+}
+
+impl CloseReason {
+    /// The reason in the words that socket.io uses, such as `"ping timeout"`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CloseReason::TransportError => "transport error",
+            CloseReason::TransportClose => "transport close",
+            CloseReason::ForcedClose => "forced close",
+            CloseReason::ForcedServerClose => "forced server close",
+            CloseReason::PingTimeout => "ping timeout",
+            CloseReason::ParseError => "parse error",
+            CloseReason::ServerShuttingDown => "server shutting down",
+        }
+    }
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

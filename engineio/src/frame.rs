@@ -1,0 +1,254 @@
+//! One encoded packet, shared by every session that is to send it.
+//!
+//! A broadcast to ten thousand sessions encodes once and clones ten thousand references. The bytes are laid
+//! out so that the common case, a WebSocket, writes them as they are: a frame header (RFC 6455, section 5.2;
+//! a server does not mask) directly in front of the packet. The rarer forms are made when first asked for
+//! and kept.
+//!
+//! ```text
+//!   ┌─ HEADROOM ──┬──────────────────────────┐
+//!   │ …  header   │ packet                   │
+//!   └────┬────────┴──────────────────────────┘
+//!        start    HEADROOM
+//! ```
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use base64::Engine as _;
+use bytes::Bytes;
+
+use crate::packet::{BASE64, Message, Packet, PacketType, Revision};
+
+/// Room for the longest header of an unmasked WebSocket frame: two bytes and a 64-bit length.
+const HEADROOM: usize = 10;
+
+const FIN_TEXT: u8 = 0x81;
+const FIN_BINARY: u8 = 0x82;
+
+/// One packet, encoded once. Cloning it is cheap and shares the bytes.
+#[derive(Clone)]
+pub struct Frame(Arc<Encoded>);
+
+struct Encoded {
+    bytes: Box<[u8]>,
+    start: usize,
+    binary: bool,
+    /// Of a binary packet: its base64 as revision 4 polling writes it, `b…`.
+    base64: OnceLock<Bytes>,
+    /// Of a binary packet: its WebSocket frame in revision 3, where a `0x04` stands before the bytes.
+    v3_websocket: OnceLock<Bytes>,
+    /// Of a text packet: its length in UTF-16 units, which prefixes it in a revision 3 payload.
+    utf16_len: OnceLock<usize>,
+}
+
+impl Frame {
+    /// A text message whose payload `write` appends to the buffer. `capacity` is a guess of its length in
+    /// bytes. What `write` appends must be UTF-8.
+    ///
+    /// # Errors
+    /// Whatever `write` returns.
+    pub fn text_with<E>(
+        capacity: usize,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<Frame, E> {
+        let mut bytes = Vec::with_capacity(HEADROOM + 1 + capacity);
+        bytes.extend_from_slice(&[0; HEADROOM]);
+        bytes.push(PacketType::Message.digit());
+        write(&mut bytes)?;
+        debug_assert!(std::str::from_utf8(&bytes[HEADROOM..]).is_ok(), "a text frame must be UTF-8");
+        Ok(Frame::seal(bytes, false))
+    }
+
+    /// A text message.
+    #[must_use]
+    pub fn text(payload: &str) -> Frame {
+        Frame::text_packet(PacketType::Message, payload)
+    }
+
+    /// A binary message.
+    #[must_use]
+    pub fn binary(payload: &[u8]) -> Frame {
+        let mut bytes = Vec::with_capacity(HEADROOM + payload.len());
+        bytes.extend_from_slice(&[0; HEADROOM]);
+        bytes.extend_from_slice(payload);
+        Frame::seal(bytes, true)
+    }
+
+    fn text_packet(kind: PacketType, payload: &str) -> Frame {
+        let mut bytes = Vec::with_capacity(HEADROOM + 1 + payload.len());
+        bytes.extend_from_slice(&[0; HEADROOM]);
+        bytes.push(kind.digit());
+        bytes.extend_from_slice(payload.as_bytes());
+        Frame::seal(bytes, false)
+    }
+
+    /// Writes the WebSocket header right-aligned into the headroom.
+    fn seal(mut bytes: Vec<u8>, binary: bool) -> Frame {
+        let header = websocket_header(binary, bytes.len() - HEADROOM);
+        let start = HEADROOM - header.len();
+        bytes[start..HEADROOM].copy_from_slice(&header);
+        Frame(Arc::new(Encoded {
+            bytes: bytes.into_boxed_slice(),
+            start,
+            binary,
+            base64: OnceLock::new(),
+            v3_websocket: OnceLock::new(),
+            utf16_len: OnceLock::new(),
+        }))
+    }
+
+    /// Whether this is a binary message.
+    #[must_use]
+    pub fn is_binary(&self) -> bool {
+        self.0.binary
+    }
+
+    /// The packet: a text packet with its digit, or the bare bytes of a binary message.
+    #[must_use]
+    pub fn packet(&self) -> &[u8] {
+        &self.0.bytes[HEADROOM..]
+    }
+
+    /// The whole WebSocket frame, header included, ready to be written.
+    #[must_use]
+    pub fn websocket(&self, revision: Revision) -> &[u8] {
+        match revision {
+            Revision::V3 if self.0.binary => self.0.v3_websocket.get_or_init(|| {
+                let packet = self.packet();
+                let mut bytes = websocket_header(true, packet.len() + 1).to_vec();
+                bytes.push(4);
+                bytes.extend_from_slice(packet);
+                bytes.into()
+            }),
+            _ => &self.0.bytes[self.0.start..],
+        }
+    }
+
+    /// A binary message as text, `b` and base64, as revision 4 writes it in a payload.
+    pub(crate) fn base64(&self) -> &[u8] {
+        self.0.base64.get_or_init(|| {
+            let mut text = String::with_capacity(1 + self.packet().len().div_ceil(3) * 4);
+            text.push('b');
+            BASE64.encode_string(self.packet(), &mut text);
+            text.into()
+        })
+    }
+
+    /// The length of a text packet in UTF-16 code units.
+    pub(crate) fn utf16_len(&self) -> usize {
+        *self.0.utf16_len.get_or_init(|| {
+            let packet = self.packet();
+            if packet.is_ascii() {
+                packet.len()
+            } else {
+                String::from_utf8_lossy(packet).encode_utf16().count()
+            }
+        })
+    }
+
+    /// What this frame counts against a session's byte budget: the packet's raw length and a fixed 64 bytes
+    /// for keeping it, so that a flood of empty packets is bounded as well.
+    #[must_use]
+    pub fn cost(&self) -> usize {
+        self.packet().len() + FRAME_OVERHEAD
+    }
+}
+
+/// What a queued frame costs beyond its bytes. See [`Frame::cost`].
+pub const FRAME_OVERHEAD: usize = 64;
+
+impl From<&Packet> for Frame {
+    fn from(packet: &Packet) -> Frame {
+        let payload = match packet {
+            Packet::Open(payload) | Packet::Ping(payload) | Packet::Pong(payload) => payload,
+            Packet::Message(Message::Text(payload)) => payload,
+            Packet::Message(Message::Binary(payload)) => return Frame::binary(payload),
+            Packet::Close | Packet::Upgrade | Packet::Noop => "",
+        };
+        Frame::text_packet(packet.kind(), payload)
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let packet = self.packet();
+        match std::str::from_utf8(packet) {
+            Ok(text) if !self.0.binary => write!(f, "Frame({text:?})"),
+            _ => write!(f, "Frame({packet:?})"),
+        }
+    }
+}
+
+/// The header of an unmasked, unfragmented frame: RFC 6455, section 5.2.
+fn websocket_header(binary: bool, len: usize) -> Header {
+    let mut header = [0; HEADROOM];
+    header[0] = if binary { FIN_BINARY } else { FIN_TEXT };
+    let used = if let Ok(len @ 0..126) = u8::try_from(len) {
+        header[1] = len;
+        2
+    } else if let Ok(len) = u16::try_from(len) {
+        header[1] = 126;
+        header[2..4].copy_from_slice(&len.to_be_bytes());
+        4
+    } else {
+        header[1] = 127;
+        header[2..10].copy_from_slice(&(len as u64).to_be_bytes());
+        10
+    };
+    Header { bytes: header, used }
+}
+
+struct Header {
+    bytes: [u8; HEADROOM],
+    used: usize,
+}
+
+impl std::ops::Deref for Header {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.used]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_websocket_header_stands_right_before_the_packet() {
+        assert_eq!(Frame::text("hi").websocket(Revision::V4), b"\x81\x034hi");
+        assert_eq!(Frame::text("hi").websocket(Revision::V3), b"\x81\x034hi");
+        assert_eq!(Frame::text("hi").packet(), b"4hi");
+        assert_eq!(Frame::from(&Packet::Noop).websocket(Revision::V4), b"\x81\x016");
+    }
+
+    #[test]
+    fn each_length_form_of_the_header_is_used_at_its_boundary() {
+        for (len, header) in [
+            (125, &[0x82, 125][..]),
+            (126, &[0x82, 126, 0, 126]),
+            (65_535, &[0x82, 126, 0xff, 0xff]),
+            (65_536, &[0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+        ] {
+            let frame = Frame::binary(&vec![7; len]);
+            let written = frame.websocket(Revision::V4);
+            assert_eq!(&written[..header.len()], header, "for {len} bytes");
+            assert_eq!(written.len(), header.len() + len);
+        }
+    }
+
+    #[test]
+    fn a_binary_packet_has_its_type_byte_in_revision_3() {
+        let frame = Frame::binary(&[1, 2, 3]);
+        assert_eq!(frame.websocket(Revision::V4), &[0x82, 3, 1, 2, 3]);
+        assert_eq!(frame.websocket(Revision::V3), &[0x82, 4, 4, 1, 2, 3]);
+    }
+
+    #[test]
+    fn utf16_units_count_an_astral_character_twice() {
+        assert_eq!(Frame::text("é").utf16_len(), 2);
+        assert_eq!(Frame::text("😀").utf16_len(), 3);
+    }
+}

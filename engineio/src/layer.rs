@@ -1,0 +1,116 @@
+//! The boundary between Engine.IO and what runs on it.
+//!
+//! A driver owns one [`Session`](crate::Session) and one [`Layer`]. It hands the layer what arrives; the
+//! layer answers through the session's [`Mailbox`]. Socket.IO is a layer, and so is a plain echo: both run
+//! on the same driver, and a simulator can drive either.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use crate::{CloseReason, Mailbox, Message, Query, Revision, Sid};
+
+/// Makes the layer of each new session.
+pub trait Application: Send + Sync + 'static {
+    /// What runs on one session.
+    type Layer: Layer + Send + 'static;
+
+    /// A session opened. Nothing has been sent to the client but the open packet.
+    fn open(&self, opened: Opened, now: Instant) -> Self::Layer;
+}
+
+/// What runs on one session. The session's driver calls it, never two calls at once.
+pub trait Layer {
+    /// A message arrived.
+    fn message(&mut self, message: Message, now: Instant);
+
+    /// Called after [`Mailbox::wake`], and once [`deadline`](Layer::deadline) has passed.
+    fn poll(&mut self, now: Instant);
+
+    /// When [`poll`](Layer::poll) is due at the latest.
+    fn deadline(&self) -> Option<Instant>;
+
+    /// The session ended; the last call.
+    fn closed(&mut self, reason: CloseReason);
+}
+
+/// A session that has just opened, as its layer sees it.
+#[derive(Debug)]
+pub struct Opened {
+    /// The session's id. It lets whoever knows it speak as the client, so it is a secret.
+    pub sid: Sid,
+    /// The protocol's revision.
+    pub revision: Revision,
+    /// Where to leave messages for the client.
+    pub mailbox: Arc<Mailbox>,
+    /// The request that opened the session.
+    pub handshake: Handshake,
+}
+
+/// The HTTP request that opened a session. It is kept for the session's lifetime, so it owns compact copies
+/// and pins nothing of the HTTP server's.
+#[derive(Clone, Debug)]
+pub struct Handshake {
+    /// When the request arrived.
+    pub time: SystemTime,
+    /// The peer's address; `None` on a Unix socket.
+    pub address: Option<SocketAddr>,
+    /// Whether the request came over TLS.
+    pub secure: bool,
+    /// Path and query of the request, as sent.
+    pub url: Box<str>,
+    /// The request's header fields.
+    pub headers: Headers,
+}
+
+impl Handshake {
+    /// The query parameters, percent-decoded, in the order sent.
+    #[must_use]
+    pub fn query(&self) -> Query<'_> {
+        Query::new(self.url.split_once('?').map_or("", |(_, query)| query))
+    }
+}
+
+/// Header fields in one allocation. Names are in lower case; bytes that are not UTF-8 are replaced.
+#[derive(Clone, Debug, Default)]
+pub struct Headers(Box<str>);
+
+impl Headers {
+    /// Copies the given fields.
+    pub fn new<'a>(fields: impl Iterator<Item = (&'a str, &'a [u8])>) -> Headers {
+        let mut lines = String::new();
+        for (name, value) in fields {
+            lines.push_str(&name.to_ascii_lowercase());
+            lines.push(':');
+            // A field value holds no line break (RFC 9110, section 5.5), so one can end the line.
+            lines.extend(String::from_utf8_lossy(value).chars().filter(|c| *c != '\n'));
+            lines.push('\n');
+        }
+        Headers(lines.into_boxed_str())
+    }
+
+    /// The first field of that name, without regard to case.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// All fields as names and values, in the order sent.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.lines().filter_map(|line| line.split_once(':'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_found_without_regard_to_case() {
+        let headers = Headers::new([("Host", &b"a:1"[..]), ("X-Odd", b"\xff")].into_iter());
+        assert_eq!(headers.get("HOST"), Some("a:1"));
+        assert_eq!(headers.get("x-odd"), Some("\u{fffd}"));
+        assert_eq!(headers.get("x-none"), None);
+        assert_eq!(headers.iter().count(), 2);
+    }
+}

@@ -1,0 +1,230 @@
+//! What everyone else may leave for a session's driver.
+//!
+//! A session belongs to one task, its driver. The rest of the program holds its [`Mailbox`]: a queue of
+//! frames under a byte budget, a request to close, and one waker. It is a mutex and a few words rather than
+//! a channel, since an empty channel costs more memory than the rest of an idle session.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::task::{Context, Poll, Waker};
+
+use parking_lot::Mutex;
+
+use crate::{CloseReason, Frame};
+
+/// A session's queue and doorbell. Everyone may hold it in an `Arc`; only the driver takes from it.
+pub struct Mailbox {
+    budget: usize,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    frames: VecDeque<Frame>,
+    /// The cost of the frames above and of those that the driver has taken but not yet written.
+    cost: usize,
+    /// Whether the transport could write at once when the driver last went to sleep.
+    writable: bool,
+    close: Option<CloseReason>,
+    closed: bool,
+    /// Something changed since the driver last looked.
+    rung: bool,
+    driver: Option<Waker>,
+    /// Senders that wait for room; nearly always none.
+    waiting: Vec<Waker>,
+}
+
+/// Why a mailbox did not take a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendError {
+    /// More than the session's byte budget waits to be sent. Nothing was queued.
+    Full,
+    /// The session is over. Nothing was queued.
+    Closed,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SendError::Full => "the client's send queue is full",
+            SendError::Closed => "the client is disconnected",
+        })
+    }
+}
+
+impl std::error::Error for SendError {}
+
+/// # For everyone
+impl Mailbox {
+    /// A mailbox that admits messages while less than `budget` bytes wait (see [`Frame::cost`]).
+    #[must_use]
+    pub fn new(budget: usize) -> Mailbox {
+        Mailbox { budget, queue: Mutex::default() }
+    }
+
+    /// Queues the frames of one message together, so that nothing gets between them. A message is admitted
+    /// whole while the queue is under its budget, however large it is itself.
+    ///
+    /// # Errors
+    /// [`SendError::Full`] over the budget and [`SendError::Closed`] after the end; nothing is queued then.
+    pub fn push(&self, frames: &[Frame]) -> Result<(), SendError> {
+        let mut queue = self.queue.lock();
+        if queue.closed || queue.close.is_some() {
+            return Err(SendError::Closed);
+        }
+        if queue.cost >= self.budget {
+            return Err(SendError::Full);
+        }
+        queue.append(frames);
+        queue.ring();
+        Ok(())
+    }
+
+    /// Queues a message only if it can be written at once: nothing else waits, and the transport is ready.
+    /// Says whether it was queued.
+    pub fn push_volatile(&self, frames: &[Frame]) -> bool {
+        let mut queue = self.queue.lock();
+        let now = queue.writable && queue.cost == 0 && !queue.closed && queue.close.is_none();
+        if now {
+            queue.append(frames);
+            queue.ring();
+        }
+        now
+    }
+
+    /// Asks the driver to end the session once what is queued has been sent. The first reason stands.
+    pub fn close(&self, reason: CloseReason) {
+        let mut queue = self.queue.lock();
+        if !queue.closed && queue.close.is_none() {
+            queue.close = Some(reason);
+            queue.ring();
+        }
+    }
+
+    /// Wakes the driver, which then asks the layer above what it has to do.
+    pub fn wake(&self) {
+        self.queue.lock().ring();
+    }
+
+    /// Whether the session is over, or about to be.
+    pub fn is_closed(&self) -> bool {
+        let queue = self.queue.lock();
+        queue.closed || queue.close.is_some()
+    }
+
+    /// Ready as soon as [`push`](Mailbox::push) would not answer [`SendError::Full`].
+    ///
+    /// # Errors
+    /// [`SendError::Closed`] after the end.
+    pub fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+        let mut queue = self.queue.lock();
+        if queue.closed || queue.close.is_some() {
+            return Poll::Ready(Err(SendError::Closed));
+        }
+        if queue.cost < self.budget {
+            return Poll::Ready(Ok(()));
+        }
+        if !queue.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            queue.waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+}
+
+/// # For the driver alone
+impl Mailbox {
+    /// Queues a packet of the protocol itself, such as a ping: never refused.
+    pub fn push_control(&self, frame: Frame) {
+        let mut queue = self.queue.lock();
+        queue.cost += frame.cost();
+        queue.frames.push_back(frame);
+        queue.rung = true;
+    }
+
+    /// Ready when something was left since the last call. `writable` says whether the transport could write
+    /// at once, for [`push_volatile`](Mailbox::push_volatile).
+    pub fn poll_rung(&self, cx: &mut Context<'_>, writable: bool) -> Poll<()> {
+        let mut queue = self.queue.lock();
+        queue.writable = writable;
+        if std::mem::take(&mut queue.rung) {
+            return Poll::Ready(());
+        }
+        match &mut queue.driver {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+
+    /// Moves all queued frames to the end of `taken`. They count against the budget until
+    /// [`written`](Mailbox::written).
+    pub fn take(&self, taken: &mut VecDeque<Frame>) {
+        let mut queue = self.queue.lock();
+        if taken.is_empty() {
+            std::mem::swap(&mut queue.frames, taken);
+        } else {
+            taken.append(&mut queue.frames);
+        }
+    }
+
+    /// Whether frames wait to be taken.
+    pub fn has_frames(&self) -> bool {
+        !self.queue.lock().frames.is_empty()
+    }
+
+    /// Gives back the cost of frames that were written.
+    pub fn written(&self, cost: usize) {
+        let mut queue = self.queue.lock();
+        queue.cost -= cost;
+        if queue.cost < self.budget {
+            queue.release_waiting();
+        }
+    }
+
+    /// The reason of a requested close, once.
+    pub fn take_close(&self) -> Option<CloseReason> {
+        let mut queue = self.queue.lock();
+        let reason = queue.close.take();
+        queue.closed |= reason.is_some();
+        reason
+    }
+
+    /// Refuses further messages: the session has ended. What is queued may still be taken.
+    pub fn shut(&self) {
+        let mut queue = self.queue.lock();
+        queue.closed = true;
+        queue.release_waiting();
+    }
+}
+
+impl Queue {
+    fn append(&mut self, frames: &[Frame]) {
+        self.cost += frames.iter().map(Frame::cost).sum::<usize>();
+        self.frames.extend(frames.iter().cloned());
+    }
+
+    fn ring(&mut self) {
+        if !std::mem::replace(&mut self.rung, true)
+            && let Some(waker) = &self.driver
+        {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn release_waiting(&mut self) {
+        for waker in self.waiting.drain(..) {
+            waker.wake();
+        }
+    }
+}
+
+impl fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let queue = self.queue.lock();
+        f.debug_struct("Mailbox")
+            .field("frames", &queue.frames.len())
+            .field("cost", &queue.cost)
+            .field("closed", &queue.closed)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,265 @@
+//! Engine.IO packets: their codes, and the two ways in which one packet is written.
+//!
+//! A packet is a type and an optional payload. As text it is the type's digit followed by the payload. As
+//! binary it can only be a message: revision 4 sends the bytes bare and lets the transport mark them as
+//! binary, revision 3 puts the byte `0x04` in front of them.
+//! (Engine.IO protocol, "Packet encoding".)
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use crate::Violation;
+
+/// Standard base64. What we write is padded; clients that leave the padding out are understood too.
+pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// A revision of the Engine.IO protocol, the `EIO` parameter of a handshake.
+///
+/// The two differ in how payloads and binary packets are encoded and in who sends the pings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Revision {
+    /// `EIO=3`: socket.io clients 1 and 2.
+    V3,
+    /// `EIO=4`: socket.io clients 3 and 4.
+    V4,
+}
+
+impl Revision {
+    /// The revision's number, as the `EIO` parameter has it.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            Revision::V3 => 3,
+            Revision::V4 => 4,
+        }
+    }
+}
+
+/// The code of a packet: the first character of its text form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum PacketType {
+    /// `0`: the server's answer to a handshake.
+    Open = b'0',
+    /// `1`: this session ends.
+    Close = b'1',
+    /// `2`: a heartbeat that wants a pong. The server sends it in revision 4, the client in revision 3.
+    Ping = b'2',
+    /// `3`: the answer to a ping.
+    Pong = b'3',
+    /// `4`: what the layer above sends.
+    Message = b'4',
+    /// `5`: a probed WebSocket takes over from polling.
+    Upgrade = b'5',
+    /// `6`: nothing; it lets a parked poll go.
+    Noop = b'6',
+}
+
+impl PacketType {
+    /// The type that a packet's first character names.
+    #[must_use]
+    pub fn from_digit(digit: u8) -> Option<PacketType> {
+        Some(match digit {
+            b'0' => PacketType::Open,
+            b'1' => PacketType::Close,
+            b'2' => PacketType::Ping,
+            b'3' => PacketType::Pong,
+            b'4' => PacketType::Message,
+            b'5' => PacketType::Upgrade,
+            b'6' => PacketType::Noop,
+            _ => return None,
+        })
+    }
+
+    /// The packet's first character.
+    #[must_use]
+    pub fn digit(self) -> u8 {
+        self as u8
+    }
+}
+
+/// What the layer above sends and receives: the payload of a packet of type 4.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Message {
+    /// A text message.
+    Text(ByteString),
+    /// A binary message.
+    Binary(Bytes),
+}
+
+impl Message {
+    /// The length of the payload in bytes, without the packet's type.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Message::Text(text) => text.len(),
+            Message::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether the payload is empty.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Message::Text(text) => write!(f, "Text({text:?})"),
+            Message::Binary(bytes) => write!(f, "Binary({bytes:?})"),
+        }
+    }
+}
+
+/// One Engine.IO packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Packet {
+    /// The open packet with its JSON; only servers send it.
+    Open(ByteString),
+    /// The other side closes.
+    Close,
+    /// A ping with its payload: empty, or `probe` on a WebSocket that is being probed.
+    Ping(ByteString),
+    /// A pong with its payload, which repeats the ping's.
+    Pong(ByteString),
+    /// A message for the layer above.
+    Message(Message),
+    /// The probed WebSocket takes over.
+    Upgrade,
+    /// Nothing.
+    Noop,
+}
+
+impl Packet {
+    /// Reads a packet from its text form: a WebSocket text frame, or one packet of a text payload.
+    ///
+    /// `b` introduces a binary message in base64, with the type's digit after it in revision 3 (`b4…`) and
+    /// without one in revision 4 (`b…`). The payload of a message shares `text`'s memory.
+    ///
+    /// # Errors
+    /// [`Violation::EmptyPacket`], [`Violation::UnknownPacketType`] or [`Violation::Base64`].
+    pub fn decode_text(text: &ByteString, revision: Revision) -> Result<Packet, Violation> {
+        let first = *text.as_bytes().first().ok_or(Violation::EmptyPacket)?;
+        if first == b'b' {
+            return decode_base64(&text[1..], revision);
+        }
+        let kind = PacketType::from_digit(first).ok_or(Violation::UnknownPacketType(first))?;
+        let payload = || text.slice_ref(&text[1..]);
+        Ok(match kind {
+            PacketType::Open => Packet::Open(payload()),
+            PacketType::Close => Packet::Close,
+            PacketType::Ping => Packet::Ping(payload()),
+            PacketType::Pong => Packet::Pong(payload()),
+            PacketType::Message => Packet::Message(Message::Text(payload())),
+            PacketType::Upgrade => Packet::Upgrade,
+            PacketType::Noop => Packet::Noop,
+        })
+    }
+
+    /// Reads a packet from its binary form: a WebSocket binary frame, or a binary entry of a revision 3
+    /// payload. The payload shares `bytes`' memory.
+    ///
+    /// # Errors
+    /// In revision 3, [`Violation::EmptyPacket`] or [`Violation::UnknownPacketType`]: its binary packets
+    /// start with the type as a byte. In revision 4 anything is a message.
+    pub fn decode_binary(bytes: &Bytes, revision: Revision) -> Result<Packet, Violation> {
+        match revision {
+            Revision::V4 => Ok(Packet::Message(Message::Binary(bytes.clone()))),
+            Revision::V3 => match bytes.first() {
+                None => Err(Violation::EmptyPacket),
+                Some(4) => Ok(Packet::Message(Message::Binary(bytes.slice(1..)))),
+                Some(&code) => Err(Violation::UnknownPacketType(code)),
+            },
+        }
+    }
+
+    /// The packet's type.
+    #[must_use]
+    pub fn kind(&self) -> PacketType {
+        match self {
+            Packet::Open(_) => PacketType::Open,
+            Packet::Close => PacketType::Close,
+            Packet::Ping(_) => PacketType::Ping,
+            Packet::Pong(_) => PacketType::Pong,
+            Packet::Message(_) => PacketType::Message,
+            Packet::Upgrade => PacketType::Upgrade,
+            Packet::Noop => PacketType::Noop,
+        }
+    }
+}
+
+fn decode_base64(text: &str, revision: Revision) -> Result<Packet, Violation> {
+    let encoded = match revision {
+        Revision::V4 => text,
+        Revision::V3 => match text.as_bytes().first() {
+            None => return Err(Violation::EmptyPacket),
+            Some(b'4') => &text[1..],
+            Some(&code) => return Err(Violation::UnknownPacketType(code)),
+        },
+    };
+    let bytes = BASE64.decode(encoded).map_err(|_| Violation::Base64)?;
+    Ok(Packet::Message(Message::Binary(bytes.into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &'static str, revision: Revision) -> Result<Packet, Violation> {
+        Packet::decode_text(&ByteString::from_static(text), revision)
+    }
+
+    fn binary(bytes: &'static [u8]) -> Packet {
+        Packet::Message(Message::Binary(Bytes::from_static(bytes)))
+    }
+
+    #[test]
+    fn a_text_packet_is_a_digit_and_its_payload() {
+        assert_eq!(text("1", Revision::V4), Ok(Packet::Close));
+        assert_eq!(text("2probe", Revision::V4), Ok(Packet::Ping("probe".into())));
+        assert_eq!(text("3", Revision::V3), Ok(Packet::Pong("".into())));
+        assert_eq!(text("4héé", Revision::V4), Ok(Packet::Message(Message::Text("héé".into()))));
+        assert_eq!(text("5", Revision::V4), Ok(Packet::Upgrade));
+        assert_eq!(text("6", Revision::V4), Ok(Packet::Noop));
+    }
+
+    #[test]
+    fn an_unknown_or_missing_type_is_named() {
+        assert_eq!(text("", Revision::V4), Err(Violation::EmptyPacket));
+        assert_eq!(text("7", Revision::V4), Err(Violation::UnknownPacketType(b'7')));
+        assert_eq!(text("éaaaa", Revision::V4), Err(Violation::UnknownPacketType(0xc3)));
+    }
+
+    #[test]
+    fn base64_has_no_type_digit_in_revision_4_and_one_in_revision_3() {
+        assert_eq!(text("bAQID", Revision::V4), Ok(binary(&[1, 2, 3])));
+        assert_eq!(text("b4OHi", Revision::V4), Ok(binary(&[0xe0, 0xe1, 0xe2])));
+        assert_eq!(text("b4AQID", Revision::V3), Ok(binary(&[1, 2, 3])));
+        assert_eq!(text("bAQ", Revision::V4), Ok(binary(&[1])), "padding may be left out");
+        assert_eq!(text("b", Revision::V4), Ok(binary(&[])));
+        assert_eq!(text("b!", Revision::V4), Err(Violation::Base64));
+        assert_eq!(text("b2AQID", Revision::V3), Err(Violation::UnknownPacketType(b'2')));
+    }
+
+    #[test]
+    fn a_binary_packet_carries_its_type_in_revision_3_alone() {
+        let bytes = Bytes::from_static(&[4, 1, 2]);
+        assert_eq!(Packet::decode_binary(&bytes, Revision::V4), Ok(binary(&[4, 1, 2])));
+        assert_eq!(Packet::decode_binary(&bytes, Revision::V3), Ok(binary(&[1, 2])));
+        assert_eq!(
+            Packet::decode_binary(&Bytes::from_static(&[9]), Revision::V3),
+            Err(Violation::UnknownPacketType(9))
+        );
+        assert_eq!(Packet::decode_binary(&Bytes::new(), Revision::V3), Err(Violation::EmptyPacket));
+    }
+}
