@@ -1,9 +1,74 @@
-//! temp
-mod error; mod frame; mod layer; mod mailbox; mod packet; mod sid; mod query;
+//! The Engine.IO protocol, revisions 3 and 4, without IO.
+//!
+//! Bytes, packets and instants go in; packets, deadlines and events come out. There are no sockets here, no
+//! tasks and no clock, so every rule of the protocol can be tested in virtual time.
+//!
+//! ```text
+//!                          the layer above: Socket.IO, an echo …
+//!                    Layer::message ▲              │ Mailbox::push
+//!                 ┌─────────────────┴──────────────▼────────────────────┐
+//!   Route::find   │ Session                       Mailbox               │  one driver
+//!   Refusal       │  handle(now, Input) ─▶ Output  frames under a budget│  owns both
+//!                 └─────────────────▲──────────────┬────────────────────┘
+//!                     Packet decode │              │ Frame, encoded once
+//!                     Payload       │              ▼ Payload
+//!                          the wires: HTTP and WebSocket
+//! ```
+//!
+//! | module | is |
+//! |---|---|
+//! | [`Packet`], [`Message`] | codes 0 to 6 in text and binary |
+//! | [`Frame`] | one encoded packet, shared by all that send it |
+//! | [`PayloadFormat`] | many packets in one HTTP body |
+//! | [`Route`], [`Refusal`], [`open_packet`] | the handshake |
+//! | [`Session`] | the state machine: polls, probe, upgrade, heartbeat, end |
+//! | [`Mailbox`] | what others may leave for a session's driver |
+//! | [`Application`], [`Layer`] | the boundary to what runs on a session |
+//!
+//! A session's way from the handshake to a poll's answer:
+//!
+//! ```
+//! use std::{sync::Arc, time::Instant};
+//! use engineio::{Answer, Config, Input, Method, Output, Query, Route, Session, Transport};
+//!
+//! let config = Arc::new(Config::default());
+//! let query = Query::new("EIO=4&transport=polling");
+//! let Ok(Route::Open { transport, format }) = Route::find(&config, Method::Get, query, false, |_| None)
+//! else {
+//!     panic!("a handshake");
+//! };
+//!
+//! let now = Instant::now();
+//! let mut session = Session::new(config.clone(), format.revision, transport, now);
+//! let mut out = Vec::new();
+//! session.handle(now, Input::PollOpened { queued: false }, &mut out);
+//! assert!(session.is_parked() && out.is_empty());
+//!
+//! session.handle(now, Input::Queued, &mut out);
+//! assert_eq!(out, [Output::Answer(Answer::Queued)]);
+//! assert_eq!(session.deadline(), Some(now + config.ping_interval));
+//! ```
+
+mod config;
+mod error;
+mod frame;
+mod handshake;
+mod layer;
+mod mailbox;
+mod packet;
+mod payload;
+mod query;
+mod session;
+mod sid;
+
+pub use config::Config;
 pub use error::{CloseReason, Violation};
 pub use frame::{FRAME_OVERHEAD, Frame};
+pub use handshake::{Known, Method, Refusal, Route, Transport, open_packet};
 pub use layer::{Application, Handshake, Headers, Layer, Opened};
 pub use mailbox::{Mailbox, SendError};
 pub use packet::{Message, Packet, PacketType, Revision};
+pub use payload::{Payload, PayloadFormat};
 pub use query::Query;
+pub use session::{Answer, Input, Output, Session};
 pub use sid::Sid;

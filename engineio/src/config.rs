@@ -1,0 +1,83 @@
+//! What can be set about the protocol.
+
+use std::time::Duration;
+
+use crate::{Revision, Transport};
+
+/// Settings of the protocol. Each session shares one `Arc` of them.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Time between a pong and the next ping; 25 s by default. In revision 3 it is the client that pings.
+    pub ping_interval: Duration,
+    /// Time that a pong may take before the session ends; 20 s by default.
+    pub ping_timeout: Duration,
+    /// Time from the opening of a probing WebSocket to its `5`; 10 s by default. Later the WebSocket is
+    /// dropped and polling goes on.
+    pub upgrade_timeout: Duration,
+    /// Time that a session which the server has closed waits for the poll that tells the client; 5 s by
+    /// default.
+    pub close_timeout: Duration,
+    /// The longest body of a POST and the longest WebSocket message, in bytes; 1,000,000 by default. The
+    /// open packet tells the client, and poll answers are cut at it.
+    pub max_payload: usize,
+    /// The most packets in one payload; 4,096 by default.
+    pub max_packets: usize,
+    /// The bytes that may wait to be sent to one client, each frame counted as its length and
+    /// [`FRAME_OVERHEAD`](crate::FRAME_OVERHEAD); 1,000,000 by default.
+    pub send_budget: usize,
+    /// Whether `EIO=3` is spoken; yes by default.
+    pub revision_3: bool,
+    /// Whether `EIO=4` is spoken; yes by default.
+    pub revision_4: bool,
+    /// Whether a session can begin with polling; yes by default.
+    pub polling: bool,
+    /// Whether a session can use WebSocket; yes by default.
+    pub websocket: bool,
+    /// Whether a polling session may upgrade; yes by default.
+    pub allow_upgrades: bool,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            ping_interval: Duration::from_secs(25),
+            ping_timeout: Duration::from_secs(20),
+            upgrade_timeout: Duration::from_secs(10),
+            close_timeout: Duration::from_secs(5),
+            max_payload: 1_000_000,
+            max_packets: 4_096,
+            send_budget: 1_000_000,
+            revision_3: true,
+            revision_4: true,
+            polling: true,
+            websocket: true,
+            allow_upgrades: true,
+        }
+    }
+}
+
+impl Config {
+    /// Whether that revision is spoken.
+    #[must_use]
+    pub fn speaks(&self, revision: Revision) -> bool {
+        match revision {
+            Revision::V3 => self.revision_3,
+            Revision::V4 => self.revision_4,
+        }
+    }
+
+    /// Whether that transport is offered.
+    #[must_use]
+    pub fn offers(&self, transport: Transport) -> bool {
+        match transport {
+            Transport::Polling => self.polling,
+            Transport::WebSocket => self.websocket,
+        }
+    }
+
+    /// Whether a session on `transport` may move to a WebSocket: what the open packet's `upgrades` says.
+    #[must_use]
+    pub fn upgrades(&self, transport: Transport) -> bool {
+        transport == Transport::Polling && self.websocket && self.allow_upgrades
+    }
+}

@@ -1,0 +1,352 @@
+//! Many packets in one HTTP body: the payloads of long polling.
+//!
+//! | | revision 4 | revision 3 |
+//! |---|---|---|
+//! | text | packets joined by `\x1e` | `<length>:<packet>`, the length in UTF-16 code units |
+//! | binary | `b` and base64 | the same with `b4`; or the binary form below |
+//!
+//! The binary form of revision 3, for clients that did not ask for `b64`, is `00` (text) or `01` (binary),
+//! the length in bytes as decimal digits of one byte each (0 to 9, not ASCII), `ff`, and the packet.
+
+use std::collections::VecDeque;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use bytestring::ByteString;
+
+use crate::packet::Packet;
+use crate::{Frame, Revision, Violation};
+
+/// Between two packets of a revision 4 payload.
+const SEPARATOR: u8 = 0x1e;
+
+/// One encoded payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Payload {
+    /// Text, to be sent as `text/plain; charset=UTF-8`.
+    Text(Bytes),
+    /// The binary form of revision 3, to be sent as `application/octet-stream`.
+    Binary(Bytes),
+}
+
+impl Payload {
+    /// The bytes of the body.
+    #[must_use]
+    pub fn as_bytes(&self) -> &Bytes {
+        match self {
+            Payload::Text(bytes) | Payload::Binary(bytes) => bytes,
+        }
+    }
+}
+
+/// How a session's polls encode their payloads: its revision and, in revision 3, whether the client asked
+/// for base64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PayloadFormat {
+    /// The session's revision.
+    pub revision: Revision,
+    /// Whether `b64` stood in the handshake's query, with any value but the empty one.
+    pub base64: bool,
+}
+
+impl PayloadFormat {
+    /// Takes packets from the front of `frames` and encodes them. It stops before the packet with which the
+    /// body would grow over `limit` bytes; a single larger packet goes alone.
+    pub fn encode(self, frames: &mut VecDeque<Frame>, limit: usize) -> Payload {
+        match self.revision {
+            Revision::V4 => Payload::Text(encode_v4(frames, limit)),
+            Revision::V3 if !self.base64 && frames.iter().any(Frame::is_binary) => {
+                Payload::Binary(encode_v3_binary(frames, limit))
+            }
+            Revision::V3 => Payload::Text(encode_v3_text(frames, limit)),
+        }
+    }
+
+    /// Reads the packets of a POST's body. `binary` says whether it came as `application/octet-stream`.
+    ///
+    /// The packets before a broken one are returned as well: what a client sent in order is delivered in
+    /// order, and the violation follows.
+    pub fn decode(self, body: &Bytes, binary: bool, limit: usize) -> (Vec<Packet>, Option<Violation>) {
+        let mut packets = Vec::new();
+        let violation = match self.revision {
+            Revision::V4 => decode_v4(body, limit, &mut packets),
+            Revision::V3 if binary => decode_v3_binary(body, limit, &mut packets),
+            Revision::V3 => decode_v3_text(body, limit, &mut packets),
+        };
+        (packets, violation.err())
+    }
+}
+
+/// Takes frames while `size` of them all stays within `limit`, at least one.
+fn take_batch(
+    frames: &mut VecDeque<Frame>,
+    limit: usize,
+    size: impl Fn(&Frame) -> usize,
+) -> (Vec<Frame>, usize) {
+    let mut total = 0;
+    let mut count = 0;
+    for frame in frames.iter() {
+        let next = size(frame);
+        if count > 0 && total + next > limit {
+            break;
+        }
+        total += next;
+        count += 1;
+    }
+    (frames.drain(..count).collect(), total)
+}
+
+fn encode_v4(frames: &mut VecDeque<Frame>, limit: usize) -> Bytes {
+    // A separator stands before each packet but the first; counting it for all errs on the safe side.
+    let base64_len = |frame: &Frame| 1 + frame.packet().len().div_ceil(3) * 4;
+    let len = |frame: &Frame| if frame.is_binary() { base64_len(frame) } else { frame.packet().len() };
+    let (batch, total) = take_batch(frames, limit, |frame| 1 + len(frame));
+    let mut body = BytesMut::with_capacity(total);
+    for (index, frame) in batch.iter().enumerate() {
+        if index > 0 {
+            body.put_u8(SEPARATOR);
+        }
+        body.put_slice(if frame.is_binary() { frame.base64() } else { frame.packet() });
+    }
+    body.freeze()
+}
+
+fn encode_v3_text(frames: &mut VecDeque<Frame>, limit: usize) -> Bytes {
+    // The base64 form is `b4` and base64: one character more than in revision 4.
+    let len = |frame: &Frame| {
+        if frame.is_binary() { 2 + frame.packet().len().div_ceil(3) * 4 } else { frame.packet().len() }
+    };
+    let (batch, total) = take_batch(frames, limit, |frame| LENGTH_PREFIX + len(frame));
+    let mut body = BytesMut::with_capacity(total);
+    for frame in &batch {
+        if frame.is_binary() {
+            body.put_slice(format!("{}:b4", len(frame)).as_bytes());
+            body.put_slice(&frame.base64()[1..]);
+        } else {
+            body.put_slice(format!("{}:", frame.utf16_len()).as_bytes());
+            body.put_slice(frame.packet());
+        }
+    }
+    body.freeze()
+}
+
+/// What a length prefix is counted as when a body is cut: seven digits and a colon.
+const LENGTH_PREFIX: usize = 8;
+
+fn encode_v3_binary(frames: &mut VecDeque<Frame>, limit: usize) -> Bytes {
+    let (batch, total) = take_batch(frames, limit, |frame| LENGTH_PREFIX + 2 + frame.packet().len());
+    let mut body = BytesMut::with_capacity(total);
+    for frame in &batch {
+        let binary = frame.is_binary();
+        // Text entries are counted in bytes here, unlike in the text form.
+        let len = frame.packet().len() + usize::from(binary);
+        body.put_u8(u8::from(binary));
+        body.put_slice(&len.to_string().bytes().map(|digit| digit - b'0').collect::<Vec<u8>>());
+        body.put_u8(0xff);
+        if binary {
+            body.put_u8(4);
+        }
+        body.put_slice(frame.packet());
+    }
+    body.freeze()
+}
+
+fn utf8(bytes: &Bytes) -> Result<ByteString, Violation> {
+    ByteString::try_from(bytes.clone()).map_err(|_| Violation::Utf8)
+}
+
+fn admit(packets: &mut Vec<Packet>, packet: Packet, limit: usize) -> Result<(), Violation> {
+    if packets.len() == limit {
+        return Err(Violation::TooManyPackets);
+    }
+    packets.push(packet);
+    Ok(())
+}
+
+fn decode_v4(body: &Bytes, limit: usize, packets: &mut Vec<Packet>) -> Result<(), Violation> {
+    if body.is_empty() {
+        return Err(Violation::EmptyPayload);
+    }
+    let mut start = 0;
+    for end in memchr::memchr_iter(SEPARATOR, body).chain([body.len()]) {
+        let text = utf8(&body.slice(start..end))?;
+        admit(packets, Packet::decode_text(&text, Revision::V4)?, limit)?;
+        start = end + 1;
+    }
+    Ok(())
+}
+
+fn decode_v3_text(body: &Bytes, limit: usize, packets: &mut Vec<Packet>) -> Result<(), Violation> {
+    if body.is_empty() {
+        return Err(Violation::EmptyPayload);
+    }
+    let text = utf8(body)?;
+    let mut rest = &text[..];
+    while !rest.is_empty() {
+        let (digits, after) = rest.split_once(':').ok_or(Violation::PayloadLength)?;
+        let end =
+            utf16_prefix(after, decimal(digits.as_bytes(), b'0')?).ok_or(Violation::PayloadTruncated)?;
+        let packet = Packet::decode_text(&text.slice_ref(&after[..end]), Revision::V3)?;
+        admit(packets, packet, limit)?;
+        rest = &after[end..];
+    }
+    Ok(())
+}
+
+/// The bytes that the first `units` UTF-16 code units of `text` take up; `None` if there are fewer, or if
+/// they end inside a character.
+fn utf16_prefix(text: &str, units: usize) -> Option<usize> {
+    if text.as_bytes().get(..units).is_some_and(<[u8]>::is_ascii) {
+        return Some(units);
+    }
+    let mut left = units;
+    for (at, character) in text.char_indices() {
+        if left == 0 {
+            return Some(at);
+        }
+        left = left.checked_sub(character.len_utf16())?;
+    }
+    (left == 0).then_some(text.len())
+}
+
+fn decode_v3_binary(body: &Bytes, limit: usize, packets: &mut Vec<Packet>) -> Result<(), Violation> {
+    if body.is_empty() {
+        return Err(Violation::EmptyPayload);
+    }
+    let mut rest = body.clone();
+    while !rest.is_empty() {
+        // A length of more than ten digits is over any limit; not finding the mark there is an error too.
+        let mark = memchr::memchr(0xff, &rest[..rest.len().min(12)]).ok_or(Violation::PayloadLength)?;
+        let len = decimal(rest.get(1..mark).unwrap_or_default(), 0)?;
+        let entry = mark + 1..mark.saturating_add(1).saturating_add(len);
+        if entry.end > rest.len() {
+            return Err(Violation::PayloadTruncated);
+        }
+        let bytes = rest.slice(entry.clone());
+        let packet = match rest[0] {
+            0 => Packet::decode_text(&utf8(&bytes)?, Revision::V3)?,
+            1 => Packet::decode_binary(&bytes, Revision::V3)?,
+            other => return Err(Violation::UnknownPacketType(other)),
+        };
+        admit(packets, packet, limit)?;
+        rest = rest.slice(entry.end..);
+    }
+    Ok(())
+}
+
+/// A decimal number of digits from `zero` on: ASCII, or the bare values of the binary form.
+fn decimal(digits: &[u8], zero: u8) -> Result<usize, Violation> {
+    if digits.is_empty() || digits.len() > 10 {
+        return Err(Violation::PayloadLength);
+    }
+    digits.iter().try_fold(0, |value: usize, digit| match digit.wrapping_sub(zero) {
+        digit @ 0..=9 => Ok(value * 10 + usize::from(digit)),
+        _ => Err(Violation::PayloadLength),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Message;
+
+    const V4: PayloadFormat = PayloadFormat { revision: Revision::V4, base64: false };
+    const V3: PayloadFormat = PayloadFormat { revision: Revision::V3, base64: false };
+    const V3_BASE64: PayloadFormat = PayloadFormat { revision: Revision::V3, base64: true };
+
+    fn encode(format: PayloadFormat, frames: &[Frame], limit: usize) -> (Payload, usize) {
+        let mut queue: VecDeque<Frame> = frames.iter().cloned().collect();
+        let payload = format.encode(&mut queue, limit);
+        (payload, queue.len())
+    }
+
+    fn all(format: PayloadFormat, frames: &[Frame]) -> Payload {
+        encode(format, frames, usize::MAX).0
+    }
+
+    fn text(text: &str) -> Packet {
+        Packet::Message(Message::Text(text.into()))
+    }
+
+    fn binary(bytes: &'static [u8]) -> Packet {
+        Packet::Message(Message::Binary(Bytes::from_static(bytes)))
+    }
+
+    fn decode(format: PayloadFormat, body: &'static [u8], octets: bool) -> (Vec<Packet>, Option<Violation>) {
+        format.decode(&Bytes::from_static(body), octets, 4_096)
+    }
+
+    #[test]
+    fn revision_4_joins_packets_with_a_record_separator() {
+        let frames = [Frame::text("hé"), Frame::from(&Packet::Noop), Frame::binary(&[1, 2, 3])];
+        let body = "4hé\u{1e}6\u{1e}bAQID".as_bytes();
+        assert_eq!(all(V4, &frames), Payload::Text(Bytes::from_static(body)));
+        assert_eq!(decode(V4, body, false), (vec![text("hé"), Packet::Noop, binary(&[1, 2, 3])], None));
+    }
+
+    #[test]
+    fn revision_3_counts_text_in_utf16_units() {
+        let frames = [Frame::text("hé"), Frame::text("😀")];
+        let body = "3:4hé3:4😀".as_bytes();
+        assert_eq!(all(V3, &frames), Payload::Text(Bytes::from_static(body)));
+        assert_eq!(decode(V3, body, false), (vec![text("hé"), text("😀")], None));
+    }
+
+    #[test]
+    fn revision_3_counts_base64_without_its_prefix_colon() {
+        let frames = [Frame::binary(&[1, 2, 3])];
+        assert_eq!(all(V3_BASE64, &frames), Payload::Text(Bytes::from_static(b"6:b4AQID")));
+        assert_eq!(decode(V3_BASE64, b"6:b4AQID", false), (vec![binary(&[1, 2, 3])], None));
+    }
+
+    #[test]
+    fn revision_3_has_a_binary_form_that_counts_text_in_bytes() {
+        let frames = [Frame::text("é"), Frame::binary(&[1, 2])];
+        let body = b"\x00\x03\xff4\xc3\xa9\x01\x03\xff\x04\x01\x02";
+        assert_eq!(all(V3, &frames), Payload::Binary(Bytes::from_static(body)));
+        assert_eq!(decode(V3, body, true), (vec![text("é"), binary(&[1, 2])], None));
+    }
+
+    #[test]
+    fn a_body_is_cut_at_the_limit_and_one_larger_packet_goes_alone() {
+        let frames =
+            [Frame::text("aaaa"), Frame::text("bbbb"), Frame::text(&"c".repeat(100)), Frame::text("d")];
+        assert_eq!(encode(V4, &frames, 12), (Payload::Text(Bytes::from_static(b"4aaaa\x1e4bbbb")), 2));
+        assert_eq!(encode(V4, &frames, 11).1, 3);
+        assert_eq!(encode(V4, &frames[2..], 11).1, 1);
+        for format in [V4, V3, V3_BASE64] {
+            let (payload, _) = encode(format, &[Frame::binary(&[0; 100]), Frame::binary(&[0; 100])], 170);
+            assert!(payload.as_bytes().len() <= 170);
+        }
+    }
+
+    #[test]
+    fn what_stood_before_a_broken_packet_is_delivered() {
+        assert_eq!(
+            decode(V4, b"4a\x1ex", false),
+            (vec![text("a")], Some(Violation::UnknownPacketType(b'x')))
+        );
+        assert_eq!(decode(V4, b"4a\x1e", false), (vec![text("a")], Some(Violation::EmptyPacket)));
+        assert_eq!(decode(V4, b"", false), (vec![], Some(Violation::EmptyPayload)));
+        assert_eq!(decode(V4, b"4\xff\xfe", false), (vec![], Some(Violation::Utf8)));
+    }
+
+    #[test]
+    fn a_revision_3_body_that_is_cut_short_is_an_error() {
+        assert_eq!(decode(V3, b"5:4a", false).1, Some(Violation::PayloadTruncated));
+        assert_eq!(decode(V3, b"x:4a", false).1, Some(Violation::PayloadLength));
+        assert_eq!(decode(V3, b"24a", false).1, Some(Violation::PayloadLength));
+        assert_eq!(decode(V3, b"+2:4a", false).1, Some(Violation::PayloadLength));
+        assert_eq!(decode(V3, b"0:", false).1, Some(Violation::EmptyPacket));
+        assert_eq!(decode(V3, "2:4😀".as_bytes(), false).1, Some(Violation::PayloadTruncated));
+        assert_eq!(decode(V3, b"\x01\x05\xff\x04\x01\x02", true).1, Some(Violation::PayloadTruncated));
+        assert_eq!(decode(V3, b"\xff", true).1, Some(Violation::PayloadLength));
+        assert_eq!(decode(V3, b"\x01\x09\x09", true).1, Some(Violation::PayloadLength));
+        assert_eq!(decode(V3, b"\x02\x01\xff4", true).1, Some(Violation::UnknownPacketType(2)));
+    }
+
+    #[test]
+    fn packets_are_counted() {
+        let (packets, violation) = V4.decode(&Bytes::from_static(b"2\x1e2\x1e2"), false, 2);
+        assert_eq!((packets.len(), violation), (2, Some(Violation::TooManyPackets)));
+    }
+}

@@ -1,0 +1,413 @@
+//! One session, as a state machine without IO: inputs and instants go in, outputs come out.
+//!
+//! ```text
+//!             ProbeOpened                  2probe, 5
+//!   Polling ───────────────▶ Probing ───────────────────▶ Direct
+//!    │   ▲                    │  │                          │
+//!    │   └────────────────────┘  │   anything but 2probe    │
+//!    │     and 5, its end, or upgradeTimeout                │
+//!    │                           │                          │
+//!    │ Close, and no poll to say so                         │ Close, the WebSocket's end,
+//!    ▼                           ▼                          │ a violation, no heartbeat
+//!   Closing ── a poll, or closeTimeout ──▶ Closed ◀─────────┘
+//! ```
+//!
+//! Polling, Probing and Direct are the open states. A violation or a missed heartbeat leads from each of
+//! them to Closed at once: whoever breaks the protocol gets no farewell but to the poll that is parked.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::{CloseReason, Config, Message, Packet, Revision, Transport, Violation};
+
+/// How long a poll stays parked while a probe waits for the client's `5`, once a first poll was let go.
+const NOOP_PAUSE: Duration = Duration::from_millis(100);
+
+/// What happened to a session.
+#[derive(Debug)]
+pub enum Input {
+    /// A GET arrived. `queued` says whether frames wait for the client.
+    PollOpened {
+        /// Whether the answer can be made at once.
+        queued: bool,
+    },
+    /// A GET's client went away before it had its answer.
+    PollAborted,
+    /// A POST's client went away before its body was complete.
+    PostAborted,
+    /// A second GET while one is open, or a second POST.
+    Overlap,
+    /// Frames wait for the client.
+    Queued,
+    /// A packet, or what should have been one, from the transport in use.
+    Packet(Result<Packet, Violation>),
+    /// A WebSocket was opened for this session.
+    ProbeOpened,
+    /// A packet, or what should have been one, from that WebSocket.
+    ProbePacket(Result<Packet, Violation>),
+    /// That WebSocket ended.
+    ProbeClosed,
+    /// The WebSocket in use ended.
+    TransportClosed(CloseReason),
+    /// The server wants to end the session.
+    Close(CloseReason),
+    /// The [deadline](Session::deadline) passed.
+    Timeout,
+}
+
+/// What is to be done.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Complete the parked GET.
+    Answer(Answer),
+    /// Queue a packet for the client, behind what is queued.
+    Send(Packet),
+    /// Send a packet on the probing WebSocket.
+    SendProbe(Packet),
+    /// Hand a message to the layer above.
+    Deliver(Message),
+    /// The probing WebSocket is the transport now; what is queued goes out on it.
+    Upgrade,
+    /// Close the probing WebSocket.
+    DropProbe,
+    /// The session is over for the layer above, which gets nothing after this. A WebSocket in use is closed
+    /// once what is queued has been sent. Comes once.
+    Closed(CloseReason),
+}
+
+/// The body of a GET's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// What is queued.
+    Queued,
+    /// `6`: nothing, so that the client can go on.
+    Noop,
+    /// `1`: the session has ended.
+    Close,
+    /// `6` and `1`: the session had ended before this GET came.
+    NoopClose,
+}
+
+/// The state machine of one session.
+#[derive(Debug)]
+pub struct Session {
+    state: State,
+    /// Whether a GET waits for its answer.
+    parked: bool,
+    heartbeat: Heartbeat,
+    revision: Revision,
+    config: Arc<Config>,
+}
+
+#[derive(Debug)]
+enum State {
+    Polling,
+    Probing {
+        until: Instant,
+        probe: Probe,
+    },
+    Direct,
+    /// The layer above is done; the client is told by its next poll.
+    Closing {
+        until: Instant,
+    },
+    Closed,
+}
+
+/// How far a probe has come.
+#[derive(Debug)]
+enum Probe {
+    /// The WebSocket is open and has sent nothing.
+    Opened,
+    /// `2probe` was answered. No poll has been let go since.
+    Ponged,
+    /// A poll was let go with a noop; the next is due at that instant, if one is parked.
+    Released { next: Option<Instant> },
+}
+
+/// Who owes the other a sign of life, and until when.
+#[derive(Debug)]
+enum Heartbeat {
+    /// The server sends a ping then (revision 4).
+    PingAt(Instant),
+    /// The client has to be heard of by then.
+    DeadAt(Instant),
+}
+
+impl Heartbeat {
+    /// The client was heard of. Any packet is a sign of life; a pong is only what a silent client sends.
+    fn alive(&mut self, now: Instant, revision: Revision, config: &Config) {
+        *self = match (revision, &self) {
+            // "The server sends a ping packet, the client answers with a pong" (revision 4).
+            (Revision::V4, Heartbeat::DeadAt(_)) => Heartbeat::PingAt(now + config.ping_interval),
+            (Revision::V4, Heartbeat::PingAt(_)) => return,
+            // In revision 3 the client pings, every pingInterval.
+            (Revision::V3, _) => Heartbeat::DeadAt(now + config.ping_interval + config.ping_timeout),
+        };
+    }
+}
+
+/// # Getters
+impl Session {
+    /// When [`Input::Timeout`] is due; `None` once the session is over.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        let (Heartbeat::PingAt(heartbeat) | Heartbeat::DeadAt(heartbeat)) = self.heartbeat;
+        match &self.state {
+            State::Polling | State::Direct => Some(heartbeat),
+            State::Probing { until, probe } => {
+                let noop = match probe {
+                    Probe::Released { next: Some(next) } => *next,
+                    _ => *until,
+                };
+                Some(heartbeat.min(*until).min(noop))
+            }
+            State::Closing { until } => Some(*until),
+            State::Closed => None,
+        }
+    }
+
+    /// The transport in use.
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        if matches!(self.state, State::Direct) { Transport::WebSocket } else { Transport::Polling }
+    }
+
+    /// Whether a GET waits for its answer.
+    #[must_use]
+    pub fn is_parked(&self) -> bool {
+        self.parked
+    }
+
+    /// Whether the layer above is still attached.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Polling | State::Probing { .. } | State::Direct)
+    }
+
+    /// Whether nothing can happen any more.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, State::Closed)
+    }
+}
+
+/// # Commands
+impl Session {
+    /// A session that has just been opened on `transport`.
+    #[must_use]
+    pub fn new(config: Arc<Config>, revision: Revision, transport: Transport, now: Instant) -> Session {
+        let state = match transport {
+            Transport::Polling => State::Polling,
+            Transport::WebSocket => State::Direct,
+        };
+        let heartbeat = match revision {
+            Revision::V4 => Heartbeat::PingAt(now + config.ping_interval),
+            Revision::V3 => Heartbeat::DeadAt(now + config.ping_interval + config.ping_timeout),
+        };
+        Session { state, parked: false, heartbeat, revision, config }
+    }
+
+    /// Takes in what happened and appends what is to be done, in order, to `out`.
+    pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::PollOpened { queued } => self.poll_opened(now, queued, out),
+            Input::PollAborted => {
+                self.parked = false;
+                match self.state {
+                    State::Polling | State::Probing { .. } => self.end(CloseReason::TransportError, out),
+                    State::Closing { .. } => self.state = State::Closed,
+                    State::Direct | State::Closed => {}
+                }
+            }
+            Input::PostAborted | Input::Overlap => {
+                if self.is_open() && self.transport() == Transport::Polling {
+                    self.end(CloseReason::TransportError, out);
+                }
+            }
+            Input::Queued => {
+                if self.parked {
+                    self.answer(Answer::Queued, out);
+                }
+            }
+            Input::Packet(packet) => {
+                if self.is_open() {
+                    self.packet(now, packet, out);
+                }
+            }
+            Input::ProbeOpened => match self.state {
+                State::Polling => {
+                    let until = now + self.config.upgrade_timeout;
+                    self.state = State::Probing { until, probe: Probe::Opened };
+                }
+                _ => out.push(Output::DropProbe),
+            },
+            Input::ProbePacket(packet) => self.probe_packet(packet, out),
+            Input::ProbeClosed => {
+                if let State::Probing { .. } = self.state {
+                    self.state = State::Polling;
+                }
+            }
+            Input::TransportClosed(reason) => {
+                if let State::Direct = self.state {
+                    self.end(reason, out);
+                }
+            }
+            Input::Close(reason) => self.close(now, reason, out),
+            Input::Timeout => self.timeout(now, out),
+        }
+    }
+}
+
+/// # The inputs that need more than a line
+impl Session {
+    fn poll_opened(&mut self, now: Instant, queued: bool, out: &mut Vec<Output>) {
+        self.parked = true;
+        match &mut self.state {
+            State::Polling | State::Probing { .. } | State::Closing { .. } if queued => {
+                self.answer(Answer::Queued, out);
+            }
+            State::Polling => {}
+            // "Server: sends a noop packet to the polling transport, so that it closes cleanly": the client
+            // stops polling before it sends `5`. The first poll is let go at once; were each of them, a
+            // client behind a proxy that holds `3probe` back would poll as fast as it can.
+            State::Probing { probe: Probe::Opened, .. } => {}
+            State::Probing { probe: probe @ Probe::Ponged, .. } => {
+                *probe = Probe::Released { next: None };
+                self.answer(Answer::Noop, out);
+            }
+            State::Probing { probe: Probe::Released { next }, .. } => *next = Some(now + NOOP_PAUSE),
+            State::Direct => self.answer(Answer::Noop, out),
+            State::Closing { .. } => {
+                self.state = State::Closed;
+                self.answer(Answer::NoopClose, out);
+            }
+            State::Closed => self.answer(Answer::Close, out),
+        }
+    }
+
+    fn packet(&mut self, now: Instant, packet: Result<Packet, Violation>, out: &mut Vec<Output>) {
+        let packet = match packet {
+            Ok(packet) => packet,
+            Err(_) => return self.end(CloseReason::ParseError, out),
+        };
+        match (packet, self.revision) {
+            (Packet::Message(message), _) => out.push(Output::Deliver(message)),
+            (Packet::Ping(_), Revision::V3) => out.push(Output::Send(Packet::Pong("".into()))),
+            // A heartbeat in the wrong direction; the reference calls it a transport error.
+            (Packet::Ping(_), Revision::V4) | (Packet::Pong(_), Revision::V3) => {
+                return self.end(CloseReason::TransportError, out);
+            }
+            (Packet::Close, _) => {
+                if self.parked {
+                    self.answer(Answer::Noop, out);
+                }
+                return self.end(CloseReason::TransportClose, out);
+            }
+            // A pong is a sign of life, which is noted below. The others mean nothing here, and the
+            // reference ignores them too.
+            (Packet::Pong(_), Revision::V4) | (Packet::Open(_) | Packet::Upgrade | Packet::Noop, _) => {}
+        }
+        self.heartbeat.alive(now, self.revision, &self.config);
+    }
+
+    /// The probe: `2probe`, answered with `3probe`, then `5`. Anything else ends that WebSocket alone.
+    fn probe_packet(&mut self, packet: Result<Packet, Violation>, out: &mut Vec<Output>) {
+        let State::Probing { probe, .. } = &mut self.state else { return };
+        match (probe, packet) {
+            (probe @ Probe::Opened, Ok(Packet::Ping(payload))) if payload == "probe" => {
+                out.push(Output::SendProbe(Packet::Pong(payload)));
+                if self.parked {
+                    *probe = Probe::Released { next: None };
+                    self.answer(Answer::Noop, out);
+                } else {
+                    *probe = Probe::Ponged;
+                }
+            }
+            (Probe::Ponged | Probe::Released { .. }, Ok(Packet::Upgrade)) => {
+                if self.parked {
+                    self.answer(Answer::Noop, out);
+                }
+                self.state = State::Direct;
+                out.push(Output::Upgrade);
+            }
+            _ => {
+                self.state = State::Polling;
+                out.push(Output::DropProbe);
+            }
+        }
+    }
+
+    /// The server ends the session: in order behind what is queued, and with a poll to tell the client.
+    fn close(&mut self, now: Instant, reason: CloseReason, out: &mut Vec<Output>) {
+        if !self.is_open() {
+            return;
+        }
+        if self.transport() == Transport::WebSocket {
+            return self.end(reason, out);
+        }
+        // The reference's word for it depends on the transport.
+        let reason = match reason {
+            CloseReason::ForcedClose => CloseReason::ForcedServerClose,
+            other => other,
+        };
+        let parked = self.parked;
+        self.end(reason, out);
+        if !parked {
+            self.state = State::Closing { until: now + self.config.close_timeout };
+        }
+    }
+
+    fn timeout(&mut self, now: Instant, out: &mut Vec<Output>) {
+        match &mut self.state {
+            State::Closed => return,
+            State::Closing { until } => {
+                if *until <= now {
+                    self.state = State::Closed;
+                }
+                return;
+            }
+            State::Probing { until, .. } if *until <= now => {
+                self.state = State::Polling;
+                out.push(Output::DropProbe);
+            }
+            State::Probing { probe: Probe::Released { next }, .. }
+                if next.is_some_and(|next| next <= now) =>
+            {
+                *next = None;
+                if self.parked {
+                    self.answer(Answer::Noop, out);
+                }
+            }
+            State::Polling | State::Probing { .. } | State::Direct => {}
+        }
+        match self.heartbeat {
+            Heartbeat::PingAt(at) if at <= now => {
+                out.push(Output::Send(Packet::Ping("".into())));
+                self.heartbeat = Heartbeat::DeadAt(now + self.config.ping_timeout);
+            }
+            Heartbeat::DeadAt(at) if at <= now => self.end(CloseReason::PingTimeout, out),
+            Heartbeat::PingAt(_) | Heartbeat::DeadAt(_) => {}
+        }
+    }
+
+    /// Ends the session at once.
+    fn end(&mut self, reason: CloseReason, out: &mut Vec<Output>) {
+        if self.parked {
+            self.answer(Answer::Close, out);
+        }
+        if let State::Probing { .. } = self.state {
+            out.push(Output::DropProbe);
+        }
+        self.state = State::Closed;
+        out.push(Output::Closed(reason));
+    }
+
+    fn answer(&mut self, answer: Answer, out: &mut Vec<Output>) {
+        self.parked = false;
+        out.push(Output::Answer(answer));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,339 @@
+//! The rules of a session, in virtual time.
+
+use super::*;
+
+/// A session and its clock. `out` holds what the last call brought.
+struct Rig {
+    session: Session,
+    now: Instant,
+    start: Instant,
+}
+
+impl Rig {
+    fn new(revision: Revision, transport: Transport) -> Rig {
+        let now = Instant::now();
+        let session = Session::new(Arc::new(Config::default()), revision, transport, now);
+        Rig { session, now, start: now }
+    }
+
+    fn polling() -> Rig {
+        Rig::new(Revision::V4, Transport::Polling)
+    }
+
+    fn direct() -> Rig {
+        Rig::new(Revision::V4, Transport::WebSocket)
+    }
+
+    /// A polling session whose probe was answered, with no poll parked.
+    fn ponged() -> Rig {
+        let mut rig = Rig::polling();
+        rig.put(Input::ProbeOpened);
+        assert_eq!(rig.probe(ping("probe")), [Output::SendProbe(Packet::Pong("probe".into()))]);
+        rig
+    }
+
+    fn put(&mut self, input: Input) -> Vec<Output> {
+        let mut out = Vec::new();
+        self.session.handle(self.now, input, &mut out);
+        out
+    }
+
+    fn poll(&mut self) -> Vec<Output> {
+        self.put(Input::PollOpened { queued: false })
+    }
+
+    fn packet(&mut self, packet: Packet) -> Vec<Output> {
+        self.put(Input::Packet(Ok(packet)))
+    }
+
+    fn probe(&mut self, packet: Packet) -> Vec<Output> {
+        self.put(Input::ProbePacket(Ok(packet)))
+    }
+
+    /// Moves to the deadline, which must be `after` milliseconds from the start.
+    fn expire(&mut self, after: u64) -> Vec<Output> {
+        let deadline = self.session.deadline().expect("a deadline");
+        assert_eq!((deadline - self.start).as_millis(), u128::from(after), "the deadline");
+        self.now = deadline;
+        self.put(Input::Timeout)
+    }
+
+    fn advance(&mut self, millis: u64) {
+        self.now += Duration::from_millis(millis);
+    }
+}
+
+fn ping(payload: &'static str) -> Packet {
+    Packet::Ping(payload.into())
+}
+
+fn pong() -> Packet {
+    Packet::Pong("".into())
+}
+
+fn text(text: &'static str) -> Packet {
+    Packet::Message(Message::Text(text.into()))
+}
+
+const PARKED: [Output; 0] = [];
+const NOOP: Output = Output::Answer(Answer::Noop);
+const CLOSE: Output = Output::Answer(Answer::Close);
+
+#[test]
+fn a_poll_waits_until_something_is_queued() {
+    let mut rig = Rig::polling();
+    assert_eq!(rig.poll(), PARKED);
+    assert_eq!(rig.put(Input::Queued), [Output::Answer(Answer::Queued)]);
+    assert_eq!(rig.put(Input::Queued), [], "no poll is parked");
+    assert_eq!(rig.put(Input::PollOpened { queued: true }), [Output::Answer(Answer::Queued)]);
+}
+
+#[test]
+fn a_message_is_delivered() {
+    let message = Message::Text("x".into());
+    assert_eq!(Rig::polling().packet(text("x")), [Output::Deliver(message.clone())]);
+    assert_eq!(Rig::direct().packet(text("x")), [Output::Deliver(message)]);
+}
+
+#[test]
+fn an_overlapping_request_closes_and_the_parked_poll_gets_a_close() {
+    let mut rig = Rig::polling();
+    rig.poll();
+    assert_eq!(rig.put(Input::Overlap), [CLOSE, Output::Closed(CloseReason::TransportError)]);
+    assert!(rig.session.is_over());
+}
+
+#[test]
+fn an_aborted_request_closes() {
+    let mut rig = Rig::polling();
+    rig.poll();
+    assert_eq!(rig.put(Input::PollAborted), [Output::Closed(CloseReason::TransportError)]);
+    let mut rig = Rig::polling();
+    rig.poll();
+    assert_eq!(rig.put(Input::PostAborted), [CLOSE, Output::Closed(CloseReason::TransportError)]);
+}
+
+#[test]
+fn a_malformed_packet_closes_with_parse_error() {
+    let mut rig = Rig::polling();
+    let malformed = || Input::Packet(Err(Violation::EmptyPacket));
+    assert_eq!(rig.put(malformed()), [Output::Closed(CloseReason::ParseError)]);
+    assert_eq!(rig.poll(), [CLOSE], "and nothing waits for a poll");
+    assert_eq!(Rig::direct().put(malformed()), [Output::Closed(CloseReason::ParseError)]);
+}
+
+#[test]
+fn a_client_that_closes_gets_a_noop_on_its_poll() {
+    let mut rig = Rig::polling();
+    rig.poll();
+    assert_eq!(rig.packet(Packet::Close), [NOOP, Output::Closed(CloseReason::TransportClose)]);
+}
+
+#[test]
+fn a_close_packet_on_a_websocket_closes_at_once() {
+    assert_eq!(Rig::direct().packet(Packet::Close), [Output::Closed(CloseReason::TransportClose)]);
+}
+
+#[test]
+fn open_upgrade_and_noop_from_a_client_mean_nothing() {
+    let mut rig = Rig::direct();
+    for packet in [Packet::Open("{}".into()), Packet::Upgrade, Packet::Noop] {
+        assert_eq!(rig.packet(packet), []);
+    }
+    assert!(rig.session.is_open());
+}
+
+#[test]
+fn revision_4_pings_after_ping_interval_and_again_after_the_pong() {
+    let mut rig = Rig::direct();
+    assert_eq!(rig.expire(25_000), [Output::Send(ping(""))]);
+    rig.advance(1_000);
+    assert_eq!(rig.packet(pong()), []);
+    assert_eq!(rig.expire(51_000), [Output::Send(ping(""))]);
+    assert_eq!(rig.expire(71_000), [Output::Closed(CloseReason::PingTimeout)]);
+    assert_eq!(rig.session.deadline(), None);
+}
+
+#[test]
+fn any_packet_counts_as_life_while_a_pong_is_due() {
+    let mut rig = Rig::direct();
+    rig.expire(25_000);
+    rig.advance(19_999);
+    rig.packet(text("x"));
+    assert_eq!(rig.expire(69_999), [Output::Send(ping(""))]);
+}
+
+#[test]
+fn an_unsolicited_pong_changes_nothing() {
+    let mut rig = Rig::direct();
+    rig.advance(10_000);
+    for _ in 0..1_000 {
+        assert_eq!(rig.packet(pong()), []);
+    }
+    assert_eq!(rig.expire(25_000), [Output::Send(ping(""))]);
+}
+
+#[test]
+fn a_heartbeat_in_the_wrong_direction_is_a_transport_error() {
+    let closed = [Output::Closed(CloseReason::TransportError)];
+    assert_eq!(Rig::direct().packet(ping("")), closed);
+    assert_eq!(Rig::direct().packet(ping("probe")), closed);
+    assert_eq!(Rig::new(Revision::V3, Transport::WebSocket).packet(pong()), closed);
+}
+
+#[test]
+fn in_revision_3_the_client_pings_and_the_pong_has_no_payload() {
+    let mut rig = Rig::new(Revision::V3, Transport::Polling);
+    rig.advance(30_000);
+    assert_eq!(rig.packet(ping("x")), [Output::Send(pong())]);
+    assert_eq!(rig.expire(75_000), [Output::Closed(CloseReason::PingTimeout)]);
+}
+
+#[test]
+fn a_poll_that_is_parked_at_ping_timeout_gets_a_close() {
+    let mut rig = Rig::polling();
+    rig.expire(25_000);
+    rig.poll();
+    assert_eq!(rig.expire(45_000), [CLOSE, Output::Closed(CloseReason::PingTimeout)]);
+}
+
+#[test]
+fn an_upgrade_is_a_probe_a_noop_and_a_5() {
+    let mut rig = Rig::polling();
+    rig.poll();
+    assert_eq!(rig.put(Input::ProbeOpened), []);
+    assert_eq!(rig.probe(ping("probe")), [Output::SendProbe(Packet::Pong("probe".into())), NOOP]);
+    assert_eq!(rig.session.transport(), Transport::Polling);
+    assert_eq!(rig.probe(Packet::Upgrade), [Output::Upgrade]);
+    assert_eq!(rig.session.transport(), Transport::WebSocket);
+}
+
+#[test]
+fn while_probing_the_first_poll_is_let_go_at_once_and_later_ones_after_100_ms() {
+    let mut rig = Rig::ponged();
+    assert_eq!(rig.poll(), [NOOP]);
+    rig.advance(5);
+    assert_eq!(rig.poll(), PARKED);
+    assert_eq!(rig.expire(105), [NOOP]);
+    assert_eq!(rig.poll(), PARKED);
+    assert_eq!(rig.expire(205), [NOOP]);
+}
+
+#[test]
+fn a_probe_that_has_said_nothing_lets_no_poll_go() {
+    let mut rig = Rig::polling();
+    rig.put(Input::ProbeOpened);
+    assert_eq!(rig.poll(), PARKED);
+    assert_eq!(rig.session.deadline(), Some(rig.start + Duration::from_secs(10)));
+}
+
+#[test]
+fn what_is_queued_while_probing_goes_out_by_polling() {
+    let mut rig = Rig::ponged();
+    assert_eq!(rig.put(Input::PollOpened { queued: true }), [Output::Answer(Answer::Queued)]);
+    rig.poll();
+    rig.poll();
+    assert_eq!(rig.put(Input::Queued), [Output::Answer(Answer::Queued)]);
+}
+
+#[test]
+fn a_poll_that_is_parked_when_5_arrives_gets_a_noop() {
+    let mut rig = Rig::ponged();
+    rig.poll();
+    assert_eq!(rig.poll(), PARKED);
+    assert_eq!(rig.probe(Packet::Upgrade), [NOOP, Output::Upgrade]);
+    assert_eq!(rig.poll(), [NOOP], "and so does one that raced it");
+}
+
+#[test]
+fn a_probe_that_opens_with_anything_else_is_dropped_and_polling_goes_on() {
+    for packet in
+        [text("0"), ping(""), ping("x"), Packet::Upgrade, Packet::Message(Message::Binary("2probe".into()))]
+    {
+        let mut rig = Rig::polling();
+        rig.poll();
+        rig.put(Input::ProbeOpened);
+        assert_eq!(rig.probe(packet), [Output::DropProbe]);
+        assert_eq!(rig.put(Input::Queued), [Output::Answer(Answer::Queued)]);
+        assert_eq!(rig.put(Input::ProbeOpened), [], "a new probe is allowed");
+    }
+}
+
+#[test]
+fn a_message_between_3probe_and_5_drops_that_websocket() {
+    let mut rig = Rig::ponged();
+    assert_eq!(rig.probe(text("x")), [Output::DropProbe]);
+    assert!(rig.session.is_open());
+    let mut rig = Rig::ponged();
+    assert_eq!(rig.put(Input::ProbePacket(Err(Violation::EmptyPacket))), [Output::DropProbe]);
+}
+
+#[test]
+fn a_probe_is_dropped_at_upgrade_timeout_and_polling_goes_on() {
+    let mut rig = Rig::ponged();
+    assert_eq!(rig.expire(10_000), [Output::DropProbe]);
+    assert_eq!(rig.poll(), PARKED);
+    assert_eq!(rig.put(Input::Queued), [Output::Answer(Answer::Queued)]);
+}
+
+#[test]
+fn a_probe_that_ends_leaves_polling_as_it_was() {
+    let mut rig = Rig::ponged();
+    assert_eq!(rig.put(Input::ProbeClosed), []);
+    assert_eq!(rig.poll(), PARKED);
+}
+
+#[test]
+fn a_second_probe_is_dropped() {
+    let mut rig = Rig::direct();
+    assert_eq!(rig.put(Input::ProbeOpened), [Output::DropProbe]);
+    let mut rig = Rig::ponged();
+    assert_eq!(rig.put(Input::ProbeOpened), [Output::DropProbe]);
+    assert_eq!(rig.probe(Packet::Upgrade), [Output::Upgrade], "and the first is not affected");
+}
+
+#[test]
+fn the_server_closes_over_a_parked_poll() {
+    let mut rig = Rig::polling();
+    rig.poll();
+    let out = rig.put(Input::Close(CloseReason::ForcedClose));
+    assert_eq!(out, [CLOSE, Output::Closed(CloseReason::ForcedServerClose)]);
+    assert!(rig.session.is_over());
+}
+
+#[test]
+fn the_server_closes_and_the_next_poll_is_told() {
+    let mut rig = Rig::polling();
+    let out = rig.put(Input::Close(CloseReason::ParseError));
+    assert_eq!(out, [Output::Closed(CloseReason::ParseError)]);
+    assert!(!rig.session.is_open() && !rig.session.is_over());
+    assert_eq!(rig.packet(text("late")), [], "nothing is delivered any more");
+    assert_eq!(rig.put(Input::PollOpened { queued: true }), [Output::Answer(Answer::Queued)]);
+    assert_eq!(rig.poll(), [Output::Answer(Answer::NoopClose)]);
+    assert!(rig.session.is_over());
+}
+
+#[test]
+fn a_closing_session_waits_no_longer_than_close_timeout() {
+    let mut rig = Rig::polling();
+    rig.put(Input::Close(CloseReason::ForcedClose));
+    assert_eq!(rig.expire(5_000), []);
+    assert!(rig.session.is_over());
+}
+
+#[test]
+fn the_server_closes_a_websocket_and_a_probe() {
+    let out = Rig::direct().put(Input::Close(CloseReason::ForcedClose));
+    assert_eq!(out, [Output::Closed(CloseReason::ForcedClose)]);
+    let out = Rig::ponged().put(Input::Close(CloseReason::ServerShuttingDown));
+    assert_eq!(out, [Output::DropProbe, Output::Closed(CloseReason::ServerShuttingDown)]);
+}
+
+#[test]
+fn a_session_is_closed_once() {
+    let mut rig = Rig::direct();
+    rig.put(Input::TransportClosed(CloseReason::TransportClose));
+    assert_eq!(rig.put(Input::Close(CloseReason::ForcedClose)), []);
+    assert_eq!(rig.put(Input::TransportClosed(CloseReason::TransportError)), []);
+    assert_eq!(rig.put(Input::Timeout), []);
+}
