@@ -1,0 +1,271 @@
+//! What the server is told to do: command line, environment and file, settled into one [`Options`].
+//!
+//! The table below names each option once. From its row come the flag, the environment variable, the key of
+//! the TOML file, the line of `--help` and the field; `ping-interval` is `--ping-interval 25s`,
+//! `SOCKETIO_PING_INTERVAL=25s` and `ping-interval = "25s"`. The command line overrides the environment, the
+//! environment the file, the file the default; a wrong value is an error also where another overrides it.
+
+mod sources;
+mod value;
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+use std::{env, fmt, fs, io};
+
+use tracing::level_filters::LevelFilter;
+
+use crate::cookie::Cookie;
+use crate::cors::Cors;
+use crate::logging::LogFormat;
+use sources::Given;
+use value::Reader;
+
+/// One row of the table of options, without the type of its value.
+struct Row {
+    /// The section of `--help`.
+    section: &'static str,
+    key: &'static str,
+    help: &'static str,
+    /// What stands for the value in `--help`.
+    value: &'static str,
+    form: Form,
+    default: &'static [&'static str],
+}
+
+/// How a value is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// A string.
+    Text,
+    /// A whole number.
+    Number,
+    /// `true` or `false`; on the command line the name alone means `true`.
+    Switch,
+    /// Several strings: the flag repeated, a comma between them in the environment, an array in the file.
+    List,
+}
+
+/// `section { /// help; "key" field: Type = [default] as READER, ... }`, where the reader knows the value's
+/// name, its form, and what is allowed.
+macro_rules! options {
+    ($($section:literal {$(
+        $(#[doc = $help:literal])+
+        $key:literal $visibility:vis $field:ident: $type:ty = [$($default:literal),*] as $reader:ident,
+    )+})+) => {
+        /// Every option of the server, settled: checked, and with defaults where nothing was given.
+        #[derive(Clone, Debug)]
+        pub struct Options {$($(
+            $(#[doc = $help])+
+            $visibility $field: $type,
+        )+)+}
+
+        const TABLE: &[Row] = &[$($(Row {
+            section: $section,
+            key: $key,
+            help: concat!($($help),+),
+            value: value::$reader.name,
+            form: value::$reader.form,
+            default: &[$($default),*],
+        },)+)+];
+
+        impl Options {
+            fn read(given: &[Given]) -> Result<Options, OptionsError> {
+                Ok(Options {$($(
+                    $field: read($key, &[$($default),*], &value::$reader, given)?,
+                )+)+})
+            }
+        }
+    };
+}
+
+options! {
+    "Server" {
+        /// What is served: a chat with its page, the echo that test suites expect, or none
+        "app" pub app: App = ["chat"] as APP,
+        /// Where to listen; port 0 takes a free one
+        "listen" pub listen: SocketAddr = ["127.0.0.1:3000"] as ADDRESS,
+        /// The path of Socket.IO
+        "path" pub path: String = ["/socket.io/"] as PATH,
+        /// The JavaScript client to serve: the folder node_modules/socket.io-client/dist
+        "client-dir" pub client_dir: Option<PathBuf> = [] as FOLDER,
+        /// How long clients may take to leave once the server is told to stop
+        "drain-timeout" pub drain_timeout: Duration = ["30s"] as TIME_OR_NONE,
+    }
+    "Protocol" {
+        /// The time from a client's pong to the next ping
+        "ping-interval" pub ping_interval: Duration = ["25s"] as TIME,
+        /// The time a client has for its pong
+        "ping-timeout" pub ping_timeout: Duration = ["20s"] as TIME,
+        /// The time a client has to finish its upgrade to WebSocket
+        "upgrade-timeout" pub upgrade_timeout: Duration = ["10s"] as TIME,
+        /// The time a client has to join a namespace
+        "connect-timeout" pub connect_timeout: Duration = ["45s"] as TIME,
+        /// The longest message or request body that is taken, in bytes
+        "max-payload" pub max_payload: usize = ["1000000"] as BYTES,
+        /// Refuse clients of Engine.IO revision 3 (socket.io-client 1 and 2)
+        "no-eio3" pub no_eio3: bool = ["false"] as SWITCH,
+        /// Refuse clients of Engine.IO revision 4 (socket.io-client 3 and 4)
+        "no-eio4" pub no_eio4: bool = ["false"] as SWITCH,
+    }
+    "Browsers" {
+        /// An origin whose pages may connect, or * for all; repeat it for several
+        "cors-origin" pub cors: Option<Cors> = [] as ORIGINS,
+        /// Let those pages send cookies
+        "cors-credentials" cors_credentials: bool = ["false"] as SWITCH,
+        /// Put the session id into a cookie of this name, for load balancers
+        "cookie" pub cookie: Option<Cookie> = [] as COOKIE,
+        /// Have browsers send that cookie over HTTPS alone
+        "cookie-secure" cookie_secure: bool = ["false"] as SWITCH,
+    }
+    "Logs" {
+        /// How log lines are written
+        "log" pub log: LogFormat = ["text"] as LOG,
+        /// The least important events that are logged
+        "log-level" pub log_level: LevelFilter = ["info"] as LEVEL,
+    }
+}
+
+/// The ready-made applications.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum App {
+    /// A chat with a page.
+    Chat,
+    /// The echo that test suites expect.
+    Echo,
+    /// Nothing: clients connect, and their events have no handler.
+    None,
+}
+
+/// What the program is asked to do.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// To serve; also where no command is named.
+    Serve(Options),
+}
+
+impl Command {
+    /// Reads the program's command line, its environment, and the file that either of them names.
+    ///
+    /// # Errors
+    /// If there is nothing to do but to [end](Stop::end): help or the version was asked for, or something is
+    /// wrong.
+    pub fn load() -> Result<Command, Stop> {
+        Command::settle(env::args_os(), env::vars_os(), |path| fs::read_to_string(path))
+    }
+
+    fn settle(
+        arguments: impl IntoIterator<Item = OsString>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        read_file: impl FnOnce(&Path) -> io::Result<String>,
+    ) -> Result<Command, Stop> {
+        let given = sources::gather(arguments, environment, read_file)?;
+        Ok(Command::Serve(Options::read(&given)?.checked(&given)?))
+    }
+}
+
+/// Reads one option from every place that gives it. `given` is sorted by precedence: the last one wins.
+fn read<T>(
+    key: &'static str,
+    default: &[&str],
+    reader: &Reader<T>,
+    given: &[Given],
+) -> Result<T, OptionsError> {
+    let default: Vec<_> = default.iter().map(|word| (*word).to_owned()).collect();
+    let mut value = (reader.read)(&default)
+        .map_err(|problem| OptionsError { place: format!("the default of {key}"), problem })?;
+    for given in given.iter().filter(|given| given.key == key) {
+        value = (reader.read)(&given.words).map_err(|problem| given.error(problem))?;
+    }
+    Ok(value)
+}
+
+impl Options {
+    /// The rules that take more than one option.
+    fn checked(mut self, given: &[Given]) -> Result<Options, OptionsError> {
+        // These rules are broken by what was given, never by a default, so there is a place to name.
+        let wrong = |key: &str, problem: &str| match given.iter().rfind(|given| given.key == key) {
+            Some(given) => given.error(problem),
+            None => OptionsError { place: key.to_owned(), problem: problem.to_owned() },
+        };
+        if self.no_eio3 && self.no_eio4 {
+            return Err(wrong("no-eio4", "no-eio3 is set as well, which leaves no client to serve"));
+        }
+        if self.cors_credentials {
+            let Some(cors) = self.cors else {
+                return Err(wrong("cors-credentials", "needs a cors-origin"));
+            };
+            let cors = cors.credentials().map_err(|error| wrong("cors-credentials", &error.to_string()))?;
+            self.cors = Some(cors);
+        }
+        if self.cookie_secure {
+            let Some(cookie) = self.cookie else {
+                return Err(wrong("cookie-secure", "needs a cookie"));
+            };
+            self.cookie = Some(cookie.secure(true));
+        }
+        Ok(self)
+    }
+}
+
+/// Something is wrong with an option: where, and what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptionsError {
+    place: String,
+    problem: String,
+}
+
+impl fmt::Display for OptionsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.problem)
+    }
+}
+
+impl std::error::Error for OptionsError {}
+
+/// Why the program ends before it does anything.
+#[derive(Debug)]
+pub enum Stop {
+    /// The command line asks for help or the version, or can't be understood.
+    CommandLine(clap::Error),
+    /// An option is wrong.
+    Option(OptionsError),
+}
+
+impl Stop {
+    /// Prints what there is to say: help and version to standard output, mistakes to standard error.
+    /// The exit code is 0 for the former and 2 for the latter.
+    #[must_use]
+    pub fn end(self) -> ExitCode {
+        match &self {
+            // Nothing can be done where nothing can be printed.
+            Stop::CommandLine(error) => drop(error.print()),
+            Stop::Option(error) => eprintln!("error: {error}"),
+        }
+        ExitCode::from(self.code())
+    }
+
+    fn code(&self) -> u8 {
+        match self {
+            Stop::CommandLine(error) if !error.use_stderr() => 0,
+            Stop::CommandLine(_) | Stop::Option(_) => 2,
+        }
+    }
+}
+
+impl From<clap::Error> for Stop {
+    fn from(error: clap::Error) -> Stop {
+        Stop::CommandLine(error)
+    }
+}
+
+impl From<OptionsError> for Stop {
+    fn from(error: OptionsError) -> Stop {
+        Stop::Option(error)
+    }
+}
+
+#[cfg(test)]
+mod tests;

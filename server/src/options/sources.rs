@@ -1,0 +1,234 @@
+//! Where options are given: the command line, the environment and a TOML file.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::{fmt, io};
+
+use clap::{Arg, ArgAction, ArgMatches};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::{Form, OptionsError, Row, Stop, TABLE};
+
+/// The option that names the file. It is in no row of the table, since the file can't hold it.
+const CONFIG: &str = "config";
+
+/// One option as it was given in one place.
+pub(super) struct Given {
+    pub(super) key: &'static str,
+    pub(super) words: Vec<String>,
+    source: Source,
+}
+
+enum Source {
+    CommandLine,
+    Environment,
+    File { name: String, line: usize },
+}
+
+impl Given {
+    /// An error that names this place.
+    pub(super) fn error(&self, problem: impl Into<String>) -> OptionsError {
+        OptionsError { place: self.to_string(), problem: problem.into() }
+    }
+}
+
+impl fmt::Display for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = self.key;
+        match &self.source {
+            Source::CommandLine => write!(f, "--{key}"),
+            Source::Environment => f.write_str(&variable(key)),
+            Source::File { name, line } => write!(f, "{key} in {name}, line {line}"),
+        }
+    }
+}
+
+/// Everything that is given, what has precedence last.
+pub(super) fn gather(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    read_file: impl FnOnce(&Path) -> io::Result<String>,
+) -> Result<Vec<Given>, Stop> {
+    let on_command_line = from_command_line(arguments)?;
+    let in_environment = from_environment(environment)?;
+    let is_config = |given: &&Given| given.key == CONFIG;
+    let mut all = Vec::new();
+    if let Some(config) = on_command_line.iter().chain(&in_environment).find(is_config) {
+        let name = config.words.concat();
+        let text = read_file(Path::new(&name))
+            .map_err(|error| config.error(format!("can't read {name:?}: {error}")))?;
+        all = from_file(&name, &text)?;
+    }
+    all.extend(in_environment);
+    all.extend(on_command_line);
+    Ok(all)
+}
+
+fn from_command_line(arguments: impl IntoIterator<Item = OsString>) -> Result<Vec<Given>, clap::Error> {
+    let matches = command().try_get_matches_from(arguments)?;
+    let matches = matches.subcommand().map_or(&matches, |(_, serve)| serve);
+    let keys = TABLE.iter().map(|row| row.key).chain([CONFIG]);
+    Ok(keys.filter_map(|key| on_command_line(matches, key)).collect())
+}
+
+fn on_command_line(matches: &ArgMatches, key: &'static str) -> Option<Given> {
+    let words = matches.get_many::<String>(key)?.cloned().collect();
+    Some(Given { key, words, source: Source::CommandLine })
+}
+
+fn command() -> clap::Command {
+    clap::Command::new("socketio-server")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("A Socket.IO server for clients of every version.")
+        .after_help(
+            "Each option can also be given as the environment variable beside it, or in the file: a line\n\
+             `ping-interval = \"25s\"`, without the dashes in front. The command line overrides the environment,\n\
+             and the environment the file.",
+        )
+        .args(arguments())
+        .args_conflicts_with_subcommands(true)
+        .next_line_help(true)
+        .subcommand(clap::Command::new("serve").about("Run the server (the default)").args(arguments()))
+}
+
+fn arguments() -> impl Iterator<Item = Arg> {
+    let config = Arg::new(CONFIG)
+        .long(CONFIG)
+        .value_name("FILE")
+        .help(format!("The TOML file with further options\n[env: {}]", variable(CONFIG)))
+        .help_heading(TABLE[0].section);
+    TABLE.iter().map(argument).chain([config])
+}
+
+fn argument(row: &Row) -> Arg {
+    let default = match (row.form, row.default) {
+        (Form::Switch, _) | (_, []) => String::new(),
+        (_, words) => format!("[default: {}] ", words.join(", ")),
+    };
+    let help = format!("{}\n{default}[env: {}]", row.help.trim(), variable(row.key));
+    let argument = Arg::new(row.key).long(row.key).value_name(row.value).help(help).help_heading(row.section);
+    match row.form {
+        Form::Text | Form::Number => argument,
+        Form::List => argument.action(ArgAction::Append),
+        // `--no-eio3=false` is how the command line takes back what the file says.
+        Form::Switch => argument.num_args(0..=1).require_equals(true).default_missing_value("true"),
+    }
+}
+
+/// The name of an option's environment variable.
+fn variable(key: &str) -> String {
+    format!("SOCKETIO_{}", key.replace('-', "_").to_ascii_uppercase())
+}
+
+fn from_environment(
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Vec<Given>, OptionsError> {
+    let mut all = Vec::new();
+    for (name, text) in environment {
+        let Some(name) = name.to_str().filter(|name| name.starts_with("SOCKETIO_")) else { continue };
+        let error = |problem: &str| OptionsError { place: name.to_owned(), problem: problem.to_owned() };
+        let row = TABLE.iter().find(|row| variable(row.key) == name);
+        let (key, form) = match row {
+            Some(row) => (row.key, row.form),
+            None if name == variable(CONFIG) => (CONFIG, Form::Text),
+            None if is_service_link(name) => continue,
+            None => return Err(error("no such option")),
+        };
+        let text = text.to_str().ok_or_else(|| error("is not UTF-8"))?;
+        let words = match form {
+            Form::List => text.split(',').map(|word| word.trim().to_owned()).collect(),
+            Form::Text | Form::Number | Form::Switch => vec![text.to_owned()],
+        };
+        all.push(Given { key, words, source: Source::Environment });
+    }
+    Ok(all)
+}
+
+/// Whether a variable is one that Kubernetes and Docker set in every container for a service named
+/// `socketio` or `socketio-chat`: `SOCKETIO_SERVICE_HOST`, `SOCKETIO_CHAT_PORT_3000_TCP`.
+fn is_service_link(name: &str) -> bool {
+    name.contains("_SERVICE_") || name.contains("_PORT_") || name.ends_with("_PORT")
+}
+
+fn from_file(name: &str, text: &str) -> Result<Vec<Given>, OptionsError> {
+    let line_at = |at: usize| 1 + text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count();
+    let table = DeTable::parse(text).map_err(|error| OptionsError {
+        place: format!("{name}, line {}", error.span().map_or(1, |span| line_at(span.start))),
+        problem: error.message().to_owned(),
+    })?;
+    let mut entries: Vec<_> = table.get_ref().iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    let mut all = Vec::new();
+    for (key, value) in entries {
+        let line = line_at(key.span().start);
+        let key: &str = key.get_ref();
+        let Some(row) = TABLE.iter().find(|row| row.key == key) else {
+            return Err(OptionsError {
+                place: format!("{key} in {name}, line {line}"),
+                problem: unknown_key(key),
+            });
+        };
+        let mut given =
+            Given { key: row.key, words: Vec::new(), source: Source::File { name: name.to_owned(), line } };
+        given.words = words(row, value).ok_or_else(|| given.error(wrong_type(row, value)))?;
+        all.push(given);
+    }
+    Ok(all)
+}
+
+fn unknown_key(key: &str) -> String {
+    let dashed = key.replace('_', "-");
+    if key == CONFIG {
+        "a file can't name another".to_owned()
+    } else if TABLE.iter().any(|row| row.key == dashed) {
+        format!("no such option; it is written {dashed}")
+    } else {
+        "no such option".to_owned()
+    }
+}
+
+/// The words of a TOML value, if it is of the option's form.
+fn words(row: &Row, value: &Spanned<DeValue<'_>>) -> Option<Vec<String>> {
+    let string = |value: &Spanned<DeValue<'_>>| match value.get_ref() {
+        DeValue::String(text) => Some(text.clone().into_owned()),
+        _ => None,
+    };
+    match (row.form, value.get_ref()) {
+        (Form::List, DeValue::Array(values)) => values.iter().map(string).collect(),
+        (Form::Text | Form::List, _) => string(value).map(|text| vec![text]),
+        (Form::Number, DeValue::Integer(number)) if number.radix() == 10 => {
+            Some(vec![number.as_str().to_owned()])
+        }
+        (Form::Switch, DeValue::Boolean(on)) => Some(vec![on.to_string()]),
+        _ => None,
+    }
+}
+
+fn wrong_type(row: &Row, value: &Spanned<DeValue<'_>>) -> String {
+    let wanted = match row.form {
+        Form::Text => "a string",
+        Form::Number => "a decimal number",
+        Form::Switch => "true or false",
+        Form::List => "an array of strings",
+    };
+    let example = match (row.form, row.default) {
+        (Form::Text, [default]) => format!(", such as {default:?}"),
+        (Form::Number, [default]) => format!(", such as {default}"),
+        _ => String::new(),
+    };
+    format!("must be {wanted}{example}, and is {}", type_name(value.get_ref()))
+}
+
+fn type_name(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(number) if number.radix() != 10 => "an integer of another base",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
+    }
+}

@@ -1,0 +1,373 @@
+use super::*;
+
+/// What the program makes of a command line, an environment, and the text of `server.toml`, which is only
+/// read where one of the former names it.
+fn load(arguments: &[&str], environment: &[(&str, &str)], file: &str) -> Result<Options, Stop> {
+    let arguments = ["socketio-server"].iter().chain(arguments).map(OsString::from);
+    let environment = environment.iter().map(|(name, text)| (OsString::from(name), OsString::from(text)));
+    let read_file = |path: &Path| match path.to_str() {
+        Some("server.toml") => Ok(file.to_owned()),
+        _ => Err(io::Error::from(io::ErrorKind::NotFound)),
+    };
+    Command::settle(arguments, environment, read_file).map(|Command::Serve(options)| options)
+}
+
+fn message(result: Result<Options, Stop>) -> String {
+    match result {
+        Ok(options) => panic!("accepted: {options:?}"),
+        Err(Stop::Option(error)) => error.to_string(),
+        Err(Stop::CommandLine(error)) => error.to_string(),
+    }
+}
+
+fn command_line_error(arguments: &[&str]) -> String {
+    message(load(arguments, &[], ""))
+}
+
+fn file_error(file: &str) -> String {
+    message(load(&["--config", "server.toml"], &[], file))
+}
+
+fn environment_error(name: &str, text: &str) -> String {
+    message(load(&[], &[(name, text)], ""))
+}
+
+#[test]
+fn the_defaults_are_the_references() {
+    let options = load(&[], &[], "").unwrap();
+    assert_eq!(options.app, App::Chat);
+    assert_eq!(options.listen, "127.0.0.1:3000".parse().unwrap());
+    assert_eq!(options.path, "/socket.io/");
+    assert_eq!(options.client_dir, None);
+    assert_eq!(options.drain_timeout, Duration::from_secs(30));
+    assert_eq!(options.ping_interval, Duration::from_secs(25));
+    assert_eq!(options.ping_timeout, Duration::from_secs(20));
+    assert_eq!(options.upgrade_timeout, Duration::from_secs(10));
+    assert_eq!(options.connect_timeout, Duration::from_secs(45));
+    assert_eq!(options.max_payload, 1_000_000);
+    assert!(!options.no_eio3 && !options.no_eio4);
+    assert_eq!(options.cors, None);
+    assert_eq!(options.cookie, None);
+    assert_eq!(options.log, LogFormat::Text);
+    assert_eq!(options.log_level, LevelFilter::INFO);
+}
+
+#[test]
+fn serve_is_the_command_where_none_is_named() {
+    for arguments in [&["--app", "echo"][..], &["serve", "--app", "echo"]] {
+        assert_eq!(load(arguments, &[], "").unwrap().app, App::Echo);
+    }
+}
+
+#[test]
+fn the_command_line_goes_before_the_environment_and_that_before_the_file() {
+    let file = "ping-interval = '3s'\nping-timeout = '3s'\nupgrade-timeout = '3s'\nno-eio3 = true\n\
+                cors-origin = ['https://c.example']";
+    let environment = [
+        ("SOCKETIO_CONFIG", "server.toml"),
+        ("SOCKETIO_PING_INTERVAL", "2s"),
+        ("SOCKETIO_PING_TIMEOUT", "2s"),
+        ("SOCKETIO_CORS_ORIGIN", "https://a.example, https://b.example"),
+    ];
+    let options = load(&["--ping-interval=1s", "--no-eio3=false"], &environment, file).unwrap();
+    assert_eq!(options.ping_interval, Duration::from_secs(1));
+    assert_eq!(options.ping_timeout, Duration::from_secs(2));
+    assert_eq!(options.upgrade_timeout, Duration::from_secs(3));
+    assert_eq!(options.connect_timeout, Duration::from_secs(45));
+    assert!(!options.no_eio3);
+    // A list replaces the one before it.
+    assert_eq!(options.cors, Some(Cors::new(["https://a.example", "https://b.example"]).unwrap()));
+}
+
+#[test]
+fn the_command_line_names_the_file_before_the_environment_does() {
+    let environment = [("SOCKETIO_CONFIG", "other.toml")];
+    let options = load(&["--config", "server.toml"], &environment, "app = 'none'").unwrap();
+    assert_eq!(options.app, App::None);
+}
+
+/// Some value of each option, as text and as TOML. A new option needs a line here.
+const SAMPLES: &[(&str, &str, &str)] = &[
+    ("app", "none", "'none'"),
+    ("listen", "[::1]:80", "'[::1]:80'"),
+    ("path", "/chat", "'/chat'"),
+    ("client-dir", "dist", "'dist'"),
+    ("drain-timeout", "0s", "'0s'"),
+    ("ping-interval", "1m 30s", "'1m 30s'"),
+    ("ping-timeout", "500ms", "'500ms'"),
+    ("upgrade-timeout", "2s", "'2s'"),
+    ("connect-timeout", "2s", "'2s'"),
+    ("max-payload", "5000000", "5_000_000"),
+    ("no-eio3", "true", "true"),
+    ("no-eio4", "true", "true"),
+    ("cors-origin", "https://a.example", "['https://a.example']"),
+    ("cors-credentials", "true", "true"),
+    ("cookie", "io", "'io'"),
+    ("cookie-secure", "true", "true"),
+    ("log", "json", "'json'"),
+    ("log-level", "debug", "'debug'"),
+];
+
+#[test]
+fn every_option_has_its_three_forms() {
+    let keys: Vec<_> = TABLE.iter().map(|row| row.key).collect();
+    assert_eq!(SAMPLES.iter().map(|(key, ..)| *key).collect::<Vec<_>>(), keys);
+    let default = format!("{:?}", load(&[], &[], "").unwrap());
+    for (key, text, toml) in SAMPLES {
+        // What the option needs beside it.
+        let (needs, needs_toml) = match *key {
+            "cors-credentials" => {
+                (&["--cors-origin=https://a.example"][..], "cors-origin = 'https://a.example'")
+            }
+            "cookie-secure" => (&["--cookie=io"][..], "cookie = 'io'"),
+            _ => (&[][..], ""),
+        };
+        let without = format!("{:?}", load(needs, &[], "").unwrap());
+        let flag = format!("--{key}={text}");
+        let on_command_line = load(&[needs, &[flag.as_str()]].concat(), &[], "").unwrap();
+        let name = format!("SOCKETIO_{}", key.to_uppercase().replace('-', "_"));
+        let in_environment = load(needs, &[(&name, text)], "").unwrap();
+        let file = format!("{needs_toml}\n{key} = {toml}");
+        let in_file = load(&["--config", "server.toml"], &[], &file).unwrap();
+
+        let settled = format!("{on_command_line:?}");
+        assert_ne!(settled, without, "{key} changes nothing");
+        assert_ne!(settled, default, "{key} changes nothing");
+        assert_eq!(format!("{in_environment:?}"), settled, "{key} in the environment");
+        assert_eq!(format!("{in_file:?}"), settled, "{key} in the file");
+    }
+}
+
+#[test]
+fn help_has_every_option_with_its_default_and_its_variable() {
+    for arguments in [&["--help"][..], &["serve", "--help"]] {
+        let Err(Stop::CommandLine(help)) = load(arguments, &[], "") else { panic!("no help") };
+        assert!(!help.use_stderr());
+        let help = help.to_string();
+        // Lines are wrapped, so that words may stand on two of them.
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        for row in TABLE {
+            let variable = format!("[env: SOCKETIO_{}]", row.key.to_uppercase().replace('-', "_"));
+            assert!(help.contains(&format!("--{}", row.key)), "{}", row.key);
+            assert!(help.contains(&variable), "{variable}");
+        }
+        for default in ["[default: 25s]", "[default: 127.0.0.1:3000]", "[default: chat]"] {
+            assert!(help.contains(default), "{default}");
+        }
+    }
+}
+
+#[test]
+fn the_version_is_told() {
+    let Err(Stop::CommandLine(version)) = load(&["--version"], &[], "") else { panic!("no version") };
+    assert_eq!(version.to_string(), format!("socketio-server {}\n", env!("CARGO_PKG_VERSION")));
+    assert!(!version.use_stderr());
+}
+
+#[test]
+fn an_error_names_the_place() {
+    let problem = r#""25" is not a time, such as 25s, 500ms or 1m 30s"#;
+    assert_eq!(command_line_error(&["--ping-interval", "25"]), format!("--ping-interval: {problem}"));
+    assert_eq!(
+        environment_error("SOCKETIO_PING_INTERVAL", "25"),
+        format!("SOCKETIO_PING_INTERVAL: {problem}")
+    );
+    assert_eq!(
+        file_error("# times\napp = 'echo'\nping-interval = '25'\n"),
+        format!("ping-interval in server.toml, line 3: {problem}")
+    );
+}
+
+#[test]
+fn what_is_overridden_must_still_be_right() {
+    let result = load(&["--ping-interval", "1s"], &[("SOCKETIO_PING_INTERVAL", "0s")], "");
+    assert_eq!(message(result), "SOCKETIO_PING_INTERVAL: must be 1ms or more");
+}
+
+#[test]
+fn impossible_values_are_errors() {
+    for (flag, value, problem) in [
+        ("--app", "game", r#""game" is none of chat, echo, none"#),
+        (
+            "--listen",
+            "localhost",
+            r#""localhost" is not an address and a port, such as 127.0.0.1:3000, 0.0.0.0:80 or [::1]:3000"#,
+        ),
+        (
+            "--listen",
+            "127.0.0.1:70000",
+            r#""127.0.0.1:70000" is not an address and a port, such as 127.0.0.1:3000, 0.0.0.0:80 or [::1]:3000"#,
+        ),
+        ("--path", "socket.io", r#""socket.io" does not begin with a slash"#),
+        ("--path", "", r#""" does not begin with a slash"#),
+        (
+            "--path",
+            "/a/../b",
+            r#""/a/../b" is not a plain path: names of letters, digits and -._~ between slashes"#,
+        ),
+        (
+            "--path",
+            "/a?b",
+            r#""/a?b" is not a plain path: names of letters, digits and -._~ between slashes"#,
+        ),
+        ("--path", "//", r#""//" is not a plain path: names of letters, digits and -._~ between slashes"#),
+        ("--client-dir", "", "the name of a folder can't be empty"),
+        ("--ping-interval", "0s", "must be 1ms or more"),
+        ("--ping-interval", "999us", "must be 1ms or more"),
+        ("--ping-timeout", "0s", "must be 1ms or more"),
+        ("--upgrade-timeout", "0s", "must be 1ms or more"),
+        ("--connect-timeout", "0s", "must be 1ms or more"),
+        ("--ping-timeout", "8days", r#""8days" is longer than 7 days"#),
+        ("--drain-timeout", "soon", r#""soon" is not a time, such as 25s, 500ms or 1m 30s"#),
+        ("--drain-timeout", "-1s", r#""-1s" is not a time, such as 25s, 500ms or 1m 30s"#),
+        ("--max-payload", "0", "must be 1 or more"),
+        ("--max-payload", "1MB", r#""1MB" is not a number of bytes, such as 1000000"#),
+        ("--max-payload", "-1", r#""-1" is not a number of bytes, such as 1000000"#),
+        ("--no-eio3", "maybe", r#""maybe" is none of true, false"#),
+        ("--cors-origin", "", "an origin can't be empty"),
+        (
+            "--cors-origin",
+            "example.com",
+            r#""example.com" is not an origin, such as https://example.com or http://localhost:8080"#,
+        ),
+        ("--cookie", "a;b", r#""a;b" can't be a cookie's name: letters, digits and !#$%&'*+-.^_`|~ alone"#),
+        ("--log", "xml", r#""xml" is none of text, json"#),
+        ("--log-level", "loud", r#""loud" is none of off, error, warn, info, debug, trace"#),
+    ] {
+        assert_eq!(command_line_error(&[&format!("{flag}={value}")]), format!("{flag}: {problem}"));
+    }
+}
+
+#[test]
+fn impossible_pairs_are_errors() {
+    assert_eq!(
+        message(load(&["--no-eio4"], &[("SOCKETIO_NO_EIO3", "true")], "")),
+        "--no-eio4: no-eio3 is set as well, which leaves no client to serve"
+    );
+    assert_eq!(
+        file_error("cors-origin = '*'\ncors-credentials = true"),
+        "cors-credentials in server.toml, line 2: credentials can't be allowed to every origin (`*`)"
+    );
+    assert_eq!(
+        environment_error("SOCKETIO_CORS_CREDENTIALS", "true"),
+        "SOCKETIO_CORS_CREDENTIALS: needs a cors-origin"
+    );
+    assert_eq!(command_line_error(&["--cookie-secure"]), "--cookie-secure: needs a cookie");
+    assert_eq!(
+        command_line_error(&["--cors-origin=*", "--cors-origin=https://a.example"]),
+        "--cors-origin: `*` allows every origin; give it alone"
+    );
+}
+
+#[test]
+fn an_option_that_refines_another_is_part_of_it() {
+    let cors = load(&["--cors-origin=https://a.example", "--cors-credentials"], &[], "").unwrap().cors;
+    assert_eq!(cors, Some(Cors::new(["https://a.example"]).and_then(Cors::credentials).unwrap()));
+    let cookie = load(&["--cookie=io", "--cookie-secure"], &[], "").unwrap().cookie;
+    assert_eq!(cookie, Some(Cookie::new("io").unwrap().secure(true)));
+}
+
+#[test]
+fn the_exit_code_is_2_after_a_mistake_and_0_after_help() {
+    for (arguments, code) in [
+        (["--help"], 0),
+        (["--version"], 0),
+        (["--pong"], 2),
+        (["--listen=x"], 2),
+        (["--config=none.toml"], 2),
+    ] {
+        assert_eq!(load(&arguments, &[], "").unwrap_err().code(), code, "{arguments:?}");
+    }
+}
+
+#[test]
+fn an_unknown_key_is_an_error() {
+    assert_eq!(file_error("app = 'echo'\npong = 1"), "pong in server.toml, line 2: no such option");
+    assert_eq!(
+        file_error("ping_interval = '1s'"),
+        "ping_interval in server.toml, line 1: no such option; it is written ping-interval"
+    );
+    assert_eq!(file_error("config = 'x'"), "config in server.toml, line 1: a file can't name another");
+    assert_eq!(file_error("\n[cors]\norigin = '*'"), "cors in server.toml, line 2: no such option");
+    assert_eq!(environment_error("SOCKETIO_PONG", "1"), "SOCKETIO_PONG: no such option");
+    let unknown = command_line_error(&["--ping-intervall", "1s"]);
+    assert!(unknown.contains("'--ping-intervall'") && unknown.contains("'--ping-interval'"), "{unknown}");
+}
+
+#[test]
+fn the_variables_of_container_services_are_no_options() {
+    let environment = [
+        ("SOCKETIO_SERVICE_HOST", "10.0.0.1"),
+        ("SOCKETIO_PORT", "tcp://10.0.0.1:3000"),
+        ("SOCKETIO_CHAT_PORT_3000_TCP_ADDR", "10.0.0.1"),
+        ("PATH", "/bin"),
+    ];
+    load(&[], &environment, "").unwrap();
+}
+
+#[test]
+fn a_wrong_type_is_an_error() {
+    for (file, problem) in [
+        (
+            "ping-interval = 25",
+            r#"ping-interval in server.toml, line 1: must be a string, such as "25s", and is an integer"#,
+        ),
+        (
+            "max-payload = '1000'",
+            "max-payload in server.toml, line 1: must be a decimal number, such as 1000000, and is a string",
+        ),
+        (
+            "max-payload = 0xff",
+            "max-payload in server.toml, line 1: must be a decimal number, such as 1000000, and is an integer of another base",
+        ),
+        (
+            "max-payload = 1e6",
+            "max-payload in server.toml, line 1: must be a decimal number, such as 1000000, and is a float",
+        ),
+        ("no-eio3 = 'true'", "no-eio3 in server.toml, line 1: must be true or false, and is a string"),
+        (
+            "cors-origin = [1]",
+            "cors-origin in server.toml, line 1: must be an array of strings, and is an array",
+        ),
+        (
+            "cors-origin = true",
+            "cors-origin in server.toml, line 1: must be an array of strings, and is a boolean",
+        ),
+        ("cookie = { name = 'io' }", "cookie in server.toml, line 1: must be a string, and is a table"),
+    ] {
+        assert_eq!(file_error(file), problem);
+    }
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_an_error() {
+    let error = file_error("app = 'echo'\nping-interval 1s\n");
+    assert!(error.starts_with("server.toml, line 2: "), "{error}");
+    let error = file_error("app = 'echo'\napp = 'chat'\n");
+    assert!(error.starts_with("server.toml, line 2: duplicate key"), "{error}");
+}
+
+#[test]
+fn a_file_that_can_not_be_read_is_an_error() {
+    assert_eq!(
+        command_line_error(&["--config", "none.toml"]),
+        r#"--config: can't read "none.toml": entity not found"#
+    );
+    assert_eq!(
+        environment_error("SOCKETIO_CONFIG", "none.toml"),
+        r#"SOCKETIO_CONFIG: can't read "none.toml": entity not found"#
+    );
+}
+
+#[test]
+fn a_path_ends_with_a_slash() {
+    for (given, settled) in [("/chat", "/chat/"), ("/chat/", "/chat/"), ("/a/b.c", "/a/b.c/"), ("/", "/")] {
+        assert_eq!(load(&["--path", given], &[], "").unwrap().path, settled);
+    }
+}
+
+#[test]
+fn what_is_wrong_is_on_one_line() {
+    let error = environment_error("SOCKETIO_LISTEN", "\n\x1b[31m");
+    assert!(!error.contains(char::is_control), "{error}");
+}

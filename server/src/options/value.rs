@@ -1,0 +1,144 @@
+//! What each option's value may be: from words to a value, or what is wrong with them.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tracing::level_filters::LevelFilter;
+
+use super::{App, Form};
+use crate::cookie::Cookie;
+use crate::cors::Cors;
+use crate::logging::LogFormat;
+
+/// Reads the values of one kind of option.
+pub(super) struct Reader<T> {
+    /// What stands for the value in `--help`.
+    pub(super) name: &'static str,
+    pub(super) form: Form,
+    /// From the words that were given: one, but for [`Form::List`]; none for an option without a default
+    /// that nobody gave.
+    pub(super) read: fn(&[String]) -> Result<T, String>,
+}
+
+impl<T> Reader<T> {
+    const fn new(name: &'static str, form: Form, read: fn(&[String]) -> Result<T, String>) -> Reader<T> {
+        Reader { name, form, read }
+    }
+}
+
+pub(super) const APP: Reader<App> = Reader::new("chat|echo|none", Form::Text, |words| {
+    one_of(words, &[("chat", App::Chat), ("echo", App::Echo), ("none", App::None)])
+});
+
+pub(super) const ADDRESS: Reader<SocketAddr> = Reader::new("ADDRESS:PORT", Form::Text, |words| {
+    let text = only(words);
+    text.parse().map_err(|_| {
+        format!("{text:?} is not an address and a port, such as 127.0.0.1:3000, 0.0.0.0:80 or [::1]:3000")
+    })
+});
+
+/// A path of unreserved characters, so that it needs no percent-encoding and is compared as it was sent.
+/// It is stored with a slash at its end.
+pub(super) const PATH: Reader<String> = Reader::new("PATH", Form::Text, |words| {
+    let text = only(words);
+    let Some(inside) = text.strip_prefix('/') else {
+        return Err(format!("{text:?} does not begin with a slash"));
+    };
+    if inside.is_empty() {
+        return Ok("/".to_owned());
+    }
+    let inside = inside.strip_suffix('/').unwrap_or(inside);
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    let is_segment = |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(allowed);
+    if !inside.split('/').all(is_segment) {
+        return Err(format!(
+            "{text:?} is not a plain path: names of letters, digits and -._~ between slashes"
+        ));
+    }
+    Ok(format!("/{inside}/"))
+});
+
+pub(super) const FOLDER: Reader<Option<PathBuf>> =
+    Reader::new("DIR", Form::Text, |words| match words.first() {
+        None => Ok(None),
+        Some(text) if text.is_empty() => Err("the name of a folder can't be empty".to_owned()),
+        Some(text) => Ok(Some(PathBuf::from(text))),
+    });
+
+/// The protocol counts in milliseconds, and clients in browsers can't wait for longer than 2^31 of them,
+/// which two of these together stay under.
+const SHORTEST: Duration = Duration::from_millis(1);
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// A time that can't be zero.
+pub(super) const TIME: Reader<Duration> = Reader::new("TIME", Form::Text, |words| {
+    let time = time(only(words))?;
+    if time < SHORTEST { Err("must be 1ms or more".to_owned()) } else { Ok(time) }
+});
+
+/// A time that may be zero, which means at once.
+pub(super) const TIME_OR_NONE: Reader<Duration> = Reader::new("TIME", Form::Text, |words| time(only(words)));
+
+fn time(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(time) if time <= LONGEST => Ok(time),
+        Ok(_) => Err(format!("{text:?} is longer than 7 days")),
+        Err(_) => Err(format!("{text:?} is not a time, such as 25s, 500ms or 1m 30s")),
+    }
+}
+
+pub(super) const BYTES: Reader<usize> = Reader::new("BYTES", Form::Number, |words| {
+    let text = only(words);
+    match text.parse() {
+        Ok(0) => Err("must be 1 or more".to_owned()),
+        Ok(bytes) => Ok(bytes),
+        Err(_) => Err(format!("{text:?} is not a number of bytes, such as 1000000")),
+    }
+});
+
+pub(super) const SWITCH: Reader<bool> =
+    Reader::new("true|false", Form::Switch, |words| one_of(words, &[("true", true), ("false", false)]));
+
+pub(super) const ORIGINS: Reader<Option<Cors>> = Reader::new("ORIGIN", Form::List, |words| match words {
+    [] => Ok(None),
+    origins => Cors::new(origins).map(Some).map_err(|error| error.to_string()),
+});
+
+pub(super) const COOKIE: Reader<Option<Cookie>> =
+    Reader::new("NAME", Form::Text, |words| match words.first() {
+        None => Ok(None),
+        Some(name) => Cookie::new(name).map(Some).map_err(|error| error.to_string()),
+    });
+
+pub(super) const LOG: Reader<LogFormat> = Reader::new("text|json", Form::Text, |words| {
+    one_of(words, &[("text", LogFormat::Text), ("json", LogFormat::Json)])
+});
+
+pub(super) const LEVEL: Reader<LevelFilter> =
+    Reader::new("off|error|warn|info|debug|trace", Form::Text, |words| {
+        one_of(
+            words,
+            &[
+                ("off", LevelFilter::OFF),
+                ("error", LevelFilter::ERROR),
+                ("warn", LevelFilter::WARN),
+                ("info", LevelFilter::INFO),
+                ("debug", LevelFilter::DEBUG),
+                ("trace", LevelFilter::TRACE),
+            ],
+        )
+    });
+
+/// The word of an option that takes one.
+fn only(words: &[String]) -> &str {
+    words.first().map_or("", String::as_str)
+}
+
+fn one_of<T: Copy>(words: &[String], choices: &[(&str, T)]) -> Result<T, String> {
+    let text = only(words);
+    choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value).ok_or_else(|| {
+        let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+        format!("{text:?} is none of {}", names.join(", "))
+    })
+}
