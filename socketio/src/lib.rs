@@ -1,0 +1,98 @@
+//! Socket.IO: namespaces, rooms, events and acknowledgements on top of the sessions of [`engineio`].
+//!
+//! ```
+//! use socketio::{ConnectError, DisconnectReason, Io, Socket};
+//!
+//! let io = Io::new();
+//! io.of("/chat")
+//!     .middleware(|socket: Socket| async move {
+//!         #[derive(serde::Deserialize)]
+//!         struct Auth {
+//!             token: String,
+//!         }
+//!         match socket.handshake().auth::<Auth>() {
+//!             Ok(auth) if auth.token == "secret" => Ok(()),
+//!             _ => Err(ConnectError::new("not authorized")),
+//!         }
+//!     })
+//!     .on_connect(|socket: Socket| async move { socket.join("lobby") })
+//!     // A tuple is several arguments.
+//!     .on("chat", |socket: Socket, (room, text): (String, String)| async move {
+//!         socket.to(room).emit("chat", &text)
+//!     })
+//!     // What a handler returns is the acknowledgement, if the client asked for one.
+//!     .on("add", |_: Socket, (a, b): (i64, i64)| async move { a + b })
+//!     // Questions go both ways.
+//!     .on("greet", |socket: Socket, ()| async move {
+//!         if let Ok(name) = socket.emit_with_ack::<String>("your name?", ()).await {
+//!             let _ = socket.broadcast().emit("hello", format!("{name} is here"));
+//!         }
+//!     })
+//!     .on_disconnect(|socket: Socket, reason: DisconnectReason| async move {
+//!         println!("{} left: {reason}", socket.id());
+//!     });
+//!
+//! io.of("/chat").to("lobby").emit("news", ("the server", "is up"))?;
+//! # Ok::<(), socketio::SendError>(())
+//! ```
+//!
+//! # Layers
+//!
+//! [`Io`] is an [`engineio::Application`]. A server, such as the `socketio-server` crate's, owns the
+//! sessions and drives a [`Client`] on each; this crate opens no sockets and has no clock of its own, beyond
+//! tokio's for tasks and for the timeouts of acknowledgements.
+//!
+//! ```text
+//!   ┌───────────────────────────────────────────────────────────────────┐
+//!   │ your handlers         Io ─ Namespace ─ Socket ─ Broadcast ─ Ack   │
+//!   ├───────────────────────────────────────────────────────────────────┤
+//!   │ lane      the order in which a socket's handlers start            │
+//!   │ rooms     who is in which room of a namespace                     │
+//!   │ client    a session's namespaces: pending, joined, ended          │
+//!   │ decoder   a packet and its attachments, put together              │
+//!   │ packet    one packet as text, both ways                           │
+//!   ├──────────────────────────────▲─────────────────────┬──────────────┤
+//!   │ engineio       Layer::message│         Mailbox::push▼             │
+//!   └───────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! # What is sent, and what is not
+//!
+//! `emit` never waits. It queues the event for the client, and answers [`SendError::Full`] if too much waits
+//! there already; [`Socket::ready`] waits for room. A broadcast is encoded once for all of its receivers, and
+//! disconnects those that don't keep up. A volatile event is dropped instead.
+
+mod ack;
+mod args;
+mod binary;
+mod broadcast;
+mod client;
+mod config;
+mod decoder;
+mod error;
+mod handler;
+mod io;
+mod json;
+mod lane;
+mod link;
+mod log;
+mod middleware;
+mod namespace;
+mod packet;
+mod rooms;
+mod socket;
+
+pub use ack::{Ack, AckSender};
+#[doc(hidden)]
+pub use args::ArgsWriter;
+pub use args::{Args, ArgsError, FromArgs, ToArgs};
+pub use binary::Binary;
+pub use broadcast::Broadcast;
+pub use client::Client;
+pub use config::Config;
+pub use error::{AckError, DisconnectReason, JoinError, SendError};
+pub use io::Io;
+pub use middleware::ConnectError;
+pub use namespace::Namespace;
+pub use rooms::Room;
+pub use socket::{Handshake, Socket, Volatile};

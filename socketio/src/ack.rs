@@ -1,0 +1,205 @@
+//! Acknowledgements: those that handlers send, and those that are awaited.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::IntoFuture;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::Socket;
+use crate::args::{Args, FromArgs, ToArgs};
+use crate::error::{AckError, SendError};
+use crate::handler::Task;
+use crate::log::Excerpt;
+use crate::packet;
+
+/// Acknowledges one event, at once or at any later time, from anywhere. Dropping it sends nothing.
+pub struct AckSender {
+    socket: Socket,
+    id: Option<u64>,
+}
+
+impl AckSender {
+    pub(crate) fn new(socket: Socket, id: Option<u64>) -> AckSender {
+        AckSender { socket, id }
+    }
+
+    /// Whether the client asked for an acknowledgement. Otherwise nothing will be sent.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.id.is_some()
+    }
+
+    /// Sends the acknowledgement, if the client wants one.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn send(self, args: impl ToArgs) -> Result<(), SendError> {
+        self.send_value(args)
+    }
+
+    /// Sends what a handler returned. The client waits for it and nobody here sees an error, so a client
+    /// that can't take it is disconnected.
+    pub(crate) fn send_returned(self, args: impl ToArgs) {
+        match self.send_value(args) {
+            Ok(()) | Err(SendError::Closed | SendError::ReservedEvent) => {}
+            Err(SendError::Full) => self.socket.close_overloaded(),
+            Err(error @ SendError::Serialize(_)) => {
+                tracing::error!(namespace = %Excerpt(self.socket.namespace_name()), %error, "no acknowledgement");
+            }
+        }
+    }
+
+    fn send_value(&self, args: impl ToArgs) -> Result<(), SendError> {
+        let Some(id) = self.id else { return Ok(()) };
+        let frames = packet::encode_ack(self.socket.namespace_name(), id, args)?;
+        self.socket.push(&frames)
+    }
+}
+
+impl fmt::Debug for AckSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AckSender").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// The acknowledgements that are awaited from one socket. Each entry is taken out exactly once: by the
+/// answer, by whoever waits and gives up, or by the socket's end.
+#[derive(Default)]
+pub(crate) struct PendingAcks {
+    table: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    ended: bool,
+    waiting: BTreeMap<u64, oneshot::Sender<Args>>,
+}
+
+impl PendingAcks {
+    fn insert(&self, id: u64, limit: usize) -> Result<oneshot::Receiver<Args>, AckError> {
+        let mut table = self.table.lock();
+        if table.ended {
+            return Err(SendError::Closed.into());
+        }
+        if table.waiting.len() >= limit {
+            return Err(AckError::TooManyPending);
+        }
+        let (sender, receiver) = oneshot::channel();
+        table.waiting.insert(id, sender);
+        Ok(receiver)
+    }
+
+    fn remove(&self, id: u64) -> Option<oneshot::Sender<Args>> {
+        self.table.lock().waiting.remove(&id)
+    }
+
+    /// An answer came. One that nobody waits for, or no longer, is ignored.
+    pub(crate) fn resolve(&self, id: u64, args: Args) {
+        if let Some(sender) = self.remove(id) {
+            // The receiver takes its entry out when it gives up, so it is there.
+            let _ = sender.send(args);
+        }
+    }
+
+    /// The socket ended: nobody will answer any more.
+    pub(crate) fn end(&self) {
+        let mut table = self.table.lock();
+        table.ended = true;
+        let waiting = std::mem::take(&mut table.waiting);
+        drop(table);
+        drop(waiting);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.table.lock().waiting.len()
+    }
+}
+
+/// The answer to an event, to be awaited: see [`Socket::emit_with_ack`].
+///
+/// The event has been sent already. Dropping this forgets the answer.
+#[must_use = "the answer is lost unless it is awaited"]
+pub struct Ack<T> {
+    state: Result<Waiting, AckError>,
+    answer: PhantomData<fn() -> T>,
+}
+
+struct Waiting {
+    entry: Entry,
+    receiver: oneshot::Receiver<Args>,
+    sent: Instant,
+    timeout: Duration,
+}
+
+/// An entry in a socket's table. Dropped, it takes the entry out.
+struct Entry {
+    socket: Socket,
+    id: u64,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.socket.pending_acks().remove(self.id);
+    }
+}
+
+impl<T> Ack<T> {
+    /// Sends an event with an id of its own. The entry stands before the client can answer.
+    pub(crate) fn request(socket: &Socket, event: &str, args: impl ToArgs) -> Ack<T> {
+        Ack { state: Waiting::request(socket, event, args), answer: PhantomData }
+    }
+
+    /// Waits that long, counted from when the event was sent, instead of
+    /// [`Config::ack_timeout`](crate::Config::ack_timeout).
+    pub fn timeout(mut self, timeout: Duration) -> Ack<T> {
+        if let Ok(waiting) = &mut self.state {
+            waiting.timeout = timeout;
+        }
+        self
+    }
+}
+
+impl Waiting {
+    fn request(socket: &Socket, event: &str, args: impl ToArgs) -> Result<Waiting, AckError> {
+        let config = socket.config();
+        let id = socket.next_ack_id();
+        let frames = socket.encode(event, Some(id), args)?;
+        let receiver = socket.pending_acks().insert(id, config.max_pending_acks)?;
+        let entry = Entry { socket: socket.clone(), id };
+        socket.push(&frames)?;
+        Ok(Waiting { entry, receiver, sent: Instant::now(), timeout: config.ack_timeout })
+    }
+
+    async fn answer(self) -> Result<Args, AckError> {
+        let Waiting { entry, receiver, sent, timeout } = self;
+        let answer = match sent.checked_add(timeout) {
+            Some(deadline) => {
+                tokio::time::timeout_at(deadline, receiver).await.map_err(|_| AckError::Timeout)?
+            }
+            None => receiver.await,
+        };
+        drop(entry);
+        answer.map_err(|_| AckError::Disconnected)
+    }
+}
+
+impl<T: FromArgs + 'static> IntoFuture for Ack<T> {
+    type Output = Result<T, AckError>;
+    type IntoFuture = Task<Result<T, AckError>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { T::from_args(self.state?.answer().await?).map_err(AckError::Args) })
+    }
+}
+
+impl<T> fmt::Debug for Ack<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ack").finish_non_exhaustive()
+    }
+}

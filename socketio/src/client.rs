@@ -1,0 +1,380 @@
+//! A session's Socket.IO side: one client and the namespaces it is in.
+//!
+//! ```text
+//!              CONNECT            middlewares let it in
+//!   (nothing) ─────────► pending ──────────────────────► joined
+//!       ▲                  │ ▲ events wait                 │
+//!       │   refused: 44    │ └─ CONNECT again: a new one   │ DISCONNECT, from either side: 41
+//!       └──────────────────┴──────────────────────────────┘
+//! ```
+//!
+//! A packet that has no place in this diagram ends the session, except that after we said 41 or 44 the
+//! client may not have heard of it yet.
+
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+
+use bytestring::ByteString;
+use engineio::{CloseReason, Frame, Layer, Message, Opened, Revision, Sid};
+
+use crate::decoder::{Decoder, Limits};
+use crate::error::DisconnectReason;
+use crate::handler::{Middleware, Task, finish, first_poll};
+use crate::io::Io;
+use crate::lane::Job;
+use crate::link::{Command, Link};
+use crate::log::Excerpt;
+use crate::middleware::ConnectError;
+use crate::packet::{self, Body, Packet, PacketError};
+use crate::rooms::Room;
+use crate::{Config, Namespace, Socket};
+
+/// One client: the [`Layer`] of a session. A server's driver makes it through [`Io`] and calls it.
+pub struct Client {
+    io: Io,
+    link: Arc<Link>,
+    decoder: Decoder,
+    /// Nearly always one.
+    memberships: Vec<Membership>,
+    departed: Departed,
+    /// When the session ends unless a namespace has been joined.
+    connect_deadline: Option<Instant>,
+    next_serial: u32,
+    /// The session is about to end; what still arrives is ignored.
+    closing: bool,
+}
+
+/// A namespace that the client is in, or wants to join.
+struct Membership {
+    socket: Socket,
+    stage: Stage,
+}
+
+enum Stage {
+    /// Middlewares are deciding. Packets wait here for their verdict.
+    Pending(Vec<Packet>),
+    Joined,
+}
+
+impl Client {
+    pub(crate) fn open(io: Io, opened: Opened, now: Instant) -> Client {
+        let link = Arc::new(Link::new(opened));
+        let connect_deadline = now.checked_add(io.config().connect_timeout);
+        let mut client = Client {
+            io,
+            link,
+            decoder: Decoder::default(),
+            memberships: Vec::new(),
+            departed: Departed::default(),
+            connect_deadline,
+            next_serial: 0,
+            closing: false,
+        };
+        if client.io.is_closed() {
+            client.close(CloseReason::ServerShuttingDown);
+        } else if client.link.revision == Revision::V3 {
+            // Revision 3 has no CONNECT to `/`: a session is in it from the start.
+            client.connect(&ByteString::from_static("/"), None);
+        }
+        client
+    }
+
+    fn packet(&mut self, packet: Packet) {
+        if let Body::Connect { auth } = &packet.body {
+            return self.connect(&packet.nsp, auth.as_deref());
+        }
+        let Some(at) = self.find(&packet.nsp) else {
+            if self.departed.contains(&packet.nsp) {
+                tracing::debug!(namespace = %Excerpt(&packet.nsp), "a packet crossed the namespace's end");
+            } else {
+                tracing::debug!(namespace = %Excerpt(&packet.nsp), "a packet for a namespace not joined");
+                self.close(CloseReason::ForcedClose);
+            }
+            return;
+        };
+        let membership = &mut self.memberships[at];
+        match (&mut membership.stage, packet.body) {
+            (_, Body::Disconnect) => self.end(at, DisconnectReason::ClientNamespaceDisconnect),
+            (Stage::Pending(waiting), body) => {
+                let packet = Packet { nsp: packet.nsp, body };
+                let cost = packet.cost();
+                waiting.push(packet);
+                if !self.link.hold(cost, self.io.config().max_backlog) {
+                    self.close(CloseReason::ForcedClose);
+                }
+            }
+            // The socket was told to end, and the client does not know yet.
+            (Stage::Joined, _) if !membership.socket.is_connected() => {}
+            (Stage::Joined, Body::Event(event)) => {
+                if membership.socket.submit(Job::Event(event)).is_err() {
+                    tracing::warn!(namespace = %Excerpt(&packet.nsp), "a client's events wait too long");
+                    self.close(CloseReason::ForcedClose);
+                }
+            }
+            (Stage::Joined, Body::Ack { id: Some(id), args }) => {
+                membership.socket.pending_acks().resolve(id, args);
+            }
+            (Stage::Joined, Body::Ack { id: None, .. } | Body::Connect { .. }) => {}
+        }
+    }
+
+    fn connect(&mut self, nsp: &ByteString, auth: Option<&str>) {
+        let revision = self.link.revision;
+        let joined = self.find(nsp);
+        if revision == Revision::V3 && **nsp == *"/" && joined.is_some() {
+            return;
+        }
+        if self.io.is_closed() {
+            return self.close(CloseReason::ServerShuttingDown);
+        }
+        // "A repeated CONNECT, pending or joined, replaces."
+        if let Some(at) = joined {
+            self.end(at, DisconnectReason::ClientNamespaceDisconnect);
+        }
+        let Some(namespace) = self.io.namespace(nsp) else {
+            return self.refuse(nsp, packet::encode_invalid_namespace(nsp));
+        };
+        if self.has_too_many_sockets() {
+            let error = ConnectError::new("Too many namespaces");
+            return self.refuse(nsp, packet::encode_connect_error(revision, nsp, &error));
+        }
+        self.departed.remove(nsp);
+        let socket = self.new_socket(namespace, auth);
+        let serial = socket.serial();
+        let middlewares = socket.namespace().middlewares();
+        self.memberships.push(Membership { socket: socket.clone(), stage: Stage::Pending(Vec::new()) });
+        if middlewares.is_empty() {
+            return self.verdict(serial, Ok(()));
+        }
+
+        let mut deciding: Task<_> = Box::pin(decide(middlewares, socket));
+        match first_poll(&mut deciding) {
+            Ok(Poll::Ready(verdict)) => self.verdict(serial, verdict),
+            Err(_) => self.verdict(serial, Err(internal_error(nsp))),
+            Ok(Poll::Pending) => {
+                let (link, nsp) = (Arc::clone(&self.link), nsp.to_string());
+                tokio::spawn(async move {
+                    let verdict = finish(deciding).await.unwrap_or_else(|_| Err(internal_error(&nsp)));
+                    link.command(Command::Verdict { serial, verdict });
+                });
+            }
+        }
+    }
+
+    /// Whether the client may not have another socket. Sockets that ended count for as long as handlers (or
+    /// the application) hold them, so that connecting over and over can't pile up running handlers.
+    fn has_too_many_sockets(&self) -> bool {
+        let limit = self.io.config().max_namespaces;
+        // Each socket holds the link, and so does this.
+        let alive = Arc::strong_count(&self.link) - 1;
+        self.memberships.len() >= limit || alive >= limit.saturating_mul(2)
+    }
+
+    fn new_socket(&mut self, namespace: Namespace, auth: Option<&str>) -> Socket {
+        let id: Room = match (self.link.revision, namespace.name()) {
+            // Clients of revision 3 are not told their ids: they derive them from the session's.
+            (Revision::V3, "/") => self.link.sid.as_str().into(),
+            (Revision::V3, nsp) => format!("{nsp}#{}", self.link.sid).into(),
+            (Revision::V4, _) => Sid::generate().as_str().into(),
+        };
+        let serial = self.next_serial;
+        self.next_serial = serial.wrapping_add(1);
+        Socket::new(id, serial, Arc::clone(&self.link), namespace, auth.map(Box::from))
+    }
+
+    /// The middlewares have decided. A socket that is no longer wanted is not found.
+    fn verdict(&mut self, serial: u32, verdict: Result<(), ConnectError>) {
+        let Some(at) = self.find_serial(serial).filter(|_| !self.closing) else { return };
+        let Stage::Pending(waiting) = std::mem::replace(&mut self.memberships[at].stage, Stage::Joined)
+        else {
+            return;
+        };
+        self.release(&waiting);
+        match verdict {
+            Ok(()) => {
+                self.connect_deadline = None;
+                self.memberships[at].socket.clone().admit();
+                for packet in waiting {
+                    if !self.closing {
+                        self.packet(packet);
+                    }
+                }
+            }
+            Err(error) => {
+                let Membership { socket, .. } = self.memberships.swap_remove(at);
+                socket.discard(DisconnectReason::ServerNamespaceDisconnect);
+                let nsp = socket.namespace_name();
+                self.refuse(nsp, packet::encode_connect_error(self.link.revision, nsp, &error));
+            }
+        }
+    }
+
+    /// Tells the client that it can't join. The session goes on, until the connect timeout at the least.
+    fn refuse(&mut self, nsp: &str, answer: Frame) {
+        self.departed.insert(nsp, self.io.config());
+        self.link.send_or_close(&[answer]);
+    }
+
+    /// Ends a membership. If it is the server's doing, the client is told.
+    fn end(&mut self, at: usize, reason: DisconnectReason) {
+        let Membership { socket, stage } = self.memberships.swap_remove(at);
+        match stage {
+            Stage::Pending(waiting) => {
+                self.release(&waiting);
+                socket.discard(reason);
+            }
+            Stage::Joined => {
+                let told = reason == DisconnectReason::ServerNamespaceDisconnect;
+                if told {
+                    self.departed.insert(socket.namespace_name(), self.io.config());
+                }
+                socket.finish(reason, told.then(|| packet::encode_disconnect(socket.namespace_name())));
+            }
+        }
+    }
+
+    fn release(&self, waiting: &[Packet]) {
+        self.link.release(waiting.iter().map(Packet::cost).sum());
+    }
+
+    fn violation(&mut self, error: PacketError) {
+        tracing::debug!(%error, "a client broke the protocol");
+        self.close(error.close_reason());
+    }
+
+    /// Asks for the session's end.
+    fn close(&mut self, reason: CloseReason) {
+        self.closing = true;
+        self.link.mailbox.close(reason);
+    }
+
+    fn run_commands(&mut self) {
+        for command in self.link.take_commands() {
+            match command {
+                Command::Verdict { serial, verdict } => self.verdict(serial, verdict),
+                Command::Disconnect { serial } => {
+                    if let Some(at) = self.find_serial(serial) {
+                        self.end(at, DisconnectReason::ServerNamespaceDisconnect);
+                    }
+                }
+                Command::Close => {
+                    while let Some(last) = self.memberships.len().checked_sub(1) {
+                        self.end(last, DisconnectReason::ServerNamespaceDisconnect);
+                    }
+                    self.close(CloseReason::ForcedClose);
+                }
+            }
+        }
+    }
+
+    fn find(&self, nsp: &str) -> Option<usize> {
+        self.memberships.iter().position(|membership| membership.socket.namespace_name() == nsp)
+    }
+
+    fn find_serial(&self, serial: u32) -> Option<usize> {
+        self.memberships.iter().position(|membership| membership.socket.serial() == serial)
+    }
+}
+
+impl Layer for Client {
+    fn message(&mut self, message: Message, now: Instant) {
+        if self.closing {
+            return;
+        }
+        let config = self.io.config();
+        let limits = Limits {
+            attachments: config.max_attachments,
+            bytes: config.max_backlog,
+            timeout: config.attachment_timeout,
+        };
+        match self.decoder.message(message, self.link.revision, limits, now) {
+            Ok(Some(packet)) => self.packet(packet),
+            Ok(None) => {}
+            Err(error) => self.violation(error),
+        }
+    }
+
+    fn poll(&mut self, now: Instant) {
+        self.run_commands();
+        if self.closing {
+            return;
+        }
+        if self.decoder.deadline().is_some_and(|deadline| deadline <= now) {
+            self.violation(PacketError::AttachmentTimeout);
+        } else if self.connect_deadline.is_some_and(|deadline| deadline <= now) {
+            tracing::debug!("a client joined no namespace in time");
+            self.close(CloseReason::ForcedClose);
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        if self.closing {
+            return None;
+        }
+        [self.decoder.deadline(), self.connect_deadline].into_iter().flatten().min()
+    }
+
+    fn closed(&mut self, reason: CloseReason) {
+        self.run_commands();
+        self.closing = true;
+        while let Some(last) = self.memberships.len().checked_sub(1) {
+            self.end(last, reason.into());
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sockets = self.memberships.iter().map(|membership| &membership.socket);
+        f.debug_list().entries(sockets).finish()
+    }
+}
+
+/// Runs the middlewares one after the other, up to the first that refuses.
+async fn decide(middlewares: Vec<Middleware>, socket: Socket) -> Result<(), ConnectError> {
+    for middleware in middlewares {
+        middleware(socket.clone()).await?;
+    }
+    Ok(())
+}
+
+/// What a client is told when a middleware panicked.
+fn internal_error(nsp: &str) -> ConnectError {
+    tracing::error!(namespace = %Excerpt(nsp), "a middleware panicked");
+    ConnectError::new("Internal error")
+}
+
+/// The namespaces that the server put this client out of, or did not let it in.
+///
+/// "After we send 41 or 44, packets for that namespace except CONNECT are ignored": they cross on the wire.
+/// As many as a client can be in are remembered, by a hash of their names, since clients choose the names.
+#[derive(Default)]
+struct Departed(Vec<u64>);
+
+impl Departed {
+    fn insert(&mut self, nsp: &str, config: &Config) {
+        self.remove(nsp);
+        if self.0.len() >= config.max_namespaces {
+            self.0.remove(0);
+        }
+        self.0.push(Departed::hash(nsp));
+    }
+
+    fn remove(&mut self, nsp: &str) {
+        let hash = Departed::hash(nsp);
+        self.0.retain(|departed| *departed != hash);
+    }
+
+    fn contains(&self, nsp: &str) -> bool {
+        self.0.contains(&Departed::hash(nsp))
+    }
+
+    fn hash(nsp: &str) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        nsp.hash(&mut hasher);
+        hasher.finish()
+    }
+}

@@ -1,0 +1,44 @@
+//! Settings and limits.
+
+use std::time::Duration;
+
+/// Settings of an [`Io`](crate::Io). The limits bound what one client can make the server hold.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How long a client may stay without having joined any namespace. 45 s.
+    pub connect_timeout: Duration,
+    /// How long an acknowledgement is awaited unless told otherwise. 10 s.
+    pub ack_timeout: Duration,
+    /// Attachments of one packet from a client. 10.
+    pub max_attachments: usize,
+    /// How long the attachments of a packet may take to arrive. 10 s.
+    pub attachment_timeout: Duration,
+    /// Bytes of a client's packets that may wait here at once: a packet that lacks attachments, and events
+    /// that wait for a connect or for other handlers. A client that exceeds it is disconnected. 10,000,000,
+    /// which is ten messages of the usual size limit.
+    pub max_backlog: usize,
+    /// Namespaces that one client can be in. 64.
+    pub max_namespaces: usize,
+    /// Rooms that one socket can be in. 1,024.
+    pub max_rooms: usize,
+    /// Acknowledgements that can be awaited from one socket at once. 1,024.
+    pub max_pending_acks: usize,
+    /// Event handlers of one socket that can run at once; events beyond that wait. 256.
+    pub max_running_handlers: usize,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            connect_timeout: Duration::from_secs(45),
+            ack_timeout: Duration::from_secs(10),
+            max_attachments: 10,
+            attachment_timeout: Duration::from_secs(10),
+            max_backlog: 10_000_000,
+            max_namespaces: 64,
+            max_rooms: 1024,
+            max_pending_acks: 1024,
+            max_running_handlers: 256,
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Why something was not sent, answered or joined, and why a socket ended.
+
+use std::fmt;
+
+use engineio::CloseReason;
+use serde::{Serialize, Serializer};
+
+use crate::ArgsError;
+
+/// Why an event or an acknowledgement was not sent. Nothing was queued.
+///
+/// It serialises as its message, so that a handler whose last expression is an `emit` acknowledges with
+/// nothing, or with what went wrong.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum SendError {
+    /// More than the client's byte budget waits to be sent. [`Socket::ready`](crate::Socket::ready) waits
+    /// for room.
+    Full,
+    /// The socket is not connected, or no longer.
+    Closed,
+    /// The event's name is one of those that the protocol keeps for itself, such as `disconnect`.
+    ReservedEvent,
+    /// The arguments can't be written as JSON.
+    Serialize(serde_json::Error),
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SendError::Full => f.write_str("the client's send queue is full"),
+            SendError::Closed => f.write_str("the socket is not connected"),
+            SendError::ReservedEvent => f.write_str("the event's name is reserved"),
+            SendError::Serialize(error) => write!(f, "the arguments can't be serialised: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for SendError {}
+
+impl Serialize for SendError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl From<engineio::SendError> for SendError {
+    fn from(error: engineio::SendError) -> SendError {
+        match error {
+            engineio::SendError::Full => SendError::Full,
+            engineio::SendError::Closed => SendError::Closed,
+        }
+    }
+}
+
+impl From<serde_json::Error> for SendError {
+    fn from(error: serde_json::Error) -> SendError {
+        SendError::Serialize(error)
+    }
+}
+
+/// Why an event was not acknowledged.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AckError {
+    /// The client did not answer in time. It may have got the event all the same.
+    Timeout,
+    /// The socket ended first.
+    Disconnected,
+    /// The event was not sent.
+    Send(SendError),
+    /// Too many acknowledgements are awaited from this socket already; the event was not sent.
+    /// See [`Config::max_pending_acks`](crate::Config::max_pending_acks).
+    TooManyPending,
+    /// The client answered with something else than what is expected here.
+    Args(ArgsError),
+}
+
+impl fmt::Display for AckError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AckError::Timeout => f.write_str("the client did not answer in time"),
+            AckError::Disconnected => f.write_str("the socket was disconnected before the client answered"),
+            AckError::Send(error) => error.fmt(f),
+            AckError::TooManyPending => f.write_str("too many answers are awaited from this client"),
+            AckError::Args(error) => write!(f, "the client's answer does not fit: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for AckError {}
+
+impl From<SendError> for AckError {
+    fn from(error: SendError) -> AckError {
+        AckError::Send(error)
+    }
+}
+
+/// Why a socket did not join a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JoinError {
+    /// The socket is not connected, or no longer.
+    Closed,
+    /// The socket is in too many rooms. See [`Config::max_rooms`](crate::Config::max_rooms).
+    TooManyRooms,
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            JoinError::Closed => "the socket is not connected",
+            JoinError::TooManyRooms => "the socket is in too many rooms",
+        })
+    }
+}
+
+impl std::error::Error for JoinError {}
+
+impl Serialize for JoinError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Why a socket ended. [`as_str`](DisconnectReason::as_str) gives socket.io's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DisconnectReason {
+    /// The transport failed.
+    TransportError,
+    /// The client went away.
+    TransportClose,
+    /// The server ended the session while it ran over WebSocket.
+    ForcedClose,
+    /// The server ended the session while it ran over polling.
+    ForcedServerClose,
+    /// The client gave no sign of life.
+    PingTimeout,
+    /// The client sent something that is not of the protocol.
+    ParseError,
+    /// The server is stopping.
+    ServerShuttingDown,
+    /// The client left the namespace.
+    ClientNamespaceDisconnect,
+    /// The server put the client out of the namespace, by [`Socket::disconnect`](crate::Socket::disconnect).
+    ServerNamespaceDisconnect,
+}
+
+impl DisconnectReason {
+    /// The reason in the words of socket.io, such as `"client namespace disconnect"`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DisconnectReason::TransportError => "transport error",
+            DisconnectReason::TransportClose => "transport close",
+            DisconnectReason::ForcedClose => "forced close",
+            DisconnectReason::ForcedServerClose => "forced server close",
+            DisconnectReason::PingTimeout => "ping timeout",
+            DisconnectReason::ParseError => "parse error",
+            DisconnectReason::ServerShuttingDown => "server shutting down",
+            DisconnectReason::ClientNamespaceDisconnect => "client namespace disconnect",
+            DisconnectReason::ServerNamespaceDisconnect => "server namespace disconnect",
+        }
+    }
+}
+
+impl From<CloseReason> for DisconnectReason {
+    fn from(reason: CloseReason) -> DisconnectReason {
+        match reason {
+            CloseReason::TransportError => DisconnectReason::TransportError,
+            CloseReason::TransportClose => DisconnectReason::TransportClose,
+            CloseReason::ForcedClose => DisconnectReason::ForcedClose,
+            CloseReason::ForcedServerClose => DisconnectReason::ForcedServerClose,
+            CloseReason::PingTimeout => DisconnectReason::PingTimeout,
+            CloseReason::ParseError => DisconnectReason::ParseError,
+            CloseReason::ServerShuttingDown => DisconnectReason::ServerShuttingDown,
+        }
+    }
+}
+
+impl fmt::Display for DisconnectReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sessions_reason_keeps_its_words() {
+        for reason in [
+            CloseReason::TransportError,
+            CloseReason::TransportClose,
+            CloseReason::ForcedClose,
+            CloseReason::ForcedServerClose,
+            CloseReason::PingTimeout,
+            CloseReason::ParseError,
+            CloseReason::ServerShuttingDown,
+        ] {
+            assert_eq!(DisconnectReason::from(reason).as_str(), reason.as_str());
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The order in which a socket's handlers start.
+//!
+//! Handlers start in the order in which their events arrived, one after the other; once started they run
+//! side by side. Nothing starts before `on_connect` is through. When too many run already, events wait for
+//! one to end. The last job is the socket's end.
+//!
+//! ```text
+//!                    ┌ lane ───────────────────────────┐
+//!   event, event, … ─┤ waiting … │ start, one at a time ├─► done at once (most)
+//!                    │ (bytes)   │  gate: on_connect    ├─► a task of its own, at most N
+//!                    └─────────────────────────────────┘
+//! ```
+
+use std::collections::VecDeque;
+use std::task::Poll;
+
+use parking_lot::Mutex;
+
+use crate::Socket;
+use crate::ack::AckSender;
+use crate::error::DisconnectReason;
+use crate::handler::{Task, finish, first_poll, guarded};
+use crate::log::Excerpt;
+use crate::packet::Event;
+
+/// A socket's handlers: those that wait to start, and how many run.
+#[derive(Default)]
+pub(crate) struct Lane {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// `on_connect` is through.
+    open: bool,
+    /// Somebody is starting handlers. Whoever else comes along leaves theirs to them.
+    starting: bool,
+    /// Event handlers that were started and have not ended.
+    running: usize,
+    waiting: VecDeque<Job>,
+}
+
+/// What is started in order.
+pub(crate) enum Job {
+    Event(Event),
+    Ended(DisconnectReason),
+}
+
+/// Too many bytes of events wait to be handled.
+#[derive(Debug)]
+pub(crate) struct Overloaded;
+
+impl Job {
+    /// Whether it counts among the running handlers. The socket's end never has to wait for them.
+    fn counts(&self) -> bool {
+        matches!(self, Job::Event(_))
+    }
+
+    fn cost(&self) -> usize {
+        match self {
+            Job::Event(event) => event.cost(),
+            Job::Ended(_) => 0,
+        }
+    }
+}
+
+impl State {
+    /// Whether the next job of that kind may start.
+    fn admits(&self, job: &Job, limit: usize) -> bool {
+        self.open && !self.starting && (self.running < limit || !job.counts())
+    }
+
+    /// Takes the next job that may start; with it goes the right to start jobs.
+    fn next(&mut self, limit: usize) -> Option<Job> {
+        let front = self.waiting.front()?;
+        if !self.admits(front, limit) {
+            return None;
+        }
+        let job = self.waiting.pop_front()?;
+        self.starting = true;
+        self.running += usize::from(job.counts());
+        Some(job)
+    }
+}
+
+impl Socket {
+    /// Runs `on_connect`, and what came meanwhile once it is through.
+    pub(crate) fn start(&self) {
+        let handler = self.namespace().handlers(|handlers| handlers.connect.clone());
+        let connect = || handler.map(|handler| handler(self.clone()));
+        if self.run("on_connect", connect, Socket::open_lane).is_ready() {
+            self.open_lane();
+        }
+    }
+
+    fn open_lane(&self) {
+        self.lane().state.lock().open = true;
+        self.resume();
+    }
+
+    /// Starts a job now, or when its turn comes.
+    pub(crate) fn submit(&self, job: Job) -> Result<(), Overloaded> {
+        let config = self.config();
+        let mut state = self.lane().state.lock();
+        if state.waiting.is_empty() && state.admits(&job, config.max_running_handlers) {
+            state.starting = true;
+            state.running += usize::from(job.counts());
+            drop(state);
+            self.start_jobs(Some(job));
+            return Ok(());
+        }
+        let cost = job.cost();
+        state.waiting.push_back(job);
+        drop(state);
+        if self.link().hold(cost, config.max_backlog) { Ok(()) } else { Err(Overloaded) }
+    }
+
+    /// Forgets the events that wait.
+    pub(crate) fn clear_lane(&self) {
+        let waiting = std::mem::take(&mut self.lane().state.lock().waiting);
+        self.link().release(waiting.iter().map(Job::cost).sum());
+    }
+
+    /// Starts what waits and may start.
+    fn resume(&self) {
+        let next = self.next_job(&mut self.lane().state.lock());
+        self.start_jobs(next);
+    }
+
+    fn next_job(&self, state: &mut State) -> Option<Job> {
+        let job = state.next(self.config().max_running_handlers)?;
+        self.link().release(job.cost());
+        Some(job)
+    }
+
+    /// Starts jobs one after the other for as long as there are any.
+    fn start_jobs(&self, mut next: Option<Job>) {
+        while let Some(job) = next {
+            let counts = job.counts();
+            let done = match job {
+                Job::Event(event) => self.start_event(event),
+                Job::Ended(reason) => self.start_end(reason),
+            };
+            let mut state = self.lane().state.lock();
+            state.starting = false;
+            state.running -= usize::from(counts && done.is_ready());
+            next = self.next_job(&mut state);
+        }
+    }
+
+    fn start_event(&self, event: Event) -> Poll<()> {
+        let Event { name, args, id } = event;
+        let Some(handler) = self.namespace().handlers(|handlers| handlers.events.get(&*name).cloned()) else {
+            if id.is_some() {
+                tracing::warn!(
+                    namespace = %Excerpt(self.namespace_name()),
+                    event = %Excerpt(&name),
+                    "an event without a handler wants an acknowledgement"
+                );
+            }
+            return Poll::Ready(());
+        };
+        let ack = AckSender::new(self.clone(), id);
+        let start = || {
+            handler(self.clone(), args, ack).unwrap_or_else(|error| {
+                tracing::warn!(
+                    namespace = %Excerpt(self.namespace_name()),
+                    event = %Excerpt(&name),
+                    error = %Excerpt(&error.to_string()),
+                    "an event's arguments do not fit its handler"
+                );
+                None
+            })
+        };
+        self.run(&name, start, Socket::event_ended)
+    }
+
+    /// An event's handler ended in its task.
+    fn event_ended(&self) {
+        self.lane().state.lock().running -= 1;
+        self.resume();
+    }
+
+    fn start_end(&self, reason: DisconnectReason) -> Poll<()> {
+        let (disconnecting, disconnect) = self
+            .namespace()
+            .handlers(|handlers| (handlers.disconnecting.clone(), handlers.disconnect.clone()));
+        for (name, handler) in [("on_disconnecting", disconnecting), ("on_disconnect", disconnect)] {
+            let start = || handler.map(|handler| handler(self.clone(), reason));
+            let _ = self.run(name, start, |_| {});
+        }
+        Poll::Ready(())
+    }
+
+    /// Runs user code as far as it goes at once, and the rest in a task of its own, with `ended` at that
+    /// task's end. Ready if there was no rest.
+    fn run(&self, name: &str, start: impl FnOnce() -> Option<Task>, ended: fn(&Socket)) -> Poll<()> {
+        let started = guarded(start).and_then(|task| match task {
+            Some(mut task) => Ok(first_poll(&mut task)?.is_pending().then_some(task)),
+            None => Ok(None),
+        });
+        match started {
+            Ok(None) => Poll::Ready(()),
+            Ok(Some(rest)) => {
+                let (socket, name) = (self.clone(), Box::from(name));
+                tokio::spawn(async move {
+                    if finish(rest).await.is_err() {
+                        socket.panicked(&name);
+                    }
+                    ended(&socket);
+                });
+                Poll::Pending
+            }
+            Err(_) => {
+                self.panicked(name);
+                Poll::Ready(())
+            }
+        }
+    }
+
+    /// A panic is a bug in the handler; it ends this socket and nothing else.
+    fn panicked(&self, name: &str) {
+        tracing::error!(
+            namespace = %Excerpt(self.namespace_name()),
+            handler = %Excerpt(name),
+            "a handler panicked"
+        );
+        self.disconnect(false);
+    }
+}

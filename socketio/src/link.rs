@@ -1,0 +1,66 @@
+//! What the sockets of one client share: the way to its session's driver.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use engineio::{CloseReason, Frame, Handshake, Mailbox, Opened, Revision, Sid};
+use parking_lot::Mutex;
+
+use crate::middleware::ConnectError;
+
+/// The way to a session: its mailbox, and commands for the [`Client`](crate::Client) on it.
+pub(crate) struct Link {
+    pub(crate) sid: Sid,
+    pub(crate) revision: Revision,
+    pub(crate) handshake: Handshake,
+    pub(crate) mailbox: Arc<Mailbox>,
+    commands: Mutex<Vec<Command>>,
+    /// Bytes of packets that wait in the client and in its sockets.
+    backlog: AtomicUsize,
+}
+
+/// What others want of a client. Sockets go by their serial number: a socket holds the link, so the link
+/// must not hold a socket.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// The middlewares have decided on a socket.
+    Verdict { serial: u32, verdict: Result<(), ConnectError> },
+    /// Put a socket out of its namespace.
+    Disconnect { serial: u32 },
+    /// Put all sockets out of their namespaces, and end the session.
+    Close,
+}
+
+impl Link {
+    pub(crate) fn new(opened: Opened) -> Link {
+        let Opened { sid, revision, mailbox, handshake } = opened;
+        Link { sid, revision, handshake, mailbox, commands: Mutex::default(), backlog: AtomicUsize::new(0) }
+    }
+
+    /// Has the driver run a command.
+    pub(crate) fn command(&self, command: Command) {
+        self.commands.lock().push(command);
+        self.mailbox.wake();
+    }
+
+    pub(crate) fn take_commands(&self) -> Vec<Command> {
+        std::mem::take(&mut *self.commands.lock())
+    }
+
+    /// Sends what the client must get. If it can't, because the client does not read, the session ends.
+    pub(crate) fn send_or_close(&self, frames: &[Frame]) {
+        if let Err(engineio::SendError::Full) = self.mailbox.push(frames) {
+            self.mailbox.close(CloseReason::ForcedClose);
+        }
+    }
+
+    /// Counts a packet that has to wait; says whether there is room for it.
+    pub(crate) fn hold(&self, cost: usize, limit: usize) -> bool {
+        self.backlog.fetch_add(cost, Ordering::Relaxed) + cost <= limit
+    }
+
+    /// Counts a packet that waits no longer.
+    pub(crate) fn release(&self, cost: usize) {
+        self.backlog.fetch_sub(cost, Ordering::Relaxed);
+    }
+}

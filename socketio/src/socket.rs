@@ -1,0 +1,414 @@
+//! A client in a namespace.
+
+use std::any::{Any, TypeId};
+use std::fmt;
+use std::future::poll_fn;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use engineio::{CloseReason, Frame};
+use parking_lot::Mutex;
+use serde::Deserialize;
+use tokio::sync::Notify;
+
+use crate::ack::{Ack, PendingAcks};
+use crate::args::ToArgs;
+use crate::broadcast::Broadcast;
+use crate::config::Config;
+use crate::error::{DisconnectReason, JoinError, SendError};
+use crate::lane::{Job, Lane};
+use crate::link::{Command, Link};
+use crate::namespace::Namespace;
+use crate::packet::{self, Frames};
+use crate::rooms::Room;
+
+/// A client in a namespace. Cloning it is cheap, and any clone may be kept, sent to other tasks, and used
+/// after the client has gone.
+#[derive(Clone)]
+pub struct Socket(Arc<State>);
+
+struct State {
+    id: Room,
+    /// Tells the sockets of one client apart, ended ones included.
+    serial: u32,
+    link: Arc<Link>,
+    namespace: Namespace,
+    /// JSON; `None` stands for `{}`.
+    auth: Option<Box<str>>,
+    phase: AtomicU8,
+    lane: Lane,
+    pending_acks: PendingAcks,
+    ended: OnceLock<Ended>,
+    end: Notify,
+    extensions: Mutex<Vec<(TypeId, Arc<dyn Any + Send + Sync>)>>,
+}
+
+struct Ended {
+    reason: DisconnectReason,
+    rooms: Vec<Room>,
+}
+
+/// Middlewares have not decided yet.
+const PENDING: u8 = 0;
+const CONNECTED: u8 = 1;
+/// Nothing is sent any more.
+const ENDED: u8 = 2;
+
+/// # Who it is
+impl Socket {
+    /// The socket's id, unique in its namespace: 20 random characters. For clients of socket.io 1 and 2 it is
+    /// derived from the session's id, as they expect.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// The namespace that the client joined.
+    #[must_use]
+    pub fn namespace(&self) -> &Namespace {
+        &self.0.namespace
+    }
+
+    /// The request that opened the session, and what the client presented for this namespace.
+    #[must_use]
+    pub fn handshake(&self) -> Handshake<'_> {
+        Handshake { request: &self.0.link.handshake, auth: self.0.auth.as_deref().unwrap_or("{}") }
+    }
+
+    /// Whether the socket is connected: from before `on_connect` until it ends.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.0.phase.load(Ordering::Acquire) == CONNECTED
+    }
+
+    /// Keeps a value with the socket, one of each type. Returns the one that was there.
+    pub fn insert<T: Send + Sync + 'static>(&self, value: T) -> Option<Arc<T>> {
+        let value: Arc<dyn Any + Send + Sync> = Arc::new(value);
+        let mut extensions = self.0.extensions.lock();
+        match extensions.iter_mut().find(|(kind, _)| *kind == TypeId::of::<T>()) {
+            Some((_, kept)) => std::mem::replace(kept, value).downcast().ok(),
+            None => {
+                extensions.push((TypeId::of::<T>(), value));
+                None
+            }
+        }
+    }
+
+    /// The value of that type that is kept with the socket.
+    #[must_use]
+    pub fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        let extensions = self.0.extensions.lock();
+        let (_, value) = extensions.iter().find(|(kind, _)| *kind == TypeId::of::<T>())?;
+        Arc::clone(value).downcast().ok()
+    }
+}
+
+/// # Sending
+impl Socket {
+    /// Sends an event to this client. See [`ToArgs`] for what the arguments can be.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn emit(&self, event: &str, args: impl ToArgs) -> Result<(), SendError> {
+        let frames = self.encode(event, None, args)?;
+        self.push(&frames)
+    }
+
+    /// Sends an event that the client is to acknowledge. Await what is returned for the answer, which is
+    /// read as `T` (see [`FromArgs`](crate::FromArgs)). The event is sent right away.
+    ///
+    /// ```no_run
+    /// # async fn example(socket: socketio::Socket) -> Result<(), socketio::AckError> {
+    /// let answer: String = socket.emit_with_ack("question", "how are you?").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`AckError`](crate::AckError).
+    pub fn emit_with_ack<T>(&self, event: &str, args: impl ToArgs) -> Ack<T> {
+        Ack::request(self, event, args)
+    }
+
+    /// For events that may be lost: they are dropped unless they can be written at once.
+    #[must_use]
+    pub fn volatile(&self) -> Volatile<'_> {
+        Volatile(self)
+    }
+
+    /// Everyone in the namespace but this client.
+    pub fn broadcast(&self) -> Broadcast {
+        self.0.namespace.everyone().except(Arc::clone(&self.0.id))
+    }
+
+    /// Everyone in a room but this client.
+    pub fn to(&self, room: impl Into<Room>) -> Broadcast {
+        self.broadcast().to(room)
+    }
+
+    /// Everyone in a room but this client. The same as [`to`](Socket::to): `in` is a keyword in Rust.
+    pub fn within(&self, room: impl Into<Room>) -> Broadcast {
+        self.to(room)
+    }
+
+    /// Everyone who is not in that room, and not this client.
+    pub fn except(&self, room: impl Into<Room>) -> Broadcast {
+        self.broadcast().except(room)
+    }
+
+    /// Waits until [`emit`](Socket::emit) would not answer [`SendError::Full`].
+    ///
+    /// # Errors
+    /// [`SendError::Closed`] if the session is over.
+    pub async fn ready(&self) -> Result<(), SendError> {
+        Ok(poll_fn(|cx| self.0.link.mailbox.poll_room(cx)).await?)
+    }
+
+    pub(crate) fn encode(
+        &self,
+        event: &str,
+        id: Option<u64>,
+        args: impl ToArgs,
+    ) -> Result<Frames, SendError> {
+        self.0.namespace.encode(event, id, args)
+    }
+
+    pub(crate) fn push(&self, frames: &Frames) -> Result<(), SendError> {
+        if !self.is_connected() {
+            return Err(SendError::Closed);
+        }
+        Ok(self.0.link.mailbox.push(frames.as_slice())?)
+    }
+
+    pub(crate) fn push_volatile(&self, frames: &Frames) -> bool {
+        self.is_connected() && self.0.link.mailbox.push_volatile(frames.as_slice())
+    }
+
+    /// Sends a share of a broadcast. A client that does not keep up is disconnected, since nobody is there
+    /// to be told.
+    pub(crate) fn push_or_close(&self, frames: &Frames) {
+        if self.is_connected() {
+            self.0.link.send_or_close(frames.as_slice());
+        }
+    }
+
+    /// Ends the session of a client that takes too much.
+    pub(crate) fn close_overloaded(&self) {
+        self.0.link.mailbox.close(CloseReason::ForcedClose);
+    }
+}
+
+/// # Rooms
+impl Socket {
+    /// Joins a room.
+    ///
+    /// # Errors
+    /// See [`JoinError`].
+    pub fn join(&self, room: impl Into<Room>) -> Result<(), JoinError> {
+        self.0.namespace.rooms().join(self, room.into(), self.config().max_rooms)
+    }
+
+    /// Leaves a room.
+    pub fn leave(&self, room: &str) {
+        self.0.namespace.rooms().leave(self, room);
+    }
+
+    /// The rooms that the socket has joined; after its end, those it was in. The room named by its own id,
+    /// where it always is, is not among them.
+    #[must_use]
+    pub fn rooms(&self) -> Vec<Room> {
+        match self.0.ended.get() {
+            Some(ended) => ended.rooms.clone(),
+            None => self.0.namespace.rooms().of(self),
+        }
+    }
+}
+
+/// # The end
+impl Socket {
+    /// Puts the client out of the namespace; with `close`, out of all namespaces, and its session ends.
+    /// Nothing more is sent from this socket.
+    ///
+    /// In a middleware, where the client is not connected yet, return an error instead.
+    pub fn disconnect(&self, close: bool) {
+        let was = self.0.phase.compare_exchange(CONNECTED, ENDED, Ordering::AcqRel, Ordering::Acquire);
+        if close {
+            self.0.link.command(Command::Close);
+        } else if was.is_ok() {
+            self.0.link.command(Command::Disconnect { serial: self.0.serial });
+        }
+    }
+
+    /// Waits for the socket's end.
+    pub async fn closed(&self) -> DisconnectReason {
+        loop {
+            let end = self.0.end.notified();
+            if let Some(ended) = self.0.ended.get() {
+                return ended.reason;
+            }
+            end.await;
+        }
+    }
+}
+
+/// # For the client and the namespace
+impl Socket {
+    pub(crate) fn new(
+        id: Room,
+        serial: u32,
+        link: Arc<Link>,
+        namespace: Namespace,
+        auth: Option<Box<str>>,
+    ) -> Socket {
+        Socket(Arc::new(State {
+            id,
+            serial,
+            link,
+            namespace,
+            auth,
+            phase: AtomicU8::new(PENDING),
+            lane: Lane::default(),
+            pending_acks: PendingAcks::default(),
+            ended: OnceLock::new(),
+            end: Notify::new(),
+            extensions: Mutex::default(),
+        }))
+    }
+
+    /// The middlewares let the client in.
+    pub(crate) fn admit(&self) {
+        let reply = packet::encode_connect(self.0.link.revision, self.namespace_name(), self.id());
+        self.0.link.send_or_close(&[reply]);
+        self.0.phase.store(CONNECTED, Ordering::Release);
+        self.0.namespace.rooms().add(self.clone());
+        self.start();
+    }
+
+    /// The socket was connected and has ended. `farewell` is the last packet for the client.
+    pub(crate) fn finish(&self, reason: DisconnectReason, farewell: Option<Frame>) {
+        self.0.phase.store(ENDED, Ordering::Release);
+        // Out of all rooms first, so that no broadcast comes behind the farewell.
+        let rooms = self.0.namespace.rooms().remove(self);
+        if let Some(farewell) = farewell {
+            self.0.link.send_or_close(&[farewell]);
+        }
+        self.0.pending_acks.end();
+        self.end(reason, rooms);
+        if reason == DisconnectReason::ServerNamespaceDisconnect {
+            // Whom the server put out is not heard any more.
+            self.clear_lane();
+        }
+        let _ = self.submit(Job::Ended(reason));
+    }
+
+    /// The socket ended before the middlewares had decided.
+    pub(crate) fn discard(&self, reason: DisconnectReason) {
+        self.0.phase.store(ENDED, Ordering::Release);
+        self.end(reason, Vec::new());
+    }
+
+    fn end(&self, reason: DisconnectReason, rooms: Vec<Room>) {
+        // A socket ends once.
+        let _ = self.0.ended.set(Ended { reason, rooms });
+        self.0.end.notify_waiters();
+    }
+
+    pub(crate) fn serial(&self) -> u32 {
+        self.0.serial
+    }
+
+    pub(crate) fn namespace_name(&self) -> &str {
+        self.0.namespace.name()
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        self.0.namespace.config()
+    }
+
+    pub(crate) fn link(&self) -> &Link {
+        &self.0.link
+    }
+
+    pub(crate) fn lane(&self) -> &Lane {
+        &self.0.lane
+    }
+
+    pub(crate) fn pending_acks(&self) -> &PendingAcks {
+        &self.0.pending_acks
+    }
+
+    pub(crate) fn next_ack_id(&self) -> u64 {
+        self.0.namespace.next_ack_id()
+    }
+
+    /// Tells sockets apart, those with the same id included.
+    pub(crate) fn address(&self) -> *const () {
+        Arc::as_ptr(&self.0).cast()
+    }
+}
+
+impl PartialEq for Socket {
+    fn eq(&self, other: &Socket) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Socket {}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket").field("id", &self.id()).field("namespace", &self.namespace_name()).finish()
+    }
+}
+
+/// Sends events to one client that may be lost. See [`Socket::volatile`].
+#[derive(Clone, Copy, Debug)]
+pub struct Volatile<'a>(&'a Socket);
+
+impl Volatile<'_> {
+    /// Sends an event if it can be written at once: nothing else waits for this client, and its transport is
+    /// ready. Otherwise drops it.
+    ///
+    /// # Errors
+    /// [`SendError::ReservedEvent`] and [`SendError::Serialize`].
+    pub fn emit(&self, event: &str, args: impl ToArgs) -> Result<(), SendError> {
+        let frames = self.0.encode(event, None, args)?;
+        self.0.push_volatile(&frames);
+        Ok(())
+    }
+}
+
+/// How a client came: the request that opened its session, and its auth for one namespace.
+///
+/// It dereferences to [`engineio::Handshake`]: `time`, `address`, `secure`, `url`, `headers` and `query()`.
+#[derive(Clone, Copy, Debug)]
+pub struct Handshake<'a> {
+    request: &'a engineio::Handshake,
+    auth: &'a str,
+}
+
+impl<'a> Handshake<'a> {
+    /// The JSON object that the client presented for this namespace, `{}` if it presented none. From clients
+    /// of socket.io 1 and 2 it is the query of the namespace.
+    #[must_use]
+    pub fn auth_json(&self) -> &'a str {
+        self.auth
+    }
+
+    /// What the client presented for this namespace, as `T`.
+    ///
+    /// # Errors
+    /// If it is something else.
+    pub fn auth<T: Deserialize<'a>>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(self.auth)
+    }
+}
+
+impl Deref for Handshake<'_> {
+    type Target = engineio::Handshake;
+
+    fn deref(&self) -> &engineio::Handshake {
+        self.request
+    }
+}
