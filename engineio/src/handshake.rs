@@ -119,12 +119,12 @@ pub enum Route {
         /// How its polls are encoded; its revision.
         format: PayloadFormat,
     },
-    /// Packets from the server: a GET on a polling session.
-    Poll(Sid),
-    /// Packets from the client: a POST on a polling session.
-    Post(Sid),
-    /// A WebSocket that may take a session over.
-    Probe(Sid),
+    /// Packets from the server: a GET on the session that was looked up, which polls.
+    Poll,
+    /// Packets from the client: a POST on it.
+    Post,
+    /// A WebSocket that may take it over.
+    Probe,
     /// Another method on a known session: 405.
     MethodNotAllowed,
 }
@@ -164,10 +164,10 @@ impl Route {
                 }
                 match (transport, session.transport, method) {
                     (Transport::WebSocket, _, _) if !config.allow_upgrades => Err(Refusal::BadRequest),
-                    (Transport::WebSocket, _, Method::Get) => Ok(Route::Probe(sid)),
+                    (Transport::WebSocket, _, Method::Get) => Ok(Route::Probe),
                     (Transport::Polling, Transport::WebSocket, _) => Err(Refusal::BadRequest),
-                    (Transport::Polling, Transport::Polling, Method::Get) => Ok(Route::Poll(sid)),
-                    (Transport::Polling, Transport::Polling, Method::Post) => Ok(Route::Post(sid)),
+                    (Transport::Polling, Transport::Polling, Method::Get) => Ok(Route::Poll),
+                    (Transport::Polling, Transport::Polling, Method::Post) => Ok(Route::Post),
                     (_, _, _) => Ok(Route::MethodNotAllowed),
                 }
             }
@@ -288,10 +288,10 @@ mod tests {
     fn a_session_is_polled_posted_to_and_probed() {
         let polling = format!("EIO=4&transport=polling&sid={SID}");
         let websocket = format!("EIO=4&transport=websocket&sid={SID}");
-        assert_eq!(find(Method::Get, &polling, false), Ok(Route::Poll(sid())));
-        assert_eq!(find(Method::Post, &polling, false), Ok(Route::Post(sid())));
+        assert_eq!(find(Method::Get, &polling, false), Ok(Route::Poll));
+        assert_eq!(find(Method::Post, &polling, false), Ok(Route::Post));
         assert_eq!(find(Method::Other, &polling, false), Ok(Route::MethodNotAllowed));
-        assert_eq!(find(Method::Get, &websocket, true), Ok(Route::Probe(sid())));
+        assert_eq!(find(Method::Get, &websocket, true), Ok(Route::Probe));
         assert_eq!(find(Method::Get, &websocket, false), Err(Refusal::BadRequest));
     }
 

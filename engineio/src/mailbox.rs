@@ -172,6 +172,11 @@ impl Mailbox {
         !self.queue.lock().frames.is_empty()
     }
 
+    /// Counts frames that didn't come from here as taken: they will be [`written`](Mailbox::written).
+    pub fn charge(&self, cost: usize) {
+        self.queue.lock().cost += cost;
+    }
+
     /// Gives back the cost of frames that were written.
     pub fn written(&self, cost: usize) {
         let mut queue = self.queue.lock();

@@ -287,10 +287,7 @@ impl Session {
     }
 
     fn packet(&mut self, now: Instant, packet: Result<Packet, Violation>, out: &mut Vec<Output>) {
-        let packet = match packet {
-            Ok(packet) => packet,
-            Err(_) => return self.end(CloseReason::ParseError, out),
-        };
+        let Ok(packet) = packet else { return self.end(CloseReason::ParseError, out) };
         match (packet, self.revision) {
             (Packet::Message(message), _) => out.push(Output::Deliver(message)),
             (Packet::Ping(_), Revision::V3) => out.push(Output::Send(Packet::Pong("".into()))),

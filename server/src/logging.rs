@@ -17,7 +17,7 @@ const LONGEST_VALUE: usize = 1_024;
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// For people: time, level, origin, message, `name=value`; in colours on a terminal.
     Text,
     /// For machines: one JSON object a line.
@@ -30,7 +30,7 @@ pub enum LogFormat {
 ///
 /// # Errors
 /// If the process has a subscriber already.
-pub fn init(format: LogFormat, level: LevelFilter) -> Result<(), SetGlobalDefaultError> {
+pub(crate) fn init(format: LogFormat, level: LevelFilter) -> Result<(), SetGlobalDefaultError> {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colours = io::stderr().is_terminal() && !no_color;
     tracing::subscriber::set_global_default(subscriber(format, level, colours, io::stderr))

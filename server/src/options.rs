@@ -17,8 +17,8 @@ use std::{env, fmt, fs, io};
 
 use tracing::level_filters::LevelFilter;
 
-use crate::cookie::Cookie;
-use crate::cors::Cors;
+use socketio_server::{Cookie, Cors};
+
 use crate::logging::LogFormat;
 use sources::Given;
 use value::Reader;
@@ -57,7 +57,7 @@ macro_rules! options {
     )+})+) => {
         /// Every option of the server, settled: checked, and with defaults where nothing was given.
         #[derive(Clone, Debug)]
-        pub struct Options {$($(
+        pub(crate) struct Options {$($(
             $(#[doc = $help])+
             $visibility $field: $type,
         )+)+}
@@ -84,53 +84,53 @@ macro_rules! options {
 options! {
     "Server" {
         /// What is served: a chat with its page, the echo that test suites expect, or none
-        "app" pub app: App = ["chat"] as APP,
+        "app" pub(crate) app: App = ["chat"] as APP,
         /// Where to listen; port 0 takes a free one
-        "listen" pub listen: SocketAddr = ["127.0.0.1:3000"] as ADDRESS,
+        "listen" pub(crate) listen: SocketAddr = ["127.0.0.1:3000"] as ADDRESS,
         /// The path of Socket.IO
-        "path" pub path: String = ["/socket.io/"] as PATH,
+        "path" pub(crate) path: String = ["/socket.io/"] as PATH,
         /// The JavaScript client to serve: the folder node_modules/socket.io-client/dist
-        "client-dir" pub client_dir: Option<PathBuf> = [] as FOLDER,
+        "client-dir" pub(crate) client_dir: Option<PathBuf> = [] as FOLDER,
         /// How long clients may take to leave once the server is told to stop
-        "drain-timeout" pub drain_timeout: Duration = ["30s"] as TIME_OR_NONE,
+        "drain-timeout" pub(crate) drain_timeout: Duration = ["30s"] as TIME_OR_NONE,
     }
     "Protocol" {
         /// The time from a client's pong to the next ping
-        "ping-interval" pub ping_interval: Duration = ["25s"] as TIME,
+        "ping-interval" pub(crate) ping_interval: Duration = ["25s"] as TIME,
         /// The time a client has for its pong
-        "ping-timeout" pub ping_timeout: Duration = ["20s"] as TIME,
+        "ping-timeout" pub(crate) ping_timeout: Duration = ["20s"] as TIME,
         /// The time a client has to finish its upgrade to WebSocket
-        "upgrade-timeout" pub upgrade_timeout: Duration = ["10s"] as TIME,
+        "upgrade-timeout" pub(crate) upgrade_timeout: Duration = ["10s"] as TIME,
         /// The time a client has to join a namespace
-        "connect-timeout" pub connect_timeout: Duration = ["45s"] as TIME,
+        "connect-timeout" pub(crate) connect_timeout: Duration = ["45s"] as TIME,
         /// The longest message or request body that is taken, in bytes
-        "max-payload" pub max_payload: usize = ["1000000"] as BYTES,
+        "max-payload" pub(crate) max_payload: usize = ["1000000"] as BYTES,
         /// Refuse clients of Engine.IO revision 3 (socket.io-client 1 and 2)
-        "no-eio3" pub no_eio3: bool = ["false"] as SWITCH,
+        "no-eio3" pub(crate) no_eio3: bool = ["false"] as SWITCH,
         /// Refuse clients of Engine.IO revision 4 (socket.io-client 3 and 4)
-        "no-eio4" pub no_eio4: bool = ["false"] as SWITCH,
+        "no-eio4" pub(crate) no_eio4: bool = ["false"] as SWITCH,
     }
     "Browsers" {
         /// An origin whose pages may connect, or * for all; repeat it for several
-        "cors-origin" pub cors: Option<Cors> = [] as ORIGINS,
+        "cors-origin" pub(crate) cors: Option<Cors> = [] as ORIGINS,
         /// Let those pages send cookies
         "cors-credentials" cors_credentials: bool = ["false"] as SWITCH,
         /// Put the session id into a cookie of this name, for load balancers
-        "cookie" pub cookie: Option<Cookie> = [] as COOKIE,
+        "cookie" pub(crate) cookie: Option<Cookie> = [] as COOKIE,
         /// Have browsers send that cookie over HTTPS alone
         "cookie-secure" cookie_secure: bool = ["false"] as SWITCH,
     }
     "Logs" {
         /// How log lines are written
-        "log" pub log: LogFormat = ["text"] as LOG,
+        "log" pub(crate) log: LogFormat = ["text"] as LOG,
         /// The least important events that are logged
-        "log-level" pub log_level: LevelFilter = ["info"] as LEVEL,
+        "log-level" pub(crate) log_level: LevelFilter = ["info"] as LEVEL,
     }
 }
 
 /// The ready-made applications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum App {
+pub(crate) enum App {
     /// A chat with a page.
     Chat,
     /// The echo that test suites expect.
@@ -141,7 +141,7 @@ pub enum App {
 
 /// What the program is asked to do.
 #[derive(Clone, Debug)]
-pub enum Command {
+pub(crate) enum Command {
     /// To serve; also where no command is named.
     Serve(Options),
 }
@@ -152,7 +152,7 @@ impl Command {
     /// # Errors
     /// If there is nothing to do but to [end](Stop::end): help or the version was asked for, or something is
     /// wrong.
-    pub fn load() -> Result<Command, Stop> {
+    pub(crate) fn load() -> Result<Command, Stop> {
         Command::settle(env::args_os(), env::vars_os(), |path| fs::read_to_string(path))
     }
 
@@ -212,7 +212,7 @@ impl Options {
 
 /// Something is wrong with an option: where, and what.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OptionsError {
+pub(crate) struct OptionsError {
     place: String,
     problem: String,
 }
@@ -227,7 +227,7 @@ impl std::error::Error for OptionsError {}
 
 /// Why the program ends before it does anything.
 #[derive(Debug)]
-pub enum Stop {
+pub(crate) enum Stop {
     /// The command line asks for help or the version, or can't be understood.
     CommandLine(clap::Error),
     /// An option is wrong.
@@ -238,7 +238,7 @@ impl Stop {
     /// Prints what there is to say: help and version to standard output, mistakes to standard error.
     /// The exit code is 0 for the former and 2 for the latter.
     #[must_use]
-    pub fn end(self) -> ExitCode {
+    pub(crate) fn end(self) -> ExitCode {
         match &self {
             // Nothing can be done where nothing can be printed.
             Stop::CommandLine(error) => drop(error.print()),

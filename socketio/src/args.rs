@@ -23,8 +23,8 @@ use crate::binary::{collect_attachments, with_attachments};
 pub struct Args {
     /// A JSON array.
     array: ByteString,
-    /// Whether the array's first element is the event's name and no argument.
-    named: bool,
+    /// The array's elements that are no arguments: an event's name, and what was split off.
+    skip: usize,
     /// Where the first argument starts in the array, or its closing bracket if there is none.
     start: usize,
     len: usize,
@@ -33,14 +33,14 @@ pub struct Args {
 
 impl Args {
     /// The arguments in `array`, which must be valid JSON with `len` arguments from `start` on.
-    pub(crate) fn from_array(array: ByteString, named: bool, start: usize, len: usize) -> Args {
-        Args { array, named, start, len, attachments: Vec::new() }
+    pub(crate) fn from_array(array: ByteString, skip: usize, start: usize, len: usize) -> Args {
+        Args { array, skip, start, len, attachments: Vec::new() }
     }
 
     /// No arguments.
     #[must_use]
     pub fn none() -> Args {
-        Args::from_array(ByteString::from_static("[]"), false, 1, 0)
+        Args::from_array(ByteString::from_static("[]"), 0, 1, 0)
     }
 
     pub(crate) fn attach(&mut self, attachments: Vec<Bytes>) {
@@ -79,6 +79,30 @@ impl Args {
     /// The argument that is not what `T` wants.
     pub fn read<T: FromArgs>(&self) -> Result<T, ArgsError> {
         T::from_args(self.clone())
+    }
+
+    /// The first argument as `T`, and the others as they came, to be sent on.
+    ///
+    /// # Errors
+    /// If the first argument is not what `T` wants. A missing one reads as `null`.
+    pub fn split_first<T: DeserializeOwned>(&self) -> Result<(T, Args), ArgsError> {
+        let (first,) = self.read::<(T,)>()?;
+        let json = self.json();
+        let mut values = serde_json::Deserializer::from_str(json).into_iter::<IgnoredAny>();
+        let others = match values.next() {
+            None => Args::none(),
+            Some(_) => {
+                let after = json[values.byte_offset()..].trim_ascii_start();
+                let after = after.strip_prefix(',').unwrap_or(after);
+                Args {
+                    skip: self.skip + 1,
+                    start: self.start + json.len() - after.len(),
+                    len: self.len - 1,
+                    ..self.clone()
+                }
+            }
+        };
+        Ok((first, others))
     }
 
     /// The bytes that these arguments hold in memory, about.
@@ -223,7 +247,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Elements<'de, '_, V> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<V::Value, A::Error> {
         let Positional { args, index } = self.positional;
-        if args.named {
+        for _ in 0..args.skip {
             seq.next_element::<IgnoredAny>()?;
         }
         let value = self.visitor.visit_seq(Padded { seq: &mut seq, len: args.len, next: 0, index })?;
@@ -471,8 +495,8 @@ mod tests {
         let comma = if arguments.is_empty() { "" } else { "," };
         let event = format!("[\"e\"{comma}{arguments}]");
         [
-            Args::from_array(event.into(), true, 4 + comma.len(), len),
-            Args::from_array(format!("[{arguments}]").into(), false, 1, len),
+            Args::from_array(event.into(), 1, 4 + comma.len(), len),
+            Args::from_array(format!("[{arguments}]").into(), 0, 1, len),
         ]
     }
 
@@ -573,7 +597,7 @@ mod tests {
             }
         }
         assert_written(Args::none(), "");
-        let spaced = Args::from_array(r#" [ "e" , 1 ] "#.into(), true, 9, 1);
+        let spaced = Args::from_array(r#" [ "e" , 1 ] "#.into(), 1, 9, 1);
         assert_eq!(spaced.json().trim(), "1");
     }
 
@@ -585,7 +609,7 @@ mod tests {
         let attachments = out.into_attachments();
         assert_eq!(attachments, ["a", "b"]);
 
-        let mut args = Args::from_array(String::from_utf8(json).unwrap().into(), false, 1, 3);
+        let mut args = Args::from_array(String::from_utf8(json).unwrap().into(), 0, 1, 3);
         args.attach(attachments);
         let (a, one, b): (Binary, i32, Vec<Binary>) = args.read().unwrap();
         assert_eq!((&a[..], one, &b[0][..]), (&b"a"[..], 1, &b"b"[..]));
@@ -595,5 +619,26 @@ mod tests {
         (&args).write(&mut out).unwrap();
         assert_eq!(out.into_attachments(), ["a", "b"]);
         assert_eq!(again, *args.array.as_bytes());
+    }
+
+    #[test]
+    fn the_first_argument_can_be_split_off() {
+        for (json, first, rest) in [
+            (r#"["e","room"]"#, "room", "[]"),
+            (r#"["e","room",1,[2]]"#, "room", "[1,[2]]"),
+            (r#"["e", "a,b" , {"x":1} ]"#, "a,b", r#"[ {"x":1}]"#),
+        ] {
+            let start = json.find(',').unwrap() + 1;
+            let len = serde_json::from_str::<Vec<serde_json::Value>>(json).unwrap().len() - 1;
+            let args = Args::from_array(json.into(), 1, start, len);
+            let (room, others) = args.split_first::<String>().unwrap();
+            let mut sent = Vec::new();
+            (&others).write(&mut ArgsWriter::new(&mut sent, false)).unwrap();
+            assert_eq!((room.as_str(), std::str::from_utf8(&sent).unwrap()), (first, rest));
+            let (second, _): (serde_json::Value, serde_json::Value) = others.read().unwrap();
+            assert_eq!((others.len(), second.is_null()), (len - 1, len == 1));
+        }
+        let (missing, others) = Args::none().split_first::<Option<u8>>().unwrap();
+        assert!(missing.is_none() && others.is_empty());
     }
 }

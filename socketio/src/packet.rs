@@ -267,7 +267,7 @@ fn decode_event(payload: ByteString, id: Option<u64>, attachments: usize) -> Res
     let after_name = raw_name.as_ptr().addr() - payload.as_ptr().addr() + raw_name.len();
     let separator = payload[after_name..].find([',', ']']).unwrap_or_default();
     let start = after_name + separator + usize::from(len > 1);
-    Ok(Event { name, args: Args::from_array(payload, true, start, len - 1), id })
+    Ok(Event { name, args: Args::from_array(payload, 1, start, len - 1), id })
 }
 
 fn decode_ack(payload: ByteString, attachments: usize) -> Result<Args, PacketError> {
@@ -276,7 +276,7 @@ fn decode_ack(payload: ByteString, attachments: usize) -> Result<Args, PacketErr
     }
     let len = decode_array(&payload, attachments)?.len;
     let start = payload.find('[').map_or(0, |at| at + 1);
-    Ok(Args::from_array(payload, false, start, len))
+    Ok(Args::from_array(payload, 0, start, len))
 }
 
 fn decode_array(payload: &str, attachments: usize) -> Result<JsonArray<'_>, PacketError> {
@@ -445,3 +445,6 @@ fn write(write: impl FnOnce(&mut Vec<u8>)) -> Frame {
         Err(never) => match never {},
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,9 @@
+//! What the tests share: a server in this process, and clients that write bytes as they are told.
+
+mod http;
+mod server;
+mod websocket;
+
+pub use http::{Connection, Response};
+pub use server::TestServer;
+pub use websocket::{Received, WebSocket};

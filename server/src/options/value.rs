@@ -7,8 +7,8 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 
 use super::{App, Form};
-use crate::cookie::Cookie;
-use crate::cors::Cors;
+use socketio_server::{Cookie, Cors};
+
 use crate::logging::LogFormat;
 
 /// Reads the values of one kind of option.

@@ -1,0 +1,46 @@
+//! Plain Engine.IO that echoes every message, text or binary.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use engineio::{Application, CloseReason, Frame, Layer, Mailbox, Message, Opened};
+
+/// The application: each session is an [`Echo`].
+#[derive(Debug, Default)]
+pub struct EngineEcho;
+
+impl Application for EngineEcho {
+    type Layer = Echo;
+
+    fn open(&self, opened: Opened, _: Instant) -> Echo {
+        Echo { mailbox: opened.mailbox }
+    }
+}
+
+/// Sends back what arrives.
+#[derive(Debug)]
+pub struct Echo {
+    mailbox: Arc<Mailbox>,
+}
+
+impl Layer for Echo {
+    fn message(&mut self, message: Message, _: Instant) {
+        let echo = match message {
+            Message::Text(text) => Frame::text(&text),
+            Message::Binary(bytes) => Frame::binary(&bytes),
+        };
+        if let Err(error) = self.mailbox.push(&[echo]) {
+            // A client that doesn't read what it asked for is not worth keeping.
+            tracing::debug!(%error, "an echo was dropped");
+            self.mailbox.close(CloseReason::ForcedClose);
+        }
+    }
+
+    fn poll(&mut self, _: Instant) {}
+
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    fn closed(&mut self, _: CloseReason) {}
+}

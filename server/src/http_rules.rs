@@ -1,0 +1,46 @@
+//! What HTTP forbids and hyper lets through.
+//!
+//! A proxy and a server that read one request differently can be played against each other; a request that
+//! can be read in two ways is refused.
+
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::request::Parts;
+use http::{HeaderMap, Method, StatusCode, Version};
+
+/// Refuses a request that breaks one of these rules.
+pub(crate) fn check(request: &Parts) -> Result<(), StatusCode> {
+    // "A server MUST respond with a 400 status code to any HTTP/1.1 request message that lacks a Host header
+    // field and to any request message that contains more than one" (RFC 9112, section 3.2).
+    let hosts = request.headers.get_all(HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && request.version == Version::HTTP_11) {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    // We are no proxy (RFC 9110, section 9.3.6).
+    if request.method == Method::CONNECT {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    // The body of a request that leaves HTTP would be lost between the two protocols.
+    if request.headers.contains_key(UPGRADE) && is_websocket(&request.headers) && has_body(&request.headers) {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    Ok(())
+}
+
+fn has_body(headers: &HeaderMap) -> bool {
+    headers.contains_key(TRANSFER_ENCODING) || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0")
+}
+
+/// Whether a request asks for a WebSocket (RFC 6455, section 4.2.1). Other protocols in `Upgrade` may be
+/// ignored (RFC 9110, section 7.8).
+pub(crate) fn is_websocket(headers: &HeaderMap) -> bool {
+    has_token(headers, &UPGRADE, "websocket") && has_token(headers, &http::header::CONNECTION, "upgrade")
+}
+
+fn has_token(headers: &HeaderMap, name: &http::HeaderName, token: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|listed| listed.trim().eq_ignore_ascii_case(token))
+}

@@ -1,0 +1,341 @@
+//! The doors of a session: how HTTP requests reach its driver, one GET, one POST and one probing WebSocket
+//! at a time.
+//!
+//! A request claims its door first and gets a guard; a door that is taken is how an overlap is seen. The
+//! guard that is dropped before its work is done tells the driver that the client went away, so what was
+//! taken from a queue for a poll is never lost silently.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use engineio::Payload;
+use http_body::{Frame, SizeHint};
+use tokio::sync::oneshot;
+
+use crate::registry::Entry;
+use crate::websocket::WebSocket;
+
+/// The doors of one session.
+#[derive(Debug, Default)]
+pub(crate) struct Doors {
+    get: GetDoor,
+    post: PostDoor,
+    probe: ProbeDoor,
+    news: News,
+    /// The driver has ended; nobody looks any more.
+    shut: bool,
+}
+
+#[derive(Debug, Default)]
+enum GetDoor {
+    #[default]
+    Free,
+    /// A GET waits for its answer.
+    Waiting(oneshot::Sender<Payload>),
+    /// The answer is on its way to the client.
+    Answering,
+}
+
+#[derive(Debug, Default)]
+enum PostDoor {
+    #[default]
+    Free,
+    /// A POST's body is being read.
+    Reading,
+    Ready(Posted),
+}
+
+#[derive(Debug, Default)]
+enum ProbeDoor {
+    #[default]
+    Free,
+    /// The WebSocket is being opened, or the driver has it.
+    Taken,
+    Ready(Box<WebSocket>),
+}
+
+/// What the driver has not seen yet.
+#[derive(Debug, Default)]
+struct News {
+    poll: bool,
+    poll_aborted: bool,
+    post_aborted: bool,
+    overlap: bool,
+}
+
+/// A POST's complete body.
+#[derive(Debug)]
+pub(crate) struct Posted {
+    pub(crate) body: Bytes,
+    /// Whether it came as `application/octet-stream`.
+    pub(crate) binary: bool,
+    /// To be told once the packets are accepted.
+    pub(crate) accepted: oneshot::Sender<()>,
+}
+
+/// What came through the doors since the driver last looked, in the order in which it counts.
+#[derive(Debug)]
+pub(crate) enum Knock {
+    PollAborted,
+    PostAborted,
+    Overlap,
+    Poll,
+    Post(Posted),
+    Probe(Box<WebSocket>),
+}
+
+/// Why a door was not opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shut {
+    /// Another request has it.
+    Taken,
+    /// The session is over.
+    Ended,
+}
+
+/// # For the driver
+impl Doors {
+    /// The next thing that happened.
+    pub(crate) fn next(&mut self) -> Option<Knock> {
+        let news = &mut self.news;
+        for (flag, knock) in [
+            (&mut news.poll_aborted, Knock::PollAborted),
+            (&mut news.overlap, Knock::Overlap),
+            (&mut news.post_aborted, Knock::PostAborted),
+            (&mut news.poll, Knock::Poll),
+        ] {
+            if std::mem::take(flag) {
+                return Some(knock);
+            }
+        }
+        match std::mem::take(&mut self.post) {
+            PostDoor::Ready(posted) => return Some(Knock::Post(posted)),
+            unready => self.post = unready,
+        }
+        match std::mem::take(&mut self.probe) {
+            ProbeDoor::Ready(websocket) => {
+                self.probe = ProbeDoor::Taken;
+                Some(Knock::Probe(websocket))
+            }
+            unready => {
+                self.probe = unready;
+                None
+            }
+        }
+    }
+
+    /// Answers the parked GET.
+    pub(crate) fn answer(&mut self, payload: Payload) {
+        match std::mem::replace(&mut self.get, GetDoor::Answering) {
+            // If the client went away in this moment, its guard tells.
+            GetDoor::Waiting(waiting) => drop(waiting.send(payload)),
+            other => self.get = other,
+        }
+    }
+
+    /// The probing WebSocket is gone; another may come.
+    pub(crate) fn free_probe(&mut self) {
+        self.probe = ProbeDoor::Free;
+    }
+
+    /// Nothing is let in any more, and who waits is told.
+    pub(crate) fn shut(&mut self) {
+        *self = Doors { shut: true, ..Doors::default() };
+    }
+}
+
+/// # For requests
+impl Entry {
+    /// Claims the door of GETs. The receiver gets the answer.
+    pub(crate) fn open_get(self: Arc<Entry>) -> Result<(OpenGet, oneshot::Receiver<Payload>), Shut> {
+        let mut doors = self.doors.lock();
+        if doors.shut {
+            return Err(Shut::Ended);
+        }
+        if !matches!(doors.get, GetDoor::Free) {
+            doors.news.overlap = true;
+            drop(doors);
+            self.mailbox.wake();
+            return Err(Shut::Taken);
+        }
+        let (sender, receiver) = oneshot::channel();
+        doors.get = GetDoor::Waiting(sender);
+        doors.news.poll = true;
+        drop(doors);
+        self.mailbox.wake();
+        Ok((OpenGet { entry: Some(self) }, receiver))
+    }
+
+    /// Claims the door of POSTs, before the body is read.
+    pub(crate) fn open_post(self: Arc<Entry>) -> Result<OpenPost, Shut> {
+        let mut doors = self.doors.lock();
+        if doors.shut {
+            return Err(Shut::Ended);
+        }
+        if !matches!(doors.post, PostDoor::Free) {
+            doors.news.overlap = true;
+            drop(doors);
+            self.mailbox.wake();
+            return Err(Shut::Taken);
+        }
+        doors.post = PostDoor::Reading;
+        drop(doors);
+        Ok(OpenPost { entry: Some(self) })
+    }
+
+    /// Claims the door of WebSockets, before the handshake is answered.
+    pub(crate) fn open_probe(self: Arc<Entry>) -> Result<OpenProbe, Shut> {
+        let mut doors = self.doors.lock();
+        if doors.shut {
+            return Err(Shut::Ended);
+        }
+        if !matches!(doors.probe, ProbeDoor::Free) || self.known().transport == engineio::Transport::WebSocket
+        {
+            return Err(Shut::Taken);
+        }
+        doors.probe = ProbeDoor::Taken;
+        drop(doors);
+        Ok(OpenProbe { entry: Some(self) })
+    }
+}
+
+/// A GET that is parked or being answered. Dropped before its body was handed over, it is an aborted poll.
+#[derive(Debug)]
+pub(crate) struct OpenGet {
+    entry: Option<Arc<Entry>>,
+}
+
+impl OpenGet {
+    /// The answer's body was handed to the HTTP connection.
+    fn written(&mut self) {
+        if let Some(entry) = self.entry.take() {
+            entry.doors.lock().get = GetDoor::Free;
+        }
+    }
+}
+
+impl Drop for OpenGet {
+    fn drop(&mut self) {
+        if let Some(entry) = self.entry.take() {
+            let mut doors = entry.doors.lock();
+            doors.get = GetDoor::Free;
+            doors.news.poll_aborted = true;
+            drop(doors);
+            entry.mailbox.wake();
+        }
+    }
+}
+
+/// A POST whose body is being read. Dropped before it is submitted or released, it is an aborted one.
+#[derive(Debug)]
+pub(crate) struct OpenPost {
+    entry: Option<Arc<Entry>>,
+}
+
+impl OpenPost {
+    /// Hands the body to the driver. The receiver is told once its packets are accepted.
+    pub(crate) fn submit(mut self, body: Bytes, binary: bool) -> oneshot::Receiver<()> {
+        let (accepted, receiver) = oneshot::channel();
+        if let Some(entry) = self.entry.take() {
+            let mut doors = entry.doors.lock();
+            if !doors.shut {
+                doors.post = PostDoor::Ready(Posted { body, binary, accepted });
+            }
+            drop(doors);
+            entry.mailbox.wake();
+        }
+        receiver
+    }
+
+    /// Gives the door back: this POST is refused, and the session lives on.
+    pub(crate) fn release(mut self) {
+        if let Some(entry) = self.entry.take() {
+            entry.doors.lock().post = PostDoor::Free;
+        }
+    }
+}
+
+impl Drop for OpenPost {
+    fn drop(&mut self) {
+        if let Some(entry) = self.entry.take() {
+            let mut doors = entry.doors.lock();
+            doors.post = PostDoor::Free;
+            doors.news.post_aborted = true;
+            drop(doors);
+            entry.mailbox.wake();
+        }
+    }
+}
+
+/// A probing WebSocket on its way. Dropped before it is open, another may come.
+#[derive(Debug)]
+pub(crate) struct OpenProbe {
+    entry: Option<Arc<Entry>>,
+}
+
+impl OpenProbe {
+    /// Hands the open WebSocket to the driver.
+    pub(crate) fn opened(mut self, websocket: WebSocket) {
+        if let Some(entry) = self.entry.take() {
+            let mut doors = entry.doors.lock();
+            if !doors.shut {
+                doors.probe = ProbeDoor::Ready(Box::new(websocket));
+            }
+            drop(doors);
+            entry.mailbox.wake();
+        }
+    }
+}
+
+impl Drop for OpenProbe {
+    fn drop(&mut self) {
+        if let Some(entry) = self.entry.take() {
+            entry.doors.lock().free_probe();
+        }
+    }
+}
+
+/// The body of an HTTP response: whole, and for a poll with the guard that sees it written.
+#[derive(Debug, Default)]
+pub struct Body {
+    bytes: Option<Bytes>,
+    poll: Option<OpenGet>,
+}
+
+impl Body {
+    /// The answer to a poll.
+    pub(crate) fn poll(bytes: Bytes, poll: OpenGet) -> Body {
+        Body { bytes: Some(bytes), poll: Some(poll) }
+    }
+}
+
+impl<T: Into<Bytes>> From<T> for Body {
+    fn from(bytes: T) -> Body {
+        Body { bytes: Some(bytes.into()).filter(|bytes| !bytes.is_empty()), poll: None }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if let Some(mut poll) = self.poll.take() {
+            poll.written();
+        }
+        Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes.as_ref().map_or(0, Bytes::len) as u64)
+    }
+}

@@ -1,0 +1,245 @@
+//! A WebSocket under a session: packets in, shared frames out.
+//!
+//! tokio-tungstenite reads and answers control frames. Outgoing packets don't pass through it: they are
+//! framed already and shared between sessions, so they are written straight to the stream below it. The two
+//! writers take turns at frame boundaries: [`Gate`] keeps tungstenite from writing while one of our frames is
+//! half written, and we flush what tungstenite has begun before we begin a frame.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytestring::ByteString;
+use engineio::{CloseReason, Frame, Packet, Revision, Violation};
+use futures_util::{Sink, Stream};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use crate::io::Io;
+
+/// What a connection reads ahead. Larger messages grow the buffer.
+const READ_BUFFER: usize = 4 * 1024;
+
+/// The most that pongs may take up while the peer doesn't read.
+const PONG_BUFFER: usize = 64 * 1024;
+
+/// Frames under this length are copied together for one write; larger ones are written as they lie.
+const COALESCE: usize = 1024;
+
+/// The most that is copied together for one write.
+const SCRATCH: usize = 32 * 1024;
+
+thread_local! {
+    /// Where small frames are copied together: one for each worker, none for each connection.
+    static COPIED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A WebSocket that carries one session.
+#[derive(Debug)]
+pub(crate) struct WebSocket {
+    stream: WebSocketStream<Gate>,
+    revision: Revision,
+    /// How much of the frame at the head of the queue has been written.
+    written: usize,
+}
+
+/// How a WebSocket ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ending {
+    /// What the session is told.
+    pub(crate) reason: CloseReason,
+    /// The code of the close frame that the peer is sent, if it deserves one (RFC 6455, section 7.4.1).
+    pub(crate) code: Option<CloseCode>,
+}
+
+impl Ending {
+    const GONE: Ending = Ending { reason: CloseReason::TransportClose, code: None };
+
+    fn of(error: &Error) -> Ending {
+        let code = match error {
+            Error::Capacity(_) => Some(CloseCode::Size),
+            Error::Utf8(_) => Some(CloseCode::Invalid),
+            Error::Protocol(
+                tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
+            )
+            | Error::Io(_)
+            | Error::ConnectionClosed
+            | Error::AlreadyClosed => return Ending::GONE,
+            _ => Some(CloseCode::Protocol),
+        };
+        Ending { reason: CloseReason::TransportError, code }
+    }
+}
+
+/// What a WebSocket brought.
+#[derive(Debug)]
+pub(crate) enum Incoming {
+    Packet(Result<Packet, Violation>),
+    Ended(Ending),
+}
+
+impl WebSocket {
+    /// A WebSocket on a connection whose handshake is done. `read` is what was already read of it, and
+    /// `limit` the longest message in bytes.
+    pub(crate) async fn new(io: Io, read: Vec<u8>, revision: Revision, limit: usize) -> WebSocket {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(0)
+            .max_write_buffer_size(PONG_BUFFER)
+            .max_message_size(Some(limit))
+            .max_frame_size(Some(limit));
+        let gate = Gate { io, shut: false };
+        let stream = WebSocketStream::from_partially_read(gate, read, Role::Server, Some(config)).await;
+        WebSocket { stream, revision, written: 0 }
+    }
+
+    /// The next packet.
+    pub(crate) fn poll_packet(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
+        loop {
+            let message = match ready!(Pin::new(&mut self.stream).poll_next(cx)) {
+                None => return Poll::Ready(Incoming::Ended(Ending::GONE)),
+                Some(Err(error)) => return Poll::Ready(Incoming::Ended(Ending::of(&error))),
+                Some(Ok(message)) => message,
+            };
+            let packet = match message {
+                Message::Text(text) => {
+                    // It is UTF-8 already; the types don't know of each other.
+                    let text = ByteString::try_from(bytes::Bytes::from(text)).map_err(|_| Violation::Utf8);
+                    text.and_then(|text| Packet::decode_text(&text, self.revision))
+                }
+                Message::Binary(bytes) => Packet::decode_binary(&bytes, self.revision),
+                Message::Close(_) => return Poll::Ready(Incoming::Ended(Ending::GONE)),
+                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => continue,
+            };
+            return Poll::Ready(Incoming::Packet(packet));
+        }
+    }
+
+    /// Whether the next frame could be written at once, as far as is known.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.written == 0
+    }
+
+    /// Writes frames from the front of `frames` until none is left. The cost of those that are through is
+    /// added to `freed`.
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        frames: &mut VecDeque<Frame>,
+        freed: &mut usize,
+    ) -> Poll<io::Result<()>> {
+        while !frames.is_empty() {
+            if self.written == 0 {
+                ready!(Pin::new(&mut self.stream).poll_flush(cx)).map_err(into_io)?;
+            }
+            let gate = self.stream.get_mut();
+            let written = match write_some(gate, cx, frames, self.revision, self.written) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(written)) => written,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            };
+            self.written += written;
+            while let Some(frame) = frames.front() {
+                let len = frame.websocket(self.revision).len();
+                if self.written < len {
+                    break;
+                }
+                self.written -= len;
+                *freed += frame.cost();
+                frames.pop_front();
+            }
+            gate.shut = self.written > 0;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends what is left, says goodbye with `code` (none is allowed: RFC 6455, section 5.5.1), and waits for
+    /// the peer to do the same. Without an end of its own: put a limit on it.
+    pub(crate) async fn close(mut self, mut frames: VecDeque<Frame>, code: Option<CloseCode>) {
+        let farewell = code.map(|code| CloseFrame { code, reason: "".into() });
+        if std::future::poll_fn(|cx| self.poll_write(cx, &mut frames, &mut 0)).await.is_err() {
+            return;
+        }
+        // It fails where the peer said goodbye first; the reply to that is then what is flushed.
+        drop(Pin::new(&mut self.stream).start_send(Message::Close(farewell)));
+        if std::future::poll_fn(|cx| Pin::new(&mut self.stream).poll_flush(cx)).await.is_ok() {
+            // Closing a socket with unread bytes resets it, and the peer may never see the close frame.
+            self.stream.into_inner().io.drain().await;
+        }
+    }
+}
+
+fn into_io(error: Error) -> io::Error {
+    match error {
+        Error::Io(error) => error,
+        other => io::Error::other(other),
+    }
+}
+
+/// One write: the frames at the front, the first from `offset` on. Says how many bytes went out.
+fn write_some(
+    gate: &mut Gate,
+    cx: &mut Context<'_>,
+    frames: &VecDeque<Frame>,
+    revision: Revision,
+    offset: usize,
+) -> Poll<io::Result<usize>> {
+    let io = Pin::new(&mut gate.io);
+    let first = frames.front().map_or(&[][..], |frame| &frame.websocket(revision)[offset..]);
+    if frames.len() == 1 || first.len() >= COALESCE {
+        return io.poll_write(cx, first);
+    }
+    COPIED.with_borrow_mut(|copied| {
+        copied.clear();
+        copied.extend_from_slice(first);
+        for frame in frames.iter().skip(1) {
+            let bytes = frame.websocket(revision);
+            if bytes.len() >= COALESCE || copied.len() + bytes.len() > SCRATCH {
+                break;
+            }
+            copied.extend_from_slice(bytes);
+        }
+        io.poll_write(cx, copied)
+    })
+}
+
+/// The stream below tungstenite. While it is shut, tungstenite's writes wait; ours go past it.
+#[derive(Debug)]
+struct Gate {
+    io: Io,
+    shut: bool,
+}
+
+impl AsyncRead for Gate {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Gate {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.shut {
+            // No waker is kept: our own write is pending, and the driver flushes after it.
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}

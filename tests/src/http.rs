@@ -1,0 +1,125 @@
+//! HTTP/1.1 as bytes.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// A connection on which requests are written as they are.
+#[derive(Debug)]
+pub struct Connection {
+    pub(crate) stream: TcpStream,
+    /// What was read beyond the last response.
+    pub(crate) rest: Vec<u8>,
+}
+
+/// A response as it came.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// Header fields, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// The body as text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("a body of text")
+    }
+
+    /// The first field of that name, which is in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The session's id in an open packet.
+    #[must_use]
+    pub fn sid(&self) -> String {
+        let text = self.text();
+        let start = text.find("\"sid\":\"").expect("an open packet") + 7;
+        text[start..start + 20].to_owned()
+    }
+}
+
+impl Connection {
+    /// Connects.
+    pub async fn open(address: SocketAddr) -> Connection {
+        let stream = TcpStream::connect(address).await.expect("a connection");
+        Connection { stream, rest: Vec::new() }
+    }
+
+    /// Writes bytes.
+    pub async fn write(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).await.expect("to write");
+    }
+
+    /// Writes a request without waiting for its answer.
+    pub async fn send(&mut self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) {
+        let mut head = format!("{method} {target} HTTP/1.1\r\nHost: test\r\n");
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if method != "GET" {
+            head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        }
+        head.push_str("\r\n");
+        let mut bytes = head.into_bytes();
+        bytes.extend_from_slice(body);
+        // A server may refuse by the head and close before it has read the body.
+        drop(self.stream.write_all(&bytes).await);
+    }
+
+    /// Writes a request and reads its answer.
+    pub async fn request(
+        &mut self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Response {
+        self.send(method, target, headers, body).await;
+        self.response().await
+    }
+
+    /// Reads one response.
+    pub async fn response(&mut self) -> Response {
+        let end = loop {
+            if let Some(at) = self.rest.windows(4).position(|window| window == b"\r\n\r\n") {
+                break at;
+            }
+            assert!(self.fill().await, "the connection ended before a response");
+        };
+        let head = String::from_utf8_lossy(&self.rest[..end]).into_owned();
+        self.rest.drain(..end + 4);
+        let mut lines = head.split("\r\n");
+        let status =
+            lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).expect("a status line");
+        let headers: Vec<(String, String)> = lines
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+            .collect();
+        let length = headers.iter().find(|(name, _)| name == "content-length");
+        let length: usize = length.map_or(0, |(_, value)| value.parse().expect("a length"));
+        while self.rest.len() < length {
+            assert!(self.fill().await, "the connection ended inside a body");
+        }
+        let body = self.rest.drain(..length).collect();
+        Response { status, headers, body }
+    }
+
+    /// Waits for the other side to end the connection. What came before that is returned.
+    pub async fn closed(&mut self) -> Vec<u8> {
+        while self.fill().await {}
+        std::mem::take(&mut self.rest)
+    }
+
+    /// Reads more; false at the end.
+    pub(crate) async fn fill(&mut self) -> bool {
+        matches!(self.stream.read_buf(&mut self.rest).await, Ok(1..))
+    }
+}

@@ -1,0 +1,94 @@
+//! A server in this process, on a port of its own.
+
+use std::net::SocketAddr;
+
+use engineio::Config;
+use socketio::Io;
+use socketio_server::{Builder, Server, apps};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::{Connection, Response, WebSocket};
+
+/// A running server. It drains when it is stopped, and is gone when it is dropped.
+#[derive(Debug)]
+pub struct TestServer {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    serving: JoinHandle<()>,
+}
+
+impl TestServer {
+    /// The echo application: Socket.IO at `/socket.io/` and plain Engine.IO at `/engine.io/`.
+    pub async fn echo(config: Config) -> TestServer {
+        TestServer::echo_with(config, |builder| builder).await
+    }
+
+    /// The same, with more settings.
+    pub async fn echo_with(config: Config, settings: impl FnOnce(Builder) -> Builder) -> TestServer {
+        let io = Io::new();
+        apps::echo(&io);
+        let builder = Server::builder().config(config).socketio("/socket.io/", io);
+        TestServer::start(settings(builder.engineio("/engine.io/", apps::EngineEcho))).await
+    }
+
+    /// Any server.
+    pub async fn start(builder: Builder) -> TestServer {
+        let server = builder.build().expect("the server's settings are right");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let (stop, stopped) = oneshot::channel();
+        let serving = tokio::spawn(async move {
+            server.serve(listener, async { drop(stopped.await) }).await;
+        });
+        TestServer { address, stop: Some(stop), serving }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A new connection.
+    pub async fn connect(&self) -> Connection {
+        Connection::open(self.address).await
+    }
+
+    /// One GET on a connection of its own.
+    pub async fn get(&self, target: &str) -> Response {
+        self.connect().await.request("GET", target, &[], b"").await
+    }
+
+    /// One POST of text on a connection of its own.
+    pub async fn post(&self, target: &str, body: impl AsRef<[u8]>) -> Response {
+        let headers = [("Content-Type", "text/plain;charset=UTF-8")];
+        self.connect().await.request("POST", target, &headers, body.as_ref()).await
+    }
+
+    /// A WebSocket.
+    pub async fn websocket(&self, target: &str) -> WebSocket {
+        WebSocket::open(self.address, target).await
+    }
+
+    /// A session by polling at `path`; its target for further requests.
+    pub async fn open_polling(&self, path: &str, revision: u8) -> String {
+        let target = format!("{path}?EIO={revision}&transport=polling");
+        let opened = self.get(&target).await;
+        assert_eq!(opened.status, 200, "a handshake: {opened:?}");
+        format!("{target}&sid={}", opened.sid())
+    }
+
+    /// Stops the server and waits for its drain.
+    pub async fn stop(mut self) {
+        drop(self.stop.take());
+        (&mut self.serving).await.expect("the server ends well");
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}

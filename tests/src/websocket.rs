@@ -1,0 +1,152 @@
+//! WebSocket frames as bytes (RFC 6455, section 5.2), from a client's side.
+
+use std::net::SocketAddr;
+
+use crate::{Connection, Response};
+
+/// A key for the handshake; any will do.
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+/// A WebSocket on which frames are written as they are.
+#[derive(Debug)]
+pub struct WebSocket {
+    connection: Connection,
+}
+
+/// What a server sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Received {
+    /// A text frame.
+    Text(String),
+    /// A binary frame.
+    Binary(Vec<u8>),
+    /// A pong frame.
+    Pong(Vec<u8>),
+    /// A close frame with its code, if it has one.
+    Close(Option<u16>),
+    /// The connection ended.
+    End,
+}
+
+impl WebSocket {
+    /// Opens a WebSocket, which must succeed.
+    pub async fn open(address: SocketAddr, target: &str) -> WebSocket {
+        let (response, connection) = WebSocket::handshake(address, target, &[]).await;
+        assert_eq!(response.status, 101, "a WebSocket: {response:?}");
+        assert_eq!(response.header("sec-websocket-accept"), Some(ACCEPT));
+        WebSocket { connection }
+    }
+
+    /// Asks for a WebSocket and reads the answer.
+    pub async fn handshake(
+        address: SocketAddr,
+        target: &str,
+        headers: &[(&str, &str)],
+    ) -> (Response, Connection) {
+        let mut connection = Connection::open(address).await;
+        let mut all = vec![
+            ("Connection", "Upgrade"),
+            ("Upgrade", "websocket"),
+            ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Key", KEY),
+        ];
+        all.extend_from_slice(headers);
+        let response = connection.request("GET", target, &all, b"").await;
+        (response, connection)
+    }
+
+    /// Opens a WebSocket and sends frames along with the request, before its answer.
+    pub async fn open_with(address: SocketAddr, target: &str, frames: &[u8]) -> WebSocket {
+        let mut connection = Connection::open(address).await;
+        let mut request = format!(
+            "GET {target} HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\r\n"
+        )
+        .into_bytes();
+        request.extend_from_slice(frames);
+        connection.write(request).await;
+        assert_eq!(connection.response().await.status, 101);
+        WebSocket { connection }
+    }
+
+    /// A frame as a client sends it: masked, here with zeros.
+    #[must_use]
+    pub fn frame(first_byte: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame = vec![first_byte];
+        match payload.len() {
+            len @ 0..126 => frame.push(0x80 | len as u8),
+            len @ 126..65_536 => {
+                frame.push(0x80 | 126);
+                frame.extend_from_slice(&(len as u16).to_be_bytes());
+            }
+            len => {
+                frame.push(0x80 | 127);
+                frame.extend_from_slice(&(len as u64).to_be_bytes());
+            }
+        }
+        frame.extend_from_slice(&[0; 4]);
+        frame.extend_from_slice(payload);
+        frame
+    }
+
+    /// Sends a text frame.
+    pub async fn text(&mut self, text: impl AsRef<[u8]>) {
+        self.raw(WebSocket::frame(0x81, text.as_ref())).await;
+    }
+
+    /// Sends a binary frame.
+    pub async fn binary(&mut self, bytes: impl AsRef<[u8]>) {
+        self.raw(WebSocket::frame(0x82, bytes.as_ref())).await;
+    }
+
+    /// Sends bytes.
+    pub async fn raw(&mut self, bytes: impl AsRef<[u8]>) {
+        self.connection.write(bytes).await;
+    }
+
+    /// The next frame.
+    pub async fn next(&mut self) -> Received {
+        let Some(header) = self.take(2).await else { return Received::End };
+        assert_eq!(header[1] & 0x80, 0, "a server doesn't mask");
+        let length = match header[1] {
+            126 => self.take(2).await.map(|len| usize::from(u16::from_be_bytes([len[0], len[1]]))),
+            127 => {
+                self.take(8).await.map(|len| len.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)))
+            }
+            len => Some(usize::from(len)),
+        };
+        let Some(length) = length else { return Received::End };
+        let Some(payload) = self.take(length).await else { return Received::End };
+        match header[0] {
+            0x81 => Received::Text(String::from_utf8(payload).expect("text is UTF-8")),
+            0x82 => Received::Binary(payload),
+            0x88 => Received::Close(payload.first_chunk().map(|code| u16::from_be_bytes(*code))),
+            0x8a => Received::Pong(payload),
+            other => panic!("an unexpected frame: {other:#x}"),
+        }
+    }
+
+    /// The next frame, which must be text.
+    pub async fn next_text(&mut self) -> String {
+        match self.next().await {
+            Received::Text(text) => text,
+            other => panic!("expected text, got {other:?}"),
+        }
+    }
+
+    /// The next frame must be a close frame with this code, or without one, and the connection must end.
+    pub async fn expect_close(&mut self, code: Option<u16>) {
+        assert_eq!(self.next().await, Received::Close(code));
+        assert_eq!(self.next().await, Received::End);
+    }
+
+    async fn take(&mut self, length: usize) -> Option<Vec<u8>> {
+        while self.connection.rest.len() < length {
+            if !self.connection.fill().await {
+                return None;
+            }
+        }
+        Some(self.connection.rest.drain(..length).collect())
+    }
+}

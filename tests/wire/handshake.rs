@@ -1,0 +1,162 @@
+//! The handshake and its refusals: exact bodies, codes, statuses, and the order of the checks.
+
+use socketio_tests::{TestServer, WebSocket};
+
+use crate::{POLLING, WEBSOCKET, echo};
+
+async fn refused(server: &TestServer, method: &str, target: &str, status: u16, body: &str) {
+    let response = server.connect().await.request(method, target, &[], b"").await;
+    assert_eq!((response.status, response.text()), (status, body), "{method} {target}");
+    assert_eq!(response.header("content-type"), Some("application/json"), "{method} {target}");
+}
+
+const TRANSPORT_UNKNOWN: &str = r#"{"code":0,"message":"Transport unknown"}"#;
+const SESSION_UNKNOWN: &str = r#"{"code":1,"message":"Session ID unknown"}"#;
+const HANDSHAKE_METHOD: &str = r#"{"code":2,"message":"Bad handshake method"}"#;
+const BAD_REQUEST: &str = r#"{"code":3,"message":"Bad request"}"#;
+const UNSUPPORTED: &str = r#"{"code":5,"message":"Unsupported protocol version"}"#;
+
+#[tokio::test]
+async fn a_handshake_by_polling_gets_the_open_packet() {
+    let server = echo().await;
+    let response = server.get(POLLING).await;
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("content-type"), Some("text/plain; charset=UTF-8"));
+    assert_eq!(response.header("cache-control"), Some("no-store"));
+    let sid = response.sid();
+    let open = r#"{"sid":"SID","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
+    assert_eq!(response.text(), format!("0{}", open.replace("SID", &sid)));
+}
+
+#[tokio::test]
+async fn a_handshake_by_websocket_offers_no_upgrades() {
+    let server = echo().await;
+    let mut websocket = server.websocket(WEBSOCKET).await;
+    let open = websocket.next_text().await;
+    assert!(open.starts_with(r#"0{"sid":""#) && open.contains(r#""upgrades":[],"#), "{open}");
+}
+
+#[tokio::test]
+async fn a_handshake_in_revision_3_is_a_payload_with_a_length() {
+    let server = echo().await;
+    let response = server.get("/engine.io/?EIO=3&transport=polling").await;
+    let text = response.text();
+    let (length, packet) = text.split_once(':').unwrap();
+    assert_eq!(length.parse::<usize>().unwrap(), packet.len());
+    assert!(packet.starts_with("0{"), "{packet}");
+}
+
+#[tokio::test]
+async fn no_cors_header_is_sent_unless_asked_for() {
+    let server = echo().await;
+    let response =
+        server.connect().await.request("GET", POLLING, &[("Origin", "http://evil.example")], b"").await;
+    assert_eq!(response.status, 200);
+    let cors = |(name, _): &&(String, String)| name.starts_with("access-control-");
+    assert_eq!(response.headers.iter().find(cors), None);
+}
+
+#[tokio::test]
+async fn the_transport_is_checked_first_then_the_session_the_method_and_the_revision() {
+    let server = echo().await;
+    let get = "GET";
+    refused(&server, get, "/engine.io/", 400, TRANSPORT_UNKNOWN).await;
+    refused(&server, get, "/engine.io/?EIO=9&sid=x", 400, TRANSPORT_UNKNOWN).await;
+    refused(&server, get, "/engine.io/?EIO=4&transport=constructor", 400, TRANSPORT_UNKNOWN).await;
+    refused(&server, get, "/engine.io/?EIO=9&transport=polling&sid=zzz", 400, SESSION_UNKNOWN).await;
+    refused(&server, get, "/engine.io/?EIO=4&transport=polling&sid=__proto__", 400, SESSION_UNKNOWN).await;
+    let long = format!("{POLLING}&sid={}", "a".repeat(8_000));
+    refused(&server, get, &long, 400, SESSION_UNKNOWN).await;
+    for method in ["POST", "DELETE"] {
+        refused(&server, method, "/engine.io/?transport=polling", 400, HANDSHAKE_METHOD).await;
+    }
+    refused(&server, get, "/engine.io/?EIO=9&transport=websocket", 400, BAD_REQUEST).await;
+    for eio in ["", "&EIO=", "&EIO=2", "&EIO=5", "&EIO=04"] {
+        refused(&server, get, &format!("/engine.io/?transport=polling{eio}"), 400, UNSUPPORTED).await;
+    }
+}
+
+#[tokio::test]
+async fn a_head_handshake_is_refused() {
+    let server = echo().await;
+    let mut connection = server.connect().await;
+    connection.send("HEAD", POLLING, &[("Connection", "close")], b"").await;
+    let answer = connection.closed().await;
+    assert!(answer.starts_with(b"HTTP/1.1 400 "), "{}", String::from_utf8_lossy(&answer));
+}
+
+#[tokio::test]
+async fn of_two_transports_the_last_wins() {
+    let server = echo().await;
+    let target = "/engine.io/?EIO=4&transport=polling&transport=websocket";
+    refused(&server, "GET", target, 400, BAD_REQUEST).await;
+}
+
+#[tokio::test]
+async fn an_empty_sid_is_a_handshake() {
+    let server = echo().await;
+    assert_eq!(server.get(&format!("{POLLING}&sid=")).await.status, 200);
+}
+
+#[tokio::test]
+async fn another_revision_than_the_sessions_is_code_3() {
+    let server = echo().await;
+    let target = server.open_polling("/engine.io/", 4).await;
+    for other in ["EIO=3", "EIO=5", "x=y"] {
+        refused(&server, "GET", &target.replace("EIO=4", other), 400, BAD_REQUEST).await;
+    }
+    // And the session never noticed.
+    assert_eq!(server.post(&target, "4hello").await.text(), "ok");
+    assert_eq!(server.get(&target).await.text(), "4hello");
+}
+
+#[tokio::test]
+async fn a_refused_websocket_gets_the_status_and_body_of_a_refused_poll() {
+    let server = echo().await;
+    for (target, body) in [
+        ("/engine.io/?EIO=4&transport=foo", TRANSPORT_UNKNOWN),
+        ("/engine.io/?EIO=4&transport=__proto__", TRANSPORT_UNKNOWN),
+        ("/engine.io/?EIO=5&transport=websocket", UNSUPPORTED),
+        ("/engine.io/?transport=websocket", UNSUPPORTED),
+        ("/engine.io/?EIO=4&transport=websocket&sid=zzz", SESSION_UNKNOWN),
+        ("/engine.io/?EIO=4&transport=polling", BAD_REQUEST),
+    ] {
+        let (response, _) = WebSocket::handshake(server.address(), target, &[]).await;
+        assert_eq!((response.status, response.text()), (400, body), "{target}");
+    }
+}
+
+#[tokio::test]
+async fn an_unfinished_websocket_handshake_is_refused_with_the_version_that_is_spoken() {
+    let server = echo().await;
+    let key = ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+    let version = ("Sec-WebSocket-Version", "13");
+    let switch = [("Connection", "Upgrade"), ("Upgrade", "websocket")];
+    for rest in [
+        vec![version],
+        vec![version, ("Sec-WebSocket-Key", "abc")],
+        vec![key, ("Sec-WebSocket-Version", "7")],
+    ] {
+        let headers = [&switch[..], &rest].concat();
+        let response = server.connect().await.request("GET", WEBSOCKET, &headers, b"").await;
+        assert_eq!((response.status, response.text()), (400, BAD_REQUEST), "{rest:?}");
+        assert_eq!(response.header("sec-websocket-version"), Some("13"));
+    }
+}
+
+#[tokio::test]
+async fn the_path_is_exact_but_for_its_last_slash() {
+    let server = echo().await;
+    assert_eq!(server.get("/engine.io?EIO=4&transport=polling").await.status, 200);
+    for other in ["/engine.io-admin/", "/engine.iox/", "/engine.io/x", "/engine.io/../x", "/"] {
+        assert_eq!(server.get(&format!("{other}?EIO=4&transport=polling")).await.status, 404, "{other}");
+    }
+}
+
+#[tokio::test]
+async fn a_revision_can_be_switched_off() {
+    let config = engineio::Config { revision_3: false, ..Default::default() };
+    let server = TestServer::echo(config).await;
+    refused(&server, "GET", "/engine.io/?EIO=3&transport=polling", 400, UNSUPPORTED).await;
+    assert_eq!(server.get(POLLING).await.status, 200);
+}

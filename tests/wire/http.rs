@@ -1,0 +1,37 @@
+//! What HTTP itself demands.
+
+use socketio_tests::TestServer;
+
+use crate::{POLLING, WEBSOCKET, echo};
+
+async fn status(server: &TestServer, request: &str) -> u16 {
+    let mut connection = server.connect().await;
+    connection.write(request).await;
+    connection.response().await.status
+}
+
+#[tokio::test]
+async fn a_request_has_one_host() {
+    let server = echo().await;
+    assert_eq!(status(&server, &format!("GET {POLLING} HTTP/1.1\r\n\r\n")).await, 400);
+    assert_eq!(status(&server, &format!("GET {POLLING} HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")).await, 400);
+    assert_eq!(status(&server, &format!("GET {POLLING} HTTP/1.1\r\nHost: a\r\n\r\n")).await, 200);
+}
+
+#[tokio::test]
+async fn connect_is_refused() {
+    let server = echo().await;
+    assert_eq!(status(&server, "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n").await, 400);
+}
+
+#[tokio::test]
+async fn an_upgrade_has_no_body() {
+    let server = echo().await;
+    let head = format!(
+        "GET {WEBSOCKET} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    );
+    assert_eq!(status(&server, &format!("{head}Content-Length: 4\r\n\r\n4abc")).await, 400);
+    assert_eq!(status(&server, &format!("{head}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n")).await, 400);
+    assert_eq!(status(&server, &format!("{head}\r\n")).await, 101);
+}

@@ -1,0 +1,41 @@
+//! The wire in bytes: what a real server answers to exactly these bytes.
+
+mod closing;
+mod handshake;
+mod heartbeat;
+mod http;
+mod polling;
+mod upgrade;
+mod websocket;
+
+use std::time::Duration;
+
+use engineio::Config;
+use socketio_tests::TestServer;
+
+/// Polling at the plain echo, in revision 4.
+const POLLING: &str = "/engine.io/?EIO=4&transport=polling";
+/// A WebSocket at the plain echo, in revision 4.
+const WEBSOCKET: &str = "/engine.io/?EIO=4&transport=websocket";
+
+/// The echo application with the default settings.
+async fn echo() -> TestServer {
+    TestServer::echo(Config::default()).await
+}
+
+/// The echo application with a heartbeat that can be waited for.
+async fn impatient_echo() -> TestServer {
+    TestServer::echo(Config {
+        ping_interval: Duration::from_millis(200),
+        ping_timeout: Duration::from_millis(200),
+        upgrade_timeout: Duration::from_millis(200),
+        close_timeout: Duration::from_millis(500),
+        ..Config::default()
+    })
+    .await
+}
+
+/// The target of a WebSocket that probes the session of a polling target.
+fn probing(target: &str) -> String {
+    target.replace("transport=polling", "transport=websocket")
+}

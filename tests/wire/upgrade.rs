@@ -1,0 +1,208 @@
+//! The probe and the upgrade, step by step and cut off at each.
+
+use socketio_tests::{Received, TestServer, WebSocket};
+
+use crate::{echo, impatient_echo, probing};
+
+/// A polling session and a WebSocket for it whose probe was answered.
+async fn probed(server: &TestServer) -> (String, WebSocket) {
+    let target = server.open_polling("/engine.io/", 4).await;
+    let mut websocket = server.websocket(&probing(&target)).await;
+    websocket.text("2probe").await;
+    assert_eq!(websocket.next_text().await, "3probe");
+    (target, websocket)
+}
+
+/// The session is there and polls.
+async fn assert_polls(server: &TestServer, target: &str) {
+    assert_eq!(server.post(target, "4alive").await.text(), "ok");
+    // A noop of the probe may come first.
+    loop {
+        let polled = server.get(target).await;
+        if polled.text() != "6" {
+            assert_eq!(polled.text(), "4alive");
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_parked_poll_is_let_go_and_messages_move_to_the_websocket() {
+    let server = echo().await;
+    for revision in [3, 4] {
+        let target = server.open_polling("/engine.io/", revision).await;
+        let mut poll = server.connect().await;
+        poll.send("GET", &target, &[], b"").await;
+        let mut websocket = server.websocket(&probing(&target)).await;
+        websocket.text("2probe").await;
+        assert_eq!(websocket.next_text().await, "3probe");
+        let noop = if revision == 4 { "6" } else { "1:6" };
+        assert_eq!(poll.response().await.text(), noop);
+        websocket.text("5").await;
+        websocket.text("4hello").await;
+        assert_eq!(websocket.next_text().await, "4hello");
+    }
+}
+
+#[tokio::test]
+async fn what_is_queued_goes_out_on_the_websocket_after_5_in_order() {
+    let server = echo().await;
+    let (target, mut websocket) = probed(&server).await;
+    let post = server.post(&target, "4a\u{1e}4b\u{1e}bAQID").await;
+    assert_eq!(post.text(), "ok");
+    websocket.text("5").await;
+    websocket.text("4c").await;
+    assert_eq!(websocket.next_text().await, "4a");
+    assert_eq!(websocket.next_text().await, "4b");
+    assert_eq!(websocket.next().await, Received::Binary(vec![1, 2, 3]));
+    assert_eq!(websocket.next_text().await, "4c");
+}
+
+#[tokio::test]
+async fn what_comes_while_probing_goes_out_by_polling() {
+    let server = echo().await;
+    let (target, _websocket) = probed(&server).await;
+    server.post(&target, "4a").await;
+    assert_eq!(server.get(&target).await.text(), "4a");
+}
+
+#[tokio::test]
+async fn polling_after_the_upgrade_is_code_3() {
+    let server = echo().await;
+    let (target, mut websocket) = probed(&server).await;
+    websocket.text("5").await;
+    websocket.text("4a").await;
+    assert_eq!(websocket.next_text().await, "4a");
+    let body = r#"{"code":3,"message":"Bad request"}"#;
+    assert_eq!(server.get(&target).await.text(), body);
+    assert_eq!(server.post(&target, "4x").await.text(), body);
+    websocket.text("4b").await;
+    assert_eq!(websocket.next_text().await, "4b");
+}
+
+#[tokio::test]
+async fn a_get_that_is_parked_when_5_arrives_gets_a_noop() {
+    let server = echo().await;
+    let (target, mut websocket) = probed(&server).await;
+    assert_eq!(server.get(&target).await.text(), "6", "the first is let go at once");
+    let mut poll = server.connect().await;
+    poll.send("GET", &target, &[], b"").await;
+    websocket.text("5").await;
+    assert_eq!(poll.response().await.text(), "6");
+}
+
+#[tokio::test]
+async fn a_probe_that_opens_with_anything_else_is_dropped_and_polling_goes_on() {
+    let server = echo().await;
+    for first in ["40", "2", "5", "2prob", "9", ""] {
+        let target = server.open_polling("/engine.io/", 4).await;
+        let mut websocket = server.websocket(&probing(&target)).await;
+        websocket.text(first).await;
+        websocket.expect_close(None).await;
+        assert_polls(&server, &target).await;
+    }
+    let target = server.open_polling("/engine.io/", 4).await;
+    let mut websocket = server.websocket(&probing(&target)).await;
+    websocket.binary("2probe").await;
+    websocket.expect_close(None).await;
+    assert_polls(&server, &target).await;
+}
+
+#[tokio::test]
+async fn a_message_between_3probe_and_5_drops_that_websocket() {
+    let server = echo().await;
+    let (target, mut websocket) = probed(&server).await;
+    websocket.text("4early").await;
+    websocket.expect_close(None).await;
+    assert_polls(&server, &target).await;
+}
+
+#[tokio::test]
+async fn a_silent_probe_is_dropped_at_upgrade_timeout() {
+    let server = TestServer::echo(engineio::Config {
+        upgrade_timeout: std::time::Duration::from_millis(100),
+        ..Default::default()
+    })
+    .await;
+    let target = server.open_polling("/engine.io/", 4).await;
+    let mut websocket = server.websocket(&probing(&target)).await;
+    websocket.expect_close(None).await;
+    let mut websocket = server.websocket(&probing(&target)).await;
+    websocket.text("2probe").await;
+    assert_eq!(websocket.next_text().await, "3probe");
+    websocket.expect_close(None).await;
+    assert_polls(&server, &target).await;
+}
+
+#[tokio::test]
+async fn an_upgrade_that_is_cut_off_leaves_polling_as_it_was_and_can_be_tried_again() {
+    let server = echo().await;
+    let target = server.open_polling("/engine.io/", 4).await;
+    drop(server.websocket(&probing(&target)).await);
+    assert_polls(&server, &target).await;
+    let mut websocket = loop {
+        // The end of the first is noticed soon, though not at once; until then a second is closed.
+        let mut websocket = server.websocket(&probing(&target)).await;
+        websocket.text("2probe").await;
+        if websocket.next().await == Received::Text("3probe".into()) {
+            break websocket;
+        }
+    };
+    websocket.text("5").await;
+    websocket.text("4up").await;
+    assert_eq!(websocket.next_text().await, "4up");
+}
+
+#[tokio::test]
+async fn a_second_websocket_is_closed_during_and_after_an_upgrade() {
+    let server = echo().await;
+    let (target, mut first) = probed(&server).await;
+    let mut second = server.websocket(&probing(&target)).await;
+    second.expect_close(None).await;
+    first.text("5").await;
+    first.text("4a").await;
+    assert_eq!(first.next_text().await, "4a");
+    let mut third = server.websocket(&probing(&target)).await;
+    third.expect_close(None).await;
+    first.text("4b").await;
+    assert_eq!(first.next_text().await, "4b");
+}
+
+#[tokio::test]
+async fn a_websocket_for_a_session_that_began_on_one_is_closed() {
+    let server = echo().await;
+    let mut first = server.websocket(crate::WEBSOCKET).await;
+    let open = first.next_text().await;
+    let sid = &open[9..29];
+    let mut second = server.websocket(&format!("{}&sid={sid}", crate::WEBSOCKET)).await;
+    second.expect_close(None).await;
+    first.text("4a").await;
+    assert_eq!(first.next_text().await, "4a");
+}
+
+#[tokio::test]
+async fn posts_are_taken_during_an_upgrade_once_and_in_order() {
+    let server = echo().await;
+    let (target, mut websocket) = probed(&server).await;
+    for n in 0..50 {
+        assert_eq!(server.post(&target, format!("4{n}")).await.text(), "ok");
+    }
+    websocket.text("5").await;
+    for n in 50..100 {
+        websocket.text(format!("4{n}")).await;
+    }
+    for n in 0..100 {
+        assert_eq!(websocket.next_text().await, format!("4{n}"));
+    }
+}
+
+#[tokio::test]
+async fn a_heartbeat_goes_on_after_the_upgrade() {
+    let server = impatient_echo().await;
+    let (_, mut websocket) = probed(&server).await;
+    websocket.text("5").await;
+    for _ in 0..3 {
+        assert_eq!(websocket.next_text().await, "2");
+        websocket.text("3").await;
+    }
+}

@@ -1,0 +1,170 @@
+//! WebSocket alone: packets as frames, and what ends a connection.
+
+use engineio::Config;
+use socketio_tests::{Received, TestServer, WebSocket};
+
+use crate::{WEBSOCKET, echo};
+
+async fn open(server: &TestServer) -> WebSocket {
+    let mut websocket = server.websocket(WEBSOCKET).await;
+    assert!(websocket.next_text().await.starts_with('0'));
+    websocket
+}
+
+#[tokio::test]
+async fn a_packet_is_a_frame() {
+    let server = echo().await;
+    let mut websocket = open(&server).await;
+    websocket.text("4héllo").await;
+    assert_eq!(websocket.next_text().await, "4héllo");
+    websocket.binary([1, 2, 3]).await;
+    assert_eq!(websocket.next().await, Received::Binary(vec![1, 2, 3]));
+}
+
+#[tokio::test]
+async fn a_binary_packet_of_revision_3_carries_its_type() {
+    let server = echo().await;
+    let mut websocket = server.websocket("/engine.io/?EIO=3&transport=websocket").await;
+    websocket.next_text().await;
+    websocket.binary([4, 1, 2, 3]).await;
+    assert_eq!(websocket.next().await, Received::Binary(vec![4, 1, 2, 3]));
+    websocket.text("b4AQID").await;
+    assert_eq!(websocket.next().await, Received::Binary(vec![4, 1, 2, 3]));
+}
+
+#[tokio::test]
+async fn base64_in_a_text_frame_is_binary() {
+    let server = echo().await;
+    let mut websocket = open(&server).await;
+    websocket.text("bAQID").await;
+    assert_eq!(websocket.next().await, Received::Binary(vec![1, 2, 3]));
+}
+
+#[tokio::test]
+async fn frames_sent_with_the_handshake_are_kept() {
+    let server = echo().await;
+    let frames = [WebSocket::frame(0x81, b"4one"), WebSocket::frame(0x81, b"4two")].concat();
+    let mut websocket = WebSocket::open_with(server.address(), WEBSOCKET, &frames).await;
+    assert!(websocket.next_text().await.starts_with('0'));
+    assert_eq!(websocket.next_text().await, "4one");
+    assert_eq!(websocket.next_text().await, "4two");
+}
+
+#[tokio::test]
+async fn a_malformed_packet_closes_without_a_code() {
+    let server = echo().await;
+    for text in ["", "9", "7x", "éaaaa", "b!"] {
+        let mut websocket = open(&server).await;
+        websocket.text(text).await;
+        websocket.expect_close(None).await;
+    }
+}
+
+#[tokio::test]
+async fn a_ping_from_a_revision_4_client_closes() {
+    let server = echo().await;
+    for text in ["2", "2probe"] {
+        let mut websocket = open(&server).await;
+        websocket.text(text).await;
+        websocket.expect_close(None).await;
+    }
+}
+
+#[tokio::test]
+async fn a_close_packet_closes_at_once() {
+    let server = echo().await;
+    let mut websocket = open(&server).await;
+    websocket.text("1").await;
+    websocket.expect_close(None).await;
+}
+
+#[tokio::test]
+async fn open_upgrade_noop_and_pongs_mean_nothing() {
+    let server = echo().await;
+    let mut websocket = open(&server).await;
+    for text in ["0", "5", "6", "3", "3probe"] {
+        websocket.text(text).await;
+    }
+    websocket.text("4alive").await;
+    assert_eq!(websocket.next_text().await, "4alive");
+}
+
+#[tokio::test]
+async fn a_message_of_the_limit_is_taken_and_one_byte_more_is_1009() {
+    let config = Config { max_payload: 100_000, ..Config::default() };
+    let server = TestServer::echo(config).await;
+    let exact = format!("4{}", "x".repeat(99_999));
+    let mut websocket = open(&server).await;
+    websocket.text(&exact).await;
+    assert_eq!(websocket.next_text().await, exact);
+    // By the header alone: nothing of the payload needs to arrive.
+    websocket.raw(&WebSocket::frame(0x81, format!("{exact}x").as_bytes())[..14]).await;
+    websocket.expect_close(Some(1009)).await;
+}
+
+#[tokio::test]
+async fn fragments_over_the_limit_in_all_are_1009() {
+    let config = Config { max_payload: 1_000, ..Config::default() };
+    let server = TestServer::echo(config).await;
+    let mut websocket = open(&server).await;
+    websocket.raw(WebSocket::frame(0x01, &[b'4'; 600])).await;
+    websocket.raw(WebSocket::frame(0x80, &[b'x'; 600])).await;
+    websocket.expect_close(Some(1009)).await;
+}
+
+#[tokio::test]
+async fn what_breaks_rfc_6455_is_1002() {
+    let server = echo().await;
+    for (name, frame) in [
+        ("unmasked", vec![0x81, 0x02, b'4', b'a']),
+        ("RSV1", WebSocket::frame(0xc1, b"4a")),
+        ("opcode 3", WebSocket::frame(0x83, b"4a")),
+        ("opcode 11", WebSocket::frame(0x8b, b"4a")),
+        ("a fragmented ping", WebSocket::frame(0x09, b"")),
+        ("a ping of 126 bytes", WebSocket::frame(0x89, &[0; 126])),
+        ("a lone continuation", WebSocket::frame(0x80, b"4a")),
+    ] {
+        let mut websocket = open(&server).await;
+        websocket.raw(frame).await;
+        assert_eq!(websocket.next().await, Received::Close(Some(1002)), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn text_that_is_not_utf8_is_1007() {
+    let server = echo().await;
+    let mut websocket = open(&server).await;
+    websocket.text(b"4\xff").await;
+    websocket.expect_close(Some(1007)).await;
+}
+
+#[tokio::test]
+async fn a_websocket_ping_is_answered_with_its_payload() {
+    let server = echo().await;
+    let mut websocket = open(&server).await;
+    websocket.raw(WebSocket::frame(0x89, b"are you there")).await;
+    assert_eq!(websocket.next().await, Received::Pong(b"are you there".to_vec()));
+}
+
+#[tokio::test]
+async fn a_close_frame_is_answered_with_one() {
+    let server = echo().await;
+    let mut websocket = open(&server).await;
+    websocket.raw(WebSocket::frame(0x88, &1000u16.to_be_bytes())).await;
+    websocket.expect_close(Some(1000)).await;
+}
+
+#[tokio::test]
+async fn pongs_go_out_between_large_messages() {
+    let server = echo().await;
+    let mut websocket = open(&server).await;
+    let large = format!("4{}", "x".repeat(900_000));
+    for _ in 0..3 {
+        websocket.text(&large).await;
+        websocket.raw(WebSocket::frame(0x89, b"p")).await;
+        let mut got = [websocket.next().await, websocket.next().await];
+        got.sort_by_key(|received| matches!(received, Received::Pong(_)));
+        assert!(matches!(&got[0], Received::Text(text) if *text == large));
+        assert_eq!(got[1], Received::Pong(b"p".to_vec()));
+    }
+}
