@@ -90,7 +90,11 @@ test.on("connection", (socket) => {
   socket.on("disconnecting", (reason) => socket.to("watch").emit("left", socket.id, reason, rooms()));
 });
 
-process.on("SIGTERM", () => io.close(() => process.exit(0)));
+process.on("SIGTERM", () => {
+  io.close(() => process.exit(0));
+  // Some clients answer a WebSocket's close and leave the TCP connection open.
+  setTimeout(() => process.exit(0), 500);
+});
 
 const [, host, port] = /^(.*):(\d+)$/.exec(options.listen);
 http.listen(Number(port), host, () => {

@@ -1,0 +1,98 @@
+"""python python/run.py [PART OF A SCENARIO'S NAME], in the environment of the version to test."""
+
+import asyncio
+import sys
+import time
+import traceback
+
+import socketio
+
+from client import MAJOR, MODES, VERSION, Client
+from scenarios import SCENARIOS
+from server import Server
+
+LIMIT = 20
+
+
+class Stage:
+    """What a scenario works with; what it opens is closed for it."""
+
+    def __init__(self, style, mode, server):
+        self.style = style
+        self.mode = mode
+        self.server = server
+        self.clients = []
+        self.servers = []
+
+    def open(self, *namespaces, **options):
+        client = Client(self.style, self.mode, namespaces, **options)
+        self.clients.append(client)
+        return client
+
+    async def connect(self, *namespaces, server=None, auth=None, query=None, **options):
+        client = self.open(*namespaces, **options)
+        await client.connect(self._url(server, query), auth=auth)
+        return client
+
+    async def refused(self, client, auth=None, query=None):
+        """Connects a client of whose namespaces one is refused."""
+        try:
+            await client.connect(self._url(None, query), auth=auth, refused=True)
+            assert MAJOR == 4, "it was not refused"
+        except socketio.exceptions.ConnectionError:
+            assert MAJOR == 5
+
+    async def serve(self, *flags):
+        server = await Server.start(*flags)
+        self.servers.append(server)
+        return server
+
+    async def clear(self):
+        for client in self.clients:
+            await client.close()
+        for server in self.servers:
+            await server.kill()
+
+    def _url(self, server, query):
+        return (server or self.server).url + (f"?{query}" if query else "")
+
+
+async def perform(name, run, stage):
+    logged = len(stage.server.log)
+    start = time.monotonic()
+    try:
+        await asyncio.wait_for(run(stage), LIMIT)
+        print(f"ok   {name} ({(time.monotonic() - start) * 1000:.0f} ms)", flush=True)
+        return True
+    except Exception:
+        log = stage.server.log[logged:] + "".join(server.log for server in stage.servers)
+        report = f"{traceback.format_exc()}--- the server's log ---\n{log or '(nothing)'}\n------------------------"
+        report = "".join(f"     {line}\n" for line in report.splitlines())
+        print(f"FAIL {name} ({(time.monotonic() - start) * 1000:.0f} ms)\n{report}", end="", flush=True)
+        return False
+    finally:
+        await stage.clear()
+
+
+async def main(part=""):
+    # The clients leave their HTTP sessions to the garbage collector, which complains.
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+    server = await Server.start()
+    passed = True
+    for style in ("asyncio", "threads"):
+        for mode in MODES:
+            for run, skip in SCENARIOS:
+                name = f"python-socketio {VERSION} {style}, {mode}: {run.__name__.replace('_', ' ')}"
+                if part not in name:
+                    continue
+                if reason := skip(style, mode):
+                    print(f"skip {name}: {reason}", flush=True)
+                else:
+                    passed &= await perform(name, run, Stage(style, mode, server))
+    await server.kill()
+    return 0 if passed else 1
+
+
+# A thread of the client, once started, runs until it waits: so its messages are handled in the order they came.
+sys.setswitchinterval(0.1)
+sys.exit(asyncio.run(main(*sys.argv[1:])))

@@ -1,0 +1,84 @@
+//! rust_socketio against the server under test: `socketio-interop [PART OF A TEST'S NAME]`.
+//!
+//! Each test runs in a process of its own, since a blocking client that has closed leaves a busy thread behind.
+
+mod client;
+mod scenarios;
+mod server;
+
+use std::env;
+use std::panic::catch_unwind;
+use std::process::{Command, ExitCode, exit};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use client::{Mode, Style};
+use scenarios::{SCENARIOS, Scenario, Stage};
+
+const LIMIT: Duration = Duration::from_secs(20);
+const VERSION: &str = "0.6.0";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    match &arguments[..] {
+        [flag, name] if flag == "--alone" => alone(name),
+        [] => all(""),
+        [part] => all(part),
+        _ => panic!("one argument at most: part of a test's name"),
+    }
+}
+
+/// Every test and its name, which is also how a process of its own is told which one to run.
+fn tests() -> impl Iterator<Item = (String, Style, Mode, &'static Scenario)> {
+    Style::ALL.into_iter().flat_map(|style| {
+        Mode::ALL.into_iter().flat_map(move |mode| {
+            SCENARIOS.iter().map(move |scenario| {
+                let name = format!("rust_socketio {VERSION} {style}, {mode}: {}", scenario.name);
+                (name, style, mode, scenario)
+            })
+        })
+    })
+}
+
+fn all(part: &str) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
+    for (name, style, mode, scenario) in tests().filter(|(name, ..)| name.contains(part)) {
+        if let Some(reason) = (scenario.skip)(style, mode) {
+            println!("skip {name}: {reason}");
+            continue;
+        }
+        let start = Instant::now();
+        let itself = env::current_exe().expect("the path of this program");
+        let output = Command::new(itself).args(["--alone", &name]).output().expect("this program runs");
+        let took = start.elapsed().as_millis();
+        if output.status.success() {
+            println!("ok   {name} ({took} ms)");
+        } else {
+            code = ExitCode::FAILURE;
+            println!("FAIL {name} ({took} ms)");
+            let report = [output.stdout, output.stderr].concat();
+            for line in String::from_utf8_lossy(&report).lines() {
+                println!("     {line}");
+            }
+        }
+    }
+    code
+}
+
+fn alone(wanted: &str) -> ExitCode {
+    let (_, style, mode, scenario) = tests().find(|(name, ..)| name == wanted).expect("a test of that name");
+    thread::spawn(|| {
+        thread::sleep(LIMIT);
+        eprintln!("not done within {LIMIT:?}");
+        server::report();
+        server::kill_all();
+        exit(1);
+    });
+    let passed = catch_unwind(|| (scenario.run)(&Stage { style, mode })).is_ok();
+    if !passed {
+        server::report();
+    }
+    server::kill_all();
+    // Not a return: the client's threads never end.
+    exit(i32::from(!passed));
+}
