@@ -252,7 +252,6 @@ function show() {
   $("send").disabled = !$("text").value.trim();
 
   $("empty").hidden = current.entries.length > 0;
-  $("log").hidden = current.entries.length === 0;
   [$("empty-title").textContent, $("empty-text").textContent] = invitation(current);
 
   const elsewhere = places.unreadElsewhere();
