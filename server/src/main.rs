@@ -29,6 +29,9 @@ fn main() -> ExitCode {
 #[tokio::main]
 async fn serve(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     logging::init(options.log, options.log_level)?;
+    for name in Command::unknown_variables() {
+        tracing::warn!(name, "an environment variable looks like an option, and there is none of that name");
+    }
     let server = server(options)?;
     // The signals are caught before anyone is told that the server listens.
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -156,6 +156,11 @@ impl Command {
         Command::settle(env::args_os(), env::vars_os(), |path| fs::read_to_string(path))
     }
 
+    /// The environment's variables that look like options and are none.
+    pub(crate) fn unknown_variables() -> Vec<String> {
+        sources::unknown_variables(env::vars_os().map(|(name, _)| name))
+    }
+
     fn settle(
         arguments: impl IntoIterator<Item = OsString>,
         environment: impl IntoIterator<Item = (OsString, OsString)>,

@@ -132,8 +132,7 @@ fn from_environment(
         let (key, form) = match row {
             Some(row) => (row.key, row.form),
             None if name == variable(CONFIG) => (CONFIG, Form::Text),
-            None if is_service_link(name) => continue,
-            None => return Err(error("no such option")),
+            None => continue,
         };
         let text = text.to_str().ok_or_else(|| error("is not UTF-8"))?;
         let words = match form {
@@ -143,6 +142,15 @@ fn from_environment(
         all.push(Given { key, words, source: Source::Environment });
     }
     Ok(all)
+}
+
+/// The variables that look like options and are none. They may be another program's, so they are no error;
+/// they may be misspelt, so who starts the server is told.
+pub(super) fn unknown_variables(names: impl IntoIterator<Item = OsString>) -> Vec<String> {
+    let ours = |name: &String| TABLE.iter().map(|row| row.key).chain([CONFIG]).any(|key| variable(key) == *name);
+    let names = names.into_iter().filter_map(|name| name.into_string().ok());
+    let named_alike = names.filter(|name| name.starts_with("SOCKETIO_") && !is_service_link(name));
+    named_alike.filter(|name| !ours(name)).collect()
 }
 
 /// Whether a variable is one that Kubernetes and Docker set in every container for a service named

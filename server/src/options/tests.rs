@@ -289,20 +289,24 @@ fn an_unknown_key_is_an_error() {
     );
     assert_eq!(file_error("config = 'x'"), "config in server.toml, line 1: a file can't name another");
     assert_eq!(file_error("\n[cors]\norigin = '*'"), "cors in server.toml, line 2: no such option");
-    assert_eq!(environment_error("SOCKETIO_PONG", "1"), "SOCKETIO_PONG: no such option");
     let unknown = command_line_error(&["--ping-intervall", "1s"]);
     assert!(unknown.contains("'--ping-intervall'") && unknown.contains("'--ping-interval'"), "{unknown}");
 }
 
 #[test]
-fn the_variables_of_container_services_are_no_options() {
-    let environment = [
-        ("SOCKETIO_SERVICE_HOST", "10.0.0.1"),
-        ("SOCKETIO_PORT", "tcp://10.0.0.1:3000"),
-        ("SOCKETIO_CHAT_PORT_3000_TCP_ADDR", "10.0.0.1"),
-        ("PATH", "/bin"),
+fn a_variable_that_only_looks_like_an_option_is_reported_and_ignored() {
+    load(&[], &[("SOCKETIO_PONG", "1")], "").unwrap();
+    let names = [
+        "SOCKETIO_PONG",
+        "SOCKETIO_PING_INTERVAL",
+        "SOCKETIO_CONFIG",
+        "PATH",
+        // What container services set.
+        "SOCKETIO_SERVICE_HOST",
+        "SOCKETIO_PORT",
+        "SOCKETIO_CHAT_PORT_3000_TCP_ADDR",
     ];
-    load(&[], &environment, "").unwrap();
+    assert_eq!(sources::unknown_variables(names.map(OsString::from)), ["SOCKETIO_PONG"]);
 }
 
 #[test]
