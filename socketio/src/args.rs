@@ -474,6 +474,7 @@ mod tests {
     use crate::Binary;
 
     /// What `args` become behind an event's name, and in an acknowledgement.
+    #[expect(clippy::needless_pass_by_value, reason = "as `emit` takes it")]
     fn written(args: impl ToArgs + Clone) -> (String, String) {
         let write = |prefix: &str, named| {
             let mut json = prefix.as_bytes().to_vec();
@@ -629,7 +630,7 @@ mod tests {
             (r#"["e", "a,b" , {"x":1} ]"#, "a,b", r#"[ {"x":1}]"#),
         ] {
             let start = json.find(',').unwrap() + 1;
-            let len = serde_json::from_str::<Vec<serde_json::Value>>(json).unwrap().len() - 1;
+            let len = serde_json::from_str::<Vec<Value>>(json).unwrap().len() - 1;
             let args = Args::from_array(json.into(), 1, start, len);
             let (room, others) = args.split_first::<String>().unwrap();
             let mut sent = Vec::new();

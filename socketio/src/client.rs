@@ -270,6 +270,11 @@ impl Client {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn link(&self) -> &Link {
+        &self.link
+    }
+
     fn find(&self, nsp: &str) -> Option<usize> {
         self.memberships.iter().position(|membership| membership.socket.namespace_name() == nsp)
     }
@@ -378,3 +383,6 @@ impl Departed {
         hasher.finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,6 +81,8 @@ mod namespace;
 mod packet;
 mod rooms;
 mod socket;
+#[cfg(test)]
+mod testing;
 
 pub use ack::{Ack, AckSender};
 #[doc(hidden)]

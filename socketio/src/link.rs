@@ -54,13 +54,19 @@ impl Link {
         }
     }
 
-    /// Counts a packet that has to wait; says whether there is room for it.
+    /// Counts a packet that has to wait; says whether it may. Like a mailbox, the backlog takes a packet
+    /// whole while it is under its limit.
     pub(crate) fn hold(&self, cost: usize, limit: usize) -> bool {
-        self.backlog.fetch_add(cost, Ordering::Relaxed) + cost <= limit
+        self.backlog.fetch_add(cost, Ordering::Relaxed) < limit
     }
 
     /// Counts a packet that waits no longer.
     pub(crate) fn release(&self, cost: usize) {
         self.backlog.fetch_sub(cost, Ordering::Relaxed);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn backlog(&self) -> usize {
+        self.backlog.load(Ordering::Relaxed)
     }
 }

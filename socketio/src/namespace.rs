@@ -8,11 +8,11 @@ use parking_lot::RwLock;
 
 use crate::Socket;
 use crate::ack::AckSender;
-use crate::args::{FromArgs, ToArgs};
+use crate::args::{Args, ArgsError, FromArgs, ToArgs};
 use crate::broadcast::Broadcast;
 use crate::config::Config;
 use crate::error::{DisconnectReason, SendError};
-use crate::handler::{Handlers, Middleware};
+use crate::handler::{Handlers, Middleware, Task};
 use crate::middleware::ConnectError;
 use crate::packet::{self, Frames, RESERVED_EVENTS};
 use crate::rooms::{Room, Rooms};
@@ -71,51 +71,51 @@ impl Namespace {
     /// client if it asked for an acknowledgement (see [`ToArgs`]).
     ///
     /// If the arguments don't fit, the handler does not run; that is logged.
+    ///
+    /// # Panics
+    /// If the name is one that the protocol reserves, such as `disconnect`: no client can send it.
     pub fn on<A, F, Fut>(&self, event: &str, handler: F) -> Namespace
     where
         A: FromArgs,
         F: Fn(Socket, A) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: ToArgs> + Send + 'static,
     {
-        self.register(|handlers| {
-            let handler = Arc::new(move |socket, args, ack: AckSender| {
-                let future = handler(socket, A::from_args(args)?);
-                Ok(Some(Box::pin(async move { ack.send_returned(future.await) }) as _))
-            });
-            handlers.events.insert(event.into(), handler);
+        self.register_event(event, move |socket, args, ack| {
+            let future = handler(socket, A::from_args(args)?);
+            Ok(Some(Box::pin(async move { ack.send_returned(future.await) })))
         })
     }
 
     /// Handles an event with a plain function, which must not block.
+    ///
+    /// # Panics
+    /// See [`on`](Namespace::on).
     pub fn on_sync<A, F, R>(&self, event: &str, handler: F) -> Namespace
     where
         A: FromArgs,
         F: Fn(Socket, A) -> R + Send + Sync + 'static,
         R: ToArgs,
     {
-        self.register(|handlers| {
-            let handler = Arc::new(move |socket, args, ack: AckSender| {
-                ack.send_returned(handler(socket, A::from_args(args)?));
-                Ok(None)
-            });
-            handlers.events.insert(event.into(), handler);
+        self.register_event(event, move |socket, args, ack| {
+            ack.send_returned(handler(socket, A::from_args(args)?));
+            Ok(None)
         })
     }
 
     /// Handles an event, and leaves it to the handler when and how to acknowledge it. What the future returns
     /// is dropped.
+    ///
+    /// # Panics
+    /// See [`on`](Namespace::on).
     pub fn on_with_ack<A, F, Fut>(&self, event: &str, handler: F) -> Namespace
     where
         A: FromArgs,
         F: Fn(Socket, A, AckSender) -> Fut + Send + Sync + 'static,
         Fut: Future + Send + 'static,
     {
-        self.register(|handlers| {
-            let handler = Arc::new(move |socket, args, ack| {
-                let future = handler(socket, A::from_args(args)?, ack);
-                Ok(Some(Box::pin(async move { drop(future.await) }) as _))
-            });
-            handlers.events.insert(event.into(), handler);
+        self.register_event(event, move |socket, args, ack| {
+            let future = handler(socket, A::from_args(args)?, ack);
+            Ok(Some(Box::pin(async move { drop(future.await) })))
         })
     }
 
@@ -146,6 +146,16 @@ impl Namespace {
                 let future = handler(socket, reason);
                 Box::pin(async move { drop(future.await) })
             }));
+        })
+    }
+
+    fn register_event<F>(&self, event: &str, handler: F) -> Namespace
+    where
+        F: Fn(Socket, Args, AckSender) -> Result<Option<Task>, ArgsError> + Send + Sync + 'static,
+    {
+        assert!(!RESERVED_EVENTS.contains(&event), "no client can send the reserved event {event:?}");
+        self.register(|handlers| {
+            handlers.events.insert(event.into(), Arc::new(handler));
         })
     }
 

@@ -182,3 +182,149 @@ impl PartialEq for ById {
 }
 
 impl Eq for ById {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{BUDGET, Peer};
+    use crate::{Broadcast, Config, Io};
+
+    /// Sockets of `/`, with their peers, in the order in which they joined.
+    fn sockets<const N: usize>(io: &Io) -> [(Peer, Socket); N] {
+        std::array::from_fn(|_| {
+            let peer = Peer::join(io);
+            let sockets = io.of("/").sockets().into_iter();
+            let own = sockets.filter(|socket| std::ptr::eq(socket.link(), peer.client.link())).last();
+            (peer, own.unwrap())
+        })
+    }
+
+    /// Which of the peers get a broadcast, and that each gets it once.
+    fn receivers<const N: usize>(broadcast: &Broadcast, sockets: &mut [(Peer, Socket); N]) -> Vec<usize> {
+        broadcast.emit("e", ()).unwrap();
+        let sent = sockets.each_mut().map(|(peer, _)| peer.take());
+        sent.iter().filter(|sent| !sent.is_empty()).for_each(|sent| assert_eq!(*sent, [r#"2["e"]"#]));
+        (0..N).filter(|at| !sent[*at].is_empty()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_broadcast_reaches_exactly_the_members_once() {
+        let io = Io::new();
+        let mut all = sockets::<4>(&io);
+        for (at, rooms) in [(0, &["a", "b"][..]), (1, &["b"]), (2, &["c"])] {
+            for room in rooms {
+                all[at].1.join(*room).unwrap();
+            }
+        }
+        let [first, last] = [all[0].1.clone(), all[3].1.clone()];
+        assert_eq!(receivers(&io.of("/").everyone(), &mut all), [0, 1, 2, 3]);
+        assert_eq!(receivers(&io.to("b"), &mut all), [0, 1]);
+        assert_eq!(receivers(&io.to("a").to("b").within("c"), &mut all), [0, 1, 2]);
+        assert_eq!(receivers(&io.to("nobody"), &mut all), [0; 0]);
+        assert_eq!(receivers(&io.except("b"), &mut all), [2, 3]);
+        assert_eq!(receivers(&io.to("a").to("b").except("a").except("x"), &mut all), [1]);
+        assert_eq!(receivers(&first.broadcast(), &mut all), [1, 2, 3]);
+        assert_eq!(receivers(&first.to("b"), &mut all), [1]);
+        assert_eq!(receivers(&first.within("a"), &mut all), [0; 0]);
+        assert_eq!(receivers(&first.except("b"), &mut all), [2, 3]);
+        assert_eq!(receivers(&last.to("a").to("b"), &mut all), [0, 1]);
+    }
+
+    #[tokio::test]
+    async fn a_socket_is_in_a_room_named_by_its_id() {
+        let io = Io::new();
+        let mut all = sockets::<3>(&io);
+        let id = all[1].1.id().to_owned();
+        assert_eq!(receivers(&io.to(&*id), &mut all), [1]);
+        assert_eq!(receivers(&io.except(&*id), &mut all), [0, 2]);
+        assert_eq!(receivers(&all[0].1.to(&*id), &mut all), [1]);
+        // Others may join it, and so may its owner.
+        all[2].1.join(&*id).unwrap();
+        all[1].1.join(&*id).unwrap();
+        assert_eq!(receivers(&io.to(&*id), &mut all), [1, 2]);
+        assert_eq!(receivers(&io.to(&*id).to("x"), &mut all), [1, 2]);
+    }
+
+    #[tokio::test]
+    async fn namespaces_do_not_share_rooms() {
+        let io = Io::new();
+        let other = io.of("/other");
+        let mut peer = Peer::join(&io);
+        peer.send("0/other,");
+        peer.take();
+        for socket in [io.of("/").sockets(), other.sockets()].concat() {
+            socket.join("r").unwrap();
+        }
+        other.to("r").emit("e", ()).unwrap();
+        assert_eq!(peer.take(), [r#"2/other,["e"]"#]);
+    }
+
+    #[tokio::test]
+    async fn leaving_and_ending_take_a_socket_out_of_its_rooms() {
+        let io = Io::new();
+        let mut all = sockets::<2>(&io);
+        for (_, socket) in &all {
+            socket.join("a").unwrap();
+            socket.join("b").unwrap();
+            socket.join("a").unwrap();
+        }
+        assert_eq!(*all[0].1.rooms(), ["a".into(), "b".into()]);
+        all[0].1.leave("a");
+        all[0].1.leave("never joined");
+        assert_eq!(receivers(&io.to("a"), &mut all), [1]);
+        assert_eq!(receivers(&io.to("b"), &mut all), [0, 1]);
+        all[1].0.send("1");
+        assert_eq!(receivers(&io.to("a"), &mut all), [0; 0]);
+        assert_eq!(receivers(&io.to("b"), &mut all), [0]);
+        assert_eq!(all[1].1.join("a"), Err(JoinError::Closed));
+        all[0].0.send("1");
+        let namespace = io.of("/");
+        let membership = namespace.rooms().membership.read();
+        assert!(membership.rooms.is_empty() && membership.sockets.is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_rooms_of_a_socket_are_bounded() {
+        let io = Io::with_config(Config { max_rooms: 3, ..Config::default() });
+        let [(mut peer, socket)] = sockets(&io);
+        for room in ["a", "b", "c", "a"] {
+            socket.join(room).unwrap();
+        }
+        assert_eq!(socket.join("d"), Err(JoinError::TooManyRooms));
+        assert!(io.to("d").sockets().is_empty());
+        socket.leave("a");
+        socket.join("d").unwrap();
+        peer.send("1");
+        assert!(io.of("/").rooms().membership.read().rooms.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_broadcast_shares_its_frames_and_disconnects_who_does_not_keep_up() {
+        let io = Io::new();
+        let mut all = sockets::<3>(&io);
+        all[1].1.emit("large", "x".repeat(BUDGET)).unwrap();
+        io.emit("e", crate::Binary::from(&b"x"[..])).unwrap();
+        let [first, _, last] = all.each_mut().map(|(peer, _)| peer.take_frames());
+        assert_eq!(first.len(), 2);
+        for (one, other) in first.iter().zip(&last) {
+            assert!(std::ptr::eq(one.packet(), other.packet()));
+        }
+        let closed = all.each_mut().map(|(peer, _)| peer.close_requested());
+        assert_eq!(closed, [None, Some(engineio::CloseReason::ForcedClose), None]);
+    }
+
+    #[tokio::test]
+    async fn sockets_are_found_by_id_and_by_room() {
+        let io = Io::new();
+        let [(mut peer, socket), (_other, other)] = sockets(&io);
+        socket.join("r").unwrap();
+        assert_eq!(io.of("/").socket(socket.id()), Some(socket.clone()));
+        assert_eq!(io.of("/").socket("nobody"), None);
+        assert_eq!(io.within("r").sockets(), std::slice::from_ref(&socket));
+        assert_eq!(socket.broadcast().sockets(), [other]);
+        assert_eq!(io.of("/").socket_count(), 2);
+        peer.send("1");
+        assert_eq!(io.of("/").socket(socket.id()), None);
+        assert_eq!(io.of("/").socket_count(), 1);
+    }
+}
