@@ -57,18 +57,24 @@ class Stage:
         return (server or self.server).url + (f"?{query}" if query else "")
 
 
+def say(text):
+    # In one write, newline and all: the other version's tests print to the same place.
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
 async def perform(name, run, stage):
     logged = len(stage.server.log)
     start = time.monotonic()
     try:
         await asyncio.wait_for(run(stage), LIMIT)
-        print(f"ok   {name} ({(time.monotonic() - start) * 1000:.0f} ms)", flush=True)
+        say(f"ok   {name} ({(time.monotonic() - start) * 1000:.0f} ms)")
         return True
     except Exception:
         log = stage.server.log[logged:] + "".join(server.log for server in stage.servers)
         report = f"{traceback.format_exc()}--- the server's log ---\n{log or '(nothing)'}\n------------------------"
-        report = "".join(f"     {line}\n" for line in report.splitlines())
-        print(f"FAIL {name} ({(time.monotonic() - start) * 1000:.0f} ms)\n{report}", end="", flush=True)
+        report = "".join(f"\n     {line}" for line in report.splitlines())
+        say(f"FAIL {name} ({(time.monotonic() - start) * 1000:.0f} ms){report}")
         return False
     finally:
         await stage.clear()
@@ -86,7 +92,7 @@ async def main(part=""):
                 if part not in name:
                     continue
                 if reason := skip(style, mode):
-                    print(f"skip {name}: {reason}", flush=True)
+                    say(f"skip {name}: {reason}")
                 else:
                     passed &= await perform(name, run, Stage(style, mode, server))
     await server.kill()

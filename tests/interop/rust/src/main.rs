@@ -55,11 +55,9 @@ fn all(part: &str) -> ExitCode {
             println!("ok   {name} ({took} ms)");
         } else {
             code = ExitCode::FAILURE;
-            println!("FAIL {name} ({took} ms)");
             let report = [output.stdout, output.stderr].concat();
-            for line in String::from_utf8_lossy(&report).lines() {
-                println!("     {line}");
-            }
+            let report = String::from_utf8_lossy(&report).replace('\n', "\n     ");
+            println!("FAIL {name} ({took} ms)\n     {report}");
         }
     }
     code
