@@ -280,6 +280,10 @@ fn decode_ack(payload: ByteString, attachments: usize) -> Result<Args, PacketErr
 }
 
 fn decode_array(payload: &str, attachments: usize) -> Result<JsonArray<'_>, PacketError> {
+    // JSON may begin with a space. Here it would stand where an ack id can, and the reference reads it as 0.
+    if payload.starts_with(|first: char| first.is_ascii_whitespace()) {
+        return Err(PacketError::Json);
+    }
     let array = serde_json::from_str::<JsonArray<'_>>(payload)
         .map_err(|error| if error.is_data() { PacketError::NotAnArray } else { PacketError::Json })?;
     if attachments > 0 {

@@ -5,6 +5,7 @@ mod handshake;
 mod heartbeat;
 mod http;
 mod polling;
+mod socketio;
 mod upgrade;
 mod websocket;
 
