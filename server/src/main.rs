@@ -77,7 +77,11 @@ fn server(options: &Options) -> Result<Server, Box<dyn std::error::Error>> {
         builder = builder.client_files(ClientFiles::read(folder)?);
     }
     match options.app {
-        App::Chat | App::None => {}
+        App::None => {}
+        App::Chat => {
+            apps::chat(&io);
+            builder = builder.pages(apps::chat_page);
+        }
         App::Echo => {
             apps::echo(&io);
             builder = builder.engineio("/engine.io/", apps::EngineEcho);

@@ -1,7 +1,10 @@
 //! The applications that come with the server.
 
+mod chat;
 mod echo;
 mod engine_echo;
 
+pub use crate::pages::chat_page;
+pub use chat::chat;
 pub use echo::echo;
 pub use engine_echo::EngineEcho;

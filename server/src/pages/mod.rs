@@ -1,9 +1,16 @@
 //! The chat's page: the files that stand beside this one, compiled in, by the path each is served at.
 
+use bytes::Bytes;
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+
 /// The policy sent with every file: scripts, styles and pictures come from this server alone,
 /// nothing inline runs, and connections go to this server, by HTTP or by WebSocket (`'self'` does
 /// not cover `ws:` in every browser).
-pub(crate) const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; \
+const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'";
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -11,8 +18,36 @@ const CSS: &str = "text/css; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
+/// Answers a request for one of the files: [`Builder::pages`](crate::Builder::pages) for the chat.
+#[must_use]
+pub fn chat_page(method: &Method, path: &str, _: &HeaderMap) -> Option<Response<Bytes>> {
+    let (content_type, content) = asset(path)?;
+    let mut response = Response::new(Bytes::new());
+    if method != Method::GET && method != Method::HEAD {
+        *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return Some(response);
+    }
+    if method == Method::GET {
+        *response.body_mut() = Bytes::from_static(content);
+    }
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (CONTENT_TYPE, content_type),
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+        // Asked for again each time, so that a new version of the server never meets an old page.
+        (CACHE_CONTROL, "no-cache"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(content.len()));
+    Some(response)
+}
+
 /// The content type and the bytes of the file at `path`, if there is one.
-pub(crate) fn asset(path: &str) -> Option<(&'static str, &'static [u8])> {
+fn asset(path: &str) -> Option<(&'static str, &'static [u8])> {
     Some(match path {
         "/" => (HTML, include_bytes!("chat.html")),
         "/chat.css" => (CSS, include_bytes!("chat.css")),
@@ -52,7 +87,7 @@ mod tests {
             let (content_type, _) = asset(path).unwrap_or_else(|| panic!("{path} is not served"));
             if content_type == JAVASCRIPT {
                 scripts += 1;
-                queue.extend(references(text(path), "from \".").into_iter());
+                queue.extend(references(text(path), "from \"."));
             }
         }
         assert!(scripts >= 7, "only {scripts} scripts found");
@@ -64,6 +99,25 @@ mod tests {
         assert!(!page.contains(" style=") && !page.contains("<style"));
         assert!(!page.contains(" onclick=") && !page.contains("javascript:"));
         assert_eq!(page.matches("<script").count(), 1);
+    }
+
+    #[test]
+    fn a_file_comes_with_its_type_and_the_policy_and_a_head_without_its_bytes() {
+        let get = chat_page(&Method::GET, "/client.js", &HeaderMap::new()).expect("the client is served");
+        assert_eq!(get.headers()[CONTENT_TYPE], JAVASCRIPT);
+        assert_eq!(get.headers()[CONTENT_SECURITY_POLICY], POLICY);
+        assert_eq!(get.headers()[CONTENT_LENGTH], get.body().len().to_string());
+        let head = chat_page(&Method::HEAD, "/client.js", &HeaderMap::new()).expect("the client is served");
+        assert_eq!((head.headers(), head.body().len()), (get.headers(), 0));
+    }
+
+    #[test]
+    fn the_files_can_only_be_read() {
+        let post = chat_page(&Method::POST, "/", &HeaderMap::new()).expect("there is such a page");
+        assert_eq!(
+            (post.status(), post.headers()[ALLOW].as_bytes()),
+            (StatusCode::METHOD_NOT_ALLOWED, &b"GET, HEAD"[..])
+        );
     }
 
     #[test]

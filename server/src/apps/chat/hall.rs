@@ -1,0 +1,408 @@
+//! Who is here, under which name and in which rooms. The chat's rules, without the wire.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+
+/// The characters that a name, and a room's, can have.
+const MAX_NAME: usize = 24;
+/// The characters that a message can have.
+const MAX_TEXT: usize = 4000;
+/// The rooms that one can be in.
+const MAX_ROOMS: usize = 32;
+/// What the names of guests begin with, and no others.
+const GUEST: &str = "guest-";
+
+/// Everyone who has the chat open, by the id of their socket.
+#[derive(Default)]
+pub(super) struct Hall {
+    people: HashMap<String, Person>,
+    /// The socket behind each name. Names are kept as [`fold`]ed: whoever is called `Ada`, nobody else is
+    /// `ada`.
+    names: HashMap<String, String>,
+    rooms: HashMap<String, BTreeSet<String>>,
+    guests: u64,
+}
+
+/// Somebody who is here.
+pub(super) struct Person {
+    pub(super) name: String,
+    /// Whether they chose the name. Guests did not, and are not on the list.
+    pub(super) online: bool,
+    pub(super) rooms: BTreeSet<String>,
+}
+
+impl Hall {
+    /// Somebody comes in, as a guest. The name that they get.
+    pub(super) fn enter(&mut self, id: &str) -> String {
+        let name = guest_name(self.guests);
+        self.guests += 1;
+        self.names.insert(name.clone(), id.into());
+        let person = Person { name: name.clone(), online: false, rooms: BTreeSet::new() };
+        self.people.insert(id.into(), person);
+        name
+    }
+
+    /// Somebody leaves, and with them their name and their places in rooms.
+    pub(super) fn exit(&mut self, id: &str) -> Option<Person> {
+        let person = self.people.remove(id)?;
+        self.names.remove(&fold(&person.name));
+        for room in &person.rooms {
+            self.vacate(id, room);
+        }
+        Some(person)
+    }
+
+    /// The names of those who are online, sorted.
+    pub(super) fn online(&self) -> Vec<&str> {
+        let mut online: Vec<&str> =
+            self.people.values().filter(|person| person.online).map(|person| &*person.name).collect();
+        online.sort_unstable();
+        online
+    }
+
+    /// The name of somebody who is here.
+    pub(super) fn name(&self, id: &str) -> Result<&str, Refusal> {
+        self.people.get(id).map(|person| &*person.name).ok_or(Refusal::Left)
+    }
+
+    /// Takes a name. Returns it, tidied, and the one before if that was another.
+    pub(super) fn rename(&mut self, id: &str, name: &str) -> Result<(String, Option<String>), Refusal> {
+        let name = tidy(Word::Name, name)?;
+        let folded = fold(&name);
+        if folded.starts_with(GUEST) {
+            return Err(Refusal::Reserved);
+        }
+        if self.names.get(&folded).is_some_and(|holder| holder != id) {
+            return Err(Refusal::Taken(name));
+        }
+        let person = self.people.get_mut(id).ok_or(Refusal::Left)?;
+        let was = std::mem::replace(&mut person.name, name.clone());
+        person.online = true;
+        self.names.remove(&fold(&was));
+        self.names.insert(folded, id.into());
+        let changed = was != name;
+        Ok((name, changed.then_some(was)))
+    }
+
+    /// Who has that name: their socket's id, and the name as they write it.
+    pub(super) fn find(&self, name: &str) -> Result<(&str, &str), Refusal> {
+        let unknown = || Refusal::UnknownName(name.chars().take(MAX_NAME).collect());
+        let (_, id) = self.names.get_key_value(&fold(name.trim())).ok_or_else(unknown)?;
+        Ok((id, self.name(id)?))
+    }
+
+    /// Joins a room. Returns its name, and whether that changed anything.
+    pub(super) fn join(&mut self, id: &str, room: &str) -> Result<(String, bool), Refusal> {
+        let room = room_name(room)?;
+        let person = self.people.get_mut(id).ok_or(Refusal::Left)?;
+        if person.rooms.contains(&room) {
+            return Ok((room, false));
+        }
+        if person.rooms.len() >= MAX_ROOMS {
+            return Err(Refusal::TooManyRooms);
+        }
+        person.rooms.insert(room.clone());
+        self.rooms.entry(room.clone()).or_default().insert(id.into());
+        Ok((room, true))
+    }
+
+    /// Leaves a room. Returns its name.
+    pub(super) fn leave(&mut self, id: &str, room: &str) -> Result<String, Refusal> {
+        let room = self.room_of(id, room)?;
+        if let Some(person) = self.people.get_mut(id) {
+            person.rooms.remove(&room);
+        }
+        self.vacate(id, &room);
+        Ok(room)
+    }
+
+    /// The name of a room that somebody is in.
+    pub(super) fn room_of(&self, id: &str, room: &str) -> Result<String, Refusal> {
+        let room = room_name(room)?;
+        let joined = self.people.get(id).is_some_and(|person| person.rooms.contains(&room));
+        if joined { Ok(room) } else { Err(Refusal::NotJoined(room)) }
+    }
+
+    /// The names of those in a room, sorted.
+    pub(super) fn members(&self, room: &str) -> Vec<&str> {
+        let mut members: Vec<&str> =
+            self.rooms.get(room).into_iter().flatten().filter_map(|id| self.name(id).ok()).collect();
+        members.sort_unstable();
+        members
+    }
+
+    /// Takes somebody's place in a room away, and the room with the last one.
+    fn vacate(&mut self, id: &str, room: &str) {
+        if let Some(members) = self.rooms.get_mut(room) {
+            members.remove(id);
+            if members.is_empty() {
+                self.rooms.remove(room);
+            }
+        }
+    }
+}
+
+/// What somebody wrote, if it can be sent.
+pub(super) fn check_text(text: &str) -> Result<(), Refusal> {
+    if text.trim().is_empty() {
+        Err(Refusal::Empty(Word::Message))
+    } else if text.chars().count() > MAX_TEXT {
+        Err(Refusal::TooLong(Word::Message))
+    } else {
+        Ok(())
+    }
+}
+
+/// A name for each number, never the same twice. The first 9,000 have four digits, and don't look like
+/// numbers in a row: 7,919 and 9,000 have no common divisor, so each of them comes up once.
+fn guest_name(number: u64) -> String {
+    let number = if number < 9000 { (number * 7919 + 4217) % 9000 } else { number };
+    format!("{GUEST}{}", 1000 + number)
+}
+
+/// A room's name. Rooms that differ in case only are the same, and the `#` before it is no part of it.
+fn room_name(room: &str) -> Result<String, Refusal> {
+    let room = room.trim_start();
+    Ok(fold(&tidy(Word::Room, room.strip_prefix('#').unwrap_or(room))?))
+}
+
+/// Names that read the same to people are the same name.
+fn fold(name: &str) -> String {
+    name.to_lowercase()
+}
+
+/// A name without needless spaces, if it can be one.
+fn tidy(word: Word, name: &str) -> Result<String, Refusal> {
+    // Only as much as is needed to see that it is too long: it may be a megabyte.
+    let name: String = name.trim_start().chars().take(MAX_NAME * 4).collect();
+    let words: Vec<&str> = name.split_whitespace().collect();
+    let name = words.join(" ");
+    if name.is_empty() {
+        Err(Refusal::Empty(word))
+    } else if name.chars().count() > MAX_NAME {
+        Err(Refusal::TooLong(word))
+    } else if name.chars().any(is_invisible) {
+        Err(Refusal::Invisible(word))
+    } else {
+        Ok(name)
+    }
+}
+
+/// Control characters, and those that show nothing or turn the direction of what follows: with them, two
+/// names could look the same. The joiner of emoji is not among them.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}')
+}
+
+/// What is wrong can be said of a name, a room's or a message.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Word {
+    Name,
+    Room,
+    Message,
+}
+
+/// Why something was not done. It serialises as `{"ok":false,"code":…,"message":…}`, with a code for
+/// programs and a sentence for people.
+#[derive(Debug, PartialEq)]
+pub(super) enum Refusal {
+    Empty(Word),
+    TooLong(Word),
+    Invisible(Word),
+    Reserved,
+    Taken(String),
+    UnknownName(String),
+    NotJoined(String),
+    TooManyRooms,
+    /// Who asked has left meanwhile.
+    Left,
+}
+
+impl Refusal {
+    fn code(&self) -> &'static str {
+        match self {
+            Refusal::Empty(_) => "empty",
+            Refusal::TooLong(_) => "too-long",
+            Refusal::Invisible(_) => "invisible",
+            Refusal::Reserved => "reserved",
+            Refusal::Taken(_) => "taken",
+            Refusal::UnknownName(_) => "unknown-name",
+            Refusal::NotJoined(_) => "not-joined",
+            Refusal::TooManyRooms => "too-many-rooms",
+            Refusal::Left => "left",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Empty(Word::Message) => f.write_str("There is nothing to send."),
+            Refusal::Empty(word) => write!(f, "{word} needs at least one character."),
+            Refusal::TooLong(Word::Message) => write!(f, "A message has at most {MAX_TEXT} characters."),
+            Refusal::TooLong(word) => write!(f, "{word} has at most {MAX_NAME} characters."),
+            Refusal::Invisible(word) => write!(f, "{word} can't have invisible characters."),
+            Refusal::Reserved => write!(f, "Names that begin with “{GUEST}” are given to guests."),
+            Refusal::Taken(name) => write!(f, "“{name}” is taken."),
+            Refusal::UnknownName(name) => write!(f, "Nobody here is called “{name}”."),
+            Refusal::NotJoined(room) => write!(f, "You are not in #{room}."),
+            Refusal::TooManyRooms => write!(f, "One can be in {MAX_ROOMS} rooms at most."),
+            Refusal::Left => f.write_str("You have left."),
+        }
+    }
+}
+
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Word::Name => "A name",
+            Word::Room => "A room's name",
+            Word::Message => "A message",
+        })
+    }
+}
+
+impl Serialize for Refusal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut answer = serializer.serialize_struct("Refusal", 3)?;
+        answer.serialize_field("ok", &false)?;
+        answer.serialize_field("code", self.code())?;
+        answer.serialize_field("message", &self.to_string())?;
+        answer.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hall_of(ids: &[&str]) -> Hall {
+        let mut hall = Hall::default();
+        for id in ids {
+            hall.enter(id);
+        }
+        hall
+    }
+
+    #[test]
+    fn each_guest_has_a_name_of_their_own_with_four_digits_at_first() {
+        let names: BTreeSet<String> = (0..20_000).map(guest_name).collect();
+        assert_eq!(names.len(), 20_000);
+        assert!((0..9000).map(guest_name).all(|name| name.len() == GUEST.len() + 4));
+    }
+
+    #[test]
+    fn guests_can_be_found_but_are_not_online() {
+        let mut hall = Hall::default();
+        let name = hall.enter("a");
+        assert_eq!(hall.find(&name), Ok(("a", &*name)));
+        assert!(hall.online().is_empty());
+    }
+
+    #[test]
+    fn a_name_is_held_by_one_whatever_its_case_and_spaces() {
+        let mut hall = hall_of(&["a", "b"]);
+        let guest = hall.name("a").expect("a is here").to_owned();
+        assert_eq!(hall.rename("a", " Ada \t Lovelace\n"), Ok(("Ada Lovelace".into(), Some(guest.clone()))));
+        assert_eq!(hall.rename("b", "ada lovelace"), Err(Refusal::Taken("ada lovelace".into())));
+        assert_eq!(hall.find("ADA LOVELACE"), Ok(("a", "Ada Lovelace")));
+        assert_eq!(hall.find(&guest), Err(Refusal::UnknownName(guest)), "the old name is free");
+    }
+
+    #[test]
+    fn one_may_change_the_case_of_ones_own_name_and_take_it_again() {
+        let mut hall = hall_of(&["a"]);
+        let _ = hall.rename("a", "ada");
+        assert_eq!(hall.rename("a", "Ada"), Ok(("Ada".into(), Some("ada".into()))));
+        assert_eq!(hall.rename("a", "Ada"), Ok(("Ada".into(), None)), "nothing changed");
+        assert_eq!(hall.online(), ["Ada"]);
+    }
+
+    #[test]
+    fn a_refused_name_leaves_the_old_one() {
+        let mut hall = hall_of(&["a", "b"]);
+        let _ = hall.rename("a", "Ada");
+        let _ = hall.rename("b", "Ben");
+        assert!(hall.rename("b", "Ada").is_err());
+        assert_eq!(hall.online(), ["Ada", "Ben"]);
+        assert_eq!(hall.find("ben"), Ok(("b", "Ben")));
+    }
+
+    #[test]
+    fn names_are_refused_that_are_empty_too_long_reserved_or_invisible() {
+        let mut hall = hall_of(&["a"]);
+        for (name, refusal) in [
+            ("", Refusal::Empty(Word::Name)),
+            (" \u{2028}\n", Refusal::Empty(Word::Name)),
+            ("x".repeat(25).as_str(), Refusal::TooLong(Word::Name)),
+            ("x".repeat(1_000_000).as_str(), Refusal::TooLong(Word::Name)),
+            ("Guest-1", Refusal::Reserved),
+            ("a\u{202e}b", Refusal::Invisible(Word::Name)),
+            ("a\u{200b}b", Refusal::Invisible(Word::Name)),
+            ("a\u{7}b", Refusal::Invisible(Word::Name)),
+        ] {
+            assert_eq!(hall.rename("a", name), Err(refusal), "{name:?}");
+        }
+        for name in ["x".repeat(24).as_str(), "日本語", "👩\u{200d}👧"] {
+            assert!(hall.rename("a", name).is_ok(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn who_leaves_frees_the_name_and_the_places_in_rooms() {
+        let mut hall = hall_of(&["a", "b"]);
+        let _ = hall.rename("a", "Ada");
+        let _ = hall.join("a", "tea");
+        let _ = hall.join("b", "tea");
+        let gone = hall.exit("a").expect("a was here");
+        assert_eq!((&*gone.name, gone.online), ("Ada", true));
+        assert_eq!(hall.members("tea").len(), 1);
+        assert!(hall.rename("b", "Ada").is_ok());
+        assert!(hall.exit("a").is_none(), "one leaves once");
+    }
+
+    #[test]
+    fn nothing_is_kept_of_those_who_left() {
+        let mut hall = hall_of(&["a", "b"]);
+        for id in ["a", "b"] {
+            let _ = hall.rename(id, id);
+            let _ = hall.join(id, "tea");
+            let _ = hall.join(id, id);
+            hall.exit(id);
+        }
+        assert!(hall.people.is_empty() && hall.names.is_empty() && hall.rooms.is_empty());
+    }
+
+    #[test]
+    fn rooms_are_joined_once_under_any_case_and_left_once() {
+        let mut hall = hall_of(&["a"]);
+        assert_eq!(hall.join("a", " #Tea  Room"), Ok(("tea room".into(), true)));
+        assert_eq!(hall.join("a", "TEA ROOM"), Ok(("tea room".into(), false)));
+        assert_eq!(hall.room_of("a", "Tea Room"), Ok("tea room".into()));
+        assert_eq!(hall.leave("a", "#tea room"), Ok("tea room".into()));
+        assert_eq!(hall.leave("a", "tea room"), Err(Refusal::NotJoined("tea room".into())));
+        assert_eq!(hall.join("a", "#"), Err(Refusal::Empty(Word::Room)));
+    }
+
+    #[test]
+    fn one_is_in_32_rooms_at_most() {
+        let mut hall = hall_of(&["a"]);
+        for i in 0..32 {
+            assert!(hall.join("a", &format!("room {i}")).is_ok());
+        }
+        assert_eq!(hall.join("a", "one more"), Err(Refusal::TooManyRooms));
+        assert_eq!(hall.join("a", "room 3"), Ok(("room 3".into(), false)));
+        assert!(hall.leave("a", "room 3").is_ok() && hall.join("a", "one more").is_ok());
+    }
+
+    #[test]
+    fn a_message_has_1_to_4000_characters() {
+        assert_eq!(check_text(" \n"), Err(Refusal::Empty(Word::Message)));
+        assert_eq!(check_text(&"é".repeat(4000)), Ok(()));
+        assert_eq!(check_text(&"é".repeat(4001)), Err(Refusal::TooLong(Word::Message)));
+    }
+}

@@ -1,0 +1,221 @@
+//! The chat's events as clients send and get them.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use engineio::{
+    Application, CloseReason, Frame, Handshake, Headers, Layer, Mailbox, Message, Opened, Revision, Sid,
+};
+use socketio::{Client, Io};
+
+use super::chat;
+
+/// Somebody in the chat. Packets are written as Socket.IO's text.
+struct Guest {
+    client: Client,
+    mailbox: Arc<Mailbox>,
+    id: String,
+    handle: String,
+}
+
+impl Guest {
+    fn enter(io: &Io) -> Guest {
+        let mailbox = Arc::new(Mailbox::new(1_000_000));
+        let handshake = Handshake {
+            time: SystemTime::now(),
+            address: None,
+            secure: false,
+            url: "/socket.io/?EIO=4&transport=polling".into(),
+            headers: Headers::new(std::iter::empty()),
+        };
+        let opened =
+            Opened { sid: Sid::generate(), revision: Revision::V4, mailbox: Arc::clone(&mailbox), handshake };
+        let client = io.open(opened, Instant::now());
+        let mut guest = Guest { client, mailbox, id: String::new(), handle: String::new() };
+        guest.send("0");
+        let got = guest.got();
+        let [connected, welcome] = &got[..] else { panic!("got {got:?}") };
+        guest.id = between(connected, r#""sid":""#, "\"");
+        guest.handle = between(welcome, r#""you":""#, "\"");
+        guest
+    }
+
+    fn send(&mut self, packet: &str) {
+        self.client.message(Message::Text(packet.into()), Instant::now());
+    }
+
+    /// Sends an event that wants an acknowledgement, which is the last thing that comes of it.
+    fn call(&mut self, event: &str) -> String {
+        self.send(&format!("27{event}"));
+        let answer = self.got().pop().unwrap_or_default();
+        answer.strip_prefix("37").unwrap_or_else(|| panic!("{event} got {answer}")).to_owned()
+    }
+
+    /// What came since.
+    fn got(&mut self) -> Vec<String> {
+        let mut frames = VecDeque::new();
+        self.mailbox.take(&mut frames);
+        self.mailbox.written(frames.iter().map(Frame::cost).sum());
+        frames.iter().map(|frame| String::from_utf8_lossy(&frame.packet()[1..]).into_owned()).collect()
+    }
+
+    fn leave(mut self) {
+        self.mailbox.shut();
+        self.client.closed(CloseReason::TransportClose);
+    }
+}
+
+/// What came until now is no matter.
+fn forget(guests: &mut [&mut Guest]) {
+    for guest in guests {
+        guest.got();
+    }
+}
+
+fn between(text: &str, start: &str, end: &str) -> String {
+    let (_, rest) = text.split_once(start).unwrap_or_else(|| panic!("no {start} in {text}"));
+    rest.split(end).next().unwrap_or_default().to_owned()
+}
+
+fn opened() -> Io {
+    let io = Io::new();
+    chat(&io);
+    io
+}
+
+const DONE: &str = r#"[{"ok":true}]"#;
+
+#[tokio::test]
+async fn a_guest_is_welcomed_with_a_name_and_with_who_is_online() {
+    let io = opened();
+    let mut ada = Guest::enter(&io);
+    ada.call(r#"["name","Ada"]"#);
+    let mut guest = Guest::enter(&io);
+    assert!(guest.handle.starts_with("guest-"));
+    // The same is written once more for a client that comes back.
+    guest.send("1");
+    guest.got();
+    guest.send("0");
+    let welcome = &guest.got()[1];
+    assert!(welcome.ends_with(r#","online":["Ada"]}]"#), "{welcome}");
+}
+
+#[tokio::test]
+async fn a_message_goes_to_everyone_else() {
+    let io = opened();
+    let (mut a, mut b, mut c) = (Guest::enter(&io), Guest::enter(&io), Guest::enter(&io));
+    assert_eq!(a.call(r#"["message","hello"]"#), DONE);
+    let heard = format!(r#"2["message",{{"from":"{}","text":"hello"}}]"#, a.handle);
+    assert_eq!((b.got(), c.got()), (vec![heard.clone()], vec![heard]));
+    assert!(a.got().is_empty());
+}
+
+#[tokio::test]
+async fn an_event_without_an_id_is_not_acknowledged() {
+    let io = opened();
+    let (mut a, mut b) = (Guest::enter(&io), Guest::enter(&io));
+    a.send(r#"2["message","hello"]"#);
+    assert_eq!((a.got().len(), b.got().len()), (0, 1));
+}
+
+#[tokio::test]
+async fn a_name_is_told_to_everyone() {
+    let io = opened();
+    let (mut a, mut b) = (Guest::enter(&io), Guest::enter(&io));
+    a.send(r#"27["name"," Ada "]"#);
+    let online = format!(r#"2["online",{{"name":"Ada","was":"{}"}}]"#, a.handle);
+    assert_eq!(a.got(), [online.as_str(), r#"37[{"ok":true,"name":"Ada"}]"#]);
+    assert_eq!(b.got(), [online]);
+    a.call(r#"["name","Ada"]"#);
+    assert!(b.got().is_empty(), "nothing has changed");
+}
+
+#[tokio::test]
+async fn a_refusal_says_why_to_a_program_and_to_a_person() {
+    let io = opened();
+    let (mut a, mut b) = (Guest::enter(&io), Guest::enter(&io));
+    a.call(r#"["name","Ada"]"#);
+    b.got();
+    for (event, code, message) in [
+        (r#"["name","ada"]"#, "taken", "“ada” is taken."),
+        (r#"["name",""]"#, "empty", "A name needs at least one character."),
+        (r#"["message"," "]"#, "empty", "There is nothing to send."),
+        (r#"["direct","Eve","hi"]"#, "unknown-name", "Nobody here is called “Eve”."),
+        (r#"["room","tea","hi"]"#, "not-joined", "You are not in #tea."),
+        (r#"["leave","tea"]"#, "not-joined", "You are not in #tea."),
+    ] {
+        let refusal = format!(r#"[{{"ok":false,"code":"{code}","message":"{message}"}}]"#);
+        assert_eq!(b.call(event), refusal, "{event}");
+    }
+    assert!(a.got().is_empty(), "nobody else hears of it");
+}
+
+#[tokio::test]
+async fn a_direct_message_goes_to_one_alone_and_to_guests_too() {
+    let io = opened();
+    let (mut a, mut b, mut c) = (Guest::enter(&io), Guest::enter(&io), Guest::enter(&io));
+    a.call(r#"["name","Ada"]"#);
+    forget(&mut [&mut b, &mut c]);
+    assert_eq!(b.call(r#"["direct","ADA","psst"]"#), r#"[{"ok":true,"to":"Ada"}]"#);
+    assert_eq!(a.got(), [format!(r#"2["direct",{{"from":"{}","text":"psst"}}]"#, b.handle)]);
+    a.call(&format!(r#"["direct","{}","yes?"]"#, b.handle));
+    assert_eq!(b.got(), [r#"2["direct",{"from":"Ada","text":"yes?"}]"#]);
+    assert!(c.got().is_empty());
+}
+
+#[tokio::test]
+async fn a_room_hears_who_enters_writes_and_leaves_and_nobody_else_does() {
+    let io = opened();
+    let (mut a, mut b, mut c) = (Guest::enter(&io), Guest::enter(&io), Guest::enter(&io));
+    a.call(r#"["name","Ada"]"#);
+    b.call(r#"["name","Ben"]"#);
+    forget(&mut [&mut a, &mut b, &mut c]);
+
+    assert_eq!(a.call(r##"["join","#Tea"]"##), r#"[{"ok":true,"room":"tea","members":["Ada"]}]"#);
+    assert_eq!(b.call(r#"["join","tea"]"#), r#"[{"ok":true,"room":"tea","members":["Ada","Ben"]}]"#);
+    assert_eq!(a.got(), [r#"2["joined",{"room":"tea","name":"Ben"}]"#]);
+    b.call(r#"["join","tea"]"#);
+    assert!(a.got().is_empty(), "one enters once");
+
+    assert_eq!(b.call(r#"["room","tea","milk?"]"#), DONE);
+    assert_eq!(a.got(), [r#"2["room",{"room":"tea","from":"Ben","text":"milk?"}]"#]);
+    assert!(b.got().is_empty());
+
+    assert_eq!(b.call(r#"["leave","tea"]"#), r#"[{"ok":true,"room":"tea"}]"#);
+    assert_eq!(a.got(), [r#"2["left",{"room":"tea","name":"Ben"}]"#]);
+    a.call(r#"["room","tea","gone?"]"#);
+    assert!(b.got().is_empty() && c.got().is_empty());
+}
+
+#[tokio::test]
+async fn a_room_with_the_id_of_a_socket_hears_nothing_of_it() {
+    let io = opened();
+    let (mut a, mut b, mut spy) = (Guest::enter(&io), Guest::enter(&io), Guest::enter(&io));
+    let room = format!(r#"["join","{}"]"#, a.id);
+    assert!(spy.call(&room).starts_with(r#"[{"ok":true"#));
+    b.call(&format!(r#"["direct","{}","secret"]"#, a.handle));
+    assert_eq!(a.got().len(), 1);
+    assert!(spy.got().is_empty());
+}
+
+#[tokio::test]
+async fn who_leaves_is_gone_from_the_list_and_from_rooms_and_the_name_is_free() {
+    let io = opened();
+    let (mut a, mut b) = (Guest::enter(&io), Guest::enter(&io));
+    a.call(r#"["name","Ada"]"#);
+    a.call(r#"["join","tea"]"#);
+    b.call(r#"["join","tea"]"#);
+    b.got();
+    a.leave();
+    assert_eq!(b.got(), [r#"2["left",{"room":"tea","name":"Ada"}]"#, r#"2["offline",{"name":"Ada"}]"#]);
+    assert_eq!(b.call(r#"["name","Ada"]"#), r#"[{"ok":true,"name":"Ada"}]"#);
+}
+
+#[tokio::test]
+async fn a_guest_leaves_unseen() {
+    let io = opened();
+    let (a, mut b) = (Guest::enter(&io), Guest::enter(&io));
+    a.leave();
+    assert!(b.got().is_empty());
+}
