@@ -430,7 +430,7 @@ fn not_allowed() -> Response<Body> {
 }
 
 /// Ends the connection after this response: what is left of the request's body is not worth reading.
-fn closing(mut response: Response<Body>) -> Response<Body> {
+pub(crate) fn closing(mut response: Response<Body>) -> Response<Body> {
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }

@@ -9,6 +9,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::head_watch::Watched;
+
 /// A connection that hyper gave back: the socket itself where it can be had, without hyper's layers, and
 /// otherwise the upgraded connection as it is.
 #[derive(Debug)]
@@ -20,8 +22,8 @@ pub(crate) enum Io {
 impl Io {
     /// Takes a connection back from hyper, with what hyper had already read of it.
     pub(crate) fn from_upgraded(upgraded: Upgraded) -> (Io, Vec<u8>) {
-        match upgraded.downcast::<TokioIo<TcpStream>>() {
-            Ok(parts) => (Io::Tcp(parts.io.into_inner()), parts.read_buf.to_vec()),
+        match upgraded.downcast::<TokioIo<Watched<TcpStream>>>() {
+            Ok(parts) => (Io::Tcp(parts.io.into_inner().into_inner()), parts.read_buf.to_vec()),
             Err(upgraded) => (Io::Upgraded(Box::new(TokioIo::new(upgraded))), Vec::new()),
         }
     }

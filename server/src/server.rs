@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,7 +19,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::client_files::{self, ClientFiles};
-use crate::endpoint::{Endpoint, Peer, status};
+use crate::endpoint::{Endpoint, Peer, closing, status};
+use crate::head_watch::Watched;
 use crate::polling::Body;
 use crate::{Cookie, Cors, http_rules};
 
@@ -256,9 +258,17 @@ impl Server {
 
     /// Serves one connection.
     async fn connection(self: Arc<Self>, stream: TcpStream, peer: Peer, mut stopping: watch::Receiver<()>) {
+        let (stream, ambiguous) = Watched::new(stream);
         let service = service_fn(|request| {
             let server = self.clone();
-            async move { Ok::<_, Infallible>(server.answer(request, peer).await) }
+            let ambiguous = ambiguous.load(Ordering::Acquire);
+            async move {
+                let refused = ambiguous.then(|| closing(status(StatusCode::BAD_REQUEST)));
+                Ok::<_, Infallible>(match refused {
+                    Some(response) => response,
+                    None => server.answer(request, peer).await,
+                })
+            }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())

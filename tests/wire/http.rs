@@ -35,3 +35,21 @@ async fn an_upgrade_has_no_body() {
     assert_eq!(status(&server, &format!("{head}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n")).await, 400);
     assert_eq!(status(&server, &format!("{head}\r\n")).await, 101);
 }
+
+#[tokio::test]
+async fn a_length_beside_a_transfer_encoding_is_refused_in_either_order() {
+    let server = echo().await;
+    let target = server.open_polling("/engine.io/", 4).await;
+    let head = format!("POST {target} HTTP/1.1\r\nHost: a\r\n");
+    for fields in [
+        "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 2\r\n",
+    ] {
+        assert_eq!(status(&server, &format!("{head}{fields}\r\n2\r\n4a\r\n0\r\n\r\n")).await, 400);
+    }
+    assert_eq!(
+        status(&server, &format!("{head}Transfer-Encoding: chunked\r\n\r\n2\r\n4a\r\n0\r\n\r\n")).await,
+        200
+    );
+    assert_eq!(server.get(&target).await.text(), "4a", "only the last was taken");
+}

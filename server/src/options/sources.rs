@@ -147,7 +147,8 @@ fn from_environment(
 /// The variables that look like options and are none. They may be another program's, so they are no error;
 /// they may be misspelt, so who starts the server is told.
 pub(super) fn unknown_variables(names: impl IntoIterator<Item = OsString>) -> Vec<String> {
-    let ours = |name: &String| TABLE.iter().map(|row| row.key).chain([CONFIG]).any(|key| variable(key) == *name);
+    let ours =
+        |name: &String| TABLE.iter().map(|row| row.key).chain([CONFIG]).any(|key| variable(key) == *name);
     let names = names.into_iter().filter_map(|name| name.into_string().ok());
     let named_alike = names.filter(|name| name.starts_with("SOCKETIO_") && !is_service_link(name));
     named_alike.filter(|name| !ours(name)).collect()

@@ -1,0 +1,276 @@
+//! Sees what hyper hides: a request with both `Transfer-Encoding` and `Content-Length`.
+//!
+//! "A server MAY reject a request that contains both Content-Length and Transfer-Encoding" and ought to, since
+//! such a request may be an attempt to smuggle another past a proxy (RFC 9112, section 6.3). hyper drops the
+//! length and goes on, so the bytes are looked at on their way to it.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// As much of a line as is kept: enough for the names that matter, and for any length that is allowed.
+const KEPT: usize = 48;
+
+/// A connection whose requests are watched.
+#[derive(Debug)]
+pub(crate) struct Watched<T> {
+    io: T,
+    watch: HeadWatch,
+    ambiguous: Arc<AtomicBool>,
+}
+
+impl<T> Watched<T> {
+    /// Watches a connection. The flag is set once it brings a request that can be read in two ways; it is set
+    /// before hyper sees that request.
+    pub(crate) fn new(io: T) -> (Watched<T>, Arc<AtomicBool>) {
+        let ambiguous = Arc::new(AtomicBool::new(false));
+        (Watched { io, watch: HeadWatch::default(), ambiguous: ambiguous.clone() }, ambiguous)
+    }
+
+    /// The connection itself, when HTTP is over.
+    pub(crate) fn into_inner(self) -> T {
+        self.io
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.io).poll_read(cx, buf);
+        if self.watch.feed(&buf.filled()[before..]) {
+            self.ambiguous.store(true, Ordering::Release);
+        }
+        read
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+/// Follows the framing of HTTP/1.1 requests as far as it takes to tell heads from bodies.
+#[derive(Debug, Default)]
+struct HeadWatch {
+    part: Part,
+    line: Line,
+}
+
+#[derive(Debug, Default)]
+enum Part {
+    /// Before a request's first line; empty lines are skipped there.
+    #[default]
+    Start,
+    /// In a head: whether it has a transfer encoding so far, and its length.
+    Head { encoded: bool, length: Option<u64> },
+    /// In a body, that many bytes before its end.
+    Body(u64),
+    /// At the line of a chunk's size.
+    ChunkSize,
+    /// In a chunk and the line's end behind it.
+    Chunk(u64),
+    /// Behind the last chunk.
+    Trailers,
+    /// What came can't be framed; hyper refuses it.
+    Lost,
+}
+
+/// The line that is being read.
+#[derive(Debug)]
+struct Line {
+    kept: [u8; KEPT],
+    len: usize,
+}
+
+impl Default for Line {
+    fn default() -> Line {
+        Line { kept: [0; KEPT], len: 0 }
+    }
+}
+
+impl Line {
+    fn extend(&mut self, bytes: &[u8]) {
+        let room = &mut self.kept[self.len.min(KEPT)..];
+        let kept = bytes.len().min(room.len());
+        room[..kept].copy_from_slice(&bytes[..kept]);
+        self.len += bytes.len();
+    }
+
+    /// The line without its end, as far as it was kept.
+    fn text(&self) -> &[u8] {
+        let line = &self.kept[..self.len.min(KEPT)];
+        line.strip_suffix(b"\r").unwrap_or(line)
+    }
+
+    /// The value of the line, if it is that field's.
+    fn value(&self, name: &str) -> Option<&[u8]> {
+        let (field, value) = self.text().split_at_checked(name.len())?;
+        let value = value.strip_prefix(b":")?;
+        field.eq_ignore_ascii_case(name.as_bytes()).then_some(value.trim_ascii())
+    }
+}
+
+impl HeadWatch {
+    /// Looks at what came. Says whether a head in it was ambiguous.
+    fn feed(&mut self, mut bytes: &[u8]) -> bool {
+        let mut ambiguous = false;
+        while !bytes.is_empty() {
+            match &mut self.part {
+                Part::Lost => return ambiguous,
+                Part::Body(left) | Part::Chunk(left) => {
+                    let skipped = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
+                    *left -= skipped as u64;
+                    bytes = &bytes[skipped..];
+                    if *left == 0 {
+                        self.part = if let Part::Body(_) = self.part { Part::Start } else { Part::ChunkSize };
+                    }
+                }
+                Part::Start | Part::Head { .. } | Part::ChunkSize | Part::Trailers => {
+                    let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
+                        self.line.extend(bytes);
+                        return ambiguous;
+                    };
+                    self.line.extend(&bytes[..end]);
+                    bytes = &bytes[end + 1..];
+                    ambiguous |= self.end_line();
+                    self.line.len = 0;
+                }
+            }
+        }
+        ambiguous
+    }
+
+    fn end_line(&mut self) -> bool {
+        let empty = self.line.text().is_empty();
+        match &mut self.part {
+            Part::Start if !empty => self.part = Part::Head { encoded: false, length: None },
+            Part::Head { encoded, length } if empty => {
+                let ambiguous = *encoded && length.is_some();
+                self.part = match (*encoded, *length) {
+                    (true, _) => Part::ChunkSize,
+                    (false, Some(1..)) => Part::Body(length.unwrap_or_default()),
+                    (false, _) => Part::Start,
+                };
+                return ambiguous;
+            }
+            Part::Head { encoded, length } => {
+                if self.line.value("transfer-encoding").is_some() {
+                    *encoded = true;
+                } else if let Some(value) = self.line.value("content-length") {
+                    match std::str::from_utf8(value).ok().and_then(|value| value.parse().ok()) {
+                        Some(value) => *length = Some(value),
+                        None if *encoded => *length = Some(0),
+                        None => self.part = Part::Lost,
+                    }
+                }
+            }
+            Part::ChunkSize => {
+                let digits = self.line.text().split(|byte| *byte == b';').next().unwrap_or_default();
+                let size = std::str::from_utf8(digits.trim_ascii()).ok();
+                self.part = match size.and_then(|size| u64::from_str_radix(size, 16).ok()) {
+                    Some(0) => Part::Trailers,
+                    // The line's end behind the chunk is skipped with it.
+                    Some(size) => size.checked_add(2).map_or(Part::Lost, Part::Chunk),
+                    None => Part::Lost,
+                };
+            }
+            Part::Trailers if empty => self.part = Part::Start,
+            Part::Start | Part::Trailers | Part::Body(_) | Part::Chunk(_) | Part::Lost => {}
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bytes at once, and byte by byte.
+    fn ambiguous(bytes: &str) -> bool {
+        let whole = HeadWatch::default().feed(bytes.as_bytes());
+        let mut watch = HeadWatch::default();
+        let split = bytes.as_bytes().iter().filter(|byte| watch.feed(&[**byte])).count() > 0;
+        assert_eq!(whole, split, "{bytes:?}");
+        whole
+    }
+
+    const BOTH: &str = "POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+    #[test]
+    fn both_fields_are_seen_in_either_order() {
+        assert!(ambiguous(BOTH));
+        assert!(ambiguous("POST / HTTP/1.1\r\ntransfer-encoding:chunked\r\nCONTENT-LENGTH: x\r\n\r\n"));
+        assert!(ambiguous("POST / HTTP/1.1\nTransfer-Encoding: chunked\nContent-Length: 3\n\n"));
+    }
+
+    #[test]
+    fn one_of_them_is_fine() {
+        assert!(!ambiguous("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc"));
+        assert!(!ambiguous("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"));
+        assert!(!ambiguous(
+            "GET /?Transfer-Encoding: HTTP/1.1\r\nContent-Length: 0\r\nX: transfer-encoding: a\r\n\r\n"
+        ));
+    }
+
+    #[test]
+    fn a_body_is_not_read_as_a_head() {
+        let length = BOTH.len();
+        assert!(!ambiguous(&format!("POST / HTTP/1.1\r\nContent-Length: {length}\r\n\r\n{BOTH}")));
+        let chunk = format!(
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{length:x};x=y\r\n{BOTH}\r\n0\r\n\r\n"
+        );
+        assert!(!ambiguous(&chunk));
+        assert!(ambiguous(&format!("{chunk}{BOTH}")), "and what follows it is");
+        let trailers = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 3\r\n\r\n";
+        assert!(!ambiguous(trailers));
+        assert!(ambiguous(&format!("{trailers}\r\n{BOTH}")));
+    }
+
+    #[test]
+    fn long_lines_are_cut_and_the_next_is_read_anew() {
+        let long = format!(
+            "GET /{} HTTP/1.1\r\nCookie: {}\r\nContent-Length: 1\r\n\r\n",
+            "a".repeat(999),
+            "b".repeat(999)
+        );
+        assert!(!ambiguous(&format!("{long}x")));
+        assert!(ambiguous(&format!("{long}x{BOTH}")));
+    }
+
+    #[test]
+    fn what_can_not_be_framed_is_left_to_hyper() {
+        assert!(!ambiguous(&format!("POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n{BOTH}")));
+        assert!(!ambiguous(&format!(
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n{BOTH}"
+        )));
+    }
+}
