@@ -70,54 +70,41 @@ impl fmt::Debug for AckSender {
 /// The acknowledgements that are awaited from one socket. Each entry is taken out exactly once: by the
 /// answer, by whoever waits and gives up, or by the socket's end.
 #[derive(Default)]
-pub(crate) struct PendingAcks {
-    table: Mutex<Table>,
-}
-
-#[derive(Default)]
-struct Table {
-    ended: bool,
-    waiting: BTreeMap<u64, oneshot::Sender<Args>>,
-}
+pub(crate) struct PendingAcks(Mutex<BTreeMap<u64, oneshot::Sender<Args>>>);
 
 impl PendingAcks {
     fn insert(&self, id: u64, limit: usize) -> Result<oneshot::Receiver<Args>, AckError> {
-        let mut table = self.table.lock();
-        if table.ended {
-            return Err(SendError::Closed.into());
-        }
-        if table.waiting.len() >= limit {
+        let mut waiting = self.0.lock();
+        if waiting.len() >= limit {
             return Err(AckError::TooManyPending);
         }
         let (sender, receiver) = oneshot::channel();
-        table.waiting.insert(id, sender);
+        waiting.insert(id, sender);
         Ok(receiver)
     }
 
     fn remove(&self, id: u64) -> Option<oneshot::Sender<Args>> {
-        self.table.lock().waiting.remove(&id)
+        self.0.lock().remove(&id)
     }
 
     /// An answer came. One that nobody waits for, or no longer, is ignored.
     pub(crate) fn resolve(&self, id: u64, args: Args) {
         if let Some(sender) = self.remove(id) {
-            // The receiver takes its entry out when it gives up, so it is there.
+            // Whoever gives up takes the entry out, so somebody is there.
             let _ = sender.send(args);
         }
     }
 
-    /// The socket ended: nobody will answer any more.
+    /// The socket ended: nobody will answer any more. Nothing is sent after that, so an entry that comes
+    /// later is taken out again by whoever fails to send.
     pub(crate) fn end(&self) {
-        let mut table = self.table.lock();
-        table.ended = true;
-        let waiting = std::mem::take(&mut table.waiting);
-        drop(table);
+        let waiting = std::mem::take(&mut *self.0.lock());
         drop(waiting);
     }
 
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.table.lock().waiting.len()
+        self.0.lock().len()
     }
 }
 

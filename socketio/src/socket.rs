@@ -254,6 +254,9 @@ impl Socket {
 
 /// # For the client and the namespace
 impl Socket {
+    #[cfg(test)]
+    pub(crate) const STATE_SIZE: usize = size_of::<State>();
+
     pub(crate) fn new(
         id: Room,
         serial: u32,

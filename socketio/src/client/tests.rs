@@ -50,6 +50,17 @@ fn socket(io: &Io, nsp: &str) -> Socket {
     sockets[0].clone()
 }
 
+/// Lets other tasks run until a line is in the log.
+async fn until(log: &Log, line: &str) {
+    let logged = async {
+        while !log.0.lock().unwrap().iter().any(|logged| logged == line) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let limit = Duration::from_secs(10);
+    assert!(tokio::time::timeout(limit, logged).await.is_ok(), "{line} is not in {:?}", log.take());
+}
+
 mod connecting {
     use super::*;
 
@@ -344,6 +355,20 @@ mod middlewares {
     }
 
     #[tokio::test]
+    async fn a_violation_discards_a_pending_connect() {
+        let (io, log, permit) = waiting();
+        let mut peer = Peer::open(&io);
+        peer.send("0");
+        peer.send("7");
+        permit.notify_one();
+        tokio::task::yield_now().await;
+        peer.poll();
+        assert!(peer.take().is_empty() && log.take().is_empty());
+        assert_eq!(peer.close_requested(), Some(CloseReason::ParseError));
+        assert!(log.take().is_empty());
+    }
+
+    #[tokio::test]
     async fn the_sessions_end_discards_a_pending_connect() {
         let (io, log, permit) = waiting();
         let mut peer = Peer::open(&io);
@@ -514,6 +539,18 @@ mod violations {
         peer.send("2/nope,[\"e\"]");
         assert_eq!(peer.close_requested(), None);
         assert_eq!(peer.sending_closes("2/other,[\"e\"]"), Some(CloseReason::ForcedClose));
+    }
+
+    #[tokio::test]
+    async fn a_client_that_was_refused_once_is_held_to_the_rules_again_when_it_has_joined() {
+        let (io, _) = logging();
+        let mut peer = Peer::open(&io);
+        peer.send("0/x,");
+        let _ = io.of("/x");
+        peer.send("0/x,");
+        peer.send("1/x,");
+        assert_eq!(peer.close_requested(), None);
+        assert_eq!(peer.sending_closes("2/x,[\"e\"]"), Some(CloseReason::ForcedClose));
     }
 
     #[tokio::test]
@@ -1001,9 +1038,7 @@ mod acks {
         assert_eq!(peer.take()[1], r#"20["name?"]"#);
         let socket = socket(&io, "/");
         peer.send(r#"30["Ann"]"#);
-        while log.0.lock().unwrap().len() < 2 {
-            tokio::task::yield_now().await;
-        }
+        until(&log, "e 1").await;
         assert_eq!(log.take(), ["Ann", "e 1"]);
         assert!(socket.is_connected());
     }
@@ -1034,12 +1069,6 @@ mod handlers {
         panic!("on purpose");
     }
 
-    async fn until(log: &Log, line: &str) {
-        while !log.0.lock().unwrap().iter().any(|logged| logged == line) {
-            tokio::task::yield_now().await;
-        }
-    }
-
     #[tokio::test]
     async fn handlers_start_in_the_order_of_arrival_and_do_not_block_each_other() {
         let (io, log, permit) = waiting(256);
@@ -1056,6 +1085,16 @@ mod handlers {
         let mut acks = peer.take();
         acks.sort();
         assert_eq!(acks, ["31[1]", "32[2]", "33[3]"]);
+    }
+
+    #[tokio::test]
+    async fn handlers_that_are_done_at_once_do_not_count_as_running() {
+        let (io, log, _permit) = waiting(2);
+        let mut peer = Peer::join(&io);
+        for n in 1..=5 {
+            peer.send(&format!(r#"2["e",{n}]"#));
+        }
+        assert_eq!(log.take(), ["connect", "e 1", "e 2", "e 3", "e 4", "e 5"]);
     }
 
     #[tokio::test]
@@ -1343,7 +1382,8 @@ mod ending {
         });
         is_started.await.unwrap();
         peer.send("1");
-        assert_eq!(waiting.await.unwrap(), DisconnectReason::ClientNamespaceDisconnect);
+        let waiting = tokio::time::timeout(Duration::from_secs(10), waiting).await.unwrap();
+        assert_eq!(waiting.unwrap(), DisconnectReason::ClientNamespaceDisconnect);
         assert_eq!(socket.closed().await, DisconnectReason::ClientNamespaceDisconnect);
     }
 
@@ -1377,4 +1417,11 @@ mod ending {
         drop((peer, socket));
         assert!(weak.upgrade().is_none());
     }
+}
+
+/// Memory per idle client is a design number. These are the parts of it that stand here.
+#[test]
+fn a_client_and_its_socket_stay_small() {
+    let sizes = [size_of::<Client>(), size_of::<Link>(), Socket::STATE_SIZE];
+    assert!(sizes.iter().sum::<usize>() <= 768, "{sizes:?}");
 }

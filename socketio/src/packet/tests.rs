@@ -45,7 +45,7 @@ fn an_event_is_a_name_and_arguments() {
     let (nsp, chat) = event(r#"2/admin,12["chat"]"#);
     assert_eq!((&*nsp, &*chat.name, chat.args.json(), chat.args.len()), ("/admin", "chat", "", 0));
     assert_eq!(chat.id, Some(12));
-    let (_, spaced) = event(r#"2 [ "a\"b" , 1 , [ ] ] "#);
+    let (_, spaced) = event(r#"2[ "a\"b" , 1 , [ ] ] "#);
     assert_eq!((&*spaced.name, spaced.args.json(), spaced.args.len()), ("a\"b", " 1 , [ ]", 2));
     let (_, spaced) = event(r#"2["a" ]"#);
     assert_eq!((&*spaced.name, spaced.args.json(), spaced.args.len()), ("a", "", 0));
@@ -123,6 +123,7 @@ fn an_ack_is_an_array() {
     assert_eq!((id, args.json(), args.len()), (Some(1), r#"{"a":1},2"#, 2));
     let (_, args) = ack("31");
     assert!(args.is_empty());
+    assert_eq!(error("31 []"), Some(PacketError::Json), "a space stands where an id can");
     for text in ["31{}", "31null", "31\"x\""] {
         assert_eq!(error(text), Some(PacketError::NotAnArray), "{text}");
     }
