@@ -41,6 +41,7 @@ class Inbox {
   #name;
   #items = [];
   #waiting = [];
+  #watching = () => {};
 
   constructor(name) {
     this.#name = name;
@@ -50,6 +51,7 @@ class Inbox {
     const waiting = this.#waiting.shift();
     if (waiting) waiting(item);
     else this.#items.push(item);
+    this.#watching();
   }
 
   get length() {
@@ -59,6 +61,12 @@ class Inbox {
   async next() {
     if (this.#items.length > 0) return this.#items.shift();
     return within(new Promise((resolve) => this.#waiting.push(resolve)), `"${this.#name}"`);
+  }
+
+  /** Waits until one is there, and leaves it. */
+  async some() {
+    const arrival = new Promise((resolve) => (this.#watching = resolve));
+    if (this.#items.length === 0) await within(arrival, `"${this.#name}"`);
   }
 
   async take(count) {

@@ -3,6 +3,7 @@
 
 import { test } from "node:test";
 import { Client, modes } from "./client.mjs";
+import { hold } from "./hold.mjs";
 import { Server, isReference } from "./server.mjs";
 
 const limit = 20_000;
@@ -23,6 +24,7 @@ class Stage {
   #version;
   #clients = [];
   #servers = [];
+  #proxies = [];
 
   constructor(version, mode, server) {
     this.#version = version;
@@ -61,12 +63,19 @@ class Stage {
     return server;
   }
 
+  /** The shared server, to which WebSockets come through only once it is told to `release` them. */
+  async hold() {
+    const proxy = await hold(this.server);
+    this.#proxies.push(proxy);
+    return proxy;
+  }
+
   get log() {
     return this.#servers.map((server) => server.log).join("");
   }
 
   async clear() {
-    for (const client of this.#clients) client.close();
+    for (const end of [...this.#clients, ...this.#proxies]) end.close();
     await Promise.all(this.#servers.map((server) => server.kill()));
   }
 }
@@ -99,4 +108,8 @@ export async function perform(version, only) {
     }
   }
   await server.kill();
+  setTimeout(() => {
+    console.error("FAIL a test has left something open");
+    process.exit(1);
+  }, 5_000).unref();
 }

@@ -30,12 +30,13 @@ class Client:
         self.loop = asyncio.get_running_loop()
         self.queues = collections.defaultdict(asyncio.Queue)
         self.beats = asyncio.Queue()
+        self.log = ""
         options = {
             "reconnection": False,
             "reconnection_delay": 0.05,
             "reconnection_delay_max": 0.1,
             "randomization_factor": 0,
-            "engineio_logger": self._beat_logger(),
+            "engineio_logger": self._engine_logger(),
             **options,
         }
         if MAJOR == 4 and not self.threads:
@@ -139,15 +140,17 @@ class Client:
 
         return put
 
-    def _beat_logger(self):
+    def _engine_logger(self):
         # The engine tells nobody about heartbeats but its log.
         beat = "Sending packet PONG" if MAJOR == 5 else "Received packet PONG"
 
-        class Beats(logging.Handler):
+        class Lines(logging.Handler):
             def emit(_, record):
-                if record.getMessage().startswith(beat):
+                line = record.getMessage()
+                self.log += f"{line:.120}\n"
+                if line.startswith(beat):
                     self.loop.call_soon_threadsafe(self.beats.put_nowait, None)
 
         logger = logging.Logger("engineio", logging.INFO)
-        logger.addHandler(Beats())
+        logger.addHandler(Lines())
         return logger

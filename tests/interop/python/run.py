@@ -72,7 +72,9 @@ async def perform(name, run, stage):
         return True
     except Exception:
         log = stage.server.log[logged:] + "".join(server.log for server in stage.servers)
-        report = f"{traceback.format_exc()}--- the server's log ---\n{log or '(nothing)'}\n------------------------"
+        report = f"{traceback.format_exc()}--- the server's log ---\n{log or '(nothing)'}\n"
+        for client in stage.clients:
+            report += f"--- a client's log, its last lines ---\n{client.log[-2000:]}"
         report = "".join(f"\n     {line}" for line in report.splitlines())
         say(f"FAIL {name} ({(time.monotonic() - start) * 1000:.0f} ms){report}")
         return False

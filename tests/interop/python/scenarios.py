@@ -180,8 +180,9 @@ async def a_broadcast_the_sender_included(stage):
 
 @scenario
 async def the_client_disconnects(stage):
-    watcher = await watching(stage)
-    client = await stage.connect("/test")
+    server = await stage.serve("--ping-interval", "500ms", "--ping-timeout", "500ms")
+    watcher = await watching(stage, server)
+    client = await stage.connect("/test", server=server)
     [handshake] = await client.call("handshake", namespace="/test")
     await client.call("join", "a room", namespace="/test")
     await client.disconnect()
@@ -190,9 +191,10 @@ async def the_client_disconnects(stage):
         same(await client.next("disconnect", "/test"), ["client disconnect"])
     left, reason, rooms = await watcher.next("left", "/test")
     assert (left, rooms) == (handshake["id"], ["a room"])
-    # It writes a DISCONNECT and closes the transport at once, with a POST under way in version 4: which of them the
-    # server sees first is open.
-    assert reason in ("client namespace disconnect", "transport close", "transport error"), reason
+    # It writes a DISCONNECT and closes the transport at once: which of them the server sees first is open. Version 4
+    # may do so during a POST, which is then cut off, or forget to write anything.
+    reasons = ["client namespace disconnect", "transport close", "transport error", "ping timeout"]
+    assert reason in reasons[: 2 if MAJOR == 5 else 4], reason
 
 
 @scenario
