@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use engineio::{Application, CloseReason, Frame, Layer, Mailbox, Message, Opened};
 
-/// The application: each session is an [`Echo`].
+/// The application. Each of its sessions sends back what it gets.
 #[derive(Debug, Default)]
 pub struct EngineEcho;
 
