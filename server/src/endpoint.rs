@@ -42,13 +42,19 @@ pub(crate) struct Peer {
     pub(crate) secure: bool,
 }
 
+/// What is set about HTTP, beside the protocol; the same for all endpoints of a server.
+#[derive(Debug, Default)]
+pub(crate) struct HttpSettings {
+    pub(crate) cors: Option<Cors>,
+    pub(crate) cookie: Option<Cookie>,
+}
+
 /// One path at which Engine.IO is spoken.
 #[derive(Debug)]
 pub(crate) struct Endpoint<A> {
     path: Box<str>,
     config: Arc<Config>,
-    cors: Option<Cors>,
-    cookie: Option<Cookie>,
+    http: Arc<HttpSettings>,
     application: A,
     registry: Arc<Registry>,
     /// No new sessions: the server is stopping.
@@ -60,14 +66,12 @@ impl<A: Application> Endpoint<A> {
         path: &str,
         application: A,
         config: Arc<Config>,
-        cors: Option<Cors>,
-        cookie: Option<Cookie>,
+        http: Arc<HttpSettings>,
     ) -> Endpoint<A> {
         Endpoint {
             path: path.into(),
             config,
-            cors,
-            cookie,
+            http,
             application,
             registry: Arc::default(),
             draining: AtomicBool::new(false),
@@ -103,7 +107,7 @@ impl<A: Application> Endpoint<A> {
     {
         let (mut parts, body) = request.into_parts();
         if parts.method == http::Method::OPTIONS {
-            return match &self.cors {
+            return match &self.http.cors {
                 Some(cors) => cors.preflight(&parts.headers).map(Body::from),
                 None => not_allowed(),
             };
@@ -122,7 +126,7 @@ impl<A: Application> Endpoint<A> {
                 refuse(refusal)
             }
         };
-        if let Some(cors) = &self.cors {
+        if let Some(cors) = &self.http.cors {
             cors.grant(&parts.headers, response.headers_mut());
         }
         response
@@ -150,7 +154,7 @@ impl<A: Application> Endpoint<A> {
             named.as_deref().map(Entry::known)
         };
         let route = Route::find(&self.config, method, query, upgrade, known)?;
-        if self.cors.as_ref().is_some_and(|cors| cors.refuses(&parts.headers)) {
+        if self.http.cors.as_ref().is_some_and(|cors| cors.refuses(&parts.headers)) {
             return Err(Refusal::Forbidden);
         }
         let named = named.ok_or(Refusal::SessionUnknown);
@@ -177,7 +181,7 @@ impl<A: Application> Endpoint<A> {
         tokio::spawn(driver);
         let open = Frame::from(&open_packet(&self.config, &sid, Transport::Polling));
         let mut response = payload(format.encode(&mut [open].into(), usize::MAX), Body::from);
-        if let Some(cookie) = &self.cookie {
+        if let Some(cookie) = &self.http.cookie {
             response.headers_mut().append(SET_COOKIE, cookie.header(&sid));
         }
         response

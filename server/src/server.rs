@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::client_files::{self, ClientFiles};
-use crate::endpoint::{Endpoint, Peer, closing, status};
+use crate::endpoint::{Endpoint, HttpSettings, Peer, closing, status};
 use crate::head_watch::Watched;
 use crate::polling::Body;
 use crate::{Cookie, Cors, http_rules};
@@ -46,8 +46,7 @@ pub struct Server {
 /// What a [`Server`] is made of.
 pub struct Builder {
     config: Config,
-    cors: Option<Cors>,
-    cookie: Option<Cookie>,
+    http: HttpSettings,
     client_files: Option<ClientFiles>,
     pages: Option<Box<Pages>>,
     drain_timeout: Duration,
@@ -55,7 +54,7 @@ pub struct Builder {
     client_paths: Vec<Box<str>>,
 }
 
-type MakeMount = Box<dyn FnOnce(&str, Arc<Config>, Option<Cors>, Option<Cookie>) -> Arc<dyn Mount>>;
+type MakeMount = Box<dyn FnOnce(&str, Arc<Config>, Arc<HttpSettings>) -> Arc<dyn Mount>>;
 
 /// An endpoint, whatever its application.
 trait Mount: Send + Sync {
@@ -101,14 +100,14 @@ impl Builder {
     /// Lets pages of other origins in. Without it no CORS header is sent.
     #[must_use]
     pub fn cors(mut self, cors: Cors) -> Builder {
-        self.cors = Some(cors);
+        self.http.cors = Some(cors);
         self
     }
 
     /// Sends a cookie with the session's id on a handshake by polling, for load balancers.
     #[must_use]
     pub fn cookie(mut self, cookie: Cookie) -> Builder {
-        self.cookie = Some(cookie);
+        self.http.cookie = Some(cookie);
         self
     }
 
@@ -146,9 +145,8 @@ impl Builder {
     /// Speaks Engine.IO at `path`, with an application of one's own on it.
     #[must_use]
     pub fn engineio<A: Application>(mut self, path: &str, application: A) -> Builder {
-        let make: MakeMount = Box::new(move |path, config, cors, cookie| {
-            Arc::new(Endpoint::new(path, application, config, cors, cookie))
-        });
+        let make: MakeMount =
+            Box::new(move |path, config, http| Arc::new(Endpoint::new(path, application, config, http)));
         self.mounts.push((path.into(), make));
         self
     }
@@ -168,6 +166,7 @@ impl Builder {
             return Err(BuildError::Zero("max_payload"));
         }
         let config = Arc::new(self.config);
+        let http = Arc::new(self.http);
         let mut endpoints: Vec<Arc<dyn Mount>> = Vec::new();
         for (path, make) in self.mounts {
             if !path.starts_with('/') || path.contains(['?', '#']) {
@@ -176,7 +175,7 @@ impl Builder {
             if endpoints.iter().any(|endpoint| endpoint.serves(&path)) {
                 return Err(BuildError::PathTaken(path));
             }
-            endpoints.push(make(&path, config.clone(), self.cors.clone(), self.cookie.clone()));
+            endpoints.push(make(&path, config.clone(), http.clone()));
         }
         Ok(Server {
             endpoints,
@@ -194,8 +193,7 @@ impl Server {
     pub fn builder() -> Builder {
         Builder {
             config: Config::default(),
-            cors: None,
-            cookie: None,
+            http: HttpSettings::default(),
             client_files: None,
             pages: None,
             drain_timeout: Duration::from_secs(30),
