@@ -7,3 +7,12 @@ mod websocket;
 pub use http::{Connection, Response};
 pub use server::TestServer;
 pub use websocket::{Received, WebSocket};
+
+/// The examples in the documentation, compiled.
+#[cfg(doctest)]
+mod examples {
+    #[doc = include_str!("../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../docs/guide/embedding.md")]
+    mod embedding {}
+}

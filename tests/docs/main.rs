@@ -1,0 +1,70 @@
+//! The documentation keeps its word: what it links to is there, and each test that it names exists.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const DOCUMENTS: [&str; 6] = [
+    "README.md",
+    "CHANGELOG.md",
+    "docs/architecture.md",
+    "docs/protocol.md",
+    "docs/guide/running.md",
+    "docs/guide/embedding.md",
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// A heading as it is linked to.
+fn anchor(heading: &str) -> String {
+    let words = heading.trim_start_matches('#').trim().to_lowercase();
+    words.chars().filter(|c| c.is_alphanumeric() || "- ".contains(*c)).collect::<String>().replace(' ', "-")
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    for document in DOCUMENTS {
+        let text = read(document);
+        let folder = Path::new(document).parent().unwrap_or(Path::new(""));
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            // Pictures are taken by `tests/browser/run --picture`.
+            if link.starts_with("http") || link.ends_with(".png") {
+                continue;
+            }
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { PathBuf::from(document) } else { folder.join(file) };
+            assert!(root().join(&target).exists(), "{document} links to {link}");
+            if !heading.is_empty() {
+                let found =
+                    read(&target).lines().any(|line| line.starts_with('#') && anchor(line) == heading);
+                assert!(found, "{document} links to {link}");
+            }
+        }
+    }
+}
+
+/// `file` in backticks, then names of tests in backticks up to the next file or paragraph.
+#[test]
+fn every_test_that_is_named_exists() {
+    let mut named = 0;
+    for paragraph in read("docs/protocol.md").split("\n\n").flat_map(|block| block.split("\n- ")) {
+        let mut source = None;
+        for code in paragraph.split('`').skip(1).step_by(2) {
+            let name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+            if code.ends_with(".rs") {
+                source = Some((code, read(code)));
+            } else if code.chars().all(name) && code.matches('_').count() >= 2 {
+                let (file, text) = source.as_ref().unwrap_or_else(|| panic!("no file stands before {code}"));
+                assert!(text.contains(&format!("fn {code}()")), "{file} has no test {code}");
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 100, "only {named} tests were found in the text");
+}
