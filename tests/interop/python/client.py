@@ -1,7 +1,6 @@
 """One interface to python-socketio 4 and 5, asyncio and threads, as far as the scenarios see them."""
 
 import asyncio
-import collections
 import importlib.metadata
 import logging
 
@@ -28,7 +27,8 @@ class Client:
         self.namespaces = list(namespaces)
         self.threads = style == "threads"
         self.loop = asyncio.get_running_loop()
-        self.queues = collections.defaultdict(asyncio.Queue)
+        # All of them from the start: the client's threads look them up too.
+        self.queues = {(event, name): asyncio.Queue() for event in EVENTS for name in self._connected_namespaces()}
         self.beats = asyncio.Queue()
         self.log = ""
         options = {
@@ -136,8 +136,9 @@ class Client:
 
     def _putting(self, event, namespace):
         def put(*args):
-            self.loop.call_soon_threadsafe(self.queues[event, namespace].put_nowait, list(args))
+            self.loop.call_soon_threadsafe(queue.put_nowait, list(args))
 
+        queue = self.queues[event, namespace]
         return put
 
     def _engine_logger(self):

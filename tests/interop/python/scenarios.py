@@ -191,10 +191,10 @@ async def the_client_disconnects(stage):
         same(await client.next("disconnect", "/test"), ["client disconnect"])
     left, reason, rooms = await watcher.next("left", "/test")
     assert (left, rooms) == (handshake["id"], ["a room"])
-    # It writes a DISCONNECT and closes the transport at once: which of them the server sees first is open. Version 4
-    # may do so during a POST, which is then cut off, or forget to write anything.
+    # It queues a DISCONNECT and closes at once: which of them the server sees first is open. Where a POST is under way,
+    # that may be cut off, or be the last one that the client makes, and the DISCONNECT is never sent.
     reasons = ["client namespace disconnect", "transport close", "transport error", "ping timeout"]
-    assert reason in reasons[: 2 if MAJOR == 5 else 4], reason
+    assert reason in reasons, reason
 
 
 @scenario
@@ -261,8 +261,8 @@ async def more_where_5_000_000_bytes_are_allowed(stage):
     client = await stage.connect("/", server=server)
     data = os.urandom(3_700_000)
     same(await client.echo(data), [data])
-    # aiohttp itself takes no WebSocket message over 4 MiB.
-    same(await client.echo("0123456789" * 390_000), ["0123456789" * 390_000])
+    # Less text: aiohttp takes no WebSocket message over 4 MiB, and websocket-client looks at each byte in Python.
+    same(await client.echo("0123456789" * 150_000), ["0123456789" * 150_000])
 
 
 @scenario(skip=lambda style, mode: MAJOR == 4 and "the tasks of the first session get into the second")
