@@ -1,7 +1,6 @@
 //! One path at which Engine.IO is spoken: its settings, its sessions, and what runs on them. It answers each
 //! request with what the protocol says, or hands it to the session that it names.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -25,6 +24,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use crate::driver::Driver;
 use crate::http_rules::is_websocket;
 use crate::io::Io;
+use crate::peer::Peer;
 use crate::polling::{Body, OpenProbe, Shut};
 use crate::registry::{Entry, Registry};
 use crate::websocket::WebSocket;
@@ -32,15 +32,6 @@ use crate::{Cookie, Cors};
 
 /// Time that the body of a POST may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Where a request came from.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Peer {
-    /// The other end's address; `None` on a Unix socket.
-    pub(crate) address: Option<SocketAddr>,
-    /// Whether the connection is encrypted.
-    pub(crate) secure: bool,
-}
 
 /// What is set about HTTP, beside the protocol; the same for all endpoints of a server.
 #[derive(Debug, Default)]

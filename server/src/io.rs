@@ -1,29 +1,37 @@
-//! The connection under an upgraded request.
+//! A connection, before it speaks HTTP and after.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::server::TlsStream;
 
 use crate::head_watch::Watched;
 
-/// A connection that hyper gave back: the socket itself where it can be had, without hyper's layers, and
-/// otherwise the upgraded connection as it is.
+/// A connection: as it was accepted, or as hyper gave it back after an upgrade. The latter is the same where
+/// the connection was ours or plain TCP's, and otherwise what is left of another server's layers.
 #[derive(Debug)]
 pub(crate) enum Io {
     Tcp(TcpStream),
+    Unix(UnixStream),
+    Tls(Box<TlsStream<Io>>),
     Upgraded(Box<TokioIo<Upgraded>>),
 }
 
 impl Io {
     /// Takes a connection back from hyper, with what hyper had already read of it.
     pub(crate) fn from_upgraded(upgraded: Upgraded) -> (Io, Vec<u8>) {
-        match upgraded.downcast::<TokioIo<Watched<TcpStream>>>() {
-            Ok(parts) => (Io::Tcp(parts.io.into_inner().into_inner()), parts.read_buf.to_vec()),
+        let upgraded = match upgraded.downcast::<TokioIo<Watched<Io>>>() {
+            Ok(parts) => return (parts.io.into_inner().into_inner(), parts.read_buf.to_vec()),
+            Err(upgraded) => upgraded,
+        };
+        // Whoever uses hyper itself does it mostly like this.
+        match upgraded.downcast::<TokioIo<TcpStream>>() {
+            Ok(parts) => (Io::Tcp(parts.io.into_inner()), parts.read_buf.to_vec()),
             Err(upgraded) => (Io::Upgraded(Box::new(TokioIo::new(upgraded))), Vec::new()),
         }
     }
@@ -37,38 +45,50 @@ impl Io {
     }
 }
 
+/// Calls a method of the stream, whichever it is.
+macro_rules! forward {
+    ($io:expr, $stream:ident => $call:expr) => {
+        match $io {
+            Io::Tcp($stream) => $call,
+            Io::Unix($stream) => $call,
+            Io::Tls($stream) => $call,
+            Io::Upgraded($stream) => $call,
+        }
+    };
+}
+
 impl AsyncRead for Io {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut *self {
-            Io::Tcp(tcp) => Pin::new(tcp).poll_read(cx, buf),
-            Io::Upgraded(upgraded) => Pin::new(upgraded).poll_read(cx, buf),
-        }
+        forward!(&mut *self, stream => Pin::new(stream).poll_read(cx, buf))
     }
 }
 
 impl AsyncWrite for Io {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut *self {
-            Io::Tcp(tcp) => Pin::new(tcp).poll_write(cx, bytes),
-            Io::Upgraded(upgraded) => Pin::new(upgraded).poll_write(cx, bytes),
-        }
+        forward!(&mut *self, stream => Pin::new(stream).poll_write(cx, bytes))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        forward!(&mut *self, stream => Pin::new(stream).poll_write_vectored(cx, bytes))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        forward!(self, stream => stream.is_write_vectored())
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut *self {
-            Io::Tcp(tcp) => Pin::new(tcp).poll_flush(cx),
-            Io::Upgraded(upgraded) => Pin::new(upgraded).poll_flush(cx),
-        }
+        forward!(&mut *self, stream => Pin::new(stream).poll_flush(cx))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut *self {
-            Io::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
-            Io::Upgraded(upgraded) => Pin::new(upgraded).poll_shutdown(cx),
-        }
+        forward!(&mut *self, stream => Pin::new(stream).poll_shutdown(cx))
     }
 }

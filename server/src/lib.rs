@@ -1,14 +1,15 @@
 //! A Socket.IO server over hyper and tokio-tungstenite: to embed, and to run as `socketio-server`.
 //!
 //! ```text
-//!   TCP ─▶ hyper ─▶ Server ─▶ Endpoint ─▶ Doors ─▶ Driver ◀─▶ engineio::Session
-//!                     │         one for     one session's ▲        │ messages
-//!                     │         each path     WebSocket ──┘        ▼
-//!                     └─▶ pages, the client's files          Layer: Socket.IO
+//!   Listener ─▶ hyper ─▶ Service ─▶ Endpoint ─▶ Doors ─▶ Driver ◀─▶ engineio::Session
+//!   TCP, Unix,             │ │        one for     one session's ▲        │ messages
+//!   with TLS        axum ──┘ │        each path     WebSocket ──┘        ▼
+//!                            └─▶ pages, the client's files          Layer: Socket.IO
 //! ```
 //!
 //! A [`Server`] serves any number of endpoints: Socket.IO with [`Builder::socketio`], and plain Engine.IO
-//! applications with [`Builder::engineio`].
+//! applications with [`Builder::engineio`]. It listens by itself, or becomes a [`Service`] inside axum, hyper
+//! or tower with [`Server::into_service`].
 //!
 //! ```no_run
 //! use socketio::{Io, Socket};
@@ -36,15 +37,26 @@ mod endpoint;
 mod head_watch;
 mod http_rules;
 mod io;
+mod listener;
 mod pages;
+mod peer;
 mod polling;
 mod registry;
+mod serve;
 mod server;
+mod service;
+mod site;
+mod tls;
 mod websocket;
 
 pub use client_files::{ClientFiles, ClientFilesError};
 pub use cookie::{Cookie, CookieError, SameSite};
 pub use cors::{Cors, CorsError};
 pub use engineio::Config;
+pub use listener::{BACKLOG, ListenAddress, ListenAddressError, ListenError, Listener};
+pub use peer::Peer;
 pub use polling::Body;
 pub use server::{BuildError, Builder, Server};
+pub use service::{Layered, Service};
+pub use site::Answering;
+pub use tls::{Tls, TlsError};

@@ -8,9 +8,8 @@ use std::process::ExitCode;
 use engineio::Config;
 use options::{App, Command, Options};
 use socketio::Io;
-use socketio_server::{ClientFiles, Server, apps};
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use socketio_server::{ClientFiles, ListenAddress, ListenError, Listener, Server, Tls, apps};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 fn main() -> ExitCode {
     let options = match Command::load() {
@@ -33,21 +32,52 @@ async fn serve(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
         tracing::warn!(name, "an environment variable looks like an option, and there is none of that name");
     }
     let server = server(options)?;
+    let tls = match (&options.tls_cert, &options.tls_key) {
+        (Some(certificate), Some(key)) => Some(Tls::from_pem_files(certificate, key)?),
+        _ => None,
+    };
     // The signals are caught before anyone is told that the server listens.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let listener = TcpListener::bind(options.listen)
-        .await
-        .map_err(|error| format!("can't listen on {}: {error}", options.listen))?;
-    println!("listening on http://{}/", listener.local_addr()?);
+    if let Some(tls) = tls.clone() {
+        tokio::spawn(reload_on_hangup(tls, signal(SignalKind::hangup())?));
+    }
+    let listeners = listen(options, tls).await?;
     let signalled = async {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
     };
-    server.serve(listener, signalled).await;
+    server.serve_all(listeners, signalled).await;
     Ok(())
+}
+
+/// Listens everywhere, and only then says so: a program that waits for the last line finds all of them.
+async fn listen(options: &Options, tls: Option<Tls>) -> Result<Vec<Listener>, ListenError> {
+    let mut listeners = Vec::new();
+    for address in &options.listen {
+        let listener = Listener::bind(address, options.backlog).await?;
+        listeners.push(match (address, &tls) {
+            (ListenAddress::Tcp(_), Some(tls)) => listener.tls(tls.clone()),
+            // Behind a Unix socket is a proxy on the same machine.
+            _ => listener,
+        });
+    }
+    for listener in &listeners {
+        println!("listening on {listener}");
+    }
+    Ok(listeners)
+}
+
+/// Reads the certificate again whenever the process is told to.
+async fn reload_on_hangup(tls: Tls, mut hangup: Signal) {
+    while hangup.recv().await.is_some() {
+        match tls.reload() {
+            Ok(()) => tracing::info!("the certificate was read again"),
+            Err(error) => tracing::error!(%error, "the certificate stays as it was"),
+        }
+    }
 }
 
 fn server(options: &Options) -> Result<Server, Box<dyn std::error::Error>> {

@@ -9,7 +9,6 @@ mod sources;
 mod value;
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -17,7 +16,7 @@ use std::{env, fmt, fs, io};
 
 use tracing::level_filters::LevelFilter;
 
-use socketio_server::{Cookie, Cors};
+use socketio_server::{Cookie, Cors, ListenAddress};
 
 use crate::logging::LogFormat;
 use sources::Given;
@@ -85,8 +84,16 @@ options! {
     "Server" {
         /// What is served: a chat with its page, the echo that test suites expect, or none
         "app" pub(crate) app: App = ["chat"] as APP,
-        /// Where to listen; port 0 takes a free one
-        "listen" pub(crate) listen: SocketAddr = ["127.0.0.1:3000"] as ADDRESS,
+        /// Where to listen; port 0 takes a free one. Repeat it for several places. Who may connect to a Unix
+        /// socket is who may write to its file
+        "listen" pub(crate) listen: Vec<ListenAddress> = ["127.0.0.1:3000"] as ADDRESSES,
+        /// How many connections may wait to be accepted, each place for itself
+        "backlog" pub(crate) backlog: u32 = ["1024"] as BACKLOG,
+        /// Speak TLS, with the certificate in this PEM file, on all addresses but Unix sockets. SIGHUP has it
+        /// read again
+        "tls-cert" pub(crate) tls_cert: Option<PathBuf> = [] as FILE,
+        /// The PEM file with that certificate's private key
+        "tls-key" pub(crate) tls_key: Option<PathBuf> = [] as FILE,
         /// The path of Socket.IO
         "path" pub(crate) path: String = ["/socket.io/"] as PATH,
         /// The JavaScript client to serve: the folder node_modules/socket.io-client/dist
@@ -197,6 +204,12 @@ impl Options {
         };
         if self.no_eio3 && self.no_eio4 {
             return Err(wrong("no-eio4", "no-eio3 is set as well, which leaves no client to serve"));
+        }
+        if self.tls_cert.is_some() && self.tls_key.is_none() {
+            return Err(wrong("tls-cert", "needs a tls-key"));
+        }
+        if self.tls_key.is_some() && self.tls_cert.is_none() {
+            return Err(wrong("tls-key", "needs a tls-cert"));
         }
         if self.cors_credentials {
             let Some(cors) = self.cors else {

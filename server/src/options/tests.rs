@@ -36,7 +36,9 @@ fn environment_error(name: &str, text: &str) -> String {
 fn the_defaults_are_the_references() {
     let options = load(&[], &[], "").unwrap();
     assert_eq!(options.app, App::Chat);
-    assert_eq!(options.listen, "127.0.0.1:3000".parse().unwrap());
+    assert_eq!(options.listen, ["127.0.0.1:3000".parse().unwrap()]);
+    assert_eq!(options.backlog, socketio_server::BACKLOG);
+    assert_eq!((options.tls_cert, options.tls_key), (None, None));
     assert_eq!(options.path, "/socket.io/");
     assert_eq!(options.client_dir, None);
     assert_eq!(options.drain_timeout, Duration::from_secs(30));
@@ -90,6 +92,9 @@ fn the_command_line_names_the_file_before_the_environment_does() {
 const SAMPLES: &[(&str, &str, &str)] = &[
     ("app", "none", "'none'"),
     ("listen", "[::1]:80", "'[::1]:80'"),
+    ("backlog", "16", "16"),
+    ("tls-cert", "chain.pem", "'chain.pem'"),
+    ("tls-key", "key.pem", "'key.pem'"),
     ("path", "/chat", "'/chat'"),
     ("client-dir", "dist", "'dist'"),
     ("drain-timeout", "0s", "'0s'"),
@@ -120,9 +125,12 @@ fn every_option_has_its_three_forms() {
                 (&["--cors-origin=https://a.example"][..], "cors-origin = 'https://a.example'")
             }
             "cookie-secure" => (&["--cookie=io"][..], "cookie = 'io'"),
+            "tls-cert" => (&["--tls-key=other.pem"][..], "tls-key = 'other.pem'"),
+            "tls-key" => (&["--tls-cert=other.pem"][..], "tls-cert = 'other.pem'"),
             _ => (&[][..], ""),
         };
-        let without = format!("{:?}", load(needs, &[], "").unwrap());
+        // Of a pair, one is nothing without the other.
+        let without = load(needs, &[], "").map(|options| format!("{options:?}"));
         let flag = format!("--{key}={text}");
         let on_command_line = load(&[needs, &[flag.as_str()]].concat(), &[], "").unwrap();
         let name = format!("SOCKETIO_{}", key.to_uppercase().replace('-', "_"));
@@ -131,7 +139,7 @@ fn every_option_has_its_three_forms() {
         let in_file = load(&["--config", "server.toml"], &[], &file).unwrap();
 
         let settled = format!("{on_command_line:?}");
-        assert_ne!(settled, without, "{key} changes nothing");
+        assert_ne!(without.as_ref().ok(), Some(&settled), "{key} changes nothing");
         assert_ne!(settled, default, "{key} changes nothing");
         assert_eq!(format!("{in_environment:?}"), settled, "{key} in the environment");
         assert_eq!(format!("{in_file:?}"), settled, "{key} in the file");
@@ -191,13 +199,21 @@ fn impossible_values_are_errors() {
         (
             "--listen",
             "localhost",
-            r#""localhost" is not an address and a port, such as 127.0.0.1:3000, 0.0.0.0:80 or [::1]:3000"#,
+            r#""localhost" is neither an IP address and a port, such as 127.0.0.1:3000 or [::1]:3000, nor unix:PATH"#,
         ),
         (
             "--listen",
             "127.0.0.1:70000",
-            r#""127.0.0.1:70000" is not an address and a port, such as 127.0.0.1:3000, 0.0.0.0:80 or [::1]:3000"#,
+            r#""127.0.0.1:70000" is neither an IP address and a port, such as 127.0.0.1:3000 or [::1]:3000, nor unix:PATH"#,
         ),
+        (
+            "--listen",
+            "unix:",
+            r#""unix:" is neither an IP address and a port, such as 127.0.0.1:3000 or [::1]:3000, nor unix:PATH"#,
+        ),
+        ("--backlog", "0", r#""0" is not a number of connections, such as 1024"#),
+        ("--backlog", "2147483648", r#""2147483648" is not a number of connections, such as 1024"#),
+        ("--tls-key", "", "the name of a file can't be empty"),
         ("--path", "socket.io", r#""socket.io" does not begin with a slash"#),
         ("--path", "", r#""" does not begin with a slash"#),
         (
@@ -253,6 +269,8 @@ fn impossible_pairs_are_errors() {
         "SOCKETIO_CORS_CREDENTIALS: needs a cors-origin"
     );
     assert_eq!(command_line_error(&["--cookie-secure"]), "--cookie-secure: needs a cookie");
+    assert_eq!(command_line_error(&["--tls-cert=a.pem"]), "--tls-cert: needs a tls-key");
+    assert_eq!(file_error("tls-key = 'a.pem'"), "tls-key in server.toml, line 1: needs a tls-cert");
     assert_eq!(
         command_line_error(&["--cors-origin=*", "--cors-origin=https://a.example"]),
         "--cors-origin: `*` allows every origin; give it alone"
@@ -265,6 +283,16 @@ fn an_option_that_refines_another_is_part_of_it() {
     assert_eq!(cors, Some(Cors::new(["https://a.example"]).and_then(Cors::credentials).unwrap()));
     let cookie = load(&["--cookie=io", "--cookie-secure"], &[], "").unwrap().cookie;
     assert_eq!(cookie, Some(Cookie::new("io").unwrap().secure(true)));
+}
+
+#[test]
+fn several_places_can_be_listened_on() {
+    let places = ["0.0.0.0:80".parse().unwrap(), "unix:/run/chat.sock".parse().unwrap()];
+    let listen = load(&["--listen=0.0.0.0:80", "--listen=unix:/run/chat.sock"], &[], "").unwrap().listen;
+    assert_eq!(listen, places);
+    let listen = load(&[], &[("SOCKETIO_LISTEN", "0.0.0.0:80,unix:/run/chat.sock")], "").unwrap().listen;
+    assert_eq!(listen, places);
+    assert_eq!(file_error("listen = []"), "listen in server.toml, line 1: must name an address at least");
 }
 
 #[test]

@@ -1,13 +1,12 @@
 //! What each option's value may be: from words to a value, or what is wrong with them.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
 use super::{App, Form};
-use socketio_server::{Cookie, Cors};
+use socketio_server::{Cookie, Cors, ListenAddress};
 
 use crate::logging::LogFormat;
 
@@ -31,11 +30,20 @@ pub(super) const APP: Reader<App> = Reader::new("chat|echo|none", Form::Text, |w
     one_of(words, &[("chat", App::Chat), ("echo", App::Echo), ("none", App::None)])
 });
 
-pub(super) const ADDRESS: Reader<SocketAddr> = Reader::new("ADDRESS:PORT", Form::Text, |words| {
+pub(super) const ADDRESSES: Reader<Vec<ListenAddress>> =
+    Reader::new("ADDRESS:PORT|unix:PATH", Form::List, |words| match words {
+        [] => Err("must name an address at least".to_owned()),
+        words => {
+            words.iter().map(|text| text.parse().map_err(|error| format!("{text:?} is {error}"))).collect()
+        }
+    });
+
+pub(super) const BACKLOG: Reader<u32> = Reader::new("NUMBER", Form::Number, |words| {
     let text = only(words);
-    text.parse().map_err(|_| {
-        format!("{text:?} is not an address and a port, such as 127.0.0.1:3000, 0.0.0.0:80 or [::1]:3000")
-    })
+    match text.parse() {
+        Ok(number @ 1..=0x7fff_ffff) => Ok(number),
+        _ => Err(format!("{text:?} is not a number of connections, such as 1024")),
+    }
 });
 
 /// A path of unreserved characters, so that it needs no percent-encoding and is compared as it was sent.
@@ -60,11 +68,17 @@ pub(super) const PATH: Reader<String> = Reader::new("PATH", Form::Text, |words| 
 });
 
 pub(super) const FOLDER: Reader<Option<PathBuf>> =
-    Reader::new("DIR", Form::Text, |words| match words.first() {
+    Reader::new("DIR", Form::Text, |words| path(words, "folder"));
+
+pub(super) const FILE: Reader<Option<PathBuf>> = Reader::new("FILE", Form::Text, |words| path(words, "file"));
+
+fn path(words: &[String], what: &str) -> Result<Option<PathBuf>, String> {
+    match words.first() {
         None => Ok(None),
-        Some(text) if text.is_empty() => Err("the name of a folder can't be empty".to_owned()),
+        Some(text) if text.is_empty() => Err(format!("the name of a {what} can't be empty")),
         Some(text) => Ok(Some(PathBuf::from(text))),
-    });
+    }
+}
 
 /// The protocol counts in milliseconds, and clients in browsers can't wait for longer than 2^31 of them,
 /// which two of these together stay under.

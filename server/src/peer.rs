@@ -1,0 +1,28 @@
+//! Who sent a request.
+
+use std::net::SocketAddr;
+
+/// The other end of a connection, as a socket's handshake tells it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Peer {
+    /// Its address; `None` on a Unix socket, and where nobody knows.
+    pub address: Option<SocketAddr>,
+    /// Whether the connection is encrypted.
+    pub secure: bool,
+}
+
+impl Peer {
+    /// With the connection encrypted, or not.
+    #[must_use]
+    pub fn secure(mut self, secure: bool) -> Peer {
+        self.secure = secure;
+        self
+    }
+}
+
+impl From<SocketAddr> for Peer {
+    fn from(address: SocketAddr) -> Peer {
+        Peer { address: Some(address), secure: false }
+    }
+}

@@ -1,0 +1,239 @@
+//! A server inside somebody else's HTTP server: as a tower layer, as a tower service, as a hyper service.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::{Either, Map};
+use http::request::Parts;
+use http::{Extensions, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Either as EitherBody};
+
+use crate::endpoint::status;
+use crate::http_rules;
+use crate::peer::Peer;
+use crate::polling::Body;
+use crate::site::{Answering, Resource, Site};
+
+/// A server without listeners of its own, for somebody else's HTTP server:
+/// [`Server::into_service`](crate::Server::into_service) makes it. Clones share everything.
+///
+/// It is
+///
+/// - a tower **layer**, which takes the requests that are the server's and passes all others on to the
+///   service inside: one line beside the routes of axum;
+/// - a tower **service**, which answers 404 to all others: for axum's `fallback_service` and whatever else
+///   takes one;
+/// - a **hyper service**, for a connection of hyper's.
+///
+/// ```no_run
+/// use axum::{Router, routing::get};
+/// use socketio::Io;
+/// use socketio_server::Server;
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let socketio = Server::builder().socketio("/socket.io/", Io::new()).build()?.into_service();
+/// let app = Router::new().route("/", get(|| async { "Hello" })).layer(socketio.clone());
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+/// let stop = async move {
+///     drop(tokio::signal::ctrl_c().await);
+///     socketio.drain().await;
+/// };
+/// axum::serve(listener, app).with_graceful_shutdown(stop).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The HTTP server has to let a connection be taken over, or there are no WebSockets: with hyper that is
+/// `with_upgrades`, and axum does it. It must not end requests that take long, since a poll waits until there
+/// is something to say. Over HTTP/2 there is polling alone.
+#[derive(Clone)]
+pub struct Service {
+    site: Arc<Site>,
+    peer: PeerOf,
+}
+
+/// How the peer of a request is known.
+#[derive(Clone, Copy)]
+enum PeerOf {
+    Connection(Peer),
+    Request(fn(&Extensions) -> Option<Peer>),
+}
+
+impl Service {
+    pub(crate) fn new(site: Site) -> Service {
+        Service { site: Arc::new(site), peer: PeerOf::Request(|extensions| extensions.get().copied()) }
+    }
+
+    /// The same service for one connection, whose peer is known.
+    #[must_use]
+    pub fn for_peer(&self, peer: impl Into<Peer>) -> Service {
+        Service { site: self.site.clone(), peer: PeerOf::Connection(peer.into()) }
+    }
+
+    /// The same service, which finds the peer among a request's extensions as `find` does. Until this is
+    /// called it looks for a [`Peer`] there. Where none is found, a handshake has no address.
+    ///
+    /// In axum, an application that is served with `into_make_service_with_connect_info::<SocketAddr>()` has
+    /// the address in each request:
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    ///
+    /// use axum::extract::ConnectInfo;
+    /// use socketio_server::{Peer, Service};
+    ///
+    /// fn with_addresses(socketio: Service) -> Service {
+    ///     socketio.peer_from(|extensions| {
+    ///         let ConnectInfo(address) = extensions.get::<ConnectInfo<SocketAddr>>()?;
+    ///         Some(Peer::from(*address))
+    ///     })
+    /// }
+    /// ```
+    #[must_use]
+    pub fn peer_from(&self, find: fn(&Extensions) -> Option<Peer>) -> Service {
+        Service { site: self.site.clone(), peer: PeerOf::Request(find) }
+    }
+
+    /// How many sessions there are.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.site.sessions()
+    }
+
+    /// Refuses new sessions with 503, closes the present ones behind what is queued for them, answers parked
+    /// polls, and waits until all are gone, or for the [drain timeout](crate::Builder::drain_timeout).
+    ///
+    /// The HTTP server goes on accepting connections meanwhile, since a client that polls learns of the end by
+    /// its next request.
+    pub async fn drain(&self) {
+        self.site.drain();
+        self.site.drained(self.site.emptied()).await;
+    }
+
+    pub(crate) fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// Answers a request, with 404 if it asks for something else.
+    pub(crate) fn respond<B>(&self, request: Request<B>) -> Answering
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+    {
+        let (parts, body) = request.into_parts();
+        let resource = self.site.find(&parts);
+        self.answer(resource, parts, body)
+    }
+
+    fn answer<B>(&self, resource: Option<Resource>, parts: Parts, body: B) -> Answering
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+    {
+        let response = match (http_rules::check(&parts), resource) {
+            (Err(code), _) => status(code),
+            (Ok(()), None) => status(StatusCode::NOT_FOUND),
+            (Ok(()), Some(Resource::Ready(response))) => response.map(Body::from),
+            (Ok(()), Some(Resource::Endpoint(endpoint))) => {
+                let peer = match self.peer {
+                    PeerOf::Connection(peer) => peer,
+                    PeerOf::Request(find) => find(&parts.extensions).unwrap_or_default(),
+                };
+                let body = body.map_err(|_| ()).boxed_unsync();
+                return endpoint.call(Request::from_parts(parts, body), peer);
+            }
+        };
+        Box::pin(std::future::ready(Ok(response)))
+    }
+}
+
+impl<B> hyper::service::Service<Request<B>> for Service
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn call(&self, request: Request<B>) -> Answering {
+        self.respond(request)
+    }
+}
+
+impl<B> tower_service::Service<Request<B>> for Service
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Answering {
+        self.respond(request)
+    }
+}
+
+impl<S> tower_layer::Layer<S> for Service {
+    type Service = Layered<S>;
+
+    fn layer(&self, inner: S) -> Layered<S> {
+        Layered { socketio: self.clone(), inner }
+    }
+}
+
+/// A [`Service`] in front of another one, which gets the requests that are not the server's.
+#[derive(Clone, Debug)]
+pub struct Layered<S> {
+    socketio: Service,
+    inner: S,
+}
+
+impl<S, B, R> tower_service::Service<Request<B>> for Layered<S>
+where
+    S: tower_service::Service<Request<B>, Response = Response<R>>,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+{
+    type Response = Response<EitherBody<Body, R>>;
+    type Error = S::Error;
+    type Future = Either<Ours<R, S::Error>, Theirs<S::Future, R, S::Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (parts, body) = request.into_parts();
+        match self.socketio.site.find(&parts) {
+            None => Either::Right(self.inner.call(Request::from_parts(parts, body)).map(theirs as _)),
+            found => Either::Left(self.socketio.answer(found, parts, body).map(ours as _)),
+        }
+    }
+}
+
+/// What a [`Layered`] service answers.
+type Answer<R, E> = Result<Response<EitherBody<Body, R>>, E>;
+type Ours<R, E> = Map<Answering, fn(Result<Response<Body>, Infallible>) -> Answer<R, E>>;
+type Theirs<F, R, E> = Map<F, fn(Result<Response<R>, E>) -> Answer<R, E>>;
+
+fn ours<R, E>(answer: Result<Response<Body>, Infallible>) -> Answer<R, E> {
+    match answer {
+        Ok(response) => Ok(response.map(EitherBody::Left)),
+        Err(never) => match never {},
+    }
+}
+
+fn theirs<R, E>(answer: Result<Response<R>, E>) -> Answer<R, E> {
+    answer.map(|response| response.map(EitherBody::Right))
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("sessions", &self.sessions()).finish_non_exhaustive()
+    }
+}

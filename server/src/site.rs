@@ -1,0 +1,118 @@
+//! What a server has to offer: its endpoints, the client's files, its pages.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use engineio::Application;
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+
+use crate::client_files::{self, ClientFiles};
+use crate::endpoint::Endpoint;
+use crate::peer::Peer;
+use crate::polling::Body;
+
+/// Answers a request for a page: by its path, if there is such a page.
+pub(crate) type Pages = dyn Fn(&Method, &str, &HeaderMap) -> Option<Response<Bytes>> + Send + Sync;
+
+/// The body of a request, whatever server it came to. A body that breaks off says no more than that.
+pub(crate) type RequestBody = UnsyncBoxBody<Bytes, ()>;
+
+/// The future of a [`Service`](crate::Service). It never fails.
+pub type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+/// What a server has to offer.
+pub(crate) struct Site {
+    pub(crate) endpoints: Vec<Arc<dyn Mount>>,
+    /// The Socket.IO paths, under which the client's files are found.
+    pub(crate) client_paths: Vec<Box<str>>,
+    pub(crate) client_files: Option<ClientFiles>,
+    pub(crate) pages: Option<Box<Pages>>,
+    pub(crate) drain_timeout: Duration,
+}
+
+/// What a request asks for.
+pub(crate) enum Resource {
+    Endpoint(Arc<dyn Mount>),
+    /// A file or a page.
+    Ready(Response<Bytes>),
+}
+
+impl Site {
+    /// What a request asks for, if it is here.
+    pub(crate) fn find(&self, request: &Parts) -> Option<Resource> {
+        let path = request.uri.path();
+        if let Some(endpoint) = self.endpoints.iter().find(|endpoint| endpoint.serves(path)) {
+            return Some(Resource::Endpoint(endpoint.clone()));
+        }
+        let name = self
+            .client_paths
+            .iter()
+            .find_map(|client_path| path.strip_prefix(client_path.trim_end_matches('/'))?.strip_prefix('/'));
+        let file = name.and_then(|name| {
+            client_files::answer(self.client_files.as_ref(), &request.method, name, &request.headers)
+        });
+        let page = || self.pages.as_ref().and_then(|pages| pages(&request.method, path, &request.headers));
+        file.or_else(page).map(Resource::Ready)
+    }
+
+    /// Refuses new sessions and ends the present ones.
+    pub(crate) fn drain(&self) {
+        tracing::info!(sessions = self.sessions(), "draining");
+        self.endpoints.iter().for_each(|endpoint| endpoint.drain());
+    }
+
+    /// Waits until no session is left.
+    pub(crate) async fn emptied(&self) {
+        for endpoint in &self.endpoints {
+            endpoint.emptied().await;
+        }
+    }
+
+    /// How many sessions there are.
+    pub(crate) fn sessions(&self) -> usize {
+        self.endpoints.iter().map(|endpoint| endpoint.sessions()).sum()
+    }
+
+    /// Waits for the end of a drain, to its timeout.
+    pub(crate) async fn drained(&self, drained: impl Future<Output = ()>) {
+        if tokio::time::timeout(self.drain_timeout, drained).await.is_err() {
+            tracing::warn!(sessions = self.sessions(), "not all clients could be told by the drain timeout");
+        }
+    }
+}
+
+/// An endpoint, whatever its application.
+pub(crate) trait Mount: Send + Sync {
+    fn serves(&self, path: &str) -> bool;
+    fn call(self: Arc<Self>, request: Request<RequestBody>, peer: Peer) -> Answering;
+    fn drain(&self);
+    fn emptied(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+    fn sessions(&self) -> usize;
+}
+
+impl<A: Application> Mount for Endpoint<A> {
+    fn serves(&self, path: &str) -> bool {
+        Endpoint::serves(self, path)
+    }
+
+    fn call(self: Arc<Self>, request: Request<RequestBody>, peer: Peer) -> Answering {
+        Box::pin(async move { Ok(Endpoint::call(self, request, peer).await) })
+    }
+
+    fn drain(&self) {
+        Endpoint::drain(self);
+    }
+
+    fn emptied(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(Endpoint::emptied(self))
+    }
+
+    fn sessions(&self) -> usize {
+        Endpoint::sessions(self)
+    }
+}
