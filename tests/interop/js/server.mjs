@@ -13,6 +13,10 @@ export const isReference = program === "reference";
 const [command, ...leading] = isReference ? [process.execPath, reference] : [program];
 const patience = 10_000;
 
+// None outlives the tests, whatever became of the one that started it.
+const running = new Set();
+process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+
 export class Server {
   #child;
   #flags;
@@ -58,6 +62,8 @@ export class Server {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#child = child;
+    running.add(child);
+    child.once("exit", () => running.delete(child));
     const start = this.#output.length;
     const late = setTimeout(() => child.kill("SIGKILL"), patience);
     this.url = await new Promise((resolve, reject) => {

@@ -1,6 +1,8 @@
 """Starts the server under test, reads its address from its output, and ends it."""
 
 import asyncio
+import atexit
+import contextlib
 import os
 import pathlib
 import re
@@ -11,6 +13,16 @@ PROGRAM = os.environ.get("SOCKETIO_SERVER", "reference")
 IS_REFERENCE = PROGRAM == "reference"
 COMMAND = ["node", str(REFERENCE)] if IS_REFERENCE else [PROGRAM]
 PATIENCE = 10
+
+# None outlives the tests, whatever became of the one that started it.
+RUNNING = set()
+
+
+@atexit.register
+def kill_all():
+    for pid in RUNNING:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 class Server:
@@ -36,6 +48,7 @@ class Server:
             *COMMAND, "--app", "echo", "--listen", f"127.0.0.1:{self.port}", *self.flags,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )
+        RUNNING.add(self.child.pid)
         address = asyncio.get_running_loop().create_future()
         self.reading = asyncio.create_task(self._read(address))
         self.port = await asyncio.wait_for(address, PATIENCE)
@@ -57,6 +70,7 @@ class Server:
         except asyncio.TimeoutError:
             self.child.kill()
             raise
+        RUNNING.discard(self.child.pid)
         await self.reading
         return code
 
