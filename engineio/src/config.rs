@@ -20,7 +20,8 @@ pub struct Config {
     /// The longest body of a POST and the longest WebSocket message, in bytes; 1,000,000 by default. The
     /// open packet tells the client, and poll answers are cut at it.
     pub max_payload: usize,
-    /// The most packets in one payload; 4,096 by default.
+    /// The most packets in one payload; 125,000 by default, which is what a payload of the default size holds
+    /// of the shortest events (`42["e"]` and a separator), so that no honest client meets it.
     pub max_packets: usize,
     /// The bytes that may wait to be sent to one client, each frame counted as its length and
     /// [`FRAME_OVERHEAD`](crate::FRAME_OVERHEAD); 1,000,000 by default.
@@ -45,7 +46,7 @@ impl Default for Config {
             upgrade_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(5),
             max_payload: 1_000_000,
-            max_packets: 4_096,
+            max_packets: 125_000,
             send_budget: 1_000_000,
             revision_3: true,
             revision_4: true,

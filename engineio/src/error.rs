@@ -21,8 +21,6 @@ pub enum Violation {
     PayloadTruncated,
     /// More packets in one payload than [`Config::max_packets`](crate::Config) allows.
     TooManyPackets,
-    /// A heartbeat in the wrong direction: in revision 4 the server pings, in revision 3 the client.
-    HeartbeatDirection,
 }
 
 impl fmt::Display for Violation {
@@ -36,7 +34,6 @@ impl fmt::Display for Violation {
             Violation::PayloadLength => f.write_str("a payload length that is not a number"),
             Violation::PayloadTruncated => f.write_str("a payload that is shorter than it announces"),
             Violation::TooManyPackets => f.write_str("too many packets in one payload"),
-            Violation::HeartbeatDirection => f.write_str("a heartbeat in the wrong direction"),
         }
     }
 }

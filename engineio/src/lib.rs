@@ -68,7 +68,7 @@ pub use handshake::{Known, Method, Refusal, Route, Transport, open_packet};
 pub use layer::{Application, Handshake, Headers, Layer, Opened};
 pub use mailbox::{Mailbox, SendError};
 pub use packet::{Message, Packet, PacketType, Revision};
-pub use payload::{Payload, PayloadFormat};
+pub use payload::{Payload, PayloadFormat, PayloadReader};
 pub use query::Query;
 pub use session::{Answer, Input, Output, Session};
 pub use sid::Sid;

@@ -167,14 +167,14 @@ impl Mailbox {
         }
     }
 
+    /// Whether more than half of the budget waits: time to let the client take something before it sends more.
+    pub fn is_crowded(&self) -> bool {
+        self.queue.lock().cost > self.budget / 2
+    }
+
     /// Whether frames wait to be taken.
     pub fn has_frames(&self) -> bool {
         !self.queue.lock().frames.is_empty()
-    }
-
-    /// Counts frames that didn't come from here as taken: they will be [`written`](Mailbox::written).
-    pub fn charge(&self, cost: usize) {
-        self.queue.lock().cost += cost;
     }
 
     /// Gives back the cost of frames that were written.
@@ -231,5 +231,129 @@ impl fmt::Debug for Mailbox {
             .field("cost", &queue.cost)
             .field("closed", &queue.closed)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+    use crate::FRAME_OVERHEAD;
+
+    /// Counts how often it is woken.
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Count>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn waker() -> (Arc<Count>, Waker) {
+        let count = Arc::new(Count::default());
+        (count.clone(), count.into())
+    }
+
+    /// A frame of that cost.
+    fn frame(cost: usize) -> Frame {
+        let frame = Frame::binary(&vec![0; cost - FRAME_OVERHEAD]);
+        assert_eq!(frame.cost(), cost);
+        frame
+    }
+
+    fn taken(mailbox: &Mailbox) -> usize {
+        let mut taken = VecDeque::new();
+        mailbox.take(&mut taken);
+        taken.len()
+    }
+
+    #[test]
+    fn a_message_is_admitted_whole_while_the_queue_is_under_its_budget() {
+        let mailbox = Mailbox::new(1_000);
+        assert_eq!(mailbox.push(&[frame(999)]), Ok(()));
+        assert_eq!(mailbox.push(&[frame(5_000), frame(5_000)]), Ok(()));
+        assert_eq!(mailbox.push(&[frame(64)]), Err(SendError::Full));
+        assert_eq!(taken(&mailbox), 3, "nothing was queued over the budget");
+        let exact = Mailbox::new(1_000);
+        assert_eq!(exact.push(&[frame(1_000)]), Ok(()));
+        assert_eq!(exact.push(&[frame(64)]), Err(SendError::Full));
+    }
+
+    #[test]
+    fn frames_count_until_they_are_written_and_not_merely_taken() {
+        let mailbox = Mailbox::new(1_000);
+        mailbox.push(&[frame(600), frame(600)]).unwrap();
+        assert_eq!(taken(&mailbox), 2);
+        assert_eq!(mailbox.push(&[frame(64)]), Err(SendError::Full));
+        assert!(mailbox.is_crowded());
+        mailbox.written(600);
+        assert_eq!(mailbox.push(&[frame(64)]), Ok(()));
+        mailbox.written(600);
+        assert!(!mailbox.is_crowded());
+    }
+
+    #[test]
+    fn who_waits_for_room_is_woken_when_there_is_some_or_never_will_be() {
+        let mailbox = Mailbox::new(100);
+        let (count, waker) = waker();
+        let mut cx = Context::from_waker(&waker);
+        assert_eq!(mailbox.poll_room(&mut cx), Poll::Ready(Ok(())));
+        mailbox.push(&[frame(200)]).unwrap();
+        assert_eq!(mailbox.poll_room(&mut cx), Poll::Pending);
+        mailbox.written(64);
+        assert_eq!(count.0.load(Ordering::Relaxed), 0, "still over the budget");
+        mailbox.written(64);
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        mailbox.push(&[frame(200)]).unwrap();
+        assert_eq!(mailbox.poll_room(&mut cx), Poll::Pending);
+        mailbox.shut();
+        assert_eq!(count.0.load(Ordering::Relaxed), 2);
+        assert_eq!(mailbox.poll_room(&mut cx), Poll::Ready(Err(SendError::Closed)));
+    }
+
+    #[test]
+    fn a_volatile_message_needs_a_transport_that_can_write_and_an_empty_queue() {
+        let mailbox = Mailbox::new(1_000);
+        let (_, waker) = waker();
+        let mut cx = Context::from_waker(&waker);
+        assert!(!mailbox.push_volatile(&[frame(64)]), "before the driver has looked");
+        assert_eq!(mailbox.poll_rung(&mut cx, true), Poll::Pending);
+        assert!(mailbox.push_volatile(&[frame(64)]));
+        assert!(!mailbox.push_volatile(&[frame(64)]), "one waits already");
+        assert_eq!(taken(&mailbox), 1);
+        mailbox.written(64);
+        assert_eq!(mailbox.poll_rung(&mut cx, false), Poll::Ready(()));
+        assert!(!mailbox.push_volatile(&[frame(64)]));
+    }
+
+    #[test]
+    fn the_driver_is_woken_once_for_all_that_was_left() {
+        let mailbox = Mailbox::new(1_000);
+        let (count, waker) = waker();
+        let mut cx = Context::from_waker(&waker);
+        assert_eq!(mailbox.poll_rung(&mut cx, true), Poll::Pending);
+        mailbox.push(&[frame(64)]).unwrap();
+        mailbox.wake();
+        mailbox.close(CloseReason::ForcedClose);
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        assert_eq!(mailbox.poll_rung(&mut cx, true), Poll::Ready(()));
+        assert_eq!(mailbox.poll_rung(&mut cx, true), Poll::Pending);
+    }
+
+    #[test]
+    fn the_first_reason_to_close_stands_and_nothing_is_admitted_after_it() {
+        let mailbox = Mailbox::new(1_000);
+        mailbox.push(&[frame(64)]).unwrap();
+        mailbox.close(CloseReason::ParseError);
+        mailbox.close(CloseReason::ForcedClose);
+        assert_eq!(mailbox.push(&[frame(64)]), Err(SendError::Closed));
+        assert_eq!(taken(&mailbox), 1, "what was queued before is still sent");
+        assert_eq!(mailbox.take_close(), Some(CloseReason::ParseError));
+        assert_eq!(mailbox.take_close(), None);
+        assert!(mailbox.is_closed());
     }
 }

@@ -50,58 +50,115 @@ pub struct PayloadFormat {
 
 impl PayloadFormat {
     /// Takes packets from the front of `frames` and encodes them. It stops before the packet with which the
-    /// body would grow over `limit` bytes; a single larger packet goes alone.
-    pub fn encode(self, frames: &mut VecDeque<Frame>, limit: usize) -> Payload {
+    /// body would grow over `limit` bytes; a single larger packet goes alone. The second value is the
+    /// [cost](Frame::cost) of the packets taken.
+    pub fn encode(self, frames: &mut VecDeque<Frame>, limit: usize) -> (Payload, usize) {
         match self.revision {
-            Revision::V4 => Payload::Text(encode_v4(frames, limit)),
-            Revision::V3 if !self.base64 && frames.iter().any(Frame::is_binary) => {
-                Payload::Binary(encode_v3_binary(frames, limit))
+            Revision::V4 => {
+                // A separator stands before each packet but the first; counting it for all is on the safe side.
+                let batch = take_batch(frames, limit, |frame| 1 + v4_len(frame));
+                (Payload::Text(encode_v4(&batch)), batch.cost)
             }
-            Revision::V3 => Payload::Text(encode_v3_text(frames, limit)),
+            Revision::V3 if !self.base64 && frames.iter().any(Frame::is_binary) => {
+                let batch = take_batch(frames, limit, |frame| LENGTH_PREFIX + 2 + frame.packet().len());
+                (Payload::Binary(encode_v3_binary(&batch)), batch.cost)
+            }
+            Revision::V3 => {
+                let batch = take_batch(frames, limit, |frame| LENGTH_PREFIX + v3_len(frame));
+                (Payload::Text(encode_v3_text(&batch)), batch.cost)
+            }
         }
     }
 
-    /// Reads the packets of a POST's body. `binary` says whether it came as `application/octet-stream`.
-    ///
-    /// The packets before a broken one are returned as well: what a client sent in order is delivered in
-    /// order, and the violation follows.
-    pub fn decode(self, body: &Bytes, binary: bool, limit: usize) -> (Vec<Packet>, Option<Violation>) {
-        let mut packets = Vec::new();
-        let violation = match self.revision {
-            Revision::V4 => decode_v4(body, limit, &mut packets),
-            Revision::V3 if binary => decode_v3_binary(body, limit, &mut packets),
-            Revision::V3 => decode_v3_text(body, limit, &mut packets),
+    /// The packets of a POST's body, read as they are asked for. `binary` says whether it came as
+    /// `application/octet-stream`, `limit` how many packets it may hold.
+    #[must_use]
+    pub fn decode(self, body: Bytes, binary: bool, limit: usize) -> PayloadReader {
+        let form = match self.revision {
+            Revision::V4 => Form::Separated,
+            Revision::V3 if binary => Form::Binary,
+            Revision::V3 => Form::Counted,
         };
-        (packets, violation.err())
+        PayloadReader { form, rest: Some(body).filter(|body| !body.is_empty()), left: limit, empty: true }
     }
 }
 
+/// The packets of one payload. A violation is the last item: what a client sent before it is delivered.
+#[derive(Debug)]
+pub struct PayloadReader {
+    form: Form,
+    /// What has not been read; `None` behind the last packet.
+    rest: Option<Bytes>,
+    /// How many more packets are allowed.
+    left: usize,
+    /// Nothing has been read yet.
+    empty: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Separated,
+    Counted,
+    Binary,
+}
+
+impl Iterator for PayloadReader {
+    type Item = Result<Packet, Violation>;
+
+    fn next(&mut self) -> Option<Result<Packet, Violation>> {
+        let empty = std::mem::take(&mut self.empty);
+        let Some(rest) = self.rest.take() else { return empty.then_some(Err(Violation::EmptyPayload)) };
+        let Some(left) = self.left.checked_sub(1) else { return Some(Err(Violation::TooManyPackets)) };
+        self.left = left;
+        let read = match self.form {
+            Form::Separated => read_separated(&rest),
+            Form::Counted => read_counted(&rest),
+            Form::Binary => read_binary(&rest),
+        };
+        Some(read.map(|(packet, rest)| {
+            self.rest = rest;
+            packet
+        }))
+    }
+}
+
+/// A packet, and what follows it.
+type Read = Result<(Packet, Option<Bytes>), Violation>;
+
+/// Frames of one body.
+struct Batch {
+    frames: Vec<Frame>,
+    /// An upper bound of the body's bytes.
+    size: usize,
+    cost: usize,
+}
+
 /// Takes frames while `size` of them all stays within `limit`, at least one.
-fn take_batch(
-    frames: &mut VecDeque<Frame>,
-    limit: usize,
-    size: impl Fn(&Frame) -> usize,
-) -> (Vec<Frame>, usize) {
-    let mut total = 0;
-    let mut count = 0;
+fn take_batch(frames: &mut VecDeque<Frame>, limit: usize, size: impl Fn(&Frame) -> usize) -> Batch {
+    let (mut count, mut total, mut cost) = (0, 0, 0);
     for frame in frames.iter() {
         let next = size(frame);
         if count > 0 && total + next > limit {
             break;
         }
         total += next;
+        cost += frame.cost();
         count += 1;
     }
-    (frames.drain(..count).collect(), total)
+    Batch { frames: frames.drain(..count).collect(), size: total, cost }
 }
 
-fn encode_v4(frames: &mut VecDeque<Frame>, limit: usize) -> Bytes {
-    // A separator stands before each packet but the first; counting it for all errs on the safe side.
-    let base64_len = |frame: &Frame| 1 + frame.packet().len().div_ceil(3) * 4;
-    let len = |frame: &Frame| if frame.is_binary() { base64_len(frame) } else { frame.packet().len() };
-    let (batch, total) = take_batch(frames, limit, |frame| 1 + len(frame));
-    let mut body = BytesMut::with_capacity(total);
-    for (index, frame) in batch.iter().enumerate() {
+fn base64_len(frame: &Frame) -> usize {
+    frame.packet().len().div_ceil(3) * 4
+}
+
+fn v4_len(frame: &Frame) -> usize {
+    if frame.is_binary() { 1 + base64_len(frame) } else { frame.packet().len() }
+}
+
+fn encode_v4(batch: &Batch) -> Bytes {
+    let mut body = BytesMut::with_capacity(batch.size);
+    for (index, frame) in batch.frames.iter().enumerate() {
         if index > 0 {
             body.put_u8(SEPARATOR);
         }
@@ -110,16 +167,16 @@ fn encode_v4(frames: &mut VecDeque<Frame>, limit: usize) -> Bytes {
     body.freeze()
 }
 
-fn encode_v3_text(frames: &mut VecDeque<Frame>, limit: usize) -> Bytes {
-    // The base64 form is `b4` and base64: one character more than in revision 4.
-    let len = |frame: &Frame| {
-        if frame.is_binary() { 2 + frame.packet().len().div_ceil(3) * 4 } else { frame.packet().len() }
-    };
-    let (batch, total) = take_batch(frames, limit, |frame| LENGTH_PREFIX + len(frame));
-    let mut body = BytesMut::with_capacity(total);
-    for frame in &batch {
+/// The base64 form is `b4` and base64: one character more than in revision 4.
+fn v3_len(frame: &Frame) -> usize {
+    if frame.is_binary() { 2 + base64_len(frame) } else { frame.packet().len() }
+}
+
+fn encode_v3_text(batch: &Batch) -> Bytes {
+    let mut body = BytesMut::with_capacity(batch.size);
+    for frame in &batch.frames {
         if frame.is_binary() {
-            body.put_slice(format!("{}:b4", len(frame)).as_bytes());
+            body.put_slice(format!("{}:b4", v3_len(frame)).as_bytes());
             body.put_slice(&frame.base64()[1..]);
         } else {
             body.put_slice(format!("{}:", frame.utf16_len()).as_bytes());
@@ -132,10 +189,9 @@ fn encode_v3_text(frames: &mut VecDeque<Frame>, limit: usize) -> Bytes {
 /// What a length prefix is counted as when a body is cut: seven digits and a colon.
 const LENGTH_PREFIX: usize = 8;
 
-fn encode_v3_binary(frames: &mut VecDeque<Frame>, limit: usize) -> Bytes {
-    let (batch, total) = take_batch(frames, limit, |frame| LENGTH_PREFIX + 2 + frame.packet().len());
-    let mut body = BytesMut::with_capacity(total);
-    for frame in &batch {
+fn encode_v3_binary(batch: &Batch) -> Bytes {
+    let mut body = BytesMut::with_capacity(batch.size);
+    for frame in &batch.frames {
         let binary = frame.is_binary();
         // Text entries are counted in bytes here, unlike in the text form.
         let len = frame.packet().len() + usize::from(binary);
@@ -154,83 +210,63 @@ fn utf8(bytes: &Bytes) -> Result<ByteString, Violation> {
     ByteString::try_from(bytes.clone()).map_err(|_| Violation::Utf8)
 }
 
-fn admit(packets: &mut Vec<Packet>, packet: Packet, limit: usize) -> Result<(), Violation> {
-    if packets.len() == limit {
-        return Err(Violation::TooManyPackets);
-    }
-    packets.push(packet);
-    Ok(())
+fn not_empty(rest: Bytes) -> Option<Bytes> {
+    Some(rest).filter(|rest| !rest.is_empty())
 }
 
-fn decode_v4(body: &Bytes, limit: usize, packets: &mut Vec<Packet>) -> Result<(), Violation> {
-    if body.is_empty() {
-        return Err(Violation::EmptyPayload);
-    }
-    let mut start = 0;
-    for end in memchr::memchr_iter(SEPARATOR, body).chain([body.len()]) {
-        let text = utf8(&body.slice(start..end))?;
-        admit(packets, Packet::decode_text(&text, Revision::V4)?, limit)?;
-        start = end + 1;
-    }
-    Ok(())
+fn read_separated(body: &Bytes) -> Read {
+    let end = memchr::memchr(SEPARATOR, body);
+    let text = utf8(&body.slice(..end.unwrap_or(body.len())))?;
+    Ok((Packet::decode_text(&text, Revision::V4)?, end.map(|end| body.slice(end + 1..))))
 }
 
-fn decode_v3_text(body: &Bytes, limit: usize, packets: &mut Vec<Packet>) -> Result<(), Violation> {
-    if body.is_empty() {
-        return Err(Violation::EmptyPayload);
-    }
-    let text = utf8(body)?;
-    let mut rest = &text[..];
-    while !rest.is_empty() {
-        let (digits, after) = rest.split_once(':').ok_or(Violation::PayloadLength)?;
-        let end =
-            utf16_prefix(after, decimal(digits.as_bytes(), b'0')?).ok_or(Violation::PayloadTruncated)?;
-        let packet = Packet::decode_text(&text.slice_ref(&after[..end]), Revision::V3)?;
-        admit(packets, packet, limit)?;
-        rest = &after[end..];
-    }
-    Ok(())
+fn read_counted(body: &Bytes) -> Read {
+    let colon = memchr::memchr(b':', &body[..body.len().min(12)]).ok_or(Violation::PayloadLength)?;
+    let units = decimal(&body[..colon], b'0')?;
+    let after = body.slice(colon + 1..);
+    let end = utf16_prefix(&after, units)?;
+    let packet = Packet::decode_text(&utf8(&after.slice(..end))?, Revision::V3)?;
+    Ok((packet, not_empty(after.slice(end..))))
 }
 
-/// The bytes that the first `units` UTF-16 code units of `text` take up; `None` if there are fewer, or if
-/// they end inside a character.
-fn utf16_prefix(text: &str, units: usize) -> Option<usize> {
-    if text.as_bytes().get(..units).is_some_and(<[u8]>::is_ascii) {
-        return Some(units);
+/// The bytes that the first `units` UTF-16 code units of a text take up. It is an error if there are fewer, or
+/// if they end inside a character.
+fn utf16_prefix(bytes: &[u8], units: usize) -> Result<usize, Violation> {
+    if bytes.get(..units).is_some_and(<[u8]>::is_ascii) {
+        return Ok(units);
     }
+    // A code unit takes three bytes at the most. What lies behind them is not looked at.
+    let most = &bytes[..bytes.len().min(units.saturating_mul(3))];
+    let Some(text) = most.utf8_chunks().next() else { return Err(Violation::PayloadTruncated) };
     let mut left = units;
-    for (at, character) in text.char_indices() {
+    for (at, character) in text.valid().char_indices() {
         if left == 0 {
-            return Some(at);
+            return Ok(at);
         }
-        left = left.checked_sub(character.len_utf16())?;
+        left = left.checked_sub(character.len_utf16()).ok_or(Violation::PayloadTruncated)?;
     }
-    (left == 0).then_some(text.len())
+    match (left, text.invalid()) {
+        (0, _) => Ok(text.valid().len()),
+        (_, []) => Err(Violation::PayloadTruncated),
+        _ => Err(Violation::Utf8),
+    }
 }
 
-fn decode_v3_binary(body: &Bytes, limit: usize, packets: &mut Vec<Packet>) -> Result<(), Violation> {
-    if body.is_empty() {
-        return Err(Violation::EmptyPayload);
+fn read_binary(body: &Bytes) -> Read {
+    // A length of more than ten digits is over any limit; not finding the mark there is an error too.
+    let mark = memchr::memchr(0xff, &body[..body.len().min(12)]).ok_or(Violation::PayloadLength)?;
+    let len = decimal(body.get(1..mark).unwrap_or_default(), 0)?;
+    let entry = mark + 1..mark.saturating_add(1).saturating_add(len);
+    if entry.end > body.len() {
+        return Err(Violation::PayloadTruncated);
     }
-    let mut rest = body.clone();
-    while !rest.is_empty() {
-        // A length of more than ten digits is over any limit; not finding the mark there is an error too.
-        let mark = memchr::memchr(0xff, &rest[..rest.len().min(12)]).ok_or(Violation::PayloadLength)?;
-        let len = decimal(rest.get(1..mark).unwrap_or_default(), 0)?;
-        let entry = mark + 1..mark.saturating_add(1).saturating_add(len);
-        if entry.end > rest.len() {
-            return Err(Violation::PayloadTruncated);
-        }
-        let bytes = rest.slice(entry.clone());
-        let packet = match rest[0] {
-            0 => Packet::decode_text(&utf8(&bytes)?, Revision::V3)?,
-            1 => Packet::decode_binary(&bytes, Revision::V3)?,
-            other => return Err(Violation::UnknownPacketType(other)),
-        };
-        admit(packets, packet, limit)?;
-        rest = rest.slice(entry.end..);
-    }
-    Ok(())
+    let bytes = body.slice(entry.clone());
+    let packet = match body[0] {
+        0 => Packet::decode_text(&utf8(&bytes)?, Revision::V3)?,
+        1 => Packet::decode_binary(&bytes, Revision::V3)?,
+        other => return Err(Violation::UnknownPacketType(other)),
+    };
+    Ok((packet, not_empty(body.slice(entry.end..))))
 }
 
 /// A decimal number of digits from `zero` on: ASCII, or the bare values of the binary form.
@@ -255,7 +291,9 @@ mod tests {
 
     fn encode(format: PayloadFormat, frames: &[Frame], limit: usize) -> (Payload, usize) {
         let mut queue: VecDeque<Frame> = frames.iter().cloned().collect();
-        let payload = format.encode(&mut queue, limit);
+        let (payload, cost) = format.encode(&mut queue, limit);
+        let left: usize = queue.iter().map(Frame::cost).sum();
+        assert_eq!(cost + left, frames.iter().map(Frame::cost).sum());
         (payload, queue.len())
     }
 
@@ -272,7 +310,20 @@ mod tests {
     }
 
     fn decode(format: PayloadFormat, body: &'static [u8], octets: bool) -> (Vec<Packet>, Option<Violation>) {
-        format.decode(&Bytes::from_static(body), octets, 4_096)
+        collect(format.decode(Bytes::from_static(body), octets, 4_096))
+    }
+
+    fn collect(reader: PayloadReader) -> (Vec<Packet>, Option<Violation>) {
+        let mut packets = Vec::new();
+        let mut violation = None;
+        for item in reader {
+            assert_eq!(violation, None, "a violation comes last");
+            match item {
+                Ok(packet) => packets.push(packet),
+                Err(error) => violation = Some(error),
+            }
+        }
+        (packets, violation)
     }
 
     #[test]
@@ -336,6 +387,12 @@ mod tests {
         assert_eq!(decode(V3, b"x:4a", false).1, Some(Violation::PayloadLength));
         assert_eq!(decode(V3, b"24a", false).1, Some(Violation::PayloadLength));
         assert_eq!(decode(V3, b"+2:4a", false).1, Some(Violation::PayloadLength));
+        assert_eq!(decode(V3, b"4:4\xff\xfe!", false).1, Some(Violation::Utf8));
+        assert_eq!(
+            decode(V3, "2:4a\u{e9}".as_bytes(), false),
+            (vec![text("a")], Some(Violation::PayloadLength))
+        );
+        assert_eq!(decode(V3, b"2:4a2:4\xff", false), (vec![text("a")], Some(Violation::Utf8)));
         assert_eq!(decode(V3, b"0:", false).1, Some(Violation::EmptyPacket));
         assert_eq!(decode(V3, "2:4😀".as_bytes(), false).1, Some(Violation::PayloadTruncated));
         assert_eq!(decode(V3, b"\x01\x05\xff\x04\x01\x02", true).1, Some(Violation::PayloadTruncated));
@@ -346,7 +403,7 @@ mod tests {
 
     #[test]
     fn packets_are_counted() {
-        let (packets, violation) = V4.decode(&Bytes::from_static(b"2\x1e2\x1e2"), false, 2);
+        let (packets, violation) = collect(V4.decode(Bytes::from_static(b"2\x1e2\x1e2"), false, 2));
         assert_eq!((packets.len(), violation), (2, Some(Violation::TooManyPackets)));
     }
 }

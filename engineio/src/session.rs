@@ -32,7 +32,10 @@ pub enum Input {
         queued: bool,
     },
     /// A GET's client went away before it had its answer.
-    PollAborted,
+    PollAborted {
+        /// Whether messages were in that answer.
+        lost: bool,
+    },
     /// A POST's client went away before its body was complete.
     PostAborted,
     /// A second GET while one is open, or a second POST.
@@ -179,6 +182,12 @@ impl Session {
         self.parked
     }
 
+    /// Whether the client's next packet decides if it lives: reading must not pause then.
+    #[must_use]
+    pub fn awaits_life(&self) -> bool {
+        matches!(self.heartbeat, Heartbeat::DeadAt(_))
+    }
+
     /// Whether the layer above is still attached.
     #[must_use]
     pub fn is_open(&self) -> bool {
@@ -212,10 +221,12 @@ impl Session {
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {
         match input {
             Input::PollOpened { queued } => self.poll_opened(now, queued, out),
-            Input::PollAborted => {
+            Input::PollAborted { lost } => {
                 self.parked = false;
                 match self.state {
                     State::Polling | State::Probing { .. } => self.end(CloseReason::TransportError, out),
+                    // Messages in order have no gap: what was taken for that answer can't follow later.
+                    State::Direct if lost => self.end(CloseReason::TransportError, out),
                     State::Closing { .. } => self.state = State::Closed,
                     State::Direct | State::Closed => {}
                 }

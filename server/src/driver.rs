@@ -6,15 +6,22 @@ use std::future::Future as _;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use engineio::{Answer, Config, Frame, Input, Layer, Output, Packet, Session};
+use engineio::{
+    Answer, CloseReason, Config, Frame, Input, Layer, Output, Packet, PayloadReader, Session, Violation,
+};
+use tokio::sync::oneshot;
 use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::polling::{Knock, Posted};
 use crate::registry::{Entry, Registered};
 use crate::websocket::{Incoming, WebSocket};
+
+/// Packets that are taken in before what they brought about is written. Without a limit, the answers to a
+/// burst would pile up to the session's budget while the client waits to read them.
+const ROUND: usize = 32;
 
 /// A session, its layer and its transports.
 pub(crate) struct Driver<L> {
@@ -24,28 +31,36 @@ pub(crate) struct Driver<L> {
     pub(crate) config: Arc<Config>,
     /// The WebSocket in use; `None` while the session polls.
     pub(crate) link: Option<WebSocket>,
-    /// The WebSocket that is being probed, and what it is to be sent.
-    pub(crate) probe: Option<(Box<WebSocket>, VecDeque<Frame>)>,
-    /// Frames taken from the mailbox and not yet written.
+    /// The WebSocket that is being probed.
+    pub(crate) probe: Option<Box<WebSocket>>,
+    /// A POST's packets that have not been taken in.
+    pub(crate) inbox: Option<Inbox>,
+    /// Frames taken from the mailbox for a poll, and cut from its answer.
     pub(crate) outbox: VecDeque<Frame>,
     /// The code of the close frame that ends the WebSocket in use.
-    pub(crate) farewell: Option<CloseCode>,
+    pub(crate) close_code: Option<CloseCode>,
     /// The session's outputs; kept for its memory.
     pub(crate) out: Vec<Output>,
+}
+
+/// A POST that is being taken in.
+pub(crate) struct Inbox {
+    packets: PayloadReader,
+    accepted: Option<oneshot::Sender<()>>,
 }
 
 impl<L: Layer> Driver<L> {
     /// Drives the session to its end.
     pub(crate) async fn run(mut self, registered: Registered) {
         {
-            let mut alarm =
-                Alarm { at: Instant::now(), sleep: pin!(tokio::time::sleep(std::time::Duration::ZERO)) };
+            let mut alarm = Alarm { at: Instant::now(), sleep: pin!(tokio::time::sleep(Duration::ZERO)) };
             std::future::poll_fn(|cx| self.poll(cx, &mut alarm)).await;
         }
+        // The goodbye may take a while, and nobody should find the session meanwhile.
         registered.unlist();
-        if let Some(link) = self.link.take() {
-            self.entry.mailbox.take(&mut self.outbox);
-            let close = Box::pin(link.close(std::mem::take(&mut self.outbox), self.farewell));
+        if let Some(mut link) = self.link.take() {
+            self.entry.mailbox.take(link.queue());
+            let close = Box::pin(link.close(self.close_code));
             drop(tokio::time::timeout(self.config.close_timeout, close).await);
         }
     }
@@ -54,11 +69,13 @@ impl<L: Layer> Driver<L> {
     fn poll(&mut self, cx: &mut Context<'_>, alarm: &mut Alarm<'_>) -> Poll<()> {
         loop {
             let now = Instant::from(tokio::time::Instant::now());
+            let before = (self.is_writable(), self.listens());
             let mut busy = false;
-            if self.entry.mailbox.poll_rung(cx, self.is_writable()).is_ready() {
+            if self.entry.mailbox.poll_rung(cx, before.0).is_ready() {
                 self.rung(now);
                 busy = true;
             }
+            busy |= self.take_in(now);
             busy |= self.read(cx, now);
             busy |= self.poll_probe(cx, now);
             busy |= self.expire(cx, now, alarm);
@@ -66,7 +83,8 @@ impl<L: Layer> Driver<L> {
             if self.session.is_over() {
                 return Poll::Ready(());
             }
-            if !busy {
+            // What has been written may let a volatile message through, or the client's next packets.
+            if !busy && before == (self.is_writable(), self.listens()) {
                 return Poll::Pending;
             }
         }
@@ -75,25 +93,34 @@ impl<L: Layer> Driver<L> {
     /// Whether a message that is queued now would go out at once.
     fn is_writable(&self) -> bool {
         match &self.link {
-            Some(link) => self.outbox.is_empty() && link.is_writable(),
+            Some(link) => link.is_drained(),
             None => self.session.is_parked(),
         }
+    }
+
+    /// Whether the client's packets are taken in. They wait while a good part of what earlier ones brought
+    /// about has not been sent, unless one of them may be the pong that keeps the session alive.
+    fn listens(&self) -> bool {
+        self.session.awaits_life() || !self.entry.mailbox.is_crowded()
     }
 
     /// Looks at what others left: requests at the doors, work for the layer, frames, a wish to close.
     fn rung(&mut self, now: Instant) {
         while let Some(knock) = self.next_knock() {
             match knock {
-                Knock::PollAborted => self.handle(now, Input::PollAborted),
+                Knock::PollAborted { lost } => self.handle(now, Input::PollAborted { lost }),
                 Knock::PostAborted => self.handle(now, Input::PostAborted),
                 Knock::Overlap => self.handle(now, Input::Overlap),
                 Knock::Poll => {
                     let queued = !self.outbox.is_empty() || self.entry.mailbox.has_frames();
                     self.handle(now, Input::PollOpened { queued });
                 }
-                Knock::Post(posted) => self.post(now, posted),
+                Knock::Post(Posted { body, binary, accepted }) => {
+                    let packets = self.entry.format.decode(body, binary, self.config.max_packets);
+                    self.inbox = Some(Inbox { packets, accepted: Some(accepted) });
+                }
                 Knock::Probe(websocket) => {
-                    self.probe = Some((websocket, VecDeque::new()));
+                    self.probe = Some(websocket);
                     self.handle(now, Input::ProbeOpened);
                 }
             }
@@ -101,66 +128,102 @@ impl<L: Layer> Driver<L> {
         if self.session.is_open() {
             self.layer.poll(now);
         }
-        if self.session.is_parked() && self.entry.mailbox.has_frames() {
-            self.handle(now, Input::Queued);
-        }
+        self.answer_if_queued(now);
         if let Some(reason) = self.entry.mailbox.take_close() {
             self.handle(now, Input::Close(reason));
         }
     }
 
     fn next_knock(&self) -> Option<Knock> {
-        self.entry.doors.lock().next()
+        self.entry.doors.lock().next(self.inbox.is_none())
     }
 
-    /// Accepts a POST's packets. It is answered before any handler of theirs has ended.
-    fn post(&mut self, now: Instant, posted: Posted) {
-        let format = self.entry.format;
-        let (packets, violation) = format.decode(&posted.body, posted.binary, self.config.max_packets);
-        for packet in packets {
-            self.handle(now, Input::Packet(Ok(packet)));
+    fn answer_if_queued(&mut self, now: Instant) {
+        if self.session.is_parked() && self.entry.mailbox.has_frames() {
+            self.handle(now, Input::Queued);
         }
-        if let Some(violation) = violation {
-            tracing::debug!(%violation, "malformed payload");
-            self.handle(now, Input::Packet(Err(violation)));
-        }
-        // The client may be gone, and then nobody is there to be told.
-        let _ = posted.accepted.send(());
     }
 
-    /// Reads the WebSocket in use until it has nothing more. Says whether anything came.
+    /// Takes in packets of a POST. Says whether there were any.
+    fn take_in(&mut self, now: Instant) -> bool {
+        let mut taken = 0;
+        while taken < ROUND
+            && self.session.is_open()
+            && self.listens()
+            && let Some(inbox) = &mut self.inbox
+        {
+            match inbox.packets.next() {
+                Some(packet) => self.packet(now, packet),
+                None => {
+                    self.end_inbox();
+                    // Another POST may be at the door.
+                    self.entry.mailbox.wake();
+                }
+            }
+            taken += 1;
+        }
+        if !self.session.is_open() {
+            self.end_inbox();
+        }
+        // It is answered before any handler of its packets has ended; what has to wait is accepted too.
+        if let Some(accepted) = self.inbox.as_mut().and_then(|inbox| inbox.accepted.take()) {
+            // The client may be gone, and then nobody is there to be told.
+            let _ = accepted.send(());
+        }
+        taken > 0
+    }
+
+    fn end_inbox(&mut self) {
+        if let Some(accepted) = self.inbox.take().and_then(|inbox| inbox.accepted) {
+            let _ = accepted.send(());
+        }
+    }
+
+    /// Takes in a packet of the transport in use.
+    fn packet(&mut self, now: Instant, packet: Result<Packet, Violation>) {
+        if let Err(violation) = packet {
+            tracing::debug!(%violation, "malformed packet");
+        }
+        if !matches!(packet, Ok(Packet::Message(_))) {
+            // It may be the end. What earlier packets brought about is sent before it.
+            self.answer_if_queued(now);
+        }
+        self.handle(now, Input::Packet(packet));
+    }
+
+    /// Reads from the WebSocket in use. Says whether anything came.
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let mut any = false;
-        while self.session.is_open()
+        let mut read = 0;
+        while read < ROUND
+            && self.session.is_open()
+            && self.listens()
             && let Some(link) = &mut self.link
             && let Poll::Ready(incoming) = link.poll_packet(cx)
         {
-            any = true;
+            read += 1;
             match incoming {
-                Incoming::Packet(packet) => {
-                    if let Err(violation) = packet {
-                        tracing::debug!(%violation, "malformed packet");
-                    }
-                    self.handle(now, Input::Packet(packet));
-                }
+                Incoming::Packet(packet) => self.packet(now, packet),
                 Incoming::Ended(ending) => {
-                    self.farewell = ending.code;
-                    self.outbox.clear();
+                    link.discard();
+                    self.close_code = ending.code;
                     self.handle(now, Input::TransportClosed(ending.reason));
                 }
             }
         }
-        any
+        read > 0
     }
 
     /// Writes to and reads from the probing WebSocket. Says whether anything came.
     fn poll_probe(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut any = false;
-        while let Some((probe, frames)) = &mut self.probe {
-            let failed = matches!(probe.poll_write(cx, frames, &mut 0), Poll::Ready(Err(_)));
+        while let Some(probe) = &mut self.probe {
+            let failed = matches!(probe.poll_write(cx), Poll::Ready(Err(_)));
             match probe.poll_packet(cx) {
                 Poll::Ready(Incoming::Packet(packet)) => self.handle(now, Input::ProbePacket(packet)),
-                Poll::Ready(Incoming::Ended(ending)) => self.end_probe(now, ending.code),
+                Poll::Ready(Incoming::Ended(ending)) => {
+                    probe.discard();
+                    self.end_probe(now, ending.code);
+                }
                 Poll::Pending if failed => self.end_probe(now, None),
                 Poll::Pending => break,
             }
@@ -175,9 +238,9 @@ impl<L: Layer> Driver<L> {
     }
 
     fn drop_probe(&mut self, code: Option<CloseCode>) {
-        if let Some((probe, frames)) = self.probe.take() {
+        if let Some(probe) = self.probe.take() {
             self.entry.doors.lock().free_probe();
-            tokio::spawn(tokio::time::timeout(self.config.close_timeout, probe.close(frames, code)));
+            tokio::spawn(tokio::time::timeout(self.config.close_timeout, probe.close(code)));
         }
     }
 
@@ -207,18 +270,18 @@ impl<L: Layer> Driver<L> {
         if !self.session.is_open() {
             return;
         }
-        if self.outbox.is_empty() {
-            self.entry.mailbox.take(&mut self.outbox);
+        if link.is_drained() {
+            self.entry.mailbox.take(link.queue());
         }
-        let mut freed = 0;
-        let written = link.poll_write(cx, &mut self.outbox, &mut freed);
-        if freed > 0 {
-            self.entry.mailbox.written(freed);
+        let written = link.poll_write(cx);
+        match link.take_freed() {
+            0 => {}
+            freed => self.entry.mailbox.written(freed),
         }
         if let Poll::Ready(Err(error)) = written {
             tracing::debug!(%error, "the WebSocket can't be written to");
-            self.outbox.clear();
-            self.handle(now, Input::TransportClosed(engineio::CloseReason::TransportError));
+            link.discard();
+            self.handle(now, Input::TransportClosed(CloseReason::TransportError));
         }
     }
 
@@ -236,21 +299,12 @@ impl<L: Layer> Driver<L> {
             Output::Answer(answer) => self.answer(answer),
             Output::Send(packet) => self.entry.mailbox.push_control(Frame::from(&packet)),
             Output::SendProbe(packet) => {
-                if let Some((_, frames)) = &mut self.probe {
-                    frames.push_back(Frame::from(&packet));
+                if let Some(probe) = &mut self.probe {
+                    probe.queue().push_back(Frame::from(&packet));
                 }
             }
             Output::Deliver(message) => self.layer.message(message, now),
-            Output::Upgrade => {
-                if let Some((probe, mut frames)) = self.probe.take() {
-                    // What the probe has not written yet is counted from here on like everything else.
-                    self.entry.mailbox.charge(frames.iter().map(Frame::cost).sum());
-                    frames.append(&mut self.outbox);
-                    self.outbox = frames;
-                    self.link = Some(*probe);
-                    self.entry.upgraded();
-                }
-            }
+            Output::Upgrade => self.upgrade(now),
             Output::DropProbe => self.drop_probe(None),
             Output::Closed(reason) => {
                 self.entry.mailbox.shut();
@@ -259,24 +313,35 @@ impl<L: Layer> Driver<L> {
         }
     }
 
+    fn upgrade(&mut self, now: Instant) {
+        let Some(mut link) = self.probe.take() else { return };
+        // An honest client has read `3probe`, which is all that was sent here.
+        let honest = link.is_drained();
+        link.take_freed();
+        link.queue().append(&mut self.outbox);
+        self.link = Some(*link);
+        self.entry.upgraded();
+        if !honest {
+            self.handle(now, Input::TransportClosed(CloseReason::TransportError));
+        }
+    }
+
     fn answer(&mut self, answer: Answer) {
         let format = self.entry.format;
         let packets: &[Packet] = match answer {
             Answer::Queued => {
                 self.entry.mailbox.take(&mut self.outbox);
-                let before: usize = self.outbox.iter().map(Frame::cost).sum();
-                let payload = format.encode(&mut self.outbox, self.config.max_payload);
-                let after: usize = self.outbox.iter().map(Frame::cost).sum();
-                self.entry.mailbox.written(before - after);
-                return self.entry.doors.lock().answer(payload);
+                let (payload, cost) = format.encode(&mut self.outbox, self.config.max_payload);
+                self.entry.mailbox.written(cost);
+                return self.entry.doors.lock().answer(payload, true);
             }
             Answer::Noop => &[Packet::Noop],
             Answer::Close => &[Packet::Close],
             Answer::NoopClose => &[Packet::Noop, Packet::Close],
         };
         let mut frames = packets.iter().map(Frame::from).collect();
-        let payload = format.encode(&mut frames, usize::MAX);
-        self.entry.doors.lock().answer(payload);
+        let (payload, _) = format.encode(&mut frames, usize::MAX);
+        self.entry.doors.lock().answer(payload, false);
     }
 }
 

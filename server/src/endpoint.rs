@@ -1,6 +1,7 @@
 //! One path at which Engine.IO is spoken: its settings, its sessions, and what runs on them. It answers each
 //! request with what the protocol says, or hands it to the session that it names.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -19,7 +20,6 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::upgrade::OnUpgrade;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::driver::Driver;
 use crate::http_rules::is_websocket;
@@ -106,15 +106,23 @@ impl<A: Application> Endpoint<A> {
         let mut response = match self.clone().answer(&mut parts, body, peer).await {
             Ok(response) => response,
             Err(refusal) => {
+                let query =
+                    |name| Query::new(parts.uri.query().unwrap_or_default()).get(name).map(Cow::into_owned);
                 tracing::info!(
                     code = refusal.code(),
                     reason = refusal.message(),
                     method = %parts.method,
-                    query = ?shorten(parts.uri.query().unwrap_or_default()),
-                    address = ?peer.address,
+                    transport = query("transport"),
+                    revision = query("EIO"),
+                    address = peer.address.map(tracing::field::display),
                     "request refused"
                 );
-                refuse(refusal)
+                let mut response = refuse(refusal);
+                if parts.headers.contains_key(UPGRADE) {
+                    // "The server supports version 13": RFC 6455, section 4.4.
+                    response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+                }
+                response
             }
         };
         if let Some(cors) = &self.http.cors {
@@ -159,7 +167,7 @@ impl<A: Application> Endpoint<A> {
             Route::Open { transport: Transport::WebSocket, format } => {
                 Ok(self.open_websocket(parts, peer, format))
             }
-            Route::Poll => poll(named?).await,
+            Route::Poll => park(named?).await,
             Route::Post => self.post(parts, body, named?).await,
             Route::Probe => Ok(self.open_probe(parts, named?)),
             Route::MethodNotAllowed => Ok(not_allowed()),
@@ -171,7 +179,7 @@ impl<A: Application> Endpoint<A> {
         let (sid, driver) = self.open(handshake(parts, peer), format, None);
         tokio::spawn(driver);
         let open = Frame::from(&open_packet(&self.config, &sid, Transport::Polling));
-        let mut response = payload(format.encode(&mut [open].into(), usize::MAX), Body::from);
+        let mut response = payload(format.encode(&mut [open].into(), usize::MAX).0, Body::from);
         if let Some(cookie) = &self.http.cookie {
             response.headers_mut().append(SET_COOKIE, cookie.header(&sid));
         }
@@ -203,7 +211,7 @@ impl<A: Application> Endpoint<A> {
             match probe {
                 Ok(probe) => probe.opened(websocket),
                 Err(_) => {
-                    let close = websocket.close([].into(), None);
+                    let close = websocket.close(None);
                     drop(tokio::time::timeout(self.config.close_timeout, close).await);
                 }
             }
@@ -234,6 +242,10 @@ impl<A: Application> Endpoint<A> {
         let sid = Sid::generate();
         let entry = Arc::new(Entry::new(sid, format, transport, self.config.send_budget));
         let registered = self.registry.register(entry.clone());
+        if self.draining.load(Ordering::Acquire) {
+            // The drain may have looked at the registry just before.
+            entry.mailbox.close(CloseReason::ServerShuttingDown);
+        }
         if link.is_some() {
             // It comes first, before anything that the layer queues when it opens.
             entry.mailbox.push_control(Frame::from(&open_packet(&self.config, &sid, transport)));
@@ -253,7 +265,8 @@ impl<A: Application> Endpoint<A> {
             link,
             probe: None,
             outbox: [].into(),
-            farewell: None::<CloseCode>,
+            close_code: None,
+            inbox: None,
             out: Vec::new(),
         };
         (sid, driver.run(registered))
@@ -299,7 +312,7 @@ impl<A: Application> Endpoint<A> {
 }
 
 /// Parks a GET until its session has something for it.
-async fn poll(entry: Arc<Entry>) -> Result<Response<Body>, Refusal> {
+async fn park(entry: Arc<Entry>) -> Result<Response<Body>, Refusal> {
     let (get, answer) = match entry.open_get() {
         Ok(open) => open,
         Err(Shut::Taken) => return Ok(status(StatusCode::BAD_REQUEST)),
@@ -428,10 +441,4 @@ fn not_allowed() -> Response<Body> {
 pub(crate) fn closing(mut response: Response<Body>) -> Response<Body> {
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
-}
-
-/// A query for the log: without the session's id, which is a secret, and of a bounded length.
-fn shorten(query: &str) -> String {
-    let kept = query.split('&').filter(|parameter| !parameter.starts_with("sid="));
-    kept.collect::<Vec<_>>().join("&").chars().take(200).collect()
 }

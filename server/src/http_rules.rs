@@ -5,7 +5,10 @@
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
+
+/// The most bytes of a request's head.
+const MAX_HEAD: usize = 16 * 1024;
 
 /// Refuses a request that breaks one of these rules.
 pub(crate) fn check(request: &Parts) -> Result<(), StatusCode> {
@@ -13,6 +16,19 @@ pub(crate) fn check(request: &Parts) -> Result<(), StatusCode> {
     // field and to any request message that contains more than one" (RFC 9112, section 3.2).
     let hosts = request.headers.get_all(HOST).iter().count();
     if hosts > 1 || (hosts == 0 && request.version == Version::HTTP_11) {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    // A head is kept for as long as its session, so it is bounded here and not only by what hyper buffers.
+    let head = request.uri.to_string().len() + request.headers.iter().map(field_len).sum::<usize>();
+    if head > MAX_HEAD {
+        return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    }
+    // hyper takes any coding that ends with `chunked`, and hands on what it can't decode. "A server that
+    // receives a request message with a transfer coding it does not understand" refuses it (RFC 9112, 6.1).
+    let mut encodings = request.headers.get_all(TRANSFER_ENCODING).iter();
+    if let Some(encoding) = encodings.next()
+        && (encodings.next().is_some() || !encoding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+    {
         return Err(StatusCode::BAD_REQUEST);
     }
     // We are no proxy (RFC 9110, section 9.3.6).
@@ -26,6 +42,11 @@ pub(crate) fn check(request: &Parts) -> Result<(), StatusCode> {
     Ok(())
 }
 
+fn field_len((name, value): (&HeaderName, &HeaderValue)) -> usize {
+    // A colon, a space, and the line's end.
+    name.as_str().len() + value.len() + 4
+}
+
 fn has_body(headers: &HeaderMap) -> bool {
     headers.contains_key(TRANSFER_ENCODING) || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0")
 }
@@ -36,7 +57,7 @@ pub(crate) fn is_websocket(headers: &HeaderMap) -> bool {
     has_token(headers, &UPGRADE, "websocket") && has_token(headers, &http::header::CONNECTION, "upgrade")
 }
 
-fn has_token(headers: &HeaderMap, name: &http::HeaderName, token: &str) -> bool {
+fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     headers
         .get_all(name)
         .iter()

@@ -34,8 +34,8 @@ enum GetDoor {
     Free,
     /// A GET waits for its answer.
     Waiting(oneshot::Sender<Payload>),
-    /// The answer is on its way to the client.
-    Answering,
+    /// The answer is on its way to the client, with messages or without.
+    Answering { messages: bool },
 }
 
 #[derive(Debug, Default)]
@@ -60,7 +60,8 @@ enum ProbeDoor {
 #[derive(Debug, Default)]
 struct News {
     poll: bool,
-    poll_aborted: bool,
+    /// Whether messages were lost with it.
+    poll_aborted: Option<bool>,
     post_aborted: bool,
     overlap: bool,
 }
@@ -78,7 +79,7 @@ pub(crate) struct Posted {
 /// What came through the doors since the driver last looked, in the order in which it counts.
 #[derive(Debug)]
 pub(crate) enum Knock {
-    PollAborted,
+    PollAborted { lost: bool },
     PostAborted,
     Overlap,
     Poll,
@@ -97,11 +98,15 @@ pub(crate) enum Shut {
 
 /// # For the driver
 impl Doors {
-    /// The next thing that happened.
-    pub(crate) fn next(&mut self) -> Option<Knock> {
+    /// The next thing that happened. A POST stays at its door unless `posts` are wanted.
+    ///
+    /// An end comes before what is new, since what is new may have come from a client that has given up.
+    pub(crate) fn next(&mut self, posts: bool) -> Option<Knock> {
         let news = &mut self.news;
+        if let Some(lost) = news.poll_aborted.take() {
+            return Some(Knock::PollAborted { lost });
+        }
         for (flag, knock) in [
-            (&mut news.poll_aborted, Knock::PollAborted),
             (&mut news.overlap, Knock::Overlap),
             (&mut news.post_aborted, Knock::PostAborted),
             (&mut news.poll, Knock::Poll),
@@ -111,14 +116,11 @@ impl Doors {
             }
         }
         match std::mem::take(&mut self.post) {
-            PostDoor::Ready(posted) => return Some(Knock::Post(posted)),
+            PostDoor::Ready(posted) if posts => return Some(Knock::Post(posted)),
             unready => self.post = unready,
         }
-        match std::mem::take(&mut self.probe) {
-            ProbeDoor::Ready(websocket) => {
-                self.probe = ProbeDoor::Taken;
-                Some(Knock::Probe(websocket))
-            }
+        match std::mem::replace(&mut self.probe, ProbeDoor::Taken) {
+            ProbeDoor::Ready(websocket) => Some(Knock::Probe(websocket)),
             unready => {
                 self.probe = unready;
                 None
@@ -126,9 +128,9 @@ impl Doors {
         }
     }
 
-    /// Answers the parked GET.
-    pub(crate) fn answer(&mut self, payload: Payload) {
-        match std::mem::replace(&mut self.get, GetDoor::Answering) {
+    /// Answers the parked GET, with messages or without.
+    pub(crate) fn answer(&mut self, payload: Payload, messages: bool) {
+        match std::mem::replace(&mut self.get, GetDoor::Answering { messages }) {
             // If the client went away in this moment, its guard tells.
             GetDoor::Waiting(waiting) => drop(waiting.send(payload)),
             other => self.get = other,
@@ -220,8 +222,8 @@ impl Drop for OpenGet {
     fn drop(&mut self) {
         if let Some(entry) = self.entry.take() {
             let mut doors = entry.doors.lock();
-            doors.get = GetDoor::Free;
-            doors.news.poll_aborted = true;
+            let door = std::mem::take(&mut doors.get);
+            doors.news.poll_aborted = Some(matches!(door, GetDoor::Answering { messages: true }));
             drop(doors);
             entry.mailbox.wake();
         }
@@ -297,23 +299,27 @@ impl Drop for OpenProbe {
     }
 }
 
-/// The body of an HTTP response: whole, and for a poll with the guard that sees it written.
+/// The body of an HTTP response. A poll's carries the guard that sees it taken.
 #[derive(Debug, Default)]
 pub struct Body {
-    bytes: Option<Bytes>,
+    rest: Bytes,
     poll: Option<OpenGet>,
 }
+
+/// The most that is handed to the connection at once. What a poll's client did not take of a large answer is
+/// then known not to have been sent.
+const CHUNK: usize = 64 * 1024;
 
 impl Body {
     /// The answer to a poll.
     pub(crate) fn poll(bytes: Bytes, poll: OpenGet) -> Body {
-        Body { bytes: Some(bytes), poll: Some(poll) }
+        Body { rest: bytes, poll: Some(poll) }
     }
 }
 
 impl<T: Into<Bytes>> From<T> for Body {
     fn from(bytes: T) -> Body {
-        Body { bytes: Some(bytes.into()).filter(|bytes| !bytes.is_empty()), poll: None }
+        Body { rest: bytes.into(), poll: None }
     }
 }
 
@@ -325,17 +331,21 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if let Some(mut poll) = self.poll.take() {
+        let len = self.rest.len().min(CHUNK);
+        let chunk = self.rest.split_to(len);
+        if self.rest.is_empty()
+            && let Some(mut poll) = self.poll.take()
+        {
             poll.written();
         }
-        Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+        Poll::Ready(Some(chunk).filter(|chunk| !chunk.is_empty()).map(|chunk| Ok(Frame::data(chunk))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.bytes.is_none()
+        self.rest.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.bytes.as_ref().map_or(0, Bytes::len) as u64)
+        SizeHint::with_exact(self.rest.len() as u64)
     }
 }

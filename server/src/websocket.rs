@@ -39,13 +39,22 @@ thread_local! {
     static COPIED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
+/// The capacity that an empty queue may keep, in frames.
+const KEPT_CAPACITY: usize = 64;
+
 /// A WebSocket that carries one session.
 #[derive(Debug)]
 pub(crate) struct WebSocket {
     stream: WebSocketStream<Gate>,
     revision: Revision,
-    /// How much of the frame at the head of the queue has been written.
+    /// Frames to be written.
+    queue: VecDeque<Frame>,
+    /// How much of the queue's first frame has been written.
     written: usize,
+    /// The cost of the frames that went out since it was last asked for.
+    freed: usize,
+    /// Nothing that is queued can be sent any more.
+    discarded: bool,
 }
 
 /// How a WebSocket ended.
@@ -93,9 +102,30 @@ impl WebSocket {
             .max_write_buffer_size(PONG_BUFFER)
             .max_message_size(Some(limit))
             .max_frame_size(Some(limit));
-        let gate = Gate { io, shut: false };
+        let gate = Gate { io, shut: false, refused: false };
         let stream = WebSocketStream::from_partially_read(gate, read, Role::Server, Some(config)).await;
-        WebSocket { stream, revision, written: 0 }
+        WebSocket { stream, revision, queue: VecDeque::new(), written: 0, freed: 0, discarded: false }
+    }
+
+    /// The frames to be written, in order.
+    pub(crate) fn queue(&mut self) -> &mut VecDeque<Frame> {
+        &mut self.queue
+    }
+
+    /// Whether all that was queued has been written.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// The cost of the frames that went out since the last call.
+    pub(crate) fn take_freed(&mut self) -> usize {
+        std::mem::take(&mut self.freed)
+    }
+
+    /// Gives up what is queued: the peer has ended the connection, or broken it.
+    pub(crate) fn discard(&mut self) {
+        self.discarded = true;
+        self.queue.clear();
     }
 
     /// The next packet.
@@ -120,50 +150,52 @@ impl WebSocket {
         }
     }
 
-    /// Whether the next frame could be written at once, as far as is known.
-    pub(crate) fn is_writable(&self) -> bool {
-        self.written == 0
-    }
-
-    /// Writes frames from the front of `frames` until none is left. The cost of those that are through is
-    /// added to `freed`.
-    pub(crate) fn poll_write(
-        &mut self,
-        cx: &mut Context<'_>,
-        frames: &mut VecDeque<Frame>,
-        freed: &mut usize,
-    ) -> Poll<io::Result<()>> {
-        while !frames.is_empty() {
+    /// Writes what is queued. Ready when all of it is through.
+    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.queue.is_empty() {
             if self.written == 0 {
                 ready!(Pin::new(&mut self.stream).poll_flush(cx)).map_err(into_io)?;
             }
             let gate = self.stream.get_mut();
-            let written = match write_some(gate, cx, frames, self.revision, self.written) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(written)) => written,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => return Poll::Pending,
-            };
+            let written = ready!(write_some(gate, cx, &self.queue, self.revision, self.written))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
             self.written += written;
-            while let Some(frame) = frames.front() {
+            while let Some(frame) = self.queue.front() {
                 let len = frame.websocket(self.revision).len();
                 if self.written < len {
                     break;
                 }
                 self.written -= len;
-                *freed += frame.cost();
-                frames.pop_front();
+                self.freed += frame.cost();
+                self.queue.pop_front();
             }
             gate.shut = self.written > 0;
+        }
+        if self.queue.capacity() > KEPT_CAPACITY {
+            self.queue = VecDeque::new();
+        }
+        if self.stream.get_ref().refused {
+            // A pong that came up behind our frame: nothing else would send it before the next packet.
+            ready!(Pin::new(&mut self.stream).poll_flush(cx)).map_err(into_io)?;
+            self.stream.get_mut().refused = false;
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Sends what is left, says goodbye with `code` (none is allowed: RFC 6455, section 5.5.1), and waits for
+    /// Sends what is queued, says goodbye with `code` (none is allowed: RFC 6455, section 5.5.1), and waits for
     /// the peer to do the same. Without an end of its own: put a limit on it.
-    pub(crate) async fn close(mut self, mut frames: VecDeque<Frame>, code: Option<CloseCode>) {
+    pub(crate) async fn close(mut self, code: Option<CloseCode>) {
+        if self.discarded {
+            self.queue.clear();
+            if self.written > 0 {
+                // Whatever follows half a frame would be read as the rest of it.
+                return;
+            }
+        }
         let farewell = code.map(|code| CloseFrame { code, reason: "".into() });
-        if std::future::poll_fn(|cx| self.poll_write(cx, &mut frames, &mut 0)).await.is_err() {
+        if std::future::poll_fn(|cx| self.poll_write(cx)).await.is_err() {
             return;
         }
         // It fails where the peer said goodbye first; the reply to that is then what is flushed.
@@ -214,6 +246,8 @@ fn write_some(
 struct Gate {
     io: Io,
     shut: bool,
+    /// A write of tungstenite's was put off.
+    refused: bool,
 }
 
 impl AsyncRead for Gate {
@@ -229,7 +263,8 @@ impl AsyncRead for Gate {
 impl AsyncWrite for Gate {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if self.shut {
-            // No waker is kept: our own write is pending, and the driver flushes after it.
+            // No waker is kept: our own write is pending, and we flush after it.
+            self.refused = true;
             return Poll::Pending;
         }
         Pin::new(&mut self.io).poll_write(cx, bytes)

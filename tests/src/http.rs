@@ -4,11 +4,15 @@ use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::task::JoinHandle;
 
 /// A connection on which requests are written as they are.
 #[derive(Debug)]
 pub struct Connection {
-    pub(crate) stream: TcpStream,
+    read: OwnedReadHalf,
+    /// `None` while a task writes.
+    write: Option<OwnedWriteHalf>,
     /// What was read beyond the last response.
     pub(crate) rest: Vec<u8>,
 }
@@ -50,12 +54,27 @@ impl Connection {
     /// Connects.
     pub async fn open(address: SocketAddr) -> Connection {
         let stream = TcpStream::connect(address).await.expect("a connection");
-        Connection { stream, rest: Vec::new() }
+        let (read, write) = stream.into_split();
+        Connection { read, write: Some(write), rest: Vec::new() }
     }
 
     /// Writes bytes.
     pub async fn write(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream.write_all(bytes.as_ref()).await.expect("to write");
+        self.writer().write_all(bytes.as_ref()).await.expect("to write");
+    }
+
+    fn writer(&mut self) -> &mut OwnedWriteHalf {
+        self.write.as_mut().expect("no other task writes")
+    }
+
+    /// Writes bytes in a task of its own, so that reading can go on. The connection can't be written to
+    /// otherwise from then on, and its writing end is open for as long as the handle is kept.
+    pub(crate) fn write_in_background(&mut self, bytes: Vec<u8>) -> JoinHandle<OwnedWriteHalf> {
+        let mut write = self.write.take().expect("no other task writes");
+        tokio::spawn(async move {
+            write.write_all(&bytes).await.expect("to write");
+            write
+        })
     }
 
     /// Writes a request without waiting for its answer.
@@ -71,7 +90,7 @@ impl Connection {
         let mut bytes = head.into_bytes();
         bytes.extend_from_slice(body);
         // A server may refuse by the head and close before it has read the body.
-        drop(self.stream.write_all(&bytes).await);
+        drop(self.writer().write_all(&bytes).await);
     }
 
     /// Writes a request and reads its answer.
@@ -120,6 +139,6 @@ impl Connection {
 
     /// Reads more; false at the end.
     pub(crate) async fn fill(&mut self) -> bool {
-        matches!(self.stream.read_buf(&mut self.rest).await, Ok(1..))
+        matches!(self.read.read_buf(&mut self.rest).await, Ok(1..))
     }
 }

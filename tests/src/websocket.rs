@@ -2,6 +2,9 @@
 
 use std::net::SocketAddr;
 
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::task::JoinHandle;
+
 use crate::{Connection, Response};
 
 /// A key for the handshake; any will do.
@@ -105,6 +108,11 @@ impl WebSocket {
         self.connection.write(bytes).await;
     }
 
+    /// Sends bytes in a task of its own, so that reading can go on. Nothing else can be sent from then on.
+    pub fn raw_in_background(&mut self, bytes: Vec<u8>) -> JoinHandle<OwnedWriteHalf> {
+        self.connection.write_in_background(bytes)
+    }
+
     /// The next frame.
     pub async fn next(&mut self) -> Received {
         let Some(header) = self.take(2).await else { return Received::End };
@@ -127,12 +135,27 @@ impl WebSocket {
         }
     }
 
+    /// Waits until the beginning of a frame has arrived, and reads no further.
+    pub async fn begun(&mut self) {
+        if self.connection.rest.is_empty() {
+            assert!(self.connection.fill().await, "the connection ended");
+        }
+    }
+
     /// The next frame, which must be text.
     pub async fn next_text(&mut self) -> String {
         match self.next().await {
             Received::Text(text) => text,
             other => panic!("expected text, got {other:?}"),
         }
+    }
+
+    /// Whatever bytes come next; `None` at the end.
+    pub async fn next_bytes(&mut self) -> Option<Vec<u8>> {
+        if self.connection.rest.is_empty() && !self.connection.fill().await {
+            return None;
+        }
+        Some(std::mem::take(&mut self.connection.rest))
     }
 
     /// The next frame must be a close frame with this code, or without one, and the connection must end.

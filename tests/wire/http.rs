@@ -53,3 +53,38 @@ async fn a_length_beside_a_transfer_encoding_is_refused_in_either_order() {
     );
     assert_eq!(server.get(&target).await.text(), "4a", "only the last was taken");
 }
+
+#[tokio::test]
+async fn a_transfer_encoding_is_chunked_once() {
+    let server = echo().await;
+    let target = server.open_polling("/engine.io/", 4).await;
+    for encoding in ["gzip", "gzip, chunked", "chunked, chunked", "chunked, identity", "xchunked"] {
+        let head = format!("POST {target} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: {encoding}\r\n\r\n");
+        assert_eq!(status(&server, &format!("{head}2\r\n4a\r\n0\r\n\r\n")).await, 400, "{encoding}");
+    }
+    let twice = "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n";
+    let head = format!("POST {target} HTTP/1.1\r\nHost: a\r\n{twice}\r\n");
+    assert_eq!(status(&server, &format!("{head}2\r\n4a\r\n0\r\n\r\n")).await, 400);
+}
+
+#[tokio::test]
+async fn a_head_is_bounded_in_bytes_and_fields() {
+    let server = echo().await;
+    let head = format!("GET {POLLING} HTTP/1.1\r\nHost: a\r\n");
+    assert_eq!(status(&server, &format!("{head}X: {}\r\n\r\n", "a".repeat(10_000))).await, 200);
+    assert_eq!(status(&server, &format!("{head}X: {}\r\n\r\n", "a".repeat(20_000))).await, 431);
+    assert_eq!(status(&server, &format!("{head}{}\r\n", "X: a\r\n".repeat(101))).await, 431);
+    assert_eq!(
+        status(&server, &format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(20_000))).await,
+        431
+    );
+}
+
+#[tokio::test]
+async fn another_protocol_in_upgrade_is_told_which_websocket_version_is_spoken() {
+    let server = echo().await;
+    let mut connection = server.connect().await;
+    let headers = [("Connection", "Upgrade"), ("Upgrade", "h2c")];
+    let response = connection.request("GET", WEBSOCKET, &headers, b"").await;
+    assert_eq!((response.status, response.header("sec-websocket-version")), (400, Some("13")));
+}

@@ -1,5 +1,7 @@
 //! WebSocket alone: packets as frames, and what ends a connection.
 
+use std::time::Duration;
+
 use engineio::Config;
 use socketio_tests::{Received, TestServer, WebSocket};
 
@@ -9,6 +11,12 @@ async fn open(server: &TestServer) -> WebSocket {
     let mut websocket = server.websocket(WEBSOCKET).await;
     assert!(websocket.next_text().await.starts_with('0'));
     websocket
+}
+
+/// Settings under which no heartbeat helps a session along.
+fn patient(max_payload: usize) -> Config {
+    let hour = Duration::from_secs(3_600);
+    Config { max_payload, ping_interval: hour, ..Config::default() }
 }
 
 #[tokio::test]
@@ -155,16 +163,74 @@ async fn a_close_frame_is_answered_with_one() {
 }
 
 #[tokio::test]
-async fn pongs_go_out_between_large_messages() {
+async fn a_pong_follows_the_message_that_was_half_written_when_its_ping_came() {
+    let server = TestServer::echo(patient(32_000_000)).await;
+    let mut websocket = open(&server).await;
+    // More than the socket's buffers hold, so that the echo is stuck until the client reads.
+    let large = format!("4{}", "x".repeat(30_000_000));
+    websocket.text(&large).await;
+    websocket.begun().await;
+    websocket.raw(WebSocket::frame(0x89, b"p")).await;
+    assert!(matches!(websocket.next().await, Received::Text(text) if text == large));
+    assert_eq!(websocket.next().await, Received::Pong(b"p".to_vec()));
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_in_the_middle_of_a_message_harms_nobody() {
+    let server = TestServer::echo(patient(32_000_000)).await;
+    let large = format!("4{}", "x".repeat(30_000_000));
+    for end in [
+        WebSocket::frame(0x88, &1000u16.to_be_bytes()),
+        // Breaks RFC 6455, which would get a close frame if there were room for one.
+        WebSocket::frame(0xc1, b"4a"),
+        Vec::new(),
+    ] {
+        let mut websocket = open(&server).await;
+        websocket.text(&large).await;
+        websocket.begun().await;
+        for _ in 0..3 {
+            websocket.text("4hi").await;
+        }
+        websocket.raw(&end).await;
+        if end.is_empty() {
+            drop(websocket);
+            continue;
+        }
+        // The rest of the message may come or not; nothing else may.
+        while let Some(chunk) = websocket.next_bytes().await {
+            assert!(!chunk.windows(3).any(|window| window == b"4hi"), "a message behind the end");
+        }
+    }
+    let mut bystander = open(&server).await;
+    bystander.text("4here").await;
+    assert_eq!(bystander.next_text().await, "4here");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_is_sent_behind_a_close_frame() {
     let server = echo().await;
     let mut websocket = open(&server).await;
-    let large = format!("4{}", "x".repeat(900_000));
-    for _ in 0..3 {
-        websocket.text(&large).await;
-        websocket.raw(WebSocket::frame(0x89, b"p")).await;
-        let mut got = [websocket.next().await, websocket.next().await];
-        got.sort_by_key(|received| matches!(received, Received::Pong(_)));
-        assert!(matches!(&got[0], Received::Text(text) if *text == large));
-        assert_eq!(got[1], Received::Pong(b"p".to_vec()));
+    let frames = [WebSocket::frame(0x81, b"4a"), WebSocket::frame(0x88, &1000u16.to_be_bytes())];
+    websocket.raw(frames.concat()).await;
+    let mut received = websocket.next().await;
+    if received == Received::Text("4a".into()) {
+        received = websocket.next().await;
     }
+    assert_eq!(received, Received::Close(Some(1000)));
+    assert_eq!(websocket.next().await, Received::End);
+}
+
+#[tokio::test]
+async fn a_burst_that_brings_more_than_the_send_budget_holds_is_answered_in_full() {
+    let server = TestServer::echo(patient(1_000_000)).await;
+    let mut websocket = open(&server).await;
+    let count = 100_000;
+    let burst: Vec<u8> =
+        (0..count).flat_map(|n| WebSocket::frame(0x81, format!("4{n}").as_bytes())).collect();
+    let written = websocket.raw_in_background(burst);
+    for n in 0..count {
+        assert_eq!(websocket.next_text().await, format!("4{n}"));
+    }
+    written.await.expect("all was written");
 }

@@ -107,7 +107,7 @@ fn an_overlapping_request_closes_and_the_parked_poll_gets_a_close() {
 fn an_aborted_request_closes() {
     let mut rig = Rig::polling();
     rig.poll();
-    assert_eq!(rig.put(Input::PollAborted), [Output::Closed(CloseReason::TransportError)]);
+    assert_eq!(rig.put(Input::PollAborted { lost: false }), [Output::Closed(CloseReason::TransportError)]);
     let mut rig = Rig::polling();
     rig.poll();
     assert_eq!(rig.put(Input::PostAborted), [CLOSE, Output::Closed(CloseReason::TransportError)]);
@@ -243,6 +243,16 @@ fn a_poll_that_is_parked_when_5_arrives_gets_a_noop() {
     assert_eq!(rig.poll(), PARKED);
     assert_eq!(rig.probe(Packet::Upgrade), [NOOP, Output::Upgrade]);
     assert_eq!(rig.poll(), [NOOP], "and so does one that raced it");
+}
+
+#[test]
+fn a_poll_that_is_aborted_after_5_ends_the_session_if_messages_were_lost() {
+    let mut rig = Rig::ponged();
+    rig.put(Input::PollOpened { queued: true });
+    rig.probe(Packet::Upgrade);
+    assert_eq!(rig.put(Input::PollAborted { lost: false }), []);
+    let closed = [Output::Closed(CloseReason::TransportError)];
+    assert_eq!(rig.put(Input::PollAborted { lost: true }), closed);
 }
 
 #[test]

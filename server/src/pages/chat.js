@@ -37,7 +37,7 @@ client.on("online", ({ name, was }) => {
   places.rename(was, name);
   if (was === me) me = name;
   else note(places.open("everyone"), renamed ? `${was} is now called ${name}` : `${name} is online`);
-  show();
+  showSoon();
 });
 
 client.on("offline", ({ name }) => {
@@ -45,7 +45,7 @@ client.on("offline", ({ name }) => {
   note(places.open("everyone"), `${name} left`);
   // After a lost connection the old one may hold the name for a while yet.
   if (name === remembered.name && name !== me) takeName(name);
-  show();
+  showSoon();
 });
 
 client.on("message", ({ from, text }) => hear(places.open("everyone"), from, text));
@@ -61,7 +61,7 @@ client.on("joined", ({ room, name }) => {
   if (!conversation) return;
   conversation.members.add(name);
   note(conversation, `${name} came in`);
-  show();
+  showSoon();
 });
 
 client.on("left", ({ room, name }) => {
@@ -69,7 +69,7 @@ client.on("left", ({ room, name }) => {
   if (!conversation) return;
   conversation.members.delete(name);
   note(conversation, `${name} went out`);
-  show();
+  showSoon();
 });
 
 function hear(conversation, from, text) {
@@ -134,23 +134,20 @@ async function write(conversation, text) {
 
 /** A message stands on the page at once, and is pale until the server has it. */
 async function deliver(conversation, item) {
-  item.state = "sending";
-  redraw(conversation);
+  mark(item, "sending");
   const { error } = await {
     everyone: () => ask("message", item.text),
     room: () => ask("room", conversation.name, item.text),
     direct: () => ask("direct", conversation.name, item.text),
   }[conversation.kind]();
-  item.state = error ? "failed" : "sent";
-  item.error = error;
-  redraw(conversation);
+  mark(item, error ? "failed" : "sent", error);
 }
 
 // ── The page: conversations ──────────────────────────────────────────────────────────────────
 
 const scroll = $("scroll");
 const wide = matchMedia("(min-width: 46.01rem)");
-let drawn; // the conversation whose messages stand on the page
+const elements = new WeakMap(); // of entries that are drawn
 
 const atEnd = () => scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 60;
 const toEnd = () => {
@@ -160,26 +157,42 @@ const toEnd = () => {
 function add(conversation, item) {
   const seen = conversation === places.current && document.hasFocus() && (item.own || atEnd());
   places.add(conversation, item, seen);
-  if (conversation !== places.current) return show();
+  showSoon();
+  if (conversation !== places.current) return;
   const follow = item.own || atEnd();
-  $("log").append(entry(item, conversation.entries.at(-2), { room: enterRoom, retry }));
-  show();
+  const log = $("log");
+  $("empty").hidden = true;
+  log.append(draw(item, conversation.entries.at(-2)));
+  if (log.childElementCount > conversation.entries.length) log.firstElementChild.remove();
+  if (follow) toEnd();
+}
+
+function draw(item, previous) {
+  const element = entry(item, previous, { room: enterRoom, retry });
+  elements.set(item, element);
+  return element;
+}
+
+/** A message of one's own is on its way, has arrived, or has not. */
+function mark(item, state, error) {
+  Object.assign(item, { state, error });
+  const element = elements.get(item);
+  if (!element?.isConnected) return;
+  const { entries } = places.current;
+  const follow = atEnd();
+  element.replaceWith(draw(item, entries[entries.indexOf(item) - 1]));
   if (follow) toEnd();
 }
 
 const retry = (item) => deliver(places.current, item);
 
-/** Draws a conversation anew, without having it read out again. */
-function redraw(conversation) {
-  if (conversation !== places.current) return;
+/** Draws the conversation that one has come to, without having all of it read out. */
+function redraw({ entries }) {
   const log = $("log");
-  const follow = drawn !== conversation || atEnd();
   log.ariaLive = "off";
-  const { entries } = conversation;
-  log.replaceChildren(...entries.map((item, i) => entry(item, entries[i - 1], { room: enterRoom, retry })));
+  log.replaceChildren(...entries.map((item, i) => draw(item, entries[i - 1])));
   requestAnimationFrame(() => (log.ariaLive = "polite"));
-  drawn = conversation;
-  if (follow) toEnd();
+  toEnd();
 }
 
 function go(conversation) {
@@ -187,7 +200,7 @@ function go(conversation) {
   places.current = conversation;
   $("text").value = conversation.draft;
   fit();
-  seen();
+  conversation.unread = 0;
   redraw(conversation);
   closeSidebar();
   show();
@@ -195,14 +208,23 @@ function go(conversation) {
 }
 
 function seen() {
-  if (document.hasFocus() && places.current.unread && (drawn !== places.current || atEnd())) {
+  if (document.hasFocus() && places.current.unread && atEnd()) {
     places.current.unread = 0;
     show();
   }
 }
 
-/** Everything but the messages. Called after each change; it is little and costs nothing. */
+let due;
+
+/** `show` after what comes in, at most sixty times a second. */
+function showSoon() {
+  due ??= setTimeout(show, 16);
+}
+
+/** Everything but the messages. */
 function show() {
+  clearTimeout(due);
+  due = undefined;
   const { current } = places;
   const row = (conversation, more) => place({
     ...conversation,
