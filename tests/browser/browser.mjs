@@ -1,6 +1,6 @@
 // One Chromium for the tests of a file. It reaches nothing but loopback.
 
-import { after } from "node:test";
+import { after, test as nodeTest } from "node:test";
 import { chromium } from "playwright-core";
 
 const launched = chromium.launch({
@@ -19,6 +19,11 @@ const launched = chromium.launch({
 });
 
 after(async () => (await launched).close());
+
+/** A test that ends, whatever happens in the browser. */
+export function test(name, body) {
+  nodeTest(name, { timeout: 90_000 }, body);
+}
 
 /** A browser profile of its own, as of another person: no cookies or storage shared. */
 export async function profile(options) {

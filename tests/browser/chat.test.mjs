@@ -1,7 +1,7 @@
 // The chat page: what people do there.
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test } from "./browser.mjs";
 import { chat } from "./visitor.mjs";
 
 test("what a guest writes reaches everyone else once and in order", async (t) => {

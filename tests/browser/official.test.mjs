@@ -5,8 +5,8 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { after, before, test } from "node:test";
-import { profile } from "./browser.mjs";
+import { after, before } from "node:test";
+import { profile, test } from "./browser.mjs";
 import { Server } from "./server.mjs";
 
 const bundles = fileURLToPath(new URL("node_modules/socket.io-client/dist", import.meta.url));

@@ -1,7 +1,7 @@
 // The chat page itself: by keyboard, on a narrow screen, in the dark, and what a screen reader gets.
 
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test } from "./browser.mjs";
 import { chat } from "./visitor.mjs";
 
 test("everything can be done by keyboard alone", async (t) => {
