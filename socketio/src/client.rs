@@ -1,11 +1,11 @@
 //! A session's Socket.IO side: one client and the namespaces it is in.
 //!
 //! ```text
-//!              CONNECT            middlewares let it in
-//!   (nothing) ─────────► pending ──────────────────────► joined
-//!       ▲                  │ ▲ events wait                 │
-//!       │   refused: 44    │ └─ CONNECT again: a new one   │ DISCONNECT, from either side: 41
-//!       └──────────────────┴──────────────────────────────┘
+//!              CONNECT            parents, then middlewares, let it in
+//!   (nothing) ─────────► waiting ──────────────────────────────────────► joined
+//!       ▲                  │ ▲ events wait                                 │
+//!       │   refused: 44    │ └─ CONNECT again: a new one                   │ DISCONNECT, from either side: 41
+//!       └──────────────────┴──────────────────────────────────────────────┘
 //! ```
 //!
 //! A packet that has no place in this diagram ends the session, except that after we said 41 or 44 the
@@ -23,12 +23,13 @@ use engineio::{CloseReason, Frame, Layer, Message, Opened, Revision, Sid};
 use crate::decoder::{Decoder, Limits};
 use crate::error::DisconnectReason;
 use crate::handler::{Middleware, Task, finish, first_poll};
-use crate::io::Io;
+use crate::io::{Io, TooManyNamespaces};
 use crate::lane::Job;
 use crate::link::{Command, Link};
 use crate::log::Excerpt;
 use crate::middleware::ConnectError;
 use crate::packet::{self, Body, Packet, PacketError};
+use crate::parents::choose;
 use crate::rooms::Room;
 use crate::{Config, Namespace, Socket};
 
@@ -48,19 +49,52 @@ pub struct Client {
 }
 
 /// A namespace that the client is in, or wants to join.
-struct Membership {
-    socket: Socket,
-    stage: Stage,
+enum Membership {
+    /// It is not decided yet whether the client may.
+    Waiting(Box<Waiting>),
+    Joined(Socket),
 }
 
-enum Stage {
-    /// Middlewares are deciding. Packets wait here for their verdict.
-    Pending(Vec<Packet>),
-    Joined,
+/// A client that waits to be let in.
+struct Waiting {
+    serial: u32,
+    gate: Gate,
+    /// Packets that came too early.
+    packets: Vec<Packet>,
+}
+
+/// Who decides.
+enum Gate {
+    /// The parents of namespaces that are not there yet: whether there is such a namespace.
+    Parents {
+        nsp: Box<str>,
+        auth: Option<Box<str>>,
+    },
+    Middlewares(Socket),
+}
+
+impl Membership {
+    fn nsp(&self) -> &str {
+        match self {
+            Membership::Joined(socket) => socket.namespace_name(),
+            Membership::Waiting(waiting) => match &waiting.gate {
+                Gate::Parents { nsp, .. } => nsp,
+                Gate::Middlewares(socket) => socket.namespace_name(),
+            },
+        }
+    }
+
+    fn serial(&self) -> u32 {
+        match self {
+            Membership::Joined(socket) => socket.serial(),
+            Membership::Waiting(waiting) => waiting.serial,
+        }
+    }
 }
 
 impl Client {
     pub(crate) fn open(io: Io, opened: Opened, now: Instant) -> Client {
+        io.session_opened();
         let link = Arc::new(Link::new(opened));
         let connect_deadline = now.checked_add(io.config().connect_timeout);
         let mut client = Client {
@@ -95,29 +129,28 @@ impl Client {
             }
             return;
         };
-        let membership = &mut self.memberships[at];
-        match (&mut membership.stage, packet.body) {
+        match (&mut self.memberships[at], packet.body) {
             (_, Body::Disconnect) => self.end(at, DisconnectReason::ClientNamespaceDisconnect),
-            (Stage::Pending(waiting), body) => {
+            (Membership::Waiting(waiting), body) => {
                 let packet = Packet { nsp: packet.nsp, body };
                 let cost = packet.cost();
-                waiting.push(packet);
+                waiting.packets.push(packet);
                 if !self.link.hold(cost, self.io.config().max_backlog) {
                     self.close(CloseReason::ForcedClose);
                 }
             }
             // The socket was told to end, and the client does not know yet.
-            (Stage::Joined, _) if !membership.socket.is_connected() => {}
-            (Stage::Joined, Body::Event(event)) => {
-                if membership.socket.submit(Job::Event(event)).is_err() {
+            (Membership::Joined(socket), _) if !socket.is_connected() => {}
+            (Membership::Joined(socket), Body::Event(event)) => {
+                if socket.submit(Job::Event(event)).is_err() {
                     tracing::warn!(namespace = %Excerpt(&packet.nsp), "a client's events wait too long");
                     self.close(CloseReason::ForcedClose);
                 }
             }
-            (Stage::Joined, Body::Ack { id: Some(id), args }) => {
-                membership.socket.pending_acks().resolve(id, args);
+            (Membership::Joined(socket), Body::Ack { id: Some(id), args }) => {
+                socket.pending_acks().resolve(id, args);
             }
-            (Stage::Joined, Body::Ack { id: None, .. } | Body::Connect { .. }) => {}
+            (Membership::Joined(_), Body::Ack { id: None, .. } | Body::Connect { .. }) => {}
         }
     }
 
@@ -134,34 +167,81 @@ impl Client {
         if let Some(at) = joined {
             self.end(at, DisconnectReason::ClientNamespaceDisconnect);
         }
-        let Some(namespace) = self.io.namespace(nsp) else {
-            return self.refuse(nsp, packet::encode_invalid_namespace(nsp));
-        };
         if self.has_too_many_sockets() {
-            let error = ConnectError::new("Too many namespaces");
-            return self.refuse(nsp, packet::encode_connect_error(revision, nsp, &error));
+            return self.refuse_with(nsp, &too_many_namespaces());
         }
-        self.departed.remove(nsp);
-        let socket = self.new_socket(namespace, auth);
-        let serial = socket.serial();
-        let middlewares = socket.namespace().middlewares();
-        self.memberships.push(Membership { socket: socket.clone(), stage: Stage::Pending(Vec::new()) });
-        if middlewares.is_empty() {
-            return self.verdict(serial, Ok(()));
+        let auth = auth.map(Box::from);
+        match self.io.enter(nsp) {
+            Some(namespace) => self.join(namespace, auth, Vec::new()),
+            None => self.find_parent(nsp, auth),
         }
+    }
 
-        let mut deciding: Task<_> = Box::pin(decide(middlewares, socket));
-        match first_poll(&mut deciding) {
-            Ok(Poll::Ready(verdict)) => self.verdict(serial, verdict),
-            Err(_) => self.verdict(serial, Err(internal_error(nsp))),
+    /// Asks the parents whether they have a child of that name.
+    fn find_parent(&mut self, nsp: &str, auth: Option<Box<str>>) {
+        let parents = self.io.parents();
+        if parents.is_empty() {
+            return self.refuse(nsp, packet::encode_invalid_namespace(nsp));
+        }
+        let json = auth.as_deref().unwrap_or("{}").into();
+        let mut choosing: Task<_> = Box::pin(choose(parents, nsp.into(), json));
+        let parent = match first_poll(&mut choosing) {
+            Ok(Poll::Ready(parent)) => parent,
             Ok(Poll::Pending) => {
-                let (link, nsp) = (Arc::clone(&self.link), nsp.to_string());
+                let serial = self.next_serial();
+                self.wait(serial, Gate::Parents { nsp: nsp.into(), auth }, Vec::new());
+                let link = Arc::clone(&self.link);
+                tokio::spawn(async move {
+                    let parent = finish(choosing).await.unwrap_or_default();
+                    link.command(Command::Parent { serial, parent });
+                });
+                return;
+            }
+            Err(_) => None,
+        };
+        self.join_child(nsp, parent.as_ref(), auth, Vec::new());
+    }
+
+    /// Has the client join a child of the parent that was found, if any was.
+    fn join_child(
+        &mut self,
+        nsp: &str,
+        parent: Option<&Namespace>,
+        auth: Option<Box<str>>,
+        packets: Vec<Packet>,
+    ) {
+        match parent.map(|parent| self.io.enter_child(nsp, parent)) {
+            Some(Ok(namespace)) => return self.join(namespace, auth, packets),
+            Some(Err(TooManyNamespaces)) => self.refuse_with(nsp, &too_many_namespaces()),
+            None => self.refuse(nsp, packet::encode_invalid_namespace(nsp)),
+        }
+        self.release(&packets);
+    }
+
+    /// Has the middlewares of a namespace, which the client has entered, decide.
+    fn join(&mut self, namespace: Namespace, auth: Option<Box<str>>, packets: Vec<Packet>) {
+        self.departed.remove(namespace.name());
+        let middlewares = namespace.middlewares();
+        let socket = self.new_socket(namespace, auth);
+        if middlewares.is_empty() {
+            return self.decided(&socket, packets, Ok(()));
+        }
+        let mut deciding: Task<_> = Box::pin(decide(middlewares, socket.clone()));
+        let verdict = match first_poll(&mut deciding) {
+            Ok(Poll::Ready(verdict)) => verdict,
+            Ok(Poll::Pending) => {
+                let (link, serial) = (Arc::clone(&self.link), socket.serial());
+                let nsp = socket.namespace_name().to_owned();
+                self.wait(serial, Gate::Middlewares(socket), packets);
                 tokio::spawn(async move {
                     let verdict = finish(deciding).await.unwrap_or_else(|_| Err(internal_error(&nsp)));
                     link.command(Command::Verdict { serial, verdict });
                 });
+                return;
             }
-        }
+            Err(_) => Err(internal_error(socket.namespace_name())),
+        };
+        self.decided(&socket, packets, verdict);
     }
 
     /// Whether the client may not have another socket. Sockets that ended count for as long as handlers (or
@@ -173,43 +253,59 @@ impl Client {
         self.memberships.len() >= limit || alive >= limit.saturating_mul(2)
     }
 
-    fn new_socket(&mut self, namespace: Namespace, auth: Option<&str>) -> Socket {
+    fn new_socket(&mut self, namespace: Namespace, auth: Option<Box<str>>) -> Socket {
         let id: Room = match (self.link.revision, namespace.name()) {
             // Clients of revision 3 are not told their ids: they derive them from the session's.
             (Revision::V3, "/") => self.link.sid.as_str().into(),
             (Revision::V3, nsp) => format!("{nsp}#{}", self.link.sid).into(),
             (Revision::V4, _) => Sid::generate().as_str().into(),
         };
-        let serial = self.next_serial;
-        self.next_serial = serial.wrapping_add(1);
-        Socket::new(id, serial, Arc::clone(&self.link), namespace, auth.map(Box::from))
+        Socket::new(id, self.next_serial(), Arc::clone(&self.link), namespace, auth)
     }
 
-    /// The middlewares have decided. A socket that is no longer wanted is not found.
-    fn verdict(&mut self, serial: u32, verdict: Result<(), ConnectError>) {
-        let Some(at) = self.find_serial(serial).filter(|_| !self.closing) else { return };
-        let Stage::Pending(waiting) = std::mem::replace(&mut self.memberships[at].stage, Stage::Joined)
-        else {
-            return;
-        };
-        self.release(&waiting);
-        match verdict {
-            Ok(()) => {
+    fn next_serial(&mut self) -> u32 {
+        let serial = self.next_serial;
+        self.next_serial = serial.wrapping_add(1);
+        serial
+    }
+
+    fn wait(&mut self, serial: u32, gate: Gate, packets: Vec<Packet>) {
+        self.memberships.push(Membership::Waiting(Box::new(Waiting { serial, gate, packets })));
+    }
+
+    /// Takes out a membership for which something was decided. One that is no longer wanted is not found.
+    fn take_waiting(&mut self, serial: u32) -> Option<Waiting> {
+        let at = self.find_serial(serial).filter(|_| !self.closing)?;
+        match self.memberships.swap_remove(at) {
+            Membership::Waiting(waiting) => Some(*waiting),
+            joined @ Membership::Joined(_) => {
+                self.memberships.push(joined);
+                None
+            }
+        }
+    }
+
+    /// The middlewares have decided on a socket.
+    fn decided(&mut self, socket: &Socket, packets: Vec<Packet>, verdict: Result<(), ConnectError>) {
+        self.release(&packets);
+        let nsp = socket.namespace_name();
+        let refusal = match verdict {
+            Err(error) => packet::encode_connect_error(self.link.revision, nsp, &error),
+            Ok(()) if socket.admit() => {
                 self.connect_deadline = None;
-                self.memberships[at].socket.clone().admit();
-                for packet in waiting {
+                self.memberships.push(Membership::Joined(socket.clone()));
+                for packet in packets {
                     if !self.closing {
                         self.packet(packet);
                     }
                 }
+                return;
             }
-            Err(error) => {
-                let Membership { socket, .. } = self.memberships.swap_remove(at);
-                socket.discard(DisconnectReason::ServerNamespaceDisconnect);
-                let nsp = socket.namespace_name();
-                self.refuse(nsp, packet::encode_connect_error(self.link.revision, nsp, &error));
-            }
-        }
+            // The namespace was taken out of service meanwhile.
+            Ok(()) => packet::encode_invalid_namespace(nsp),
+        };
+        socket.discard(DisconnectReason::ServerNamespaceDisconnect);
+        self.refuse(nsp, refusal);
     }
 
     /// Tells the client that it can't join. The session goes on, until the connect timeout at the least.
@@ -218,15 +314,20 @@ impl Client {
         self.link.send_or_close(&[answer]);
     }
 
+    fn refuse_with(&mut self, nsp: &str, error: &ConnectError) {
+        self.refuse(nsp, packet::encode_connect_error(self.link.revision, nsp, error));
+    }
+
     /// Ends a membership. If it is the server's doing, the client is told.
     fn end(&mut self, at: usize, reason: DisconnectReason) {
-        let Membership { socket, stage } = self.memberships.swap_remove(at);
-        match stage {
-            Stage::Pending(waiting) => {
-                self.release(&waiting);
-                socket.discard(reason);
+        match self.memberships.swap_remove(at) {
+            Membership::Waiting(waiting) => {
+                self.release(&waiting.packets);
+                if let Gate::Middlewares(socket) = waiting.gate {
+                    socket.discard(reason);
+                }
             }
-            Stage::Joined => {
+            Membership::Joined(socket) => {
                 let told = reason == DisconnectReason::ServerNamespaceDisconnect;
                 if told {
                     self.departed.insert(socket.namespace_name(), self.io.config());
@@ -254,7 +355,18 @@ impl Client {
     fn run_commands(&mut self) {
         for command in self.link.take_commands() {
             match command {
-                Command::Verdict { serial, verdict } => self.verdict(serial, verdict),
+                Command::Parent { serial, parent } => {
+                    let waiting = self.take_waiting(serial);
+                    if let Some(Waiting { gate: Gate::Parents { nsp, auth }, packets, .. }) = waiting {
+                        self.join_child(&nsp, parent.as_ref(), auth, packets);
+                    }
+                }
+                Command::Verdict { serial, verdict } => {
+                    let waiting = self.take_waiting(serial);
+                    if let Some(Waiting { gate: Gate::Middlewares(socket), packets, .. }) = waiting {
+                        self.decided(&socket, packets, verdict);
+                    }
+                }
                 Command::Disconnect { serial } => {
                     if let Some(at) = self.find_serial(serial) {
                         self.end(at, DisconnectReason::ServerNamespaceDisconnect);
@@ -276,11 +388,11 @@ impl Client {
     }
 
     fn find(&self, nsp: &str) -> Option<usize> {
-        self.memberships.iter().position(|membership| membership.socket.namespace_name() == nsp)
+        self.memberships.iter().position(|membership| membership.nsp() == nsp)
     }
 
     fn find_serial(&self, serial: u32) -> Option<usize> {
-        self.memberships.iter().position(|membership| membership.socket.serial() == serial)
+        self.memberships.iter().position(|membership| membership.serial() == serial)
     }
 }
 
@@ -331,10 +443,15 @@ impl Layer for Client {
     }
 }
 
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.io.session_ended();
+    }
+}
+
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sockets = self.memberships.iter().map(|membership| &membership.socket);
-        f.debug_list().entries(sockets).finish()
+        f.debug_list().entries(self.memberships.iter().map(Membership::nsp)).finish()
     }
 }
 
@@ -344,6 +461,10 @@ async fn decide(middlewares: Vec<Middleware>, socket: Socket) -> Result<(), Conn
         middleware(socket.clone()).await?;
     }
     Ok(())
+}
+
+fn too_many_namespaces() -> ConnectError {
+    ConnectError::new("Too many namespaces")
 }
 
 /// What a client is told when a middleware panicked.

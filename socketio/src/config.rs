@@ -19,6 +19,12 @@ pub struct Config {
     pub max_backlog: usize,
     /// Namespaces that one client can be in. 64.
     pub max_namespaces: usize,
+    /// Namespaces that can be there at once because clients joined a name that
+    /// [`Io::of_pattern`](crate::Io::of_pattern) or [`Io::of_dynamic`](crate::Io::of_dynamic) allows. 10,000.
+    pub max_dynamic_namespaces: usize,
+    /// Whether such a namespace is let go when its last client has left. `false`, as
+    /// `cleanupEmptyChildNamespaces` of socket.io.
+    pub cleanup_empty_child_namespaces: bool,
     /// Rooms that one socket can be in. 1,024.
     pub max_rooms: usize,
     /// Acknowledgements that can be awaited from one socket at once. 1,024.
@@ -36,6 +42,8 @@ impl Default for Config {
             attachment_timeout: Duration::from_secs(10),
             max_backlog: 10_000_000,
             max_namespaces: 64,
+            max_dynamic_namespaces: 10_000,
+            cleanup_empty_child_namespaces: false,
             max_rooms: 1024,
             max_pending_acks: 1024,
             max_running_handlers: 256,

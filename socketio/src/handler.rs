@@ -8,6 +8,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use parking_lot::RwLock;
+
 use crate::Socket;
 use crate::ack::AckSender;
 use crate::args::{Args, ArgsError};
@@ -24,14 +26,29 @@ pub(crate) type ConnectHandler = Arc<dyn Fn(Socket) -> Task + Send + Sync>;
 pub(crate) type DisconnectHandler = Arc<dyn Fn(Socket, DisconnectReason) -> Task + Send + Sync>;
 pub(crate) type Middleware = Arc<dyn Fn(Socket) -> Task<Result<(), ConnectError>> + Send + Sync>;
 
-/// The handlers of a namespace.
+/// The handlers of a namespace, or of all that a parent brings into being. A namespace's own come before its
+/// parent's.
 #[derive(Default)]
-pub(crate) struct Handlers {
+pub(crate) struct Handlers(RwLock<Table>);
+
+#[derive(Default)]
+pub(crate) struct Table {
     pub(crate) middlewares: Vec<Middleware>,
     pub(crate) connect: Option<ConnectHandler>,
     pub(crate) events: HashMap<Box<str>, EventHandler>,
     pub(crate) disconnecting: Option<DisconnectHandler>,
     pub(crate) disconnect: Option<DisconnectHandler>,
+}
+
+impl Handlers {
+    /// Looks at the handlers. What runs is cloned out first, so that handlers can register handlers.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&Table) -> R) -> R {
+        look(&self.0.read())
+    }
+
+    pub(crate) fn register<R>(&self, register: impl FnOnce(&mut Table) -> R) -> R {
+        register(&mut self.0.write())
+    }
 }
 
 /// The user's code panicked. The panic's message has been printed by the panic hook.

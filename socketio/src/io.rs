@@ -3,25 +3,25 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use engineio::{Application, CloseReason, Opened};
 use parking_lot::RwLock;
+use serde::de::DeserializeOwned;
 
-use crate::args::ToArgs;
-use crate::broadcast::Broadcast;
 use crate::client::Client;
 use crate::config::Config;
-use crate::error::SendError;
 use crate::namespace::Namespace;
-use crate::rooms::Room;
+use crate::parents::{Names, Parent, PatternError};
 
 /// All namespaces of a server. Cloning it is cheap.
 ///
 /// It is an [`engineio::Application`]: a server hands it each session that opens. The namespace `/` is there
-/// from the start.
+/// from the start, and `Io` dereferences to it, so that `io.on(..)` and `io.emit(..)` are short for
+/// `io.of("/").on(..)` and `io.of("/").emit(..)`, as in JavaScript.
 #[derive(Clone)]
 pub struct Io(Arc<State>);
 
@@ -29,8 +29,16 @@ struct State {
     config: Arc<Config>,
     main: Namespace,
     namespaces: RwLock<HashMap<Arc<str>, Namespace>>,
+    parents: RwLock<Vec<Parent>>,
+    new_namespace: RwLock<Vec<NamespaceListener>>,
+    sessions: AtomicUsize,
     closed: AtomicBool,
 }
+
+type NamespaceListener = Arc<dyn Fn(&Namespace) + Send + Sync>;
+
+/// Why a name that a parent allows was not brought into being.
+pub(crate) struct TooManyNamespaces;
 
 impl Io {
     /// With the usual settings.
@@ -44,22 +52,74 @@ impl Io {
     pub fn with_config(config: Config) -> Io {
         let config = Arc::new(config);
         let name: Arc<str> = Arc::from("/");
-        let main = Namespace::new(Arc::clone(&name), Arc::clone(&config));
-        let namespaces = RwLock::new(HashMap::from([(name, main.clone())]));
-        Io(Arc::new(State { config, main, namespaces, closed: AtomicBool::new(false) }))
+        Io(Arc::new_cyclic(|io| {
+            let main = Namespace::new(Arc::clone(&name), Arc::clone(&config), WeakIo(io.clone()), None);
+            State {
+                config,
+                namespaces: RwLock::new(HashMap::from([(name, main.clone())])),
+                main,
+                parents: RwLock::default(),
+                new_namespace: RwLock::default(),
+                sessions: AtomicUsize::new(0),
+                closed: AtomicBool::new(false),
+            }
+        }))
     }
 
+    /// The settings.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// How many Engine.IO sessions are open, those that have joined no namespace included: what
+    /// `io.engine.clientsCount` is in JavaScript.
+    #[must_use]
+    pub fn session_count(&self) -> usize {
+        self.0.sessions.load(Ordering::Relaxed)
+    }
+
+    /// Ends all sockets with the reason `server shutting down`, and their sessions. Sessions that open later
+    /// end at once. Clients reconnect by themselves when a server is there again: a DISCONNECT packet would
+    /// tell them not to, so none is sent.
+    pub fn close(&self) {
+        self.0.closed.store(true, Ordering::Release);
+        for namespace in self.namespaces() {
+            for socket in namespace.sockets() {
+                socket.link().mailbox.close(CloseReason::ServerShuttingDown);
+            }
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.closed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn session_opened(&self) {
+        self.0.sessions.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn session_ended(&self) {
+        self.0.sessions.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// # Namespaces
+impl Io {
     /// The namespace of that name, which is created if it is not there. A missing leading slash is added.
+    ///
+    /// A name that a [pattern](Io::of_pattern) allows becomes a child of that pattern's parent.
     #[must_use]
     pub fn of(&self, name: &str) -> Namespace {
         let name = if name.starts_with('/') { Cow::Borrowed(name) } else { Cow::Owned(format!("/{name}")) };
         if let Some(namespace) = self.namespace(&name) {
             return namespace;
         }
-        let name: Arc<str> = Arc::from(name);
-        let mut namespaces = self.0.namespaces.write();
-        let new = || Namespace::new(Arc::clone(&name), Arc::clone(&self.0.config));
-        namespaces.entry(Arc::clone(&name)).or_insert_with(new).clone()
+        let parent = {
+            let parents = self.0.parents.read();
+            parents.iter().find(|parent| parent.names.match_pattern(&name)).cloned()
+        };
+        self.create(&name, parent.as_ref().map(|parent| &parent.namespace), |_| {})
     }
 
     /// The namespace of that name, if it is there.
@@ -71,61 +131,167 @@ impl Io {
         self.0.namespaces.read().get(name).cloned()
     }
 
-    /// The settings.
+    /// All namespaces that are there, in no particular order, without the parents of
+    /// [`of_pattern`](Io::of_pattern) and [`of_dynamic`](Io::of_dynamic).
     #[must_use]
-    pub fn config(&self) -> &Config {
-        &self.0.config
+    pub fn namespaces(&self) -> Vec<Namespace> {
+        self.0.namespaces.read().values().cloned().collect()
     }
 
-    /// Sends an event to everyone in `/`. See [`Broadcast::emit`].
+    /// Lets clients bring namespaces into being by joining a name that the regular expression matches:
+    /// `io.of(/^\/orders-\d+$/)` in JavaScript. It matches anywhere in the name unless it is anchored, and
+    /// the name begins with a slash.
+    ///
+    /// What is returned is the parent of these namespaces. Its handlers and middlewares are theirs, those
+    /// registered later included; what it sends goes to the clients of all of them. A child may have handlers
+    /// of its own, which come before the parent's.
+    ///
+    /// ```
+    /// # use socketio::{Io, Socket};
+    /// let io = Io::new();
+    /// let orders = io.of_pattern(r"^/orders-\d+$")?;
+    /// orders.on_connect(|socket: Socket| async move {
+    ///     println!("a client in {}", socket.namespace().name());
+    /// });
+    /// orders.emit("closing time", ())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// [`SendError::ReservedEvent`] and [`SendError::Serialize`].
-    pub fn emit(&self, event: &str, args: impl ToArgs) -> Result<(), SendError> {
-        self.0.main.emit(event, args)
+    /// If it is not a regular expression, in the syntax of the crate `regex-lite`.
+    pub fn of_pattern(&self, pattern: &str) -> Result<Namespace, PatternError> {
+        Ok(self.add_parent(pattern, Names::pattern(pattern)?))
     }
 
-    /// Everyone in a room of `/`.
-    pub fn to(&self, room: impl Into<Room>) -> Broadcast {
-        self.0.main.to(room)
+    /// Lets clients bring namespaces into being by joining a name that the function allows, from the name
+    /// and the client's auth: `io.of((name, auth, next) => ..)` in JavaScript. A client whose auth can't be
+    /// read as `A` is not asked about further; `serde_json::Value` takes any.
+    ///
+    /// See [`of_pattern`](Io::of_pattern) for what is returned. Parents are tried in the order in which they
+    /// were made.
+    pub fn of_dynamic<A, F, Fut>(&self, function: F) -> Namespace
+    where
+        A: DeserializeOwned,
+        F: Fn(String, A) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = bool> + Send + 'static,
+    {
+        self.add_parent("*", Names::function(function))
     }
 
-    /// Everyone in a room of `/`: the same as [`to`](Io::to).
-    pub fn within(&self, room: impl Into<Room>) -> Broadcast {
-        self.0.main.to(room)
+    /// Calls a function for each namespace that comes into being from now on, before any client is in it:
+    /// `io.on("new_namespace", ..)` in JavaScript.
+    pub fn on_new_namespace(&self, listener: impl Fn(&Namespace) + Send + Sync + 'static) -> &Io {
+        self.0.new_namespace.write().push(Arc::new(listener));
+        self
     }
 
-    /// Everyone in `/` who is not in a room.
-    pub fn except(&self, room: impl Into<Room>) -> Broadcast {
-        self.0.main.except(room)
+    /// Takes a namespace out of service: see [`Namespace::close`]. Says whether it was there.
+    pub fn remove_namespace(&self, name: &str) -> bool {
+        let namespace = self.namespace(name);
+        if let Some(namespace) = &namespace {
+            namespace.close();
+        }
+        namespace.is_some()
     }
 
-    /// Everyone in `/`, with events that may be lost.
-    pub fn volatile(&self) -> Broadcast {
-        self.0.main.volatile()
+    fn add_parent(&self, name: &str, names: Names) -> Namespace {
+        let namespace = self.new_namespace(&Arc::from(name), None);
+        self.0.parents.write().push(Parent { namespace: namespace.clone(), names });
+        namespace
     }
 
-    /// Ends all sockets with the reason `server shutting down`, and their sessions. Sessions that open later
-    /// end at once. Clients reconnect by themselves when a server is there again: a DISCONNECT packet would
-    /// tell them not to, so none is sent.
-    pub fn close(&self) {
-        self.0.closed.store(true, Ordering::Release);
-        let namespaces: Vec<_> = self.0.namespaces.read().values().cloned().collect();
-        for namespace in namespaces {
-            for socket in namespace.sockets() {
-                socket.link().mailbox.close(CloseReason::ServerShuttingDown);
-            }
+    fn new_namespace(&self, name: &Arc<str>, parent: Option<&Namespace>) -> Namespace {
+        let io = WeakIo(Arc::downgrade(&self.0));
+        Namespace::new(Arc::clone(name), Arc::clone(&self.0.config), io, parent)
+    }
+
+    /// Finds a namespace, or else creates it. `found` gets it before it can be let go.
+    fn create(&self, name: &str, parent: Option<&Namespace>, found: impl Fn(&Namespace)) -> Namespace {
+        let mut namespaces = self.0.namespaces.write();
+        if let Some(namespace) = namespaces.get(name) {
+            found(namespace);
+            return namespace.clone();
+        }
+        let name: Arc<str> = Arc::from(name);
+        let namespace = self.new_namespace(&name, parent);
+        found(&namespace);
+        namespaces.insert(name, namespace.clone());
+        drop(namespaces);
+        let listeners = self.0.new_namespace.read().clone();
+        for listener in listeners {
+            listener(&namespace);
+        }
+        namespace
+    }
+}
+
+/// # For clients and namespaces
+impl Io {
+    /// The namespace of that name, if it is there, with a socket counted as present.
+    pub(crate) fn enter(&self, name: &str) -> Option<Namespace> {
+        let namespaces = self.0.namespaces.read();
+        let namespace = namespaces.get(name)?;
+        namespace.enter();
+        Some(namespace.clone())
+    }
+
+    /// The namespace of that name, which a parent allows, with a socket counted as present.
+    pub(crate) fn enter_child(&self, name: &str, parent: &Namespace) -> Result<Namespace, TooManyNamespaces> {
+        if self.children_of(parent).len() >= self.0.config.max_dynamic_namespaces
+            && self.namespace(name).is_none()
+        {
+            return Err(TooManyNamespaces);
+        }
+        Ok(self.create(name, Some(parent), Namespace::enter))
+    }
+
+    pub(crate) fn parents(&self) -> Vec<Parent> {
+        self.0.parents.read().clone()
+    }
+
+    pub(crate) fn children_of(&self, parent: &Namespace) -> Vec<Namespace> {
+        let namespaces = self.0.namespaces.read();
+        namespaces.values().filter(|namespace| namespace.is_child_of(parent)).cloned().collect()
+    }
+
+    /// Forgets a namespace that its last socket has left, unless another came.
+    pub(crate) fn let_go(&self, namespace: &Namespace) {
+        let mut namespaces = self.0.namespaces.write();
+        if namespace.is_empty() && namespaces.get(namespace.name()) == Some(namespace) {
+            namespaces.remove(namespace.name());
         }
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
-        self.0.closed.load(Ordering::Acquire)
+    /// Forgets a namespace, or a parent.
+    pub(crate) fn remove(&self, namespace: &Namespace) {
+        self.0.parents.write().retain(|parent| parent.namespace != *namespace);
+        let mut namespaces = self.0.namespaces.write();
+        if namespaces.get(namespace.name()) == Some(namespace) {
+            namespaces.remove(namespace.name());
+        }
+    }
+}
+
+/// An `Io` as its namespaces know it.
+pub(crate) struct WeakIo(Weak<State>);
+
+impl WeakIo {
+    pub(crate) fn upgrade(&self) -> Option<Io> {
+        self.0.upgrade().map(Io)
     }
 }
 
 impl Default for Io {
     fn default() -> Io {
         Io::new()
+    }
+}
+
+impl Deref for Io {
+    type Target = Namespace;
+
+    fn deref(&self) -> &Namespace {
+        &self.0.main
     }
 }
 

@@ -86,7 +86,7 @@ impl State {
 impl Socket {
     /// Runs `on_connect`, and what came meanwhile once it is through.
     pub(crate) fn start(&self) {
-        let handler = self.namespace().handlers(|handlers| handlers.connect.clone());
+        let handler = self.namespace().find_handler(|table| table.connect.clone());
         let connect = || handler.map(|handler| handler(self.clone()));
         if self.run("on_connect", connect, Socket::open_lane).is_ready() {
             self.open_lane();
@@ -150,7 +150,7 @@ impl Socket {
 
     fn start_event(&self, event: Event) -> Poll<()> {
         let Event { name, args, id } = event;
-        let Some(handler) = self.namespace().handlers(|handlers| handlers.events.get(&*name).cloned()) else {
+        let Some(handler) = self.namespace().find_handler(|table| table.events.get(&*name).cloned()) else {
             if id.is_some() {
                 tracing::warn!(
                     namespace = %Excerpt(self.namespace_name()),
@@ -182,9 +182,8 @@ impl Socket {
     }
 
     fn start_end(&self, reason: DisconnectReason) -> Poll<()> {
-        let (disconnecting, disconnect) = self
-            .namespace()
-            .handlers(|handlers| (handlers.disconnecting.clone(), handlers.disconnect.clone()));
+        let disconnecting = self.namespace().find_handler(|table| table.disconnecting.clone());
+        let disconnect = self.namespace().find_handler(|table| table.disconnect.clone());
         for (name, handler) in [("on_disconnecting", disconnecting), ("on_disconnect", disconnect)] {
             let start = || handler.map(|handler| handler(self.clone(), reason));
             let _ = self.run(name, start, |_| {});

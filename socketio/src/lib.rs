@@ -79,6 +79,7 @@ mod log;
 mod middleware;
 mod namespace;
 mod packet;
+mod parents;
 mod rooms;
 mod socket;
 #[cfg(test)]
@@ -96,5 +97,6 @@ pub use error::{AckError, DisconnectReason, JoinError, SendError};
 pub use io::Io;
 pub use middleware::ConnectError;
 pub use namespace::Namespace;
+pub use parents::PatternError;
 pub use rooms::Room;
 pub use socket::{Handshake, Socket, Volatile};

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use engineio::{CloseReason, Frame, Handshake, Mailbox, Opened, Revision, Sid};
 use parking_lot::Mutex;
 
+use crate::Namespace;
 use crate::middleware::ConnectError;
 
 /// The way to a session: its mailbox, and commands for the [`Client`](crate::Client) on it.
@@ -23,6 +24,8 @@ pub(crate) struct Link {
 /// must not hold a socket.
 #[derive(Debug)]
 pub(crate) enum Command {
+    /// The parent of a name that a client wants to join is known, or that it has none.
+    Parent { serial: u32, parent: Option<Namespace> },
     /// The middlewares have decided on a socket.
     Verdict { serial: u32, verdict: Result<(), ConnectError> },
     /// Put a socket out of its namespace.

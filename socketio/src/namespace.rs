@@ -2,9 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use parking_lot::RwLock;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::Socket;
 use crate::ack::AckSender;
@@ -12,7 +10,8 @@ use crate::args::{Args, ArgsError, FromArgs, ToArgs};
 use crate::broadcast::Broadcast;
 use crate::config::Config;
 use crate::error::{DisconnectReason, SendError};
-use crate::handler::{Handlers, Middleware, Task};
+use crate::handler::{Handlers, Middleware, Table, Task};
+use crate::io::WeakIo;
 use crate::middleware::ConnectError;
 use crate::packet::{self, Frames, RESERVED_EVENTS};
 use crate::rooms::{Room, Rooms};
@@ -32,8 +31,13 @@ pub struct Namespace(Arc<State>);
 struct State {
     name: Arc<str>,
     config: Arc<Config>,
-    handlers: RwLock<Handlers>,
+    io: WeakIo,
+    handlers: Arc<Handlers>,
+    /// The parent's handlers, in a namespace that a client brought into being.
+    inherited: Option<Arc<Handlers>>,
     rooms: Rooms,
+    /// Sockets that are here or may be let in.
+    present: AtomicUsize,
     /// The id that the next acknowledged event gets. One counter for all sockets, so that one event to many
     /// of them has one id.
     next_ack_id: AtomicU64,
@@ -159,8 +163,8 @@ impl Namespace {
         })
     }
 
-    fn register(&self, register: impl FnOnce(&mut Handlers)) -> Namespace {
-        register(&mut self.0.handlers.write());
+    fn register(&self, register: impl FnOnce(&mut Table)) -> Namespace {
+        self.0.handlers.register(register);
         self.clone()
     }
 }
@@ -171,6 +175,24 @@ impl Namespace {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// Takes the namespace out of service. Its clients are told by a DISCONNECT packet, with the reason
+    /// `server namespace disconnect`; who wants to join later is told `Invalid namespace`. A parent takes
+    /// its children with it.
+    ///
+    /// It doesn't wait for anything, and may be called in a handler of this namespace. `io.of` makes a new
+    /// namespace of that name, except that `/` is not made again.
+    pub fn close(&self) {
+        for child in self.children() {
+            child.close();
+        }
+        if let Some(io) = self.0.io.upgrade() {
+            io.remove(self);
+        }
+        for socket in self.0.rooms.close() {
+            socket.put_out();
+        }
     }
 
     /// Sends an event to everyone here. See [`Broadcast::emit`].
@@ -225,23 +247,70 @@ impl Namespace {
 }
 
 impl Namespace {
-    pub(crate) fn new(name: Arc<str>, config: Arc<Config>) -> Namespace {
+    pub(crate) fn new(
+        name: Arc<str>,
+        config: Arc<Config>,
+        io: WeakIo,
+        parent: Option<&Namespace>,
+    ) -> Namespace {
         Namespace(Arc::new(State {
             name,
             config,
-            handlers: RwLock::default(),
+            io,
+            handlers: Arc::default(),
+            inherited: parent.map(|parent| Arc::clone(&parent.0.handlers)),
             rooms: Rooms::default(),
+            present: AtomicUsize::new(0),
             next_ack_id: AtomicU64::new(0),
         }))
     }
 
-    /// Looks at the handlers. What runs is cloned out first, so that handlers can register handlers.
-    pub(crate) fn handlers<R>(&self, look: impl FnOnce(&Handlers) -> R) -> R {
-        look(&self.0.handlers.read())
+    /// Finds a handler: one of the namespace's own, or else of its parent's.
+    pub(crate) fn find_handler<R>(&self, find: impl Fn(&Table) -> Option<R>) -> Option<R> {
+        self.0.handlers.look(&find).or_else(|| self.0.inherited.as_ref()?.look(&find))
     }
 
+    /// The parent's middlewares, and then the namespace's own.
     pub(crate) fn middlewares(&self) -> Vec<Middleware> {
-        self.handlers(|handlers| handlers.middlewares.clone())
+        let mut middlewares = Vec::new();
+        for handlers in self.0.inherited.iter().chain([&self.0.handlers]) {
+            handlers.look(|table| middlewares.extend_from_slice(&table.middlewares));
+        }
+        middlewares
+    }
+
+    pub(crate) fn is_child_of(&self, parent: &Namespace) -> bool {
+        self.0.inherited.as_ref().is_some_and(|handlers| Arc::ptr_eq(handlers, &parent.0.handlers))
+    }
+
+    /// Counts a socket that is here or may be let in. Called under the lock on the list of namespaces, so
+    /// that a namespace which is let go for its emptiness is empty.
+    pub(crate) fn enter(&self) {
+        self.0.present.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A socket that had entered has ended.
+    pub(crate) fn leave(&self) {
+        let left = self.0.present.fetch_sub(1, Ordering::Relaxed) - 1;
+        if left == 0
+            && self.0.inherited.is_some()
+            && self.0.config.cleanup_empty_child_namespaces
+            && let Some(io) = self.0.io.upgrade()
+        {
+            io.let_go(self);
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.present.load(Ordering::Relaxed) == 0
+    }
+
+    /// The namespaces that clients have brought into being here.
+    fn children(&self) -> Vec<Namespace> {
+        match self.0.io.upgrade() {
+            Some(io) => io.children_of(self),
+            None => Vec::new(),
+        }
     }
 
     pub(crate) fn rooms(&self) -> &Rooms {
@@ -268,6 +337,14 @@ impl Namespace {
         Ok(packet::encode_event(self.name(), id, event, args)?)
     }
 }
+
+impl PartialEq for Namespace {
+    fn eq(&self, other: &Namespace) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Namespace {}
 
 impl fmt::Debug for Namespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -25,6 +25,8 @@ pub(crate) struct Rooms {
 
 #[derive(Default)]
 struct Membership {
+    /// The namespace is out of service.
+    closed: bool,
     sockets: HashMap<ById, Vec<Room>>,
     rooms: HashMap<Room, HashSet<ById>>,
 }
@@ -37,9 +39,20 @@ pub(crate) struct Selection {
 }
 
 impl Rooms {
-    /// Adds a socket, in no room yet.
-    pub(crate) fn add(&self, socket: Socket) {
-        self.membership.write().sockets.insert(ById(socket), Vec::new());
+    /// Adds a socket, in no room yet; not if the namespace is out of service.
+    pub(crate) fn add(&self, socket: Socket) -> bool {
+        let mut membership = self.membership.write();
+        if !membership.closed {
+            membership.sockets.insert(ById(socket), Vec::new());
+        }
+        !membership.closed
+    }
+
+    /// Takes no further sockets. Returns those that are here.
+    pub(crate) fn close(&self) -> Vec<Socket> {
+        let mut membership = self.membership.write();
+        membership.closed = true;
+        membership.sockets.keys().map(|ById(socket)| socket.clone()).collect()
     }
 
     /// Takes a socket out of everything. Returns the rooms it was in.

@@ -279,13 +279,23 @@ impl Socket {
         }))
     }
 
-    /// The middlewares let the client in.
-    pub(crate) fn admit(&self) {
+    /// The middlewares let the client in. Says whether the namespace is still in service.
+    pub(crate) fn admit(&self) -> bool {
+        // No broadcast reaches it before it is connected.
+        if !self.0.namespace.rooms().add(self.clone()) {
+            return false;
+        }
         let reply = packet::encode_connect(self.0.link.revision, self.namespace_name(), self.id());
         self.0.link.send_or_close(&[reply]);
         self.0.phase.store(CONNECTED, Ordering::Release);
-        self.0.namespace.rooms().add(self.clone());
         self.start();
+        true
+    }
+
+    /// The namespace is taken out of service. The socket is connected, or about to be.
+    pub(crate) fn put_out(&self) {
+        let _ = self.0.phase.compare_exchange(CONNECTED, ENDED, Ordering::AcqRel, Ordering::Acquire);
+        self.0.link.command(Command::Disconnect { serial: self.0.serial });
     }
 
     /// The socket was connected and has ended. `farewell` is the last packet for the client.
@@ -313,7 +323,9 @@ impl Socket {
 
     fn end(&self, reason: DisconnectReason, rooms: Vec<Room>) {
         // A socket ends once.
-        let _ = self.0.ended.set(Ended { reason, rooms });
+        if self.0.ended.set(Ended { reason, rooms }).is_ok() {
+            self.0.namespace.leave();
+        }
         self.0.end.notify_waiters();
     }
 

@@ -1,0 +1,350 @@
+//! Namespaces that come into being when a client joins them.
+//!
+//! A parent is a namespace that no client is in. It holds the handlers of its children and says which names
+//! are theirs; a client that joins such a name brings the child into being.
+
+use std::fmt;
+use std::sync::Arc;
+
+use regex_lite::Regex;
+use serde::de::DeserializeOwned;
+
+use crate::Namespace;
+use crate::handler::Task;
+
+/// A parent, and which names are those of its children.
+#[derive(Clone)]
+pub(crate) struct Parent {
+    pub(crate) namespace: Namespace,
+    pub(crate) names: Names,
+}
+
+/// The names of a parent's children.
+#[derive(Clone)]
+pub(crate) enum Names {
+    Pattern(Regex),
+    Function(Function),
+}
+
+/// Says of a name and the JSON of a client's auth whether there may be such a namespace.
+type Function = Arc<dyn Fn(&str, &str) -> Task<bool> + Send + Sync>;
+
+/// A pattern that is not a regular expression.
+#[derive(Debug)]
+pub struct PatternError(regex_lite::Error);
+
+impl Names {
+    pub(crate) fn pattern(pattern: &str) -> Result<Names, PatternError> {
+        Regex::new(pattern).map(Names::Pattern).map_err(PatternError)
+    }
+
+    pub(crate) fn function<A, F, Fut>(function: F) -> Names
+    where
+        A: DeserializeOwned,
+        F: Fn(String, A) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = bool> + Send + 'static,
+    {
+        Names::Function(Arc::new(move |name, auth| match serde_json::from_str(auth) {
+            Ok(auth) => Box::pin(function(name.to_owned(), auth)),
+            Err(_) => Box::pin(std::future::ready(false)),
+        }))
+    }
+
+    /// Whether a name that the server's own code uses is among them. Functions are asked for clients alone.
+    pub(crate) fn match_pattern(&self, name: &str) -> bool {
+        matches!(self, Names::Pattern(pattern) if pattern.is_match(name))
+    }
+}
+
+/// The parent of a name: the first, in the order in which they were made, that says so.
+pub(crate) async fn choose(parents: Vec<Parent>, name: Box<str>, auth: Box<str>) -> Option<Namespace> {
+    for parent in parents {
+        let is_its_child = match &parent.names {
+            Names::Pattern(pattern) => pattern.is_match(&name),
+            Names::Function(function) => function(&name, &auth).await,
+        };
+        if is_its_child {
+            return Some(parent.namespace);
+        }
+    }
+    None
+}
+
+impl fmt::Display for PatternError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not a pattern: {}", self.0)
+    }
+}
+
+impl std::error::Error for PatternError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use engineio::Revision;
+    use serde_json::Value;
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::testing::Peer;
+    use crate::{Config, ConnectError, DisconnectReason, Io, Socket};
+
+    fn names(io: &Io) -> Vec<String> {
+        let mut names: Vec<_> = io.namespaces().iter().map(|namespace| namespace.name().to_owned()).collect();
+        names.sort();
+        names
+    }
+
+    #[tokio::test]
+    async fn a_name_that_a_pattern_matches_comes_into_being() {
+        let io = Io::new();
+        io.of_pattern(r"^/orders-\d+$")
+            .unwrap()
+            .on_sync("where", |socket: Socket, ()| socket.namespace().name().to_owned());
+        let mut peer = Peer::open(&io);
+        peer.send("0/orders-x,");
+        assert_eq!(peer.next(), r#"4/orders-x,{"message":"Invalid namespace"}"#);
+        peer.send("0/orders-1,");
+        assert!(peer.next().starts_with(r#"0/orders-1,{"sid":""#));
+        peer.send(r#"2/orders-1,7["where"]"#);
+        assert_eq!(peer.next(), r#"3/orders-1,7["/orders-1"]"#);
+        assert_eq!(names(&io), ["/", "/orders-1"]);
+        assert!(io.of_pattern("(").is_err());
+    }
+
+    #[tokio::test]
+    async fn children_have_the_parents_handlers_and_their_own_before_them() {
+        let io = Io::new();
+        let parent = io.of_pattern("^/n").unwrap();
+        parent.middleware(|socket: Socket| async move {
+            match socket.handshake().auth_json() {
+                "{}" => Err(ConnectError::new("no auth")),
+                _ => Ok(()),
+            }
+        });
+        // `of` attaches to the parent as well.
+        io.of("/n1").on_sync("who", |_, ()| "own").middleware(|socket: Socket| async move {
+            match socket.handshake().auth_json() {
+                "[]" => Ok(()),
+                auth if auth.contains("child") => Ok(()),
+                _ => Err(ConnectError::new("not for children")),
+            }
+        });
+        parent.on_sync("who", |_, ()| "parent");
+        let mut peer = Peer::open(&io);
+        peer.send("0/n1,");
+        assert_eq!(peer.next(), r#"4/n1,{"message":"no auth"}"#);
+        peer.send(r#"0/n1,{"a":1}"#);
+        assert_eq!(peer.next(), r#"4/n1,{"message":"not for children"}"#);
+        peer.send(r#"0/n1,{"child":1}"#);
+        peer.send(r#"0/n2,{"a":1}"#);
+        peer.take();
+        peer.send(r#"2/n1,1["who"]"#);
+        peer.send(r#"2/n2,2["who"]"#);
+        assert_eq!(peer.take(), [r#"3/n1,1["own"]"#, r#"3/n2,2["parent"]"#]);
+    }
+
+    #[tokio::test]
+    async fn a_function_decides_by_name_and_auth_and_packets_wait_for_it() {
+        let io = Io::new();
+        let permit = Arc::new(Notify::new());
+        let wait = Arc::clone(&permit);
+        let parent = io.of_dynamic(move |name: String, auth: Value| {
+            let wait = Arc::clone(&wait);
+            async move {
+                wait.notified().await;
+                name == "/secret" && auth["token"] == "x"
+            }
+        });
+        parent.on_sync("e", |_, n: i32| n);
+        let mut peer = Peer::open(&io);
+        for (auth, answer) in [(r#"{"token":"y"}"#, "4/secret,{"), (r#"{"token":"x"}"#, "0/secret,{")] {
+            peer.send(&format!("0/secret,{auth}"));
+            peer.send(r#"2/secret,1["e",5]"#);
+            assert!(peer.take().is_empty());
+            permit.notify_one();
+            let sent = peer.receive().await;
+            assert!(sent[0].starts_with(answer), "{sent:?}");
+            assert_eq!(
+                sent.get(1).map(String::as_str),
+                answer.starts_with('0').then_some(r#"3/secret,1[5]"#)
+            );
+            assert_eq!(peer.client.link().backlog(), 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_leaves_while_a_function_decides_joins_nothing() {
+        let io = Io::new();
+        let permit = Arc::new(Notify::new());
+        let wait = Arc::clone(&permit);
+        let _ = io.of_dynamic(move |_, _: Value| {
+            let wait = Arc::clone(&wait);
+            async move {
+                wait.notified().await;
+                true
+            }
+        });
+        let mut peer = Peer::open(&io);
+        peer.send("0/x,");
+        peer.send("1/x,");
+        permit.notify_one();
+        peer.woken().await;
+        assert!(peer.take().is_empty());
+        assert_eq!(names(&io), ["/"]);
+        // A second CONNECT replaces the first, which is decided on all the same.
+        peer.send(r#"0/x,{"n":1}"#);
+        peer.send(r#"0/x,{"n":2}"#);
+        permit.notify_one();
+        permit.notify_one();
+        let sent = peer.receive().await;
+        assert!(sent.len() == 1 && sent[0].starts_with("0/x,{"), "{sent:?}");
+        assert_eq!(io.of("/x").sockets()[0].handshake().auth_json(), r#"{"n":2}"#);
+    }
+
+    #[tokio::test]
+    async fn the_first_parent_that_allows_a_name_is_its_parent() {
+        let io = Io::new();
+        io.of_dynamic(|_, (): ()| async { panic!("never asked: `{{}}` is no unit") });
+        io.of_dynamic(|name: String, _: Value| async move { name == "/b" })
+            .on_sync("who", |_, ()| "function");
+        io.of_pattern("^/[ab]$").unwrap().on_sync("who", |_, ()| "pattern");
+        let mut peer = Peer::open(&io);
+        for (nsp, who) in [("/a", "pattern"), ("/b", "function")] {
+            peer.send(&format!("0{nsp},"));
+            peer.take();
+            peer.send(&format!(r#"2{nsp},1["who"]"#));
+            assert_eq!(peer.next(), format!(r#"3{nsp},1["{who}"]"#));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_function_that_panics_allows_nothing() {
+        let io = Io::new();
+        io.of_dynamic(|_, _: Value| async { panic!("on purpose") });
+        let mut peer = Peer::open(&io);
+        peer.send("0/x,");
+        assert_eq!(peer.next(), r#"4/x,{"message":"Invalid namespace"}"#);
+    }
+
+    #[tokio::test]
+    async fn what_clients_bring_into_being_is_bounded_and_told_to_listeners() {
+        let io = Io::with_config(Config { max_dynamic_namespaces: 2, ..Config::default() });
+        let created = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&created);
+        io.on_new_namespace(move |namespace| log.lock().unwrap().push(namespace.name().to_owned()));
+        let _ = io.of_pattern("^/n").unwrap();
+        let mut peer = Peer::open(&io);
+        for n in 0..3 {
+            peer.send(&format!("0/n{n},"));
+        }
+        assert_eq!(peer.take()[2], r#"4/n2,{"message":"Too many namespaces"}"#);
+        let _ = (io.of("/other"), io.of("/other"));
+        assert_eq!(*created.lock().unwrap(), ["/n0", "/n1", "/other"]);
+    }
+
+    #[tokio::test]
+    async fn empty_children_are_let_go_if_that_is_asked_for() {
+        for cleanup in [false, true] {
+            let io = Io::with_config(Config { cleanup_empty_child_namespaces: cleanup, ..Config::default() });
+            let _ = (io.of("/static"), io.of_pattern("^/n").unwrap());
+            io.of("/n2").middleware(|_| async { Err("no".into()) });
+            let mut peers = [Peer::open(&io), Peer::open(&io)];
+            for peer in &mut peers {
+                peer.send("0/n1,");
+                peer.send("0/static,");
+            }
+            for peer in &mut peers {
+                assert!(names(&io).contains(&"/n1".to_owned()));
+                peer.send("1/n1,");
+                peer.send("1/static,");
+            }
+            // Who was never let in counts as well.
+            peers[0].send("0/n2,");
+            let left: &[&str] = if cleanup { &["/", "/static"] } else { &["/", "/n1", "/n2", "/static"] };
+            assert_eq!(names(&io), left);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_namespace_taken_out_of_service_puts_its_clients_out() {
+        let io = Io::new();
+        let ended = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&ended);
+        let handle = io.clone();
+        io.of("/x")
+            // Not even in a handler of its own does it wait for anything.
+            .on_sync("close", move |_, ()| handle.remove_namespace("/x"))
+            .on_disconnect(move |_, reason: DisconnectReason| {
+                log.lock().unwrap().push(reason);
+                async {}
+            });
+        let mut peers = [Peer::open(&io), Peer::open(&io)];
+        for peer in &mut peers {
+            peer.send("0/x,");
+            peer.take();
+        }
+        peers[0].send(r#"2/x,1["close"]"#);
+        for peer in &mut peers {
+            peer.poll();
+            assert_eq!(peer.take(), ["1/x,"]);
+            peer.send(r#"2/x,["crossed"]"#);
+            assert_eq!(peer.close_requested(), None);
+            peer.send("0/x,");
+            assert_eq!(peer.next(), r#"4/x,{"message":"Invalid namespace"}"#);
+        }
+        assert_eq!(*ended.lock().unwrap(), [DisconnectReason::ServerNamespaceDisconnect; 2]);
+        assert!(!io.remove_namespace("/x"));
+        let _ = io.of("/x");
+        peers[0].send("0/x,");
+        assert!(peers[0].next().starts_with("0/x,{"));
+    }
+
+    #[tokio::test]
+    async fn a_client_that_is_being_let_in_is_refused_when_the_namespace_goes() {
+        let io = Io::new();
+        let permit = Arc::new(Notify::new());
+        let wait = Arc::clone(&permit);
+        io.of("/x").middleware(move |_| {
+            let wait = Arc::clone(&wait);
+            async move {
+                wait.notified().await;
+                Ok(())
+            }
+        });
+        let mut peer = Peer::open(&io);
+        peer.send("0/x,");
+        io.of("/x").close();
+        permit.notify_one();
+        assert_eq!(peer.receive().await, [r#"4/x,{"message":"Invalid namespace"}"#]);
+    }
+
+    #[tokio::test]
+    async fn a_parent_takes_its_children_with_it() {
+        let io = Io::new();
+        let parent = io.of_pattern("^/n").unwrap();
+        let mut peer = Peer::join(&io);
+        peer.send("0/n1,");
+        peer.take();
+        parent.close();
+        peer.poll();
+        assert_eq!(peer.take(), ["1/n1,"]);
+        peer.send("0/n1,");
+        assert_eq!(peer.next(), r#"4/n1,{"message":"Invalid namespace"}"#);
+        assert_eq!(names(&io), ["/"]);
+    }
+
+    #[tokio::test]
+    async fn sessions_are_counted() {
+        let io = Io::new();
+        let peers = [Peer::open(&io), Peer::join(&io), Peer::open_with(&io, Revision::V3)];
+        assert_eq!(io.session_count(), 3);
+        drop(peers);
+        assert_eq!(io.session_count(), 0);
+    }
+}
