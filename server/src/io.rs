@@ -11,6 +11,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 
 use crate::head_watch::Watched;
+use crate::stall::StallLimit;
 
 /// A connection: as it was accepted, or as hyper gave it back after an upgrade. The latter is the same where
 /// the connection was ours or plain TCP's, and otherwise what is left of another server's layers.
@@ -25,8 +26,8 @@ pub(crate) enum Io {
 impl Io {
     /// Takes a connection back from hyper, with what hyper had already read of it.
     pub(crate) fn from_upgraded(upgraded: Upgraded) -> (Io, Vec<u8>) {
-        let upgraded = match upgraded.downcast::<TokioIo<Watched<Io>>>() {
-            Ok(parts) => return (parts.io.into_inner().into_inner(), parts.read_buf.to_vec()),
+        let upgraded = match upgraded.downcast::<TokioIo<Watched<StallLimit<Io>>>>() {
+            Ok(parts) => return (parts.io.into_inner().into_inner().into_inner(), parts.read_buf.to_vec()),
             Err(upgraded) => upgraded,
         };
         // Whoever uses hyper itself does it mostly like this.

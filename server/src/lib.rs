@@ -46,6 +46,7 @@ mod serve;
 mod server;
 mod service;
 mod site;
+mod stall;
 mod tls;
 mod websocket;
 

@@ -19,6 +19,7 @@ use crate::peer::Peer;
 use crate::server::Server;
 use crate::service::Service;
 use crate::site::Answering;
+use crate::stall::StallLimit;
 use crate::tls::Tls;
 
 /// How long a connection may idle between two requests, and a request's head may take.
@@ -26,6 +27,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// How long to wait after a failure to accept, which mostly means that there are no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long connections have for their last requests when all sessions are gone.
+const LAST_REQUESTS: Duration = Duration::from_secs(1);
 
 impl Server {
     /// Serves until `shutdown` is ready, and then drains: new sessions are refused with 503, present ones are
@@ -43,7 +47,8 @@ impl Server {
         shutdown: impl Future<Output = ()>,
     ) {
         let service = self.into_service();
-        // Each connection holds a receiver: it learns of the end by it, and the sender knows when all are gone.
+        // Each connection holds a receiver. By the first word it ends behind its present request, by the second
+        // at once; and the sender knows when all are gone.
         let stop = watch::Sender::new(());
         let mut accepting = JoinSet::new();
         for listener in listeners {
@@ -58,7 +63,10 @@ impl Server {
             accepting.shutdown().await;
             // Without connections nobody listens, which is as good.
             let _ = stop.send(());
-            stop.closed().await;
+            // Everybody has been told. A connection that is in the middle of a request may finish it.
+            if tokio::time::timeout(LAST_REQUESTS, stop.closed()).await.is_err() {
+                let _ = stop.send(());
+            }
         })
         .await;
         accepting.shutdown().await;
@@ -97,7 +105,7 @@ async fn connection(io: Io, tls: Option<Tls>, service: Service, mut stopping: wa
             }
         }
     };
-    let (io, ambiguous) = Watched::new(io);
+    let (io, ambiguous) = Watched::new(StallLimit::new(io));
     let service = service_fn(|request| -> Answering {
         if ambiguous.load(Ordering::Acquire) {
             let refusal = closing(status(StatusCode::BAD_REQUEST));
@@ -115,7 +123,10 @@ async fn connection(io: Io, tls: Option<Tls>, service: Service, mut stopping: wa
         served = &mut connection => served,
         _ = stopping.changed() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                served = &mut connection => served,
+                _ = stopping.changed() => return,
+            }
         }
     };
     if let Err(error) = served {

@@ -12,7 +12,7 @@ use http::request::Parts;
 use http::{Extensions, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Either as EitherBody};
 
-use crate::endpoint::status;
+use crate::endpoint::{closing, status};
 use crate::http_rules;
 use crate::peer::Peer;
 use crate::polling::Body;
@@ -133,7 +133,7 @@ impl Service {
         B: http_body::Body<Data = Bytes> + Send + 'static,
     {
         let response = match (http_rules::check(&parts), resource) {
-            (Err(code), _) => status(code),
+            (Err(code), _) => closing(status(code)),
             (Ok(()), None) => status(StatusCode::NOT_FOUND),
             (Ok(()), Some(Resource::Ready(response))) => response.map(Body::from),
             (Ok(()), Some(Resource::Endpoint(endpoint))) => {

@@ -23,7 +23,7 @@ async fn a_stopping_server_tells_every_client() {
     let target = server.open_polling("/engine.io/", 4).await;
     let mut poll = server.connect().await;
     poll.send("GET", &target, &[], b"").await;
-    let told = async {
+    let told = async move {
         let polled = poll.response().await;
         // The stop may overtake the GET, which then finds a session that has ended already.
         assert!(["1", "6\u{1e}1"].contains(&polled.text()), "{polled:?}");
@@ -45,4 +45,15 @@ async fn a_client_without_a_parked_poll_is_told_by_its_next_and_new_ones_are_ref
     };
     let (polled, ()) = tokio::join!(told, server.stop());
     assert_eq!(polled.text(), "6\u{1e}1");
+}
+
+#[tokio::test]
+async fn half_a_request_holds_no_drain_up() {
+    let server = echo().await;
+    let mut connection = server.connect().await;
+    connection.write("GET / HT").await;
+    // Whoever answers this has read that.
+    server.get("/none").await;
+    let closed = async { connection.closed().await };
+    tokio::join!(server.stop(), closed);
 }

@@ -160,3 +160,33 @@ async fn a_revision_can_be_switched_off() {
     refused(&server, "GET", "/engine.io/?EIO=3&transport=polling", 400, UNSUPPORTED).await;
     assert_eq!(server.get(POLLING).await.status, 200);
 }
+
+#[tokio::test]
+async fn revision_3_is_told_the_payload_limit_too() {
+    let server = echo().await;
+    assert!(
+        server.get("/engine.io/?EIO=3&transport=polling").await.text().contains(r#""maxPayload":1000000"#)
+    );
+}
+
+#[tokio::test]
+async fn compression_of_messages_is_not_negotiated() {
+    let server = echo().await;
+    for offer in ["permessage-deflate; client_max_window_bits", "constructor"] {
+        let headers = [("Sec-WebSocket-Extensions", offer)];
+        let (response, _) = WebSocket::handshake(server.address(), WEBSOCKET, &headers).await;
+        assert_eq!((response.status, response.header("sec-websocket-extensions")), (101, None));
+    }
+}
+
+#[tokio::test]
+async fn the_client_files_are_missed_with_a_hint() {
+    let server = echo().await;
+    let missing = server.get("/socket.io/socket.io.js").await;
+    assert_eq!(missing.status, 404);
+    assert!(missing.text().contains("--client-dir"), "{}", missing.text());
+    for other in ["/socket.io/../socket.io.js", "/socket.io/%2e%2e/x", "/socket.io/socket.io.js/../../x"] {
+        let response = server.get(other).await;
+        assert_eq!((response.status, response.text()), (404, ""), "{other}");
+    }
+}

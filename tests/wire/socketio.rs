@@ -394,3 +394,32 @@ async fn two_hundred_events_across_an_upgrade_arrive_once_and_in_order() {
     let expected: Vec<String> = (0..200).map(|n| format!(r#"42["message-back",{n}]"#)).collect();
     assert_eq!(seen, expected);
 }
+
+#[tokio::test]
+async fn a_post_is_answered_before_the_handlers_of_its_packets_end() {
+    let io = socketio::Io::new();
+    io.of("/").on("never", |_: socketio::Socket, ()| std::future::pending::<()>());
+    let server = TestServer::start(socketio_server::Server::builder().socketio("/socket.io/", io)).await;
+    let target = server.open_polling("/socket.io/", 4).await;
+    assert_eq!(server.post(&target, "40").await.text(), "ok");
+    assert_eq!(server.post(&target, r#"42["never"]"#).await.text(), "ok");
+}
+
+#[tokio::test]
+async fn four_thousand_events_in_one_post_are_all_answered() {
+    let server = echo().await;
+    let target = server.open_polling("/socket.io/", 4).await;
+    let text = "x".repeat(200);
+    let mut packets = vec!["40".to_owned()];
+    packets.extend((0..4_000).map(|n| format!(r#"42["message",{n},"{text}"]"#)));
+    assert_eq!(server.post(&target, packets.join("\u{1e}")).await.text(), "ok");
+    let mut poll = server.connect().await;
+    let mut next = 0;
+    while next < 4_000 {
+        let polled = poll.request("GET", &target, &[], b"").await;
+        for packet in polled.text().split('\u{1e}').filter(|packet| packet.contains("message-back")) {
+            assert!(packet.starts_with(&format!(r#"42["message-back",{next},"#)), "{packet}");
+            next += 1;
+        }
+    }
+}

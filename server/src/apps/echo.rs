@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use socketio::{AckError, Args, ConnectError, DisconnectReason, Io, Socket};
+use socketio::{AckError, Args, ConnectError, DisconnectReason, Io, SendError, Socket};
 
 /// Registers the application's handlers.
 pub fn echo(io: &Io) {
@@ -22,7 +22,11 @@ pub fn echo(io: &Io) {
                 socket.emit("auth", auth(&socket))
             })
             .on_with_ack("message", |socket: Socket, args: Args, _| async move {
-                socket.emit("message-back", &args)
+                // A client that reads slowly gets its answers late, but gets them.
+                while let Err(SendError::Full) = socket.emit("message-back", &args) {
+                    socket.ready().await?;
+                }
+                Ok::<_, SendError>(())
             })
             .on_sync("message-with-ack", |_: Socket, args: Args| args)
             .on_with_ack("broadcast", |socket: Socket, args: Args, _| async move {
