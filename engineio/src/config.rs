@@ -36,6 +36,9 @@ pub struct Config {
     pub websocket: bool,
     /// Whether a polling session may upgrade; yes by default.
     pub allow_upgrades: bool,
+    /// Whether polling is also spoken as JSONP, for browsers that can do nothing else; no by default. Any page
+    /// can load a script from anywhere, so it goes round what CORS forbids.
+    pub jsonp: bool,
 }
 
 impl Default for Config {
@@ -53,6 +56,7 @@ impl Default for Config {
             polling: true,
             websocket: true,
             allow_upgrades: true,
+            jsonp: false,
         }
     }
 }

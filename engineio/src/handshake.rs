@@ -1,12 +1,13 @@
-//! From a request's method and query to what it asks for, or to the refusal that it gets.
+//! From a request's method and query to what it asks for, or to what is wrong with it.
 //!
-//! (Engine.IO protocol, "Handshake" and "Error handling"; the order of the checks is the reference's.)
+//! (Engine.IO protocol, "Handshake"; the order of the checks is the reference's.)
 
 use bytestring::ByteString;
 
+use crate::jsonp::Jsonp;
 use crate::packet::Packet;
 use crate::payload::PayloadFormat;
-use crate::{Config, Query, Revision, Sid};
+use crate::{Config, Fault, Query, Revision, Sid};
 
 /// How packets travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,63 +33,6 @@ impl Transport {
     }
 }
 
-/// Why a request is refused. Its code and message are part of the protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Refusal {
-    /// 0: no transport was named, or one that is not offered.
-    TransportUnknown,
-    /// 1: no session has that id, or it has ended.
-    SessionUnknown,
-    /// 2: a handshake by another method than GET.
-    HandshakeMethod,
-    /// 3: the request does not fit the session, or is no WebSocket handshake where it should be one.
-    BadRequest,
-    /// 4: the request's origin, or the application, forbids it.
-    Forbidden,
-    /// 5: a revision that is not spoken, or none.
-    RevisionUnsupported,
-}
-
-impl Refusal {
-    /// The error's number, `code` in the body.
-    #[must_use]
-    pub fn code(self) -> u8 {
-        match self {
-            Refusal::TransportUnknown => 0,
-            Refusal::SessionUnknown => 1,
-            Refusal::HandshakeMethod => 2,
-            Refusal::BadRequest => 3,
-            Refusal::Forbidden => 4,
-            Refusal::RevisionUnsupported => 5,
-        }
-    }
-
-    /// The HTTP status: 403 for [`Forbidden`](Refusal::Forbidden), 400 otherwise.
-    #[must_use]
-    pub fn status(self) -> u16 {
-        if self == Refusal::Forbidden { 403 } else { 400 }
-    }
-
-    /// The error in words, `message` in the body.
-    #[must_use]
-    pub fn message(self) -> &'static str {
-        match self {
-            Refusal::TransportUnknown => "Transport unknown",
-            Refusal::SessionUnknown => "Session ID unknown",
-            Refusal::HandshakeMethod => "Bad handshake method",
-            Refusal::BadRequest => "Bad request",
-            Refusal::Forbidden => "Forbidden",
-            Refusal::RevisionUnsupported => "Unsupported protocol version",
-        }
-    }
-
-    /// The body of the answer, `application/json`.
-    #[must_use]
-    pub fn body(self) -> String {
-        format!(r#"{{"code":{},"message":"{}"}}"#, self.code(), self.message())
-    }
-}
-
 /// The methods that the protocol tells apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
@@ -103,8 +47,8 @@ pub enum Method {
 /// What the checks need to know of a session that a request names.
 #[derive(Clone, Copy, Debug)]
 pub struct Known {
-    /// The session's revision.
-    pub revision: Revision,
+    /// How its polls are encoded; its revision.
+    pub format: PayloadFormat,
     /// The transport that it uses now.
     pub transport: Transport,
 }
@@ -116,13 +60,22 @@ pub enum Route {
     Open {
         /// The transport that it begins with.
         transport: Transport,
-        /// How its polls are encoded; its revision.
-        format: PayloadFormat,
+        /// How its polls are encoded; its revision. The revision is checked last, after the application was
+        /// asked whether it allows the handshake, so that the answer may still be a refusal.
+        format: Result<PayloadFormat, Fault>,
+        /// Whether the answer is to be a script.
+        jsonp: Option<Jsonp>,
     },
     /// Packets from the server: a GET on the session that was looked up, which polls.
-    Poll,
+    Poll {
+        /// Whether the answer is to be a script.
+        jsonp: Option<Jsonp>,
+    },
     /// Packets from the client: a POST on it.
-    Post,
+    Post {
+        /// Whether the body is a form.
+        jsonp: Option<Jsonp>,
+    },
     /// A WebSocket that may take it over.
     Probe,
     /// Another method on a known session: 405.
@@ -141,49 +94,60 @@ impl Route {
         query: Query<'_>,
         upgrade: bool,
         known: impl FnOnce(&Sid) -> Option<Known>,
-    ) -> Result<Route, Refusal> {
+    ) -> Result<Route, Fault> {
         let transport = query
             .get("transport")
             .and_then(|name| Transport::parse(&name))
             .filter(|transport| config.offers(*transport))
-            .ok_or(Refusal::TransportUnknown)?;
+            .ok_or(Fault::TransportUnknown)?;
+        let polling = transport == Transport::Polling;
+        let jsonp = if config.jsonp && polling { Jsonp::asked(query)? } else { None };
         let revision = match query.get("EIO").as_deref() {
             Some("3") => Some(Revision::V3),
             Some("4") => Some(Revision::V4),
             _ => None,
         };
-        // Only `transport=websocket` can be a WebSocket handshake, and it can be nothing else.
-        let matching = upgrade == (transport == Transport::WebSocket);
 
-        match query.get("sid").filter(|sid| !sid.is_empty()) {
-            Some(sid) => {
-                let sid = Sid::parse(&sid).ok_or(Refusal::SessionUnknown)?;
-                let session = known(&sid).ok_or(Refusal::SessionUnknown)?;
-                if !matching || revision != Some(session.revision) {
-                    return Err(Refusal::BadRequest);
-                }
-                match (transport, session.transport, method) {
-                    (Transport::WebSocket, _, _) if !config.allow_upgrades => Err(Refusal::BadRequest),
-                    (Transport::WebSocket, _, Method::Get) => Ok(Route::Probe),
-                    (Transport::Polling, Transport::WebSocket, _) => Err(Refusal::BadRequest),
-                    (Transport::Polling, Transport::Polling, Method::Get) => Ok(Route::Poll),
-                    (Transport::Polling, Transport::Polling, Method::Post) => Ok(Route::Post),
-                    (_, _, _) => Ok(Route::MethodNotAllowed),
-                }
+        let Some(sid) = query.get("sid").filter(|sid| !sid.is_empty()) else {
+            if method != Method::Get {
+                return Err(Fault::HandshakeMethod);
             }
-            None => {
-                if method != Method::Get {
-                    return Err(Refusal::HandshakeMethod);
-                }
-                if !matching {
-                    return Err(Refusal::BadRequest);
-                }
-                let revision = revision
-                    .filter(|revision| config.speaks(*revision))
-                    .ok_or(Refusal::RevisionUnsupported)?;
-                let base64 = query.get("b64").is_some_and(|value| !value.is_empty());
-                Ok(Route::Open { transport, format: PayloadFormat { revision, base64 } })
+            if upgrade == polling {
+                return Err(Fault::TransportHandshake);
             }
+            if polling && !config.jsonp && query.get("j").is_some() {
+                // A client that wants JSONP can't use anything else, and should not wait for it in vain.
+                return Err(Fault::JsonpOff);
+            }
+            let base64 = jsonp.is_some() || query.get("b64").is_some_and(|value| !value.is_empty());
+            let format = revision
+                .filter(|revision| config.speaks(*revision))
+                .map(|revision| PayloadFormat { revision, base64 })
+                .ok_or(Fault::RevisionUnsupported);
+            return Ok(Route::Open { transport, format, jsonp });
+        };
+        let session = Sid::parse(&sid).and_then(|sid| known(&sid)).ok_or(Fault::SessionUnknown)?;
+        // Only `transport=websocket` can be a WebSocket handshake, and it can be nothing else.
+        if upgrade == polling {
+            return Err(Fault::TransportHandshake);
+        }
+        if polling && session.transport != Transport::Polling {
+            return Err(Fault::TransportMismatch { session: session.transport });
+        }
+        if revision != Some(session.format.revision) {
+            return Err(Fault::RevisionMismatch { session: session.format.revision });
+        }
+        if !polling && !config.allow_upgrades {
+            return Err(Fault::UpgradesOff);
+        }
+        if jsonp.is_some() && !session.format.is_text() {
+            return Err(Fault::JsonpUnfit);
+        }
+        match (transport, method) {
+            (Transport::WebSocket, Method::Get) => Ok(Route::Probe),
+            (Transport::Polling, Method::Get) => Ok(Route::Poll { jsonp }),
+            (Transport::Polling, Method::Post) => Ok(Route::Post { jsonp }),
+            (_, _) => Ok(Route::MethodNotAllowed),
         }
     }
 }
@@ -203,6 +167,7 @@ pub fn open_packet(config: &Config, sid: &Sid, transport: Transport) -> Packet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Refusal;
 
     const SID: &str = "abcdefghijklmnopqrst";
 
@@ -210,11 +175,28 @@ mod tests {
         Sid::parse(SID).unwrap()
     }
 
-    /// One session exists: `SID`, of revision 4, on the given transport.
+    const V4: PayloadFormat = PayloadFormat { revision: Revision::V4, base64: false };
+    const V3: PayloadFormat = PayloadFormat { revision: Revision::V3, base64: false };
+
+    /// One session exists: `SID`, as given. The last check's refusal is returned like the others.
+    fn find_in(
+        config: &Config,
+        known: Known,
+        method: Method,
+        query: &str,
+        upgrade: bool,
+    ) -> Result<Route, Fault> {
+        let lookup = |asked: &Sid| (*asked == sid()).then_some(known);
+        match Route::find(config, method, Query::new(query), upgrade, lookup) {
+            Ok(Route::Open { format: Err(fault), .. }) => Err(fault),
+            other => other,
+        }
+    }
+
+    /// The same with the default settings, and what the client is told.
     fn find_on(session: Transport, method: Method, query: &str, upgrade: bool) -> Result<Route, Refusal> {
-        Route::find(&Config::default(), method, Query::new(query), upgrade, |asked| {
-            (*asked == sid()).then_some(Known { revision: Revision::V4, transport: session })
-        })
+        let known = Known { format: V4, transport: session };
+        find_in(&Config::default(), known, method, query, upgrade).map_err(Fault::refusal)
     }
 
     fn find(method: Method, query: &str, upgrade: bool) -> Result<Route, Refusal> {
@@ -246,10 +228,7 @@ mod tests {
     fn an_empty_sid_is_a_handshake() {
         assert_eq!(
             find(Method::Get, "EIO=4&transport=polling&sid=", false),
-            Ok(Route::Open {
-                transport: Transport::Polling,
-                format: PayloadFormat { revision: Revision::V4, base64: false }
-            })
+            Ok(Route::Open { transport: Transport::Polling, format: Ok(V4), jsonp: None })
         );
     }
 
@@ -271,10 +250,10 @@ mod tests {
             assert_eq!(find(Method::Get, &query, false), Err(Refusal::RevisionUnsupported));
         }
         let config = Config { revision_3: false, ..Config::default() };
-        let query = Query::new("transport=polling&EIO=3");
+        let known = Known { format: V4, transport: Transport::Polling };
         assert_eq!(
-            Route::find(&config, Method::Get, query, false, |_| None),
-            Err(Refusal::RevisionUnsupported)
+            find_in(&config, known, Method::Get, "transport=polling&EIO=3", false),
+            Err(Fault::RevisionUnsupported)
         );
     }
 
@@ -288,8 +267,8 @@ mod tests {
     fn a_session_is_polled_posted_to_and_probed() {
         let polling = format!("EIO=4&transport=polling&sid={SID}");
         let websocket = format!("EIO=4&transport=websocket&sid={SID}");
-        assert_eq!(find(Method::Get, &polling, false), Ok(Route::Poll));
-        assert_eq!(find(Method::Post, &polling, false), Ok(Route::Post));
+        assert_eq!(find(Method::Get, &polling, false), Ok(Route::Poll { jsonp: None }));
+        assert_eq!(find(Method::Post, &polling, false), Ok(Route::Post { jsonp: None }));
         assert_eq!(find(Method::Other, &polling, false), Ok(Route::MethodNotAllowed));
         assert_eq!(find(Method::Get, &websocket, true), Ok(Route::Probe));
         assert_eq!(find(Method::Get, &websocket, false), Err(Refusal::BadRequest));
@@ -310,14 +289,73 @@ mod tests {
             let Ok(Route::Open { format, .. }) = find(Method::Get, &query, false) else {
                 panic!("{query} is a handshake");
             };
-            assert_eq!(format, PayloadFormat { revision: Revision::V3, base64: asked });
+            assert_eq!(format, Ok(PayloadFormat { revision: Revision::V3, base64: asked }));
         }
     }
 
     #[test]
-    fn a_refusal_has_a_number_and_a_status() {
-        assert_eq!(Refusal::SessionUnknown.body(), r#"{"code":1,"message":"Session ID unknown"}"#);
-        assert_eq!((Refusal::Forbidden.status(), Refusal::BadRequest.status()), (403, 400));
+    fn a_fault_says_more_than_its_refusal() {
+        let polling = Known { format: V4, transport: Transport::Polling };
+        let websocket = Known { format: V4, transport: Transport::WebSocket };
+        let on = format!("EIO=4&sid={SID}&transport=");
+        let config = Config { allow_upgrades: false, ..Config::default() };
+        for (known, query, upgrade, fault) in [
+            (polling, format!("{on}websocket"), false, Fault::TransportHandshake),
+            (polling, format!("{on}polling"), true, Fault::TransportHandshake),
+            (
+                websocket,
+                format!("{on}polling"),
+                false,
+                Fault::TransportMismatch { session: Transport::WebSocket },
+            ),
+            (polling, format!("{on}polling&EIO=3"), false, Fault::RevisionMismatch { session: Revision::V4 }),
+            (polling, format!("{on}websocket"), true, Fault::UpgradesOff),
+        ] {
+            assert_eq!(find_in(&config, known, Method::Get, &query, upgrade), Err(fault), "{query}");
+            assert_eq!(fault.refusal(), Refusal::BadRequest);
+        }
+    }
+
+    #[test]
+    fn each_transport_can_be_offered_alone() {
+        let config = Config { websocket: false, ..Config::default() };
+        let known = Known { format: V4, transport: Transport::Polling };
+        let find = |config, query, upgrade| find_in(config, known, Method::Get, query, upgrade);
+        assert!(find(&config, "EIO=4&transport=polling", false).is_ok());
+        assert_eq!(find(&config, "EIO=4&transport=websocket", true), Err(Fault::TransportUnknown));
+        let config = Config { polling: false, ..Config::default() };
+        assert!(find(&config, "EIO=4&transport=websocket", true).is_ok());
+        assert_eq!(find(&config, "EIO=4&transport=polling", false), Err(Fault::TransportUnknown));
+    }
+
+    #[test]
+    fn jsonp_is_refused_at_the_handshake_where_it_is_off_and_means_nothing_later() {
+        assert_eq!(find(Method::Get, "EIO=4&transport=polling&j=0", false), Err(Refusal::TransportUnknown));
+        let polling = format!("EIO=4&transport=polling&sid={SID}&j=0");
+        assert_eq!(find(Method::Get, &polling, false), Ok(Route::Poll { jsonp: None }));
+    }
+
+    #[test]
+    fn jsonp_asks_for_base64_and_goes_with_each_request() {
+        let config = Config { jsonp: true, ..Config::default() };
+        let find = |known, method, query: &str| find_in(&config, known, method, query, false);
+        let text = Known { format: V4, transport: Transport::Polling };
+        let binary = Known { format: V3, transport: Transport::Polling };
+        let jsonp = Jsonp::asked(Query::new("j=3")).unwrap();
+        assert_eq!(
+            find(text, Method::Get, "EIO=3&transport=polling&j=3"),
+            Ok(Route::Open {
+                transport: Transport::Polling,
+                format: Ok(PayloadFormat { base64: true, ..V3 }),
+                jsonp
+            })
+        );
+        let on = format!("transport=polling&sid={SID}&j=3");
+        assert_eq!(find(text, Method::Get, &format!("{on}&EIO=4")), Ok(Route::Poll { jsonp }));
+        assert_eq!(find(text, Method::Post, &format!("{on}&EIO=4")), Ok(Route::Post { jsonp }));
+        // A payload of bytes does not fit into a script.
+        assert_eq!(find(binary, Method::Get, &format!("{on}&EIO=3")), Err(Fault::JsonpUnfit));
+        assert_eq!(find(text, Method::Get, "EIO=4&transport=polling&j=a"), Err(Fault::JsonpUnfit));
     }
 
     #[test]

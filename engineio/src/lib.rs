@@ -33,8 +33,8 @@
 //!
 //! let config = Arc::new(Config::default());
 //! let query = Query::new("EIO=4&transport=polling");
-//! let Ok(Route::Open { transport, format }) = Route::find(&config, Method::Get, query, false, |_| None)
-//! else {
+//! let route = Route::find(&config, Method::Get, query, false, |_| None);
+//! let Ok(Route::Open { transport, format: Ok(format), .. }) = route else {
 //!     panic!("a handshake");
 //! };
 //!
@@ -53,22 +53,26 @@ mod config;
 mod error;
 mod frame;
 mod handshake;
+mod jsonp;
 mod layer;
 mod mailbox;
 mod packet;
 mod payload;
 mod query;
+mod refusal;
 mod session;
 mod sid;
 
 pub use config::Config;
 pub use error::{CloseReason, Violation};
 pub use frame::{FRAME_OVERHEAD, Frame};
-pub use handshake::{Known, Method, Refusal, Route, Transport, open_packet};
+pub use handshake::{Known, Method, Route, Transport, open_packet};
+pub use jsonp::Jsonp;
 pub use layer::{Application, Handshake, Headers, Layer, Opened};
 pub use mailbox::{Mailbox, SendError};
 pub use packet::{Message, Packet, PacketType, Revision};
 pub use payload::{Payload, PayloadFormat, PayloadReader};
 pub use query::Query;
+pub use refusal::{Fault, Refusal};
 pub use session::{Answer, Input, Output, Session};
 pub use sid::Sid;

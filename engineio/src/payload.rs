@@ -49,6 +49,12 @@ pub struct PayloadFormat {
 }
 
 impl PayloadFormat {
+    /// Whether payloads are always text.
+    #[must_use]
+    pub fn is_text(self) -> bool {
+        self.revision == Revision::V4 || self.base64
+    }
+
     /// Takes packets from the front of `frames` and encodes them. It stops before the packet with which the
     /// body would grow over `limit` bytes; a single larger packet goes alone. The second value is the
     /// [cost](Frame::cost) of the packets taken.

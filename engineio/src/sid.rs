@@ -1,4 +1,5 @@
-//! Ids of sessions and sockets: 20 characters of base64url, 120 bits from the operating system.
+//! Ids of sessions and sockets: 20 characters of base64url, 120 bits from the operating system, unless the
+//! application makes its own.
 
 use std::fmt;
 
@@ -6,14 +7,23 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::TryRng;
 
-/// The id of a session: 20 characters of base64url. It is a secret, since whoever knows it speaks as the
-/// client.
+/// The id of a session. It is a secret, since whoever knows it speaks as the client.
+///
+/// It has 20 characters of base64url, or is an application's own of 1 to 36 unreserved characters (RFC 3986,
+/// section 2.3), which a UUID fits in. It lies in place, without an allocation, as every session keeps some.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Sid([u8; Sid::LEN]);
+pub struct Sid {
+    /// Zeros behind the id.
+    bytes: [u8; Sid::MAX_LEN],
+    len: u8,
+}
 
 impl Sid {
-    /// Characters in an id.
+    /// Characters in an id of ours.
     pub const LEN: usize = 20;
+
+    /// The most characters in an id that the application makes.
+    pub const MAX_LEN: usize = 36;
 
     /// A new id from `random`, which is the operating system's source outside of tests:
     /// 120 bits, so that ids can't be guessed and don't collide.
@@ -22,12 +32,12 @@ impl Sid {
     /// If the random source fails, which for the operating system's means that nothing can be secret.
     #[must_use]
     pub fn random(random: &mut impl TryRng) -> Sid {
-        let mut bytes = [0; Sid::LEN / 4 * 3];
-        assert!(random.try_fill_bytes(&mut bytes).is_ok(), "the random source failed");
-        let mut sid = [0; Sid::LEN];
-        let written = URL_SAFE_NO_PAD.encode_slice(bytes, &mut sid);
+        let mut secret = [0; Sid::LEN / 4 * 3];
+        assert!(random.try_fill_bytes(&mut secret).is_ok(), "the random source failed");
+        let mut bytes = [0; Sid::MAX_LEN];
+        let written = URL_SAFE_NO_PAD.encode_slice(secret, &mut bytes);
         debug_assert_eq!(written, Ok(Sid::LEN));
-        Sid(sid)
+        Sid { bytes, len: Sid::LEN as u8 }
     }
 
     /// A new id from the operating system's random source.
@@ -36,19 +46,24 @@ impl Sid {
         Sid::random(&mut rand::rngs::SysRng)
     }
 
-    /// Reads an id that a client sent; `None` if it has another form than ours.
+    /// Reads an id that a client sent or an application made; `None` if it can't be one.
     #[must_use]
     pub fn parse(text: &str) -> Option<Sid> {
-        let bytes: [u8; Sid::LEN] = text.as_bytes().try_into().ok()?;
-        let ours = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        bytes.iter().all(ours).then_some(Sid(bytes))
+        let unreserved =
+            |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+        if text.is_empty() || text.len() > Sid::MAX_LEN || !text.as_bytes().iter().all(unreserved) {
+            return None;
+        }
+        let mut bytes = [0; Sid::MAX_LEN];
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        Some(Sid { bytes, len: text.len() as u8 })
     }
 
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        // Only base64url characters are ever stored.
-        std::str::from_utf8(&self.0).unwrap_or_default()
+        // Only ASCII is ever stored.
+        std::str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or_default()
     }
 }
 
@@ -77,11 +92,17 @@ mod tests {
     }
 
     #[test]
+    fn an_application_may_make_other_ids() {
+        for id in ["a", "node-1.abc_~", "123e4567-e89b-42d3-a456-426614174000", "__proto__"] {
+            assert_eq!(Sid::parse(id).unwrap().as_str(), id);
+        }
+        assert_ne!(Sid::parse("a"), Sid::parse("aa"));
+    }
+
+    #[test]
     fn what_has_not_the_form_of_an_id_is_none() {
-        assert_eq!(Sid::parse(""), None);
-        assert_eq!(Sid::parse("zzz"), None);
-        assert_eq!(Sid::parse("__proto__"), None);
-        assert_eq!(Sid::parse("aaaaaaaaaaaaaaaaaaa/"), None);
-        assert_eq!(Sid::parse(&"a".repeat(21)), None);
+        for text in ["", "a b", "aaaaaaaaaaaaaaaaaaa/", "a\0", "é", "a;b", "a%20", &"a".repeat(37)] {
+            assert_eq!(Sid::parse(text), None, "{text:?}");
+        }
     }
 }

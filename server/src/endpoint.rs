@@ -4,40 +4,64 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use engineio::{
-    Application, CloseReason, Config, Frame, Handshake, Headers, Method, Opened, Payload, PayloadFormat,
-    Query, Refusal, Route, Session, Sid, Transport, open_packet,
+    Application, CloseReason, Config, Fault, Frame, Handshake, Headers, Jsonp, Method, Opened, PayloadFormat,
+    Query, Route, Session, Sid, Transport, open_packet,
 };
-use http::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_VERSION, SET_COOKIE, UPGRADE,
-};
+use http::header::{CONTENT_TYPE, HeaderValue, SET_COOKIE, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
-use http_body_util::BodyExt as _;
 use hyper::upgrade::OnUpgrade;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+use crate::answers::{Packed, Refused, accepted, closing, not_allowed, status};
 use crate::driver::Driver;
+use crate::hooks::{Hooks, Next, RequestHead, merge};
 use crate::http_rules::is_websocket;
 use crate::io::Io;
 use crate::peer::Peer;
 use crate::polling::{Body, OpenProbe, Shut};
+use crate::post_body::{self, BodyError};
 use crate::registry::{Entry, Registry};
+use crate::switch::switch;
 use crate::websocket::WebSocket;
 use crate::{Cookie, Cors};
 
-/// Time that the body of a POST may take.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Whether an endpoint's path ends with a slash. A request of the other form is not the endpoint's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TrailingSlash {
+    /// It may, and clients may leave it away.
+    #[default]
+    Optional,
+    /// It does: `/socket.io/`. This is the reference's default.
+    Required,
+    /// It does not: `/socket.io`.
+    Absent,
+}
 
 /// What is set about HTTP, beside the protocol; the same for all endpoints of a server.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct HttpSettings {
     pub(crate) cors: Option<Cors>,
     pub(crate) cookie: Option<Cookie>,
+    pub(crate) hooks: Hooks,
+    /// The length in bytes from which on answers to polls are compressed.
+    pub(crate) compression: Option<usize>,
+    pub(crate) trailing_slash: TrailingSlash,
+}
+
+impl Default for HttpSettings {
+    fn default() -> HttpSettings {
+        HttpSettings {
+            cors: None,
+            cookie: None,
+            hooks: Hooks::new(),
+            compression: Some(1024),
+            trailing_slash: TrailingSlash::default(),
+        }
+    }
 }
 
 /// One path at which Engine.IO is spoken.
@@ -60,7 +84,7 @@ impl<A: Application> Endpoint<A> {
         http: Arc<HttpSettings>,
     ) -> Endpoint<A> {
         Endpoint {
-            path: path.into(),
+            path: path.strip_suffix('/').unwrap_or(path).into(),
             config,
             http,
             application,
@@ -69,10 +93,13 @@ impl<A: Application> Endpoint<A> {
         }
     }
 
-    /// Whether `path` is this endpoint's, with its trailing slash or without.
+    /// Whether `path` is this endpoint's.
     pub(crate) fn serves(&self, path: &str) -> bool {
-        let trim = |path| str::strip_suffix(path, '/').unwrap_or(path);
-        trim(path) == trim(&self.path)
+        match (path.strip_prefix(&*self.path), self.http.trailing_slash) {
+            (Some("/"), slash) => slash != TrailingSlash::Absent,
+            (Some(""), slash) => slash != TrailingSlash::Required,
+            _ => false,
+        }
     }
 
     /// Refuses new sessions and ends the present ones with `server shutting down`.
@@ -97,52 +124,90 @@ impl<A: Application> Endpoint<A> {
         B: http_body::Body<Data = Bytes> + Unpin,
     {
         let (mut parts, body) = request.into_parts();
-        if parts.method == http::Method::OPTIONS {
-            return match &self.http.cors {
-                Some(cors) => cors.preflight(&parts.headers).map(Body::from),
-                None => not_allowed(),
-            };
+        let judged = self.http.cors.as_ref().map(|cors| (cors, cors.judge(&parts)));
+        if let Some((cors, verdict)) = judged.as_ref().filter(|_| parts.method == http::Method::OPTIONS) {
+            return cors.preflight(verdict.clone(), &parts.headers).map(Body::from);
         }
-        let mut response = match self.clone().answer(&mut parts, body, peer).await {
-            Ok(response) => response,
-            Err(refusal) => {
-                let query =
-                    |name| Query::new(parts.uri.query().unwrap_or_default()).get(name).map(Cow::into_owned);
-                tracing::info!(
-                    code = refusal.code(),
-                    reason = refusal.message(),
-                    method = %parts.method,
-                    transport = query("transport"),
-                    revision = query("EIO"),
-                    address = peer.address.map(tracing::field::display),
-                    "request refused"
-                );
-                let mut response = refuse(refusal);
-                if parts.headers.contains_key(UPGRADE) {
-                    // "The server supports version 13": RFC 6455, section 4.4.
-                    response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-                }
-                response
+        let foreign = judged.as_ref().is_some_and(|(_, verdict)| verdict.refused);
+        let mut response = match self.http.hooks.head(&parts, peer) {
+            None => {
+                let answer = self.clone().answer(&mut parts, body, peer, foreign, None).await;
+                answer.unwrap_or_else(|refused| self.refuse(&parts, peer, refused, None))
             }
+            // Boxed, so that requests which nothing hooks into don't carry its weight.
+            Some(head) => Box::pin(self.clone().hooked(&mut parts, body, peer, foreign, &head)).await,
         };
-        if let Some(cors) = &self.http.cors {
-            cors.grant(&parts.headers, response.headers_mut());
+        if let Some((cors, verdict)) = judged {
+            cors.grant(verdict, response.headers_mut());
         }
         response
     }
 
+    /// Answers a request that the application has a say in.
+    async fn hooked<B>(
+        self: Arc<Self>,
+        parts: &mut Parts,
+        body: B,
+        peer: Peer,
+        foreign: bool,
+        head: &RequestHead,
+    ) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+    {
+        let (fields, stop) = self.http.hooks.pass(head).await;
+        let answer = match stop {
+            None | Some(Next::Pass(_)) => self.clone().answer(parts, body, peer, foreign, Some(head)).await,
+            Some(Next::Answer(response)) => Ok(response.map(Body::from)),
+            Some(Next::Fail) => Err(Fault::MiddlewareFailed.into()),
+        };
+        let mut response = answer.unwrap_or_else(|refused| self.refuse(parts, peer, refused, Some(head)));
+        merge(response.headers_mut(), fields);
+        response
+    }
+
+    /// Refuses a request, and tells whoever is to know of it.
+    fn refuse(
+        &self,
+        parts: &Parts,
+        peer: Peer,
+        refused: Refused,
+        head: Option<&RequestHead>,
+    ) -> Response<Body> {
+        let fault = refused.fault();
+        let query = |name| Query::new(parts.uri.query().unwrap_or_default()).get(name).map(Cow::into_owned);
+        tracing::info!(
+            code = fault.refusal().code(),
+            reason = refused.reason().unwrap_or(fault.refusal().message()),
+            %fault,
+            method = %parts.method,
+            transport = query("transport"),
+            revision = query("EIO"),
+            address = peer.address.map(tracing::field::display),
+            "request refused"
+        );
+        if let Some(head) = head {
+            self.http.hooks.refused(head, fault, refused.reason());
+        }
+        refused.response(parts.headers.contains_key(UPGRADE))
+    }
+
+    /// Does what a request asks for. `foreign` says whether it comes from a page that is not allowed.
     async fn answer<B>(
         self: Arc<Self>,
         parts: &mut Parts,
         body: B,
         peer: Peer,
-    ) -> Result<Response<Body>, Refusal>
+        foreign: bool,
+        head: Option<&RequestHead>,
+    ) -> Result<Response<Body>, Refused>
     where
         B: http_body::Body<Data = Bytes> + Unpin,
     {
         let method = match parts.method {
             http::Method::GET => Method::Get,
             http::Method::POST => Method::Post,
+            http::Method::OPTIONS => return Ok(not_allowed()),
             _ => Method::Other,
         };
         let query = Query::new(parts.uri.query().unwrap_or_default());
@@ -153,37 +218,55 @@ impl<A: Application> Endpoint<A> {
             named.as_deref().map(Entry::known)
         };
         let route = Route::find(&self.config, method, query, upgrade, known)?;
-        if self.http.cors.as_ref().is_some_and(|cors| cors.refuses(&parts.headers)) {
-            return Err(Refusal::Forbidden);
+        if foreign {
+            return Err(Fault::OriginForbidden.into());
         }
-        let named = named.ok_or(Refusal::SessionUnknown);
-        match route {
+        let hooks = &self.http.hooks;
+        let initial = matches!(route, Route::Open { .. });
+        let named = named.ok_or(Fault::SessionUnknown);
+        let mut response = match route {
             Route::Open { .. } if self.draining.load(Ordering::Acquire) => {
-                Ok(status(StatusCode::SERVICE_UNAVAILABLE))
+                return Ok(status(StatusCode::SERVICE_UNAVAILABLE));
             }
-            Route::Open { transport: Transport::Polling, format } => {
-                Ok(self.open_polling(parts, peer, format))
+            Route::Open { transport, format, jsonp } => {
+                hooks.allow(head).await?;
+                let format = format?;
+                let sid = hooks.id(head).await?;
+                match transport {
+                    Transport::Polling => self.open_polling(parts, peer, sid, format, jsonp)?,
+                    Transport::WebSocket => self.clone().open_websocket(parts, peer, sid, format)?,
+                }
             }
-            Route::Open { transport: Transport::WebSocket, format } => {
-                Ok(self.open_websocket(parts, peer, format))
-            }
-            Route::Poll => park(named?).await,
-            Route::Post => self.post(parts, body, named?).await,
-            Route::Probe => Ok(self.open_probe(parts, named?)),
-            Route::MethodNotAllowed => Ok(not_allowed()),
+            Route::Poll { jsonp } => self.park(parts, named?, jsonp).await?,
+            Route::Post { jsonp } => self.post(parts, body, named?, jsonp).await?,
+            Route::Probe => self.clone().open_probe(parts, named?)?,
+            Route::MethodNotAllowed => not_allowed(),
+        };
+        let served = matches!(response.status(), StatusCode::OK | StatusCode::SWITCHING_PROTOCOLS);
+        if let Some(head) = head.filter(|_| served) {
+            self.http.hooks.answer(response.headers_mut(), head, initial);
         }
+        Ok(response)
     }
 
     /// A handshake by polling: the answer is the open packet, and everything else waits for the next GET.
-    fn open_polling(&self, parts: &Parts, peer: Peer, format: PayloadFormat) -> Response<Body> {
-        let (sid, driver) = self.open(handshake(parts, peer), format, None);
+    fn open_polling(
+        &self,
+        parts: &Parts,
+        peer: Peer,
+        sid: Sid,
+        format: PayloadFormat,
+        jsonp: Option<Jsonp>,
+    ) -> Result<Response<Body>, Fault> {
+        let driver = self.open(sid, handshake(parts, peer), format, None).ok_or(Fault::NoId)?;
         tokio::spawn(driver);
         let open = Frame::from(&open_packet(&self.config, &sid, Transport::Polling));
-        let mut response = payload(format.encode(&mut [open].into(), usize::MAX).0, Body::from);
+        let payload = format.encode(&mut [open].into(), usize::MAX).0;
+        let mut response = Packed::new(payload, jsonp).response(Body::from);
         if let Some(cookie) = &self.http.cookie {
             response.headers_mut().append(SET_COOKIE, cookie.header(&sid));
         }
-        response
+        Ok(response)
     }
 
     /// A handshake by WebSocket: the session begins once the connection has changed its protocol.
@@ -191,19 +274,24 @@ impl<A: Application> Endpoint<A> {
         self: Arc<Self>,
         parts: &mut Parts,
         peer: Peer,
+        sid: Sid,
         format: PayloadFormat,
-    ) -> Response<Body> {
+    ) -> Result<Response<Body>, Fault> {
+        if self.registry.get(&sid).is_some() {
+            return Err(Fault::NoId);
+        }
         let handshake = handshake(parts, peer);
         switch(parts, async move |on_upgrade| {
-            if let Some(websocket) = self.websocket(on_upgrade, format).await {
-                let (_, driver) = self.open(handshake, format, Some(websocket));
+            if let Some(websocket) = self.websocket(on_upgrade, format).await
+                && let Some(driver) = self.open(sid, handshake, format, Some(websocket))
+            {
                 driver.await;
             }
         })
     }
 
     /// A WebSocket for a session that polls. One that comes while another is there is opened and closed.
-    fn open_probe(self: Arc<Self>, parts: &mut Parts, entry: Arc<Entry>) -> Response<Body> {
+    fn open_probe(self: Arc<Self>, parts: &mut Parts, entry: Arc<Entry>) -> Result<Response<Body>, Fault> {
         let format = entry.format;
         let probe: Result<OpenProbe, Shut> = entry.open_probe();
         switch(parts, async move |on_upgrade| {
@@ -230,18 +318,18 @@ impl<A: Application> Endpoint<A> {
         Some(WebSocket::new(io, read, format.revision, self.config.max_payload).await)
     }
 
-    /// Makes a session and what drives it.
+    /// Makes a session and what drives it; `None` if there is one of that id already.
     fn open(
         &self,
+        sid: Sid,
         handshake: Handshake,
         format: PayloadFormat,
         link: Option<WebSocket>,
-    ) -> (Sid, impl Future<Output = ()> + Send + use<A>) {
+    ) -> Option<impl Future<Output = ()> + Send + use<A>> {
         let now = Instant::from(tokio::time::Instant::now());
         let transport = if link.is_some() { Transport::WebSocket } else { Transport::Polling };
-        let sid = Sid::generate();
         let entry = Arc::new(Entry::new(sid, format, transport, self.config.send_budget));
-        let registered = self.registry.register(entry.clone());
+        let registered = self.registry.register(entry.clone())?;
         if self.draining.load(Ordering::Acquire) {
             // The drain may have looked at the registry just before.
             entry.mailbox.close(CloseReason::ServerShuttingDown);
@@ -269,10 +357,36 @@ impl<A: Application> Endpoint<A> {
             inbox: None,
             out: Vec::new(),
         };
-        (sid, driver.run(registered))
+        Some(driver.run(registered))
     }
 
-    async fn post<B>(&self, parts: &Parts, body: B, entry: Arc<Entry>) -> Result<Response<Body>, Refusal>
+    /// Parks a GET until its session has something for it.
+    async fn park(
+        &self,
+        parts: &Parts,
+        entry: Arc<Entry>,
+        jsonp: Option<Jsonp>,
+    ) -> Result<Response<Body>, Fault> {
+        let (get, answer) = match entry.open_get() {
+            Ok(open) => open,
+            Err(Shut::Taken) => return Ok(status(StatusCode::BAD_REQUEST)),
+            Err(Shut::Ended) => return Err(Fault::SessionUnknown),
+        };
+        let payload = answer.await.map_err(|_| Fault::SessionUnknown)?;
+        // The guard moves into the body with the answer. If this future is dropped before, parked or while it
+        // compresses, the client went away.
+        let packed = Packed::new(payload, jsonp).compress(&parts.headers, self.http.compression).await;
+        Ok(packed.response(|bytes| Body::poll(bytes, get)))
+    }
+
+    /// Reads a POST and hands it to its session.
+    async fn post<B>(
+        &self,
+        parts: &Parts,
+        body: B,
+        entry: Arc<Entry>,
+        jsonp: Option<Jsonp>,
+    ) -> Result<Response<Body>, Fault>
     where
         B: http_body::Body<Data = Bytes> + Unpin,
     {
@@ -280,114 +394,30 @@ impl<A: Application> Endpoint<A> {
         let post = match entry.open_post() {
             Ok(post) => post,
             Err(Shut::Taken) => return Ok(status(StatusCode::BAD_REQUEST)),
-            Err(Shut::Ended) => return Err(Refusal::SessionUnknown),
+            Err(Shut::Ended) => return Err(Fault::SessionUnknown),
         };
         let content_type = parts.headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-        let binary = content_type.eq_ignore_ascii_case(b"application/octet-stream");
+        let binary = jsonp.is_none() && content_type.eq_ignore_ascii_case(b"application/octet-stream");
         if binary && format.revision == engineio::Revision::V4 {
             // Revision 4 has no binary payloads. The guard is dropped: the session ends.
             return Ok(status(StatusCode::BAD_REQUEST));
         }
-        let collected = tokio::time::timeout(BODY_TIMEOUT, collect(body, self.config.max_payload)).await;
-        let body = match collected {
-            Ok(Ok(body)) => body,
-            Ok(Err(BodyError::TooLarge)) => {
+        let body = match post_body::read(body, self.config.max_payload).await {
+            Ok(body) => body,
+            Err(BodyError::TooLarge) => {
                 post.release();
                 tracing::info!(limit = self.config.max_payload, "a POST is over the payload limit");
                 return Ok(closing(status(StatusCode::PAYLOAD_TOO_LARGE)));
             }
-            Ok(Err(BodyError::Broken)) => return Ok(closing(status(StatusCode::BAD_REQUEST))),
-            Err(_) => return Ok(closing(status(StatusCode::REQUEST_TIMEOUT))),
+            Err(BodyError::Broken) => return Ok(closing(status(StatusCode::BAD_REQUEST))),
+            Err(BodyError::Slow) => return Ok(closing(status(StatusCode::REQUEST_TIMEOUT))),
         };
+        let body = if jsonp.is_some() { Jsonp::payload(&body) } else { body };
         match post.submit(body, binary).await {
-            Ok(()) => {
-                let mut response = Response::new(Body::from("ok"));
-                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
-                response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-                Ok(response)
-            }
-            Err(_) => Err(Refusal::SessionUnknown),
+            Ok(()) => Ok(accepted()),
+            Err(_) => Err(Fault::SessionUnknown),
         }
     }
-}
-
-/// Parks a GET until its session has something for it.
-async fn park(entry: Arc<Entry>) -> Result<Response<Body>, Refusal> {
-    let (get, answer) = match entry.open_get() {
-        Ok(open) => open,
-        Err(Shut::Taken) => return Ok(status(StatusCode::BAD_REQUEST)),
-        Err(Shut::Ended) => return Err(Refusal::SessionUnknown),
-    };
-    // The guard moves into the body with the answer. If this future is dropped before, the client went away.
-    match answer.await {
-        Ok(answer) => Ok(payload(answer, |bytes| Body::poll(bytes, get))),
-        Err(_) => Err(Refusal::SessionUnknown),
-    }
-}
-
-/// Why a body could not be read.
-enum BodyError {
-    /// It is longer than allowed.
-    TooLarge,
-    /// The connection ended before it did.
-    Broken,
-}
-
-async fn collect<B>(mut body: B, limit: usize) -> Result<Bytes, BodyError>
-where
-    B: http_body::Body<Data = Bytes> + Unpin,
-{
-    // A length that is announced is refused before anything is read.
-    if body.size_hint().lower() > limit as u64 {
-        return Err(BodyError::TooLarge);
-    }
-    let mut whole = Bytes::new();
-    let mut parts = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(chunk) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
-        if whole.len() + parts.len() + chunk.len() > limit {
-            return Err(BodyError::TooLarge);
-        }
-        if whole.is_empty() && parts.is_empty() {
-            // Most bodies come in one piece, which needs no copy.
-            whole = chunk;
-        } else {
-            parts.extend_from_slice(&std::mem::take(&mut whole));
-            parts.extend_from_slice(&chunk);
-        }
-    }
-    Ok(if parts.is_empty() { whole } else { parts.freeze() })
-}
-
-/// Answers a WebSocket handshake with 101 and runs `then` on the connection, or refuses it (RFC 6455,
-/// section 4.2).
-fn switch<F>(parts: &mut Parts, then: impl FnOnce(OnUpgrade) -> F) -> Response<Body>
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    let version = parts.headers.get(SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13");
-    let key = parts.headers.get(SEC_WEBSOCKET_KEY).filter(|key| is_key(key.as_bytes()));
-    let (Some(key), true, Some(on_upgrade)) = (key, version, parts.extensions.remove::<OnUpgrade>()) else {
-        let mut response = refuse(Refusal::BadRequest);
-        response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-        return response;
-    };
-    let accept = derive_accept_key(key.as_bytes());
-    let mut response = status(StatusCode::SWITCHING_PROTOCOLS);
-    let headers = response.headers_mut();
-    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    if let Ok(accept) = HeaderValue::from_str(&accept) {
-        headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
-    }
-    tokio::spawn(then(on_upgrade));
-    response
-}
-
-/// "A base64-encoded value that, when decoded, is 16 bytes in length".
-fn is_key(key: &[u8]) -> bool {
-    let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
-    key.len() == 24 && key.ends_with(b"==") && key[..22].iter().all(base64)
 }
 
 /// What is kept of the request that opens a session.
@@ -404,41 +434,4 @@ fn handshake(parts: &Parts, peer: Peer) -> Handshake {
 
 fn copy(headers: &HeaderMap) -> Headers {
     Headers::new(headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())))
-}
-
-fn payload(payload: Payload, body: impl FnOnce(Bytes) -> Body) -> Response<Body> {
-    let (content_type, bytes) = match payload {
-        Payload::Text(bytes) => ("text/plain; charset=UTF-8", bytes),
-        Payload::Binary(bytes) => ("application/octet-stream", bytes),
-    };
-    let mut response = Response::new(body(bytes));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-fn refuse(refusal: Refusal) -> Response<Body> {
-    let mut response = Response::new(Body::from(refusal.body()));
-    *response.status_mut() = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
-
-/// A response without a body.
-pub(crate) fn status(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::default());
-    *response.status_mut() = status;
-    response
-}
-
-fn not_allowed() -> Response<Body> {
-    let mut response = status(StatusCode::METHOD_NOT_ALLOWED);
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST"));
-    response
-}
-
-/// Ends the connection after this response: what is left of the request's body is not worth reading.
-pub(crate) fn closing(mut response: Response<Body>) -> Response<Body> {
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    response
 }

@@ -28,32 +28,39 @@
 //! }
 //! ```
 
+mod answers;
 pub mod apps;
 mod client_files;
+mod compression;
 mod cookie;
 mod cors;
 mod driver;
 mod endpoint;
 mod head_watch;
+mod hooks;
 mod http_rules;
 mod io;
 mod listener;
 mod pages;
 mod peer;
 mod polling;
+mod post_body;
 mod registry;
 mod serve;
 mod server;
 mod service;
 mod site;
 mod stall;
+mod switch;
 mod tls;
 mod websocket;
 
 pub use client_files::{ClientFiles, ClientFilesError};
 pub use cookie::{Cookie, CookieError, SameSite};
 pub use cors::{Cors, CorsError};
-pub use engineio::Config;
+pub use endpoint::TrailingSlash;
+pub use engineio::{Config, Fault, Sid};
+pub use hooks::{ConnectionError, Denied, Hooks, Next, RequestHead};
 pub use listener::{BACKLOG, ListenAddress, ListenAddressError, ListenError, Listener};
 pub use peer::Peer;
 pub use polling::Body;

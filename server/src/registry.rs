@@ -1,6 +1,7 @@
 //! The sessions of one endpoint, by id, and the doors through which requests reach their drivers.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -41,7 +42,7 @@ impl Entry {
     pub(crate) fn known(&self) -> Known {
         let direct = self.direct.load(Ordering::Acquire);
         let transport = if direct { Transport::WebSocket } else { Transport::Polling };
-        Known { revision: self.format.revision, transport }
+        Known { format: self.format, transport }
     }
 }
 
@@ -55,15 +56,19 @@ pub(crate) struct Registry {
 
 impl Registry {
     fn shard(&self, sid: &Sid) -> &Mutex<HashMap<Sid, Arc<Entry>>> {
-        // Ids are random, so any byte of one spreads them.
-        &self.shards[usize::from(sid.as_str().as_bytes()[0]) % SHARDS]
+        // An application's ids may all begin or end alike.
+        let sum = sid.as_str().bytes().fold(0, |sum: u8, byte| sum.wrapping_mul(31).wrapping_add(byte));
+        &self.shards[usize::from(sum) % SHARDS]
     }
 
-    /// Lists a session until the returned guard is dropped.
-    pub(crate) fn register(self: &Arc<Self>, entry: Arc<Entry>) -> Registered {
+    /// Lists a session until the returned guard is dropped; `None` if there is one of that id.
+    pub(crate) fn register(self: &Arc<Self>, entry: Arc<Entry>) -> Option<Registered> {
+        match self.shard(&entry.sid).lock().entry(entry.sid) {
+            Slot::Occupied(_) => return None,
+            Slot::Vacant(slot) => slot.insert(entry.clone()),
+        };
         self.len.fetch_add(1, Ordering::Relaxed);
-        self.shard(&entry.sid).lock().insert(entry.sid, entry.clone());
-        Registered { registry: self.clone(), entry }
+        Some(Registered { registry: self.clone(), entry })
     }
 
     pub(crate) fn get(&self, sid: &Sid) -> Option<Arc<Entry>> {
@@ -105,7 +110,12 @@ pub(crate) struct Registered {
 impl Registered {
     /// The session is over: nobody finds it any more, and who waits at its doors is told.
     pub(crate) fn unlist(&self) {
-        self.registry.shard(&self.entry.sid).lock().remove(&self.entry.sid);
+        let mut listed = self.registry.shard(&self.entry.sid).lock();
+        // An application may have given the id to another session since it was given up.
+        if listed.get(&self.entry.sid).is_some_and(|entry| Arc::ptr_eq(entry, &self.entry)) {
+            listed.remove(&self.entry.sid);
+        }
+        drop(listed);
         self.entry.mailbox.shut();
         self.entry.doors.lock().shut();
     }

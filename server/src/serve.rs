@@ -11,7 +11,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::endpoint::{closing, status};
+use crate::answers::{closing, status};
 use crate::head_watch::Watched;
 use crate::io::Io;
 use crate::listener::Listener;

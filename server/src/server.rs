@@ -13,7 +13,7 @@ use crate::client_files::ClientFiles;
 use crate::endpoint::{Endpoint, HttpSettings};
 use crate::service::Service;
 use crate::site::{Mount, Pages, Site};
-use crate::{Cookie, Cors};
+use crate::{Cookie, Cors, Hooks, TrailingSlash};
 
 /// A server: endpoints and pages, ready to serve.
 pub struct Server {
@@ -52,6 +52,28 @@ impl Builder {
     #[must_use]
     pub fn cookie(mut self, cookie: Cookie) -> Builder {
         self.http.cookie = Some(cookie);
+        self
+    }
+
+    /// Gives the application a say in what requests get.
+    #[must_use]
+    pub fn hooks(mut self, hooks: Hooks) -> Builder {
+        self.http.hooks = hooks;
+        self
+    }
+
+    /// The length in bytes from which on answers to polls are compressed, with gzip, Brotli or deflate as the
+    /// client prefers; 1,024 unless set. `None` switches it off.
+    #[must_use]
+    pub fn http_compression(mut self, threshold: Option<usize>) -> Builder {
+        self.http.compression = threshold;
+        self
+    }
+
+    /// Whether the endpoints' paths end with a slash; optional unless set.
+    #[must_use]
+    pub fn trailing_slash(mut self, trailing_slash: TrailingSlash) -> Builder {
+        self.http.trailing_slash = trailing_slash;
         self
     }
 
@@ -109,6 +131,9 @@ impl Builder {
         if self.config.max_payload == 0 {
             return Err(BuildError::Zero("max_payload"));
         }
+        if !self.config.polling && !self.config.websocket {
+            return Err(BuildError::NoTransport);
+        }
         let config = Arc::new(self.config);
         let http = Arc::new(self.http);
         let mut endpoints: Vec<Arc<dyn Mount>> = Vec::new();
@@ -116,7 +141,9 @@ impl Builder {
             if !path.starts_with('/') || path.contains(['?', '#']) {
                 return Err(BuildError::Path(path));
             }
-            if endpoints.iter().any(|endpoint| endpoint.serves(&path)) {
+            let bare = path.strip_suffix('/').unwrap_or(&path);
+            let forms = [bare.to_owned(), format!("{bare}/")];
+            if endpoints.iter().any(|endpoint| forms.iter().any(|form| endpoint.serves(form))) {
                 return Err(BuildError::PathTaken(path));
             }
             endpoints.push(make(&path, config.clone(), http.clone()));
@@ -176,6 +203,8 @@ pub enum BuildError {
     PathTaken(Box<str>),
     /// This setting is zero and can't be.
     Zero(&'static str),
+    /// Neither of the two transports is offered.
+    NoTransport,
 }
 
 impl fmt::Display for BuildError {
@@ -186,6 +215,7 @@ impl fmt::Display for BuildError {
             }
             BuildError::PathTaken(path) => write!(f, "two endpoints have the path {path:?}"),
             BuildError::Zero(setting) => write!(f, "{setting} must not be zero"),
+            BuildError::NoTransport => f.write_str("neither polling nor WebSocket is offered"),
         }
     }
 }

@@ -12,7 +12,7 @@ use http::request::Parts;
 use http::{Extensions, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Either as EitherBody};
 
-use crate::endpoint::{closing, status};
+use crate::answers::{closing, status};
 use crate::http_rules;
 use crate::peer::Peer;
 use crate::polling::Body;

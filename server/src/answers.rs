@@ -1,0 +1,171 @@
+//! The answers that an endpoint gives.
+
+use bytes::Bytes;
+use engineio::{Fault, Jsonp, Payload};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue,
+    SEC_WEBSOCKET_VERSION, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, Response, StatusCode};
+
+use crate::compression::Encoding;
+use crate::hooks::{Denied, merge};
+use crate::polling::Body;
+
+/// In which a refused WebSocket is told why.
+const REJECT_REASON: HeaderName = HeaderName::from_static("x-websocket-reject-reason");
+
+/// What polls may be compressed with, the one that costs least first.
+const ENCODINGS: [Encoding; 3] = [Encoding::Gzip, Encoding::Brotli, Encoding::Deflate];
+
+/// A payload on its way into a response.
+pub(crate) struct Packed {
+    bytes: Bytes,
+    content_type: &'static str,
+    encoding: Option<Encoding>,
+    script: bool,
+}
+
+impl Packed {
+    /// A payload, as a script where JSONP asks for one.
+    pub(crate) fn new(payload: Payload, jsonp: Option<Jsonp>) -> Packed {
+        let (bytes, content_type) = match (payload, jsonp) {
+            (Payload::Text(bytes) | Payload::Binary(bytes), Some(jsonp)) => {
+                (jsonp.script(&bytes), "text/javascript; charset=UTF-8")
+            }
+            (Payload::Text(bytes), None) => (bytes, "text/plain; charset=UTF-8"),
+            (Payload::Binary(bytes), None) => (bytes, "application/octet-stream"),
+        };
+        Packed { bytes, content_type, encoding: None, script: jsonp.is_some() }
+    }
+
+    /// Compresses a payload of `threshold` bytes or more, if the client understands it. Without a threshold
+    /// nothing is compressed.
+    pub(crate) async fn compress(mut self, request: &HeaderMap, threshold: Option<usize>) -> Packed {
+        if threshold.is_some_and(|threshold| self.bytes.len() >= threshold)
+            && let Some(encoding) = Encoding::accepted(request, &ENCODINGS)
+            && let Some(compressed) = encoding.compress_aside(&self.bytes).await
+        {
+            self.bytes = compressed;
+            self.encoding = Some(encoding);
+        }
+        self
+    }
+
+    /// The response. It says `no-store`, so that there is no need for it to vary.
+    pub(crate) fn response(self, body: impl FnOnce(Bytes) -> Body) -> Response<Body> {
+        let mut response = Response::new(body(self.bytes));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(encoding) = self.encoding {
+            headers.insert(CONTENT_ENCODING, encoding.header());
+        }
+        if self.script {
+            // A page may load it as a script, and as nothing else.
+            headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        }
+        response
+    }
+}
+
+/// The answer to a POST whose packets were accepted.
+pub(crate) fn accepted() -> Response<Body> {
+    let mut response = Response::new(Body::from("ok"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Why a request is refused: it breaks a rule, or the application does not want it.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    Fault(Fault),
+    Denied(Box<Denied>),
+}
+
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Refused {
+        Refused::Fault(fault)
+    }
+}
+
+impl From<Denied> for Refused {
+    fn from(denied: Denied) -> Refused {
+        Refused::Denied(Box::new(denied))
+    }
+}
+
+impl Refused {
+    pub(crate) fn fault(&self) -> Fault {
+        match self {
+            Refused::Fault(fault) => *fault,
+            Refused::Denied(_) => Fault::Forbidden,
+        }
+    }
+
+    /// What the application has to say.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        match self {
+            Refused::Fault(_) => None,
+            Refused::Denied(denied) => Some(&denied.message),
+        }
+    }
+
+    /// The response. A client that asked for a WebSocket seldom gets to see its body, so it finds the
+    /// essential in the header too.
+    pub(crate) fn response(self, websocket: bool) -> Response<Body> {
+        let refusal = self.fault().refusal();
+        let reason = self.reason().filter(|_| websocket);
+        let reason = reason.and_then(|reason| HeaderValue::from_str(reason).ok());
+        let mut response = match self {
+            Refused::Fault(_) => {
+                let mut response = Response::new(Body::from(refusal.body()));
+                *response.status_mut() =
+                    StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
+                response
+            }
+            Refused::Denied(denied) => {
+                let Denied { status, headers, message, json } = *denied;
+                let body = json.unwrap_or_else(|| {
+                    // The same fields as every refusal has, with another message.
+                    let message = serde_json::Value::from(&*message);
+                    format!(r#"{{"code":{},"message":{message}}}"#, refusal.code()).into()
+                });
+                let mut response = Response::new(Body::from(body));
+                *response.status_mut() = status;
+                merge(response.headers_mut(), headers);
+                response
+            }
+        };
+        let headers = response.headers_mut();
+        headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+        if let Some(reason) = reason {
+            headers.insert(REJECT_REASON, reason);
+        }
+        if websocket {
+            // "The server supports version 13": RFC 6455, section 4.4.
+            headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        }
+        response
+    }
+}
+
+/// A response without a body.
+pub(crate) fn status(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::default());
+    *response.status_mut() = status;
+    response
+}
+
+pub(crate) fn not_allowed() -> Response<Body> {
+    let mut response = status(StatusCode::METHOD_NOT_ALLOWED);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST"));
+    response
+}
+
+/// Ends the connection after this response: what is left of the request's body is not worth reading.
+pub(crate) fn closing(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}

@@ -1,0 +1,203 @@
+//! Compressed bodies, in the encoding that a client likes best (RFC 9110, section 12.5.3).
+
+use std::io::Write as _;
+
+use bytes::Bytes;
+use flate2::write::{GzEncoder, ZlibEncoder};
+use http::header::ACCEPT_ENCODING;
+use http::{HeaderMap, HeaderValue};
+
+/// Bodies over this length are compressed on a thread that may block: it takes longer than others should wait
+/// for their turn on this one.
+const INLINE: usize = 64 * 1024;
+
+/// zlib's and gzip's usual level.
+const DEFLATE_LEVEL: u32 = 6;
+
+/// About as fast as [`DEFLATE_LEVEL`], and still smaller.
+const BROTLI_QUALITY: u32 = 4;
+
+/// How a body is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    Brotli,
+    Gzip,
+    /// zlib's format, whatever its name says (RFC 9110, section 8.4.1.2).
+    Deflate,
+}
+
+impl Encoding {
+    /// The encoding that a client accepts with the highest weight, and of several the first of `offered`.
+    /// None if it wants the body as it is, or says nothing.
+    pub(crate) fn accepted(request: &HeaderMap, offered: &[Encoding]) -> Option<Encoding> {
+        let listed: Vec<(&str, u16)> = request
+            .get_all(ACCEPT_ENCODING)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .filter_map(weighted)
+            .collect();
+        let weight = |name: &str| {
+            let find = |name: &str| listed.iter().find(|(listed, _)| listed.eq_ignore_ascii_case(name));
+            find(name).map(|(_, weight)| *weight)
+        };
+        let any = weight("*").unwrap_or(0);
+        // The body as it is may be asked for too; where it isn't listed it is merely acceptable.
+        let identity = weight("identity").unwrap_or(0);
+        let mut best = (None, 0);
+        for encoding in offered {
+            let weight = weight(encoding.as_str()).unwrap_or(any);
+            if weight > best.1 && weight >= identity {
+                best = (Some(*encoding), weight);
+            }
+        }
+        best.0
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Encoding::Brotli => "br",
+            Encoding::Gzip => "gzip",
+            Encoding::Deflate => "deflate",
+        }
+    }
+
+    /// The value of `Content-Encoding`.
+    pub(crate) fn header(self) -> HeaderValue {
+        HeaderValue::from_static(self.as_str())
+    }
+
+    /// The body, compressed; `None` if that would not make it shorter.
+    pub(crate) fn compress(self, body: &[u8]) -> Option<Bytes> {
+        let out = Vec::with_capacity(body.len() / 2);
+        let level = flate2::Compression::new(DEFLATE_LEVEL);
+        let compressed = match self {
+            Encoding::Brotli => brotli(body, out),
+            Encoding::Gzip => {
+                let mut encoder = GzEncoder::new(out, level);
+                encoder.write_all(body).and_then(|()| encoder.finish())
+            }
+            Encoding::Deflate => {
+                let mut encoder = ZlibEncoder::new(out, level);
+                encoder.write_all(body).and_then(|()| encoder.finish())
+            }
+        };
+        compressed.ok().filter(|compressed| compressed.len() < body.len()).map(Bytes::from)
+    }
+
+    /// The same, without keeping other tasks of this thread waiting.
+    pub(crate) async fn compress_aside(self, body: &Bytes) -> Option<Bytes> {
+        if body.len() <= INLINE {
+            return self.compress(body);
+        }
+        let body = body.clone();
+        tokio::task::spawn_blocking(move || self.compress(&body)).await.ok().flatten()
+    }
+}
+
+fn brotli(body: &[u8], mut out: Vec<u8>) -> std::io::Result<Vec<u8>> {
+    // A window that is no larger than the body: the encoder's tables grow with it.
+    let window = usize::BITS - body.len().leading_zeros();
+    let mut encoder = brotli::CompressorWriter::new(&mut out, 4096, BROTLI_QUALITY, window.clamp(10, 22));
+    encoder.write_all(body)?;
+    drop(encoder);
+    Ok(out)
+}
+
+/// One element of `Accept-Encoding`: a name and its weight in thousandths. `None` if it is malformed.
+fn weighted(element: &str) -> Option<(&str, u16)> {
+    let (name, parameters) = element.split_once(';').unwrap_or((element, ""));
+    let name = match name.trim() {
+        "" => return None,
+        // "A recipient SHOULD consider 'x-gzip' to be equivalent to 'gzip'" (section 8.4.1.3).
+        name if name.eq_ignore_ascii_case("x-gzip") => "gzip",
+        name => name,
+    };
+    let parameters = parameters.trim();
+    if parameters.is_empty() {
+        return Some((name, 1000));
+    }
+    let weight = parameters.strip_prefix("q=").or(parameters.strip_prefix("Q="))?;
+    let weight: f32 = weight.parse().ok()?;
+    (0.0..=1.0).contains(&weight).then_some((name, (weight * 1000.0) as u16))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    const ALL: [Encoding; 3] = [Encoding::Gzip, Encoding::Brotli, Encoding::Deflate];
+
+    fn accepted(fields: &[&'static str]) -> Option<Encoding> {
+        let mut headers = HeaderMap::new();
+        for field in fields {
+            headers.append(ACCEPT_ENCODING, HeaderValue::from_static(field));
+        }
+        Encoding::accepted(&headers, &ALL)
+    }
+
+    #[test]
+    fn the_highest_weight_wins_and_of_equals_the_first_offered() {
+        for (field, encoding) in [
+            ("gzip, deflate, br, zstd", Some(Encoding::Gzip)),
+            ("br, deflate", Some(Encoding::Brotli)),
+            ("deflate", Some(Encoding::Deflate)),
+            ("gzip;q=0.5, deflate;q=0.8, br;q=0.7", Some(Encoding::Deflate)),
+            ("gzip;q=0, br;q=0.001", Some(Encoding::Brotli)),
+            ("*", Some(Encoding::Gzip)),
+            ("*;q=0.5, gzip;q=0.4", Some(Encoding::Brotli)),
+            ("*;q=0, deflate", Some(Encoding::Deflate)),
+            ("X-GZIP", Some(Encoding::Gzip)),
+            ("GZip ; q=1.0", Some(Encoding::Gzip)),
+        ] {
+            assert_eq!(accepted(&[field]), encoding, "{field}");
+        }
+        assert_eq!(accepted(&["deflate;q=0.1", "br"]), Some(Encoding::Brotli));
+    }
+
+    #[test]
+    fn nothing_is_compressed_for_a_client_that_does_not_ask() {
+        assert_eq!(accepted(&[]), None);
+        for field in [
+            "",
+            "identity",
+            "zstd",
+            "gzip;q=0",
+            "gzip;q=0.5, identity;q=0.9",
+            "gzip;q=x",
+            "gzip;q=2",
+            "gzip;q=NaN",
+            "gzip;level=1",
+            "gzipp",
+        ] {
+            assert_eq!(accepted(&[field]), None, "{field}");
+        }
+    }
+
+    #[test]
+    fn what_is_compressed_reads_back() {
+        let body = "42[\"chat\",\"hello world\"]\u{1e}".repeat(100);
+        let read = |encoding: Encoding| {
+            let compressed = encoding.compress(body.as_bytes()).unwrap();
+            assert!(compressed.len() < body.len() / 10, "{encoding:?}: {}", compressed.len());
+            let mut plain = String::new();
+            match encoding {
+                Encoding::Gzip => flate2::read::GzDecoder::new(&*compressed).read_to_string(&mut plain),
+                Encoding::Deflate => flate2::read::ZlibDecoder::new(&*compressed).read_to_string(&mut plain),
+                Encoding::Brotli => brotli::Decompressor::new(&*compressed, 4096).read_to_string(&mut plain),
+            }
+            .unwrap();
+            assert_eq!(plain, body, "{encoding:?}");
+        };
+        ALL.into_iter().for_each(read);
+    }
+
+    #[test]
+    fn what_would_grow_stays_as_it_is() {
+        for encoding in ALL {
+            assert_eq!(encoding.compress(b"4a"), None);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! The change from HTTP to WebSocket (RFC 6455, section 4.2).
+
+use engineio::Fault;
+use http::header::{
+    CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use http::request::Parts;
+use http::{Response, StatusCode};
+use hyper::upgrade::OnUpgrade;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use crate::answers::status;
+use crate::polling::Body;
+
+/// Answers a WebSocket handshake with 101, and runs `then` on the connection.
+///
+/// # Errors
+/// If the handshake is incomplete.
+pub(crate) fn switch<F>(parts: &mut Parts, then: impl FnOnce(OnUpgrade) -> F) -> Result<Response<Body>, Fault>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let version = parts.headers.get(SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13");
+    let key = parts.headers.get(SEC_WEBSOCKET_KEY).filter(|key| is_key(key.as_bytes()));
+    let (Some(key), true, Some(on_upgrade)) = (key, version, parts.extensions.remove::<OnUpgrade>()) else {
+        return Err(Fault::TransportHandshake);
+    };
+    let accept = derive_accept_key(key.as_bytes());
+    let mut response = status(StatusCode::SWITCHING_PROTOCOLS);
+    let headers = response.headers_mut();
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    if let Ok(accept) = HeaderValue::from_str(&accept) {
+        headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    tokio::spawn(then(on_upgrade));
+    Ok(response)
+}
+
+/// "A base64-encoded value that, when decoded, is 16 bytes in length".
+fn is_key(key: &[u8]) -> bool {
+    let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    key.len() == 24 && key.ends_with(b"==") && key[..22].iter().all(base64)
+}
