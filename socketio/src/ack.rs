@@ -156,10 +156,10 @@ impl Waiting {
     fn request(socket: &Socket, event: &str, args: impl ToArgs) -> Result<Waiting, AckError> {
         let config = socket.config();
         let id = socket.next_ack_id();
-        let frames = socket.encode(event, Some(id), args)?;
+        let event = socket.encode(event, Some(id), args)?;
         let receiver = socket.pending_acks().insert(id, config.max_pending_acks)?;
         let entry = Entry { socket: socket.clone(), id };
-        socket.push(&frames)?;
+        socket.send(&event)?;
         Ok(Waiting { entry, receiver, sent: Instant::now(), timeout: config.ack_timeout })
     }
 

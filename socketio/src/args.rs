@@ -37,6 +37,20 @@ impl Args {
         Args { array, skip, start, len, attachments: Vec::new() }
     }
 
+    /// The arguments that a value makes: see [`ToArgs`].
+    ///
+    /// # Errors
+    /// If the value can't be written as JSON.
+    pub fn new(args: impl ToArgs) -> Result<Args, serde_json::Error> {
+        let mut json = Vec::new();
+        let mut out = ArgsWriter::new(&mut json, false);
+        args.write(&mut out)?;
+        let attachments = out.into_attachments();
+        let array = String::from_utf8(json).map_err(serde::ser::Error::custom)?;
+        let len = serde_json::from_str::<Vec<IgnoredAny>>(&array)?.len();
+        Ok(Args { attachments, ..Args::from_array(array.into(), 0, 1, len) })
+    }
+
     /// No arguments.
     #[must_use]
     pub fn none() -> Args {

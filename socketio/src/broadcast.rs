@@ -5,6 +5,7 @@ use std::fmt;
 use crate::Socket;
 use crate::args::ToArgs;
 use crate::error::SendError;
+use crate::listener::Direction;
 use crate::namespace::Namespace;
 use crate::rooms::{Room, Selection};
 
@@ -56,14 +57,19 @@ impl Broadcast {
     /// # Errors
     /// [`SendError::ReservedEvent`] and [`SendError::Serialize`]; nothing is sent then.
     pub fn emit(&self, event: &str, args: impl ToArgs) -> Result<(), SendError> {
-        let frames = self.namespace.encode(event, None, args)?;
+        let watched = self.namespace.is_watched(Direction::Outgoing);
+        let event = self.namespace.encode(event, None, args, watched)?;
+        let mut sent_to = Vec::new();
         self.namespace.rooms().for_each(&self.selection, |socket| {
-            if self.volatile {
-                socket.push_volatile(&frames);
-            } else {
-                socket.push_or_close(&frames);
+            let sent = match self.volatile {
+                true => socket.push_volatile(&event.frames),
+                false => socket.push_or_close(&event.frames),
+            };
+            if sent && watched {
+                sent_to.push(socket.clone());
             }
         });
+        sent_to.iter().for_each(|socket| socket.show_outgoing(&event));
         Ok(())
     }
 

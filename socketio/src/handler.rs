@@ -6,15 +6,18 @@ use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::RwLock;
 
-use crate::Socket;
 use crate::ack::AckSender;
-use crate::args::{Args, ArgsError};
+use crate::args::{Args, ArgsError, FromArgs, ToArgs};
 use crate::error::DisconnectReason;
+use crate::listener::{Direction, Listener, ListenerHandle, Listeners, Place};
 use crate::middleware::ConnectError;
+use crate::packet::RESERVED_EVENTS;
+use crate::{Event, Socket};
 
 /// A future whose type is not told.
 pub(crate) type Task<T = ()> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -25,30 +28,164 @@ pub(crate) type EventHandler =
 pub(crate) type ConnectHandler = Arc<dyn Fn(Socket) -> Task + Send + Sync>;
 pub(crate) type DisconnectHandler = Arc<dyn Fn(Socket, DisconnectReason) -> Task + Send + Sync>;
 pub(crate) type Middleware = Arc<dyn Fn(Socket) -> Task<Result<(), ConnectError>> + Send + Sync>;
+pub(crate) type EventMiddleware = Arc<dyn Fn(Socket, Event) -> Task<Result<(), EventError>> + Send + Sync>;
+pub(crate) type ErrorHandler = Arc<dyn Fn(Socket, Event, EventError) -> Task + Send + Sync>;
 
-/// The handlers of a namespace, or of all that a parent brings into being. A namespace's own come before its
-/// parent's.
+/// Why an event middleware refused an event: any error. Text becomes one by `into()`.
+pub type EventError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The handlers of a namespace, of all that a parent brings into being, or of one socket. A socket's own
+/// come before its namespace's, and these before the parent's.
 #[derive(Default)]
-pub(crate) struct Handlers(RwLock<Table>);
+pub(crate) struct Handlers {
+    table: RwLock<Table>,
+    /// Listeners or middlewares for incoming events have been registered, or listeners for outgoing ones,
+    /// here or with a socket of the namespace: without them, events pass by without a look at the table.
+    watches_incoming: AtomicBool,
+    watches_outgoing: AtomicBool,
+}
 
 #[derive(Default)]
 pub(crate) struct Table {
     pub(crate) middlewares: Vec<Middleware>,
     pub(crate) connect: Option<ConnectHandler>,
-    pub(crate) events: HashMap<Box<str>, EventHandler>,
+    pub(crate) listeners: Listeners,
+    pub(crate) event_middlewares: Vec<EventMiddleware>,
+    pub(crate) events: HashMap<Box<str>, Registered>,
+    pub(crate) error: Option<ErrorHandler>,
     pub(crate) disconnecting: Option<DisconnectHandler>,
     pub(crate) disconnect: Option<DisconnectHandler>,
+}
+
+/// An event's handler.
+pub(crate) struct Registered {
+    handler: EventHandler,
+    once: bool,
 }
 
 impl Handlers {
     /// Looks at the handlers. What runs is cloned out first, so that handlers can register handlers.
     pub(crate) fn look<R>(&self, look: impl FnOnce(&Table) -> R) -> R {
-        look(&self.0.read())
+        look(&self.table.read())
     }
 
+    /// Changes the handlers. What is replaced should be dropped by the caller, not under the lock: it may
+    /// own anything.
     pub(crate) fn register<R>(&self, register: impl FnOnce(&mut Table) -> R) -> R {
-        register(&mut self.0.write())
+        register(&mut self.table.write())
     }
+
+    /// # Panics
+    /// If no client can send the event.
+    pub(crate) fn register_event(&self, event: &str, handler: EventHandler, once: bool) {
+        assert!(!RESERVED_EVENTS.contains(&event), "no client can send the reserved event {event:?}");
+        let registered = Registered { handler, once };
+        drop(self.register(|table| table.events.insert(event.into(), registered)));
+    }
+
+    /// The handler of an event. One that is there for a single event is taken out.
+    pub(crate) fn event(&self, name: &str) -> Option<EventHandler> {
+        let lasting = |registered: &Registered| (!registered.once).then(|| Arc::clone(&registered.handler));
+        match self.look(|table| table.events.get(name).map(lasting))? {
+            Some(handler) => Some(handler),
+            None => self.register(|table| table.events.remove(name)).map(|registered| registered.handler),
+        }
+    }
+
+    pub(crate) fn add_listener(
+        self: &Arc<Self>,
+        direction: Direction,
+        place: Place,
+        listener: Listener,
+    ) -> ListenerHandle {
+        let id = self.register(|table| table.listeners.add(direction, place, listener));
+        self.watch(direction);
+        ListenerHandle::new(self, id)
+    }
+
+    pub(crate) fn add_event_middleware<F, Fut>(&self, middleware: F)
+    where
+        F: Fn(Socket, Event) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), EventError>> + Send + 'static,
+    {
+        let middleware: EventMiddleware = Arc::new(move |socket, event| Box::pin(middleware(socket, event)));
+        self.register(|table| table.event_middlewares.push(middleware));
+        self.watch(Direction::Incoming);
+    }
+
+    pub(crate) fn watch(&self, direction: Direction) {
+        self.watching(direction).store(true, Ordering::Release);
+    }
+
+    pub(crate) fn watches(&self, direction: Direction) -> bool {
+        self.watching(direction).load(Ordering::Acquire)
+    }
+
+    fn watching(&self, direction: Direction) -> &AtomicBool {
+        match direction {
+            Direction::Incoming => &self.watches_incoming,
+            Direction::Outgoing => &self.watches_outgoing,
+        }
+    }
+}
+
+/// # A user's closure as it is stored
+pub(crate) fn event_handler<A, F, Fut>(handler: F) -> EventHandler
+where
+    A: FromArgs,
+    F: Fn(Socket, A) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output: ToArgs> + Send + 'static,
+{
+    Arc::new(move |socket, args, ack| {
+        let future = handler(socket, A::from_args(args)?);
+        Ok(Some(Box::pin(async move { ack.send_returned(future.await) })))
+    })
+}
+
+pub(crate) fn sync_event_handler<A, F, R>(handler: F) -> EventHandler
+where
+    A: FromArgs,
+    F: Fn(Socket, A) -> R + Send + Sync + 'static,
+    R: ToArgs,
+{
+    Arc::new(move |socket, args, ack| {
+        ack.send_returned(handler(socket, A::from_args(args)?));
+        Ok(None)
+    })
+}
+
+pub(crate) fn acking_event_handler<A, F, Fut>(handler: F) -> EventHandler
+where
+    A: FromArgs,
+    F: Fn(Socket, A, AckSender) -> Fut + Send + Sync + 'static,
+    Fut: Future + Send + 'static,
+{
+    Arc::new(move |socket, args, ack| {
+        let future = handler(socket, A::from_args(args)?, ack);
+        Ok(Some(Box::pin(async move { drop(future.await) })))
+    })
+}
+
+pub(crate) fn disconnect_handler<F, Fut>(handler: F) -> DisconnectHandler
+where
+    F: Fn(Socket, DisconnectReason) -> Fut + Send + Sync + 'static,
+    Fut: Future + Send + 'static,
+{
+    Arc::new(move |socket, reason| {
+        let future = handler(socket, reason);
+        Box::pin(async move { drop(future.await) })
+    })
+}
+
+pub(crate) fn error_handler<F, Fut>(handler: F) -> ErrorHandler
+where
+    F: Fn(Socket, Event, EventError) -> Fut + Send + Sync + 'static,
+    Fut: Future + Send + 'static,
+{
+    Arc::new(move |socket, event, error| {
+        let future = handler(socket, event, error);
+        Box::pin(async move { drop(future.await) })
+    })
 }
 
 /// The user's code panicked. The panic's message has been printed by the panic hook.

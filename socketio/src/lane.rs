@@ -17,7 +17,6 @@ use std::task::Poll;
 use parking_lot::Mutex;
 
 use crate::Socket;
-use crate::ack::AckSender;
 use crate::error::DisconnectReason;
 use crate::handler::{Task, finish, first_poll, guarded};
 use crate::log::Excerpt;
@@ -35,6 +34,8 @@ struct State {
     open: bool,
     /// Somebody is starting handlers. Whoever else comes along leaves theirs to them.
     starting: bool,
+    /// The last job, the socket's end, has been started.
+    ended: bool,
     /// Event handlers that were started and have not ended.
     running: usize,
     waiting: VecDeque<Job>,
@@ -68,6 +69,11 @@ impl State {
     /// Whether the next job of that kind may start.
     fn admits(&self, job: &Job, limit: usize) -> bool {
         self.open && !self.starting && (self.running < limit || !job.counts())
+    }
+
+    /// Whether no handler will run any more.
+    fn is_over(&self) -> bool {
+        self.ended && self.running == 0
     }
 
     /// Takes the next job that may start; with it goes the right to start jobs.
@@ -144,47 +150,38 @@ impl Socket {
             let mut state = self.lane().state.lock();
             state.starting = false;
             state.running -= usize::from(counts && done.is_ready());
+            state.ended |= !counts;
             next = self.next_job(&mut state);
+            let over = state.is_over();
+            drop(state);
+            if over {
+                self.drop_handlers();
+            }
         }
     }
 
-    fn start_event(&self, event: Event) -> Poll<()> {
-        let Event { name, args, id } = event;
-        let Some(handler) = self.namespace().find_handler(|table| table.events.get(&*name).cloned()) else {
-            if id.is_some() {
-                tracing::warn!(
-                    namespace = %Excerpt(self.namespace_name()),
-                    event = %Excerpt(&name),
-                    "an event without a handler wants an acknowledgement"
-                );
-            }
-            return Poll::Ready(());
-        };
-        let ack = AckSender::new(self.clone(), id);
-        let start = || {
-            handler(self.clone(), args, ack).unwrap_or_else(|error| {
-                tracing::warn!(
-                    namespace = %Excerpt(self.namespace_name()),
-                    event = %Excerpt(&name),
-                    error = %Excerpt(&error.to_string()),
-                    "an event's arguments do not fit its handler"
-                );
-                None
-            })
-        };
-        self.run(&name, start, Socket::event_ended)
-    }
-
     /// An event's handler ended in its task.
-    fn event_ended(&self) {
-        self.lane().state.lock().running -= 1;
+    pub(crate) fn event_ended(&self) {
+        let mut state = self.lane().state.lock();
+        state.running -= 1;
+        let over = state.is_over();
+        drop(state);
+        if over {
+            self.drop_handlers();
+        }
         self.resume();
     }
 
     fn start_end(&self, reason: DisconnectReason) -> Poll<()> {
+        let own = self
+            .handlers()
+            .map(|own| own.look(|table| [table.disconnecting.clone(), table.disconnect.clone()]));
+        let [own_disconnecting, own_disconnect] = own.unwrap_or_default();
         let disconnecting = self.namespace().find_handler(|table| table.disconnecting.clone());
         let disconnect = self.namespace().find_handler(|table| table.disconnect.clone());
-        for (name, handler) in [("on_disconnecting", disconnecting), ("on_disconnect", disconnect)] {
+        let disconnecting = [own_disconnecting, disconnecting].map(|handler| ("on_disconnecting", handler));
+        let disconnect = [own_disconnect, disconnect].map(|handler| ("on_disconnect", handler));
+        for (name, handler) in disconnecting.into_iter().chain(disconnect) {
             let start = || handler.map(|handler| handler(self.clone(), reason));
             let _ = self.run(name, start, |_| {});
         }
@@ -193,7 +190,12 @@ impl Socket {
 
     /// Runs user code as far as it goes at once, and the rest in a task of its own, with `ended` at that
     /// task's end. Ready if there was no rest.
-    fn run(&self, name: &str, start: impl FnOnce() -> Option<Task>, ended: fn(&Socket)) -> Poll<()> {
+    pub(crate) fn run(
+        &self,
+        name: &str,
+        start: impl FnOnce() -> Option<Task>,
+        ended: fn(&Socket),
+    ) -> Poll<()> {
         let started = guarded(start).and_then(|task| match task {
             Some(mut task) => Ok(first_poll(&mut task)?.is_pending().then_some(task)),
             None => Ok(None),
@@ -218,7 +220,7 @@ impl Socket {
     }
 
     /// A panic is a bug in the handler; it ends this socket and nothing else.
-    fn panicked(&self, name: &str) {
+    pub(crate) fn panicked(&self, name: &str) {
         tracing::error!(
             namespace = %Excerpt(self.namespace_name()),
             handler = %Excerpt(name),

@@ -4,17 +4,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use crate::Socket;
-use crate::ack::AckSender;
-use crate::args::{Args, ArgsError, FromArgs, ToArgs};
+use crate::args::{Args, ToArgs};
 use crate::broadcast::Broadcast;
 use crate::config::Config;
-use crate::error::{DisconnectReason, SendError};
-use crate::handler::{Handlers, Middleware, Table, Task};
+use crate::error::SendError;
+use crate::handler::{Handlers, Middleware, Table};
 use crate::io::WeakIo;
-use crate::middleware::ConnectError;
+use crate::listener::Direction;
 use crate::packet::{self, Frames, RESERVED_EVENTS};
 use crate::rooms::{Room, Rooms};
+use crate::{Event, Socket};
+
+mod handlers;
 
 /// A namespace: a channel of its own over the session that a client has, with its own handlers and rooms.
 /// Cloning it is cheap.
@@ -41,132 +42,6 @@ struct State {
     /// The id that the next acknowledged event gets. One counter for all sockets, so that one event to many
     /// of them has one id.
     next_ack_id: AtomicU64,
-}
-
-/// # Handlers
-impl Namespace {
-    /// Has a future decide whether a client may join. Middlewares run in the order in which they were added;
-    /// the first error is the client's `connect_error`. The socket is not connected yet: nothing can be sent
-    /// to it, but [`Socket::handshake`] tells who it is, and [`Socket::insert`] keeps what was found out.
-    pub fn middleware<F, Fut>(&self, middleware: F) -> Namespace
-    where
-        F: Fn(Socket) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<(), ConnectError>> + Send + 'static,
-    {
-        let middleware: Middleware = Arc::new(move |socket| Box::pin(middleware(socket)));
-        self.register(|handlers| handlers.middlewares.push(middleware))
-    }
-
-    /// Runs when a client has joined. Its events wait until this is through. What it returns is dropped.
-    pub fn on_connect<F, Fut>(&self, handler: F) -> Namespace
-    where
-        F: Fn(Socket) -> Fut + Send + Sync + 'static,
-        Fut: Future + Send + 'static,
-    {
-        self.register(|handlers| {
-            handlers.connect = Some(Arc::new(move |socket| {
-                let future = handler(socket);
-                Box::pin(async move { drop(future.await) })
-            }));
-        })
-    }
-
-    /// Handles an event. See [`FromArgs`] for what the arguments can be. What the future returns answers the
-    /// client if it asked for an acknowledgement (see [`ToArgs`]).
-    ///
-    /// If the arguments don't fit, the handler does not run; that is logged.
-    ///
-    /// # Panics
-    /// If the name is one that the protocol reserves, such as `disconnect`: no client can send it.
-    pub fn on<A, F, Fut>(&self, event: &str, handler: F) -> Namespace
-    where
-        A: FromArgs,
-        F: Fn(Socket, A) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output: ToArgs> + Send + 'static,
-    {
-        self.register_event(event, move |socket, args, ack| {
-            let future = handler(socket, A::from_args(args)?);
-            Ok(Some(Box::pin(async move { ack.send_returned(future.await) })))
-        })
-    }
-
-    /// Handles an event with a plain function, which must not block.
-    ///
-    /// # Panics
-    /// See [`on`](Namespace::on).
-    pub fn on_sync<A, F, R>(&self, event: &str, handler: F) -> Namespace
-    where
-        A: FromArgs,
-        F: Fn(Socket, A) -> R + Send + Sync + 'static,
-        R: ToArgs,
-    {
-        self.register_event(event, move |socket, args, ack| {
-            ack.send_returned(handler(socket, A::from_args(args)?));
-            Ok(None)
-        })
-    }
-
-    /// Handles an event, and leaves it to the handler when and how to acknowledge it. What the future returns
-    /// is dropped.
-    ///
-    /// # Panics
-    /// See [`on`](Namespace::on).
-    pub fn on_with_ack<A, F, Fut>(&self, event: &str, handler: F) -> Namespace
-    where
-        A: FromArgs,
-        F: Fn(Socket, A, AckSender) -> Fut + Send + Sync + 'static,
-        Fut: Future + Send + 'static,
-    {
-        self.register_event(event, move |socket, args, ack| {
-            let future = handler(socket, A::from_args(args)?, ack);
-            Ok(Some(Box::pin(async move { drop(future.await) })))
-        })
-    }
-
-    /// Runs when a socket ends, right before [`on_disconnect`](Namespace::on_disconnect). In both,
-    /// [`Socket::rooms`] still tells the rooms that it was in.
-    pub fn on_disconnecting<F, Fut>(&self, handler: F) -> Namespace
-    where
-        F: Fn(Socket, DisconnectReason) -> Fut + Send + Sync + 'static,
-        Fut: Future + Send + 'static,
-    {
-        self.register(|handlers| {
-            handlers.disconnecting = Some(Arc::new(move |socket, reason| {
-                let future = handler(socket, reason);
-                Box::pin(async move { drop(future.await) })
-            }));
-        })
-    }
-
-    /// Runs when a socket has ended, once for each for which `on_connect` ran, and after the handlers of all
-    /// its events have started.
-    pub fn on_disconnect<F, Fut>(&self, handler: F) -> Namespace
-    where
-        F: Fn(Socket, DisconnectReason) -> Fut + Send + Sync + 'static,
-        Fut: Future + Send + 'static,
-    {
-        self.register(|handlers| {
-            handlers.disconnect = Some(Arc::new(move |socket, reason| {
-                let future = handler(socket, reason);
-                Box::pin(async move { drop(future.await) })
-            }));
-        })
-    }
-
-    fn register_event<F>(&self, event: &str, handler: F) -> Namespace
-    where
-        F: Fn(Socket, Args, AckSender) -> Result<Option<Task>, ArgsError> + Send + Sync + 'static,
-    {
-        assert!(!RESERVED_EVENTS.contains(&event), "no client can send the reserved event {event:?}");
-        self.register(|handlers| {
-            handlers.events.insert(event.into(), Arc::new(handler));
-        })
-    }
-
-    fn register(&self, register: impl FnOnce(&mut Table)) -> Namespace {
-        self.0.handlers.register(register);
-        self.clone()
-    }
 }
 
 /// # Sockets
@@ -265,18 +140,33 @@ impl Namespace {
         }))
     }
 
+    /// The parent's handlers, if it has a parent, and the namespace's own.
+    pub(crate) fn layers(&self) -> impl DoubleEndedIterator<Item = &Arc<Handlers>> {
+        self.0.inherited.iter().chain([&self.0.handlers])
+    }
+
     /// Finds a handler: one of the namespace's own, or else of its parent's.
     pub(crate) fn find_handler<R>(&self, find: impl Fn(&Table) -> Option<R>) -> Option<R> {
-        self.0.handlers.look(&find).or_else(|| self.0.inherited.as_ref()?.look(&find))
+        self.layers().rev().find_map(|handlers| handlers.look(&find))
     }
 
     /// The parent's middlewares, and then the namespace's own.
     pub(crate) fn middlewares(&self) -> Vec<Middleware> {
         let mut middlewares = Vec::new();
-        for handlers in self.0.inherited.iter().chain([&self.0.handlers]) {
+        for handlers in self.layers() {
             handlers.look(|table| middlewares.extend_from_slice(&table.middlewares));
         }
         middlewares
+    }
+
+    /// A socket here has a listener of its own.
+    pub(crate) fn watch(&self, direction: Direction) {
+        self.0.handlers.watch(direction);
+    }
+
+    /// Whether somebody may want to see the events of sockets here.
+    pub(crate) fn is_watched(&self, direction: Direction) -> bool {
+        self.layers().any(|handlers| handlers.watches(direction))
     }
 
     pub(crate) fn is_child_of(&self, parent: &Namespace) -> bool {
@@ -325,17 +215,31 @@ impl Namespace {
         self.0.next_ack_id.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// Writes an event. If it is `kept`, whoever looks at it later need not read the frames.
     pub(crate) fn encode(
         &self,
         event: &str,
         id: Option<u64>,
         args: impl ToArgs,
-    ) -> Result<Frames, SendError> {
+        kept: bool,
+    ) -> Result<Outgoing, SendError> {
         if RESERVED_EVENTS.contains(&event) {
             return Err(SendError::ReservedEvent);
         }
-        Ok(packet::encode_event(self.name(), id, event, args)?)
+        if !kept {
+            return Ok(Outgoing { frames: packet::encode_event(self.name(), id, event, args)?, event: None });
+        }
+        let args = Args::new(args)?;
+        let frames = packet::encode_event(self.name(), id, event, &args)?;
+        Ok(Outgoing { frames, event: Some(Event::new(event.to_owned(), args)) })
     }
+}
+
+/// An event on its way out.
+pub(crate) struct Outgoing {
+    pub(crate) frames: Frames,
+    /// The event as it was, if anybody wants to see it.
+    pub(crate) event: Option<Event>,
 }
 
 impl PartialEq for Namespace {

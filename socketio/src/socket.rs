@@ -1,6 +1,5 @@
 //! A client in a namespace.
 
-use std::any::{Any, TypeId};
 use std::fmt;
 use std::future::poll_fn;
 use std::ops::Deref;
@@ -8,7 +7,6 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use engineio::{CloseReason, Frame};
-use parking_lot::Mutex;
 use serde::Deserialize;
 use tokio::sync::Notify;
 
@@ -19,9 +17,14 @@ use crate::config::Config;
 use crate::error::{DisconnectReason, JoinError, SendError};
 use crate::lane::{Job, Lane};
 use crate::link::{Command, Link};
-use crate::namespace::Namespace;
+use crate::listener::Direction;
+use crate::namespace::{Namespace, Outgoing};
 use crate::packet::{self, Frames};
 use crate::rooms::Room;
+
+mod attached;
+
+use attached::Attached;
 
 /// A client in a namespace. Cloning it is cheap, and any clone may be kept, sent to other tasks, and used
 /// after the client has gone.
@@ -41,7 +44,7 @@ struct State {
     pending_acks: PendingAcks,
     ended: OnceLock<Ended>,
     end: Notify,
-    extensions: Mutex<Vec<(TypeId, Arc<dyn Any + Send + Sync>)>>,
+    attached: OnceLock<Box<Attached>>,
 }
 
 struct Ended {
@@ -81,27 +84,6 @@ impl Socket {
     pub fn is_connected(&self) -> bool {
         self.0.phase.load(Ordering::Acquire) == CONNECTED
     }
-
-    /// Keeps a value with the socket, one of each type. Returns the one that was there.
-    pub fn insert<T: Send + Sync + 'static>(&self, value: T) -> Option<Arc<T>> {
-        let value: Arc<dyn Any + Send + Sync> = Arc::new(value);
-        let mut extensions = self.0.extensions.lock();
-        match extensions.iter_mut().find(|(kind, _)| *kind == TypeId::of::<T>()) {
-            Some((_, kept)) => std::mem::replace(kept, value).downcast().ok(),
-            None => {
-                extensions.push((TypeId::of::<T>(), value));
-                None
-            }
-        }
-    }
-
-    /// The value of that type that is kept with the socket.
-    #[must_use]
-    pub fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        let extensions = self.0.extensions.lock();
-        let (_, value) = extensions.iter().find(|(kind, _)| *kind == TypeId::of::<T>())?;
-        Arc::clone(value).downcast().ok()
-    }
 }
 
 /// # Sending
@@ -111,8 +93,8 @@ impl Socket {
     /// # Errors
     /// See [`SendError`].
     pub fn emit(&self, event: &str, args: impl ToArgs) -> Result<(), SendError> {
-        let frames = self.encode(event, None, args)?;
-        self.push(&frames)
+        let event = self.encode(event, None, args)?;
+        self.send(&event)
     }
 
     /// Sends an event that the client is to acknowledge. Await what is returned for the answer, which is
@@ -170,8 +152,21 @@ impl Socket {
         event: &str,
         id: Option<u64>,
         args: impl ToArgs,
-    ) -> Result<Frames, SendError> {
-        self.0.namespace.encode(event, id, args)
+    ) -> Result<Outgoing, SendError> {
+        self.0.namespace.encode(event, id, args, self.0.namespace.is_watched(Direction::Outgoing))
+    }
+
+    pub(crate) fn send(&self, outgoing: &Outgoing) -> Result<(), SendError> {
+        self.push(&outgoing.frames)?;
+        self.show_outgoing(outgoing);
+        Ok(())
+    }
+
+    /// Calls the listeners for an event that was queued. No lock may be held.
+    pub(crate) fn show_outgoing(&self, outgoing: &Outgoing) {
+        if let Some(event) = &outgoing.event {
+            self.show(Direction::Outgoing, event);
+        }
     }
 
     pub(crate) fn push(&self, frames: &Frames) -> Result<(), SendError> {
@@ -187,10 +182,12 @@ impl Socket {
 
     /// Sends a share of a broadcast. A client that does not keep up is disconnected, since nobody is there
     /// to be told.
-    pub(crate) fn push_or_close(&self, frames: &Frames) {
-        if self.is_connected() {
+    pub(crate) fn push_or_close(&self, frames: &Frames) -> bool {
+        let connected = self.is_connected();
+        if connected {
             self.0.link.send_or_close(frames.as_slice());
         }
+        connected
     }
 
     /// Ends the session of a client that takes too much.
@@ -275,7 +272,7 @@ impl Socket {
             pending_acks: PendingAcks::default(),
             ended: OnceLock::new(),
             end: Notify::new(),
-            extensions: Mutex::default(),
+            attached: OnceLock::new(),
         }))
     }
 
@@ -388,8 +385,10 @@ impl Volatile<'_> {
     /// # Errors
     /// [`SendError::ReservedEvent`] and [`SendError::Serialize`].
     pub fn emit(&self, event: &str, args: impl ToArgs) -> Result<(), SendError> {
-        let frames = self.0.encode(event, None, args)?;
-        self.0.push_volatile(&frames);
+        let event = self.0.encode(event, None, args)?;
+        if self.0.push_volatile(&event.frames) {
+            self.0.show_outgoing(&event);
+        }
         Ok(())
     }
 }

@@ -1,0 +1,206 @@
+//! Registering a namespace's handlers.
+
+use std::sync::Arc;
+
+use super::Namespace;
+use crate::ack::AckSender;
+use crate::args::{FromArgs, ToArgs};
+use crate::error::DisconnectReason;
+use crate::handler::{
+    EventError, Middleware, acking_event_handler, disconnect_handler, error_handler, event_handler,
+    sync_event_handler,
+};
+use crate::listener::{Direction, ListenerHandle, Place};
+use crate::middleware::ConnectError;
+use crate::{Event, Socket};
+
+/// # Who may join
+impl Namespace {
+    /// Has a future decide whether a client may join: `io.use(..)` in JavaScript. Middlewares run in the order
+    /// in which they were added; the first error is the client's `connect_error`. The socket is not connected
+    /// yet: nothing can be sent to it, but [`Socket::handshake`] tells who it is, and [`Socket::insert`] keeps
+    /// what was found out.
+    pub fn middleware<F, Fut>(&self, middleware: F) -> Namespace
+    where
+        F: Fn(Socket) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), ConnectError>> + Send + 'static,
+    {
+        let middleware: Middleware = Arc::new(move |socket| Box::pin(middleware(socket)));
+        self.0.handlers.register(|table| table.middlewares.push(middleware));
+        self.clone()
+    }
+
+    /// Runs when a client has joined: `io.on("connection", ..)` in JavaScript. Its events wait until this is
+    /// through. What it returns is dropped.
+    pub fn on_connect<F, Fut>(&self, handler: F) -> Namespace
+    where
+        F: Fn(Socket) -> Fut + Send + Sync + 'static,
+        Fut: Future + Send + 'static,
+    {
+        let handler = Arc::new(move |socket| -> crate::handler::Task {
+            let future = handler(socket);
+            Box::pin(async move { drop(future.await) })
+        });
+        drop(self.0.handlers.register(|table| table.connect.replace(handler)));
+        self.clone()
+    }
+}
+
+/// # Events
+impl Namespace {
+    /// Handles an event. See [`FromArgs`] for what the arguments can be. What the future returns answers the
+    /// client if it asked for an acknowledgement (see [`ToArgs`]).
+    ///
+    /// If the arguments don't fit, the handler does not run; that is logged.
+    ///
+    /// # Panics
+    /// If the name is one that the protocol reserves, such as `disconnect`: no client can send it.
+    pub fn on<A, F, Fut>(&self, event: &str, handler: F) -> Namespace
+    where
+        A: FromArgs,
+        F: Fn(Socket, A) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: ToArgs> + Send + 'static,
+    {
+        self.0.handlers.register_event(event, event_handler(handler), false);
+        self.clone()
+    }
+
+    /// Handles an event with a plain function, which must not block.
+    ///
+    /// # Panics
+    /// See [`on`](Namespace::on).
+    pub fn on_sync<A, F, R>(&self, event: &str, handler: F) -> Namespace
+    where
+        A: FromArgs,
+        F: Fn(Socket, A) -> R + Send + Sync + 'static,
+        R: ToArgs,
+    {
+        self.0.handlers.register_event(event, sync_event_handler(handler), false);
+        self.clone()
+    }
+
+    /// Handles an event, and leaves it to the handler when and how to acknowledge it. What the future returns
+    /// is dropped.
+    ///
+    /// # Panics
+    /// See [`on`](Namespace::on).
+    pub fn on_with_ack<A, F, Fut>(&self, event: &str, handler: F) -> Namespace
+    where
+        A: FromArgs,
+        F: Fn(Socket, A, AckSender) -> Fut + Send + Sync + 'static,
+        Fut: Future + Send + 'static,
+    {
+        self.0.handlers.register_event(event, acking_event_handler(handler), false);
+        self.clone()
+    }
+
+    /// Has a future decide about each event of each socket, before its handler: what `socket.use(..)` is in
+    /// JavaScript for one socket, and [`Socket::middleware`] here. Middlewares run in the order in which they
+    /// were added, the namespace's before the socket's. They can't change the event. The first error keeps it
+    /// from its handler and goes to [`on_error`](Namespace::on_error); the event is not acknowledged then.
+    ///
+    /// While a middleware waits for something, later events of the socket may overtake this one.
+    ///
+    /// ```
+    /// # use socketio::{Event, Io, Socket};
+    /// # struct Admin;
+    /// # let io = Io::new();
+    /// io.event_middleware(|socket: Socket, event: Event| async move {
+    ///     if event.name().starts_with("admin:") && socket.get::<Admin>().is_none() {
+    ///         return Err("admins only".into());
+    ///     }
+    ///     Ok(())
+    /// });
+    /// ```
+    pub fn event_middleware<F, Fut>(&self, middleware: F) -> Namespace
+    where
+        F: Fn(Socket, Event) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), EventError>> + Send + 'static,
+    {
+        self.0.handlers.add_event_middleware(middleware);
+        self.clone()
+    }
+
+    /// Runs when an event middleware refused an event: `socket.on("error", ..)` in JavaScript. Without it the
+    /// refusal is logged.
+    pub fn on_error<F, Fut>(&self, handler: F) -> Namespace
+    where
+        F: Fn(Socket, Event, EventError) -> Fut + Send + Sync + 'static,
+        Fut: Future + Send + 'static,
+    {
+        let handler = error_handler(handler);
+        drop(self.0.handlers.register(|table| table.error.replace(handler)));
+        self.clone()
+    }
+}
+
+/// # Catch-all listeners
+///
+/// A listener is a plain function that sees every event, and changes nothing. The namespace's listeners are
+/// called before the socket's. They must not block; no lock is held while they run.
+impl Namespace {
+    /// Sees every event that a client of this namespace sends, before middlewares and handlers:
+    /// `socket.onAny(..)` in JavaScript, for all sockets at once.
+    ///
+    /// ```
+    /// # use socketio::{Event, Io, Socket};
+    /// # let io = Io::new();
+    /// let listener = io.on_any(|socket: &Socket, event: &Event| {
+    ///     println!("{} sent {} {:?}", socket.id(), event.name(), event.args());
+    /// });
+    /// listener.remove();
+    /// ```
+    pub fn on_any(&self, listener: impl Fn(&Socket, &Event) + Send + Sync + 'static) -> ListenerHandle {
+        self.0.handlers.add_listener(Direction::Incoming, Place::Last, Arc::new(listener))
+    }
+
+    /// The same as [`on_any`](Namespace::on_any), before the listeners that are there.
+    pub fn prepend_any(&self, listener: impl Fn(&Socket, &Event) + Send + Sync + 'static) -> ListenerHandle {
+        self.0.handlers.add_listener(Direction::Incoming, Place::First, Arc::new(listener))
+    }
+
+    /// Sees every event that is sent to a client of this namespace, once it is queued for that client:
+    /// `socket.onAnyOutgoing(..)` in JavaScript, for all sockets at once. A broadcast is seen once for each
+    /// receiver. Acknowledgements are not events.
+    pub fn on_any_outgoing(
+        &self,
+        listener: impl Fn(&Socket, &Event) + Send + Sync + 'static,
+    ) -> ListenerHandle {
+        self.0.handlers.add_listener(Direction::Outgoing, Place::Last, Arc::new(listener))
+    }
+
+    /// The same as [`on_any_outgoing`](Namespace::on_any_outgoing), before the listeners that are there.
+    pub fn prepend_any_outgoing(
+        &self,
+        listener: impl Fn(&Socket, &Event) + Send + Sync + 'static,
+    ) -> ListenerHandle {
+        self.0.handlers.add_listener(Direction::Outgoing, Place::First, Arc::new(listener))
+    }
+}
+
+/// # The end of a socket
+impl Namespace {
+    /// Runs when a socket ends, right before [`on_disconnect`](Namespace::on_disconnect). In both,
+    /// [`Socket::rooms`] still tells the rooms that it was in.
+    pub fn on_disconnecting<F, Fut>(&self, handler: F) -> Namespace
+    where
+        F: Fn(Socket, DisconnectReason) -> Fut + Send + Sync + 'static,
+        Fut: Future + Send + 'static,
+    {
+        let handler = disconnect_handler(handler);
+        drop(self.0.handlers.register(|table| table.disconnecting.replace(handler)));
+        self.clone()
+    }
+
+    /// Runs when a socket has ended, once for each for which `on_connect` ran, and after the handlers of all
+    /// its events have started.
+    pub fn on_disconnect<F, Fut>(&self, handler: F) -> Namespace
+    where
+        F: Fn(Socket, DisconnectReason) -> Fut + Send + Sync + 'static,
+        Fut: Future + Send + 'static,
+    {
+        let handler = disconnect_handler(handler);
+        drop(self.0.handlers.register(|table| table.disconnect.replace(handler)));
+        self.clone()
+    }
+}

@@ -1,0 +1,246 @@
+//! What an application attaches to one socket: values, and handlers of its own. Nearly always there is
+//! nothing, and it takes no memory then.
+
+use std::any::{Any, TypeId};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::Mutex;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::Socket;
+use crate::Event;
+use crate::ack::AckSender;
+use crate::args::{FromArgs, ToArgs};
+use crate::error::DisconnectReason;
+use crate::handler::{
+    EventError, Handlers, acking_event_handler, disconnect_handler, error_handler, event_handler,
+    sync_event_handler,
+};
+use crate::listener::{Direction, Listener, ListenerHandle, Place};
+
+#[derive(Default)]
+pub(crate) struct Attached {
+    handlers: OnceLock<Arc<Handlers>>,
+    values: Mutex<Vec<(TypeId, Arc<dyn Any + Send + Sync>)>>,
+    data: Mutex<Map<String, Value>>,
+}
+
+/// # What it keeps
+impl Socket {
+    /// Keeps a value with the socket, one of each type. Returns the one that was there. It stays in this
+    /// process: [`set_data`](Socket::set_data) keeps what others may see.
+    pub fn insert<T: Send + Sync + 'static>(&self, value: T) -> Option<Arc<T>> {
+        let value: Arc<dyn Any + Send + Sync> = Arc::new(value);
+        let mut values = self.attached_or_new().values.lock();
+        match values.iter_mut().find(|(kind, _)| *kind == TypeId::of::<T>()) {
+            Some((_, kept)) => std::mem::replace(kept, value).downcast().ok(),
+            None => {
+                values.push((TypeId::of::<T>(), value));
+                None
+            }
+        }
+    }
+
+    /// The value of that type that is kept with the socket.
+    #[must_use]
+    pub fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        let values = self.attached()?.values.lock();
+        let (_, value) = values.iter().find(|(kind, _)| *kind == TypeId::of::<T>())?;
+        Arc::clone(value).downcast().ok()
+    }
+
+    /// Keeps JSON with the socket, under a key: `socket.data.key = value` in JavaScript.
+    /// [`fetch_sockets`](crate::Broadcast::fetch_sockets) shows it, also to other nodes.
+    ///
+    /// # Errors
+    /// If the value can't be written as JSON; nothing has changed then.
+    pub fn set_data(&self, key: impl Into<String>, value: impl Serialize) -> Result<(), serde_json::Error> {
+        let value = serde_json::to_value(value)?;
+        self.attached_or_new().data.lock().insert(key.into(), value);
+        Ok(())
+    }
+
+    /// All that is kept by [`set_data`](Socket::set_data), as `T`: a struct whose fields are keys, or a
+    /// `serde_json::Value`. `socket.data` in JavaScript.
+    ///
+    /// # Errors
+    /// If it is something else.
+    pub fn data<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_value(Value::Object(self.data_object()))
+    }
+
+    pub(crate) fn data_object(&self) -> Map<String, Value> {
+        self.attached().map_or_else(Map::new, |attached| attached.data.lock().clone())
+    }
+}
+
+/// # Handlers of its own
+///
+/// A socket can have handlers beside its namespace's, which take memory for that socket alone. For the same
+/// event, the socket's handler takes the place of the namespace's: one event has one handler, whose answer is
+/// the acknowledgement. They are called with the socket, so that they need not own it. They are dropped at
+/// its end.
+impl Socket {
+    /// Handles an event of this socket: `socket.on(..)` in JavaScript. See
+    /// [`Namespace::on`](crate::Namespace::on).
+    ///
+    /// # Panics
+    /// If the name is one that the protocol reserves, such as `disconnect`: no client can send it.
+    pub fn on<A, F, Fut>(&self, event: &str, handler: F)
+    where
+        A: FromArgs,
+        F: Fn(Socket, A) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: ToArgs> + Send + 'static,
+    {
+        self.handlers_or_new().register_event(event, event_handler(handler), false);
+    }
+
+    /// Handles the next event of that name, and then no other: `socket.once(..)` in JavaScript. The namespace
+    /// handles those that follow.
+    ///
+    /// # Panics
+    /// See [`on`](Socket::on).
+    pub fn once<A, F, Fut>(&self, event: &str, handler: F)
+    where
+        A: FromArgs,
+        F: Fn(Socket, A) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: ToArgs> + Send + 'static,
+    {
+        self.handlers_or_new().register_event(event, event_handler(handler), true);
+    }
+
+    /// Handles an event of this socket with a plain function, which must not block.
+    ///
+    /// # Panics
+    /// See [`on`](Socket::on).
+    pub fn on_sync<A, F, R>(&self, event: &str, handler: F)
+    where
+        A: FromArgs,
+        F: Fn(Socket, A) -> R + Send + Sync + 'static,
+        R: ToArgs,
+    {
+        self.handlers_or_new().register_event(event, sync_event_handler(handler), false);
+    }
+
+    /// Handles an event of this socket, and leaves it to the handler when and how to acknowledge it.
+    ///
+    /// # Panics
+    /// See [`on`](Socket::on).
+    pub fn on_with_ack<A, F, Fut>(&self, event: &str, handler: F)
+    where
+        A: FromArgs,
+        F: Fn(Socket, A, AckSender) -> Fut + Send + Sync + 'static,
+        Fut: Future + Send + 'static,
+    {
+        self.handlers_or_new().register_event(event, acking_event_handler(handler), false);
+    }
+
+    /// Removes this socket's handler of an event; says whether there was one. `socket.off(..)` in JavaScript.
+    pub fn off(&self, event: &str) -> bool {
+        let removed = self.handlers().and_then(|own| own.register(|table| table.events.remove(event)));
+        removed.is_some()
+    }
+
+    /// Has a future decide about each event of this socket: `socket.use(..)` in JavaScript. See
+    /// [`Namespace::event_middleware`](crate::Namespace::event_middleware).
+    pub fn middleware<F, Fut>(&self, middleware: F)
+    where
+        F: Fn(Socket, Event) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), EventError>> + Send + 'static,
+    {
+        self.handlers_or_new().add_event_middleware(middleware);
+    }
+
+    /// Runs when an event middleware refused an event of this socket, in place of the namespace's handler:
+    /// `socket.on("error", ..)` in JavaScript.
+    pub fn on_error<F, Fut>(&self, handler: F)
+    where
+        F: Fn(Socket, Event, EventError) -> Fut + Send + Sync + 'static,
+        Fut: Future + Send + 'static,
+    {
+        let handler = error_handler(handler);
+        drop(self.handlers_or_new().register(|table| table.error.replace(handler)));
+    }
+
+    /// Runs when this socket ends, before the namespace's handler: `socket.on("disconnecting", ..)` in
+    /// JavaScript.
+    pub fn on_disconnecting<F, Fut>(&self, handler: F)
+    where
+        F: Fn(Socket, DisconnectReason) -> Fut + Send + Sync + 'static,
+        Fut: Future + Send + 'static,
+    {
+        let handler = disconnect_handler(handler);
+        drop(self.handlers_or_new().register(|table| table.disconnecting.replace(handler)));
+    }
+
+    /// Runs when this socket has ended, before the namespace's handler: `socket.on("disconnect", ..)` in
+    /// JavaScript.
+    pub fn on_disconnect<F, Fut>(&self, handler: F)
+    where
+        F: Fn(Socket, DisconnectReason) -> Fut + Send + Sync + 'static,
+        Fut: Future + Send + 'static,
+    {
+        let handler = disconnect_handler(handler);
+        drop(self.handlers_or_new().register(|table| table.disconnect.replace(handler)));
+    }
+
+    /// Sees every event that this client sends: `socket.onAny(..)` in JavaScript. See
+    /// [`Namespace::on_any`](crate::Namespace::on_any).
+    pub fn on_any(&self, listener: impl Fn(&Socket, &Event) + Send + Sync + 'static) -> ListenerHandle {
+        self.add_listener(Direction::Incoming, Place::Last, Arc::new(listener))
+    }
+
+    /// The same as [`on_any`](Socket::on_any), before the listeners that this socket has.
+    pub fn prepend_any(&self, listener: impl Fn(&Socket, &Event) + Send + Sync + 'static) -> ListenerHandle {
+        self.add_listener(Direction::Incoming, Place::First, Arc::new(listener))
+    }
+
+    /// Sees every event that is sent to this client: `socket.onAnyOutgoing(..)` in JavaScript. See
+    /// [`Namespace::on_any_outgoing`](crate::Namespace::on_any_outgoing).
+    pub fn on_any_outgoing(
+        &self,
+        listener: impl Fn(&Socket, &Event) + Send + Sync + 'static,
+    ) -> ListenerHandle {
+        self.add_listener(Direction::Outgoing, Place::Last, Arc::new(listener))
+    }
+
+    /// The same as [`on_any_outgoing`](Socket::on_any_outgoing), before the listeners that this socket has.
+    pub fn prepend_any_outgoing(
+        &self,
+        listener: impl Fn(&Socket, &Event) + Send + Sync + 'static,
+    ) -> ListenerHandle {
+        self.add_listener(Direction::Outgoing, Place::First, Arc::new(listener))
+    }
+
+    fn add_listener(&self, direction: Direction, place: Place, listener: Listener) -> ListenerHandle {
+        // Whoever sends to many looks at the namespace, and not at each socket.
+        self.namespace().watch(direction);
+        self.handlers_or_new().add_listener(direction, place, listener)
+    }
+}
+
+impl Socket {
+    fn attached(&self) -> Option<&Attached> {
+        self.0.attached.get().map(|attached| &**attached)
+    }
+
+    fn attached_or_new(&self) -> &Attached {
+        self.0.attached.get_or_init(Box::default)
+    }
+
+    /// The socket's own handlers.
+    pub(crate) fn handlers(&self) -> Option<&Arc<Handlers>> {
+        self.attached()?.handlers.get()
+    }
+
+    fn handlers_or_new(&self) -> &Arc<Handlers> {
+        self.attached_or_new().handlers.get_or_init(Arc::default)
+    }
+
+    /// The socket's end: its handlers may own the socket, which then would never be freed.
+    pub(crate) fn drop_handlers(&self) {
+        drop(self.handlers().map(|own| own.register(std::mem::take)));
+    }
+}
