@@ -102,7 +102,7 @@ impl WebSocket {
             .max_write_buffer_size(PONG_BUFFER)
             .max_message_size(Some(limit))
             .max_frame_size(Some(limit));
-        let gate = Gate { io, shut: false, refused: false };
+        let gate = Gate { io, shut: false, refused: false, unflushed: false };
         let stream = WebSocketStream::from_partially_read(gate, read, Role::Server, Some(config)).await;
         WebSocket { stream, revision, queue: VecDeque::new(), written: 0, freed: 0, discarded: false }
     }
@@ -114,7 +114,7 @@ impl WebSocket {
 
     /// Whether all that was queued has been written.
     pub(crate) fn is_drained(&self) -> bool {
-        self.queue.is_empty()
+        self.queue.is_empty() && !self.stream.get_ref().unflushed
     }
 
     /// The cost of the frames that went out since the last call.
@@ -172,6 +172,12 @@ impl WebSocket {
                 self.queue.pop_front();
             }
             gate.shut = self.written > 0;
+            gate.unflushed = true;
+        }
+        let gate = self.stream.get_mut();
+        if gate.unflushed {
+            ready!(Pin::new(&mut gate.io).poll_flush(cx))?;
+            gate.unflushed = false;
         }
         if self.queue.capacity() > KEPT_CAPACITY {
             self.queue = VecDeque::new();
@@ -248,6 +254,8 @@ struct Gate {
     shut: bool,
     /// A write of tungstenite's was put off.
     refused: bool,
+    /// The stream may hold back what we wrote: TLS encrypts more than it can send.
+    unflushed: bool,
 }
 
 impl AsyncRead for Gate {
@@ -276,5 +284,71 @@ impl AsyncWrite for Gate {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use engineio::Message;
+    use rcgen::{CertifiedKey, generate_simple_self_signed};
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::UnixStream;
+    use tokio_rustls::rustls::crypto::ring;
+    use tokio_rustls::rustls::pki_types::{PrivateKeyDer, ServerName};
+    use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+    use tokio_rustls::{TlsAcceptor, TlsConnector, client};
+
+    use super::*;
+
+    /// A WebSocket over TLS, and the client's side of it.
+    async fn over_tls() -> (WebSocket, client::TlsStream<UnixStream>) {
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["test".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+        let server = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.der().clone()], key)
+            .unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(cert.der().clone()).unwrap();
+        let client = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (ours, theirs) = tokio::join!(
+            TlsAcceptor::from(Arc::new(server)).accept(Io::Unix(ours)),
+            TlsConnector::from(Arc::new(client)).connect(ServerName::try_from("test").unwrap(), theirs)
+        );
+        let io = Io::Tls(Box::new(ours.unwrap()));
+        (WebSocket::new(io, Vec::new(), Revision::V4, 1_000_000).await, theirs.unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_tls_holds_back_is_not_forgotten() {
+        let (mut websocket, mut client) = over_tls().await;
+        let text = ByteString::from("x".repeat(10_000));
+        let mut sent = 0;
+        // The client doesn't read, so that at some time the socket is full and TLS keeps the rest.
+        let unsent = loop {
+            let frame = Frame::from(&Packet::Message(Message::Text(text.clone())));
+            sent += frame.websocket(Revision::V4).len();
+            websocket.queue().push_back(frame);
+            let written = std::future::poll_fn(|cx| Poll::Ready(websocket.poll_write(cx))).await;
+            if written.map(Result::unwrap).is_pending() {
+                break websocket.queue().len();
+            }
+        };
+        assert_eq!(unsent, 0, "the frame was taken, though not sent");
+        assert!(!websocket.is_drained());
+        let mut received = vec![0; sent];
+        let write = std::future::poll_fn(|cx| websocket.poll_write(cx));
+        let (written, read) = tokio::join!(write, client.read_exact(&mut received));
+        assert!(written.is_ok() && read.is_ok());
+        assert!(websocket.is_drained());
     }
 }

@@ -2,17 +2,21 @@
 
 use std::net::SocketAddr;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::task::JoinHandle;
+
+/// What bytes are written to and read from.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug> Stream for T {}
 
 /// A connection on which requests are written as they are.
 #[derive(Debug)]
 pub struct Connection {
-    read: OwnedReadHalf,
+    read: ReadHalf<Box<dyn Stream>>,
     /// `None` while a task writes.
-    write: Option<OwnedWriteHalf>,
+    write: Option<WriteHalf<Box<dyn Stream>>>,
     /// What was read beyond the last response.
     pub(crate) rest: Vec<u8>,
 }
@@ -53,28 +57,29 @@ impl Response {
 impl Connection {
     /// Connects.
     pub async fn open(address: SocketAddr) -> Connection {
-        let stream = TcpStream::connect(address).await.expect("a connection");
-        let (read, write) = stream.into_split();
+        Connection::over(TcpStream::connect(address).await.expect("a connection"))
+    }
+
+    /// Uses a connection that is there.
+    pub fn over(stream: impl Stream + 'static) -> Connection {
+        let (read, write) = tokio::io::split(Box::new(stream) as Box<dyn Stream>);
         Connection { read, write: Some(write), rest: Vec::new() }
     }
 
     /// Writes bytes.
     pub async fn write(&mut self, bytes: impl AsRef<[u8]>) {
-        self.writer().write_all(bytes.as_ref()).await.expect("to write");
+        write(self.writer(), bytes.as_ref()).await.expect("to write");
     }
 
-    fn writer(&mut self) -> &mut OwnedWriteHalf {
+    fn writer(&mut self) -> &mut WriteHalf<Box<dyn Stream>> {
         self.write.as_mut().expect("no other task writes")
     }
 
     /// Writes bytes in a task of its own, so that reading can go on. The connection can't be written to
-    /// otherwise from then on, and its writing end is open for as long as the handle is kept.
-    pub(crate) fn write_in_background(&mut self, bytes: Vec<u8>) -> JoinHandle<OwnedWriteHalf> {
-        let mut write = self.write.take().expect("no other task writes");
-        tokio::spawn(async move {
-            write.write_all(&bytes).await.expect("to write");
-            write
-        })
+    /// otherwise from then on.
+    pub(crate) fn write_in_background(&mut self, bytes: Vec<u8>) -> JoinHandle<()> {
+        let mut writer = self.write.take().expect("no other task writes");
+        tokio::spawn(async move { write(&mut writer, &bytes).await.expect("to write") })
     }
 
     /// Writes a request without waiting for its answer.
@@ -90,7 +95,7 @@ impl Connection {
         let mut bytes = head.into_bytes();
         bytes.extend_from_slice(body);
         // A server may refuse by the head and close before it has read the body.
-        drop(self.writer().write_all(&bytes).await);
+        drop(write(self.writer(), &bytes).await);
     }
 
     /// Writes a request and reads its answer.
@@ -141,4 +146,10 @@ impl Connection {
     pub(crate) async fn fill(&mut self) -> bool {
         matches!(self.read.read_buf(&mut self.rest).await, Ok(1..))
     }
+}
+
+/// Writes all of it, and what a stream such as TLS holds back.
+async fn write(writer: &mut WriteHalf<Box<dyn Stream>>, bytes: &[u8]) -> std::io::Result<()> {
+    writer.write_all(bytes).await?;
+    writer.flush().await
 }

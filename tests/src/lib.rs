@@ -4,7 +4,7 @@ mod http;
 mod server;
 mod websocket;
 
-pub use http::{Connection, Response};
+pub use http::{Connection, Response, Stream};
 pub use server::TestServer;
 pub use websocket::{Received, WebSocket};
 

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use tokio::net::tcp::OwnedWriteHalf;
 use tokio::task::JoinHandle;
 
 use crate::{Connection, Response};
@@ -10,6 +9,14 @@ use crate::{Connection, Response};
 /// A key for the handshake; any will do.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+/// The header fields that ask for a WebSocket.
+const HANDSHAKE: [(&str, &str); 4] = [
+    ("Connection", "Upgrade"),
+    ("Upgrade", "websocket"),
+    ("Sec-WebSocket-Version", "13"),
+    ("Sec-WebSocket-Key", KEY),
+];
 
 /// A WebSocket on which frames are written as they are.
 #[derive(Debug)]
@@ -35,7 +42,12 @@ pub enum Received {
 impl WebSocket {
     /// Opens a WebSocket, which must succeed.
     pub async fn open(address: SocketAddr, target: &str) -> WebSocket {
-        let (response, connection) = WebSocket::handshake(address, target, &[]).await;
+        WebSocket::over(Connection::open(address).await, target).await
+    }
+
+    /// The same on a connection that is there.
+    pub async fn over(mut connection: Connection, target: &str) -> WebSocket {
+        let response = connection.request("GET", target, &HANDSHAKE, b"").await;
         assert_eq!(response.status, 101, "a WebSocket: {response:?}");
         assert_eq!(response.header("sec-websocket-accept"), Some(ACCEPT));
         WebSocket { connection }
@@ -48,13 +60,7 @@ impl WebSocket {
         headers: &[(&str, &str)],
     ) -> (Response, Connection) {
         let mut connection = Connection::open(address).await;
-        let mut all = vec![
-            ("Connection", "Upgrade"),
-            ("Upgrade", "websocket"),
-            ("Sec-WebSocket-Version", "13"),
-            ("Sec-WebSocket-Key", KEY),
-        ];
-        all.extend_from_slice(headers);
+        let all = [&HANDSHAKE, headers].concat();
         let response = connection.request("GET", target, &all, b"").await;
         (response, connection)
     }
@@ -109,7 +115,7 @@ impl WebSocket {
     }
 
     /// Sends bytes in a task of its own, so that reading can go on. Nothing else can be sent from then on.
-    pub fn raw_in_background(&mut self, bytes: Vec<u8>) -> JoinHandle<OwnedWriteHalf> {
+    pub fn raw_in_background(&mut self, bytes: Vec<u8>) -> JoinHandle<()> {
         self.connection.write_in_background(bytes)
     }
 

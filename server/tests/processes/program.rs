@@ -1,0 +1,125 @@
+//! A program that listens: started, watched, told to stop.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use socketio_tests::{Connection, Response, WebSocket};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::time::timeout;
+
+const SERVER: &str = env!("CARGO_BIN_EXE_socketio-server");
+
+/// As long as anything may take.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A running program; killed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Program {
+    child: Child,
+    out: Lines<BufReader<ChildStdout>>,
+    log: Lines<BufReader<ChildStderr>>,
+}
+
+impl Program {
+    /// The server, with these options.
+    pub(crate) fn server<S: AsRef<std::ffi::OsStr>>(options: impl IntoIterator<Item = S>) -> Program {
+        Program::start(Command::new(SERVER).args(options))
+    }
+
+    /// The server with the echo application on a free port, and further options.
+    pub(crate) async fn echo(options: &[&str]) -> (Program, SocketAddr) {
+        let mut program = Program::server(["--app", "echo", "--listen", "127.0.0.1:0"].iter().chain(options));
+        let address = program.address().await;
+        (program, address)
+    }
+
+    /// An example on a free port.
+    pub(crate) async fn example(name: &str) -> (Program, SocketAddr) {
+        let path = Path::new(SERVER).with_file_name("examples").join(name);
+        assert!(path.exists(), "the examples are built by `cargo test` without a target's name");
+        let mut program = Program::start(Command::new(path).arg("127.0.0.1:0"));
+        let address = program.address().await;
+        (program, address)
+    }
+
+    fn start(command: &mut Command) -> Program {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the program starts");
+        let out = BufReader::new(child.stdout.take().expect("standard output")).lines();
+        let log = BufReader::new(child.stderr.take().expect("standard error")).lines();
+        Program { child, out, log }
+    }
+
+    /// The next place that it says it listens at.
+    pub(crate) async fn place(&mut self) -> String {
+        let line = next(&mut self.out).await;
+        line.strip_prefix("listening on ").unwrap_or_else(|| panic!("{line}")).to_owned()
+    }
+
+    /// The same, which must be a URL.
+    pub(crate) async fn address(&mut self) -> SocketAddr {
+        let place = self.place().await;
+        let address = place.strip_prefix("http://").or(place.strip_prefix("https://"));
+        let address = address.and_then(|address| address.strip_suffix('/')?.parse().ok());
+        address.unwrap_or_else(|| panic!("{place} is no URL of an address"))
+    }
+
+    /// Waits until it has logged a line that contains `text`.
+    pub(crate) async fn logged(&mut self, text: &str) {
+        while !next(&mut self.log).await.contains(text) {}
+    }
+
+    /// Sends a signal, such as `TERM`.
+    pub(crate) async fn signal(&self, name: &str) {
+        let id = self.child.id().expect("the program runs").to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status().await;
+        assert!(sent.is_ok_and(|status| status.success()), "kill -s {name} {id}");
+    }
+
+    /// Waits for its end. Also returns the last line of the log.
+    pub(crate) async fn ended(&mut self) -> (ExitStatus, String) {
+        let mut last = String::new();
+        let ended = timeout(LIMIT, async {
+            while let Ok(Some(line)) = self.log.next_line().await {
+                last = line;
+            }
+            self.child.wait().await
+        });
+        (ended.await.expect("the program ends").expect("its status"), last)
+    }
+}
+
+async fn next(lines: &mut Lines<impl AsyncBufRead + Unpin>) -> String {
+    let line = timeout(LIMIT, lines.next_line()).await.expect("a line in time");
+    line.expect("text").expect("the program ended")
+}
+
+/// One GET on a connection of its own.
+pub(crate) async fn get(address: SocketAddr, target: &str) -> Response {
+    Connection::open(address).await.request("GET", target, &[], b"").await
+}
+
+/// A client that has opened a session by WebSocket and has asked to join a namespace with `connect`, such as
+/// `40`. Also returns the answer.
+pub(crate) async fn connect(connection: Connection, connect: &str) -> (WebSocket, String) {
+    let mut client = WebSocket::over(connection, "/socket.io/?EIO=4&transport=websocket").await;
+    assert!(client.next_text().await.starts_with("0{"));
+    client.text(connect).await;
+    let answer = client.next_text().await;
+    (client, answer)
+}
+
+/// A client in the namespace `/`.
+pub(crate) async fn join(address: SocketAddr) -> WebSocket {
+    let (client, answer) = connect(Connection::open(address).await, "40").await;
+    assert!(answer.starts_with("40{\"sid\":"), "{answer}");
+    client
+}

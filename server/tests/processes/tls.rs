@@ -1,0 +1,225 @@
+//! TLS: from files, read again on SIGHUP, and never in the way of others.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::{fs, io};
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use socketio::{Io, Socket};
+use socketio_server::{Listener, Server, Tls};
+use socketio_tests::{Connection, WebSocket};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use crate::listeners::Folder;
+use crate::program::{Program, connect};
+
+/// A certificate for `localhost`, and its key, as files.
+struct Identity {
+    folder: Folder,
+    certificate: CertificateDer<'static>,
+}
+
+impl Identity {
+    fn new() -> Identity {
+        let folder = Folder::new();
+        let certificate = Identity::write(&folder);
+        Identity { folder, certificate }
+    }
+
+    /// Another one, in the same files.
+    fn replaced(&mut self) -> CertificateDer<'static> {
+        let new = Identity::write(&self.folder);
+        std::mem::replace(&mut self.certificate, new)
+    }
+
+    fn write(folder: &Folder) -> CertificateDer<'static> {
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        fs::write(folder.file("cert.pem"), cert.pem()).expect("to write");
+        fs::write(folder.file("key.pem"), signing_key.serialize_pem()).expect("to write");
+        cert.der().clone()
+    }
+
+    fn files(&self) -> (PathBuf, PathBuf) {
+        (self.folder.file("cert.pem"), self.folder.file("key.pem"))
+    }
+
+    fn tls(&self) -> Tls {
+        let (certificate, key) = self.files();
+        Tls::from_pem_files(certificate, key).expect("the files are right")
+    }
+
+    async fn server(&self) -> (Program, SocketAddr) {
+        let (certificate, key) = self.files();
+        let options = ["--app", "echo", "--listen", "127.0.0.1:0", "--max-payload", "8000000"];
+        let mut program = Program::server(options.map(Into::into).into_iter().chain([
+            "--tls-cert".into(),
+            certificate.into_os_string(),
+            "--tls-key".into(),
+            key.into_os_string(),
+        ]));
+        let place = program.place().await;
+        let address = place.strip_prefix("https://").and_then(|rest| rest.strip_suffix('/')?.parse().ok());
+        (program, address.unwrap_or_else(|| panic!("{place}")))
+    }
+}
+
+/// Connects as a client that trusts this certificate alone and would rather speak HTTP/2.
+async fn trusting(
+    certificate: &CertificateDer<'static>,
+    address: SocketAddr,
+) -> io::Result<TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.clone()).expect("a certificate");
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let name = ServerName::try_from("localhost").expect("a name");
+    let stream = TcpStream::connect(address).await?;
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await
+}
+
+#[tokio::test]
+async fn both_transports_and_the_upgrade_work_over_tls() {
+    let identity = Identity::new();
+    let (program, address) = identity.server().await;
+    let stream = trusting(&identity.certificate, address).await.expect("a handshake");
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    let mut polling = Connection::over(stream);
+    let target = "/engine.io/?EIO=4&transport=polling";
+    let opened = polling.request("GET", target, &[], b"").await;
+    let target = format!("{target}&sid={}", opened.sid());
+    assert_eq!(polling.request("POST", &target, &[], b"4polled").await.text(), "ok");
+    assert_eq!(polling.request("GET", &target, &[], b"").await.text(), "4polled");
+
+    let stream = trusting(&identity.certificate, address).await.expect("a handshake");
+    let mut client = WebSocket::over(Connection::over(stream), &target.replace("polling", "websocket")).await;
+    client.text("2probe").await;
+    assert_eq!(client.next_text().await, "3probe");
+    client.text("5").await;
+    // What doesn't fit into the socket stays in rustls until it is flushed.
+    for length in [1, 16_384, 7_000_000] {
+        let message = format!("4{}", "x".repeat(length));
+        client.text(&message).await;
+        assert!(client.next_text().await == message, "{length} bytes came back otherwise");
+    }
+    drop((client, program));
+}
+
+#[tokio::test]
+async fn a_handshake_over_tls_is_secure() {
+    let identity = Identity::new();
+    let io = Io::new();
+    io.of("/").on_sync("secure?", |socket: Socket, ()| socket.handshake().secure);
+    let server = Server::builder().socketio("/socket.io/", io).build().expect("a server");
+    let tcp = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = tcp.local_addr().expect("an address");
+    let listener = Listener::from(tcp).tls(identity.tls());
+    assert_eq!(listener.to_string(), format!("https://{address}/"));
+    let serving = tokio::spawn(server.serve(listener, std::future::pending()));
+    let stream = trusting(&identity.certificate, address).await.expect("a handshake");
+    let (mut client, _) = connect(Connection::over(stream), "40").await;
+    client.text(r#"421["secure?"]"#).await;
+    assert_eq!(client.next_text().await, "431[true]");
+    serving.abort();
+}
+
+#[tokio::test]
+async fn sighup_changes_the_certificate_for_those_who_come_and_a_bad_one_changes_nothing() {
+    let mut identity = Identity::new();
+    let (mut program, address) = identity.server().await;
+    let stream = trusting(&identity.certificate, address).await.expect("a handshake");
+    let (mut early, _) = connect(Connection::over(stream), "40").await;
+    early.next_text().await;
+
+    let old = identity.replaced();
+    trusting(&old, address).await.expect("the files are not watched");
+    program.signal("HUP").await;
+    program.logged("the certificate was read again").await;
+    trusting(&identity.certificate, address).await.expect("the new certificate");
+    trusting(&old, address).await.expect_err("the old certificate is gone");
+    early.text(r#"42["message","still here"]"#).await;
+    assert_eq!(early.next_text().await, r#"42["message-back","still here"]"#);
+
+    fs::write(identity.files().0, "no certificate").expect("to write");
+    program.signal("HUP").await;
+    program.logged("the certificate stays as it was").await;
+    trusting(&identity.certificate, address).await.expect("the certificate that was there");
+}
+
+#[tokio::test]
+async fn clients_that_never_shake_hands_hold_up_nobody() {
+    let identity = Identity::new();
+    let (_program, address) = identity.server().await;
+    let mut silent = Vec::new();
+    for _ in 0..8 {
+        silent.push(TcpStream::connect(address).await.expect("a connection"));
+    }
+    trusting(&identity.certificate, address).await.expect("a handshake");
+    drop(silent);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_has_ten_seconds() {
+    let identity = Identity::new();
+    let server = Server::builder().build().expect("a server");
+    let tcp = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = tcp.local_addr().expect("an address");
+    let serving = tokio::spawn(server.serve(Listener::from(tcp).tls(identity.tls()), std::future::pending()));
+    let began = tokio::time::Instant::now();
+    let mut silent = TcpStream::connect(address).await.expect("a connection");
+    assert!(matches!(silent.read(&mut [0]).await, Ok(0)));
+    assert_eq!(began.elapsed().as_secs(), 10);
+    serving.abort();
+}
+
+#[test]
+fn what_is_wrong_with_the_files_is_said() {
+    let (one, other) = (Identity::new(), Identity::new());
+    let (certificate, key) = one.files();
+    let problem = |certificate: &PathBuf, key: &PathBuf| match Tls::from_pem_files(certificate, key) {
+        Ok(_) => panic!("accepted"),
+        Err(error) => error.to_string(),
+    };
+    let missing = one.folder.file("missing.pem");
+    let empty = one.folder.file("empty.pem");
+    fs::write(&empty, "").expect("to write");
+    let broken = one.folder.file("broken.pem");
+    fs::write(&broken, "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n").expect("to write");
+
+    let error = problem(&missing, &key);
+    assert!(error.starts_with(&format!("can't read {}: ", missing.display())), "{error}");
+    let error = problem(&certificate, &missing);
+    assert!(error.starts_with(&format!("can't read {}: ", missing.display())), "{error}");
+    assert_eq!(problem(&empty, &key), format!("{} has no certificate", empty.display()));
+    assert_eq!(problem(&key, &key), format!("{} has no certificate", key.display()));
+    assert_eq!(problem(&certificate, &certificate), format!("{} has no private key", certificate.display()));
+    let error = problem(&broken, &key);
+    assert!(error.starts_with(&format!("{} is no PEM file: ", broken.display())), "{error}");
+    let (_, others) = other.files();
+    assert_eq!(
+        problem(&certificate, &others),
+        format!("the key in {} is not the certificate's", others.display())
+    );
+    let tls = one.tls();
+    fs::remove_file(&key).expect("to remove");
+    tls.reload().expect_err("the key is gone");
+}
+
+#[tokio::test]
+async fn a_wrong_file_ends_the_program() {
+    let mut program = Program::server(["--tls-cert=/nowhere/cert.pem", "--tls-key=/nowhere/key.pem"]);
+    let (status, log) = program.ended().await;
+    assert_eq!(status.code(), Some(1));
+    assert!(log.starts_with("socketio-server: can't read /nowhere/cert.pem: "), "{log}");
+}
