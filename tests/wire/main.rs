@@ -1,9 +1,13 @@
 //! The wire in bytes: what a real server answers to exactly these bytes.
 
 mod closing;
+mod compression;
 mod handshake;
 mod heartbeat;
+mod hooks;
 mod http;
+mod jsonp;
+mod offers;
 mod polling;
 mod socketio;
 mod upgrade;

@@ -1,0 +1,288 @@
+//! The application's say in HTTP: who is let in, under which id, and with which header fields.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use engineio::{Config, Fault, Revision, Transport};
+use http::header::{HeaderName, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use socketio_server::{Denied, Hooks, Next, RequestHead, Sid};
+use socketio_tests::{TestServer, WebSocket};
+
+use crate::{POLLING, WEBSOCKET, probing};
+
+const X_HOOK: HeaderName = HeaderName::from_static("x-hook");
+
+async fn hooked(hooks: Hooks) -> TestServer {
+    TestServer::echo_with(Config::default(), |builder| builder.hooks(hooks)).await
+}
+
+fn header(value: &'static str) -> HeaderMap {
+    HeaderMap::from_iter([(X_HOOK, HeaderValue::from_static(value))])
+}
+
+/// Lets in who has the token.
+fn by_token() -> Hooks {
+    Hooks::new().allow_request(async |request: RequestHead| match request.query().get("token").as_deref() {
+        Some("good") => Ok(()),
+        Some("busy") => Err(Denied::new("later")
+            .status(StatusCode::SERVICE_UNAVAILABLE)
+            .header(X_HOOK, HeaderValue::from_static("busy"))),
+        Some("json") => Err(Denied::default().json(&serde_json::json!({ "why": [1, 2] })).unwrap()),
+        _ => Err(Denied::new("no \"token\"")),
+    })
+}
+
+#[tokio::test]
+async fn a_handshake_that_is_not_allowed_gets_code_4_and_the_applications_message() {
+    let server = hooked(by_token()).await;
+    let body = r#"{"code":4,"message":"no \"token\""}"#;
+    let polling = server.get(POLLING).await;
+    assert_eq!((polling.status, polling.text()), (403, body));
+    assert_eq!(polling.header("content-type"), Some("application/json"));
+    let (websocket, _) = WebSocket::handshake(server.address(), WEBSOCKET, &[]).await;
+    assert_eq!((websocket.status, websocket.text()), (403, body));
+    assert_eq!(websocket.header("x-websocket-reject-reason"), Some("no \"token\""));
+    assert_eq!(polling.header("x-websocket-reject-reason"), None);
+}
+
+#[tokio::test]
+async fn the_application_can_choose_status_header_and_body_of_its_refusal() {
+    let server = hooked(by_token()).await;
+    let busy = server.get(&format!("{POLLING}&token=busy")).await;
+    assert_eq!((busy.status, busy.text()), (503, r#"{"code":4,"message":"later"}"#));
+    assert_eq!(busy.header("x-hook"), Some("busy"));
+    let json = server.get(&format!("{POLLING}&token=json")).await;
+    assert_eq!((json.status, json.text()), (403, r#"{"why":[1,2]}"#));
+}
+
+#[tokio::test]
+async fn only_handshakes_are_asked_about() {
+    let server = hooked(by_token()).await;
+    let opened = server.get(&format!("{POLLING}&token=good")).await;
+    let target = format!("{POLLING}&sid={}", opened.sid());
+    assert_eq!(server.post(&target, "4a").await.text(), "ok");
+    assert_eq!(server.get(&target).await.text(), "4a");
+    assert_eq!(WebSocket::handshake(server.address(), &probing(&target), &[]).await.0.status, 101);
+}
+
+#[tokio::test]
+async fn the_application_is_asked_behind_transport_session_and_method_and_before_the_revision() {
+    let server = hooked(by_token()).await;
+    let code = async |method: &str, target: &str| {
+        let refused = server.connect().await.request(method, target, &[], b"").await;
+        refused.text()[..9].to_owned()
+    };
+    assert_eq!(code("GET", "/engine.io/?EIO=4&transport=x").await, r#"{"code":0"#);
+    assert_eq!(code("GET", &format!("{POLLING}&sid=x")).await, r#"{"code":1"#);
+    assert_eq!(code("POST", POLLING).await, r#"{"code":2"#);
+    assert_eq!(code("GET", WEBSOCKET).await, r#"{"code":3"#);
+    assert_eq!(code("GET", "/engine.io/?EIO=9&transport=polling").await, r#"{"code":4"#);
+    assert_eq!(code("GET", "/engine.io/?EIO=9&transport=polling&token=good").await, r#"{"code":5"#);
+}
+
+#[tokio::test]
+async fn a_middleware_sees_every_request_and_adds_to_every_answer() {
+    let seen = Arc::new(AtomicU32::new(0));
+    let counted = seen.clone();
+    let hooks = Hooks::new()
+        .middleware(move |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            async { Next::Pass(header("first")) }
+        })
+        .middleware(async |_| {
+            let mut headers = header("second");
+            headers.append(SET_COOKIE, HeaderValue::from_static("a=1"));
+            headers.append(SET_COOKIE, HeaderValue::from_static("b=2"));
+            // These would break the answer.
+            headers.append("content-length", HeaderValue::from_static("9999"));
+            headers.append("content-type", HeaderValue::from_static("image/png"));
+            Next::Pass(headers)
+        });
+    let server = hooked(hooks).await;
+    let opened = server.get(POLLING).await;
+    assert_eq!(opened.header("content-type"), Some("text/plain; charset=UTF-8"));
+    let target = format!("{POLLING}&sid={}", opened.sid());
+    let (probe, _) = WebSocket::handshake(server.address(), &probing(&target), &[]).await;
+    assert_eq!(probe.status, 101);
+    let answers = [
+        opened,
+        server.post(&target, "4a").await,
+        server.get(&target).await,
+        probe,
+        server.get("/engine.io/").await,
+        server.connect().await.request("OPTIONS", "/engine.io/", &[], b"").await,
+    ];
+    for answer in &answers {
+        assert_eq!(answer.header("x-hook"), Some("first"), "{answer:?}");
+        let cookies = answer.headers.iter().filter(|(name, _)| name == "set-cookie");
+        assert_eq!(cookies.map(|(_, value)| &**value).collect::<Vec<_>>(), ["a=1", "b=2"], "{answer:?}");
+    }
+    assert_eq!(seen.load(Ordering::Relaxed) as usize, answers.len());
+}
+
+#[tokio::test]
+async fn a_middleware_can_answer_itself_or_fail() {
+    let hooks = Hooks::new()
+        .middleware(async |request: RequestHead| match request.headers().get("x-want") {
+            Some(want) if want == "teapot" => {
+                let mut response = Response::new(Bytes::from("short and stout"));
+                *response.status_mut() = StatusCode::IM_A_TEAPOT;
+                Next::Answer(response)
+            }
+            Some(_) => Next::Fail,
+            None => Next::pass(),
+        })
+        .middleware(async |_| Next::Pass(header("behind")));
+    let server = hooked(hooks).await;
+    let teapot = server.connect().await.request("GET", POLLING, &[("X-Want", "teapot")], b"").await;
+    assert_eq!((teapot.status, teapot.text()), (418, "short and stout"));
+    assert_eq!(teapot.header("x-hook"), None);
+    let (teapot, _) = WebSocket::handshake(server.address(), WEBSOCKET, &[("X-Want", "teapot")]).await;
+    assert_eq!(teapot.status, 418);
+    let failed = server.connect().await.request("GET", POLLING, &[("X-Want", "x")], b"").await;
+    assert_eq!((failed.status, failed.text()), (400, r#"{"code":3,"message":"Bad request"}"#));
+    assert_eq!(server.get(POLLING).await.header("x-hook"), Some("behind"));
+}
+
+#[tokio::test]
+async fn initial_headers_are_a_handshakes_and_headers_every_answers() {
+    let hooks = Hooks::new()
+        .initial_headers(|headers, request| {
+            headers.insert("x-initial", HeaderValue::from_static("1"));
+            if request.headers().contains_key("sec-websocket-protocol") {
+                headers.insert("sec-websocket-protocol", HeaderValue::from_static("chat"));
+            }
+        })
+        .headers(|headers, _| {
+            headers.insert(X_HOOK, HeaderValue::from_static("1"));
+        });
+    let server = hooked(hooks).await;
+    let set = |answer: &socketio_tests::Response| {
+        (answer.header("x-initial").is_some(), answer.header("x-hook").is_some())
+    };
+    let opened = server.get(POLLING).await;
+    let target = format!("{POLLING}&sid={}", opened.sid());
+    assert_eq!(set(&opened), (true, true));
+    assert_eq!(set(&server.post(&target, "4a").await), (false, true));
+    assert_eq!(set(&server.get(&target).await), (false, true));
+    let (probe, _) = WebSocket::handshake(server.address(), &probing(&target), &[]).await;
+    assert_eq!((probe.status, set(&probe)), (101, (false, true)));
+    let protocol = [("Sec-WebSocket-Protocol", "chat, other")];
+    let (direct, _) = WebSocket::handshake(server.address(), WEBSOCKET, &protocol).await;
+    assert_eq!((direct.status, set(&direct)), (101, (true, true)));
+    assert_eq!(direct.header("sec-websocket-protocol"), Some("chat"));
+    assert_eq!(set(&server.get("/engine.io/").await), (false, false), "a refusal");
+}
+
+#[tokio::test]
+async fn the_application_can_make_the_ids() {
+    let next = Arc::new(AtomicU32::new(0));
+    let hooks = Hooks::new().generate_id(move |_| {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        async move { Sid::parse(&format!("123e4567-e89b-42d3-a456-{number:012}")) }
+    });
+    let server = hooked(hooks).await;
+    let first = "123e4567-e89b-42d3-a456-000000000000";
+    let opened = server.get(POLLING).await;
+    assert!(opened.text().starts_with(&format!(r#"0{{"sid":"{first}","#)), "{}", opened.text());
+    let target = format!("{POLLING}&sid={first}");
+    assert_eq!(server.post(&target, "4a").await.text(), "ok");
+    assert_eq!(server.get(&target).await.text(), "4a");
+    let mut websocket = server.websocket(WEBSOCKET).await;
+    assert!(websocket.next_text().await.contains("-000000000001"));
+}
+
+#[tokio::test]
+async fn an_id_that_is_taken_is_refused_until_it_is_free() {
+    let faults = Arc::new(Mutex::new(Vec::new()));
+    let told = faults.clone();
+    let hooks = Hooks::new()
+        .generate_id(async |request: RequestHead| Sid::parse(&request.query().get("id")?))
+        .connection_error(move |error| told.lock().unwrap().push(error.fault));
+    let server = hooked(hooks).await;
+    let bad_request = r#"{"code":3,"message":"Bad request"}"#;
+    let handshake = format!("{POLLING}&id=mine");
+    let target = format!("{POLLING}&sid=mine");
+    assert_eq!(server.get(&handshake).await.status, 200);
+    let polling = server.get(&handshake).await;
+    assert_eq!((polling.status, polling.text()), (400, bad_request));
+    let (websocket, _) = WebSocket::handshake(server.address(), &format!("{WEBSOCKET}&id=mine"), &[]).await;
+    assert_eq!((websocket.status, websocket.text()), (400, bad_request));
+    assert_eq!(server.get(POLLING).await.text(), bad_request, "no id at all");
+    assert_eq!(*faults.lock().unwrap(), [Fault::NoId; 3]);
+    // The first session never noticed; once it is over, another may have its id.
+    assert_eq!(server.post(&target, "4a\u{1e}1").await.text(), "ok");
+    while server.get(&handshake).await.status != 200 {}
+    assert_eq!(server.post(&target, "4b").await.text(), "ok");
+    assert_eq!(server.get(&target).await.text(), "4b");
+}
+
+#[tokio::test]
+async fn a_connection_error_says_what_was_wrong() {
+    let errors = Arc::new(Mutex::new(Vec::new()));
+    let told = errors.clone();
+    let hooks = by_token().middleware(async |_| Next::pass()).connection_error(move |error| {
+        let text = format!(
+            "{} {} {} {:?} {:?}",
+            error.code,
+            error.fault.name(),
+            error.reason.unwrap_or(error.message),
+            error.transport().as_deref().unwrap_or_default(),
+            error.sid().as_deref().unwrap_or_default(),
+        );
+        told.lock().unwrap().push((error.fault, text));
+    });
+    let server = hooked(hooks).await;
+    let opened = server.get(&format!("{POLLING}&token=good")).await;
+    let target = format!("{POLLING}&sid={}", opened.sid());
+    let sid = opened.sid();
+    for (target, fault, text) in [
+        (
+            "/engine.io/?transport=x&EIO=4",
+            Fault::TransportUnknown,
+            r#"0 UNKNOWN_TRANSPORT Transport unknown "x" """#,
+        ),
+        (
+            &format!("{POLLING}&sid=no"),
+            Fault::SessionUnknown,
+            r#"1 UNKNOWN_SID Session ID unknown "polling" "no""#,
+        ),
+        (WEBSOCKET, Fault::TransportHandshake, r#"3 TRANSPORT_HANDSHAKE_ERROR Bad request "websocket" """#),
+        (
+            &target.replace("EIO=4", "EIO=3"),
+            Fault::RevisionMismatch { session: Revision::V4 },
+            &format!(r#"3 PROTOCOL_MISMATCH Bad request "polling" "{sid}""#),
+        ),
+        (POLLING, Fault::Forbidden, r#"4 FORBIDDEN no "token" "polling" """#),
+        (
+            "/engine.io/?EIO=5&transport=polling&token=good",
+            Fault::RevisionUnsupported,
+            r#"5 UNSUPPORTED_PROTOCOL_VERSION Unsupported protocol version "polling" """#,
+        ),
+    ] {
+        server.get(target).await;
+        assert_eq!(errors.lock().unwrap().drain(..).collect::<Vec<_>>(), [(fault, text.to_owned())]);
+    }
+    let mut websocket = server.websocket(&format!("{WEBSOCKET}&token=good")).await;
+    let open = websocket.next_text().await;
+    let sid = &open[open.find("sid\":\"").unwrap() + 6..][..20];
+    server.get(&format!("{POLLING}&sid={sid}")).await;
+    assert_eq!(errors.lock().unwrap()[0].0, Fault::TransportMismatch { session: Transport::WebSocket });
+}
+
+#[tokio::test]
+async fn a_hook_that_panics_ends_its_connection_alone() {
+    let hooks = Hooks::new().allow_request(async |request: RequestHead| {
+        assert!(request.query().get("panic").is_none(), "as the test wants it");
+        Ok(())
+    });
+    let server = hooked(hooks).await;
+    let bystander = server.open_polling("/engine.io/", 4).await;
+    let mut connection = server.connect().await;
+    connection.send("GET", &format!("{POLLING}&panic=1"), &[], b"").await;
+    assert_eq!(connection.closed().await, b"");
+    assert_eq!(server.post(&bystander, "4a").await.text(), "ok");
+    assert_eq!(server.get(&bystander).await.text(), "4a");
+}

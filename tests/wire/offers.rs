@@ -1,0 +1,119 @@
+//! What a server offers: transports, upgrades, paths; and to which pages.
+
+use engineio::Config;
+use http::Method;
+use socketio_server::{Cors, TrailingSlash};
+use socketio_tests::{TestServer, WebSocket};
+
+use crate::{POLLING, WEBSOCKET, probing};
+
+const TRANSPORT_UNKNOWN: &str = r#"{"code":0,"message":"Transport unknown"}"#;
+
+#[tokio::test]
+async fn polling_can_be_the_only_transport() {
+    let server = TestServer::echo(Config { websocket: false, ..Config::default() }).await;
+    let opened = server.get(POLLING).await;
+    assert!(opened.text().contains(r#""upgrades":[],"#), "{}", opened.text());
+    for target in [WEBSOCKET.to_owned(), format!("{WEBSOCKET}&sid={}", opened.sid())] {
+        let (refused, _) = WebSocket::handshake(server.address(), &target, &[]).await;
+        assert_eq!((refused.status, refused.text()), (400, TRANSPORT_UNKNOWN));
+    }
+}
+
+#[tokio::test]
+async fn websocket_can_be_the_only_transport() {
+    let server = TestServer::echo(Config { polling: false, ..Config::default() }).await;
+    let refused = server.get(POLLING).await;
+    assert_eq!((refused.status, refused.text()), (400, TRANSPORT_UNKNOWN));
+    let mut websocket = server.websocket(WEBSOCKET).await;
+    websocket.next_text().await;
+    websocket.text("4a").await;
+    assert_eq!(websocket.next_text().await, "4a");
+}
+
+#[tokio::test]
+async fn without_upgrades_none_is_offered_and_none_is_taken() {
+    let server = TestServer::echo(Config { allow_upgrades: false, ..Config::default() }).await;
+    let opened = server.get(POLLING).await;
+    assert!(opened.text().contains(r#""upgrades":[],"#), "{}", opened.text());
+    let target = format!("{POLLING}&sid={}", opened.sid());
+    let (refused, _) = WebSocket::handshake(server.address(), &probing(&target), &[]).await;
+    assert_eq!((refused.status, refused.text()), (400, r#"{"code":3,"message":"Bad request"}"#));
+    assert_eq!(server.post(&target, "4a").await.text(), "ok");
+    // A session may still begin with a WebSocket.
+    server.websocket(WEBSOCKET).await.next_text().await;
+}
+
+#[tokio::test]
+async fn a_path_may_have_to_end_with_a_slash_or_without() {
+    for (slash, with, without) in [
+        (TrailingSlash::Optional, 200, 200),
+        (TrailingSlash::Required, 200, 404),
+        (TrailingSlash::Absent, 404, 200),
+    ] {
+        let server = TestServer::echo_with(Config::default(), |builder| builder.trailing_slash(slash)).await;
+        for path in ["/engine.io", "/socket.io"] {
+            let query = "?EIO=4&transport=polling";
+            assert_eq!(server.get(&format!("{path}/{query}")).await.status, with, "{slash:?}");
+            assert_eq!(server.get(&format!("{path}{query}")).await.status, without, "{slash:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_upgrade_that_is_nobodys_is_refused_at_once() {
+    let server = crate::echo().await;
+    let (refused, _) = WebSocket::handshake(server.address(), "/elsewhere/", &[]).await;
+    assert_eq!(refused.status, 404);
+}
+
+#[tokio::test]
+async fn pages_of_origins_under_a_pattern_get_in_and_others_do_not() {
+    let cors = Cors::new(["https://*.example.com"]).unwrap().credentials().unwrap();
+    let server = TestServer::echo_with(Config::default(), |builder| builder.cors(cors)).await;
+    let get = async |origin| server.connect().await.request("GET", POLLING, &[("Origin", origin)], b"").await;
+    let friend = get("https://a.example.com").await;
+    assert_eq!(friend.status, 200);
+    assert_eq!(friend.header("access-control-allow-origin"), Some("https://a.example.com"));
+    assert_eq!(friend.header("access-control-allow-credentials"), Some("true"));
+    assert_eq!(friend.header("vary"), Some("Origin"));
+    for origin in ["https://example.com", "https://a.example.com.evil.example", "null"] {
+        let foreign = get(origin).await;
+        assert_eq!((foreign.status, foreign.text()), (403, r#"{"code":4,"message":"Forbidden"}"#));
+        assert_eq!(foreign.header("access-control-allow-origin"), None);
+        let (foreign, _) = WebSocket::handshake(server.address(), WEBSOCKET, &[("Origin", origin)]).await;
+        assert_eq!(foreign.status, 403);
+    }
+}
+
+#[tokio::test]
+async fn a_rule_of_the_applications_sees_origin_and_request() {
+    let cors = Cors::by(|origin, request| {
+        origin.ends_with(".example") && request.uri.query().is_some_and(|query| query.contains("room=1"))
+    });
+    let server = TestServer::echo_with(Config::default(), |builder| builder.cors(cors)).await;
+    let get = async |target: &str| {
+        let origin = [("Origin", "https://a.example")];
+        server.connect().await.request("GET", target, &origin, b"").await.status
+    };
+    assert_eq!(get(&format!("{POLLING}&room=1")).await, 200);
+    assert_eq!(get(POLLING).await, 403);
+}
+
+#[tokio::test]
+async fn a_preflight_is_answered_with_what_was_set() {
+    let cors = Cors::new(["https://a.example"]).and_then(|cors| cors.allowed_headers(["x-token"])).unwrap();
+    let cors = cors.methods([Method::GET, Method::POST]).max_age(std::time::Duration::from_secs(60));
+    let server = TestServer::echo_with(Config::default(), |builder| builder.cors(cors)).await;
+    let headers = [
+        ("Origin", "https://a.example"),
+        ("Access-Control-Request-Method", "POST"),
+        ("Access-Control-Request-Headers", "x-token, x-other"),
+    ];
+    let answer = server.connect().await.request("OPTIONS", POLLING, &headers, b"").await;
+    assert_eq!((answer.status, answer.text()), (204, ""));
+    assert_eq!(answer.header("access-control-allow-origin"), Some("https://a.example"));
+    assert_eq!(answer.header("access-control-allow-methods"), Some("GET,POST"));
+    assert_eq!(answer.header("access-control-allow-headers"), Some("x-token"));
+    assert_eq!(answer.header("access-control-max-age"), Some("60"));
+}
