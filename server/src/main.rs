@@ -90,11 +90,18 @@ fn server(options: &Options) -> Result<Server, Box<dyn std::error::Error>> {
             ping_interval: options.ping_interval,
             ping_timeout: options.ping_timeout,
             upgrade_timeout: options.upgrade_timeout,
+            close_timeout: options.close_timeout,
             max_payload: options.max_payload,
             revision_3: !options.no_eio3,
             revision_4: !options.no_eio4,
+            polling: options.transports.polling,
+            websocket: options.transports.websocket,
+            allow_upgrades: !options.no_upgrades,
+            jsonp: options.jsonp,
             ..Config::default()
         })
+        .http_compression(Some(options.http_compression_threshold).filter(|_| !options.no_http_compression))
+        .trailing_slash(options.trailing_slash)
         .drain_timeout(options.drain_timeout)
         .socketio(&options.path, io.clone());
     if let Some(cors) = &options.cors {

@@ -16,7 +16,7 @@ use std::{env, fmt, fs, io};
 
 use tracing::level_filters::LevelFilter;
 
-use socketio_server::{Cookie, Cors, ListenAddress};
+use socketio_server::{Cookie, CookieError, Cors, CorsError, ListenAddress, SameSite, TrailingSlash};
 
 use crate::logging::LogFormat;
 use sources::Given;
@@ -96,6 +96,8 @@ options! {
         "tls-key" pub(crate) tls_key: Option<PathBuf> = [] as FILE,
         /// The path of Socket.IO
         "path" pub(crate) path: String = ["/socket.io/"] as PATH,
+        /// Whether that path has to be requested with a slash at its end
+        "trailing-slash" pub(crate) trailing_slash: TrailingSlash = ["optional"] as SLASH,
         /// The JavaScript client to serve: the folder node_modules/socket.io-client/dist
         "client-dir" pub(crate) client_dir: Option<PathBuf> = [] as FOLDER,
         /// How long clients may take to leave once the server is told to stop
@@ -110,22 +112,51 @@ options! {
         "upgrade-timeout" pub(crate) upgrade_timeout: Duration = ["10s"] as TIME,
         /// The time a client has to join a namespace
         "connect-timeout" pub(crate) connect_timeout: Duration = ["45s"] as TIME,
+        /// The time a polling client has to learn that it was disconnected
+        "close-timeout" pub(crate) close_timeout: Duration = ["5s"] as TIME,
         /// The longest message or request body that is taken, in bytes
         "max-payload" pub(crate) max_payload: usize = ["1000000"] as BYTES,
         /// Refuse clients of Engine.IO revision 3 (socket.io-client 1 and 2)
         "no-eio3" pub(crate) no_eio3: bool = ["false"] as SWITCH,
         /// Refuse clients of Engine.IO revision 4 (socket.io-client 3 and 4)
         "no-eio4" pub(crate) no_eio4: bool = ["false"] as SWITCH,
+        /// The transports that are offered, polling and websocket
+        "transports" pub(crate) transports: Transports = ["polling", "websocket"] as TRANSPORTS,
+        /// Keep clients on the transport that they began with
+        "no-upgrades" pub(crate) no_upgrades: bool = ["false"] as SWITCH,
+        /// Let old browsers poll by loading scripts. Pages of every origin can do that, whatever CORS says
+        "jsonp" pub(crate) jsonp: bool = ["false"] as SWITCH,
+        /// Send the answers to polls as they are
+        "no-http-compression" pub(crate) no_http_compression: bool = ["false"] as SWITCH,
+        /// The length from which on answers to polls are compressed, in bytes
+        "http-compression-threshold" pub(crate) http_compression_threshold: usize = ["1024"] as BYTES,
     }
     "Browsers" {
-        /// An origin whose pages may connect, or * for all; repeat it for several
+        /// An origin whose pages may connect, such as https://example.com, https://*.example.com or
+        /// http://localhost:*; or * for all. Repeat it for several
         "cors-origin" pub(crate) cors: Option<Cors> = [] as ORIGINS,
         /// Let those pages send cookies
         "cors-credentials" cors_credentials: bool = ["false"] as SWITCH,
+        /// A header field that those pages may send, instead of all; repeat it for several
+        "cors-allowed-header" cors_allowed_headers: Vec<String> = [] as NAMES,
+        /// A header field that those pages may read; repeat it for several
+        "cors-exposed-header" cors_exposed_headers: Vec<String> = [] as NAMES,
+        /// How long browsers may keep what they were told about those pages
+        "cors-max-age" cors_max_age: Option<Duration> = [] as AGE,
         /// Put the session id into a cookie of this name, for load balancers
         "cookie" pub(crate) cookie: Option<Cookie> = [] as COOKIE,
         /// Have browsers send that cookie over HTTPS alone
         "cookie-secure" cookie_secure: bool = ["false"] as SWITCH,
+        /// Where on this server browsers send that cookie; everywhere by default
+        "cookie-path" cookie_path: Option<String> = [] as COOKIE_PATH,
+        /// The domain to whose hosts browsers send that cookie; this host alone by default
+        "cookie-domain" cookie_domain: Option<String> = [] as COOKIE_DOMAIN,
+        /// How long browsers keep that cookie; until they are closed by default
+        "cookie-max-age" cookie_max_age: Option<Duration> = [] as AGE,
+        /// Which requests from other sites carry that cookie: none, navigation, or all, over HTTPS alone
+        "cookie-same-site" cookie_same_site: SameSite = ["lax"] as SAME_SITE,
+        /// Let scripts in pages read that cookie
+        "cookie-for-scripts" cookie_for_scripts: bool = ["false"] as SWITCH,
     }
     "Logs" {
         /// How log lines are written
@@ -144,6 +175,13 @@ pub(crate) enum App {
     Echo,
     /// Nothing: clients connect, and their events have no handler.
     None,
+}
+
+/// The transports that are offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Transports {
+    pub(crate) polling: bool,
+    pub(crate) websocket: bool,
 }
 
 /// What the program is asked to do.
@@ -211,20 +249,78 @@ impl Options {
         if self.tls_key.is_some() && self.tls_cert.is_none() {
             return Err(wrong("tls-key", "needs a tls-cert"));
         }
-        if self.cors_credentials {
-            let Some(cors) = self.cors else {
-                return Err(wrong("cors-credentials", "needs a cors-origin"));
-            };
-            let cors = cors.credentials().map_err(|error| wrong("cors-credentials", &error.to_string()))?;
-            self.cors = Some(cors);
-        }
-        if self.cookie_secure {
-            let Some(cookie) = self.cookie else {
-                return Err(wrong("cookie-secure", "needs a cookie"));
-            };
-            self.cookie = Some(cookie.secure(true));
-        }
+        self.cors = self.cors_checked(&wrong)?;
+        self.cookie = self.cookie_checked(&wrong)?;
         Ok(self)
+    }
+
+    /// The rule about origins, with all that belongs to it.
+    fn cors_checked(
+        &self,
+        wrong: &impl Fn(&str, &str) -> OptionsError,
+    ) -> Result<Option<Cors>, OptionsError> {
+        let attributes = [
+            ("cors-credentials", self.cors_credentials),
+            ("cors-allowed-header", !self.cors_allowed_headers.is_empty()),
+            ("cors-exposed-header", !self.cors_exposed_headers.is_empty()),
+            ("cors-max-age", self.cors_max_age.is_some()),
+        ];
+        let Some(mut cors) = self.cors.clone() else {
+            return match attributes.iter().find(|(_, given)| *given) {
+                Some((key, _)) => Err(wrong(key, "needs a cors-origin")),
+                None => Ok(None),
+            };
+        };
+        let at = |key| move |error: CorsError| wrong(key, &error.to_string());
+        if self.cors_credentials {
+            cors = cors.credentials().map_err(at("cors-credentials"))?;
+        }
+        if !self.cors_allowed_headers.is_empty() {
+            cors = cors.allowed_headers(&self.cors_allowed_headers).map_err(at("cors-allowed-header"))?;
+        }
+        if !self.cors_exposed_headers.is_empty() {
+            cors = cors.exposed_headers(&self.cors_exposed_headers).map_err(at("cors-exposed-header"))?;
+        }
+        if let Some(age) = self.cors_max_age {
+            cors = cors.max_age(age);
+        }
+        Ok(Some(cors))
+    }
+
+    /// The cookie, with all its attributes.
+    fn cookie_checked(
+        &self,
+        wrong: &impl Fn(&str, &str) -> OptionsError,
+    ) -> Result<Option<Cookie>, OptionsError> {
+        let attributes = [
+            ("cookie-secure", self.cookie_secure),
+            ("cookie-path", self.cookie_path.is_some()),
+            ("cookie-domain", self.cookie_domain.is_some()),
+            ("cookie-max-age", self.cookie_max_age.is_some()),
+            ("cookie-same-site", self.cookie_same_site != SameSite::Lax),
+            ("cookie-for-scripts", self.cookie_for_scripts),
+        ];
+        let Some(cookie) = self.cookie.clone() else {
+            return match attributes.iter().find(|(_, given)| *given) {
+                Some((key, _)) => Err(wrong(key, "needs a cookie")),
+                None => Ok(None),
+            };
+        };
+        let at = |key| move |error: CookieError| wrong(key, &error.to_string());
+        let mut cookie = cookie
+            .secure(self.cookie_secure)
+            .same_site(self.cookie_same_site)
+            .http_only(!self.cookie_for_scripts);
+        if let Some(path) = &self.cookie_path {
+            cookie = cookie.path(path).map_err(at("cookie-path"))?;
+        }
+        if let Some(domain) = &self.cookie_domain {
+            cookie = cookie.domain(domain).map_err(at("cookie-domain"))?;
+        }
+        if let Some(age) = self.cookie_max_age {
+            cookie = cookie.max_age(age);
+        }
+        Ok(Some(cookie))
     }
 }
 

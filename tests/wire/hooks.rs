@@ -29,7 +29,7 @@ fn by_token() -> Hooks {
         Some("busy") => Err(Denied::new("later")
             .status(StatusCode::SERVICE_UNAVAILABLE)
             .header(X_HOOK, HeaderValue::from_static("busy"))),
-        Some("json") => Err(Denied::default().json(&serde_json::json!({ "why": [1, 2] })).unwrap()),
+        Some("json") => Err(Denied::default().json(&serde_json::json!({ "why": [1, 2] })).expect("JSON")),
         _ => Err(Denied::new("no \"token\"")),
     })
 }

@@ -46,7 +46,12 @@ fn the_defaults_are_the_references() {
     assert_eq!(options.ping_timeout, Duration::from_secs(20));
     assert_eq!(options.upgrade_timeout, Duration::from_secs(10));
     assert_eq!(options.connect_timeout, Duration::from_secs(45));
+    assert_eq!(options.close_timeout, Duration::from_secs(5));
     assert_eq!(options.max_payload, 1_000_000);
+    assert_eq!(options.transports, Transports { polling: true, websocket: true });
+    assert!(!options.no_upgrades && !options.jsonp && !options.no_http_compression);
+    assert_eq!(options.http_compression_threshold, 1024);
+    assert_eq!(options.trailing_slash, TrailingSlash::Optional);
     assert!(!options.no_eio3 && !options.no_eio4);
     assert_eq!(options.cors, None);
     assert_eq!(options.cookie, None);
@@ -96,19 +101,34 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("tls-cert", "chain.pem", "'chain.pem'"),
     ("tls-key", "key.pem", "'key.pem'"),
     ("path", "/chat", "'/chat'"),
+    ("trailing-slash", "required", "'required'"),
     ("client-dir", "dist", "'dist'"),
     ("drain-timeout", "0s", "'0s'"),
     ("ping-interval", "1m 30s", "'1m 30s'"),
     ("ping-timeout", "500ms", "'500ms'"),
     ("upgrade-timeout", "2s", "'2s'"),
     ("connect-timeout", "2s", "'2s'"),
+    ("close-timeout", "2s", "'2s'"),
     ("max-payload", "5000000", "5_000_000"),
     ("no-eio3", "true", "true"),
     ("no-eio4", "true", "true"),
+    ("transports", "websocket", "['websocket']"),
+    ("no-upgrades", "true", "true"),
+    ("jsonp", "true", "true"),
+    ("no-http-compression", "true", "true"),
+    ("http-compression-threshold", "4096", "4096"),
     ("cors-origin", "https://a.example", "['https://a.example']"),
     ("cors-credentials", "true", "true"),
+    ("cors-allowed-header", "x-token", "['x-token']"),
+    ("cors-exposed-header", "x-token", "'x-token'"),
+    ("cors-max-age", "10m", "'10m'"),
     ("cookie", "io", "'io'"),
     ("cookie-secure", "true", "true"),
+    ("cookie-path", "/chat", "'/chat'"),
+    ("cookie-domain", "example.com", "'example.com'"),
+    ("cookie-max-age", "1year", "'1year'"),
+    ("cookie-same-site", "strict", "'strict'"),
+    ("cookie-for-scripts", "true", "true"),
     ("log", "json", "'json'"),
     ("log-level", "debug", "'debug'"),
 ];
@@ -121,10 +141,10 @@ fn every_option_has_its_three_forms() {
     for (key, text, toml) in SAMPLES {
         // What the option needs beside it.
         let (needs, needs_toml) = match *key {
-            "cors-credentials" => {
+            key if key.starts_with("cors-") && key != "cors-origin" => {
                 (&["--cors-origin=https://a.example"][..], "cors-origin = 'https://a.example'")
             }
-            "cookie-secure" => (&["--cookie=io"][..], "cookie = 'io'"),
+            key if key.starts_with("cookie-") => (&["--cookie=io"][..], "cookie = 'io'"),
             "tls-cert" => (&["--tls-key=other.pem"][..], "tls-key = 'other.pem'"),
             "tls-key" => (&["--tls-cert=other.pem"][..], "tls-cert = 'other.pem'"),
             _ => (&[][..], ""),
@@ -402,4 +422,71 @@ fn a_path_ends_with_a_slash() {
 fn what_is_wrong_is_on_one_line() {
     let error = environment_error("SOCKETIO_LISTEN", "\n\x1b[31m");
     assert!(!error.contains(char::is_control), "{error}");
+}
+
+#[test]
+fn the_cookie_has_every_attribute_that_is_given() {
+    let all = [
+        "--cookie=io",
+        "--cookie-path=/chat",
+        "--cookie-domain=example.com",
+        "--cookie-max-age=1day",
+        "--cookie-same-site=none",
+        "--cookie-secure",
+        "--cookie-for-scripts",
+    ];
+    let cookie = Cookie::new("io").unwrap().path("/chat").unwrap().domain("example.com").unwrap();
+    let cookie = cookie.max_age(Duration::from_secs(24 * 60 * 60)).same_site(SameSite::None);
+    assert_eq!(load(&all, &[], "").unwrap().cookie, Some(cookie.secure(true).http_only(false)));
+    for attribute in &all[1..] {
+        let key = attribute.split('=').next().unwrap();
+        assert_eq!(command_line_error(&[attribute]), format!("{key}: needs a cookie"));
+    }
+    assert_eq!(
+        command_line_error(&["--cookie=io", "--cookie-path=chat"]),
+        "--cookie-path: \"chat\" can't be a cookie's path: it begins with `/`, is printable, and has no `;`"
+    );
+}
+
+#[test]
+fn origins_have_everything_that_is_given() {
+    let all = [
+        "--cors-origin=https://*.example.com",
+        "--cors-credentials",
+        "--cors-allowed-header=x-a",
+        "--cors-allowed-header=x-b",
+        "--cors-exposed-header=x-c",
+        "--cors-max-age=10m",
+    ];
+    let cors = Cors::new(["https://*.example.com"]).and_then(Cors::credentials).unwrap();
+    let cors = cors.allowed_headers(["x-a", "x-b"]).and_then(|cors| cors.exposed_headers(["x-c"])).unwrap();
+    assert_eq!(load(&all, &[], "").unwrap().cors, Some(cors.max_age(Duration::from_secs(600))));
+    for attribute in &all[1..] {
+        let key = attribute.split('=').next().unwrap();
+        assert_eq!(command_line_error(&[attribute]), format!("{key}: needs a cors-origin"));
+    }
+    assert_eq!(
+        command_line_error(&["--cors-origin=*", "--cors-exposed-header=a b"]),
+        "--cors-exposed-header: \"a b\" can't be the name of a header field"
+    );
+}
+
+#[test]
+fn at_least_one_transport_is_offered() {
+    assert_eq!(
+        load(&["--transports=polling"], &[], "").unwrap().transports,
+        Transports { polling: true, websocket: false }
+    );
+    assert_eq!(
+        load(&["--transports=websocket", "--transports=polling"], &[], "").unwrap().transports,
+        Transports { polling: true, websocket: true }
+    );
+    assert_eq!(
+        command_line_error(&["--transports=webtransport"]),
+        "--transports: \"webtransport\" is none of polling, websocket"
+    );
+    assert_eq!(
+        file_error("transports = []"),
+        "transports in server.toml, line 1: must be polling, websocket or both"
+    );
 }

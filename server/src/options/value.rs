@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
-use super::{App, Form};
-use socketio_server::{Cookie, Cors, ListenAddress};
+use super::{App, Form, Transports};
+use socketio_server::{Cookie, Cors, ListenAddress, SameSite, TrailingSlash};
 
 use crate::logging::LogFormat;
 
@@ -117,6 +117,51 @@ pub(super) const SWITCH: Reader<bool> =
 pub(super) const ORIGINS: Reader<Option<Cors>> = Reader::new("ORIGIN", Form::List, |words| match words {
     [] => Ok(None),
     origins => Cors::new(origins).map(Some).map_err(|error| error.to_string()),
+});
+
+/// Names of header fields. What can be one is settled where they are used.
+pub(super) const NAMES: Reader<Vec<String>> =
+    Reader::new("NAME", Form::List, |words| Ok(words.iter().map(|word| word.trim().to_owned()).collect()));
+
+pub(super) const COOKIE_PATH: Reader<Option<String>> =
+    Reader::new("PATH", Form::Text, |words| Ok(words.first().cloned()));
+
+pub(super) const COOKIE_DOMAIN: Reader<Option<String>> =
+    Reader::new("DOMAIN", Form::Text, |words| Ok(words.first().cloned()));
+
+/// How long a browser keeps something: in seconds, and for as long as one likes.
+pub(super) const AGE: Reader<Option<Duration>> = Reader::new("TIME", Form::Text, |words| {
+    let Some(text) = words.first() else { return Ok(None) };
+    let age = humantime::parse_duration(text);
+    age.map(Some).map_err(|_| format!("{text:?} is not a time, such as 10m, 1day or 1year"))
+});
+
+pub(super) const SAME_SITE: Reader<SameSite> = Reader::new("strict|lax|none", Form::Text, |words| {
+    one_of(words, &[("strict", SameSite::Strict), ("lax", SameSite::Lax), ("none", SameSite::None)])
+});
+
+pub(super) const SLASH: Reader<TrailingSlash> =
+    Reader::new("optional|required|absent", Form::Text, |words| {
+        one_of(
+            words,
+            &[
+                ("optional", TrailingSlash::Optional),
+                ("required", TrailingSlash::Required),
+                ("absent", TrailingSlash::Absent),
+            ],
+        )
+    });
+
+pub(super) const TRANSPORTS: Reader<Transports> = Reader::new("TRANSPORT", Form::List, |words| {
+    let known = |word: &&String| !matches!(word.as_str(), "polling" | "websocket");
+    match words.iter().find(known) {
+        Some(other) => Err(format!("{other:?} is none of polling, websocket")),
+        None if words.is_empty() => Err("must be polling, websocket or both".to_owned()),
+        None => {
+            let has = |name| words.iter().any(|word| word == name);
+            Ok(Transports { polling: has("polling"), websocket: has("websocket") })
+        }
+    }
 });
 
 pub(super) const COOKIE: Reader<Option<Cookie>> =
