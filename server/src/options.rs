@@ -16,6 +16,7 @@ use std::{env, fmt, fs, io};
 
 use tracing::level_filters::LevelFilter;
 
+use socketio::Parser;
 use socketio_server::{Cookie, CookieError, Cors, CorsError, ListenAddress, SameSite, TrailingSlash};
 
 use crate::logging::LogFormat;
@@ -110,6 +111,8 @@ options! {
         "ping-timeout" pub(crate) ping_timeout: Duration = ["20s"] as TIME,
         /// The time a client has to finish its upgrade to WebSocket
         "upgrade-timeout" pub(crate) upgrade_timeout: Duration = ["10s"] as TIME,
+        /// How packets are written: msgpack is for clients that have socket.io-msgpack-parser
+        "parser" pub(crate) parser: Parser = ["default"] as PARSER,
         /// The time a client has to join a namespace
         "connect-timeout" pub(crate) connect_timeout: Duration = ["45s"] as TIME,
         /// The time a polling client has to learn that it was disconnected

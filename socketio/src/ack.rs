@@ -15,7 +15,6 @@ use crate::args::{Args, FromArgs, ToArgs};
 use crate::error::{AckError, SendError};
 use crate::handler::Task;
 use crate::log::Excerpt;
-use crate::packet;
 
 /// Acknowledges one event, at once or at any later time, from anywhere. Dropping it sends nothing.
 pub struct AckSender {
@@ -56,7 +55,7 @@ impl AckSender {
 
     fn send_value(&self, args: impl ToArgs) -> Result<(), SendError> {
         let Some(id) = self.id else { return Ok(()) };
-        let frames = packet::encode_ack(self.socket.namespace_name(), id, args)?;
+        let frames = self.socket.config().parser.ack(self.socket.namespace_name(), id, args)?;
         self.socket.push(&frames)
     }
 }

@@ -28,7 +28,7 @@ use crate::lane::Job;
 use crate::link::{Command, Link};
 use crate::log::Excerpt;
 use crate::middleware::ConnectError;
-use crate::packet::{self, Body, Packet, PacketError};
+use crate::packet::{Body, Packet, PacketError};
 use crate::parents::choose;
 use crate::rooms::Room;
 use crate::{Config, Namespace, Socket};
@@ -181,7 +181,7 @@ impl Client {
     fn find_parent(&mut self, nsp: &str, auth: Option<Box<str>>) {
         let parents = self.io.parents();
         if parents.is_empty() {
-            return self.refuse(nsp, packet::encode_invalid_namespace(nsp));
+            return self.refuse(nsp, self.io.config().parser.invalid_namespace(nsp));
         }
         let json = auth.as_deref().unwrap_or("{}").into();
         let mut choosing: Task<_> = Box::pin(choose(parents, nsp.into(), json));
@@ -213,7 +213,7 @@ impl Client {
         match parent.map(|parent| self.io.enter_child(nsp, parent)) {
             Some(Ok(namespace)) => return self.join(namespace, auth, packets),
             Some(Err(TooManyNamespaces)) => self.refuse_with(nsp, &too_many_namespaces()),
-            None => self.refuse(nsp, packet::encode_invalid_namespace(nsp)),
+            None => self.refuse(nsp, self.io.config().parser.invalid_namespace(nsp)),
         }
         self.release(&packets);
     }
@@ -290,7 +290,7 @@ impl Client {
         self.release(&packets);
         let nsp = socket.namespace_name();
         let refusal = match verdict {
-            Err(error) => packet::encode_connect_error(self.link.revision, nsp, &error),
+            Err(error) => self.io.config().parser.connect_error(self.link.revision, nsp, &error),
             Ok(()) if socket.admit() => {
                 self.connect_deadline = None;
                 self.memberships.push(Membership::Joined(socket.clone()));
@@ -302,7 +302,7 @@ impl Client {
                 return;
             }
             // The namespace was taken out of service meanwhile.
-            Ok(()) => packet::encode_invalid_namespace(nsp),
+            Ok(()) => self.io.config().parser.invalid_namespace(nsp),
         };
         socket.discard(DisconnectReason::ServerNamespaceDisconnect);
         self.refuse(nsp, refusal);
@@ -315,7 +315,7 @@ impl Client {
     }
 
     fn refuse_with(&mut self, nsp: &str, error: &ConnectError) {
-        self.refuse(nsp, packet::encode_connect_error(self.link.revision, nsp, error));
+        self.refuse(nsp, self.io.config().parser.connect_error(self.link.revision, nsp, error));
     }
 
     /// Ends a membership. If it is the server's doing, the client is told.
@@ -332,7 +332,10 @@ impl Client {
                 if told {
                     self.departed.insert(socket.namespace_name(), self.io.config());
                 }
-                socket.finish(reason, told.then(|| packet::encode_disconnect(socket.namespace_name())));
+                socket.finish(
+                    reason,
+                    told.then(|| self.io.config().parser.disconnect(socket.namespace_name())),
+                );
             }
         }
     }
@@ -407,7 +410,7 @@ impl Layer for Client {
             bytes: config.max_backlog,
             timeout: config.attachment_timeout,
         };
-        match self.decoder.message(message, self.link.revision, limits, now) {
+        match self.decoder.message(message, &config.parser, self.link.revision, limits, now) {
             Ok(Some(packet)) => self.packet(packet),
             Ok(None) => {}
             Err(error) => self.violation(error),

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use crate::parser::Parser;
+
 /// Settings of an [`Io`](crate::Io). The limits bound what one client can make the server hold.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// How packets are written. Clients must use the same parser. [`Parser::Default`].
+    pub parser: Parser,
     /// How long a client may stay without having joined any namespace. 45 s.
     pub connect_timeout: Duration,
     /// How long an acknowledgement is awaited unless told otherwise. 10 s.
@@ -36,6 +40,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Config {
         Config {
+            parser: Parser::Default,
             connect_timeout: Duration::from_secs(45),
             ack_timeout: Duration::from_secs(10),
             max_attachments: 10,

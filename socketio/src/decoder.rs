@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use engineio::{Message, Revision};
 
-use crate::packet::{self, Body, Packet, PacketError};
+use crate::packet::{Packet, PacketError};
+use crate::parser::Parser;
+use crate::text;
 
 /// The packets of one session, out of its messages.
 #[derive(Debug, Default)]
@@ -40,13 +42,17 @@ impl Decoder {
     pub(crate) fn message(
         &mut self,
         message: Message,
+        parser: &Parser,
         revision: Revision,
         limits: Limits,
         now: Instant,
     ) -> Result<Option<Packet>, PacketError> {
+        if let Some(packet) = parser.read(&message, revision, limits.bytes) {
+            return packet.map(Some);
+        }
         match (message, self.incomplete.take()) {
             (Message::Text(text), None) => {
-                let decoded = packet::decode(&text, revision, limits.attachments)?;
+                let decoded = text::decode(&text, revision, limits.attachments)?;
                 if decoded.attachments == 0 {
                     return Ok(Some(decoded.packet));
                 }
@@ -85,9 +91,7 @@ impl Decoder {
 
 impl Incomplete {
     fn complete(mut self) -> Packet {
-        if let Body::Event(packet::Event { args, .. }) | Body::Ack { args, .. } = &mut self.packet.body {
-            args.attach(self.attachments);
-        }
+        self.packet.attach(self.attachments);
         self.packet
     }
 }
@@ -95,6 +99,7 @@ impl Incomplete {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::packet::Body;
     use crate::{Args, Binary};
 
     const LIMITS: Limits = Limits { attachments: 10, bytes: 1000, timeout: Duration::from_secs(10) };
@@ -107,11 +112,11 @@ mod tests {
         }
 
         fn text(&mut self, text: &str) -> Result<Option<Packet>, PacketError> {
-            self.0.message(Message::Text(text.into()), Revision::V4, LIMITS, self.1)
+            self.0.message(Message::Text(text.into()), &Parser::Default, Revision::V4, LIMITS, self.1)
         }
 
         fn binary(&mut self, bytes: impl Into<Bytes>) -> Result<Option<Packet>, PacketError> {
-            self.0.message(Message::Binary(bytes.into()), Revision::V4, LIMITS, self.1)
+            self.0.message(Message::Binary(bytes.into()), &Parser::Default, Revision::V4, LIMITS, self.1)
         }
     }
 

@@ -50,7 +50,8 @@
 //!   │ rooms     who is in which room of a namespace                     │
 //!   │ client    a session's namespaces: pending, joined, ended          │
 //!   │ decoder   a packet and its attachments, put together              │
-//!   │ packet    one packet as text, both ways                           │
+//!   │ packet    what may stand in a packet                              │
+//!   │ parser    one packet as text, as MessagePack, or as you write it  │
 //!   ├──────────────────────────────▲─────────────────────┬──────────────┤
 //!   │ engineio       Layer::message│         Mailbox::push▼             │
 //!   └───────────────────────────────────────────────────────────────────┘
@@ -80,13 +81,16 @@ mod link;
 mod listener;
 mod log;
 mod middleware;
+mod msgpack;
 mod namespace;
 mod packet;
 mod parents;
+mod parser;
 mod rooms;
 mod socket;
 #[cfg(test)]
 mod testing;
+mod text;
 
 pub use ack::{Ack, AckSender};
 #[doc(hidden)]
@@ -103,6 +107,8 @@ pub use io::Io;
 pub use listener::ListenerHandle;
 pub use middleware::ConnectError;
 pub use namespace::Namespace;
+pub use packet::{PacketType, RawPacket};
 pub use parents::PatternError;
+pub use parser::{PacketParser, Parser, ParserError};
 pub use rooms::Room;
 pub use socket::{Handshake, Socket, Volatile};

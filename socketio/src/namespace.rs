@@ -11,7 +11,7 @@ use crate::error::SendError;
 use crate::handler::{Handlers, Middleware, Table};
 use crate::io::WeakIo;
 use crate::listener::Direction;
-use crate::packet::{self, Frames, RESERVED_EVENTS};
+use crate::packet::{Frames, RESERVED_EVENTS};
 use crate::rooms::{Room, Rooms};
 use crate::{Event, Socket};
 
@@ -227,10 +227,13 @@ impl Namespace {
             return Err(SendError::ReservedEvent);
         }
         if !kept {
-            return Ok(Outgoing { frames: packet::encode_event(self.name(), id, event, args)?, event: None });
+            return Ok(Outgoing {
+                frames: self.config().parser.event(self.name(), id, event, args)?,
+                event: None,
+            });
         }
         let args = Args::new(args)?;
-        let frames = packet::encode_event(self.name(), id, event, &args)?;
+        let frames = self.config().parser.event(self.name(), id, event, &args)?;
         Ok(Outgoing { frames, event: Some(Event::new(event.to_owned(), args)) })
     }
 }

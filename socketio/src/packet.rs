@@ -1,43 +1,81 @@
-//! Socket.IO packets as text.
-//!
-//! ```text
-//!   51-/admin,12["picture",{"_placeholder":true,"num":0}]
-//!   ││ │      │ └ payload: JSON
-//!   ││ │      └ acknowledgement id
-//!   ││ └ namespace and a comma; nothing stands for `/`
-//!   │└ number of binary attachments and a dash, in types 5 and 6 alone
-//!   └ type
-//! ```
-//! (Socket.IO protocol, "Packet encoding".)
+//! Socket.IO packets, and the rules for what stands in them, whichever parser writes and reads them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use bytes::Bytes;
 use bytestring::ByteString;
 use engineio::{CloseReason, Frame, Query, Revision};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::args::{Args, ArgsWriter, ToArgs};
+use crate::args::Args;
 use crate::binary::check_placeholders;
 use crate::json;
-use crate::middleware::ConnectError;
 
 /// "The following event names are reserved and must not be used by the application."
 pub(crate) const RESERVED_EVENTS: [&str; 6] =
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
 /// The largest integer that a JavaScript number holds exactly.
-const MAX_ACK_ID: u64 = (1 << 53) - 1;
+pub(crate) const MAX_ACK_ID: u64 = (1 << 53) - 1;
 
-const CONNECT: u8 = b'0';
-const DISCONNECT: u8 = b'1';
-const EVENT: u8 = b'2';
-const ACK: u8 = b'3';
-const CONNECT_ERROR: u8 = b'4';
-const BINARY_EVENT: u8 = b'5';
-const BINARY_ACK: u8 = b'6';
+/// The type of a packet. The default parser's binary events and binary acknowledgements, types 5 and 6, are
+/// a matter of that parser: they are events and acknowledgements with attachments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum PacketType {
+    /// A client wants to join a namespace, or has joined it.
+    Connect = 0,
+    /// One side ends its part in a namespace.
+    Disconnect = 1,
+    /// An event.
+    Event = 2,
+    /// The acknowledgement of an event.
+    Ack = 3,
+    /// A client may not join a namespace.
+    ConnectError = 4,
+}
+
+impl PacketType {
+    /// The type of that number.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<PacketType> {
+        Some(match number {
+            0 => PacketType::Connect,
+            1 => PacketType::Disconnect,
+            2 => PacketType::Event,
+            3 => PacketType::Ack,
+            4 => PacketType::ConnectError,
+            _ => return None,
+        })
+    }
+
+    /// The type's number on the wire.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+}
+
+/// A packet between this crate and a [parser](crate::PacketParser): its fields, and a payload of JSON.
+///
+/// JSON can't hold bytes. A binary value stands in the payload as `{"_placeholder":true,"num":n}`, and its
+/// bytes are the n-th attachment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawPacket {
+    /// The packet's type.
+    pub kind: PacketType,
+    /// The namespace, with its leading slash.
+    pub nsp: ByteString,
+    /// The id of the acknowledgement that an event asks for, or that this is.
+    pub id: Option<u64>,
+    /// JSON, or nothing: an object in CONNECT and CONNECT_ERROR, an array in EVENT (its name first) and ACK.
+    pub payload: ByteString,
+    /// The bytes of the payload's binary values.
+    pub attachments: Vec<Bytes>,
+}
 
 /// A packet that a client sent.
 #[derive(Debug)]
@@ -48,14 +86,18 @@ pub(crate) struct Packet {
 
 #[derive(Debug)]
 pub(crate) enum Body {
-    /// `0`: join the namespace. `auth` is the JSON of an object.
-    Connect { auth: Option<ByteString> },
-    /// `1`: leave the namespace.
+    /// Join the namespace. `auth` is the JSON of an object.
+    Connect {
+        auth: Option<ByteString>,
+    },
+    /// Leave the namespace.
     Disconnect,
-    /// `2` and `5`.
     Event(Event),
-    /// `3` and `6`: the answer to an event. One without an id answers nothing.
-    Ack { id: Option<u64>, args: Args },
+    /// The answer to an event. One without an id answers nothing.
+    Ack {
+        id: Option<u64>,
+        args: Args,
+    },
 }
 
 #[derive(Debug)]
@@ -70,6 +112,54 @@ pub(crate) struct Event {
 const OVERHEAD: usize = 64;
 
 impl Packet {
+    /// Holds a client's packet to the rules.
+    ///
+    /// Its attachments may be there already, or still come: `announced` is how many the payload may name.
+    pub(crate) fn read(raw: RawPacket, announced: usize, revision: Revision) -> Result<Packet, PacketError> {
+        let RawPacket { kind, nsp, id, payload, attachments } = raw;
+        if id.is_some_and(|id| id > MAX_ACK_ID) {
+            return Err(PacketError::AckId);
+        }
+        if json::too_deep(&payload) {
+            return Err(PacketError::TooDeep);
+        }
+        let payload = match json::replace_lone_surrogates(&payload) {
+            Cow::Borrowed(_) => payload,
+            Cow::Owned(repaired) => repaired.into(),
+        };
+        let body = match kind {
+            PacketType::Connect => Body::Connect { auth: read_auth(payload)? },
+            PacketType::Disconnect if payload.is_empty() => Body::Disconnect,
+            PacketType::Disconnect => return Err(PacketError::DisconnectPayload),
+            PacketType::Event => Body::Event(read_event(payload, id, announced)?),
+            PacketType::Ack => Body::Ack { id, args: read_ack(payload, announced)? },
+            PacketType::ConnectError => return Err(PacketError::ConnectErrorFromClient),
+        };
+        let mut packet = Packet { nsp, body };
+        if revision == Revision::V3 {
+            packet.take_query();
+        }
+        packet.attach(attachments);
+        Ok(packet)
+    }
+
+    /// "Query strings in a namespace follow the revision: part of the name in 4, cut off and offered as auth
+    /// in 3."
+    fn take_query(&mut self) {
+        let (name, query) = self.nsp.split_once('?').unwrap_or((&self.nsp, ""));
+        if let Body::Connect { auth } = &mut self.body {
+            *auth = query_as_auth(query);
+        }
+        self.nsp = self.nsp.slice_ref(name);
+    }
+
+    /// Gives the packet its attachments.
+    pub(crate) fn attach(&mut self, attachments: Vec<Bytes>) {
+        if let Body::Event(Event { args, .. }) | Body::Ack { args, .. } = &mut self.body {
+            args.attach(attachments);
+        }
+    }
+
     /// The bytes that it takes to keep the packet, about.
     pub(crate) fn cost(&self) -> usize {
         let body = match &self.body {
@@ -86,13 +176,6 @@ impl Event {
     pub(crate) fn cost(&self) -> usize {
         self.args.cost() + OVERHEAD
     }
-}
-
-/// A packet, and how many attachments are still to come for it.
-#[derive(Debug)]
-pub(crate) struct Decoded {
-    pub(crate) packet: Packet,
-    pub(crate) attachments: usize,
 }
 
 /// A rule of the protocol that a client's packet broke. Each ends the session.
@@ -115,6 +198,10 @@ pub(crate) enum PacketError {
     UnexpectedAttachment,
     AttachmentsTooLarge,
     AttachmentTimeout,
+    /// What only MessagePack can get wrong.
+    MsgPack(&'static str),
+    /// A parser of the application's own did not understand a message.
+    Unreadable,
 }
 
 impl PacketError {
@@ -133,7 +220,7 @@ impl fmt::Display for PacketError {
         f.write_str(match self {
             PacketError::UnknownType => "unknown packet type",
             PacketError::AttachmentCount => "illegal number of attachments",
-            PacketError::AckId => "an acknowledgement id above 2^53 - 1",
+            PacketError::AckId => "an acknowledgement id that is no integer from 0 to 2^53 - 1",
             PacketError::Json => "the payload is not JSON",
             PacketError::TooDeep => "the payload nests too deep",
             PacketError::MissingPayload => "an event without a payload",
@@ -148,87 +235,15 @@ impl fmt::Display for PacketError {
             PacketError::UnexpectedAttachment => "an attachment that no packet announced",
             PacketError::AttachmentsTooLarge => "too many bytes of attachments",
             PacketError::AttachmentTimeout => "an attachment did not come in time",
+            PacketError::MsgPack(what) => return write!(f, "not a packet in MessagePack: {what}"),
+            PacketError::Unreadable => "the parser does not understand the message",
         })
     }
 }
 
 impl std::error::Error for PacketError {}
 
-/// Reads a packet. What it keeps of `text` shares its memory.
-pub(crate) fn decode(
-    text: &ByteString,
-    revision: Revision,
-    max_attachments: usize,
-) -> Result<Decoded, PacketError> {
-    let kind = *text.as_bytes().first().ok_or(PacketError::UnknownType)?;
-    if !(CONNECT..=BINARY_ACK).contains(&kind) {
-        return Err(PacketError::UnknownType);
-    }
-    let mut rest = &text[1..];
-
-    let mut attachments = 0;
-    if let BINARY_EVENT | BINARY_ACK = kind {
-        let (digits, tail) = split_digits(rest);
-        rest = tail.strip_prefix('-').ok_or(PacketError::AttachmentCount)?;
-        attachments = digits.parse().map_err(|_| PacketError::AttachmentCount)?;
-        if !(1..=max_attachments).contains(&attachments) {
-            return Err(PacketError::AttachmentCount);
-        }
-    }
-
-    let mut nsp = "/";
-    if rest.starts_with('/') {
-        (nsp, rest) = rest.split_once(',').unwrap_or((rest, ""));
-    }
-
-    let (digits, payload) = split_digits(rest);
-    let id = match digits {
-        "" => None,
-        digits => Some(digits.parse().ok().filter(|id| *id <= MAX_ACK_ID).ok_or(PacketError::AckId)?),
-    };
-
-    if json::too_deep(payload) {
-        return Err(PacketError::TooDeep);
-    }
-    let payload = match json::replace_lone_surrogates(payload) {
-        Cow::Borrowed(payload) => text.slice_ref(payload),
-        Cow::Owned(repaired) => repaired.into(),
-    };
-
-    // "Query strings in a namespace follow the revision: part of the name in 4, cut off and offered as auth
-    // in 3."
-    let (nsp, query) = match revision {
-        Revision::V3 => nsp.split_once('?').unwrap_or((nsp, "")),
-        Revision::V4 => (nsp, ""),
-    };
-
-    let body = match kind {
-        CONNECT => {
-            let auth = decode_auth(payload)?;
-            Body::Connect {
-                auth: match revision {
-                    Revision::V3 => query_as_auth(query),
-                    Revision::V4 => auth,
-                },
-            }
-        }
-        DISCONNECT if payload.is_empty() => Body::Disconnect,
-        DISCONNECT => return Err(PacketError::DisconnectPayload),
-        EVENT | BINARY_EVENT => Body::Event(decode_event(payload, id, attachments)?),
-        ACK | BINARY_ACK => Body::Ack { id, args: decode_ack(payload, attachments)? },
-        _ => return Err(PacketError::ConnectErrorFromClient),
-    };
-    let nsp = if nsp == "/" { ByteString::from_static("/") } else { text.slice_ref(nsp) };
-    Ok(Decoded { packet: Packet { nsp, body }, attachments })
-}
-
-/// Splits off the leading ASCII digits: `[0-9]+`, no sign, no exponent.
-fn split_digits(text: &str) -> (&str, &str) {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    text.split_at(digits)
-}
-
-fn decode_auth(payload: ByteString) -> Result<Option<ByteString>, PacketError> {
+fn read_auth(payload: ByteString) -> Result<Option<ByteString>, PacketError> {
     if payload.is_empty() {
         return Ok(None);
     }
@@ -245,11 +260,11 @@ fn query_as_auth(query: &str) -> Option<ByteString> {
     serde_json::to_string(&parameters).ok().map(ByteString::from)
 }
 
-fn decode_event(payload: ByteString, id: Option<u64>, attachments: usize) -> Result<Event, PacketError> {
+fn read_event(payload: ByteString, id: Option<u64>, attachments: usize) -> Result<Event, PacketError> {
     if payload.is_empty() {
         return Err(PacketError::MissingPayload);
     }
-    let JsonArray { first, len } = decode_array(&payload, attachments)?;
+    let JsonArray { first, len } = read_array(&payload, attachments)?;
     let raw_name = first.ok_or(PacketError::EventName)?;
     let name = match raw_name.as_bytes()[0] {
         b'"' => match raw_name[1..raw_name.len() - 1].find('\\') {
@@ -270,16 +285,16 @@ fn decode_event(payload: ByteString, id: Option<u64>, attachments: usize) -> Res
     Ok(Event { name, args: Args::from_array(payload, 1, start, len - 1), id })
 }
 
-fn decode_ack(payload: ByteString, attachments: usize) -> Result<Args, PacketError> {
+fn read_ack(payload: ByteString, attachments: usize) -> Result<Args, PacketError> {
     if payload.is_empty() {
         return Ok(Args::none());
     }
-    let len = decode_array(&payload, attachments)?.len;
+    let len = read_array(&payload, attachments)?.len;
     let start = payload.find('[').map_or(0, |at| at + 1);
     Ok(Args::from_array(payload, 0, start, len))
 }
 
-fn decode_array(payload: &str, attachments: usize) -> Result<JsonArray<'_>, PacketError> {
+fn read_array(payload: &str, attachments: usize) -> Result<JsonArray<'_>, PacketError> {
     // JSON may begin with a space. Here it would stand where an ack id can, and the reference reads it as 0.
     if payload.starts_with(|first: char| first.is_ascii_whitespace()) {
         return Err(PacketError::Json);
@@ -325,130 +340,19 @@ impl<'de> Deserialize<'de> for JsonArray<'de> {
     }
 }
 
-/// The frames of one packet: its text, and its attachments behind it.
+/// The frames of one packet, which are sent together.
 #[derive(Clone, Debug)]
 pub(crate) enum Frames {
-    Text(Frame),
-    Binary(Vec<Frame>),
+    One(Frame),
+    /// The default parser's text, and its attachments behind it.
+    Many(Vec<Frame>),
 }
 
 impl Frames {
     pub(crate) fn as_slice(&self) -> &[Frame] {
         match self {
-            Frames::Text(frame) => std::slice::from_ref(frame),
-            Frames::Binary(frames) => frames,
+            Frames::One(frame) => std::slice::from_ref(frame),
+            Frames::Many(frames) => frames,
         }
     }
 }
-
-/// Writes an event. With an `id` the client is to acknowledge it.
-pub(crate) fn encode_event(
-    nsp: &str,
-    id: Option<u64>,
-    name: &str,
-    args: impl ToArgs,
-) -> Result<Frames, serde_json::Error> {
-    encode_args(EVENT, BINARY_EVENT, nsp, id, Some(name), args)
-}
-
-/// Writes the acknowledgement of the event that carried `id`.
-pub(crate) fn encode_ack(nsp: &str, id: u64, args: impl ToArgs) -> Result<Frames, serde_json::Error> {
-    encode_args(ACK, BINARY_ACK, nsp, Some(id), None, args)
-}
-
-fn encode_args(
-    kind: u8,
-    binary_kind: u8,
-    nsp: &str,
-    id: Option<u64>,
-    name: Option<&str>,
-    args: impl ToArgs,
-) -> Result<Frames, serde_json::Error> {
-    let mut attachments = Vec::new();
-    let text = Frame::text_with(64, |text| {
-        let start = text.len();
-        write_header(text, kind, nsp);
-        if let Some(id) = id {
-            text.extend_from_slice(id.to_string().as_bytes());
-        }
-        if let Some(name) = name {
-            text.push(b'[');
-            serde_json::to_writer(&mut *text, name)?;
-        }
-        let mut writer = ArgsWriter::new(text, name.is_some());
-        args.write(&mut writer)?;
-        attachments = writer.into_attachments();
-        if !attachments.is_empty() {
-            // How many there are is only known now.
-            let header = format!("{}{}-", char::from(binary_kind), attachments.len());
-            text.splice(start..=start, header.bytes());
-        }
-        Ok::<_, serde_json::Error>(())
-    })?;
-    if attachments.is_empty() {
-        return Ok(Frames::Text(text));
-    }
-    let binary = attachments.iter().map(|bytes| Frame::binary(bytes));
-    Ok(Frames::Binary(std::iter::once(text).chain(binary).collect()))
-}
-
-/// The answer to CONNECT: `40{"sid":"…"}`, in revision 3 a bare `40`.
-pub(crate) fn encode_connect(revision: Revision, nsp: &str, socket_id: &str) -> Frame {
-    write(|text| {
-        write_header(text, CONNECT, nsp);
-        if revision == Revision::V4 {
-            text.extend_from_slice(br#"{"sid":""#);
-            text.extend_from_slice(socket_id.as_bytes());
-            text.extend_from_slice(br#""}"#);
-        }
-    })
-}
-
-/// Tells the client that it is no longer in the namespace.
-pub(crate) fn encode_disconnect(nsp: &str) -> Frame {
-    write(|text| write_header(text, DISCONNECT, nsp))
-}
-
-/// The answer to CONNECT with a namespace that does not exist: an object in both revisions.
-pub(crate) fn encode_invalid_namespace(nsp: &str) -> Frame {
-    write(|text| {
-        write_header(text, CONNECT_ERROR, nsp);
-        text.extend_from_slice(br#"{"message":"Invalid namespace"}"#);
-    })
-}
-
-/// The refusal of a CONNECT: message and data as an object, in revision 3 the data alone or the message.
-pub(crate) fn encode_connect_error(revision: Revision, nsp: &str, error: &ConnectError) -> Frame {
-    write(|text| {
-        write_header(text, CONNECT_ERROR, nsp);
-        let payload = match (revision, &error.data) {
-            (Revision::V4, _) => serde_json::to_string(error),
-            (Revision::V3, Some(payload)) => serde_json::to_string(payload),
-            (Revision::V3, None) => serde_json::to_string(&error.message),
-        };
-        // Text and a `Value` are always JSON.
-        text.extend_from_slice(payload.unwrap_or_default().as_bytes());
-    })
-}
-
-fn write_header(text: &mut Vec<u8>, kind: u8, nsp: &str) {
-    text.push(kind);
-    if nsp != "/" {
-        text.extend_from_slice(nsp.as_bytes());
-        text.push(b',');
-    }
-}
-
-fn write(write: impl FnOnce(&mut Vec<u8>)) -> Frame {
-    let written = Frame::text_with(64, |text| {
-        write(text);
-        Ok::<_, std::convert::Infallible>(())
-    });
-    match written {
-        Ok(frame) => frame,
-        Err(never) => match never {},
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -19,7 +19,7 @@ use crate::lane::{Job, Lane};
 use crate::link::{Command, Link};
 use crate::listener::Direction;
 use crate::namespace::{Namespace, Outgoing};
-use crate::packet::{self, Frames};
+use crate::packet::Frames;
 use crate::rooms::Room;
 
 mod attached;
@@ -282,7 +282,7 @@ impl Socket {
         if !self.0.namespace.rooms().add(self.clone()) {
             return false;
         }
-        let reply = packet::encode_connect(self.0.link.revision, self.namespace_name(), self.id());
+        let reply = self.config().parser.connect(self.0.link.revision, self.namespace_name(), self.id());
         self.0.link.send_or_close(&[reply]);
         self.0.phase.store(CONNECTED, Ordering::Release);
         self.start();

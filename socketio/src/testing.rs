@@ -52,11 +52,15 @@ impl Peer {
 
     /// Sends a text message: a Socket.IO packet without the `4` of Engine.IO.
     pub(crate) fn send(&mut self, text: &str) {
-        self.client.message(Message::Text(text.into()), self.now);
+        self.send_message(Message::Text(text.into()));
+    }
+
+    pub(crate) fn send_message(&mut self, message: Message) {
+        self.client.message(message, self.now);
     }
 
     pub(crate) fn send_binary(&mut self, bytes: &'static [u8]) {
-        self.client.message(Message::Binary(Bytes::from_static(bytes)), self.now);
+        self.send_message(Message::Binary(Bytes::from_static(bytes)));
     }
 
     /// The frames that have been sent, as they are. They count as written.

@@ -1,11 +1,12 @@
 // The application of README.md on the reference implementation. `run --against reference` tests it instead of ours,
 // which proves that the tests ask for what the reference does.
 //
-//     node reference.mjs --listen 127.0.0.1:0 [--max-payload BYTES] [--ping-interval 300ms] [--ping-timeout 200ms]
+//     node reference.mjs --listen 127.0.0.1:0 [--max-payload BYTES] [--ping-interval 300ms] [--ping-timeout 200ms] [--parser msgpack]
 
 import { createServer } from "node:http";
 import { parseArgs } from "node:util";
 import { Server } from "socket.io";
+import msgpack from "socket.io-msgpack-parser";
 
 const { values: options } = parseArgs({
   options: {
@@ -14,6 +15,7 @@ const { values: options } = parseArgs({
     "max-payload": { type: "string", default: "1000000" },
     "ping-interval": { type: "string", default: "25s" },
     "ping-timeout": { type: "string", default: "20s" },
+    parser: { type: "string", default: "default" },
   },
 });
 
@@ -28,6 +30,7 @@ const io = new Server(http, {
   maxHttpBufferSize: Number(options["max-payload"]),
   pingInterval: milliseconds(options["ping-interval"]),
   pingTimeout: milliseconds(options["ping-timeout"]),
+  ...(options.parser === "msgpack" && { parser: msgpack }),
 });
 
 for (const name of ["/", "/custom"]) {

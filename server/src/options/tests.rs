@@ -45,6 +45,7 @@ fn the_defaults_are_the_references() {
     assert_eq!(options.ping_interval, Duration::from_secs(25));
     assert_eq!(options.ping_timeout, Duration::from_secs(20));
     assert_eq!(options.upgrade_timeout, Duration::from_secs(10));
+    assert!(matches!(options.parser, Parser::Default));
     assert_eq!(options.connect_timeout, Duration::from_secs(45));
     assert_eq!(options.close_timeout, Duration::from_secs(5));
     assert_eq!(options.max_payload, 1_000_000);
@@ -107,6 +108,7 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("ping-interval", "1m 30s", "'1m 30s'"),
     ("ping-timeout", "500ms", "'500ms'"),
     ("upgrade-timeout", "2s", "'2s'"),
+    ("parser", "msgpack", "'msgpack'"),
     ("connect-timeout", "2s", "'2s'"),
     ("close-timeout", "2s", "'2s'"),
     ("max-payload", "5000000", "5_000_000"),

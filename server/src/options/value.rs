@@ -6,6 +6,7 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 
 use super::{App, Form, Transports};
+use socketio::Parser;
 use socketio_server::{Cookie, Cors, ListenAddress, SameSite, TrailingSlash};
 
 use crate::logging::LogFormat;
@@ -111,6 +112,10 @@ pub(super) const BYTES: Reader<usize> = Reader::new("BYTES", Form::Number, |word
     }
 });
 
+pub(super) const PARSER: Reader<Parser> = Reader::new("default|msgpack", Form::Text, |words| {
+    one_of(words, &[("default", Parser::Default), ("msgpack", Parser::MsgPack)])
+});
+
 pub(super) const SWITCH: Reader<bool> =
     Reader::new("true|false", Form::Switch, |words| one_of(words, &[("true", true), ("false", false)]));
 
@@ -194,9 +199,9 @@ fn only(words: &[String]) -> &str {
     words.first().map_or("", String::as_str)
 }
 
-fn one_of<T: Copy>(words: &[String], choices: &[(&str, T)]) -> Result<T, String> {
+fn one_of<T: Clone>(words: &[String], choices: &[(&str, T)]) -> Result<T, String> {
     let text = only(words);
-    choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value).ok_or_else(|| {
+    choices.iter().find(|(name, _)| *name == text).map(|(_, value)| value.clone()).ok_or_else(|| {
         let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
         format!("{text:?} is none of {}", names.join(", "))
     })

@@ -10,6 +10,7 @@ import "./scenarios/leaving.mjs";
 import "./scenarios/restart.mjs";
 import "./scenarios/limits.mjs";
 import "./scenarios/order.mjs";
+import "./scenarios/msgpack.mjs";
 
 const [version, only] = process.argv.slice(2);
 if (!versions.includes(version)) throw new Error(`one of ${versions.join(", ")}, not ${version}`);

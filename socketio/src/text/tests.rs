@@ -1,7 +1,8 @@
 use serde_json::json;
 
 use super::*;
-use crate::Binary;
+use crate::packet::{Body, Event, RESERVED_EVENTS};
+use crate::{Args, Binary, ConnectError, Parser};
 
 fn decode(text: &str) -> Result<Decoded, PacketError> {
     super::decode(&text.into(), Revision::V4, 10)
@@ -251,52 +252,61 @@ fn sent(frame: &Frame) -> &str {
 
 #[test]
 fn events_and_acks_are_written_once_with_their_attachments_behind_them() {
-    let event = |nsp, id, args: Args| written(&encode_event(nsp, id, "e", args).unwrap());
+    let event = |nsp, id, args: Args| written(&Parser::Default.event(nsp, id, "e", args).unwrap());
     assert_eq!(event("/", None, Args::none()), [r#"2["e"]"#]);
-    assert_eq!(written(&encode_event("/x", Some(3), "a\"b", (1, "é")).unwrap()), [r#"2/x,3["a\"b",1,"é"]"#]);
-    assert_eq!(written(&encode_ack("/", 0, ()).unwrap()), ["30[]"]);
-    assert_eq!(written(&encode_ack("/x", 7, ("a", [1])).unwrap()), [r#"3/x,7["a",[1]]"#]);
+    assert_eq!(
+        written(&Parser::Default.event("/x", Some(3), "a\"b", (1, "é")).unwrap()),
+        [r#"2/x,3["a\"b",1,"é"]"#]
+    );
+    assert_eq!(written(&Parser::Default.ack("/", 0, ()).unwrap()), ["30[]"]);
+    assert_eq!(written(&Parser::Default.ack("/x", 7, ("a", [1])).unwrap()), [r#"3/x,7["a",[1]]"#]);
 
     let (a, b) = (Binary::from(&b"a"[..]), Binary::from(&b"b"[..]));
     assert_eq!(
-        written(&encode_event("/x", Some(3), "e", (a.clone(), "t", b)).unwrap()),
+        written(&Parser::Default.event("/x", Some(3), "e", (a.clone(), "t", b)).unwrap()),
         [r#"52-/x,3["e",{"_placeholder":true,"num":0},"t",{"_placeholder":true,"num":1}]"#, "a", "b"]
     );
-    assert_eq!(written(&encode_ack("/", 7, a).unwrap()), [r#"61-7[{"_placeholder":true,"num":0}]"#, "a"]);
+    assert_eq!(
+        written(&Parser::Default.ack("/", 7, a).unwrap()),
+        [r#"61-7[{"_placeholder":true,"num":0}]"#, "a"]
+    );
 }
 
 #[test]
 fn an_event_is_passed_on_as_it_came() {
     let (_, event) = event(r#"2["message", 1,{"a": "\u00e9"}]"#);
-    let frames = encode_event("/", None, "message-back", &event.args).unwrap();
+    let frames = Parser::Default.event("/", None, "message-back", &event.args).unwrap();
     assert_eq!(written(&frames), [r#"2["message-back", 1,{"a": "\u00e9"}]"#]);
-    assert_eq!(written(&encode_ack("/", 1, event.args).unwrap()), [r#"31[ 1,{"a": "\u00e9"}]"#]);
+    assert_eq!(written(&Parser::Default.ack("/", 1, event.args).unwrap()), [r#"31[ 1,{"a": "\u00e9"}]"#]);
 }
 
 #[test]
 fn a_value_that_json_cannot_hold_is_not_sent() {
     let map = std::collections::BTreeMap::from([(vec![1], 1)]);
-    assert!(encode_event("/", None, "e", map).is_err());
+    assert!(Parser::Default.event("/", None, "e", map).is_err());
 }
 
 #[test]
 fn connect_carries_the_socket_id_in_revision_4_alone() {
-    assert_eq!(sent(&encode_connect(Revision::V4, "/", "abc")), r#"0{"sid":"abc"}"#);
-    assert_eq!(sent(&encode_connect(Revision::V4, "/x", "abc")), r#"0/x,{"sid":"abc"}"#);
-    assert_eq!(sent(&encode_connect(Revision::V3, "/", "abc")), "0");
-    assert_eq!(sent(&encode_connect(Revision::V3, "/x", "abc")), "0/x,");
-    assert_eq!(sent(&encode_disconnect("/")), "1");
-    assert_eq!(sent(&encode_disconnect("/x")), "1/x,");
+    assert_eq!(sent(&Parser::Default.connect(Revision::V4, "/", "abc")), r#"0{"sid":"abc"}"#);
+    assert_eq!(sent(&Parser::Default.connect(Revision::V4, "/x", "abc")), r#"0/x,{"sid":"abc"}"#);
+    assert_eq!(sent(&Parser::Default.connect(Revision::V3, "/", "abc")), "0");
+    assert_eq!(sent(&Parser::Default.connect(Revision::V3, "/x", "abc")), "0/x,");
+    assert_eq!(sent(&Parser::Default.disconnect("/")), "1");
+    assert_eq!(sent(&Parser::Default.disconnect("/x")), "1/x,");
 }
 
 #[test]
 fn connect_error_is_an_object_in_revision_4_and_data_or_message_in_revision_3() {
     let plain = ConnectError::new("nope");
     let with_data = ConnectError::new("nope").with_data(json!({"a": 1}));
-    let text = |revision, error| sent(&encode_connect_error(revision, "/mw", error)).to_owned();
+    let text = |revision, error| sent(&Parser::Default.connect_error(revision, "/mw", error)).to_owned();
     assert_eq!(text(Revision::V4, &plain), r#"4/mw,{"message":"nope"}"#);
     assert_eq!(text(Revision::V4, &with_data), r#"4/mw,{"message":"nope","data":{"a":1}}"#);
     assert_eq!(text(Revision::V3, &plain), r#"4/mw,"nope""#);
     assert_eq!(text(Revision::V3, &with_data), r#"4/mw,{"a":1}"#);
-    assert_eq!(sent(&encode_invalid_namespace("/nope")), r#"4/nope,{"message":"Invalid namespace"}"#);
+    assert_eq!(
+        sent(&Parser::Default.invalid_namespace("/nope")),
+        r#"4/nope,{"message":"Invalid namespace"}"#
+    );
 }

@@ -1,0 +1,100 @@
+//! MessagePack: a packet as one binary message, as the npm package `socket.io-msgpack-parser` has it.
+//!
+//! ```text
+//!   84                               a map of four
+//!   a4 type 02                       EVENT; types are 0 to 4, and binary values take no type of their own
+//!   a4 data 92 a1 e c4 02 01 02      the payload: ["e", 2 bytes]
+//!   a2 id 0c                         left out, or undefined, where there is none
+//!   a3 nsp a1 /                      always there, also for `/`
+//! ```
+//!
+//! Both ways go through JSON: see [`RawPacket`]. What JSON has no word for becomes what `JSON.stringify` makes
+//! of it: a `Date` its text, NaN and the infinities `null`, a member that is undefined nothing.
+
+mod read;
+mod write;
+
+use bytes::Bytes;
+use serde::ser::Error as _;
+
+use crate::packet::{MAX_ACK_ID, PacketError, PacketType, RawPacket};
+use read::{Reader, Value};
+
+/// Reads a packet. Its attachments share the memory of `message`. `limit` bounds the bytes of what it
+/// becomes: a short message can have a long text in JSON.
+pub(crate) fn decode(message: &Bytes, limit: usize) -> Result<RawPacket, PacketError> {
+    let mut reader = Reader::new(message, limit);
+    let Value::Map(len) = reader.value()? else { return Err(PacketError::MsgPack("it is not a map")) };
+    let (mut kind, mut nsp, mut id) = (None, None, None);
+    for _ in 0..len {
+        let Value::Text(key) = reader.value()? else {
+            return Err(PacketError::MsgPack("a field's name is not text"));
+        };
+        // Where a field comes twice, the last one counts.
+        match key {
+            b"type" => kind = Some(packet_type(reader.value()?)?),
+            b"nsp" => nsp = Some(namespace(reader.value()?)?),
+            b"id" => id = ack_id(reader.value()?)?,
+            b"data" => reader.payload()?,
+            // Clients have further ones, such as `options`.
+            _ => reader.skip()?,
+        }
+    }
+    let (json, attachments) = reader.finish()?;
+    Ok(RawPacket {
+        kind: kind.ok_or(PacketError::UnknownType)?,
+        nsp: nsp.ok_or(PacketError::MsgPack("it has no namespace"))?.into(),
+        id,
+        payload: String::from_utf8(json).map_err(|_| PacketError::Json)?.into(),
+        attachments,
+    })
+}
+
+fn packet_type(value: Value<'_>) -> Result<PacketType, PacketError> {
+    let Value::Integer(number) = value else { return Err(PacketError::UnknownType) };
+    u8::try_from(number).ok().and_then(PacketType::from_number).ok_or(PacketError::UnknownType)
+}
+
+fn namespace(value: Value<'_>) -> Result<String, PacketError> {
+    match value {
+        Value::Text(nsp) => Ok(String::from_utf8_lossy(nsp).into_owned()),
+        _ => Err(PacketError::MsgPack("the namespace is not text")),
+    }
+}
+
+fn ack_id(value: Value<'_>) -> Result<Option<u64>, PacketError> {
+    match value {
+        Value::Undefined => Ok(None),
+        Value::Integer(id) => {
+            u64::try_from(id).ok().filter(|id| *id <= MAX_ACK_ID).map(Some).ok_or(PacketError::AckId)
+        }
+        _ => Err(PacketError::AckId),
+    }
+}
+
+/// Writes a packet. It fails where the payload nests deeper than serde_json reads, and over 4 GiB.
+pub(crate) fn encode(packet: &RawPacket) -> Result<Vec<u8>, serde_json::Error> {
+    let RawPacket { kind, nsp, id, payload, attachments } = packet;
+    // A length has 32 bits at most.
+    let size = nsp.len() + payload.len() + attachments.iter().map(Bytes::len).sum::<usize>();
+    u32::try_from(size).map_err(serde_json::Error::custom)?;
+    let mut out = Vec::with_capacity(32 + size);
+    let fields = 2 + usize::from(!payload.is_empty()) + usize::from(id.is_some());
+    write::map_of(&mut out, fields);
+    write::text(&mut out, "type");
+    write::unsigned(&mut out, kind.number().into());
+    if !payload.is_empty() {
+        write::text(&mut out, "data");
+        write::json(&mut out, payload, attachments)?;
+    }
+    if let Some(id) = id {
+        write::text(&mut out, "id");
+        write::unsigned(&mut out, *id);
+    }
+    write::text(&mut out, "nsp");
+    write::text(&mut out, nsp);
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests;
