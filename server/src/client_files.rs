@@ -4,12 +4,17 @@
 //! request can only name one of [`NAMES`], so no request reaches the file system.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::{fmt, fs, io};
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
+};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use serde::Deserialize;
+
+use crate::compression::Encoding;
 
 /// The names that are served, those of the reference server.
 const NAMES: [&str; 8] = [
@@ -32,7 +37,34 @@ const HINT: &str = "This server was started without this file of the JavaScript 
 pub struct ClientFiles {
     version: String,
     etag: HeaderValue,
-    files: Vec<(&'static str, Bytes)>,
+    files: Vec<(&'static str, File)>,
+}
+
+/// What files are compressed with, the one that makes them smallest first.
+const ENCODINGS: [Encoding; 3] = [Encoding::Brotli, Encoding::Gzip, Encoding::Deflate];
+
+/// A file, and its compressed forms, each made when it is first asked for.
+#[derive(Clone, Debug)]
+struct File {
+    plain: Bytes,
+    compressed: [OnceLock<Option<Bytes>>; ENCODINGS.len()],
+}
+
+impl File {
+    fn new(plain: Bytes) -> File {
+        File { plain, compressed: Default::default() }
+    }
+
+    /// The file in the form that a client likes best.
+    fn accepted(&self, request: &HeaderMap) -> (&Bytes, Option<Encoding>) {
+        let encoding = Encoding::accepted(request, &ENCODINGS);
+        let form = ENCODINGS.iter().zip(&self.compressed).find(|(known, _)| Some(**known) == encoding);
+        let compressed = form.and_then(|(encoding, form)| {
+            let bytes = form.get_or_init(|| encoding.compress(&self.plain)).as_ref()?;
+            Some((bytes, Some(*encoding)))
+        });
+        compressed.unwrap_or((&self.plain, None))
+    }
 }
 
 impl ClientFiles {
@@ -47,7 +79,7 @@ impl ClientFiles {
         for name in NAMES {
             let path = dir.join(name);
             match fs::read(&path) {
-                Ok(content) => files.push((name, Bytes::from(content))),
+                Ok(content) => files.push((name, File::new(Bytes::from(content)))),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(ClientFilesError::Read(path, error)),
             }
@@ -68,8 +100,8 @@ impl ClientFiles {
         &self.version
     }
 
-    fn get(&self, name: &str) -> Option<&Bytes> {
-        self.files.iter().find(|(known, _)| *known == name).map(|(_, content)| content)
+    fn get(&self, name: &str) -> Option<&File> {
+        self.files.iter().find(|(known, _)| *known == name).map(|(_, file)| file)
     }
 }
 
@@ -95,15 +127,21 @@ pub(crate) fn answer(
             method,
             &Bytes::from_static(HINT.as_bytes()),
         ),
-        Some((files, content)) => {
+        Some((files, file)) => {
             let mut response = if names_etag(request, &files.etag) {
                 let mut response = Response::new(Bytes::new());
                 *response.status_mut() = StatusCode::NOT_MODIFIED;
                 response
             } else {
-                full(StatusCode::OK, content_type(name), method, content)
+                let (content, encoding) = file.accepted(request);
+                let mut response = full(StatusCode::OK, content_type(name), method, content);
+                if let Some(encoding) = encoding {
+                    response.headers_mut().insert(CONTENT_ENCODING, encoding.header());
+                }
+                response
             };
             let headers = response.headers_mut();
+            headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=0"));
             headers.insert(ETAG, files.etag.clone());
             response
@@ -200,13 +238,18 @@ impl std::error::Error for ClientFilesError {
 
 #[cfg(test)]
 mod tests {
+    use http::header::ACCEPT_ENCODING;
+
     use super::*;
 
     fn files() -> ClientFiles {
         ClientFiles {
             version: "4.8.4".to_owned(),
             etag: HeaderValue::from_static("\"4.8.4\""),
-            files: vec![("socket.io.js", Bytes::from("io")), ("socket.io.js.map", Bytes::from("{}"))],
+            files: vec![
+                ("socket.io.js", File::new(Bytes::from("io"))),
+                ("socket.io.js.map", File::new(Bytes::from("{}".repeat(100)))),
+            ],
         }
     }
 
@@ -251,7 +294,8 @@ mod tests {
         assert_eq!(response.headers()[CACHE_CONTROL], "public, max-age=0");
         assert_eq!(response.headers()[ETAG], "\"4.8.4\"");
         assert_eq!(response.headers()[CONTENT_LENGTH], "2");
-        assert_eq!(response.headers().len(), 4);
+        assert_eq!(response.headers()[VARY], "Accept-Encoding");
+        assert_eq!(response.headers().len(), 5);
         assert_eq!(response.body(), "io");
         assert_eq!(get("socket.io.js.map", &[]).headers()[CONTENT_TYPE], "application/json; charset=utf-8");
     }
@@ -270,11 +314,41 @@ mod tests {
             assert!(response.body().is_empty());
             assert_eq!(response.headers()[ETAG], "\"4.8.4\"");
             assert_eq!(response.headers()[CACHE_CONTROL], "public, max-age=0");
-            assert_eq!(response.headers().len(), 2);
+            assert_eq!(response.headers()[VARY], "Accept-Encoding");
+            assert_eq!(response.headers().len(), 3);
         }
         for other in ["\"4.8.3\"", "4.8.4", "W/W/\"4.8.4\"", "", "\"*\""] {
             assert_eq!(get("socket.io.js", &[other]).status(), 200, "{other:?}");
         }
+    }
+
+    #[test]
+    fn a_file_is_compressed_once_as_the_client_prefers() {
+        let files = files();
+        let get = |accept| {
+            let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static(accept))]);
+            answer(Some(&files), &Method::GET, "socket.io.js.map", &headers).unwrap()
+        };
+        for (accept, encoding) in
+            [("gzip, deflate, br", "br"), ("gzip, deflate", "gzip"), ("deflate, br;q=0.9", "deflate")]
+        {
+            let response = get(accept);
+            assert_eq!(response.headers()[CONTENT_ENCODING], encoding);
+            assert_eq!(response.headers()[CONTENT_LENGTH], response.body().len().to_string());
+            assert_eq!(response.headers()[ETAG], "\"4.8.4\"");
+            assert!(response.body().len() < 40, "{encoding}: {}", response.body().len());
+            // The same bytes, not equal ones.
+            assert_eq!(get(accept).body().as_ptr(), response.body().as_ptr());
+        }
+        assert_eq!(get("identity").headers().get(CONTENT_ENCODING), None);
+        assert_eq!(get("identity").body().len(), 200);
+    }
+
+    #[test]
+    fn a_file_that_compression_would_not_shorten_is_sent_as_it_is() {
+        let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("br"))]);
+        let response = answer(Some(&files()), &Method::GET, "socket.io.js", &headers).unwrap();
+        assert_eq!((response.headers().get(CONTENT_ENCODING), &response.body()[..]), (None, &b"io"[..]));
     }
 
     #[test]

@@ -152,6 +152,7 @@ impl Builder {
             endpoints,
             client_paths: self.client_paths,
             client_files: self.client_files,
+            http,
             pages: self.pages,
             drain_timeout: self.drain_timeout,
         };

@@ -12,7 +12,7 @@ use http::{HeaderMap, Method, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 
 use crate::client_files::{self, ClientFiles};
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, HttpSettings};
 use crate::peer::Peer;
 use crate::polling::Body;
 
@@ -31,6 +31,8 @@ pub(crate) struct Site {
     /// The Socket.IO paths, under which the client's files are found.
     pub(crate) client_paths: Vec<Box<str>>,
     pub(crate) client_files: Option<ClientFiles>,
+    /// Which foreign pages may read those files as they may read an endpoint's answers.
+    pub(crate) http: Arc<HttpSettings>,
     pub(crate) pages: Option<Box<Pages>>,
     pub(crate) drain_timeout: Duration,
 }
@@ -54,7 +56,12 @@ impl Site {
             .iter()
             .find_map(|client_path| path.strip_prefix(client_path.trim_end_matches('/'))?.strip_prefix('/'));
         let file = name.and_then(|name| {
-            client_files::answer(self.client_files.as_ref(), &request.method, name, &request.headers)
+            let files = self.client_files.as_ref();
+            let mut response = client_files::answer(files, &request.method, name, &request.headers)?;
+            if let Some(cors) = &self.http.cors {
+                cors.grant(cors.judge(request), response.headers_mut());
+            }
+            Some(response)
         });
         let page = || self.pages.as_ref().and_then(|pages| pages(&request.method, path, &request.headers));
         file.or_else(page).map(Resource::Ready)
