@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use crate::{CloseReason, Mailbox, Message, Query, Revision, Sid};
+use crate::{Attached, CloseReason, Mailbox, Message, Query, Revision, Sid};
 
 /// Makes the layer of each new session.
 pub trait Application: Send + Sync + 'static {
@@ -61,6 +61,8 @@ pub struct Handshake {
     pub url: Box<str>,
     /// The request's header fields.
     pub headers: Headers,
+    /// What the HTTP side found out about the request.
+    pub attached: Attached,
 }
 
 impl Handshake {

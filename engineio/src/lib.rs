@@ -49,6 +49,7 @@
 //! assert_eq!(session.deadline(), Some(now + config.ping_interval));
 //! ```
 
+mod attached;
 mod config;
 mod error;
 mod frame;
@@ -63,6 +64,7 @@ mod refusal;
 mod session;
 mod sid;
 
+pub use attached::Attached;
 pub use config::Config;
 pub use error::{CloseReason, Violation};
 pub use frame::{FRAME_OVERHEAD, Frame};

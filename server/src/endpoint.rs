@@ -232,9 +232,10 @@ impl<A: Application> Endpoint<A> {
                 hooks.allow(head).await?;
                 let format = format?;
                 let sid = hooks.id(head).await?;
+                let handshake = handshake(parts, peer, head);
                 match transport {
-                    Transport::Polling => self.open_polling(parts, peer, sid, format, jsonp)?,
-                    Transport::WebSocket => self.clone().open_websocket(parts, peer, sid, format)?,
+                    Transport::Polling => self.open_polling(sid, handshake, format, jsonp)?,
+                    Transport::WebSocket => self.clone().open_websocket(parts, sid, handshake, format)?,
                 }
             }
             Route::Poll { jsonp } => self.park(parts, named?, jsonp).await?,
@@ -252,13 +253,12 @@ impl<A: Application> Endpoint<A> {
     /// A handshake by polling: the answer is the open packet, and everything else waits for the next GET.
     fn open_polling(
         &self,
-        parts: &Parts,
-        peer: Peer,
         sid: Sid,
+        handshake: Handshake,
         format: PayloadFormat,
         jsonp: Option<Jsonp>,
     ) -> Result<Response<Body>, Fault> {
-        let driver = self.open(sid, handshake(parts, peer), format, None).ok_or(Fault::NoId)?;
+        let driver = self.open(sid, handshake, format, None).ok_or(Fault::NoId)?;
         tokio::spawn(driver);
         let open = Frame::from(&open_packet(&self.config, &sid, Transport::Polling));
         let payload = format.encode(&mut [open].into(), usize::MAX).0;
@@ -273,14 +273,13 @@ impl<A: Application> Endpoint<A> {
     fn open_websocket(
         self: Arc<Self>,
         parts: &mut Parts,
-        peer: Peer,
         sid: Sid,
+        handshake: Handshake,
         format: PayloadFormat,
     ) -> Result<Response<Body>, Fault> {
         if self.registry.get(&sid).is_some() {
             return Err(Fault::NoId);
         }
-        let handshake = handshake(parts, peer);
         switch(parts, async move |on_upgrade| {
             if let Some(websocket) = self.websocket(on_upgrade, format).await
                 && let Some(driver) = self.open(sid, handshake, format, Some(websocket))
@@ -421,7 +420,7 @@ impl<A: Application> Endpoint<A> {
 }
 
 /// What is kept of the request that opens a session.
-fn handshake(parts: &Parts, peer: Peer) -> Handshake {
+fn handshake(parts: &Parts, peer: Peer, head: Option<&RequestHead>) -> Handshake {
     let url = parts.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
     Handshake {
         time: SystemTime::now(),
@@ -429,6 +428,7 @@ fn handshake(parts: &Parts, peer: Peer) -> Handshake {
         secure: peer.secure,
         url: url.into(),
         headers: copy(&parts.headers),
+        attached: head.map(RequestHead::attached).unwrap_or_default(),
     }
 }
 

@@ -9,15 +9,17 @@
 //!
 //! An endpoint without hooks doesn't even look at them: no [`RequestHead`] is made for it.
 
+use std::any::Any;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use engineio::{Fault, Query, Sid};
+use engineio::{Attached, Fault, Query, Sid};
 use http::header::{CONTENT_LENGTH, ORIGIN, SET_COOKIE, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
+use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::Peer;
@@ -33,6 +35,8 @@ type SetHeaders = Box<dyn Fn(&mut HeaderMap, &RequestHead) + Send + Sync>;
 /// use http::{HeaderMap, StatusCode};
 /// use socketio_server::{Denied, Hooks, Next, RequestHead};
 ///
+/// struct User(&'static str); // found again at `socket.handshake().attached`
+///
 /// let hooks = Hooks::new()
 ///     .middleware(|request: RequestHead| async move {
 ///         let mut headers = HeaderMap::new();
@@ -41,7 +45,10 @@ type SetHeaders = Box<dyn Fn(&mut HeaderMap, &RequestHead) + Send + Sync>;
 ///     })
 ///     .allow_request(|request: RequestHead| async move {
 ///         match request.query().get("token") {
-///             Some(token) if token == "abc" => Ok(()),
+///             Some(token) if token == "abc" => {
+///                 request.attach(User("Anna"));
+///                 Ok(())
+///             }
 ///             _ => Err(Denied::new("no such token").status(StatusCode::UNAUTHORIZED)),
 ///         }
 ///     })
@@ -226,12 +233,17 @@ struct Head {
     uri: Uri,
     headers: HeaderMap,
     peer: Peer,
+    attached: Mutex<Attached>,
 }
 
 impl RequestHead {
     fn new(parts: &Parts, peer: Peer) -> RequestHead {
         let (method, uri, headers) = (parts.method.clone(), parts.uri.clone(), parts.headers.clone());
-        RequestHead(Arc::new(Head { method, uri, headers, peer }))
+        RequestHead(Arc::new(Head { method, uri, headers, peer, attached: Mutex::default() }))
+    }
+
+    pub(crate) fn attached(&self) -> Attached {
+        self.0.attached.lock().clone()
     }
 
     /// The method.
@@ -256,6 +268,18 @@ impl RequestHead {
     #[must_use]
     pub fn headers(&self) -> &HeaderMap {
         &self.0.headers
+    }
+
+    /// Keeps what a hook found out, one value of each type. What is attached to a handshake is found at the
+    /// socket: `socket.handshake().attached.get::<T>()`.
+    pub fn attach<T: Any + Send + Sync>(&self, value: T) {
+        self.0.attached.lock().insert(value);
+    }
+
+    /// What an earlier hook has attached to this request.
+    #[must_use]
+    pub fn get<T: Any + Clone + Send + Sync>(&self) -> Option<T> {
+        self.0.attached.lock().get().cloned()
     }
 
     /// Who sent it.

@@ -129,3 +129,34 @@ impl Drop for Registered {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use engineio::Revision;
+
+    use super::*;
+
+    fn entry(sid: Sid) -> Arc<Entry> {
+        let format = PayloadFormat { revision: Revision::V4, base64: false };
+        Arc::new(Entry::new(sid, format, Transport::Polling, 1000))
+    }
+
+    #[test]
+    fn an_id_is_one_sessions_until_that_one_is_over() {
+        let registry = Arc::new(Registry::default());
+        let sid = Sid::parse("mine").unwrap();
+        let first = registry.register(entry(sid)).unwrap();
+        assert!(registry.register(entry(sid)).is_none());
+        assert_eq!(registry.len(), 1);
+
+        // Over, but still saying goodbye.
+        first.unlist();
+        let second = entry(sid);
+        let listed = registry.register(second.clone()).unwrap();
+        drop(first);
+        assert!(registry.get(&sid).is_some_and(|entry| Arc::ptr_eq(&entry, &second)));
+        drop(listed);
+        assert!(registry.get(&sid).is_none());
+        assert_eq!(registry.len(), 0);
+    }
+}

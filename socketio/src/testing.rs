@@ -7,7 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use engineio::{
-    Application, CloseReason, Frame, Handshake, Headers, Layer, Mailbox, Message, Opened, Revision, Sid,
+    Application, Attached, CloseReason, Frame, Handshake, Headers, Layer, Mailbox, Message, Opened, Revision,
+    Sid,
 };
 
 use crate::{Client, Io};
@@ -45,6 +46,7 @@ impl Peer {
             secure: false,
             url: "/socket.io/?EIO=4&transport=polling&t=1".into(),
             headers: Headers::new([("User-Agent", &b"test"[..])].into_iter()),
+            attached: Attached::default(),
         };
         let opened = Opened { sid, revision, mailbox: Arc::clone(&mailbox), handshake };
         Peer { client: io.open(opened, now), mailbox, sid, now }

@@ -53,6 +53,12 @@ impl WebSocket {
         WebSocket { connection }
     }
 
+    /// The WebSocket on a connection whose handshake is done.
+    #[must_use]
+    pub fn on(connection: Connection) -> WebSocket {
+        WebSocket { connection }
+    }
+
     /// Asks for a WebSocket and reads the answer.
     pub async fn handshake(
         address: SocketAddr,

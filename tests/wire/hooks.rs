@@ -7,7 +7,7 @@ use bytes::Bytes;
 use engineio::{Config, Fault, Revision, Transport};
 use http::header::{HeaderName, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use socketio_server::{Denied, Hooks, Next, RequestHead, Sid};
+use socketio_server::{Denied, Hooks, Next, RequestHead, Server, Sid};
 use socketio_tests::{TestServer, WebSocket};
 
 use crate::{POLLING, WEBSOCKET, probing};
@@ -167,6 +167,8 @@ async fn initial_headers_are_a_handshakes_and_headers_every_answers() {
     assert_eq!(set(&opened), (true, true));
     assert_eq!(set(&server.post(&target, "4a").await), (false, true));
     assert_eq!(set(&server.get(&target).await), (false, true));
+    let put = server.connect().await.request("PUT", &target, &[], b"").await;
+    assert_eq!((put.status, set(&put)), (405, (false, false)));
     let (probe, _) = WebSocket::handshake(server.address(), &probing(&target), &[]).await;
     assert_eq!((probe.status, set(&probe)), (101, (false, true)));
     let protocol = [("Sec-WebSocket-Protocol", "chat, other")];
@@ -285,4 +287,45 @@ async fn a_hook_that_panics_ends_its_connection_alone() {
     assert_eq!(connection.closed().await, b"");
     assert_eq!(server.post(&bystander, "4a").await.text(), "ok");
     assert_eq!(server.get(&bystander).await.text(), "4a");
+}
+
+#[tokio::test]
+async fn what_a_hook_attaches_is_found_at_the_socket() {
+    #[derive(Clone, Debug, PartialEq)]
+    struct User(String);
+
+    let hooks = Hooks::new()
+        .middleware(async |request: RequestHead| {
+            let name = request.headers().get("x-user").and_then(|name| name.to_str().ok());
+            request.attach(User(name.unwrap_or("nobody").to_owned()));
+            Next::pass()
+        })
+        .allow_request(async |request: RequestHead| match request.get::<User>() {
+            Some(User(name)) if name != "nobody" => Ok(()),
+            _ => Err(Denied::default()),
+        });
+    let io = socketio::Io::new();
+    io.of("/").on_connect(async |socket: socketio::Socket| {
+        let name = socket.handshake().attached.get::<User>().map(|user| user.0.clone());
+        drop(socket.emit("user", &name));
+    });
+    let server = TestServer::start(Server::builder().socketio("/", io).hooks(hooks)).await;
+    let user = [("X-User", "anna")];
+    let target = "/?EIO=4&transport=polling";
+    assert_eq!(server.get(target).await.status, 403);
+    let opened = server.connect().await.request("GET", target, &user, b"").await;
+    let target = format!("{target}&sid={}", opened.sid());
+    // Later requests don't change who it is.
+    assert_eq!(server.post(&target, "40").await.text(), "ok");
+    let mut got = String::new();
+    while !got.contains("user") {
+        got = server.get(&target).await.text().to_owned();
+    }
+    assert!(got.ends_with(r#"42["user","anna"]"#), "{got}");
+    let (_, connection) = WebSocket::handshake(server.address(), "/?EIO=4&transport=websocket", &user).await;
+    let mut websocket = WebSocket::on(connection);
+    websocket.next_text().await;
+    websocket.text("40").await;
+    websocket.next_text().await;
+    assert_eq!(websocket.next_text().await, r#"42["user","anna"]"#);
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use engineio::{
-    Application, CloseReason, Frame, Handshake, Headers, Layer, Mailbox, Message, Opened, Revision, Sid,
+    Application, Attached, CloseReason, Frame, Handshake, Headers, Layer, Mailbox, Message, Opened, Revision,
+    Sid,
 };
 use socketio::{Client, Io};
 
@@ -28,6 +29,7 @@ impl Guest {
             secure: false,
             url: "/socket.io/?EIO=4&transport=polling".into(),
             headers: Headers::new(std::iter::empty()),
+            attached: Attached::default(),
         };
         let opened =
             Opened { sid: Sid::generate(), revision: Revision::V4, mailbox: Arc::clone(&mailbox), handshake };
