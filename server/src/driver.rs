@@ -53,7 +53,8 @@ impl<L: Layer> Driver<L> {
     /// Drives the session to its end.
     pub(crate) async fn run(mut self, registered: Registered) {
         {
-            let mut alarm = Alarm { at: Instant::now(), sleep: pin!(tokio::time::sleep(Duration::ZERO)) };
+            let sleep = tokio::time::sleep(Duration::ZERO);
+            let mut alarm = Alarm { at: sleep.deadline().into(), sleep: pin!(sleep) };
             std::future::poll_fn(|cx| self.poll(cx, &mut alarm)).await;
         }
         // The goodbye may take a while, and nobody should find the session meanwhile.
