@@ -15,9 +15,6 @@ use crate::polling::Body;
 /// In which a refused WebSocket is told why.
 const REJECT_REASON: HeaderName = HeaderName::from_static("x-websocket-reject-reason");
 
-/// What polls may be compressed with, the one that costs least first.
-const ENCODINGS: [Encoding; 3] = [Encoding::Gzip, Encoding::Brotli, Encoding::Deflate];
-
 /// A payload on its way into a response.
 pub(crate) struct Packed {
     bytes: Bytes,
@@ -43,7 +40,7 @@ impl Packed {
     /// nothing is compressed.
     pub(crate) async fn compress(mut self, request: &HeaderMap, threshold: Option<usize>) -> Packed {
         if threshold.is_some_and(|threshold| self.bytes.len() >= threshold)
-            && let Some(encoding) = Encoding::accepted(request, &ENCODINGS)
+            && let Some(encoding) = Encoding::accepted(request)
             && let Some(compressed) = encoding.compress_aside(&self.bytes).await
         {
             self.bytes = compressed;

@@ -40,14 +40,11 @@ pub struct ClientFiles {
     files: Vec<(&'static str, File)>,
 }
 
-/// What files are compressed with, the one that makes them smallest first.
-const ENCODINGS: [Encoding; 3] = [Encoding::Brotli, Encoding::Gzip, Encoding::Deflate];
-
 /// A file, and its compressed forms, each made when it is first asked for.
 #[derive(Clone, Debug)]
 struct File {
     plain: Bytes,
-    compressed: [OnceLock<Option<Bytes>>; ENCODINGS.len()],
+    compressed: [OnceLock<Option<Bytes>>; Encoding::ALL.len()],
 }
 
 impl File {
@@ -57,8 +54,8 @@ impl File {
 
     /// The file in the form that a client likes best.
     fn accepted(&self, request: &HeaderMap) -> (&Bytes, Option<Encoding>) {
-        let encoding = Encoding::accepted(request, &ENCODINGS);
-        let form = ENCODINGS.iter().zip(&self.compressed).find(|(known, _)| Some(**known) == encoding);
+        let encoding = Encoding::accepted(request);
+        let form = Encoding::ALL.iter().zip(&self.compressed).find(|(known, _)| Some(**known) == encoding);
         let compressed = form.and_then(|(encoding, form)| {
             let bytes = form.get_or_init(|| encoding.compress(&self.plain)).as_ref()?;
             Some((bytes, Some(*encoding)))

@@ -27,9 +27,12 @@ pub(crate) enum Encoding {
 }
 
 impl Encoding {
-    /// The encoding that a client accepts with the highest weight, and of several the first of `offered`.
-    /// None if it wants the body as it is, or says nothing.
-    pub(crate) fn accepted(request: &HeaderMap, offered: &[Encoding]) -> Option<Encoding> {
+    /// All of them, the best first: Brotli makes bodies smaller, and short ones in a fifth of gzip's time.
+    pub(crate) const ALL: [Encoding; 3] = [Encoding::Brotli, Encoding::Gzip, Encoding::Deflate];
+
+    /// The encoding that a client accepts with the highest weight, and of several the best. None if it wants
+    /// the body as it is, or says nothing.
+    pub(crate) fn accepted(request: &HeaderMap) -> Option<Encoding> {
         let listed: Vec<(&str, u16)> = request
             .get_all(ACCEPT_ENCODING)
             .iter()
@@ -45,7 +48,7 @@ impl Encoding {
         // The body as it is may be asked for too; where it isn't listed it is merely acceptable.
         let identity = weight("identity").unwrap_or(0);
         let mut best = (None, 0);
-        for encoding in offered {
+        for encoding in &Encoding::ALL {
             let weight = weight(encoding.as_str()).unwrap_or(any);
             if weight > best.1 && weight >= identity {
                 best = (Some(*encoding), weight);
@@ -128,26 +131,24 @@ mod tests {
 
     use super::*;
 
-    const ALL: [Encoding; 3] = [Encoding::Gzip, Encoding::Brotli, Encoding::Deflate];
-
     fn accepted(fields: &[&'static str]) -> Option<Encoding> {
         let mut headers = HeaderMap::new();
         for field in fields {
             headers.append(ACCEPT_ENCODING, HeaderValue::from_static(field));
         }
-        Encoding::accepted(&headers, &ALL)
+        Encoding::accepted(&headers)
     }
 
     #[test]
-    fn the_highest_weight_wins_and_of_equals_the_first_offered() {
+    fn the_highest_weight_wins_and_of_equals_the_best() {
         for (field, encoding) in [
-            ("gzip, deflate, br, zstd", Some(Encoding::Gzip)),
-            ("br, deflate", Some(Encoding::Brotli)),
+            ("gzip, deflate, br, zstd", Some(Encoding::Brotli)),
+            ("deflate, gzip", Some(Encoding::Gzip)),
             ("deflate", Some(Encoding::Deflate)),
             ("gzip;q=0.5, deflate;q=0.8, br;q=0.7", Some(Encoding::Deflate)),
             ("gzip;q=0, br;q=0.001", Some(Encoding::Brotli)),
-            ("*", Some(Encoding::Gzip)),
-            ("*;q=0.5, gzip;q=0.4", Some(Encoding::Brotli)),
+            ("*", Some(Encoding::Brotli)),
+            ("*;q=0.5, br;q=0.4", Some(Encoding::Gzip)),
             ("*;q=0, deflate", Some(Encoding::Deflate)),
             ("X-GZIP", Some(Encoding::Gzip)),
             ("GZip ; q=1.0", Some(Encoding::Gzip)),
@@ -191,12 +192,12 @@ mod tests {
             .unwrap();
             assert_eq!(plain, body, "{encoding:?}");
         };
-        ALL.into_iter().for_each(read);
+        Encoding::ALL.into_iter().for_each(read);
     }
 
     #[test]
     fn what_would_grow_stays_as_it_is() {
-        for encoding in ALL {
+        for encoding in Encoding::ALL {
             assert_eq!(encoding.compress(b"4a"), None);
         }
     }

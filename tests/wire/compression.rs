@@ -36,10 +36,11 @@ async fn a_poll_of_the_threshold_is_compressed_as_the_client_prefers() {
     let target = server.open_polling("/engine.io/", 4).await;
     let message = packet(1024);
     for (accept, encoding) in [
-        ("gzip, deflate, br, zstd", "gzip"),
-        ("gzip;q=0.5, br", "br"),
+        ("gzip, deflate, br, zstd", "br"),
+        ("gzip, deflate", "gzip"),
+        ("gzip;q=0.9, br;q=0.8", "gzip"),
         ("deflate", "deflate"),
-        ("identity;q=0.5, *;q=0.6", "gzip"),
+        ("identity;q=0.5, *;q=0.6", "br"),
     ] {
         let answer = poll(&server, &target, &message, accept).await;
         assert_eq!(answer.header("content-encoding"), Some(encoding), "{accept}");
