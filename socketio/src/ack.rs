@@ -4,17 +4,22 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::IntoFuture;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::Socket;
+use crate::answers::{Asked, RawAnswer};
 use crate::args::{Args, FromArgs, ToArgs};
 use crate::error::{AckError, SendError};
+use crate::gathering::Gathering;
 use crate::handler::Task;
 use crate::log::Excerpt;
+use crate::namespace::Outgoing;
+use crate::rooms::{Room, Selection};
+use crate::{Namespace, Socket};
 
 /// Acknowledges one event, at once or at any later time, from anywhere. Dropping it sends nothing.
 pub struct AckSender {
@@ -69,28 +74,41 @@ impl fmt::Debug for AckSender {
 /// The acknowledgements that are awaited from one socket. Each entry is taken out exactly once: by the
 /// answer, by whoever waits and gives up, or by the socket's end.
 #[derive(Default)]
-pub(crate) struct PendingAcks(Mutex<BTreeMap<u64, oneshot::Sender<Args>>>);
+pub(crate) struct PendingAcks(Mutex<BTreeMap<u64, Waiter>>);
+
+/// Who waits for an answer.
+enum Waiter {
+    One(oneshot::Sender<Args>),
+    /// A broadcast, and whose answer this is.
+    Broadcast(Arc<Gathering<RawAnswer>>, Room),
+}
 
 impl PendingAcks {
-    fn insert(&self, id: u64, limit: usize) -> Result<oneshot::Receiver<Args>, AckError> {
+    fn insert(&self, id: u64, waiter: Waiter, limit: usize) -> Result<(), AckError> {
         let mut waiting = self.0.lock();
         if waiting.len() >= limit {
             return Err(AckError::TooManyPending);
         }
-        let (sender, receiver) = oneshot::channel();
-        waiting.insert(id, sender);
-        Ok(receiver)
+        waiting.insert(id, waiter);
+        Ok(())
     }
 
-    fn remove(&self, id: u64) -> Option<oneshot::Sender<Args>> {
+    fn remove(&self, id: u64) -> Option<Waiter> {
         self.0.lock().remove(&id)
+    }
+
+    /// Nobody waits for that answer any more. Says whether it was still awaited.
+    pub(crate) fn forget(&self, id: u64) -> bool {
+        self.remove(id).is_some()
     }
 
     /// An answer came. One that nobody waits for, or no longer, is ignored.
     pub(crate) fn resolve(&self, id: u64, args: Args) {
-        if let Some(sender) = self.remove(id) {
+        match self.remove(id) {
             // Whoever gives up takes the entry out, so somebody is there.
-            let _ = sender.send(args);
+            Some(Waiter::One(sender)) => drop(sender.send(args)),
+            Some(Waiter::Broadcast(gathering, socket)) => gathering.add((Some(socket), Ok(args))),
+            None => {}
         }
     }
 
@@ -98,7 +116,11 @@ impl PendingAcks {
     /// later is taken out again by whoever fails to send.
     pub(crate) fn end(&self) {
         let waiting = std::mem::take(&mut *self.0.lock());
-        drop(waiting);
+        for waiter in waiting.into_values() {
+            if let Waiter::Broadcast(gathering, socket) = waiter {
+                gathering.add((Some(socket), Err(AckError::Disconnected)));
+            }
+        }
     }
 
     #[cfg(test)]
@@ -131,14 +153,14 @@ struct Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.socket.pending_acks().remove(self.id);
+        self.socket.pending_acks().forget(self.id);
     }
 }
 
 impl<T> Ack<T> {
     /// Sends an event with an id of its own. The entry stands before the client can answer.
-    pub(crate) fn request(socket: &Socket, event: &str, args: impl ToArgs) -> Ack<T> {
-        Ack { state: Waiting::request(socket, event, args), answer: PhantomData }
+    pub(crate) fn request(socket: &Socket, event: &str, args: impl ToArgs, volatile: bool) -> Ack<T> {
+        Ack { state: Waiting::request(socket, event, args, volatile), answer: PhantomData }
     }
 
     /// Waits that long, counted from when the event was sent, instead of
@@ -151,14 +173,43 @@ impl<T> Ack<T> {
     }
 }
 
+/// Has the selected sockets of this node acknowledge an event that carries `id`. Each gets an entry before
+/// it can answer. Like every broadcast, it disconnects those that don't keep up.
+pub(crate) fn ask_selected(
+    namespace: &Namespace,
+    selection: &Selection,
+    volatile: bool,
+    outgoing: &Outgoing,
+    id: u64,
+    gathering: &Arc<Gathering<RawAnswer>>,
+) -> Asked {
+    let limit = namespace.config().max_pending_acks;
+    let (mut asked, mut refused) = (Asked { sockets: Vec::new(), id }, Vec::new());
+    namespace.members().for_each(selection, |socket| {
+        let waiter = Waiter::Broadcast(Arc::clone(gathering), socket.room());
+        if let Err(error) = socket.pending_acks().insert(id, waiter, limit) {
+            refused.push((socket.room(), error));
+        } else if socket.push_share(&outgoing.frames, volatile) || !socket.pending_acks().forget(id) {
+            asked.sockets.push(socket.clone());
+        }
+    });
+    asked.sockets.iter().for_each(|socket| socket.show_outgoing(outgoing));
+    gathering.expect(refused.len());
+    for (socket, error) in refused {
+        gathering.add((Some(socket), Err(error)));
+    }
+    asked
+}
+
 impl Waiting {
-    fn request(socket: &Socket, event: &str, args: impl ToArgs) -> Result<Waiting, AckError> {
+    fn request(socket: &Socket, event: &str, args: impl ToArgs, volatile: bool) -> Result<Waiting, AckError> {
         let config = socket.config();
         let id = socket.next_ack_id();
         let event = socket.encode(event, Some(id), args)?;
-        let receiver = socket.pending_acks().insert(id, config.max_pending_acks)?;
+        let (sender, receiver) = oneshot::channel();
+        socket.pending_acks().insert(id, Waiter::One(sender), config.max_pending_acks)?;
         let entry = Entry { socket: socket.clone(), id };
-        socket.send(&event)?;
+        socket.send(&event, volatile)?;
         Ok(Waiting { entry, receiver, sent: Instant::now(), timeout: config.ack_timeout })
     }
 

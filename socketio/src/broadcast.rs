@@ -1,37 +1,53 @@
 //! Sending to many.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::Socket;
-use crate::args::ToArgs;
+use crate::ack::ask_selected;
+use crate::adapter::{Flags, MessageBody};
+use crate::answers::BroadcastAck;
+use crate::args::{Args, ToArgs};
+use crate::cluster::ClusterError;
 use crate::error::SendError;
+use crate::fetched::FetchedSocket;
 use crate::listener::Direction;
 use crate::namespace::Namespace;
 use crate::rooms::{Room, Selection};
 
-/// A choice of sockets in a namespace, to send to them.
+/// A choice of sockets in a namespace, to send to them or to do something with them.
 ///
 /// ```
 /// # let io = socketio::Io::new();
 /// io.to("room 1").to("room 2").except("quiet").emit("news", "hello")?;
+/// io.within("room 1").sockets_join("room 3");
 /// # Ok::<(), socketio::SendError>(())
 /// ```
+///
+/// With an [adapter](crate::Adapter), sockets of all nodes are meant, unless it is [`local`](Broadcast::local).
+/// Of a parent's children, those are meant that are known here.
 #[derive(Clone)]
-#[must_use = "nothing is sent before `emit`"]
+#[must_use = "nothing happens before `emit` or another of its methods"]
 pub struct Broadcast {
     namespace: Namespace,
     selection: Selection,
-    volatile: bool,
+    flags: Flags,
 }
 
+/// # Whom
 impl Broadcast {
     pub(crate) fn new(namespace: Namespace) -> Broadcast {
-        Broadcast { namespace, selection: Selection::default(), volatile: false }
+        Broadcast { namespace, selection: Selection::default(), flags: Flags::default() }
+    }
+
+    /// What another node asks of this one.
+    pub(crate) fn here(namespace: Namespace, selection: Selection, flags: Flags) -> Broadcast {
+        Broadcast { namespace, selection, flags: Flags { local: true, ..flags } }
     }
 
     /// Only sockets in that room, or in any of several. A socket in more than one gets the event once.
     pub fn to(mut self, room: impl Into<Room>) -> Broadcast {
-        self.selection.within.push(room.into());
+        self.selection.rooms.push(room.into());
         self
     }
 
@@ -46,39 +62,182 @@ impl Broadcast {
         self
     }
 
+    /// Only sockets of this node.
+    pub fn local(mut self) -> Broadcast {
+        self.flags.local = true;
+        self
+    }
+}
+
+/// # How
+impl Broadcast {
     /// Lets the event be lost to those to whom it can't be written at once.
     pub fn volatile(mut self) -> Broadcast {
-        self.volatile = true;
+        self.flags.volatile = true;
         self
     }
 
+    /// Whether the event may be compressed on its way. Nothing here compresses single events so far; other
+    /// nodes are told.
+    pub fn compress(mut self, compress: bool) -> Broadcast {
+        self.flags.compress = Some(compress);
+        self
+    }
+
+    /// How long answers are awaited, of clients and of other nodes, instead of
+    /// [`Config::ack_timeout`](crate::Config::ack_timeout) and
+    /// [`Config::cluster_timeout`](crate::Config::cluster_timeout).
+    pub fn timeout(mut self, timeout: Duration) -> Broadcast {
+        self.flags.timeout = Some(timeout);
+        self
+    }
+}
+
+/// # Sending
+impl Broadcast {
     /// Sends an event to all of them. A client whose send queue is full is disconnected.
     ///
     /// # Errors
     /// [`SendError::ReservedEvent`] and [`SendError::Serialize`]; nothing is sent then.
     pub fn emit(&self, event: &str, args: impl ToArgs) -> Result<(), SendError> {
+        if self.namespace.is_parent() {
+            let args = Args::new(args)?;
+            return self.each().iter().try_for_each(|children| children.emit(event, &args));
+        }
+        let cluster = self.namespace.cluster().filter(|_| !self.flags.local);
         let watched = self.namespace.is_watched(Direction::Outgoing);
-        let event = self.namespace.encode(event, None, args, watched)?;
+        let outgoing = self.namespace.encode(event, None, args, watched || cluster.is_some())?;
+        if let (Some(cluster), Some(event)) = (cluster, outgoing.event.clone()) {
+            let (selection, flags) = (self.selection.clone(), self.flags);
+            let body = MessageBody::Broadcast { event, selection, flags, request: None };
+            drop(cluster.publish(self.namespace.shared_name(), None, body));
+        }
         let mut sent_to = Vec::new();
-        self.namespace.rooms().for_each(&self.selection, |socket| {
-            let sent = match self.volatile {
-                true => socket.push_volatile(&event.frames),
-                false => socket.push_or_close(&event.frames),
-            };
-            if sent && watched {
+        self.namespace.members().for_each(&self.selection, |socket| {
+            if socket.push_share(&outgoing.frames, self.flags.volatile) && watched {
                 sent_to.push(socket.clone());
             }
         });
-        sent_to.iter().for_each(|socket| socket.show_outgoing(&event));
+        sent_to.iter().for_each(|socket| socket.show_outgoing(&outgoing));
         Ok(())
     }
 
-    /// The sockets themselves, in no particular order.
+    /// Sends an event that all of them are to acknowledge. Await what is returned for all answers, each read
+    /// as `T` (see [`FromArgs`](crate::FromArgs)), or take them one by one by
+    /// [`next`](BroadcastAck::next). The event is sent right away, once for all, with the same id.
+    ///
+    /// ```no_run
+    /// # async fn example(io: socketio::Io) -> Result<(), socketio::SendError> {
+    /// match io.to("voters").emit_with_ack::<String>("vote", ())?.await.all() {
+    ///     Ok(votes) => println!("all have voted: {votes:?}"),
+    ///     Err(some) => println!("not all have: {some:?}"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`SendError::ReservedEvent`] and [`SendError::Serialize`]; nothing is sent then.
+    pub fn emit_with_ack<T>(&self, event: &str, args: impl ToArgs) -> Result<BroadcastAck<T>, SendError> {
+        let timeout = self.flags.timeout.unwrap_or(self.namespace.config().ack_timeout);
+        let mut answers = BroadcastAck::new(timeout);
+        let args = Args::new(args)?;
+        for broadcast in self.each() {
+            broadcast.ask(event, &args, &mut answers)?;
+        }
+        Ok(answers)
+    }
+
+    fn ask<T>(&self, event: &str, args: &Args, answers: &mut BroadcastAck<T>) -> Result<(), SendError> {
+        let cluster = self.namespace.cluster().filter(|_| !self.flags.local);
+        let watched = self.namespace.is_watched(Direction::Outgoing);
+        let id = self.namespace.next_ack_id();
+        let outgoing = self.namespace.encode(event, Some(id), args, watched || cluster.is_some())?;
+        if let (Some(cluster), Some(event)) = (cluster, outgoing.event.clone()) {
+            let (name, selection) = (self.namespace.shared_name(), self.selection.clone());
+            let flags = Flags { timeout: Some(answers.patience()), ..self.flags };
+            let request = cluster.ask_clients(name, event, selection, flags, answers.gathering());
+            answers.add_request(request, cluster.other_nodes(name));
+        }
+        let volatile = self.flags.volatile;
+        let asked =
+            ask_selected(&self.namespace, &self.selection, volatile, &outgoing, id, answers.gathering());
+        answers.add(asked);
+        Ok(())
+    }
+}
+
+/// # The sockets themselves
+impl Broadcast {
+    /// The sockets of this node, in no particular order.
     #[must_use]
     pub fn sockets(&self) -> Vec<Socket> {
         let mut sockets = Vec::new();
-        self.namespace.rooms().for_each(&self.selection, |socket| sockets.push(socket.clone()));
+        for Broadcast { namespace, selection, .. } in self.each() {
+            namespace.members().for_each(&selection, |socket| sockets.push(socket.clone()));
+        }
         sockets
+    }
+
+    /// The sockets of all nodes, in no particular order: `fetchSockets()` in JavaScript. Those of other nodes
+    /// are what these nodes tell of them.
+    ///
+    /// # Errors
+    /// If a node does not answer in time, or can't be asked.
+    pub async fn fetch_sockets(&self) -> Result<Vec<FetchedSocket>, ClusterError> {
+        let mut found: Vec<_> = self.sockets().into_iter().map(FetchedSocket::local).collect();
+        for Broadcast { namespace, selection, flags } in self.each() {
+            let Some(cluster) = namespace.cluster().filter(|_| !flags.local) else { continue };
+            let timeout = flags.timeout.unwrap_or(namespace.config().cluster_timeout);
+            let others = cluster.fetch_sockets(namespace.shared_name(), selection, timeout).await?;
+            found.extend(others.into_iter().map(|details| FetchedSocket::remote(namespace.clone(), details)));
+        }
+        Ok(found)
+    }
+
+    /// Has all of them join a room: `socketsJoin(room)` in JavaScript. A socket that is in
+    /// [too many](crate::Config::max_rooms) does not.
+    pub fn sockets_join(&self, room: impl Into<Room>) {
+        let room = room.into();
+        let rooms = vec![room.clone()];
+        self.tell_others(|selection| MessageBody::SocketsJoin { selection, rooms: rooms.clone() });
+        for socket in self.sockets() {
+            if let Err(error) = socket.join(room.clone()) {
+                tracing::debug!(socket = socket.id(), %error, "a socket does not join a room");
+            }
+        }
+    }
+
+    /// Has all of them leave a room: `socketsLeave(room)` in JavaScript.
+    pub fn sockets_leave(&self, room: impl Into<Room>) {
+        let room = room.into();
+        let rooms = vec![room.clone()];
+        self.tell_others(|selection| MessageBody::SocketsLeave { selection, rooms: rooms.clone() });
+        self.sockets().iter().for_each(|socket| socket.leave(&room));
+    }
+
+    /// Puts all of them out of the namespace; with `close`, their sessions end: `disconnectSockets(close)` in
+    /// JavaScript. See [`Socket::disconnect`].
+    pub fn disconnect_sockets(&self, close: bool) {
+        self.tell_others(|selection| MessageBody::DisconnectSockets { selection, close });
+        self.sockets().iter().for_each(|socket| socket.disconnect(close));
+    }
+
+    fn tell_others(&self, body: impl Fn(Selection) -> MessageBody) {
+        for Broadcast { namespace, selection, flags } in self.each() {
+            if let Some(cluster) = namespace.cluster().filter(|_| !flags.local) {
+                drop(cluster.publish(namespace.shared_name(), None, body(selection)));
+            }
+        }
+    }
+
+    /// This, or the same for each of a parent's children.
+    fn each(&self) -> Vec<Broadcast> {
+        if !self.namespace.is_parent() {
+            return vec![self.clone()];
+        }
+        let children = self.namespace.children().into_iter();
+        children.map(|namespace| Broadcast { namespace, ..self.clone() }).collect()
     }
 }
 
@@ -87,7 +246,7 @@ impl fmt::Debug for Broadcast {
         f.debug_struct("Broadcast")
             .field("namespace", &self.namespace.name())
             .field("selection", &self.selection)
-            .field("volatile", &self.volatile)
+            .field("flags", &self.flags)
             .finish()
     }
 }

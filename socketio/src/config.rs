@@ -13,6 +13,8 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// How long an acknowledgement is awaited unless told otherwise. 10 s.
     pub ack_timeout: Duration,
+    /// How long answers of other nodes are awaited unless told otherwise. 5 s.
+    pub cluster_timeout: Duration,
     /// Attachments of one packet from a client. 10.
     pub max_attachments: usize,
     /// How long the attachments of a packet may take to arrive. 10 s.
@@ -43,6 +45,7 @@ impl Default for Config {
             parser: Parser::Default,
             connect_timeout: Duration::from_secs(45),
             ack_timeout: Duration::from_secs(10),
+            cluster_timeout: Duration::from_secs(5),
             max_attachments: 10,
             attachment_timeout: Duration::from_secs(10),
             max_backlog: 10_000_000,

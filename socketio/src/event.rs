@@ -2,7 +2,9 @@
 
 use bytestring::ByteString;
 
-use crate::Args;
+use crate::args::{Args, ToArgs};
+use crate::error::SendError;
+use crate::packet::RESERVED_EVENTS;
 
 /// An event: its name and its arguments. Cloning it is cheap.
 ///
@@ -13,7 +15,21 @@ pub struct Event {
     args: Args,
 }
 
+/// Refuses a name that an application may not use.
+pub(crate) fn check_name(name: &str) -> Result<(), SendError> {
+    if RESERVED_EVENTS.contains(&name) { Err(SendError::ReservedEvent) } else { Ok(()) }
+}
+
 impl Event {
+    /// An event that the application sends.
+    ///
+    /// # Errors
+    /// [`SendError::ReservedEvent`] and [`SendError::Serialize`].
+    pub fn outgoing(name: &str, args: impl ToArgs) -> Result<Event, SendError> {
+        check_name(name)?;
+        Ok(Event::new(name.to_owned(), Args::new(args)?))
+    }
+
     pub(crate) fn new(name: impl Into<ByteString>, args: Args) -> Event {
         Event { name: name.into(), args }
     }

@@ -17,6 +17,7 @@ use crate::error::DisconnectReason;
 use crate::listener::{Direction, Listener, ListenerHandle, Listeners, Place};
 use crate::middleware::ConnectError;
 use crate::packet::RESERVED_EVENTS;
+use crate::room_events::RoomListener;
 use crate::{Event, Socket};
 
 /// A future whose type is not told.
@@ -31,6 +32,10 @@ pub(crate) type Middleware = Arc<dyn Fn(Socket) -> Task<Result<(), ConnectError>
 pub(crate) type EventMiddleware = Arc<dyn Fn(Socket, Event) -> Task<Result<(), EventError>> + Send + Sync>;
 pub(crate) type ErrorHandler = Arc<dyn Fn(Socket, Event, EventError) -> Task + Send + Sync>;
 
+/// Handles an event that another node sent to this one; gives the answer.
+pub(crate) type ServerEventHandler =
+    Arc<dyn Fn(Args) -> Result<Task<Result<Args, serde_json::Error>>, ArgsError> + Send + Sync>;
+
 /// Why an event middleware refused an event: any error. Text becomes one by `into()`.
 pub type EventError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -39,10 +44,11 @@ pub type EventError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Default)]
 pub(crate) struct Handlers {
     table: RwLock<Table>,
-    /// Listeners or middlewares for incoming events have been registered, or listeners for outgoing ones,
-    /// here or with a socket of the namespace: without them, events pass by without a look at the table.
+    /// Listeners or middlewares for incoming events have been registered, listeners for outgoing ones (here
+    /// or with a socket of the namespace), or for rooms. Without them nobody looks into the table.
     watches_incoming: AtomicBool,
     watches_outgoing: AtomicBool,
+    watches_rooms: AtomicBool,
 }
 
 #[derive(Default)]
@@ -53,6 +59,8 @@ pub(crate) struct Table {
     pub(crate) event_middlewares: Vec<EventMiddleware>,
     pub(crate) events: HashMap<Box<str>, Registered>,
     pub(crate) error: Option<ErrorHandler>,
+    pub(crate) server_events: HashMap<Box<str>, ServerEventHandler>,
+    pub(crate) room_listeners: Vec<RoomListener>,
     pub(crate) disconnecting: Option<DisconnectHandler>,
     pub(crate) disconnect: Option<DisconnectHandler>,
 }
@@ -111,6 +119,15 @@ impl Handlers {
         let middleware: EventMiddleware = Arc::new(move |socket, event| Box::pin(middleware(socket, event)));
         self.register(|table| table.event_middlewares.push(middleware));
         self.watch(Direction::Incoming);
+    }
+
+    pub(crate) fn add_room_listener(&self, listener: RoomListener) {
+        self.register(|table| table.room_listeners.push(listener));
+        self.watches_rooms.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn watches_rooms(&self) -> bool {
+        self.watches_rooms.load(Ordering::Acquire)
     }
 
     pub(crate) fn watch(&self, direction: Direction) {

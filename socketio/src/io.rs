@@ -12,9 +12,11 @@ use engineio::{Application, CloseReason, Opened};
 use parking_lot::RwLock;
 use serde::de::DeserializeOwned;
 
+use crate::adapter::Adapter;
 use crate::client::Client;
+use crate::cluster::Cluster;
 use crate::config::Config;
-use crate::namespace::Namespace;
+use crate::namespace::{Home, Kind, Namespace};
 use crate::parents::{Names, Parent, PatternError};
 
 /// All namespaces of a server. Cloning it is cheap.
@@ -26,7 +28,7 @@ use crate::parents::{Names, Parent, PatternError};
 pub struct Io(Arc<State>);
 
 struct State {
-    config: Arc<Config>,
+    home: Arc<Home>,
     main: Namespace,
     namespaces: RwLock<HashMap<Arc<str>, Namespace>>,
     parents: RwLock<Vec<Parent>>,
@@ -50,12 +52,24 @@ impl Io {
     /// With settings of your own.
     #[must_use]
     pub fn with_config(config: Config) -> Io {
-        let config = Arc::new(config);
-        let name: Arc<str> = Arc::from("/");
+        Io::build(config, |_| None)
+    }
+
+    /// As a node of a cluster: `io.adapter(..)` in JavaScript. What is sent to many goes to the other nodes
+    /// too, through the adapter.
+    #[must_use]
+    pub fn with_adapter(config: Config, adapter: impl Adapter) -> Io {
+        Io::build(config, |io| Some(Cluster::start(Box::new(adapter), io)))
+    }
+
+    fn build(config: Config, cluster: impl FnOnce(WeakIo) -> Option<Arc<Cluster>>) -> Io {
         Io(Arc::new_cyclic(|io| {
-            let main = Namespace::new(Arc::clone(&name), Arc::clone(&config), WeakIo(io.clone()), None);
+            let io = WeakIo(io.clone());
+            let home = Arc::new(Home { config, cluster: cluster(io.clone()), io });
+            let name: Arc<str> = Arc::from("/");
+            let main = Namespace::new(Arc::clone(&name), Kind::Plain, Arc::clone(&home));
             State {
-                config,
+                home,
                 namespaces: RwLock::new(HashMap::from([(name, main.clone())])),
                 main,
                 parents: RwLock::default(),
@@ -69,7 +83,7 @@ impl Io {
     /// The settings.
     #[must_use]
     pub fn config(&self) -> &Config {
-        &self.0.config
+        &self.0.home.config
     }
 
     /// How many Engine.IO sessions are open, those that have joined no namespace included: what
@@ -88,6 +102,9 @@ impl Io {
             for socket in namespace.sockets() {
                 socket.link().mailbox.close(CloseReason::ServerShuttingDown);
             }
+        }
+        if let Some(cluster) = self.cluster() {
+            cluster.close();
         }
     }
 
@@ -195,14 +212,9 @@ impl Io {
     }
 
     fn add_parent(&self, name: &str, names: Names) -> Namespace {
-        let namespace = self.new_namespace(&Arc::from(name), None);
+        let namespace = Namespace::new(Arc::from(name), Kind::Parent, Arc::clone(&self.0.home));
         self.0.parents.write().push(Parent { namespace: namespace.clone(), names });
         namespace
-    }
-
-    fn new_namespace(&self, name: &Arc<str>, parent: Option<&Namespace>) -> Namespace {
-        let io = WeakIo(Arc::downgrade(&self.0));
-        Namespace::new(Arc::clone(name), Arc::clone(&self.0.config), io, parent)
     }
 
     /// Finds a namespace, or else creates it. `found` gets it before it can be let go.
@@ -213,7 +225,8 @@ impl Io {
             return namespace.clone();
         }
         let name: Arc<str> = Arc::from(name);
-        let namespace = self.new_namespace(&name, parent);
+        let kind = parent.map_or(Kind::Plain, Namespace::child);
+        let namespace = Namespace::new(Arc::clone(&name), kind, Arc::clone(&self.0.home));
         found(&namespace);
         namespaces.insert(name, namespace.clone());
         drop(namespaces);
@@ -237,12 +250,21 @@ impl Io {
 
     /// The namespace of that name, which a parent allows, with a socket counted as present.
     pub(crate) fn enter_child(&self, name: &str, parent: &Namespace) -> Result<Namespace, TooManyNamespaces> {
-        if self.children_of(parent).len() >= self.0.config.max_dynamic_namespaces
+        if self.children_of(parent).len() >= self.config().max_dynamic_namespaces
             && self.namespace(name).is_none()
         {
             return Err(TooManyNamespaces);
         }
         Ok(self.create(name, Some(parent), Namespace::enter))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn weak(&self) -> WeakIo {
+        WeakIo(Arc::downgrade(&self.0))
+    }
+
+    pub(crate) fn cluster(&self) -> Option<&Arc<Cluster>> {
+        self.0.home.cluster.as_ref()
     }
 
     pub(crate) fn parents(&self) -> Vec<Parent> {
@@ -273,6 +295,7 @@ impl Io {
 }
 
 /// An `Io` as its namespaces know it.
+#[derive(Clone)]
 pub(crate) struct WeakIo(Weak<State>);
 
 impl WeakIo {

@@ -64,15 +64,20 @@
 //! disconnects those that don't keep up. A volatile event is dropped instead.
 
 mod ack;
+mod adapter;
+mod answers;
 mod args;
 mod binary;
 mod broadcast;
 mod client;
+mod cluster;
 mod config;
 mod decoder;
 mod dispatch;
 mod error;
 mod event;
+mod fetched;
+mod gathering;
 mod handler;
 mod io;
 mod json;
@@ -86,6 +91,7 @@ mod namespace;
 mod packet;
 mod parents;
 mod parser;
+mod room_events;
 mod rooms;
 mod socket;
 #[cfg(test)]
@@ -93,15 +99,19 @@ mod testing;
 mod text;
 
 pub use ack::{Ack, AckSender};
+pub use adapter::{Adapter, AdapterError, AdapterFuture, Flags, Message, MessageBody, NodeId, RequestId};
+pub use answers::{Answer, Answers, BroadcastAck};
 #[doc(hidden)]
 pub use args::ArgsWriter;
 pub use args::{Args, ArgsError, FromArgs, ToArgs};
 pub use binary::Binary;
 pub use broadcast::Broadcast;
 pub use client::Client;
+pub use cluster::{ClusterError, Node, ServerSideError};
 pub use config::Config;
 pub use error::{AckError, DisconnectReason, JoinError, SendError};
 pub use event::Event;
+pub use fetched::{FetchedSocket, HandshakeDetails, SocketDetails};
 pub use handler::EventError;
 pub use io::Io;
 pub use listener::ListenerHandle;
@@ -110,5 +120,6 @@ pub use namespace::Namespace;
 pub use packet::{PacketType, RawPacket};
 pub use parents::PatternError;
 pub use parser::{PacketParser, Parser, ParserError};
-pub use rooms::Room;
-pub use socket::{Handshake, Socket, Volatile};
+pub use room_events::RoomEvent;
+pub use rooms::{Room, Selection};
+pub use socket::{Emitter, Handshake, Socket};

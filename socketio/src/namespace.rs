@@ -3,17 +3,22 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
-use crate::args::{Args, ToArgs};
+use crate::adapter::MessageBody;
+use crate::answers::{Answers, BroadcastAck};
+use crate::args::{FromArgs, ToArgs};
 use crate::broadcast::Broadcast;
+use crate::cluster::{Cluster, ClusterError, ServerSideError};
 use crate::config::Config;
 use crate::error::SendError;
+use crate::fetched::FetchedSocket;
 use crate::handler::{Handlers, Middleware, Table};
 use crate::io::WeakIo;
 use crate::listener::Direction;
-use crate::packet::{Frames, RESERVED_EVENTS};
+use crate::packet::Frames;
 use crate::rooms::{Room, Rooms};
-use crate::{Event, Socket};
+use crate::{Event, Socket, event};
 
 mod handlers;
 
@@ -31,11 +36,9 @@ pub struct Namespace(Arc<State>);
 
 struct State {
     name: Arc<str>,
-    config: Arc<Config>,
-    io: WeakIo,
+    kind: Kind,
+    home: Arc<Home>,
     handlers: Arc<Handlers>,
-    /// The parent's handlers, in a namespace that a client brought into being.
-    inherited: Option<Arc<Handlers>>,
     rooms: Rooms,
     /// Sockets that are here or may be let in.
     present: AtomicUsize,
@@ -44,7 +47,23 @@ struct State {
     next_ack_id: AtomicU64,
 }
 
-/// # Sockets
+/// What kind of namespace it is.
+pub(crate) enum Kind {
+    Plain,
+    /// No client is in it: it stands for its children.
+    Parent,
+    /// A parent's child, with the parent's handlers.
+    Child(Arc<Handlers>),
+}
+
+/// What the namespaces of an [`Io`](crate::Io) share.
+pub(crate) struct Home {
+    pub(crate) config: Config,
+    pub(crate) io: WeakIo,
+    pub(crate) cluster: Option<Arc<Cluster>>,
+}
+
+/// # The namespace
 impl Namespace {
     /// The namespace's name, with its leading slash.
     #[must_use]
@@ -62,7 +81,7 @@ impl Namespace {
         for child in self.children() {
             child.close();
         }
-        if let Some(io) = self.0.io.upgrade() {
+        if let Some(io) = self.0.home.io.upgrade() {
             io.remove(self);
         }
         for socket in self.0.rooms.close() {
@@ -70,6 +89,17 @@ impl Namespace {
         }
     }
 
+    /// The rooms that sockets of this node have joined, and how many sockets are in each, in no particular
+    /// order: `adapter.rooms` in JavaScript. Rooms that are named by the id of a socket are among them only if
+    /// another socket has joined them.
+    #[must_use]
+    pub fn rooms(&self) -> Vec<(Room, usize)> {
+        self.members().sizes()
+    }
+}
+
+/// # Everyone here
+impl Namespace {
     /// Sends an event to everyone here. See [`Broadcast::emit`].
     ///
     /// # Errors
@@ -98,22 +128,74 @@ impl Namespace {
         self.everyone().volatile()
     }
 
+    /// Everyone on this node. See [`Broadcast::local`].
+    pub fn local(&self) -> Broadcast {
+        self.everyone().local()
+    }
+
+    /// Everyone, with the given say about compression. See [`Broadcast::compress`].
+    pub fn compress(&self, compress: bool) -> Broadcast {
+        self.everyone().compress(compress)
+    }
+
+    /// Everyone, with that much time to answer. See [`Broadcast::timeout`].
+    pub fn timeout(&self, timeout: Duration) -> Broadcast {
+        self.everyone().timeout(timeout)
+    }
+
+    /// Sends an event that everyone here is to acknowledge. See [`Broadcast::emit_with_ack`].
+    ///
+    /// # Errors
+    /// [`SendError::ReservedEvent`] and [`SendError::Serialize`].
+    pub fn emit_with_ack<T>(&self, event: &str, args: impl ToArgs) -> Result<BroadcastAck<T>, SendError> {
+        self.everyone().emit_with_ack(event, args)
+    }
+
+    /// All sockets of all nodes. See [`Broadcast::fetch_sockets`].
+    ///
+    /// # Errors
+    /// If a node does not answer in time, or can't be asked.
+    pub async fn fetch_sockets(&self) -> Result<Vec<FetchedSocket>, ClusterError> {
+        self.everyone().fetch_sockets().await
+    }
+
+    /// Has everyone join a room. See [`Broadcast::sockets_join`].
+    pub fn sockets_join(&self, room: impl Into<Room>) {
+        self.everyone().sockets_join(room);
+    }
+
+    /// Has everyone leave a room. See [`Broadcast::sockets_leave`].
+    pub fn sockets_leave(&self, room: impl Into<Room>) {
+        self.everyone().sockets_leave(room);
+    }
+
+    /// Puts everyone out. See [`Broadcast::disconnect_sockets`].
+    pub fn disconnect_sockets(&self, close: bool) {
+        self.everyone().disconnect_sockets(close);
+    }
+
     /// The socket with that id, if it is connected here.
     #[must_use]
     pub fn socket(&self, id: &str) -> Option<Socket> {
-        self.0.rooms.get(id)
+        self.members().get(id)
     }
 
-    /// All sockets, in no particular order.
+    /// All sockets of this node, in no particular order.
     #[must_use]
     pub fn sockets(&self) -> Vec<Socket> {
         self.everyone().sockets()
     }
 
-    /// How many sockets are connected here.
+    /// How many sockets of this node are connected here.
     #[must_use]
     pub fn socket_count(&self) -> usize {
-        self.0.rooms.len()
+        self.members().len()
+    }
+
+    /// The ids of the sockets of this node, in no particular order: the keys of `adapter.sids` in JavaScript.
+    #[must_use]
+    pub fn socket_ids(&self) -> Vec<Room> {
+        self.members().ids()
     }
 
     pub(crate) fn everyone(&self) -> Broadcast {
@@ -121,28 +203,83 @@ impl Namespace {
     }
 }
 
+/// # Other servers
 impl Namespace {
-    pub(crate) fn new(
-        name: Arc<str>,
-        config: Arc<Config>,
-        io: WeakIo,
-        parent: Option<&Namespace>,
-    ) -> Namespace {
+    /// Sends an event to the other servers of the cluster, to their
+    /// [`on_server_side`](Namespace::on_server_side): `serverSideEmit` in JavaScript. Without an adapter there
+    /// are none.
+    ///
+    /// # Errors
+    /// [`SendError::ReservedEvent`] and [`SendError::Serialize`].
+    pub fn server_side_emit(&self, event: &str, args: impl ToArgs) -> Result<(), SendError> {
+        let event = Event::outgoing(event, args)?;
+        if let Some(cluster) = self.cluster() {
+            let body = MessageBody::ServerSideEmit { event, request: None };
+            drop(cluster.publish(self.shared_name(), None, body));
+        }
+        Ok(())
+    }
+
+    /// Sends an event to the other servers of the cluster, and waits for their answers, each read as `T`, for
+    /// [`Config::cluster_timeout`] at most: `serverSideEmitWithAck` in JavaScript. A server that has no
+    /// handler for it does not answer. Without an adapter there are no answers.
+    ///
+    /// # Errors
+    /// [`ServerSideError::Send`] if the event can't be sent, [`ServerSideError::Cluster`] if other servers
+    /// can't be asked.
+    pub async fn server_side_emit_with_ack<T: FromArgs>(
+        &self,
+        event: &str,
+        args: impl ToArgs,
+    ) -> Result<Answers<T>, ServerSideError> {
+        let event = Event::outgoing(event, args)?;
+        let Some(cluster) = self.cluster() else {
+            return Ok(Answers { answers: Vec::new(), silent_nodes: 0 });
+        };
+        Ok(cluster.ask_servers(self.shared_name(), event, self.config().cluster_timeout).await?)
+    }
+}
+
+impl Namespace {
+    pub(crate) fn new(name: Arc<str>, kind: Kind, home: Arc<Home>) -> Namespace {
         Namespace(Arc::new(State {
             name,
-            config,
-            io,
+            kind,
+            home,
             handlers: Arc::default(),
-            inherited: parent.map(|parent| Arc::clone(&parent.0.handlers)),
             rooms: Rooms::default(),
             present: AtomicUsize::new(0),
             next_ack_id: AtomicU64::new(0),
         }))
     }
 
+    /// The kind of this namespace's children.
+    pub(crate) fn child(&self) -> Kind {
+        Kind::Child(Arc::clone(&self.0.handlers))
+    }
+
+    pub(crate) fn is_parent(&self) -> bool {
+        matches!(self.0.kind, Kind::Parent)
+    }
+
+    fn inherited(&self) -> Option<&Arc<Handlers>> {
+        match &self.0.kind {
+            Kind::Child(inherited) => Some(inherited),
+            Kind::Plain | Kind::Parent => None,
+        }
+    }
+
+    pub(crate) fn cluster(&self) -> Option<&Arc<Cluster>> {
+        self.0.home.cluster.as_ref()
+    }
+
+    pub(crate) fn shared_name(&self) -> &Arc<str> {
+        &self.0.name
+    }
+
     /// The parent's handlers, if it has a parent, and the namespace's own.
     pub(crate) fn layers(&self) -> impl DoubleEndedIterator<Item = &Arc<Handlers>> {
-        self.0.inherited.iter().chain([&self.0.handlers])
+        self.inherited().into_iter().chain([&self.0.handlers])
     }
 
     /// Finds a handler: one of the namespace's own, or else of its parent's.
@@ -164,13 +301,18 @@ impl Namespace {
         self.0.handlers.watch(direction);
     }
 
+    /// Whether somebody listens for what happens to rooms.
+    pub(crate) fn watches_rooms(&self) -> bool {
+        self.layers().any(|handlers| handlers.watches_rooms())
+    }
+
     /// Whether somebody may want to see the events of sockets here.
     pub(crate) fn is_watched(&self, direction: Direction) -> bool {
         self.layers().any(|handlers| handlers.watches(direction))
     }
 
     pub(crate) fn is_child_of(&self, parent: &Namespace) -> bool {
-        self.0.inherited.as_ref().is_some_and(|handlers| Arc::ptr_eq(handlers, &parent.0.handlers))
+        self.inherited().is_some_and(|handlers| Arc::ptr_eq(handlers, &parent.0.handlers))
     }
 
     /// Counts a socket that is here or may be let in. Called under the lock on the list of namespaces, so
@@ -183,9 +325,9 @@ impl Namespace {
     pub(crate) fn leave(&self) {
         let left = self.0.present.fetch_sub(1, Ordering::Relaxed) - 1;
         if left == 0
-            && self.0.inherited.is_some()
-            && self.0.config.cleanup_empty_child_namespaces
-            && let Some(io) = self.0.io.upgrade()
+            && self.inherited().is_some()
+            && self.config().cleanup_empty_child_namespaces
+            && let Some(io) = self.0.home.io.upgrade()
         {
             io.let_go(self);
         }
@@ -196,19 +338,19 @@ impl Namespace {
     }
 
     /// The namespaces that clients have brought into being here.
-    fn children(&self) -> Vec<Namespace> {
-        match self.0.io.upgrade() {
+    pub(crate) fn children(&self) -> Vec<Namespace> {
+        match self.0.home.io.upgrade() {
             Some(io) => io.children_of(self),
             None => Vec::new(),
         }
     }
 
-    pub(crate) fn rooms(&self) -> &Rooms {
+    pub(crate) fn members(&self) -> &Rooms {
         &self.0.rooms
     }
 
     pub(crate) fn config(&self) -> &Config {
-        &self.0.config
+        &self.0.home.config
     }
 
     pub(crate) fn next_ack_id(&self) -> u64 {
@@ -223,18 +365,13 @@ impl Namespace {
         args: impl ToArgs,
         kept: bool,
     ) -> Result<Outgoing, SendError> {
-        if RESERVED_EVENTS.contains(&event) {
-            return Err(SendError::ReservedEvent);
+        if kept {
+            let event = Event::outgoing(event, args)?;
+            let frames = self.config().parser.event(self.name(), id, event.name(), event.args())?;
+            return Ok(Outgoing { frames, event: Some(event) });
         }
-        if !kept {
-            return Ok(Outgoing {
-                frames: self.config().parser.event(self.name(), id, event, args)?,
-                event: None,
-            });
-        }
-        let args = Args::new(args)?;
-        let frames = self.config().parser.event(self.name(), id, event, &args)?;
-        Ok(Outgoing { frames, event: Some(Event::new(event.to_owned(), args)) })
+        event::check_name(event)?;
+        Ok(Outgoing { frames: self.config().parser.event(self.name(), id, event, args)?, event: None })
     }
 }
 

@@ -5,10 +5,11 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use parking_lot::RwLock;
+use parking_lot::{RwLock, RwLockWriteGuard};
 
 use crate::Socket;
 use crate::error::JoinError;
+use crate::room_events::Untold;
 
 /// A room's name.
 pub type Room = Arc<str>;
@@ -29,23 +30,31 @@ struct Membership {
     closed: bool,
     sockets: HashMap<ById, Vec<Room>>,
     rooms: HashMap<Room, HashSet<ById>>,
+    untold: Untold,
 }
 
-/// Which sockets: those in any of the rooms `within`, or all if there are none, and in none of `except`.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Selection {
-    pub(crate) within: Vec<Room>,
-    pub(crate) except: Vec<Room>,
+/// Which sockets: those in any of `rooms`, or all if there are none, and in none of `except`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// The rooms whose sockets are meant; none for all sockets.
+    pub rooms: Vec<Room>,
+    /// The rooms whose sockets are not meant.
+    pub except: Vec<Room>,
 }
 
 impl Rooms {
-    /// Adds a socket, in no room yet; not if the namespace is out of service.
-    pub(crate) fn add(&self, socket: Socket) -> bool {
+    /// Adds a socket, in no room but its own; not if the namespace is out of service.
+    pub(crate) fn add(&self, socket: &Socket) -> bool {
         let mut membership = self.membership.write();
-        if !membership.closed {
-            membership.sockets.insert(ById(socket), Vec::new());
+        let open = !membership.closed;
+        if open {
+            let own = socket.room();
+            let is_first = !membership.rooms.contains_key(&own);
+            membership.sockets.insert(ById(socket.clone()), Vec::new());
+            membership.untold.joined(&own, socket, is_first);
         }
-        !membership.closed
+        self.tell(membership, socket);
+        open
     }
 
     /// Takes no further sockets. Returns those that are here.
@@ -58,27 +67,35 @@ impl Rooms {
     /// Takes a socket out of everything. Returns the rooms it was in.
     pub(crate) fn remove(&self, socket: &Socket) -> Vec<Room> {
         let mut membership = self.membership.write();
-        let left = membership.sockets.remove(socket.id()).unwrap_or_default();
+        let Some(left) = membership.sockets.remove(socket.id()) else { return Vec::new() };
         for room in &left {
             membership.remove_member(room, socket);
         }
+        let own = socket.room();
+        let was_last = !membership.rooms.contains_key(&own);
+        membership.untold.left(&own, socket, was_last);
+        self.tell(membership, socket);
         left
     }
 
     pub(crate) fn join(&self, socket: &Socket, room: Room, limit: usize) -> Result<(), JoinError> {
-        let mut membership = self.membership.write();
-        let membership = &mut *membership;
+        let mut guard = self.membership.write();
+        let membership = &mut *guard;
         // Another socket may have the id of one that ended.
         let joined = membership.sockets.get_mut(socket.id()).filter(|_| socket.is_connected());
         let joined = joined.ok_or(JoinError::Closed)?;
-        if joined.contains(&room) {
+        // It always is in its own.
+        if *room == *socket.id() || joined.contains(&room) {
             return Ok(());
         }
         if joined.len() >= limit {
             return Err(JoinError::TooManyRooms);
         }
         joined.push(Arc::clone(&room));
+        let is_first = !membership.rooms.contains_key(&room) && !membership.sockets.contains_key(&*room);
+        membership.untold.joined(&room, socket, is_first);
         membership.rooms.entry(room).or_default().insert(ById(socket.clone()));
+        self.tell(guard, socket);
         Ok(())
     }
 
@@ -87,9 +104,31 @@ impl Rooms {
         let joined = membership.sockets.get_mut(socket.id()).filter(|_| socket.is_connected());
         let Some(joined) = joined else { return };
         if let Some(at) = joined.iter().position(|joined| **joined == *room) {
-            joined.swap_remove(at);
-            membership.remove_member(room, socket);
+            let room = joined.swap_remove(at);
+            membership.remove_member(&room, socket);
         }
+        self.tell(membership, socket);
+    }
+
+    /// Tells listeners what happened, once the lock is given back.
+    fn tell(&self, mut membership: RwLockWriteGuard<'_, Membership>, socket: &Socket) {
+        let mut events = membership.untold.begin();
+        drop(membership);
+        while let Some(untold) = events {
+            socket.namespace().tell(&untold);
+            events = self.membership.write().untold.next();
+        }
+    }
+
+    /// The rooms that sockets have joined, and how many sockets are in each.
+    pub(crate) fn sizes(&self) -> Vec<(Room, usize)> {
+        let membership = self.membership.read();
+        let size = |room: &Room| {
+            let mut size = 0;
+            membership.members(room).for_each(|_| size += 1);
+            size
+        };
+        membership.rooms.keys().map(|room| (Arc::clone(room), size(room))).collect()
     }
 
     /// The rooms of a socket.
@@ -99,6 +138,10 @@ impl Rooms {
 
     pub(crate) fn get(&self, id: &str) -> Option<Socket> {
         self.membership.read().sockets.get_key_value(id).map(|(ById(socket), _)| socket.clone())
+    }
+
+    pub(crate) fn ids(&self) -> Vec<Room> {
+        self.membership.read().sockets.keys().map(|ById(socket)| socket.room()).collect()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -114,7 +157,7 @@ impl Rooms {
                 visit(socket);
             }
         };
-        match &selection.within[..] {
+        match &selection.rooms[..] {
             [] => membership.sockets.keys().for_each(|ById(socket)| visit(socket)),
             [room] => membership.members(room).for_each(visit),
             rooms => {
@@ -132,13 +175,15 @@ impl Rooms {
 }
 
 impl Membership {
-    fn remove_member(&mut self, room: &str, socket: &Socket) {
-        if let Some(members) = self.rooms.get_mut(room) {
-            members.remove(socket.id());
-            if members.is_empty() {
-                self.rooms.remove(room);
-            }
+    fn remove_member(&mut self, room: &Room, socket: &Socket) {
+        let Some(members) = self.rooms.get_mut(room) else { return };
+        members.remove(socket.id());
+        let is_empty = members.is_empty();
+        if is_empty {
+            self.rooms.remove(room);
         }
+        let was_last = is_empty && !self.sockets.contains_key(&**room);
+        self.untold.left(room, socket, was_last);
     }
 
     fn members<'a>(&'a self, room: &str) -> Members<'a> {
@@ -292,7 +337,7 @@ mod tests {
         assert_eq!(all[1].1.join("a"), Err(JoinError::Closed));
         all[0].0.send("1");
         let namespace = io.of("/");
-        let membership = namespace.rooms().membership.read();
+        let membership = namespace.members().membership.read();
         assert!(membership.rooms.is_empty() && membership.sockets.is_empty());
     }
 
@@ -308,7 +353,7 @@ mod tests {
         socket.leave("a");
         socket.join("d").unwrap();
         peer.send("1");
-        assert!(io.of("/").rooms().membership.read().rooms.is_empty());
+        assert!(io.of("/").members().membership.read().rooms.is_empty());
     }
 
     #[tokio::test]

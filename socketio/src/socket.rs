@@ -5,12 +5,14 @@ use std::future::poll_fn;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use engineio::{CloseReason, Frame};
 use serde::Deserialize;
 use tokio::sync::Notify;
 
 use crate::ack::{Ack, PendingAcks};
+use crate::adapter::Flags;
 use crate::args::ToArgs;
 use crate::broadcast::Broadcast;
 use crate::config::Config;
@@ -93,8 +95,8 @@ impl Socket {
     /// # Errors
     /// See [`SendError`].
     pub fn emit(&self, event: &str, args: impl ToArgs) -> Result<(), SendError> {
-        let event = self.encode(event, None, args)?;
-        self.send(&event)
+        let outgoing = self.encode(event, None, args)?;
+        self.send(&outgoing, false)
     }
 
     /// Sends an event that the client is to acknowledge. Await what is returned for the answer, which is
@@ -110,13 +112,27 @@ impl Socket {
     /// # Errors
     /// See [`AckError`](crate::AckError).
     pub fn emit_with_ack<T>(&self, event: &str, args: impl ToArgs) -> Ack<T> {
-        Ack::request(self, event, args)
+        Ack::request(self, event, args, false)
     }
 
     /// For events that may be lost: they are dropped unless they can be written at once.
-    #[must_use]
-    pub fn volatile(&self) -> Volatile<'_> {
-        Volatile(self)
+    pub fn volatile(&self) -> Emitter<'_> {
+        Emitter { flags: Flags { volatile: true, ..Flags::default() }, socket: self }
+    }
+
+    /// For events with a say about compression. See [`Broadcast::compress`].
+    pub fn compress(&self, compress: bool) -> Emitter<'_> {
+        Emitter { flags: Flags { compress: Some(compress), ..Flags::default() }, socket: self }
+    }
+
+    /// For events with that much time to be acknowledged. See [`Ack::timeout`].
+    pub fn timeout(&self, timeout: Duration) -> Emitter<'_> {
+        Emitter { flags: Flags { timeout: Some(timeout), ..Flags::default() }, socket: self }
+    }
+
+    /// Everyone on this node but this client. See [`Broadcast::local`].
+    pub fn local(&self) -> Broadcast {
+        self.broadcast().local()
     }
 
     /// Everyone in the namespace but this client.
@@ -156,8 +172,12 @@ impl Socket {
         self.0.namespace.encode(event, id, args, self.0.namespace.is_watched(Direction::Outgoing))
     }
 
-    pub(crate) fn send(&self, outgoing: &Outgoing) -> Result<(), SendError> {
-        self.push(&outgoing.frames)?;
+    pub(crate) fn send(&self, outgoing: &Outgoing, volatile: bool) -> Result<(), SendError> {
+        if !volatile {
+            self.push(&outgoing.frames)?;
+        } else if !self.push_volatile(&outgoing.frames) {
+            return Ok(());
+        }
         self.show_outgoing(outgoing);
         Ok(())
     }
@@ -180,9 +200,12 @@ impl Socket {
         self.is_connected() && self.0.link.mailbox.push_volatile(frames.as_slice())
     }
 
-    /// Sends a share of a broadcast. A client that does not keep up is disconnected, since nobody is there
-    /// to be told.
-    pub(crate) fn push_or_close(&self, frames: &Frames) -> bool {
+    /// Sends a share of a broadcast; says whether the socket is there to get it. A client that does not keep
+    /// up is disconnected, since nobody is there to be told.
+    pub(crate) fn push_share(&self, frames: &Frames, volatile: bool) -> bool {
+        if volatile {
+            return self.push_volatile(frames);
+        }
         let connected = self.is_connected();
         if connected {
             self.0.link.send_or_close(frames.as_slice());
@@ -203,12 +226,12 @@ impl Socket {
     /// # Errors
     /// See [`JoinError`].
     pub fn join(&self, room: impl Into<Room>) -> Result<(), JoinError> {
-        self.0.namespace.rooms().join(self, room.into(), self.config().max_rooms)
+        self.0.namespace.members().join(self, room.into(), self.config().max_rooms)
     }
 
     /// Leaves a room.
     pub fn leave(&self, room: &str) {
-        self.0.namespace.rooms().leave(self, room);
+        self.0.namespace.members().leave(self, room);
     }
 
     /// The rooms that the socket has joined; after its end, those it was in. The room named by its own id,
@@ -217,7 +240,7 @@ impl Socket {
     pub fn rooms(&self) -> Vec<Room> {
         match self.0.ended.get() {
             Some(ended) => ended.rooms.clone(),
-            None => self.0.namespace.rooms().of(self),
+            None => self.0.namespace.members().of(self),
         }
     }
 }
@@ -279,7 +302,7 @@ impl Socket {
     /// The middlewares let the client in. Says whether the namespace is still in service.
     pub(crate) fn admit(&self) -> bool {
         // No broadcast reaches it before it is connected.
-        if !self.0.namespace.rooms().add(self.clone()) {
+        if !self.0.namespace.members().add(self) {
             return false;
         }
         let reply = self.config().parser.connect(self.0.link.revision, self.namespace_name(), self.id());
@@ -299,7 +322,7 @@ impl Socket {
     pub(crate) fn finish(&self, reason: DisconnectReason, farewell: Option<Frame>) {
         self.0.phase.store(ENDED, Ordering::Release);
         // Out of all rooms first, so that no broadcast comes behind the farewell.
-        let rooms = self.0.namespace.rooms().remove(self);
+        let rooms = self.0.namespace.members().remove(self);
         if let Some(farewell) = farewell {
             self.0.link.send_or_close(&[farewell]);
         }
@@ -324,6 +347,11 @@ impl Socket {
             self.0.namespace.leave();
         }
         self.0.end.notify_waiters();
+    }
+
+    /// The room that it alone is in.
+    pub(crate) fn room(&self) -> Room {
+        Arc::clone(&self.0.id)
     }
 
     pub(crate) fn serial(&self) -> u32 {
@@ -374,22 +402,52 @@ impl fmt::Debug for Socket {
     }
 }
 
-/// Sends events to one client that may be lost. See [`Socket::volatile`].
+/// Sends events to one client in a certain way: see [`Socket::volatile`], [`Socket::compress`] and
+/// [`Socket::timeout`].
 #[derive(Clone, Copy, Debug)]
-pub struct Volatile<'a>(&'a Socket);
+#[must_use = "nothing is sent before `emit`"]
+pub struct Emitter<'a> {
+    socket: &'a Socket,
+    flags: Flags,
+}
 
-impl Volatile<'_> {
-    /// Sends an event if it can be written at once: nothing else waits for this client, and its transport is
-    /// ready. Otherwise drops it.
+impl Emitter<'_> {
+    /// Lets events be lost: see [`Socket::volatile`].
+    pub fn volatile(mut self) -> Self {
+        self.flags.volatile = true;
+        self
+    }
+
+    /// Whether events may be compressed: see [`Broadcast::compress`].
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.flags.compress = Some(compress);
+        self
+    }
+
+    /// How long an acknowledgement is awaited: see [`Ack::timeout`].
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.flags.timeout = Some(timeout);
+        self
+    }
+
+    /// Sends an event. A volatile one is dropped unless it can be written at once: nothing else waits for
+    /// this client, and its transport is ready.
     ///
     /// # Errors
-    /// [`SendError::ReservedEvent`] and [`SendError::Serialize`].
+    /// See [`SendError`]. That a volatile event is dropped is none.
     pub fn emit(&self, event: &str, args: impl ToArgs) -> Result<(), SendError> {
-        let event = self.0.encode(event, None, args)?;
-        if self.0.push_volatile(&event.frames) {
-            self.0.show_outgoing(&event);
+        let outgoing = self.socket.encode(event, None, args)?;
+        self.socket.send(&outgoing, self.flags.volatile)
+    }
+
+    /// Sends an event that the client is to acknowledge: see [`Socket::emit_with_ack`]. A volatile one that
+    /// is dropped is never acknowledged.
+    pub fn emit_with_ack<T>(&self, event: &str, args: impl ToArgs) -> Ack<T> {
+        let ack = Ack::request(self.socket, event, args, self.flags.volatile);
+        match self.flags.timeout {
+            Some(timeout) => ack.timeout(timeout),
+            None => ack,
         }
-        Ok(())
     }
 }
 

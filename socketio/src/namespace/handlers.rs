@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use super::Namespace;
 use crate::ack::AckSender;
-use crate::args::{FromArgs, ToArgs};
+use crate::args::{Args, FromArgs, ToArgs};
 use crate::error::DisconnectReason;
 use crate::handler::{
-    EventError, Middleware, acking_event_handler, disconnect_handler, error_handler, event_handler,
-    sync_event_handler,
+    ConnectHandler, EventError, Middleware, ServerEventHandler, acking_event_handler, disconnect_handler,
+    error_handler, event_handler, sync_event_handler,
 };
 use crate::listener::{Direction, ListenerHandle, Place};
 use crate::middleware::ConnectError;
+use crate::room_events::RoomEvent;
 use crate::{Event, Socket};
 
 /// # Who may join
@@ -37,7 +38,7 @@ impl Namespace {
         F: Fn(Socket) -> Fut + Send + Sync + 'static,
         Fut: Future + Send + 'static,
     {
-        let handler = Arc::new(move |socket| -> crate::handler::Task {
+        let handler: ConnectHandler = Arc::new(move |socket| {
             let future = handler(socket);
             Box::pin(async move { drop(future.await) })
         });
@@ -175,6 +176,33 @@ impl Namespace {
         listener: impl Fn(&Socket, &Event) + Send + Sync + 'static,
     ) -> ListenerHandle {
         self.0.handlers.add_listener(Direction::Outgoing, Place::First, Arc::new(listener))
+    }
+}
+
+/// # Rooms, and other servers
+impl Namespace {
+    /// Calls a function when a room comes into being or ceases to be, and when a socket joins or leaves one:
+    /// the events of `io.of(..).adapter` in JavaScript. It must not block; no lock is held while it runs.
+    pub fn on_room_event(&self, listener: impl Fn(&RoomEvent) + Send + Sync + 'static) -> Namespace {
+        self.0.handlers.add_room_listener(Arc::new(listener));
+        self.clone()
+    }
+
+    /// Handles an event that another server of the cluster sent by
+    /// [`server_side_emit`](Namespace::server_side_emit): `io.on(..)` in JavaScript. What the future returns
+    /// is the answer, if one is wanted.
+    pub fn on_server_side<A, F, Fut>(&self, event: &str, handler: F) -> Namespace
+    where
+        A: FromArgs,
+        F: Fn(A) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: ToArgs> + Send + 'static,
+    {
+        let handler: ServerEventHandler = Arc::new(move |args| {
+            let future = handler(A::from_args(args)?);
+            Ok(Box::pin(async move { Args::new(future.await) }))
+        });
+        drop(self.0.handlers.register(|table| table.server_events.insert(event.into(), handler)));
+        self.clone()
     }
 }
 

@@ -1,0 +1,309 @@
+use std::future::ready;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::testing::Peer;
+use crate::{Config, Io, Socket};
+
+/// Links nodes of one process. Each hears all others in the order of their messages.
+#[derive(Clone, Debug, Default)]
+struct Bus(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    nodes: Mutex<Vec<mpsc::UnboundedSender<Message>>>,
+    log: Mutex<Vec<Message>>,
+    /// Messages get lost.
+    broken: AtomicBool,
+}
+
+impl Adapter for Bus {
+    fn start(&self, node: Node) {
+        let (sender, mut messages) = mpsc::unbounded_channel();
+        self.0.nodes.lock().push(sender);
+        tokio::spawn(async move {
+            while let Some(message) = messages.recv().await {
+                node.receive(message);
+            }
+        });
+    }
+
+    fn other_nodes(&self, _: &str) -> AdapterFuture<usize> {
+        Box::pin(ready(self.0.nodes.lock().len() - 1))
+    }
+
+    fn publish(&self, message: Message) -> AdapterFuture<Result<(), AdapterError>> {
+        self.0.log.lock().push(message.clone());
+        if self.0.broken.load(Ordering::Relaxed) {
+            return Box::pin(ready(Ok(())));
+        }
+        for node in self.0.nodes.lock().iter() {
+            node.send(message.clone()).unwrap();
+        }
+        Box::pin(ready(Ok(())))
+    }
+}
+
+/// Two nodes.
+fn nodes() -> (Bus, [Io; 2]) {
+    let bus = Bus::default();
+    let nodes = [(); 2].map(|()| Io::with_adapter(Config::default(), bus.clone()));
+    (bus, nodes)
+}
+
+fn joined(io: &Io) -> (Peer, Socket) {
+    let peer = Peer::join(io);
+    let own = io.sockets().into_iter().find(|socket| std::ptr::eq(socket.link(), peer.client.link()));
+    (peer, own.unwrap())
+}
+
+/// Lets the nodes hear of each other.
+async fn settle() {
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn open_requests(nodes: &[Io; 2]) -> usize {
+    nodes.iter().map(|io| io.cluster().unwrap().requests.lock().len()).sum()
+}
+
+#[tokio::test]
+async fn a_broadcast_reaches_the_clients_of_all_nodes_once() {
+    let (bus, [here, there]) = nodes();
+    let [(mut one, one_socket), (mut two, two_socket)] = [joined(&here), joined(&there)];
+    here.emit("e", (1, crate::Binary::from(&b"x"[..]))).unwrap();
+    settle().await;
+    let event = [r#"51-["e",1,{"_placeholder":true,"num":0}]"#, "b:x"];
+    assert_eq!((one.take(), two.take()), (event.map(Into::into).into(), event.map(Into::into).into()));
+
+    two_socket.join("room").unwrap();
+    here.to("room").emit("room", ()).unwrap();
+    there.except("room").emit("others", ()).unwrap();
+    one_socket.broadcast().emit("broadcast", ()).unwrap();
+    here.to(two_socket.id()).emit("to one", ()).unwrap();
+    settle().await;
+    assert_eq!(one.take(), [r#"2["others"]"#]);
+    assert_eq!(two.take(), [r#"2["room"]"#, r#"2["broadcast"]"#, r#"2["to one"]"#]);
+
+    bus.0.log.lock().clear();
+    here.local().emit("local", ()).unwrap();
+    one_socket.emit("own", ()).unwrap();
+    settle().await;
+    assert_eq!((one.take().len(), two.take().len()), (2, 0));
+    assert!(bus.0.log.lock().is_empty());
+
+    here.volatile().compress(false).emit("flags", ()).unwrap();
+    match &bus.0.log.lock()[..] {
+        [Message { body: MessageBody::Broadcast { event, flags, request: None, .. }, namespace, .. }] => {
+            assert_eq!((event.name(), &**namespace), ("flags", "/"));
+            assert_eq!((flags.volatile, flags.compress, flags.local), (true, Some(false), false));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn sockets_of_all_nodes_are_fetched() {
+    let (_bus, [here, there]) = nodes();
+    let [(_one, one), (mut peer, two)] = [joined(&here), joined(&there)];
+    one.join("room").unwrap();
+    two.join("room").unwrap();
+    two.set_data("name", "bob").unwrap();
+    let mut found = here.within("room").fetch_sockets().await.unwrap();
+    found.sort_by_key(|socket| socket.socket().is_none());
+    let [local, remote] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((local.socket(), local.id()), (Some(&one), one.id()));
+    assert_eq!((remote.socket(), remote.id()), (None, two.id()));
+    assert_eq!(remote.rooms().collect::<Vec<_>>(), ["room"]);
+    assert_eq!(remote.data::<Value>().unwrap(), json!({"name": "bob"}));
+    let handshake = remote.handshake();
+    assert_eq!(
+        (handshake.address.as_str(), handshake.secure, handshake.xdomain),
+        ("127.0.0.1", false, false)
+    );
+    assert_eq!((&handshake.headers["user-agent"], &handshake.query["t"]), (&json!("test"), &json!("1")));
+    assert_eq!(handshake.auth, json!({}));
+    assert!(handshake.issued > 1_700_000_000_000);
+
+    remote.emit("hello", 1).unwrap();
+    remote.join("more");
+    remote.leave("room");
+    settle().await;
+    assert_eq!((peer.next(), &*two.rooms()), (r#"2["hello",1]"#.into(), &["more".into()][..]));
+    remote.disconnect(false);
+    settle().await;
+    peer.poll();
+    assert_eq!(peer.next(), "1");
+    assert_eq!(here.local().fetch_sockets().await.unwrap().len(), 1);
+    assert_eq!(open_requests(&[here, there]), 0);
+}
+
+#[tokio::test]
+async fn sockets_of_all_nodes_join_leave_and_are_put_out() {
+    let (_bus, [here, there]) = nodes();
+    let [(_a, one), (_b, two)] = [joined(&here), joined(&there)];
+    here.sockets_join("room");
+    settle().await;
+    assert_eq!([one.rooms().len(), two.rooms().len()], [1, 1]);
+    here.except(one.id()).sockets_leave("room");
+    settle().await;
+    assert_eq!([one.rooms().len(), two.rooms().len()], [1, 0]);
+    there.local().sockets_join("room");
+    there.within("room").disconnect_sockets(true);
+    settle().await;
+    assert!(!one.is_connected() && !two.is_connected());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_does_not_answer_is_a_timeout() {
+    let (bus, [here, there]) = nodes();
+    bus.0.broken.store(true, Ordering::Relaxed);
+    let start = Instant::now();
+    match here.fetch_sockets().await {
+        Err(ClusterError::Timeout { missing: 1 }) => assert_eq!(start.elapsed(), Duration::from_secs(5)),
+        other => panic!("{other:?}"),
+    }
+    let start = Instant::now();
+    assert!(here.timeout(Duration::from_millis(10)).fetch_sockets().await.is_err());
+    assert!(start.elapsed() < Duration::from_secs(1));
+    let answers = here.server_side_emit_with_ack::<()>("e", ()).await.unwrap();
+    assert_eq!((answers.answers.len(), answers.silent_nodes), (0, 1));
+    assert_eq!(open_requests(&[here, there]), 0);
+}
+
+#[tokio::test]
+async fn servers_send_events_to_each_other() {
+    let (_bus, [here, there]) = nodes();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&heard);
+    for (io, name) in [(&here, "here"), (&there, "there")] {
+        let log = Arc::clone(&log);
+        io.on_server_side("hello", move |(number, text): (i32, String)| {
+            log.lock().push(format!("{name} {number} {text}"));
+            async move { name }
+        });
+    }
+    here.server_side_emit("hello", (1, "a")).unwrap();
+    settle().await;
+    assert_eq!(*heard.lock(), ["there 1 a"], "not to itself");
+    let answers = there.server_side_emit_with_ack::<String>("hello", (2, "b")).await.unwrap();
+    assert_eq!(answers.all().unwrap(), ["here"]);
+    assert!(here.server_side_emit("disconnect", ()).is_err());
+    let alone = Io::new();
+    alone.server_side_emit("hello", ()).unwrap();
+    assert_eq!(alone.server_side_emit_with_ack::<()>("hello", ()).await.unwrap().answers.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_without_a_handler_or_with_one_that_fails_does_not_answer() {
+    let (_bus, [here, there]) = nodes();
+    there
+        .on_server_side("panics", |(): ()| async {
+            if true {
+                panic!("on purpose")
+            }
+        })
+        .on_server_side("wants a number", |n: i32| async move { n });
+    for event in ["nobody", "panics", "wants a number"] {
+        let answers = here.server_side_emit_with_ack::<()>(event, "text").await.unwrap();
+        assert_eq!((answers.answers.len(), answers.silent_nodes), (0, 1), "{event}");
+    }
+}
+
+#[tokio::test]
+async fn clients_of_all_nodes_acknowledge_a_broadcast() {
+    let (_bus, [here, there]) = nodes();
+    let [(mut one, one_socket), (mut two, _)] = [joined(&here), joined(&there)];
+    let _ = one_socket.emit_with_ack::<()>("shifts the ids of this node", ());
+    one.take();
+    let answers = here.emit_with_ack::<i32>("e", "x").unwrap();
+    settle().await;
+    assert_eq!((one.next(), two.next()), (r#"21["e","x"]"#.into(), r#"20["e","x"]"#.into()));
+    one.send("31[10]");
+    two.send("30[20]");
+    let answers = answers.await;
+    assert_eq!(answers.silent_nodes, 0);
+    let mut received: Vec<_> = answers.answers.iter().map(|answer| answer.result.as_ref().unwrap()).collect();
+    received.sort();
+    assert_eq!(received, [&10, &20]);
+    assert_eq!(open_requests(&[here, there]), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_fails_to_acknowledge_in_time_is_told_and_the_tables_are_empty() {
+    let (bus, [here, there]) = nodes();
+    let [(_one, one), (_two, two), (_three, three)] = [joined(&here), joined(&there), joined(&there)];
+    let asking = here.timeout(Duration::from_secs(1)).emit_with_ack::<i32>("e", ()).unwrap();
+    let answers = asking.await;
+    assert_eq!(answers.answers.len(), 3);
+    assert!(answers.answers.iter().all(|answer| matches!(answer.result, Err(AckError::Timeout))));
+    assert_eq!(answers.answers[0].socket.as_deref(), Some(one.id()));
+    settle().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!([one, two, three].map(|socket| socket.pending_acks().len()), [0; 3]);
+
+    bus.0.broken.store(true, Ordering::Relaxed);
+    let answers = here.emit_with_ack::<i32>("e", ()).unwrap().await;
+    assert_eq!((answers.answers.len(), answers.silent_nodes), (1, 1));
+    assert!(answers.all().is_err());
+    assert_eq!(open_requests(&[here, there]), 0);
+}
+
+#[tokio::test]
+async fn a_node_without_the_namespace_answers_that_it_has_no_one() {
+    let (_bus, [here, _there]) = nodes();
+    let namespace = here.of("/only-here");
+    assert_eq!(namespace.fetch_sockets().await.unwrap().len(), 0);
+    assert_eq!(namespace.emit_with_ack::<()>("e", ()).unwrap().await.silent_nodes, 0);
+}
+
+#[tokio::test]
+async fn children_of_a_parent_are_reached_on_all_nodes_that_have_them() {
+    let (_bus, [here, there]) = nodes();
+    let parents = [&here, &there].map(|io| io.of_pattern("^/n").unwrap());
+    let mut peers = [&here, &there].map(Peer::open);
+    for peer in &mut peers {
+        peer.send("0/n1,");
+        peer.take();
+    }
+    parents[0].emit("e", 1).unwrap();
+    settle().await;
+    for peer in &mut peers {
+        assert_eq!(peer.take(), [r#"2/n1,["e",1]"#]);
+    }
+    assert_eq!(parents[0].fetch_sockets().await.unwrap().len(), 2);
+    let asking = parents[1].emit_with_ack::<i32>("q", ()).unwrap();
+    settle().await;
+    for peer in &mut peers {
+        assert_eq!(peer.take(), [r#"2/n1,0["q"]"#]);
+        peer.send("3/n1,0[5]");
+    }
+    assert_eq!(asking.await.all().unwrap(), [5, 5]);
+}
+
+#[tokio::test]
+async fn messages_of_this_node_and_for_others_are_ignored() {
+    let (bus, [here, _there]) = nodes();
+    let (mut peer, _) = joined(&here);
+    let node = Node { io: here.weak(), id: Arc::clone(&here.cluster().unwrap().id) };
+    let message = |from: &str, to: Option<&str>| {
+        let body = MessageBody::Broadcast {
+            event: Event::outgoing("e", ()).unwrap(),
+            selection: Selection::default(),
+            flags: Flags::default(),
+            request: None,
+        };
+        Message::new(from.into(), to.map(Into::into), "/".into(), body)
+    };
+    node.receive(message(node.id(), None));
+    node.receive(message("a", Some("b")));
+    assert!(peer.take().is_empty());
+    node.receive(message("a", Some(node.id())));
+    node.receive(message("a", None));
+    assert_eq!(peer.take().len(), 2);
+    assert!(bus.0.log.lock().is_empty(), "what comes from others is not passed on");
+}

@@ -1,0 +1,160 @@
+//! Sockets of any node, as data.
+
+use std::time::UNIX_EPOCH;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::Socket;
+use crate::args::ToArgs;
+use crate::broadcast::Broadcast;
+use crate::error::SendError;
+use crate::namespace::Namespace;
+use crate::rooms::Room;
+
+/// What other nodes are told of a socket, in the form that socket.io's adapters give it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SocketDetails {
+    /// The socket's id.
+    pub id: String,
+    /// How it came.
+    #[serde(default)]
+    pub handshake: HandshakeDetails,
+    /// The rooms that it is in, the one named by its id included.
+    #[serde(default)]
+    pub rooms: Vec<String>,
+    /// What [`Socket::set_data`] keeps: an object.
+    #[serde(default)]
+    pub data: Value,
+}
+
+/// The handshake of a socket, as other nodes are told it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct HandshakeDetails {
+    /// The headers of the request that opened the session, with their names in lower case.
+    pub headers: Map<String, Value>,
+    /// The client's IP address.
+    pub address: String,
+    /// Whether the request had an `Origin`.
+    pub xdomain: bool,
+    /// Whether it came by TLS.
+    pub secure: bool,
+    /// When it came, in milliseconds since 1970.
+    pub issued: u64,
+    /// The request's path and query.
+    pub url: String,
+    /// The request's query.
+    pub query: Map<String, Value>,
+    /// What the client presented for the namespace.
+    pub auth: Value,
+}
+
+/// A socket of this node or of another: what [`Broadcast::fetch_sockets`] finds.
+#[derive(Clone, Debug)]
+pub struct FetchedSocket {
+    namespace: Namespace,
+    local: Option<Socket>,
+    details: SocketDetails,
+}
+
+impl SocketDetails {
+    pub(crate) fn of(socket: &Socket) -> SocketDetails {
+        let handshake = socket.handshake();
+        let headers = handshake.headers.iter();
+        let query = handshake.query();
+        let issued = handshake.time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let rooms = socket.rooms();
+        SocketDetails {
+            id: socket.id().to_owned(),
+            rooms: [socket.id()]
+                .into_iter()
+                .chain(rooms.iter().map(|room| &**room))
+                .map(str::to_owned)
+                .collect(),
+            data: Value::Object(socket.data_object()),
+            handshake: HandshakeDetails {
+                headers: headers.map(|(name, value)| (name.to_lowercase(), value.into())).collect(),
+                address: handshake.address.map(|address| address.ip().to_string()).unwrap_or_default(),
+                xdomain: handshake.headers.get("origin").is_some(),
+                secure: handshake.secure,
+                issued: u64::try_from(issued.as_millis()).unwrap_or(u64::MAX),
+                url: handshake.url.to_string(),
+                query: query.iter().map(|(key, value)| (key.into(), Value::String(value.into()))).collect(),
+                auth: handshake.auth().unwrap_or_default(),
+            },
+        }
+    }
+}
+
+impl FetchedSocket {
+    pub(crate) fn local(socket: Socket) -> FetchedSocket {
+        let details = SocketDetails::of(&socket);
+        FetchedSocket { namespace: socket.namespace().clone(), local: Some(socket), details }
+    }
+
+    pub(crate) fn remote(namespace: Namespace, details: SocketDetails) -> FetchedSocket {
+        FetchedSocket { namespace, local: None, details }
+    }
+
+    /// The socket itself, if it is one of this node.
+    #[must_use]
+    pub fn socket(&self) -> Option<&Socket> {
+        self.local.as_ref()
+    }
+
+    /// The socket's id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.details.id
+    }
+
+    /// How it came.
+    #[must_use]
+    pub fn handshake(&self) -> &HandshakeDetails {
+        &self.details.handshake
+    }
+
+    /// The rooms that it had joined when it was fetched, without the one named by its id.
+    pub fn rooms(&self) -> impl Iterator<Item = &str> {
+        self.details.rooms.iter().map(String::as_str).filter(|room| *room != self.id())
+    }
+
+    /// The data that was kept with it when it was fetched, as `T`. See [`Socket::set_data`].
+    ///
+    /// # Errors
+    /// If it is something else.
+    pub fn data<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        T::deserialize(&self.details.data)
+    }
+
+    /// Sends it an event, wherever it is. See [`Broadcast::emit`].
+    ///
+    /// # Errors
+    /// [`SendError::ReservedEvent`] and [`SendError::Serialize`].
+    pub fn emit(&self, event: &str, args: impl ToArgs) -> Result<(), SendError> {
+        self.itself().emit(event, args)
+    }
+
+    /// Has it join a room.
+    pub fn join(&self, room: impl Into<Room>) {
+        self.itself().sockets_join(room);
+    }
+
+    /// Has it leave a room.
+    pub fn leave(&self, room: impl Into<Room>) {
+        self.itself().sockets_leave(room);
+    }
+
+    /// Puts it out of the namespace; with `close`, its session ends.
+    pub fn disconnect(&self, close: bool) {
+        self.itself().disconnect_sockets(close);
+    }
+
+    fn itself(&self) -> Broadcast {
+        self.namespace.to(self.id())
+    }
+}

@@ -1,0 +1,96 @@
+//! Answers that come one by one, from sockets here and from other nodes, and the one task that awaits them.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::task::{Context, Poll, Waker};
+
+use parking_lot::Mutex;
+use tokio::time::{Instant, timeout_at};
+
+/// Answers, and how many are still to come.
+pub(crate) struct Gathering<A>(Mutex<State<A>>);
+
+struct State<A> {
+    answers: VecDeque<A>,
+    /// Answers that are expected and have not come. Below zero for as long as an answer has overtaken the
+    /// count that it belongs to.
+    missing: i64,
+    /// Nodes that have not told how many answers to expect from them. Below zero likewise.
+    silent: i64,
+    waiting: Option<Waker>,
+}
+
+impl<A> Default for Gathering<A> {
+    fn default() -> Gathering<A> {
+        let state = State { answers: VecDeque::new(), missing: 0, silent: 0, waiting: None };
+        Gathering(Mutex::new(state))
+    }
+}
+
+impl<A> Gathering<A> {
+    /// So many answers will come.
+    pub(crate) fn expect(&self, answers: usize) {
+        self.change(|state| state.missing += answers as i64);
+    }
+
+    /// So many nodes will tell how many answers come from them.
+    pub(crate) fn expect_nodes(&self, nodes: usize) {
+        self.change(|state| state.silent += nodes as i64);
+    }
+
+    /// A node told how many answers come from it.
+    pub(crate) fn node_expects(&self, answers: usize) {
+        self.change(|state| {
+            state.silent -= 1;
+            state.missing += answers as i64;
+        });
+    }
+
+    /// An answer came.
+    pub(crate) fn add(&self, answer: A) {
+        self.change(|state| {
+            state.missing -= 1;
+            state.answers.push_back(answer);
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State<A>)) {
+        let mut state = self.0.lock();
+        change(&mut state);
+        if let Some(waker) = state.waiting.take() {
+            waker.wake();
+        }
+    }
+
+    /// How many answers are missing, and how many nodes are silent.
+    pub(crate) fn missing(&self) -> (usize, usize) {
+        let state = self.0.lock();
+        let count = |count: i64| usize::try_from(count).unwrap_or(0);
+        (count(state.missing), count(state.silent))
+    }
+
+    /// The next answer; none if all have come. One task at a time may wait.
+    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<A>> {
+        let mut state = self.0.lock();
+        if let Some(answer) = state.answers.pop_front() {
+            return Poll::Ready(Some(answer));
+        }
+        if state.missing == 0 && state.silent == 0 {
+            return Poll::Ready(None);
+        }
+        state.waiting = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// The answers that come until the deadline.
+    pub(crate) async fn collect(&self, deadline: Instant) -> Vec<A> {
+        let mut answers = Vec::new();
+        let all = async {
+            while let Some(answer) = poll_fn(|cx| self.poll_next(cx)).await {
+                answers.push(answer);
+            }
+        };
+        let _ = timeout_at(deadline, all).await;
+        answers
+    }
+}
