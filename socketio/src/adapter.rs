@@ -3,7 +3,6 @@
 //! Sockets and rooms of this node are always in this node's memory, and sending to them needs no adapter.
 //! An adapter brings messages to the other nodes of a cluster and back.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +29,7 @@ pub type AdapterError = Box<dyn std::error::Error + Send + Sync>;
 /// given up is decided on both sides of it. The messages are those of socket.io's own cluster adapters
 /// (`BROADCAST`, `SOCKETS_JOIN`, `FETCH_SOCKETS`, ..), so that an adapter that writes them as these do can
 /// share a cluster with servers in JavaScript.
-pub trait Adapter: fmt::Debug + Send + Sync + 'static {
+pub trait Adapter: Send + Sync + 'static {
     /// The node begins. Messages of other nodes go to [`Node::receive`]. Called once, before anything else.
     fn start(&self, node: Node);
 

@@ -137,7 +137,7 @@ impl<T> BroadcastAck<T> {
 
     /// Waits that long, counted from when the event was sent, instead of what
     /// [`Broadcast::timeout`](crate::Broadcast::timeout) or [`Config::ack_timeout`](crate::Config::ack_timeout)
-    /// say.
+    /// say. Other nodes have been told already; they wait no longer than these say.
     pub fn timeout(mut self, timeout: Duration) -> BroadcastAck<T> {
         self.timeout = timeout;
         self.sleep = None;

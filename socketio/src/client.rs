@@ -180,7 +180,7 @@ impl Client {
     /// Asks the parents whether they have a child of that name.
     fn find_parent(&mut self, nsp: &str, auth: Option<Box<str>>) {
         let parents = self.io.parents();
-        if parents.is_empty() {
+        if parents.is_empty() || nsp.len() > self.io.config().max_dynamic_name {
             return self.refuse(nsp, self.io.config().parser.invalid_namespace(nsp));
         }
         let json = auth.as_deref().unwrap_or("{}").into();

@@ -34,7 +34,7 @@ pub(crate) struct Cluster {
     requests: Mutex<HashMap<RequestId, TakeAnswer>>,
 }
 
-type TakeAnswer = Box<dyn Fn(MessageBody) + Send + Sync>;
+type TakeAnswer = Arc<dyn Fn(MessageBody) + Send + Sync>;
 
 /// A request that others may still answer. Dropped, it is forgotten.
 pub(crate) struct Request {
@@ -106,13 +106,14 @@ impl Cluster {
 
     fn request(self: &Arc<Self>, take: impl Fn(MessageBody) + Send + Sync + 'static) -> Request {
         let id = random_id();
-        self.requests.lock().insert(Arc::clone(&id), Box::new(take));
+        self.requests.lock().insert(Arc::clone(&id), Arc::new(take));
         Request { cluster: Arc::clone(self), id }
     }
 
     /// An answer came. Whoever asked may have given up.
     fn answered(&self, request: &RequestId, answer: MessageBody) {
-        if let Some(take) = self.requests.lock().get(request) {
+        let take = self.requests.lock().get(request).cloned();
+        if let Some(take) = take {
             take(answer);
         }
     }

@@ -28,8 +28,10 @@ pub struct Config {
     /// Namespaces that can be there at once because clients joined a name that
     /// [`Io::of_pattern`](crate::Io::of_pattern) or [`Io::of_dynamic`](crate::Io::of_dynamic) allows. 10,000.
     pub max_dynamic_namespaces: usize,
-    /// Whether such a namespace is let go when its last client has left. `false`, as
-    /// `cleanupEmptyChildNamespaces` of socket.io.
+    /// Bytes of the name of such a namespace. 255.
+    pub max_dynamic_name: usize,
+    /// Whether such a namespace is let go when its last client has left, with the handlers that it has of its
+    /// own. `false`, as `cleanupEmptyChildNamespaces` of socket.io.
     pub cleanup_empty_child_namespaces: bool,
     /// Rooms that one socket can be in. 1,024.
     pub max_rooms: usize,
@@ -51,6 +53,7 @@ impl Default for Config {
             max_backlog: 10_000_000,
             max_namespaces: 64,
             max_dynamic_namespaces: 10_000,
+            max_dynamic_name: 255,
             cleanup_empty_child_namespaces: false,
             max_rooms: 1024,
             max_pending_acks: 1024,

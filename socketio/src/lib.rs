@@ -46,6 +46,8 @@
 //!   ┌───────────────────────────────────────────────────────────────────┐
 //!   │ your handlers         Io ─ Namespace ─ Socket ─ Broadcast ─ Ack   │
 //!   ├───────────────────────────────────────────────────────────────────┤
+//!   │ cluster   other nodes, through an Adapter                         │
+//!   │ dispatch  listeners, middlewares, and which handler an event has  │
 //!   │ lane      the order in which a socket's handlers start            │
 //!   │ rooms     who is in which room of a namespace                     │
 //!   │ client    a session's namespaces: pending, joined, ended          │
@@ -62,6 +64,12 @@
 //! `emit` never waits. It queues the event for the client, and answers [`SendError::Full`] if too much waits
 //! there already; [`Socket::ready`] waits for room. A broadcast is encoded once for all of its receivers, and
 //! disconnects those that don't keep up. A volatile event is dropped instead.
+//!
+//! # Several nodes
+//!
+//! [`Io::with_adapter`] makes a node of a cluster. Whatever is done with many sockets ([`Broadcast`]) is then
+//! done on all nodes, unless it is [`local`](Broadcast::local), and servers can send events to each other
+//! ([`Namespace::server_side_emit`]). An [`Adapter`] brings the messages there.
 
 mod ack;
 mod adapter;

@@ -249,6 +249,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_names_that_clients_choose_are_bounded() {
+        let io = Io::new();
+        let _ = io.of_pattern("^/n").unwrap();
+        let mut peer = Peer::open(&io);
+        for (len, answer) in [(255, "0"), (256, "4")] {
+            peer.send(&format!("0/{},", "n".repeat(len - 1)));
+            assert_eq!(&peer.next()[..1], answer);
+        }
+        assert_eq!(names(&io).len(), 2);
+    }
+
+    #[tokio::test]
     async fn empty_children_are_let_go_if_that_is_asked_for() {
         for cleanup in [false, true] {
             let io = Io::with_config(Config { cleanup_empty_child_namespaces: cleanup, ..Config::default() });

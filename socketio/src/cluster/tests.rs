@@ -285,6 +285,35 @@ async fn children_of_a_parent_are_reached_on_all_nodes_that_have_them() {
     assert_eq!(asking.await.all().unwrap(), [5, 5]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_message_that_cannot_be_handed_on_is_an_error_at_once() {
+    struct Unplugged;
+
+    impl Adapter for Unplugged {
+        fn start(&self, _: Node) {}
+
+        fn other_nodes(&self, _: &str) -> AdapterFuture<usize> {
+            Box::pin(ready(1))
+        }
+
+        fn publish(&self, _: Message) -> AdapterFuture<Result<(), AdapterError>> {
+            Box::pin(ready(Err("no wire".into())))
+        }
+    }
+
+    let io = Io::with_adapter(Config::default(), Unplugged);
+    let (mut peer, _) = joined(&io);
+    let start = Instant::now();
+    let error = io.fetch_sockets().await.unwrap_err();
+    assert_eq!(error.to_string(), "other nodes were not reached: no wire");
+    assert!(io.server_side_emit_with_ack::<()>("e", ()).await.is_err());
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    // Clients of this node get their events all the same.
+    io.emit("e", ()).unwrap();
+    assert_eq!(peer.next(), r#"2["e"]"#);
+    assert!(io.cluster().unwrap().requests.lock().is_empty());
+}
+
 #[tokio::test]
 async fn messages_of_this_node_and_for_others_are_ignored() {
     let (bus, [here, _there]) = nodes();
