@@ -255,7 +255,12 @@ impl Io {
         {
             return Err(TooManyNamespaces);
         }
-        Ok(self.create(name, Some(parent), Namespace::enter))
+        let child = self.create(name, Some(parent), Namespace::enter);
+        // The parent may have been closed since it was asked. Either it saw this child, or it is seen here.
+        if parent.members().is_closed() && child.is_child_of(parent) {
+            child.close();
+        }
+        Ok(child)
     }
 
     #[cfg(test)]

@@ -78,14 +78,15 @@ impl Namespace {
     /// It doesn't wait for anything, and may be called in a handler of this namespace. `io.of` makes a new
     /// namespace of that name, except that `/` is not made again.
     pub fn close(&self) {
-        for child in self.children() {
-            child.close();
-        }
         if let Some(io) = self.0.home.io.upgrade() {
             io.remove(self);
         }
-        for socket in self.0.rooms.close() {
+        for socket in self.members().close() {
             socket.put_out();
+        }
+        // Closed itself by now, a parent has no further ones: see `Io::enter_child`.
+        for child in self.children() {
+            child.close();
         }
     }
 

@@ -352,6 +352,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_name_that_is_allowed_while_its_parent_goes_is_not_kept() {
+        let io = Io::new();
+        let permit = Arc::new(Notify::new());
+        let wait = Arc::clone(&permit);
+        let parent = io.of_dynamic(move |_, _: Value| {
+            let wait = Arc::clone(&wait);
+            async move {
+                wait.notified().await;
+                true
+            }
+        });
+        let mut peer = Peer::open(&io);
+        peer.send("0/x,");
+        parent.close();
+        permit.notify_one();
+        assert_eq!(peer.receive().await, [r#"4/x,{"message":"Invalid namespace"}"#]);
+        assert_eq!(names(&io), ["/"]);
+    }
+
+    #[tokio::test]
     async fn sessions_are_counted() {
         let io = Io::new();
         let peers = [Peer::open(&io), Peer::join(&io), Peer::open_with(&io, Revision::V3)];

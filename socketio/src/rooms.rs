@@ -64,6 +64,10 @@ impl Rooms {
         membership.sockets.keys().map(|ById(socket)| socket.clone()).collect()
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        self.membership.read().closed
+    }
+
     /// Takes a socket out of everything. Returns the rooms it was in.
     pub(crate) fn remove(&self, socket: &Socket) -> Vec<Room> {
         let mut membership = self.membership.write();
