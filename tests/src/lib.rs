@@ -15,4 +15,6 @@ mod examples {
     mod readme {}
     #[doc = include_str!("../../docs/guide/embedding.md")]
     mod embedding {}
+    #[doc = include_str!("../../docs/guide/from-javascript.md")]
+    mod from_javascript {}
 }
