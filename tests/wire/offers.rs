@@ -2,7 +2,7 @@
 
 use engineio::Config;
 use http::Method;
-use socketio_server::{Cors, TrailingSlash};
+use socketio_server::{Cookie, Cors, TrailingSlash};
 use socketio_tests::{TestServer, WebSocket};
 
 use crate::{POLLING, WEBSOCKET, probing};
@@ -116,4 +116,18 @@ async fn a_preflight_is_answered_with_what_was_set() {
     assert_eq!(answer.header("access-control-allow-methods"), Some("GET,POST"));
     assert_eq!(answer.header("access-control-allow-headers"), Some("x-token"));
     assert_eq!(answer.header("access-control-max-age"), Some("60"));
+}
+
+#[tokio::test]
+async fn a_cookie_goes_with_the_answer_to_a_handshake_by_polling_alone() {
+    let cookie = Cookie::new("io").expect("a name");
+    let server = TestServer::echo_with(Config::default(), |builder| builder.cookie(cookie)).await;
+    let opened = server.get(POLLING).await;
+    let expected = format!("io={}; Path=/; HttpOnly; SameSite=Lax", opened.sid());
+    assert_eq!(opened.header("set-cookie"), Some(&*expected));
+    let target = format!("{POLLING}&sid={}", opened.sid());
+    assert_eq!(server.post(&target, "4a").await.header("set-cookie"), None);
+    assert_eq!(server.get(&target).await.header("set-cookie"), None);
+    let (switched, _) = WebSocket::handshake(server.address(), WEBSOCKET, &[]).await;
+    assert_eq!((switched.status, switched.header("set-cookie")), (101, None));
 }
