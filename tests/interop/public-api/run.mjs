@@ -276,6 +276,9 @@ const tests = {
     const two = open("/table-2");
     assert.deepEqual(await next(two, "welcome"), ["/table-2"]);
     assert.deepEqual(await call(main, "tables"), [["/table-1", "/table-2"]]);
+    const told = [next(one, "told"), next(two, "told")];
+    one.emit("tell all tables", "closing time");
+    assert.deepEqual(await Promise.all(told), [["closing time"], ["closing time"]]);
     one.disconnect();
     two.disconnect();
     for (let left; left?.length !== 0; ) [left] = await call(main, "tables");
