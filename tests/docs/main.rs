@@ -3,11 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const DOCUMENTS: [&str; 6] = [
+const DOCUMENTS: [&str; 8] = [
     "README.md",
     "CHANGELOG.md",
     "docs/architecture.md",
+    "docs/features.md",
     "docs/protocol.md",
+    "docs/guide/from-javascript.md",
     "docs/guide/running.md",
     "docs/guide/embedding.md",
 ];
@@ -67,4 +69,33 @@ fn every_test_that_is_named_exists() {
         }
     }
     assert!(named > 100, "only {named} tests were found in the text");
+}
+
+/// The last cell of each row links to files, and behind each has the names of its tests in backticks. A row may
+/// do without if it says that there is nothing to test.
+#[test]
+fn every_feature_has_its_tests_or_a_reason() {
+    let mut named = 0;
+    let document = read("docs/features.md");
+    for row in document.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<_> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        assert!(cells.len() == 4 && cells.iter().all(|cell| !cell.is_empty()), "an empty cell: {row}");
+        if cells[3] == "Tests" {
+            continue;
+        }
+        let mut tests = 0;
+        for file in cells[3].split("](../").skip(1) {
+            let (path, names) = file.split_once(')').expect("a link has an end");
+            let text = read(path);
+            for name in names.split('`').skip(1).step_by(2) {
+                let test = if path.ends_with(".rs") { format!("fn {name}()") } else { name.to_owned() };
+                assert!(text.contains(&test), "{path} has no test {name}");
+                tests += 1;
+            }
+        }
+        let excused = cells[3].starts_with("none") && (cells[2].contains("**Not") || cells[3].len() > 4);
+        assert!(tests > 0 || excused, "neither tests nor a reason: {row}");
+        named += tests;
+    }
+    assert!(named > 150, "only {named} tests were found in the text");
 }
