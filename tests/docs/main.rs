@@ -99,3 +99,17 @@ fn every_feature_has_its_tests_or_a_reason() {
     }
     assert!(named > 150, "only {named} tests were found in the text");
 }
+
+/// The options' table of the program and the one in the readme have the same rows.
+#[test]
+fn the_readme_has_every_option() {
+    let readme = read("README.md");
+    let table = readme.split("## ").find(|section| section.starts_with("Options")).expect("a section");
+    let source = read("server/src/options.rs");
+    let keys = source.lines().filter_map(|line| line.strip_prefix("        \"")?.split_once("\" "));
+    let keys: Vec<_> = keys.filter(|(_, rest)| rest.contains(" as ")).map(|(key, _)| key).collect();
+    assert!(keys.len() > 20, "the options are found in the source: {keys:?}");
+    for key in keys {
+        assert!(table.contains(&format!("`{key}`")), "the readme lacks {key}");
+    }
+}
