@@ -147,6 +147,35 @@ rooms.on("connection", (socket) => {
   socket.on("count", (answer) => answer(rooms.sockets.size));
 });
 
+const many = io.of("/many");
+const heard = [];
+for (const event of ["create", "join", "leave", "delete"]) {
+  many.adapter.on(`${event}-room`, (room) => heard.push(`${event} ${room}`));
+}
+many.on("connection", (socket) => {
+  socket.on("join", (room, answer) => {
+    socket.join(room);
+    answer();
+  });
+  socket.on("is called", (name, answer) => answer(Boolean((socket.data.name = name))));
+  socket.on("who is in", async (room, answer) => {
+    answer((await many.in(room).fetchSockets()).map(({ data }) => data.name).sort());
+  });
+  socket.on("all move", (from, to, answer) => {
+    many.in(from).socketsJoin(to);
+    many.in(from).socketsLeave(from);
+    answer();
+  });
+  socket.on("put out", (room) => many.in(room).disconnectSockets());
+  socket.on("vote", (room, milliseconds, answer) => {
+    many.to(room).timeout(milliseconds).emit("your vote?", (error, votes) => {
+      answer({ complete: error === null, votes: votes.sort() });
+    });
+  });
+  socket.on("ready?", () => socket.volatile.emit("perhaps"));
+  socket.on("room events", (room, answer) => answer(heard.splice(0).filter((line) => line.endsWith(room))));
+});
+
 const welcome = (socket) => socket.emit("welcome", socket.nsp.name);
 const tables = io.of(/^\/table-\d+$/);
 tables.on("connection", (socket) => {

@@ -269,6 +269,48 @@ const tests = {
     assert.deepEqual(await heard(c), [[], [8], []]);
   },
 
+  async "many sockets are found, moved, asked and put out at once"({ join }) {
+    const sockets = await Promise.all([join("/many"), join("/many"), join("/many")]);
+    const [a, b, c] = sockets;
+    await call(a, "room events", "");
+    for (const [i, name] of ["Ada", "Bob", "Cyd"].entries()) {
+      assert.deepEqual(await call(sockets[i], "is called", name), [true]);
+    }
+    for (const socket of [a, b]) await call(socket, "join", "red");
+    assert.deepEqual(await call(c, "who is in", "red"), [["Ada", "Bob"]]);
+    await call(c, "all move", "red", "blue");
+    assert.deepEqual(await call(c, "who is in", "red"), [[]]);
+    assert.deepEqual(await call(c, "who is in", "blue"), [["Ada", "Bob"]]);
+    const lines = ["create red", "join red", "join red", "leave red", "leave red", "delete red"];
+    assert.deepEqual(await call(c, "room events", "red"), [lines]);
+
+    a.on("your vote?", (answer) => answer("yes"));
+    b.once("your vote?", (answer) => answer("no"));
+    assert.deepEqual(await call(c, "vote", "blue", 5000), [{ complete: true, votes: ["no", "yes"] }]);
+    assert.deepEqual(await call(c, "vote", "blue", 100), [{ complete: false, votes: ["yes"] }]);
+    assert.deepEqual(await call(c, "vote", "nobody's", 5000), [{ complete: true, votes: [] }]);
+
+    const gone = [next(a, "disconnect"), next(b, "disconnect")];
+    c.emit("put out", "blue");
+    for (const [reason] of await Promise.all(gone)) assert.equal(reason, "io server disconnect");
+    assert.ok(c.connected);
+  },
+
+  async "a volatile event arrives where a transport is ready for it"({ join, mode }) {
+    const socket = await join("/many");
+    const perhaps = next(socket, "perhaps");
+    if (mode === "polling") {
+      // Between two polls it is lost, so it is asked for until a poll waits.
+      for (let arrived = false; !arrived; ) {
+        socket.emit("ready?");
+        arrived = await Promise.race([perhaps.then(() => true), sleep(20, false)]);
+      }
+    } else {
+      socket.emit("ready?");
+      await perhaps;
+    }
+  },
+
   async "namespaces come into being by name or by auth, and go"({ open, join }) {
     const main = await join();
     const one = open("/table-1");
