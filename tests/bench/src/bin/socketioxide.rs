@@ -3,7 +3,7 @@
 use axum::Router;
 use socketioxide::SocketIo;
 use socketioxide::extract::{AckSender, Data, SocketRef};
-use socketioxide_core::Value;
+use serde_json::Value;
 
 #[tokio::main]
 async fn main() {
