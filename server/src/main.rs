@@ -83,6 +83,7 @@ async fn reload_on_hangup(tls: Tls, mut hangup: Signal) {
 fn server(options: &Options) -> Result<Server, Box<dyn std::error::Error>> {
     let io = Io::with_config(socketio::Config {
         parser: options.parser.clone(),
+        recovery: options.recovery(),
         connect_timeout: options.connect_timeout,
         ..socketio::Config::default()
     });

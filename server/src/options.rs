@@ -16,7 +16,7 @@ use std::{env, fmt, fs, io};
 
 use tracing::level_filters::LevelFilter;
 
-use socketio::Parser;
+use socketio::{Parser, Recovery};
 use socketio_server::{Cookie, CookieError, Cors, CorsError, ListenAddress, SameSite, TrailingSlash};
 
 use crate::logging::LogFormat;
@@ -133,6 +133,17 @@ options! {
         "no-http-compression" pub(crate) no_http_compression: bool = ["false"] as SWITCH,
         /// The length from which on answers to polls are compressed, in bytes
         "http-compression-threshold" pub(crate) http_compression_threshold: usize = ["1024"] as BYTES,
+    }
+    "Recovery" {
+        /// How long a client that lost its connection can get its socket back, with the events it missed; off
+        /// by default
+        "recovery" recovery_window: Option<Duration> = [] as TIME_OR_OFF,
+        /// The bytes that such clients and the events for them may take
+        "recovery-bytes" recovery_bytes: usize = ["64000000"] as BYTES,
+        /// How many such clients there may be at once
+        "recovery-sessions" recovery_sessions: usize = ["100000"] as COUNT,
+        /// Let a client that comes back pass by the middlewares
+        "recovery-skip-middlewares" recovery_skip_middlewares: bool = ["false"] as SWITCH,
     }
     "Browsers" {
         /// An origin whose pages may connect, such as https://example.com, https://*.example.com or
@@ -252,9 +263,28 @@ impl Options {
         if self.tls_key.is_some() && self.tls_cert.is_none() {
             return Err(wrong("tls-key", "needs a tls-cert"));
         }
+        let usual = Recovery::default();
+        let recovery = [
+            ("recovery-bytes", self.recovery_bytes != usual.bytes),
+            ("recovery-sessions", self.recovery_sessions != usual.sessions),
+            ("recovery-skip-middlewares", self.recovery_skip_middlewares != usual.skip_middlewares),
+        ];
+        if let (None, Some((key, _))) = (self.recovery_window, recovery.iter().find(|(_, given)| *given)) {
+            return Err(wrong(key, "needs a recovery"));
+        }
         self.cors = self.cors_checked(&wrong)?;
         self.cookie = self.cookie_checked(&wrong)?;
         Ok(self)
+    }
+
+    /// What clients that lost their connection can get back.
+    pub(crate) fn recovery(&self) -> Option<Recovery> {
+        Some(Recovery {
+            max_disconnection: self.recovery_window?,
+            bytes: self.recovery_bytes,
+            sessions: self.recovery_sessions,
+            skip_middlewares: self.recovery_skip_middlewares,
+        })
     }
 
     /// The rule about origins, with all that belongs to it.

@@ -189,7 +189,7 @@ pub(crate) fn ask_selected(
         let waiter = Waiter::Broadcast(Arc::clone(gathering), socket.room());
         if let Err(error) = socket.pending_acks().insert(id, waiter, limit) {
             refused.push((socket.room(), error));
-        } else if socket.push_share(&outgoing.frames, volatile) || !socket.pending_acks().forget(id) {
+        } else if socket.push_share(outgoing, volatile) || !socket.pending_acks().forget(id) {
             asked.sockets.push(socket.clone());
         }
     });
@@ -205,7 +205,7 @@ impl Waiting {
     fn request(socket: &Socket, event: &str, args: impl ToArgs, volatile: bool) -> Result<Waiting, AckError> {
         let config = socket.config();
         let id = socket.next_ack_id();
-        let event = socket.encode(event, Some(id), args)?;
+        let event = socket.encode(event, Some(id), args, volatile)?;
         let (sender, receiver) = oneshot::channel();
         socket.pending_acks().insert(id, Waiter::One(sender), config.max_pending_acks)?;
         let entry = Entry { socket: socket.clone(), id };

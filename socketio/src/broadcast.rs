@@ -12,7 +12,8 @@ use crate::cluster::ClusterError;
 use crate::error::SendError;
 use crate::fetched::FetchedSocket;
 use crate::listener::Direction;
-use crate::namespace::Namespace;
+use crate::namespace::{Namespace, Recall};
+use crate::recovery::NamespaceRecovery;
 use crate::rooms::{Room, Selection};
 
 /// A choice of sockets in a namespace, to send to them or to do something with them.
@@ -106,18 +107,23 @@ impl Broadcast {
         }
         let cluster = self.namespace.cluster().filter(|_| !self.flags.local);
         let watched = self.namespace.is_watched(Direction::Outgoing);
-        let outgoing = self.namespace.encode(event, None, args, watched || cluster.is_some())?;
+        let recall = if self.flags.volatile { Recall::Volatile } else { Recall::Kept };
+        let outgoing = self.namespace.encode(event, None, args, watched || cluster.is_some(), recall)?;
         if let (Some(cluster), Some(event)) = (cluster, outgoing.event.clone()) {
             let (selection, flags) = (self.selection.clone(), self.flags);
             let body = MessageBody::Broadcast { event, selection, flags, request: None };
             drop(cluster.publish(self.namespace.shared_name(), None, body));
         }
         let mut sent_to = Vec::new();
+        let missed = self.namespace.recovery().map(NamespaceRecovery::begin_broadcast);
         self.namespace.members().for_each(&self.selection, |socket| {
-            if socket.push_share(&outgoing.frames, self.flags.volatile) && watched {
+            if socket.push_share(&outgoing, self.flags.volatile) && watched {
                 sent_to.push(socket.clone());
             }
         });
+        if let (Some(missed), Some(kept)) = (missed, &outgoing.kept) {
+            missed.keep(&self.selection, kept);
+        }
         sent_to.iter().for_each(|socket| socket.show_outgoing(&outgoing));
         Ok(())
     }
@@ -152,7 +158,8 @@ impl Broadcast {
         let cluster = self.namespace.cluster().filter(|_| !self.flags.local);
         let watched = self.namespace.is_watched(Direction::Outgoing);
         let id = self.namespace.next_ack_id();
-        let outgoing = self.namespace.encode(event, Some(id), args, watched || cluster.is_some())?;
+        let outgoing =
+            self.namespace.encode(event, Some(id), args, watched || cluster.is_some(), Recall::Never)?;
         if let (Some(cluster), Some(event)) = (cluster, outgoing.event.clone()) {
             let (name, selection) = (self.namespace.shared_name(), self.selection.clone());
             let flags = Flags { timeout: Some(answers.patience()), ..self.flags };

@@ -30,6 +30,7 @@ use crate::log::Excerpt;
 use crate::middleware::ConnectError;
 use crate::packet::{Body, Packet, PacketError};
 use crate::parents::choose;
+use crate::recovery::{Claim, Granted, Presented, Trail};
 use crate::rooms::Room;
 use crate::{Config, Namespace, Socket};
 
@@ -71,6 +72,12 @@ enum Gate {
         auth: Option<Box<str>>,
     },
     Middlewares(Socket),
+    /// Nobody: the socket that the client comes back for has to end first.
+    OldSocket {
+        namespace: Namespace,
+        auth: Option<Box<str>>,
+        trail: Arc<Trail>,
+    },
 }
 
 impl Membership {
@@ -80,7 +87,18 @@ impl Membership {
             Membership::Waiting(waiting) => match &waiting.gate {
                 Gate::Parents { nsp, .. } => nsp,
                 Gate::Middlewares(socket) => socket.namespace_name(),
+                Gate::OldSocket { namespace, .. } => namespace.name(),
             },
+        }
+    }
+
+    /// The client leaves: it doesn't come back for what it has claimed.
+    fn end_trail(&self) {
+        let Membership::Waiting(waiting) = self else { return };
+        match &waiting.gate {
+            Gate::Parents { .. } => {}
+            Gate::Middlewares(socket) => socket.end_trail(),
+            Gate::OldSocket { namespace, trail, .. } => namespace.end_trail(trail),
         }
     }
 
@@ -130,7 +148,10 @@ impl Client {
             return;
         };
         match (&mut self.memberships[at], packet.body) {
-            (_, Body::Disconnect) => self.end(at, DisconnectReason::ClientNamespaceDisconnect),
+            (membership, Body::Disconnect) => {
+                membership.end_trail();
+                self.end(at, DisconnectReason::ClientNamespaceDisconnect);
+            }
             (Membership::Waiting(waiting), body) => {
                 let packet = Packet { nsp: packet.nsp, body };
                 let cost = packet.cost();
@@ -221,8 +242,26 @@ impl Client {
     /// Has the middlewares of a namespace, which the client has entered, decide.
     fn join(&mut self, namespace: Namespace, auth: Option<Box<str>>, packets: Vec<Packet>) {
         self.departed.remove(namespace.name());
-        let middlewares = namespace.middlewares();
-        let socket = self.new_socket(namespace, auth);
+        let granted = match self.claim(&namespace, auth.as_deref()) {
+            Some(Claim::Granted(granted)) => Some(granted),
+            Some(Claim::NotYet(trail, ended)) => {
+                let serial = self.next_serial();
+                self.wait(serial, Gate::OldSocket { namespace, auth, trail }, packets);
+                let link = Arc::clone(&self.link);
+                tokio::spawn(async move {
+                    // An error says that it has ended for good.
+                    let _ = ended.await;
+                    link.command(Command::OldSocketEnded { serial });
+                });
+                return;
+            }
+            Some(Claim::Refused(_)) | None => None,
+        };
+        let middlewares = match (&granted, &self.io.config().recovery) {
+            (Some(_), Some(recovery)) if recovery.skip_middlewares => Vec::new(),
+            _ => namespace.middlewares(),
+        };
+        let socket = self.new_socket(namespace, auth, granted);
         if middlewares.is_empty() {
             return self.decided(&socket, packets, Ok(()));
         }
@@ -244,6 +283,12 @@ impl Client {
         self.decided(&socket, packets, verdict);
     }
 
+    /// What comes of it if the client says that it had a socket here.
+    fn claim(&self, namespace: &Namespace, auth: Option<&str>) -> Option<Claim> {
+        let recovery = namespace.recovery().filter(|_| self.link.revision == Revision::V4)?;
+        Some(recovery.claim(Presented::read(auth?)?, namespace))
+    }
+
     /// Whether the client may not have another socket. Sockets that ended count for as long as handlers (or
     /// the application) hold them, so that connecting over and over can't pile up running handlers.
     fn has_too_many_sockets(&self) -> bool {
@@ -253,14 +298,20 @@ impl Client {
         self.memberships.len() >= limit || alive >= limit.saturating_mul(2)
     }
 
-    fn new_socket(&mut self, namespace: Namespace, auth: Option<Box<str>>) -> Socket {
-        let id: Room = match (self.link.revision, namespace.name()) {
+    fn new_socket(
+        &mut self,
+        namespace: Namespace,
+        auth: Option<Box<str>>,
+        granted: Option<Granted>,
+    ) -> Socket {
+        let id: Room = match (self.link.revision, namespace.name(), &granted) {
             // Clients of revision 3 are not told their ids: they derive them from the session's.
-            (Revision::V3, "/") => self.link.sid.as_str().into(),
-            (Revision::V3, nsp) => format!("{nsp}#{}", self.link.sid).into(),
-            (Revision::V4, _) => Sid::generate().as_str().into(),
+            (Revision::V3, "/", _) => self.link.sid.as_str().into(),
+            (Revision::V3, nsp, _) => format!("{nsp}#{}", self.link.sid).into(),
+            (Revision::V4, _, None) => Sid::generate().as_str().into(),
+            (Revision::V4, _, Some(granted)) => Arc::clone(&granted.id),
         };
-        Socket::new(id, self.next_serial(), Arc::clone(&self.link), namespace, auth)
+        Socket::new(id, self.next_serial(), Arc::clone(&self.link), namespace, auth, granted)
     }
 
     fn next_serial(&mut self) -> u32 {
@@ -323,8 +374,10 @@ impl Client {
         match self.memberships.swap_remove(at) {
             Membership::Waiting(waiting) => {
                 self.release(&waiting.packets);
-                if let Gate::Middlewares(socket) = waiting.gate {
-                    socket.discard(reason);
+                match waiting.gate {
+                    Gate::Parents { .. } => {}
+                    Gate::Middlewares(socket) => socket.discard(reason),
+                    Gate::OldSocket { namespace, .. } => namespace.leave(),
                 }
             }
             Membership::Joined(socket) => {
@@ -368,6 +421,14 @@ impl Client {
                     let waiting = self.take_waiting(serial);
                     if let Some(Waiting { gate: Gate::Middlewares(socket), packets, .. }) = waiting {
                         self.decided(&socket, packets, verdict);
+                    }
+                }
+                Command::OldSocketEnded { serial } => {
+                    let waiting = self.take_waiting(serial);
+                    if let Some(Waiting { gate: Gate::OldSocket { namespace, auth, .. }, packets, .. }) =
+                        waiting
+                    {
+                        self.join(namespace, auth, packets);
                     }
                 }
                 Command::Disconnect { serial } => {

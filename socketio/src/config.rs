@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use crate::parser::Parser;
+use crate::recovery::Recovery;
 
 /// Settings of an [`Io`](crate::Io). The limits bound what one client can make the server hold.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// How packets are written. Clients must use the same parser. [`Parser::Default`].
     pub parser: Parser,
+    /// Whether a client that has lost its connection can get its socket back, and within what bounds. `None`.
+    pub recovery: Option<Recovery>,
     /// How long a client may stay without having joined any namespace. 45 s.
     pub connect_timeout: Duration,
     /// How long an acknowledgement is awaited unless told otherwise. 10 s.
@@ -45,6 +48,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             parser: Parser::Default,
+            recovery: None,
             connect_timeout: Duration::from_secs(45),
             ack_timeout: Duration::from_secs(10),
             cluster_timeout: Duration::from_secs(5),

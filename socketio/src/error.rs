@@ -164,6 +164,24 @@ impl DisconnectReason {
     }
 }
 
+impl DisconnectReason {
+    /// Whether the client may come back for its socket: nobody meant it to leave. The reference's set, but
+    /// for a server that shuts down, which will not be there.
+    pub(crate) fn is_lost_connection(self) -> bool {
+        match self {
+            DisconnectReason::TransportError
+            | DisconnectReason::TransportClose
+            | DisconnectReason::ForcedClose
+            | DisconnectReason::ForcedServerClose
+            | DisconnectReason::PingTimeout => true,
+            DisconnectReason::ParseError
+            | DisconnectReason::ServerShuttingDown
+            | DisconnectReason::ClientNamespaceDisconnect
+            | DisconnectReason::ServerNamespaceDisconnect => false,
+        }
+    }
+}
+
 impl From<CloseReason> for DisconnectReason {
     fn from(reason: CloseReason) -> DisconnectReason {
         match reason {

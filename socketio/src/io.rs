@@ -18,6 +18,7 @@ use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::namespace::{Home, Kind, Namespace};
 use crate::parents::{Names, Parent, PatternError};
+use crate::recovery::{Recoveries, RecoveryCounts};
 
 /// All namespaces of a server. Cloning it is cheap.
 ///
@@ -65,7 +66,8 @@ impl Io {
     fn build(config: Config, cluster: impl FnOnce(WeakIo) -> Option<Arc<Cluster>>) -> Io {
         Io(Arc::new_cyclic(|io| {
             let io = WeakIo(io.clone());
-            let home = Arc::new(Home { config, cluster: cluster(io.clone()), io });
+            let recoveries = config.recovery.clone().map(|settings| Arc::new(Recoveries::new(settings)));
+            let home = Arc::new(Home { config, recoveries, cluster: cluster(io.clone()), io });
             let name: Arc<str> = Arc::from("/");
             let main = Namespace::new(Arc::clone(&name), Kind::Plain, Arc::clone(&home));
             State {
@@ -93,6 +95,12 @@ impl Io {
         self.0.sessions.load(Ordering::Relaxed)
     }
 
+    /// What came of the recoveries of clients so far; `None` if [`Config::recovery`] is off.
+    #[must_use]
+    pub fn recovery_counts(&self) -> Option<RecoveryCounts> {
+        Some(self.0.home.recoveries.as_ref()?.counts())
+    }
+
     /// Ends all sockets with the reason `server shutting down`, and their sessions. Sessions that open later
     /// end at once. Clients reconnect by themselves when a server is there again: a DISCONNECT packet would
     /// tell them not to, so none is sent.
@@ -102,6 +110,7 @@ impl Io {
             for socket in namespace.sockets() {
                 socket.link().mailbox.close(CloseReason::ServerShuttingDown);
             }
+            namespace.give_up_lost();
         }
         if let Some(cluster) = self.cluster() {
             cluster.close();

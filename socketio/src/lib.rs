@@ -50,6 +50,7 @@
 //!   │ dispatch  listeners, middlewares, and which handler an event has  │
 //!   │ lane      the order in which a socket's handlers start            │
 //!   │ rooms     who is in which room of a namespace                     │
+//!   │ recovery  sockets whose connection is lost, and what they miss    │
 //!   │ client    a session's namespaces: pending, joined, ended          │
 //!   │ decoder   a packet and its attachments, put together              │
 //!   │ packet    what may stand in a packet                              │
@@ -99,6 +100,7 @@ mod namespace;
 mod packet;
 mod parents;
 mod parser;
+mod recovery;
 mod room_events;
 mod rooms;
 mod socket;
@@ -128,6 +130,7 @@ pub use namespace::Namespace;
 pub use packet::{PacketType, RawPacket};
 pub use parents::PatternError;
 pub use parser::{PacketParser, Parser, ParserError};
+pub use recovery::{Recovery, RecoveryCounts};
 pub use room_events::RoomEvent;
 pub use rooms::{Room, Selection};
 pub use socket::{Emitter, Handshake, Socket};

@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Parent { serial: u32, parent: Option<Namespace> },
     /// The middlewares have decided on a socket.
     Verdict { serial: u32, verdict: Result<(), ConnectError> },
+    /// The old socket, which a socket is to be recovered from, has ended.
+    OldSocketEnded { serial: u32 },
     /// Put a socket out of its namespace.
     Disconnect { serial: u32 },
     /// Put all sockets out of their namespaces, and end the session.

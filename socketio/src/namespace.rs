@@ -1,8 +1,8 @@
 //! A namespace: the handlers of its events, and its sockets.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use crate::adapter::MessageBody;
@@ -17,6 +17,8 @@ use crate::handler::{Handlers, Middleware, Table};
 use crate::io::WeakIo;
 use crate::listener::Direction;
 use crate::packet::Frames;
+use crate::parser::Tail;
+use crate::recovery::{Kept, NamespaceRecovery, Recoveries, Trail};
 use crate::rooms::{Room, Rooms};
 use crate::{Event, Socket, event};
 
@@ -40,6 +42,7 @@ struct State {
     home: Arc<Home>,
     handlers: Arc<Handlers>,
     rooms: Rooms,
+    recovery: Option<NamespaceRecovery>,
     /// Sockets that are here or may be let in.
     present: AtomicUsize,
     /// The id that the next acknowledged event gets. One counter for all sockets, so that one event to many
@@ -60,6 +63,7 @@ pub(crate) enum Kind {
 pub(crate) struct Home {
     pub(crate) config: Config,
     pub(crate) io: WeakIo,
+    pub(crate) recoveries: Option<Arc<Recoveries>>,
     pub(crate) cluster: Option<Arc<Cluster>>,
 }
 
@@ -84,6 +88,7 @@ impl Namespace {
         for socket in self.members().close() {
             socket.put_out();
         }
+        self.give_up_lost();
         // Closed itself by now, a parent has no further ones: see `Io::enter_child`.
         for child in self.children() {
             child.close();
@@ -246,6 +251,7 @@ impl Namespace {
         Namespace(Arc::new(State {
             name,
             kind,
+            recovery: home.recoveries.as_ref().map(NamespaceRecovery::new),
             home,
             handlers: Arc::default(),
             rooms: Rooms::default(),
@@ -350,6 +356,27 @@ impl Namespace {
         &self.0.rooms
     }
 
+    pub(crate) fn recovery(&self) -> Option<&NamespaceRecovery> {
+        self.0.recovery.as_ref()
+    }
+
+    /// Nobody comes back to a trail.
+    pub(crate) fn end_trail(&self, trail: &Trail) {
+        if self.recovery().is_some_and(|recovery| recovery.end(trail, false)) {
+            self.leave();
+        }
+    }
+
+    /// Nobody who has lost the connection comes back here.
+    pub(crate) fn give_up_lost(&self) {
+        let lost = self.recovery().map_or(0, NamespaceRecovery::clear);
+        (0..lost).for_each(|_| self.leave());
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakNamespace {
+        WeakNamespace(Arc::downgrade(&self.0))
+    }
+
     pub(crate) fn config(&self) -> &Config {
         &self.0.home.config
     }
@@ -358,22 +385,45 @@ impl Namespace {
         self.0.next_ack_id.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Writes an event. If it is `kept`, whoever looks at it later need not read the frames.
+    /// Writes an event. If it is `watched`, whoever looks at it later need not read the frames.
     pub(crate) fn encode(
         &self,
         event: &str,
         id: Option<u64>,
         args: impl ToArgs,
-        kept: bool,
+        watched: bool,
+        recall: Recall,
     ) -> Result<Outgoing, SendError> {
-        if kept {
-            let event = Event::outgoing(event, args)?;
-            let frames = self.config().parser.event(self.name(), id, event.name(), event.args())?;
-            return Ok(Outgoing { frames, event: Some(event) });
-        }
         event::check_name(event)?;
-        Ok(Outgoing { frames: self.config().parser.event(self.name(), id, event, args)?, event: None })
+        let recoveries = self.recovery().filter(|_| id.is_none()).map(NamespaceRecovery::shared);
+        let offset = recoveries.filter(|_| recall == Recall::Kept).map(Recoveries::next_offset);
+        let tail = match (offset, recall) {
+            (Some(offset), _) => Tail::Offset(offset),
+            (None, Recall::Volatile) if recoveries.is_some() => Tail::NoString,
+            (None, _) => Tail::None,
+        };
+        let parser = &self.config().parser;
+        let (frames, event) = if watched {
+            let event = Event::outgoing(event, args)?;
+            (parser.event(self.name(), id, event.name(), event.args(), tail)?, Some(event))
+        } else {
+            (parser.event(self.name(), id, event, args, tail)?, None)
+        };
+        let kept = recoveries.zip(offset).map(|(recoveries, offset)| recoveries.keep(offset, &frames));
+        Ok(Outgoing { frames, event, kept })
     }
+}
+
+/// What becomes of an event, without an acknowledgement, that a client misses because it has lost its
+/// connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recall {
+    /// It gets it when it comes back.
+    Kept,
+    /// It doesn't, but the event must not be taken for one that is kept.
+    Volatile,
+    /// It is of those that can't come back.
+    Never,
 }
 
 /// An event on its way out.
@@ -381,6 +431,24 @@ pub(crate) struct Outgoing {
     pub(crate) frames: Frames,
     /// The event as it was, if anybody wants to see it.
     pub(crate) event: Option<Event>,
+    /// The event as those get it who miss it.
+    pub(crate) kept: Option<Arc<Kept>>,
+}
+
+/// A namespace as those know it that do not keep it.
+#[derive(Clone)]
+pub(crate) struct WeakNamespace(Weak<State>);
+
+impl WeakNamespace {
+    pub(crate) fn upgrade(&self) -> Option<Namespace> {
+        self.0.upgrade().map(Namespace)
+    }
+}
+
+impl PartialEq for WeakNamespace {
+    fn eq(&self, other: &WeakNamespace) -> bool {
+        Weak::ptr_eq(&self.0, &other.0)
+    }
 }
 
 impl PartialEq for Namespace {

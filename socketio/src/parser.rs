@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use engineio::{Frame, Message, Revision};
+use engineio::{Frame, Message, Revision, Sid};
 use serde::ser::Error as _;
 
 use crate::args::ToArgs;
@@ -102,6 +102,17 @@ impl fmt::Display for ParserError {
 
 impl std::error::Error for ParserError {}
 
+/// What stands behind the arguments of an event, for the connection state recovery. Clients take the last
+/// element of any event for an offset if it is a string, the event's name included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tail {
+    None,
+    /// The event's offset.
+    Offset(u64),
+    /// Where the last element is a string, a `null` that keeps it from being taken for an offset.
+    NoString,
+}
+
 /// # Writing
 impl Parser {
     /// An event. With an `id` the client is to acknowledge it.
@@ -111,13 +122,14 @@ impl Parser {
         id: Option<u64>,
         name: &str,
         args: impl ToArgs,
+        tail: Tail,
     ) -> Result<Frames, serde_json::Error> {
-        self.args(PacketType::Event, nsp, id, Some(name), args)
+        self.args(PacketType::Event, nsp, id, Some(name), args, tail)
     }
 
     /// The acknowledgement of the event that carried `id`.
     pub(crate) fn ack(&self, nsp: &str, id: u64, args: impl ToArgs) -> Result<Frames, serde_json::Error> {
-        self.args(PacketType::Ack, nsp, Some(id), None, args)
+        self.args(PacketType::Ack, nsp, Some(id), None, args, Tail::None)
     }
 
     fn args(
@@ -127,20 +139,27 @@ impl Parser {
         id: Option<u64>,
         name: Option<&str>,
         args: impl ToArgs,
+        tail: Tail,
     ) -> Result<Frames, serde_json::Error> {
-        let Some(whole) = self.whole() else { return text::encode_args(kind, nsp, id, name, args) };
+        let Some(whole) = self.whole() else {
+            return text::encode_args(kind, nsp, id, name, args, tail);
+        };
         let mut json = Vec::with_capacity(64);
-        let attachments = text::write_array(&mut json, name, args)?;
+        let attachments = text::write_array(&mut json, name, args, tail)?;
         let payload = String::from_utf8(json).map_err(serde_json::Error::custom)?.into();
         Ok(Frames::One(whole.encode(&RawPacket { kind, nsp: nsp.into(), id, payload, attachments })?))
     }
 
-    /// The answer to CONNECT: `{"sid":"…"}`, in revision 3 nothing.
-    pub(crate) fn connect(&self, revision: Revision, nsp: &str, socket_id: &str) -> Frame {
+    /// The answer to CONNECT: `{"sid":"…"}`, in revision 3 nothing. The `pid` is for a recovery.
+    pub(crate) fn connect(&self, revision: Revision, nsp: &str, socket_id: &str, pid: Option<Sid>) -> Frame {
         self.control(PacketType::Connect, nsp, |json| {
             if revision == Revision::V4 {
                 json.extend_from_slice(br#"{"sid":""#);
                 json.extend_from_slice(socket_id.as_bytes());
+                if let Some(pid) = pid {
+                    json.extend_from_slice(br#"","pid":""#);
+                    json.extend_from_slice(pid.as_str().as_bytes());
+                }
                 json.extend_from_slice(br#""}"#);
             }
         })

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use engineio::{CloseReason, Frame};
+use engineio::{CloseReason, Frame, Revision};
 use serde::Deserialize;
 use tokio::sync::Notify;
 
@@ -20,13 +20,15 @@ use crate::error::{DisconnectReason, JoinError, SendError};
 use crate::lane::{Job, Lane};
 use crate::link::{Command, Link};
 use crate::listener::Direction;
-use crate::namespace::{Namespace, Outgoing};
+use crate::namespace::{Namespace, Outgoing, Recall};
 use crate::packet::Frames;
+use crate::recovery::{Granted, Trail};
 use crate::rooms::Room;
 
 mod attached;
 
 use attached::Attached;
+pub(crate) use attached::Values;
 
 /// A client in a namespace. Cloning it is cheap, and any clone may be kept, sent to other tasks, and used
 /// after the client has gone.
@@ -47,6 +49,9 @@ struct State {
     ended: OnceLock<Ended>,
     end: Notify,
     attached: OnceLock<Box<Attached>>,
+    /// What it takes to be recovered, if it can be.
+    trail: Option<Arc<Trail>>,
+    recovered: bool,
 }
 
 struct Ended {
@@ -59,6 +64,8 @@ const PENDING: u8 = 0;
 const CONNECTED: u8 = 1;
 /// Nothing is sent any more.
 const ENDED: u8 = 2;
+/// It was not let in.
+const REFUSED: u8 = 3;
 
 /// # Who it is
 impl Socket {
@@ -81,6 +88,13 @@ impl Socket {
         Handshake { request: &self.0.link.handshake, auth: self.0.auth.as_deref().unwrap_or("{}") }
     }
 
+    /// Whether this is the socket of a client that had lost its connection: it has the id, the rooms and what
+    /// was kept with it again, and has been sent what it missed. See [`Config::recovery`].
+    #[must_use]
+    pub fn recovered(&self) -> bool {
+        self.0.recovered
+    }
+
     /// Whether the socket is connected: from before `on_connect` until it ends.
     #[must_use]
     pub fn is_connected(&self) -> bool {
@@ -90,12 +104,13 @@ impl Socket {
 
 /// # Sending
 impl Socket {
-    /// Sends an event to this client. See [`ToArgs`] for what the arguments can be.
+    /// Sends an event to this client. See [`ToArgs`] for what the arguments can be. While the client is away
+    /// and can come back ([`Config::recovery`]), the event waits for it.
     ///
     /// # Errors
     /// See [`SendError`].
     pub fn emit(&self, event: &str, args: impl ToArgs) -> Result<(), SendError> {
-        let outgoing = self.encode(event, None, args)?;
+        let outgoing = self.encode(event, None, args, false)?;
         self.send(&outgoing, false)
     }
 
@@ -160,7 +175,16 @@ impl Socket {
     /// # Errors
     /// [`SendError::Closed`] if the session is over.
     pub async fn ready(&self) -> Result<(), SendError> {
-        Ok(poll_fn(|cx| self.0.link.mailbox.poll_room(cx)).await?)
+        let trail = self.0.trail.as_ref().filter(|_| self.was_let_in());
+        let mailbox = match trail.and_then(|trail| trail.mailbox()) {
+            Some(mailbox) => mailbox,
+            None => Arc::clone(&self.0.link.mailbox),
+        };
+        match poll_fn(|cx| mailbox.poll_room(cx)).await {
+            // What is sent to a client that is away waits elsewhere.
+            Err(engineio::SendError::Closed) if trail.is_some_and(|trail| trail.is_open()) => Ok(()),
+            room => Ok(room?),
+        }
     }
 
     pub(crate) fn encode(
@@ -168,18 +192,31 @@ impl Socket {
         event: &str,
         id: Option<u64>,
         args: impl ToArgs,
+        volatile: bool,
     ) -> Result<Outgoing, SendError> {
-        self.0.namespace.encode(event, id, args, self.0.namespace.is_watched(Direction::Outgoing))
+        let namespace = &self.0.namespace;
+        let recall = match (&self.0.trail, volatile) {
+            (None, _) => Recall::Never,
+            (Some(_), true) => Recall::Volatile,
+            (Some(_), false) => Recall::Kept,
+        };
+        namespace.encode(event, id, args, namespace.is_watched(Direction::Outgoing), recall)
     }
 
     pub(crate) fn send(&self, outgoing: &Outgoing, volatile: bool) -> Result<(), SendError> {
-        if !volatile {
-            self.push(&outgoing.frames)?;
-        } else if !self.push_volatile(&outgoing.frames) {
-            return Ok(());
+        match (&self.0.trail, &outgoing.kept) {
+            // While the client is away, the event waits for it.
+            (Some(trail), Some(kept)) if self.was_let_in() => trail.send(kept)?,
+            _ if !volatile => self.push(&outgoing.frames)?,
+            _ if !self.push_volatile(&outgoing.frames) => return Ok(()),
+            _ => {}
         }
         self.show_outgoing(outgoing);
         Ok(())
+    }
+
+    fn was_let_in(&self) -> bool {
+        matches!(self.0.phase.load(Ordering::Acquire), CONNECTED | ENDED)
     }
 
     /// Calls the listeners for an event that was queued. No lock may be held.
@@ -202,13 +239,16 @@ impl Socket {
 
     /// Sends a share of a broadcast; says whether the socket is there to get it. A client that does not keep
     /// up is disconnected, since nobody is there to be told.
-    pub(crate) fn push_share(&self, frames: &Frames, volatile: bool) -> bool {
+    pub(crate) fn push_share(&self, outgoing: &Outgoing, volatile: bool) -> bool {
         if volatile {
-            return self.push_volatile(frames);
+            return self.push_volatile(&outgoing.frames);
+        }
+        if let (Some(trail), Some(kept)) = (&self.0.trail, &outgoing.kept) {
+            return trail.share(kept, &self.0.link.mailbox);
         }
         let connected = self.is_connected();
         if connected {
-            self.0.link.send_or_close(frames.as_slice());
+            self.0.link.send_or_close(outgoing.frames.as_slice());
         }
         connected
     }
@@ -253,6 +293,9 @@ impl Socket {
     /// In a middleware, where the client is not connected yet, return an error instead.
     pub fn disconnect(&self, close: bool) {
         let was = self.0.phase.compare_exchange(CONNECTED, ENDED, Ordering::AcqRel, Ordering::Acquire);
+        if was.is_ok() {
+            self.end_trail();
+        }
         if close {
             self.0.link.command(Command::Close);
         } else if was.is_ok() {
@@ -283,7 +326,16 @@ impl Socket {
         link: Arc<Link>,
         namespace: Namespace,
         auth: Option<Box<str>>,
+        granted: Option<Granted>,
     ) -> Socket {
+        let recovered = granted.is_some();
+        let (trail, values) = match (granted, namespace.recovery()) {
+            (Some(granted), _) => (Some(granted.trail), granted.values),
+            (None, Some(recovery)) if link.revision == Revision::V4 => {
+                (Some(recovery.new_trail(namespace.downgrade())), None)
+            }
+            (None, _) => (None, None),
+        };
         Socket(Arc::new(State {
             id,
             serial,
@@ -295,7 +347,9 @@ impl Socket {
             pending_acks: PendingAcks::default(),
             ended: OnceLock::new(),
             end: Notify::new(),
-            attached: OnceLock::new(),
+            attached: values.map_or_else(OnceLock::new, |values| Box::new(Attached::with(values)).into()),
+            trail,
+            recovered,
         }))
     }
 
@@ -305,11 +359,51 @@ impl Socket {
         if !self.0.namespace.members().add(self) {
             return false;
         }
-        let reply = self.config().parser.connect(self.0.link.revision, self.namespace_name(), self.id());
-        self.0.link.send_or_close(&[reply]);
-        self.0.phase.store(CONNECTED, Ordering::Release);
+        let pid = self.0.trail.as_ref().map(|trail| trail.pid());
+        let reply = self.config().parser.connect(self.0.link.revision, self.namespace_name(), self.id(), pid);
+        if self.0.recovered {
+            self.take_over(&reply);
+        } else {
+            if let (Some(trail), Some(recovery)) = (&self.0.trail, self.0.namespace.recovery()) {
+                recovery.begin(trail, &self.0.link.mailbox);
+            }
+            self.0.link.send_or_close(&[reply]);
+            self.0.phase.store(CONNECTED, Ordering::Release);
+        }
         self.start();
         true
+    }
+
+    /// Goes on where the socket that was lost has ended. What it misses until it is in its rooms, it still
+    /// misses as the lost one.
+    fn take_over(&self, reply: &Frame) {
+        let (Some(trail), Some(recovery)) = (&self.0.trail, self.0.namespace.recovery()) else { return };
+        self.0.phase.store(CONNECTED, Ordering::Release);
+        for room in trail.rooms() {
+            // The lost socket was allowed to.
+            let _ = self.join(room);
+        }
+        if recovery.resume(trail, &self.0.link.mailbox, reply) {
+            self.0.namespace.leave();
+        } else {
+            self.0.link.send_or_close(std::slice::from_ref(reply));
+        }
+    }
+
+    /// The client can't come back as this socket.
+    pub(crate) fn end_trail(&self) {
+        if let Some(trail) = &self.0.trail {
+            self.0.namespace.end_trail(trail);
+        }
+    }
+
+    /// The connection is lost: the client may come back for its socket.
+    fn lose(&self) {
+        let (Some(trail), Some(recovery)) = (&self.0.trail, self.0.namespace.recovery()) else { return };
+        let rooms = self.0.namespace.members().of(self);
+        if recovery.lose(trail, &self.0.link.mailbox, &self.0.id, rooms, self.values()) {
+            self.0.namespace.enter();
+        }
     }
 
     /// The namespace is taken out of service. The socket is connected, or about to be.
@@ -321,6 +415,11 @@ impl Socket {
     /// The socket was connected and has ended. `farewell` is the last packet for the client.
     pub(crate) fn finish(&self, reason: DisconnectReason, farewell: Option<Frame>) {
         self.0.phase.store(ENDED, Ordering::Release);
+        if reason.is_lost_connection() {
+            self.lose();
+        } else {
+            self.end_trail();
+        }
         // Out of all rooms first, so that no broadcast comes behind the farewell.
         let rooms = self.0.namespace.members().remove(self);
         if let Some(farewell) = farewell {
@@ -333,11 +432,17 @@ impl Socket {
             self.clear_lane();
         }
         let _ = self.submit(Job::Ended(reason));
+        if let Some(trail) = &self.0.trail {
+            trail.settle();
+        }
     }
 
     /// The socket ended before the middlewares had decided.
     pub(crate) fn discard(&self, reason: DisconnectReason) {
-        self.0.phase.store(ENDED, Ordering::Release);
+        self.0.phase.store(REFUSED, Ordering::Release);
+        if let (Some(trail), Some(recovery)) = (&self.0.trail, self.0.namespace.recovery()) {
+            recovery.put_back(trail);
+        }
         self.end(reason, Vec::new());
     }
 
@@ -368,6 +473,11 @@ impl Socket {
 
     pub(crate) fn link(&self) -> &Link {
         &self.0.link
+    }
+
+    #[cfg(test)]
+    pub(crate) fn downgrade_link(&self) -> std::sync::Weak<Link> {
+        Arc::downgrade(&self.0.link)
     }
 
     pub(crate) fn lane(&self) -> &Lane {
@@ -436,7 +546,7 @@ impl Emitter<'_> {
     /// # Errors
     /// See [`SendError`]. That a volatile event is dropped is none.
     pub fn emit(&self, event: &str, args: impl ToArgs) -> Result<(), SendError> {
-        let outgoing = self.socket.encode(event, None, args)?;
+        let outgoing = self.socket.encode(event, None, args, self.flags.volatile)?;
         self.socket.send(&outgoing, self.flags.volatile)
     }
 

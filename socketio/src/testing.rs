@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -87,6 +88,11 @@ impl Peer {
         let mut sent = self.take();
         assert_eq!(sent.len(), 1, "sent: {sent:?}");
         sent.remove(0)
+    }
+
+    /// Does as a driver that has nothing to do and could write: volatile events are taken then.
+    pub(crate) fn sleep(&mut self) {
+        let _ = self.mailbox.poll_rung(&mut Context::from_waker(Waker::noop()), true);
     }
 
     /// Runs the commands left for the client.

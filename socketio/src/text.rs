@@ -16,6 +16,7 @@ use engineio::{Frame, Revision};
 
 use crate::args::{ArgsWriter, ToArgs};
 use crate::packet::{Frames, MAX_ACK_ID, Packet, PacketError, PacketType, RawPacket};
+use crate::parser::Tail;
 
 const BINARY_EVENT: u8 = b'5';
 const BINARY_ACK: u8 = b'6';
@@ -81,6 +82,7 @@ pub(crate) fn encode_args(
     id: Option<u64>,
     name: Option<&str>,
     args: impl ToArgs,
+    tail: Tail,
 ) -> Result<Frames, serde_json::Error> {
     let mut attachments = Vec::new();
     let text = Frame::text_with(64, |text| {
@@ -89,7 +91,7 @@ pub(crate) fn encode_args(
         if let Some(id) = id {
             text.extend_from_slice(id.to_string().as_bytes());
         }
-        attachments = write_array(text, name, args)?;
+        attachments = write_array(text, name, args, tail)?;
         if !attachments.is_empty() {
             // How many there are is only known now.
             let digit = if kind == PacketType::Event { BINARY_EVENT } else { BINARY_ACK };
@@ -110,6 +112,7 @@ pub(crate) fn write_array(
     json: &mut Vec<u8>,
     name: Option<&str>,
     args: impl ToArgs,
+    tail: Tail,
 ) -> Result<Vec<Bytes>, serde_json::Error> {
     if let Some(name) = name {
         json.push(b'[');
@@ -117,7 +120,20 @@ pub(crate) fn write_array(
     }
     let mut writer = ArgsWriter::new(json, name.is_some());
     args.write(&mut writer)?;
-    Ok(writer.into_attachments())
+    let attachments = writer.into_attachments();
+    match tail {
+        Tail::None => {}
+        Tail::Offset(offset) => {
+            json.pop();
+            json.extend_from_slice(format!(",\"{offset}\"]").as_bytes());
+        }
+        Tail::NoString if json.ends_with(b"\"]") => {
+            json.pop();
+            json.extend_from_slice(b",null]");
+        }
+        Tail::NoString => {}
+    }
+    Ok(attachments)
 }
 
 /// Writes a packet of another type, whose payload, if there is one, `write` appends.

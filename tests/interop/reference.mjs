@@ -1,7 +1,7 @@
 // The application of README.md on the reference implementation. `run --against reference` tests it instead of ours,
 // which proves that the tests ask for what the reference does.
 //
-//     node reference.mjs --listen 127.0.0.1:0 [--max-payload BYTES] [--ping-interval 300ms] [--ping-timeout 200ms] [--parser msgpack]
+//     node reference.mjs --listen 127.0.0.1:0 [--max-payload BYTES] [--ping-interval 300ms] [--ping-timeout 200ms] [--parser msgpack] [--recovery 2m]
 
 import { createServer } from "node:http";
 import { parseArgs } from "node:util";
@@ -16,12 +16,13 @@ const { values: options } = parseArgs({
     "ping-interval": { type: "string", default: "25s" },
     "ping-timeout": { type: "string", default: "20s" },
     parser: { type: "string", default: "default" },
+    recovery: { type: "string" },
   },
 });
 
 const milliseconds = (text) => {
-  const [, number, unit] = /^(\d+)(ms|s)$/.exec(text);
-  return Number(number) * (unit === "s" ? 1000 : 1);
+  const [, number, unit] = /^(\d+)(ms|s|m)$/.exec(text);
+  return Number(number) * { ms: 1, s: 1000, m: 60_000 }[unit];
 };
 
 const http = createServer();
@@ -31,6 +32,9 @@ const io = new Server(http, {
   pingInterval: milliseconds(options["ping-interval"]),
   pingTimeout: milliseconds(options["ping-timeout"]),
   ...(options.parser === "msgpack" && { parser: msgpack }),
+  ...(options.recovery && {
+    connectionStateRecovery: { maxDisconnectionDuration: milliseconds(options.recovery), skipMiddlewares: false },
+  }),
 });
 
 for (const name of ["/", "/custom"]) {

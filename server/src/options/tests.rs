@@ -38,6 +38,7 @@ fn the_defaults_are_the_references() {
     assert_eq!(options.app, App::Chat);
     assert_eq!(options.listen, ["127.0.0.1:3000".parse().unwrap()]);
     assert_eq!(options.backlog, socketio_server::BACKLOG);
+    assert!(options.recovery().is_none());
     assert_eq!((options.tls_cert, options.tls_key), (None, None));
     assert_eq!(options.path, "/socket.io/");
     assert_eq!(options.client_dir, None);
@@ -119,6 +120,10 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("jsonp", "true", "true"),
     ("no-http-compression", "true", "true"),
     ("http-compression-threshold", "4096", "4096"),
+    ("recovery", "2m", "'2m'"),
+    ("recovery-bytes", "1000", "1000"),
+    ("recovery-sessions", "10", "10"),
+    ("recovery-skip-middlewares", "true", "true"),
     ("cors-origin", "https://a.example", "['https://a.example']"),
     ("cors-credentials", "true", "true"),
     ("cors-allowed-header", "x-token", "['x-token']"),
@@ -146,6 +151,7 @@ fn every_option_has_its_three_forms() {
             key if key.starts_with("cors-") && key != "cors-origin" => {
                 (&["--cors-origin=https://a.example"][..], "cors-origin = 'https://a.example'")
             }
+            key if key.starts_with("recovery-") => (&["--recovery=1m"][..], "recovery = '1m'"),
             key if key.starts_with("cookie-") => (&["--cookie=io"][..], "cookie = 'io'"),
             "tls-cert" => (&["--tls-key=other.pem"][..], "tls-key = 'other.pem'"),
             "tls-key" => (&["--tls-cert=other.pem"][..], "tls-cert = 'other.pem'"),
@@ -291,6 +297,7 @@ fn impossible_pairs_are_errors() {
         "SOCKETIO_CORS_CREDENTIALS: needs a cors-origin"
     );
     assert_eq!(command_line_error(&["--cookie-secure"]), "--cookie-secure: needs a cookie");
+    assert_eq!(command_line_error(&["--recovery-bytes=7"]), "--recovery-bytes: needs a recovery");
     assert_eq!(command_line_error(&["--tls-cert=a.pem"]), "--tls-cert: needs a tls-key");
     assert_eq!(file_error("tls-key = 'a.pem'"), "tls-key in server.toml, line 1: needs a tls-cert");
     assert_eq!(

@@ -103,6 +103,21 @@ fn time(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A time for what is off without one.
+pub(super) const TIME_OR_OFF: Reader<Option<Duration>> =
+    Reader::new(
+        "TIME",
+        Form::Text,
+        |words| {
+            if words.is_empty() { Ok(None) } else { (TIME.read)(words).map(Some) }
+        },
+    );
+
+pub(super) const COUNT: Reader<usize> = Reader::new("NUMBER", Form::Number, |words| {
+    let text = only(words);
+    text.parse().map_err(|_| format!("{text:?} is not a number, such as 1000"))
+});
+
 pub(super) const BYTES: Reader<usize> = Reader::new("BYTES", Form::Number, |words| {
     let text = only(words);
     match text.parse() {

@@ -70,6 +70,39 @@ async fn auth() {
 }
 
 #[tokio::test]
+async fn recovery() {
+    let (program, address) = Program::example("recovery").await;
+    let mut player = join(address).await;
+    let (mut client, reply) = connect(Connection::open(address).await, r#"40{"name":"Ann"}"#).await;
+    let (_, pid) = reply.split_once(r#""pid":""#).expect("a pid");
+    let pid = pid.strip_suffix(r#""}"#).expect("nothing behind it");
+    client.text(r#"421["watch","game 7"]"#).await;
+    assert_eq!(client.next_text().await, "431[]");
+    player.text(r#"42["move","game 7","e2-e4"]"#).await;
+    assert_eq!(client.next_text().await, r#"42["move","e2-e4","0"]"#);
+
+    drop(client);
+    assert_eq!(player.next_text().await, r#"42["away","Ann","transport close","1"]"#);
+    player.text(r#"42["move","game 7","e7-e5"]"#).await;
+    player.text(r#"42["move","another game","b1-c3"]"#).await;
+    player.text(r#"421["watch","another game"]"#).await;
+    assert_eq!(player.next_text().await, "431[]");
+
+    // What was missed stands before the reply, which is the same as before.
+    let again = format!(r#"40{{"pid":"{pid}","offset":"0","name":"Eve"}}"#);
+    let (mut client, missed) = connect(Connection::open(address).await, &again).await;
+    assert_eq!(missed, r#"42["move","e7-e5","2"]"#);
+    assert_eq!(client.next_text().await, reply);
+    client.text(r#"423["who am I?"]"#).await;
+    assert_eq!(client.next_text().await, r#"433["Ann"]"#);
+    player.text(r#"42["move","game 7","g1-f3"]"#).await;
+    assert!(client.next_text().await.starts_with(r#"42["move","g1-f3","#));
+    drop(player);
+    assert!(client.next_text().await.starts_with(r#"42["away",null,"#));
+    stop(program, client).await;
+}
+
+#[tokio::test]
 async fn axum() {
     let (program, address) = Program::example("axum").await;
     let page = get(address, "/").await;

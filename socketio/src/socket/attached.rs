@@ -23,8 +23,20 @@ use crate::listener::{Direction, Listener, ListenerHandle, Place};
 #[derive(Default)]
 pub(crate) struct Attached {
     handlers: OnceLock<Arc<Handlers>>,
+    kept: Arc<Values>,
+}
+
+/// What is kept with a socket, and with the one that takes its place if it is recovered.
+#[derive(Default)]
+pub(crate) struct Values {
     values: Mutex<Vec<(TypeId, Arc<dyn Any + Send + Sync>)>>,
     data: Mutex<Map<String, Value>>,
+}
+
+impl Attached {
+    pub(crate) fn with(kept: Arc<Values>) -> Attached {
+        Attached { kept, ..Attached::default() }
+    }
 }
 
 /// # What it keeps
@@ -33,7 +45,7 @@ impl Socket {
     /// process: [`set_data`](Socket::set_data) keeps what others may see.
     pub fn insert<T: Send + Sync + 'static>(&self, value: T) -> Option<Arc<T>> {
         let value: Arc<dyn Any + Send + Sync> = Arc::new(value);
-        let mut values = self.attached_or_new().values.lock();
+        let mut values = self.attached_or_new().kept.values.lock();
         match values.iter_mut().find(|(kind, _)| *kind == TypeId::of::<T>()) {
             Some((_, kept)) => std::mem::replace(kept, value).downcast().ok(),
             None => {
@@ -46,7 +58,7 @@ impl Socket {
     /// The value of that type that is kept with the socket.
     #[must_use]
     pub fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        let values = self.attached()?.values.lock();
+        let values = self.attached()?.kept.values.lock();
         let (_, value) = values.iter().find(|(kind, _)| *kind == TypeId::of::<T>())?;
         Arc::clone(value).downcast().ok()
     }
@@ -58,7 +70,7 @@ impl Socket {
     /// If the value can't be written as JSON; nothing has changed then.
     pub fn set_data(&self, key: impl Into<String>, value: impl Serialize) -> Result<(), serde_json::Error> {
         let value = serde_json::to_value(value)?;
-        self.attached_or_new().data.lock().insert(key.into(), value);
+        self.attached_or_new().kept.data.lock().insert(key.into(), value);
         Ok(())
     }
 
@@ -72,7 +84,7 @@ impl Socket {
     }
 
     pub(crate) fn data_object(&self) -> Map<String, Value> {
-        self.attached().map_or_else(Map::new, |attached| attached.data.lock().clone())
+        self.attached().map_or_else(Map::new, |attached| attached.kept.data.lock().clone())
     }
 }
 
@@ -228,6 +240,11 @@ impl Socket {
 
     fn attached_or_new(&self) -> &Attached {
         self.0.attached.get_or_init(Box::default)
+    }
+
+    /// What is kept with the socket, if anything is.
+    pub(crate) fn values(&self) -> Option<Arc<Values>> {
+        Some(Arc::clone(&self.attached()?.kept))
     }
 
     /// The socket's own handlers.

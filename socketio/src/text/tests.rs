@@ -252,10 +252,11 @@ fn sent(frame: &Frame) -> &str {
 
 #[test]
 fn events_and_acks_are_written_once_with_their_attachments_behind_them() {
-    let event = |nsp, id, args: Args| written(&Parser::Default.event(nsp, id, "e", args).unwrap());
+    let event =
+        |nsp, id, args: Args| written(&Parser::Default.event(nsp, id, "e", args, Tail::None).unwrap());
     assert_eq!(event("/", None, Args::none()), [r#"2["e"]"#]);
     assert_eq!(
-        written(&Parser::Default.event("/x", Some(3), "a\"b", (1, "é")).unwrap()),
+        written(&Parser::Default.event("/x", Some(3), "a\"b", (1, "é"), Tail::None).unwrap()),
         [r#"2/x,3["a\"b",1,"é"]"#]
     );
     assert_eq!(written(&Parser::Default.ack("/", 0, ()).unwrap()), ["30[]"]);
@@ -263,7 +264,7 @@ fn events_and_acks_are_written_once_with_their_attachments_behind_them() {
 
     let (a, b) = (Binary::from(&b"a"[..]), Binary::from(&b"b"[..]));
     assert_eq!(
-        written(&Parser::Default.event("/x", Some(3), "e", (a.clone(), "t", b)).unwrap()),
+        written(&Parser::Default.event("/x", Some(3), "e", (a.clone(), "t", b), Tail::None).unwrap()),
         [r#"52-/x,3["e",{"_placeholder":true,"num":0},"t",{"_placeholder":true,"num":1}]"#, "a", "b"]
     );
     assert_eq!(
@@ -275,7 +276,7 @@ fn events_and_acks_are_written_once_with_their_attachments_behind_them() {
 #[test]
 fn an_event_is_passed_on_as_it_came() {
     let (_, event) = event(r#"2["message", 1,{"a": "\u00e9"}]"#);
-    let frames = Parser::Default.event("/", None, "message-back", &event.args).unwrap();
+    let frames = Parser::Default.event("/", None, "message-back", &event.args, Tail::None).unwrap();
     assert_eq!(written(&frames), [r#"2["message-back", 1,{"a": "\u00e9"}]"#]);
     assert_eq!(written(&Parser::Default.ack("/", 1, event.args).unwrap()), [r#"31[ 1,{"a": "\u00e9"}]"#]);
 }
@@ -283,15 +284,15 @@ fn an_event_is_passed_on_as_it_came() {
 #[test]
 fn a_value_that_json_cannot_hold_is_not_sent() {
     let map = std::collections::BTreeMap::from([(vec![1], 1)]);
-    assert!(Parser::Default.event("/", None, "e", map).is_err());
+    assert!(Parser::Default.event("/", None, "e", map, Tail::None).is_err());
 }
 
 #[test]
 fn connect_carries_the_socket_id_in_revision_4_alone() {
-    assert_eq!(sent(&Parser::Default.connect(Revision::V4, "/", "abc")), r#"0{"sid":"abc"}"#);
-    assert_eq!(sent(&Parser::Default.connect(Revision::V4, "/x", "abc")), r#"0/x,{"sid":"abc"}"#);
-    assert_eq!(sent(&Parser::Default.connect(Revision::V3, "/", "abc")), "0");
-    assert_eq!(sent(&Parser::Default.connect(Revision::V3, "/x", "abc")), "0/x,");
+    assert_eq!(sent(&Parser::Default.connect(Revision::V4, "/", "abc", None)), r#"0{"sid":"abc"}"#);
+    assert_eq!(sent(&Parser::Default.connect(Revision::V4, "/x", "abc", None)), r#"0/x,{"sid":"abc"}"#);
+    assert_eq!(sent(&Parser::Default.connect(Revision::V3, "/", "abc", None)), "0");
+    assert_eq!(sent(&Parser::Default.connect(Revision::V3, "/x", "abc", None)), "0/x,");
     assert_eq!(sent(&Parser::Default.disconnect("/")), "1");
     assert_eq!(sent(&Parser::Default.disconnect("/x")), "1/x,");
 }

@@ -11,6 +11,7 @@ import "./scenarios/restart.mjs";
 import "./scenarios/limits.mjs";
 import "./scenarios/order.mjs";
 import "./scenarios/msgpack.mjs";
+import "./scenarios/recovery.mjs";
 
 const [version, only] = process.argv.slice(2);
 if (!versions.includes(version)) throw new Error(`one of ${versions.join(", ")}, not ${version}`);

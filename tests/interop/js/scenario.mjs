@@ -3,6 +3,7 @@
 
 import { test } from "node:test";
 import { Client, modes } from "./client.mjs";
+import { cuttable } from "./cut.mjs";
 import { hold } from "./hold.mjs";
 import { Server, isReference } from "./server.mjs";
 
@@ -66,6 +67,13 @@ class Stage {
   /** The shared server, to which WebSockets come through only once it is told to `release` them. */
   async hold() {
     const proxy = await hold(this.server);
+    this.#proxies.push(proxy);
+    return proxy;
+  }
+
+  /** A way to a server that can be lost: see cut.mjs. */
+  async cuttable(server) {
+    const proxy = await cuttable(server);
     this.#proxies.push(proxy);
     return proxy;
   }

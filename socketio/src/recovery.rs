@@ -1,0 +1,431 @@
+//! Connection state recovery: a client that lost its connection gets its socket back, with its id, its rooms,
+//! what was kept with it, and the events that it missed.
+//!
+//! ```text
+//!                  on connect                 the connection is lost
+//!   new trail ───────────────────▶ connected ────────────────────────▶ lost ──▶ over: too late, or the
+//!                                      ▲                               │  ▲          memory is needed
+//!                                      │ middlewares let it in         │  │
+//!                                      └──────────────── claimed ◀─────┘  │ they don't, or the
+//!                                                          │  CONNECT     │ connection is lost again
+//!                                                          └──────────────┘
+//!   A DISCONNECT from either side ends a trail wherever it is.
+//! ```
+//!
+//! Each socket has a [`Trail`]: the latest events that it was sent, in the order of sending. They are the
+//! frames themselves, which all receivers of a broadcast share. A lost socket's trail stays in a second table
+//! of rooms, beside the namespace's, where broadcasts go on filling it. All of it is on one budget of bytes.
+//!
+//! "The client sends the offset of the last packet it has received": every event without an acknowledgement
+//! carries one as its last argument, a number that is unique in this process. An offset is looked up in the
+//! trail of the pid that it comes with, so what follows it there is what was missed, whatever anybody else
+//! was sent, and however long ago the client got its last event.
+
+mod lost;
+mod trail;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use engineio::{Frame, Mailbox, Sid};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::Namespace;
+use crate::log::Excerpt;
+use crate::namespace::WeakNamespace;
+use crate::packet::Frames;
+use crate::rooms::{Room, Selection};
+use crate::socket::Values;
+use lost::LostSockets;
+use trail::Lost;
+pub(crate) use trail::{Kept, Trail};
+
+/// Settings of the connection state recovery: what a client that loses its connection can get back.
+///
+/// A client of socket.io 4.6 or later then has `socket.recovered`. Every event without an acknowledgement
+/// carries a further argument, a string, by which the client tells what it has got.
+#[derive(Clone, Debug)]
+pub struct Recovery {
+    /// How long a client may be away. 2 minutes.
+    pub max_disconnection: Duration,
+    /// The bytes that all of it may take: events that were or could be missed, and clients that are away.
+    /// 64,000,000. Beyond it, who is away for longest is given up.
+    pub bytes: usize,
+    /// How many clients may be away at once. 100,000.
+    pub sessions: usize,
+    /// Whether a client that comes back passes by the middlewares. `false`: its rights may have changed.
+    pub skip_middlewares: bool,
+}
+
+impl Default for Recovery {
+    fn default() -> Recovery {
+        Recovery {
+            max_disconnection: Duration::from_secs(120),
+            bytes: 64_000_000,
+            sessions: 100_000,
+            skip_middlewares: false,
+        }
+    }
+}
+
+/// What came of recoveries, counted since the start: see [`Io::recovery_counts`](crate::Io::recovery_counts).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecoveryCounts {
+    /// Clients that got their socket back.
+    pub recovered: u64,
+    /// Clients that came with a pid that is not known, or no longer.
+    pub unknown: u64,
+    /// Clients that came too late.
+    pub expired: u64,
+    /// Clients that came with something that can't be a pid or an offset.
+    pub malformed: u64,
+    /// Clients whose offset is not known, or not kept any more.
+    pub offset: u64,
+    /// Clients that came with a pid that another had just come with.
+    pub taken: u64,
+    /// Clients that were given up before their time, for their number or their memory.
+    pub given_up: u64,
+    /// Clients that are away now.
+    pub away: usize,
+    /// The bytes that all of it takes now, about.
+    pub bytes: usize,
+}
+
+/// Why a client does not get its socket back. It is connected as a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    Unknown,
+    Expired,
+    Malformed,
+    Offset,
+    Taken,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Refusal::Unknown => "its pid is not known, or no longer",
+            Refusal::Expired => "it was away for too long",
+            Refusal::Malformed => "its pid or its offset is malformed",
+            Refusal::Offset => "what followed its offset is not kept",
+            Refusal::Taken => "its pid is in use",
+        })
+    }
+}
+
+/// What a client says in its CONNECT: `{"pid":"…","offset":"…"}`, beside its own auth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Presented {
+    pid: Sid,
+    /// None from a client that has got no event yet.
+    offset: Option<u64>,
+}
+
+impl Presented {
+    /// What stands in an auth object; `None` if it has no pid.
+    pub(crate) fn read(auth: &str) -> Option<Result<Presented, Refusal>> {
+        #[derive(Deserialize)]
+        struct Auth<'a> {
+            #[serde(borrow)]
+            pid: Option<&'a RawValue>,
+            #[serde(borrow)]
+            offset: Option<&'a RawValue>,
+        }
+        let text = |value: &RawValue| serde_json::from_str::<String>(value.get()).ok();
+        // Of a name that stands twice, one can't tell which is meant.
+        let Ok(auth) = serde_json::from_str::<Auth<'_>>(auth) else { return Some(Err(Refusal::Malformed)) };
+        let pid = text(auth.pid?).and_then(|pid| Sid::parse(&pid));
+        let offset = auth.offset.map(|offset| text(offset).and_then(|offset| parse_offset(&offset)));
+        Some(match (pid, offset) {
+            (Some(pid), None) => Ok(Presented { pid, offset: None }),
+            (Some(pid), Some(Some(offset))) => Ok(Presented { pid, offset: Some(offset) }),
+            _ => Err(Refusal::Malformed),
+        })
+    }
+}
+
+/// An offset as it was written: digits without a sign.
+fn parse_offset(text: &str) -> Option<u64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+/// What comes of a claim.
+pub(crate) enum Claim {
+    Granted(Granted),
+    /// The server had not noticed that the old connection is gone. The receiver hears when the old socket
+    /// has ended.
+    NotYet(Arc<Trail>, oneshot::Receiver<()>),
+    Refused(Refusal),
+}
+
+/// A socket that was away, for the new one.
+pub(crate) struct Granted {
+    pub(crate) trail: Arc<Trail>,
+    pub(crate) id: Room,
+    pub(crate) values: Option<Arc<Values>>,
+    ticket: Ticket,
+}
+
+/// The recovery of an [`Io`](crate::Io): what its namespaces share.
+pub(crate) struct Recoveries {
+    pub(crate) settings: Recovery,
+    budget: Arc<Budget>,
+    next_offset: AtomicU64,
+    table: Mutex<Table>,
+    counts: Mutex<RecoveryCounts>,
+}
+
+/// The bytes that are taken. They are counted by what is kept, wherever that comes to its end.
+pub(crate) struct Budget {
+    limit: usize,
+    used: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Table {
+    /// The trails of all sockets that are connected or away, by pid.
+    trails: HashMap<Sid, Arc<Trail>>,
+    /// Those that are away and not claimed, first who is given up first.
+    away: BTreeMap<Ticket, Arc<Trail>>,
+    next_ticket: u64,
+}
+
+/// When a socket that is away is given up, and a number, since several can be lost at once.
+pub(crate) type Ticket = (Instant, u64);
+
+impl Budget {
+    fn add(&self, bytes: usize) {
+        self.used.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn sub(&self, bytes: usize) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// What connected clients could have missed may take half, so that it does not push out what clients
+    /// that are away did miss.
+    fn is_half_used(&self) -> bool {
+        self.used() > self.limit / 2
+    }
+}
+
+impl Recoveries {
+    pub(crate) fn new(settings: Recovery) -> Recoveries {
+        Recoveries {
+            budget: Arc::new(Budget { limit: settings.bytes, used: AtomicUsize::new(0) }),
+            settings,
+            next_offset: AtomicU64::new(0),
+            table: Mutex::default(),
+            counts: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn counts(&self) -> RecoveryCounts {
+        let away = self.table.lock().away.len();
+        RecoveryCounts { away, bytes: self.budget.used(), ..*self.counts.lock() }
+    }
+
+    /// The offset of a new event.
+    pub(crate) fn next_offset(&self) -> u64 {
+        self.next_offset.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// An event that was written with that offset.
+    pub(crate) fn keep(&self, offset: u64, frames: &Frames) -> Arc<Kept> {
+        // What has to be given up is given up here: while nothing is sent, nothing grows.
+        self.relieve();
+        Kept::new(offset, frames.clone(), &self.budget)
+    }
+
+    /// Gives up who is away for too long, and more of them while they are too many or take too much.
+    fn relieve(&self) {
+        loop {
+            let mut table = self.table.lock();
+            let over = table.away.len() > self.settings.sessions || self.budget.used() > self.budget.limit;
+            let Some(first) = table.away.first_entry() else { return };
+            let expired = first.key().0 <= Instant::now();
+            if !expired && !over {
+                return;
+            }
+            let trail = first.remove();
+            drop(table);
+            if let Some(namespace) = trail.namespace().upgrade()
+                && let Some(recovery) = namespace.recovery()
+                && recovery.end(&trail, true)
+            {
+                namespace.leave();
+                self.counts.lock().given_up += u64::from(!expired);
+            }
+        }
+    }
+}
+
+/// The recovery in one namespace.
+///
+/// Of its locks, who is lost comes first, then the table, and a trail last.
+pub(crate) struct NamespaceRecovery {
+    shared: Arc<Recoveries>,
+    /// While it is locked for reading, nobody who is connected gets lost and nobody who is lost comes back:
+    /// a broadcast finds each socket once, among the connected ones or here.
+    lost: RwLock<LostSockets>,
+}
+
+/// # Events
+impl NamespaceRecovery {
+    pub(crate) fn new(shared: &Arc<Recoveries>) -> NamespaceRecovery {
+        NamespaceRecovery { shared: Arc::clone(shared), lost: RwLock::default() }
+    }
+
+    pub(crate) fn shared(&self) -> &Recoveries {
+        &self.shared
+    }
+
+    /// Begins a broadcast. The sockets of the namespace are visited while this is held.
+    pub(crate) fn begin_broadcast(&self) -> Missed<'_> {
+        Missed(self.lost.read())
+    }
+}
+
+/// The sockets that miss what is broadcast now.
+pub(crate) struct Missed<'a>(RwLockReadGuard<'a, LostSockets>);
+
+impl Missed<'_> {
+    /// Keeps the event for those that are selected.
+    pub(crate) fn keep(self, selection: &Selection, event: &Arc<Kept>) {
+        self.0.miss(selection, event);
+    }
+}
+
+/// # Coming and going
+impl NamespaceRecovery {
+    pub(crate) fn new_trail(&self, namespace: WeakNamespace) -> Arc<Trail> {
+        Arc::new(Trail::new(namespace, self.shared.settings.max_disconnection, &self.shared.budget))
+    }
+
+    /// A socket is connected that has come with nothing.
+    pub(crate) fn begin(&self, trail: &Arc<Trail>, mailbox: &Arc<Mailbox>) {
+        trail.begin(mailbox);
+        self.shared.table.lock().trails.insert(trail.pid(), Arc::clone(trail));
+    }
+
+    /// A socket has lost its connection. Says whether its trail is still its own, and can be recovered.
+    pub(crate) fn lose(
+        &self,
+        trail: &Arc<Trail>,
+        mailbox: &Arc<Mailbox>,
+        id: &Room,
+        rooms: Vec<Room>,
+        values: Option<Arc<Values>>,
+    ) -> bool {
+        let mut lost = self.lost.write();
+        let mut table = self.shared.table.lock();
+        table.next_ticket += 1;
+        let until = Instant::now() + self.shared.settings.max_disconnection;
+        let ticket = (until, table.next_ticket);
+        let own = trail
+            .lose(mailbox, Lost { ticket, id: Arc::clone(id), rooms: rooms.clone(), values, settled: false });
+        if own {
+            table.away.insert(ticket, Arc::clone(trail));
+            lost.insert(Arc::clone(trail), id, rooms);
+        }
+        drop((lost, table));
+        self.shared.relieve();
+        own
+    }
+
+    /// A client comes back.
+    pub(crate) fn claim(&self, presented: Result<Presented, Refusal>, namespace: &Namespace) -> Claim {
+        let claim = match presented {
+            Err(refusal) => Claim::Refused(refusal),
+            Ok(presented) => {
+                let trail = self.shared.table.lock().trails.get(&presented.pid).cloned();
+                match trail.filter(|trail| *trail.namespace() == namespace.downgrade()) {
+                    Some(trail) => trail.claim(presented.offset),
+                    None => Claim::Refused(Refusal::Unknown),
+                }
+            }
+        };
+        match &claim {
+            Claim::Granted(granted) => drop(self.shared.table.lock().away.remove(&granted.ticket)),
+            Claim::NotYet(..) => {}
+            Claim::Refused(refusal) => self.refused(*refusal, namespace),
+        }
+        claim
+    }
+
+    fn refused(&self, refusal: Refusal, namespace: &Namespace) {
+        let namespace = Excerpt(namespace.name());
+        tracing::info!(%namespace, reason = %refusal, "a client that comes back is connected as a new one");
+        let mut counts = self.shared.counts.lock();
+        let count = match refusal {
+            Refusal::Unknown => &mut counts.unknown,
+            Refusal::Expired => &mut counts.expired,
+            Refusal::Malformed => &mut counts.malformed,
+            Refusal::Offset => &mut counts.offset,
+            Refusal::Taken => &mut counts.taken,
+        };
+        *count += 1;
+    }
+
+    /// A socket that has claimed the trail is let in: it is sent what it missed, and `reply`. Says whether the
+    /// trail has not ended meanwhile.
+    pub(crate) fn resume(&self, trail: &Trail, mailbox: &Arc<Mailbox>, reply: &Frame) -> bool {
+        let mut lost = self.lost.write();
+        let resumed = trail.resume(mailbox, reply);
+        if let Some(old) = &resumed {
+            lost.remove(old);
+            self.shared.counts.lock().recovered += 1;
+        }
+        resumed.is_some()
+    }
+
+    /// A socket that has claimed the trail is not let in.
+    pub(crate) fn put_back(&self, trail: &Arc<Trail>) {
+        if let Some(ticket) = trail.put_back() {
+            self.shared.table.lock().away.insert(ticket, Arc::clone(trail));
+        }
+    }
+
+    /// Nobody comes back to the trail; with `unclaimed`, only if nobody is about to. Says whether its socket
+    /// was away.
+    pub(crate) fn end(&self, trail: &Trail, unclaimed: bool) -> bool {
+        let old = if trail.is_away() {
+            let mut lost = self.lost.write();
+            let old = trail.end(unclaimed);
+            old.inspect(|old| lost.remove(old))
+        } else if unclaimed {
+            return false;
+        } else {
+            trail.end(false)
+        };
+        let mut table = self.shared.table.lock();
+        if let Some(old) = &old {
+            table.away.remove(&old.ticket);
+        }
+        if old.is_some() || !unclaimed {
+            table.trails.remove(&trail.pid());
+        }
+        old.is_some()
+    }
+
+    /// Gives up everyone who is away. Returns how many there were.
+    pub(crate) fn clear(&self) -> usize {
+        let trails = self.lost.write().drain();
+        trails.iter().filter(|trail| self.end(trail, false)).count()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,362 @@
+//! What one client was sent, across its connections.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engineio::{CloseReason, Frame, Mailbox, SendError, Sid};
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::{Budget, Claim, Granted, Refusal, Ticket};
+use crate::namespace::WeakNamespace;
+use crate::packet::Frames;
+use crate::rooms::Room;
+use crate::socket::Values;
+
+/// An event that somebody may have to be sent again.
+pub(crate) struct Kept {
+    pub(crate) offset: u64,
+    frames: Frames,
+    at: Instant,
+    budget: Arc<Budget>,
+}
+
+impl Kept {
+    pub(super) fn new(offset: u64, frames: Frames, budget: &Arc<Budget>) -> Arc<Kept> {
+        let kept = Kept { offset, frames, at: Instant::now(), budget: Arc::clone(budget) };
+        budget.add(kept.cost());
+        Arc::new(kept)
+    }
+
+    fn cost(&self) -> usize {
+        self.frames.as_slice().iter().map(Frame::cost).sum()
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.budget.sub(self.cost());
+    }
+}
+
+/// socket.io-client waits for half a second, or longer, before it connects again. Whoever comes sooner with
+/// the pid of a connected socket is one of two that came at the same time.
+const SOONEST_RETURN: Duration = Duration::from_millis(500);
+
+/// What an event takes in each trail that it stands in.
+const ENTRY_COST: usize = 16;
+
+/// What a socket that is away takes, beside its rooms and its events. About: its trail, its places in the
+/// tables, and some values.
+const LOST_COST: usize = 1024;
+const ROOM_COST: usize = 128;
+
+/// The latest events of one client, and where they go. It outlives the socket that is lost and goes on with
+/// the one that is recovered.
+pub(crate) struct Trail {
+    pid: Sid,
+    namespace: WeakNamespace,
+    window: Duration,
+    budget: Arc<Budget>,
+    state: Mutex<State>,
+}
+
+struct State {
+    stage: Stage,
+    /// What the client has perhaps not got, in the order of sending.
+    events: VecDeque<Arc<Kept>>,
+    /// The offset of the event before these; `None` if there was none since the first connect.
+    base: Option<u64>,
+    /// Who waits for the lost socket to be settled.
+    waiting: Vec<oneshot::Sender<()>>,
+}
+
+enum Stage {
+    /// The middlewares have not let it in yet.
+    New,
+    /// Since then.
+    Connected(Arc<Mailbox>, Instant),
+    Lost(Box<Lost>),
+    /// A new socket has it, and is not let in yet. It has got what came up to the offset.
+    Claimed(Box<Lost>, Option<u64>),
+    Over,
+}
+
+/// A socket that is away.
+pub(crate) struct Lost {
+    /// When it is given up.
+    pub(crate) ticket: Ticket,
+    pub(crate) id: Room,
+    /// Those that it had joined.
+    pub(crate) rooms: Vec<Room>,
+    pub(crate) values: Option<Arc<Values>>,
+    /// What its end had to do is done.
+    pub(crate) settled: bool,
+}
+
+impl Lost {
+    fn cost(&self) -> usize {
+        LOST_COST + self.rooms.len() * ROOM_COST
+    }
+}
+
+impl Trail {
+    pub(super) fn new(namespace: WeakNamespace, window: Duration, budget: &Arc<Budget>) -> Trail {
+        let state = State { stage: Stage::New, events: VecDeque::new(), base: None, waiting: Vec::new() };
+        let (pid, budget) = (Sid::generate(), Arc::clone(budget));
+        Trail { pid, namespace, window, budget, state: Mutex::new(state) }
+    }
+
+    /// What the client identifies itself by when it comes back. It is a secret between the two.
+    pub(crate) fn pid(&self) -> Sid {
+        self.pid
+    }
+
+    pub(super) fn namespace(&self) -> &WeakNamespace {
+        &self.namespace
+    }
+
+    /// The socket is connected.
+    pub(super) fn begin(&self, mailbox: &Arc<Mailbox>) {
+        let mut state = self.state.lock();
+        if let Stage::New = state.stage {
+            state.stage = Stage::Connected(Arc::clone(mailbox), Instant::now());
+        }
+    }
+}
+
+/// # Events
+impl Trail {
+    /// Sends an event to this client alone. If it is away, it will get it; also if it is about to be.
+    pub(crate) fn send(&self, event: &Arc<Kept>) -> Result<(), SendError> {
+        let mut state = self.state.lock();
+        match &state.stage {
+            Stage::Connected(mailbox, _) => {
+                if let Err(SendError::Full) = mailbox.push(event.frames.as_slice()) {
+                    return Err(SendError::Full);
+                }
+            }
+            Stage::Lost(_) | Stage::Claimed(..) => {}
+            Stage::New | Stage::Over => return Err(SendError::Closed),
+        }
+        self.append(&mut state, event);
+        Ok(())
+    }
+
+    /// Sends a share of a broadcast to the socket of that mailbox, if this is its trail at present. A client
+    /// that does not keep up is disconnected; it may come back for what it missed.
+    pub(crate) fn share(&self, event: &Arc<Kept>, own: &Arc<Mailbox>) -> bool {
+        let mut state = self.state.lock();
+        let Stage::Connected(mailbox, _) = &state.stage else { return false };
+        if !Arc::ptr_eq(mailbox, own) {
+            return false;
+        }
+        if let Err(SendError::Full) = mailbox.push(event.frames.as_slice()) {
+            mailbox.close(CloseReason::ForcedClose);
+        }
+        self.append(&mut state, event);
+        true
+    }
+
+    /// Keeps a share of a broadcast for a socket that is away.
+    pub(super) fn miss(&self, event: &Arc<Kept>) {
+        let mut state = self.state.lock();
+        if let Stage::Lost(_) | Stage::Claimed(..) = state.stage {
+            self.append(&mut state, event);
+        }
+    }
+
+    /// Where events go, if the client is connected.
+    pub(crate) fn mailbox(&self) -> Option<Arc<Mailbox>> {
+        match &self.state.lock().stage {
+            Stage::Connected(mailbox, _) => Some(Arc::clone(mailbox)),
+            _ => None,
+        }
+    }
+
+    /// Whether the client is connected, or may come back.
+    pub(crate) fn is_open(&self) -> bool {
+        !matches!(self.state.lock().stage, Stage::New | Stage::Over)
+    }
+
+    fn append(&self, state: &mut State, event: &Arc<Kept>) {
+        state.events.push_back(Arc::clone(event));
+        self.budget.add(ENTRY_COST);
+        if let Stage::Connected(..) = state.stage {
+            // A connection that is lost without notice is found out long before that.
+            let old = |kept: &Arc<Kept>| event.at.duration_since(kept.at) > self.window;
+            while state.events.front().is_some_and(old) {
+                self.drop_first(state, 1);
+            }
+            if self.budget.is_half_used() {
+                self.drop_first(state, state.events.len() / 2);
+            }
+        }
+    }
+
+    fn drop_first(&self, state: &mut State, count: usize) {
+        for kept in state.events.drain(..count) {
+            state.base = Some(kept.offset);
+        }
+        self.budget.sub(count * ENTRY_COST);
+    }
+}
+
+/// # Coming and going
+impl Trail {
+    /// The connection of that mailbox is lost. Says whether this is its trail.
+    pub(super) fn lose(&self, own: &Arc<Mailbox>, lost: Lost) -> bool {
+        let mut state = self.state.lock();
+        match &state.stage {
+            Stage::Connected(mailbox, _) if Arc::ptr_eq(mailbox, own) => {}
+            _ => return false,
+        }
+        self.budget.add(lost.cost());
+        state.stage = Stage::Lost(Box::new(lost));
+        true
+    }
+
+    /// What the old socket's end had to do is done: it is out of its rooms, and its handlers know. Who waits
+    /// for that may go on.
+    pub(crate) fn settle(&self) {
+        let mut state = self.state.lock();
+        if let Stage::Lost(lost) = &mut state.stage {
+            lost.settled = true;
+        }
+        for waiting in state.waiting.drain(..) {
+            // Whoever asked may have gone.
+            let _ = waiting.send(());
+        }
+    }
+
+    /// Hands out the trail of a socket that is away, once.
+    pub(super) fn claim(self: &Arc<Self>, offset: Option<u64>) -> Claim {
+        let mut state = self.state.lock();
+        let known = state.behind(offset).is_some();
+        match std::mem::replace(&mut state.stage, Stage::Over) {
+            Stage::Lost(lost) if known && !lost.settled => {
+                state.stage = Stage::Lost(lost);
+                self.wait(&mut state)
+            }
+            Stage::Lost(lost) if known && lost.ticket.0 > Instant::now() => {
+                let (id, values) = (Arc::clone(&lost.id), lost.values.clone());
+                let (ticket, trail) = (lost.ticket, Arc::clone(self));
+                state.stage = Stage::Claimed(lost, offset);
+                Claim::Granted(Granted { trail, ticket, id, values })
+            }
+            Stage::Connected(mailbox, since) if known && since.elapsed() >= SOONEST_RETURN => {
+                // Only the client knows the pid: it has lost its connection, and we have not heard yet.
+                mailbox.close(CloseReason::TransportClose);
+                state.stage = Stage::Connected(mailbox, since);
+                self.wait(&mut state)
+            }
+            stage => {
+                state.stage = stage;
+                Claim::Refused(match &state.stage {
+                    Stage::Lost(lost) if lost.ticket.0 <= Instant::now() => Refusal::Expired,
+                    Stage::Lost(_) => Refusal::Offset,
+                    Stage::Connected(..) if !known => Refusal::Offset,
+                    Stage::Connected(..) | Stage::Claimed(..) => Refusal::Taken,
+                    Stage::New | Stage::Over => Refusal::Unknown,
+                })
+            }
+        }
+    }
+
+    fn wait(self: &Arc<Self>, state: &mut State) -> Claim {
+        let (tell, told) = oneshot::channel();
+        state.waiting.push(tell);
+        Claim::NotYet(Arc::clone(self), told)
+    }
+
+    /// The rooms of the socket that is away.
+    pub(crate) fn rooms(&self) -> Vec<Room> {
+        match &self.state.lock().stage {
+            Stage::Lost(lost) | Stage::Claimed(lost, _) => lost.rooms.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The new socket is let in: it gets what it missed, and `reply` behind it. Returns the old socket,
+    /// unless the trail has ended meanwhile.
+    pub(super) fn resume(&self, mailbox: &Arc<Mailbox>, reply: &Frame) -> Option<Lost> {
+        let mut state = self.state.lock();
+        let (lost, offset) = match std::mem::replace(&mut state.stage, Stage::Over) {
+            Stage::Claimed(lost, offset) => (lost, offset),
+            other => {
+                state.stage = other;
+                return None;
+            }
+        };
+        let got = state.behind(offset).unwrap_or_default();
+        self.drop_first(&mut state, got);
+        // One message, which a mailbox takes whole: all of it is on the recovery's budget already.
+        let mut frames: Vec<_> =
+            state.events.iter().flat_map(|kept| kept.frames.as_slice()).cloned().collect();
+        frames.push(reply.clone());
+        if let Err(SendError::Full) = mailbox.push(&frames) {
+            mailbox.close(CloseReason::ForcedClose);
+        }
+        self.budget.sub(lost.cost());
+        state.stage = Stage::Connected(Arc::clone(mailbox), Instant::now());
+        Some(*lost)
+    }
+
+    /// The new socket is not let in: another may try. Returns when the old socket is given up, if it was
+    /// claimed.
+    pub(super) fn put_back(&self) -> Option<Ticket> {
+        let mut state = self.state.lock();
+        let (stage, ticket) = match std::mem::replace(&mut state.stage, Stage::Over) {
+            Stage::Claimed(lost, _) => {
+                let ticket = lost.ticket;
+                (Stage::Lost(lost), Some(ticket))
+            }
+            other => (other, None),
+        };
+        state.stage = stage;
+        ticket
+    }
+
+    /// Whether the socket is away, claimed or not.
+    pub(super) fn is_away(&self) -> bool {
+        matches!(self.state.lock().stage, Stage::Lost(_) | Stage::Claimed(..))
+    }
+
+    /// Nobody comes back to this trail. Returns the socket that was away; with `unclaimed`, a socket that is
+    /// claimed stays.
+    pub(super) fn end(&self, unclaimed: bool) -> Option<Lost> {
+        let mut state = self.state.lock();
+        if unclaimed && !matches!(state.stage, Stage::Lost(_)) {
+            return None;
+        }
+        let count = state.events.len();
+        self.drop_first(&mut state, count);
+        // Who waits hears of it by that.
+        state.waiting.clear();
+        match std::mem::replace(&mut state.stage, Stage::Over) {
+            Stage::Lost(lost) | Stage::Claimed(lost, _) => {
+                self.budget.sub(lost.cost());
+                Some(*lost)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl State {
+    /// How many of the events the client has got that names this as the last; `None` if it is not known.
+    fn behind(&self, offset: Option<u64>) -> Option<usize> {
+        if offset == self.base {
+            return Some(0);
+        }
+        Some(self.events.iter().position(|kept| Some(kept.offset) == offset)? + 1)
+    }
+}
+
+impl Drop for Trail {
+    fn drop(&mut self) {
+        self.end(false);
+    }
+}
