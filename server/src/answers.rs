@@ -9,11 +9,11 @@ use http::header::{
 use http::{HeaderMap, Response, StatusCode};
 
 use crate::compression::Encoding;
-use crate::hooks::{Denied, merge};
+use crate::hooks::{Denial, Denied, merge};
 use crate::polling::Body;
 
 /// In which a refused WebSocket is told why.
-const REJECT_REASON: HeaderName = HeaderName::from_static("x-websocket-reject-reason");
+pub(crate) const REJECT_REASON: HeaderName = HeaderName::from_static("x-websocket-reject-reason");
 
 /// A payload on its way into a response.
 pub(crate) struct Packed {
@@ -78,7 +78,7 @@ pub(crate) fn accepted() -> Response<Body> {
 #[derive(Debug)]
 pub(crate) enum Refused {
     Fault(Fault),
-    Denied(Box<Denied>),
+    Denied(Denied),
 }
 
 impl From<Fault> for Refused {
@@ -89,7 +89,7 @@ impl From<Fault> for Refused {
 
 impl From<Denied> for Refused {
     fn from(denied: Denied) -> Refused {
-        Refused::Denied(Box::new(denied))
+        Refused::Denied(denied)
     }
 }
 
@@ -105,7 +105,7 @@ impl Refused {
     pub(crate) fn reason(&self) -> Option<&str> {
         match self {
             Refused::Fault(_) => None,
-            Refused::Denied(denied) => Some(&denied.message),
+            Refused::Denied(Denied(denied)) => Some(&denied.message),
         }
     }
 
@@ -122,8 +122,8 @@ impl Refused {
                     StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
                 response
             }
-            Refused::Denied(denied) => {
-                let Denied { status, headers, message, json } = *denied;
+            Refused::Denied(Denied(denied)) => {
+                let Denial { status, headers, message, json } = *denied;
                 let body = json.unwrap_or_else(|| {
                     // The same fields as every refusal has, with another message.
                     let message = serde_json::Value::from(&*message);

@@ -2,8 +2,7 @@
 //! the wires. The protocol's rules are the session's; nothing here decides anything.
 
 use std::collections::VecDeque;
-use std::future::Future as _;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -12,9 +11,9 @@ use engineio::{
     Answer, CloseReason, Config, Frame, Input, Layer, Output, Packet, PayloadReader, Session, Violation,
 };
 use tokio::sync::oneshot;
-use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
+use crate::alarm::Alarm;
 use crate::polling::{Knock, Posted};
 use crate::registry::{Entry, Registered};
 use crate::websocket::{Incoming, WebSocket};
@@ -53,8 +52,8 @@ impl<L: Layer> Driver<L> {
     /// Drives the session to its end.
     pub(crate) async fn run(mut self, registered: Registered) {
         {
-            let sleep = tokio::time::sleep(Duration::ZERO);
-            let mut alarm = Alarm { at: sleep.deadline().into(), sleep: pin!(sleep) };
+            let sleep = pin!(tokio::time::sleep(Duration::ZERO));
+            let mut alarm = Alarm::new(sleep);
             std::future::poll_fn(|cx| self.poll(cx, &mut alarm)).await;
         }
         // The goodbye may take a while, and nobody should find the session meanwhile.
@@ -343,23 +342,5 @@ impl<L: Layer> Driver<L> {
         let mut frames = packets.iter().map(Frame::from).collect();
         let (payload, _) = format.encode(&mut frames, usize::MAX);
         self.entry.doors.lock().answer(payload, false);
-    }
-}
-
-/// The session's one timer. It is set anew only when it has gone off or a deadline moved closer, since a
-/// deadline that moves away, as a heartbeat's does with every packet, need not touch the timer wheel.
-struct Alarm<'a> {
-    at: Instant,
-    sleep: Pin<&'a mut Sleep>,
-}
-
-impl Alarm<'_> {
-    /// Ready when the alarm went off, which may be before `next`.
-    fn poll(&mut self, cx: &mut Context<'_>, now: Instant, next: Instant) -> Poll<()> {
-        if next < self.at || self.at <= now {
-            self.at = next;
-            self.sleep.as_mut().reset(next.into());
-        }
-        self.sleep.as_mut().poll(cx)
     }
 }

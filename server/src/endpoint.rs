@@ -14,7 +14,6 @@ use engineio::{
 use http::header::{CONTENT_TYPE, HeaderValue, SET_COOKIE, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
-use hyper::upgrade::OnUpgrade;
 
 use crate::answers::{Packed, Refused, accepted, closing, not_allowed, status};
 use crate::driver::Driver;
@@ -39,6 +38,17 @@ pub enum TrailingSlash {
     Required,
     /// It does not: `/socket.io`.
     Absent,
+}
+
+impl TrailingSlash {
+    /// Whether `path` is that of an endpoint, whose own is given without a slash.
+    pub(crate) fn allows(self, endpoint: &str, path: &str) -> bool {
+        match path.strip_prefix(endpoint) {
+            Some("/") => self != TrailingSlash::Absent,
+            Some("") => self != TrailingSlash::Required,
+            _ => false,
+        }
+    }
 }
 
 /// What is set about HTTP, beside the protocol; the same for all endpoints of a server.
@@ -95,11 +105,7 @@ impl<A: Application> Endpoint<A> {
 
     /// Whether `path` is this endpoint's.
     pub(crate) fn serves(&self, path: &str) -> bool {
-        match (path.strip_prefix(&*self.path), self.http.trailing_slash) {
-            (Some("/"), slash) => slash != TrailingSlash::Absent,
-            (Some(""), slash) => slash != TrailingSlash::Required,
-            _ => false,
-        }
+        self.http.trailing_slash.allows(&self.path, path)
     }
 
     /// Refuses new sessions and ends the present ones with `server shutting down`.
@@ -280,10 +286,9 @@ impl<A: Application> Endpoint<A> {
         if self.registry.get(&sid).is_some() {
             return Err(Fault::NoId);
         }
-        switch(parts, async move |on_upgrade| {
-            if let Some(websocket) = self.websocket(on_upgrade, format).await
-                && let Some(driver) = self.open(sid, handshake, format, Some(websocket))
-            {
+        switch(parts, async move |io, read| {
+            let websocket = self.websocket(io, read, format).await;
+            if let Some(driver) = self.open(sid, handshake, format, Some(websocket)) {
                 driver.await;
             }
         })
@@ -293,8 +298,8 @@ impl<A: Application> Endpoint<A> {
     fn open_probe(self: Arc<Self>, parts: &mut Parts, entry: Arc<Entry>) -> Result<Response<Body>, Fault> {
         let format = entry.format;
         let probe: Result<OpenProbe, Shut> = entry.open_probe();
-        switch(parts, async move |on_upgrade| {
-            let Some(websocket) = self.websocket(on_upgrade, format).await else { return };
+        switch(parts, async move |io, read| {
+            let websocket = self.websocket(io, read, format).await;
             match probe {
                 Ok(probe) => probe.opened(websocket),
                 Err(_) => {
@@ -305,16 +310,8 @@ impl<A: Application> Endpoint<A> {
         })
     }
 
-    async fn websocket(&self, on_upgrade: OnUpgrade, format: PayloadFormat) -> Option<WebSocket> {
-        let upgraded = match on_upgrade.await {
-            Ok(upgraded) => upgraded,
-            Err(error) => {
-                tracing::debug!(%error, "the WebSocket handshake was not completed");
-                return None;
-            }
-        };
-        let (io, read) = Io::from_upgraded(upgraded);
-        Some(WebSocket::new(io, read, format.revision, self.config.max_payload).await)
+    async fn websocket(&self, io: Io, read: Vec<u8>, format: PayloadFormat) -> WebSocket {
+        WebSocket::new(io, read, format.revision, self.config.max_payload).await
     }
 
     /// Makes a session and what drives it; `None` if there is one of that id already.
@@ -420,7 +417,7 @@ impl<A: Application> Endpoint<A> {
 }
 
 /// What is kept of the request that opens a session.
-fn handshake(parts: &Parts, peer: Peer, head: Option<&RequestHead>) -> Handshake {
+pub(crate) fn handshake(parts: &Parts, peer: Peer, head: Option<&RequestHead>) -> Handshake {
     let url = parts.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
     Handshake {
         time: SystemTime::now(),

@@ -318,8 +318,14 @@ impl Next {
 ///     .status(StatusCode::TOO_MANY_REQUESTS)
 ///     .header(RETRY_AFTER, http::HeaderValue::from_static("60"));
 /// ```
+///
+/// A [plain WebSocket](crate::plain) that is denied gets the message alone, as text.
 #[derive(Clone, Debug)]
-pub struct Denied {
+pub struct Denied(pub(crate) Box<Denial>);
+
+/// What [`Denied`] says. It is boxed, since a handshake is seldom denied.
+#[derive(Clone, Debug)]
+pub(crate) struct Denial {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) message: Box<str>,
@@ -331,19 +337,19 @@ impl Denied {
     /// Denied, with a message that takes the place of `Forbidden`.
     #[must_use]
     pub fn new(message: impl Into<Box<str>>) -> Denied {
-        Denied {
+        Denied(Box::new(Denial {
             status: StatusCode::FORBIDDEN,
             headers: HeaderMap::new(),
             message: message.into(),
             json: None,
-        }
+        }))
     }
 
     /// Another status than 403. One that is no error's is taken for 403.
     #[must_use]
     pub fn status(mut self, status: StatusCode) -> Denied {
         if status.is_client_error() || status.is_server_error() {
-            self.status = status;
+            self.0.status = status;
         }
         self
     }
@@ -351,7 +357,7 @@ impl Denied {
     /// One more header field.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Denied {
-        self.headers.append(name, value);
+        self.0.headers.append(name, value);
         self
     }
 
@@ -360,7 +366,7 @@ impl Denied {
     /// # Errors
     /// If `body` can't be written as JSON.
     pub fn json(mut self, body: &impl Serialize) -> Result<Denied, serde_json::Error> {
-        self.json = Some(serde_json::to_vec(body)?.into());
+        self.0.json = Some(serde_json::to_vec(body)?.into());
         Ok(self)
     }
 }

@@ -28,6 +28,7 @@
 //! }
 //! ```
 
+mod alarm;
 mod answers;
 pub mod apps;
 mod client_files;
@@ -43,6 +44,7 @@ mod io;
 mod listener;
 mod pages;
 mod peer;
+pub mod plain;
 mod polling;
 mod post_body;
 mod registry;

@@ -123,7 +123,9 @@ fn server(options: &Options) -> Result<Server, Box<dyn std::error::Error>> {
         }
         App::Echo => {
             apps::echo(&io);
-            builder = builder.engineio("/engine.io/", apps::EngineEcho);
+            builder = builder
+                .engineio("/engine.io/", apps::EngineEcho)
+                .websocket("/ws", |request| std::future::ready(apps::plain_echo(request)));
         }
     }
     Ok(builder.build()?)

@@ -11,9 +11,10 @@ use socketio::Io;
 
 use crate::client_files::ClientFiles;
 use crate::endpoint::{Endpoint, HttpSettings};
+use crate::plain::{self, Accepted, Request};
 use crate::service::Service;
 use crate::site::{Mount, Pages, Site};
-use crate::{Cookie, Cors, Hooks, TrailingSlash};
+use crate::{Cookie, Cors, Denied, Hooks, TrailingSlash};
 
 /// A server: endpoints and pages, ready to serve.
 pub struct Server {
@@ -113,6 +114,21 @@ impl Builder {
     pub fn engineio<A: Application>(mut self, path: &str, application: A) -> Builder {
         let make: MakeMount =
             Box::new(move |path, config, http| Arc::new(Endpoint::new(path, application, config, http)));
+        self.mounts.push((path.into(), make));
+        self
+    }
+
+    /// Serves plain WebSockets at `path`, such as `/ws`: `handler` decides about each request, and says what
+    /// runs on those that it lets in. See [`plain`].
+    #[must_use]
+    pub fn websocket<F, R>(mut self, path: &str, handler: F) -> Builder
+    where
+        F: Fn(Request) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Accepted, Denied>> + Send + 'static,
+    {
+        let handler: Box<plain::Handler> = Box::new(move |request| Box::pin(handler(request)));
+        let make: MakeMount =
+            Box::new(move |path, config, http| Arc::new(plain::Endpoint::new(path, handler, config, http)));
         self.mounts.push((path.into(), make));
         self
     }

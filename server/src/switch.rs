@@ -5,23 +5,27 @@ use http::header::{
     CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::request::Parts;
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use hyper::upgrade::OnUpgrade;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::answers::status;
+use crate::io::Io;
 use crate::polling::Body;
 
-/// Answers a WebSocket handshake with 101, and runs `then` on the connection.
+/// Answers a WebSocket handshake with 101, and runs `then` on the connection, with what was already read of it.
 ///
 /// # Errors
 /// If the handshake is incomplete.
-pub(crate) fn switch<F>(parts: &mut Parts, then: impl FnOnce(OnUpgrade) -> F) -> Result<Response<Body>, Fault>
+pub(crate) fn switch<F>(
+    parts: &mut Parts,
+    then: impl FnOnce(Io, Vec<u8>) -> F + Send + 'static,
+) -> Result<Response<Body>, Fault>
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let version = parts.headers.get(SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13");
-    let key = parts.headers.get(SEC_WEBSOCKET_KEY).filter(|key| is_key(key.as_bytes()));
+    let key = parts.headers.get(SEC_WEBSOCKET_KEY).filter(|_| has_key(&parts.headers));
+    let version = speaks_our_version(&parts.headers);
     let (Some(key), true, Some(on_upgrade)) = (key, version, parts.extensions.remove::<OnUpgrade>()) else {
         return Err(Fault::TransportHandshake);
     };
@@ -33,12 +37,28 @@ where
     if let Ok(accept) = HeaderValue::from_str(&accept) {
         headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
     }
-    tokio::spawn(then(on_upgrade));
+    tokio::spawn(async move {
+        match on_upgrade.await {
+            Ok(upgraded) => {
+                let (io, read) = Io::from_upgraded(upgraded);
+                then(io, read).await;
+            }
+            Err(error) => tracing::debug!(%error, "the WebSocket handshake was not completed"),
+        }
+    });
     Ok(response)
 }
 
-/// "A base64-encoded value that, when decoded, is 16 bytes in length".
-fn is_key(key: &[u8]) -> bool {
+/// The only version that there is: those before it were drafts.
+pub(crate) fn speaks_our_version(headers: &HeaderMap) -> bool {
+    headers.get(SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13")
+}
+
+/// Whether there is "a base64-encoded value that, when decoded, is 16 bytes in length".
+pub(crate) fn has_key(headers: &HeaderMap) -> bool {
     let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
-    key.len() == 24 && key.ends_with(b"==") && key[..22].iter().all(base64)
+    headers
+        .get(SEC_WEBSOCKET_KEY)
+        .map(HeaderValue::as_bytes)
+        .is_some_and(|key| key.len() == 24 && key.ends_with(b"==") && key[..22].iter().all(base64))
 }

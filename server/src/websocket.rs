@@ -69,7 +69,7 @@ pub(crate) struct Ending {
 impl Ending {
     const GONE: Ending = Ending { reason: CloseReason::TransportClose, code: None };
 
-    fn of(error: &Error) -> Ending {
+    pub(crate) fn of(error: &Error) -> Ending {
         let code = match error {
             Error::Capacity(_) => Some(CloseCode::Size),
             Error::Utf8(_) => Some(CloseCode::Invalid),

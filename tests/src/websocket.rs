@@ -31,6 +31,8 @@ pub enum Received {
     Text(String),
     /// A binary frame.
     Binary(Vec<u8>),
+    /// A ping frame.
+    Ping(Vec<u8>),
     /// A pong frame.
     Pong(Vec<u8>),
     /// A close frame with its code, if it has one.
@@ -142,6 +144,7 @@ impl WebSocket {
             0x81 => Received::Text(String::from_utf8(payload).expect("text is UTF-8")),
             0x82 => Received::Binary(payload),
             0x88 => Received::Close(payload.first_chunk().map(|code| u16::from_be_bytes(*code))),
+            0x89 => Received::Ping(payload),
             0x8a => Received::Pong(payload),
             other => panic!("an unexpected frame: {other:#x}"),
         }
@@ -173,6 +176,13 @@ impl WebSocket {
     /// The next frame must be a close frame with this code, or without one, and the connection must end.
     pub async fn expect_close(&mut self, code: Option<u16>) {
         assert_eq!(self.next().await, Received::Close(code));
+        assert_eq!(self.next().await, Received::End);
+    }
+
+    /// The same, where the server waits for an answer to its close frame.
+    pub async fn expect_close_and_answer(&mut self, code: u16) {
+        assert_eq!(self.next().await, Received::Close(Some(code)));
+        self.raw(WebSocket::frame(0x88, &code.to_be_bytes())).await;
         assert_eq!(self.next().await, Received::End);
     }
 

@@ -8,6 +8,7 @@ mod hooks;
 mod http;
 mod jsonp;
 mod offers;
+mod plain;
 mod polling;
 mod socketio;
 mod upgrade;

@@ -3,8 +3,10 @@
 mod chat;
 mod echo;
 mod engine_echo;
+mod plain_echo;
 
 pub use crate::pages::chat_page;
 pub use chat::chat;
 pub use echo::echo;
 pub use engine_echo::EngineEcho;
+pub use plain_echo::plain_echo;

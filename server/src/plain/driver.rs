@@ -1,0 +1,321 @@
+//! The task that owns a plain WebSocket: tokio-tungstenite has the frames, this has the queues, the keepalive
+//! and the end.
+
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use engineio::Message;
+use futures_util::{Sink, SinkExt as _, Stream as _, StreamExt as _};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{self, Message as Tungstenite};
+
+use super::request::Limits;
+use super::websocket::{Close, Shared};
+use crate::alarm::Alarm;
+use crate::io::Io;
+use crate::websocket::Ending;
+
+/// What a connection reads ahead. Larger messages grow the buffer.
+const READ_BUFFER: usize = 4 * 1024;
+
+/// Messages are written together up to this many bytes.
+const WRITE_BUFFER: usize = 4 * 1024;
+
+/// The most that pongs may take up while the peer doesn't read. Beyond that its pings are not read either.
+const PONG_BUFFER: usize = 64 * 1024;
+
+/// "The endpoint is going away" (RFC 6455, section 7.4.1).
+const GOING_AWAY: u16 = 1001;
+
+/// A plain WebSocket's stream, and what is known of its peer.
+pub(super) struct Driver {
+    stream: WebSocketStream<Watched>,
+    shared: Arc<Shared>,
+    limits: Limits,
+    /// The cost of what was taken from the queue and has not been written.
+    taken: usize,
+    /// The pongs that have not been written, in bytes; about.
+    pongs: usize,
+    /// The last sign of life.
+    heard: Instant,
+    /// A ping has been sent since then.
+    pinged: bool,
+    /// When the end is to be over.
+    close_by: Option<Instant>,
+}
+
+/// How the open state is left.
+enum Leave {
+    /// We have said all that we wanted to, and close.
+    Asked(Close),
+    /// The peer closes; the answer is tungstenite's.
+    Answered,
+    /// The peer has broken a rule, and is told so.
+    Broken(Close),
+    /// There is nobody to talk to.
+    Lost,
+}
+
+impl Driver {
+    /// Takes a connection whose handshake is done; `read` is what was already read of it.
+    pub(super) async fn new(io: Io, read: Vec<u8>, limits: Limits) -> (Driver, Arc<Shared>) {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(WRITE_BUFFER)
+            .max_message_size(Some(limits.max_payload))
+            .max_frame_size(Some(limits.max_payload));
+        let watched = Watched { io, heard: false, stuck: false };
+        let stream = WebSocketStream::from_partially_read(watched, read, Role::Server, Some(config)).await;
+        let shared = Shared::new(limits.send_budget);
+        let driver = Driver {
+            stream,
+            shared: shared.clone(),
+            limits,
+            taken: 0,
+            pongs: 0,
+            heard: now(),
+            pinged: false,
+            close_by: None,
+        };
+        (driver, shared)
+    }
+
+    /// Drives the connection to its end.
+    pub(super) async fn run(mut self, mut stopping: watch::Receiver<bool>) {
+        let shared = self.shared.clone();
+        let leave = {
+            let sleep = pin!(tokio::time::sleep(Duration::ZERO));
+            let mut alarm = Alarm::new(sleep);
+            let mut open = pin!(std::future::poll_fn(|cx| self.poll(cx, &mut alarm)));
+            tokio::select! {
+                leave = &mut open => leave,
+                () = stopped(&mut stopping) => {
+                    shared.end(Close::new(GOING_AWAY));
+                    open.await
+                }
+            }
+        };
+        // Whoever waits for a message or for room is told before the goodbye, which may take a while.
+        shared.end(Close::new(Close::LOST));
+        let close_by = self.close_by.unwrap_or_else(|| now() + self.limits.close_timeout);
+        drop(tokio::time::timeout_at(close_by.into(), self.leave(leave)).await);
+    }
+
+    /// Ready when the connection is no longer open.
+    fn poll(&mut self, cx: &mut Context<'_>, alarm: &mut Alarm<'_>) -> Poll<Leave> {
+        loop {
+            self.shared.register(cx);
+            let wish = self.shared.wish();
+            if wish.is_some() {
+                self.close_by.get_or_insert_with(|| now() + self.limits.close_timeout);
+            }
+            if let Poll::Ready(leave) = self.poll_read(cx) {
+                return Poll::Ready(leave);
+            }
+            let pings_unread = self.pongs >= PONG_BUFFER;
+            match (self.poll_write(cx), wish) {
+                (Poll::Ready(Err(_)), _) => return Poll::Ready(Leave::Lost),
+                // What was queued before the wish is through.
+                (Poll::Ready(Ok(())), Some(close)) => return Poll::Ready(Leave::Asked(close)),
+                (Poll::Ready(Ok(())), None) if pings_unread => continue,
+                (Poll::Ready(Ok(())) | Poll::Pending, _) => {}
+            }
+            match self.poll_time(cx, alarm) {
+                Poll::Ready(Some(leave)) => return Poll::Ready(leave),
+                Poll::Ready(None) => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Takes in what has come. Ready if that ends the connection.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Leave> {
+        while self.pongs < PONG_BUFFER && self.shared.listens() {
+            let Poll::Ready(message) = Pin::new(&mut self.stream).poll_next(cx) else { break };
+            let message = match message {
+                None => return Poll::Ready(Leave::Lost),
+                Some(Err(error)) => return Poll::Ready(self.broken(&error)),
+                Some(Ok(message)) => message,
+            };
+            match message {
+                // It is UTF-8 already; the types don't know of each other.
+                Tungstenite::Text(text) => {
+                    if let Ok(text) = ByteString::try_from(Bytes::from(text)) {
+                        self.shared.deliver(Message::Text(text));
+                    }
+                }
+                Tungstenite::Binary(bytes) => self.shared.deliver(Message::Binary(bytes)),
+                Tungstenite::Close(frame) => {
+                    self.shared.end(Close::by_peer(frame));
+                    return Poll::Ready(Leave::Answered);
+                }
+                Tungstenite::Ping(payload) => self.pongs += payload.len() + 2,
+                Tungstenite::Pong(_) | Tungstenite::Frame(_) => {}
+            }
+        }
+        Poll::Pending
+    }
+
+    fn broken(&self, error: &tungstenite::Error) -> Leave {
+        match Ending::of(error).code {
+            None => Leave::Lost,
+            Some(code) => {
+                tracing::debug!(%error, "a WebSocket's peer broke a rule");
+                let close = Close::new(code.into());
+                self.shared.end(close.clone());
+                Leave::Broken(close)
+            }
+        }
+    }
+
+    /// Writes what is queued. Ready when all of it is through.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<tungstenite::Result<()>> {
+        let mut stream = Pin::new(&mut self.stream);
+        // tungstenite holds a buffer's worth, and one message more if that can't be written.
+        loop {
+            ready!(stream.as_mut().poll_ready(cx))?;
+            let Some((message, cost)) = self.shared.take() else { break };
+            self.taken += cost;
+            stream.as_mut().start_send(frame(message))?;
+        }
+        ready!(stream.as_mut().poll_flush(cx))?;
+        self.shared.written(std::mem::take(&mut self.taken));
+        self.pongs = 0;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Looks at the clock. Ready if that ends the connection, or if there is something to write.
+    fn poll_time(&mut self, cx: &mut Context<'_>, alarm: &mut Alarm<'_>) -> Poll<Option<Leave>> {
+        let now = now();
+        // A peer that we don't listen to can't be expected to be heard.
+        if std::mem::take(&mut self.stream.get_mut().heard) || !self.shared.listens() {
+            self.heard = now;
+            self.pinged = false;
+        }
+        let deadline = match (self.close_by, self.limits.keepalive) {
+            (Some(close_by), _) => close_by,
+            (None, Some(keepalive)) if self.pinged => self.heard + keepalive.interval + keepalive.grace,
+            (None, Some(keepalive)) => self.heard + keepalive.interval,
+            (None, None) => return Poll::Pending,
+        };
+        if now < deadline {
+            return alarm.poll(cx, now, deadline).map(|()| None);
+        }
+        if self.close_by.is_some() || self.pinged {
+            return Poll::Ready(Some(Leave::Lost));
+        }
+        self.pinged = true;
+        let pinged = Pin::new(&mut self.stream).start_send(Tungstenite::Ping(Bytes::new()));
+        Poll::Ready(pinged.is_err().then_some(Leave::Lost))
+    }
+
+    /// The closing handshake. Without an end of its own: put a limit on it.
+    async fn leave(self, leave: Leave) {
+        let mut stream = self.stream;
+        let said = match &leave {
+            Leave::Lost => return,
+            Leave::Answered => stream.flush().await,
+            Leave::Asked(close) | Leave::Broken(close) => {
+                stream.send(Tungstenite::Close(Some(close.frame()))).await
+            }
+        };
+        if said.is_err() {
+            return;
+        }
+        if let Leave::Asked(_) = leave {
+            // The peer answers, behind whatever it was about to say.
+            while matches!(stream.next().await, Some(Ok(message)) if !message.is_close()) {}
+            drop(stream.flush().await);
+        }
+        // Closing a socket with unread bytes resets it, and the peer may never see the close frame.
+        stream.into_inner().io.drain().await;
+    }
+}
+
+/// Waits until the server stops.
+pub(super) async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    drop(stopping.wait_for(|stopping| *stopping).await);
+}
+
+/// A message as one frame. Its text is known to be UTF-8, so it is not looked at again.
+fn frame(message: Message) -> Tungstenite {
+    let (payload, kind) = match message {
+        Message::Text(text) => (text.into_bytes(), Data::Text),
+        Message::Binary(bytes) => (bytes, Data::Binary),
+    };
+    Tungstenite::Frame(Frame::message(payload, OpCode::Data(kind), true))
+}
+
+/// The time as tokio has it, so that tests can turn it.
+fn now() -> Instant {
+    tokio::time::Instant::now().into()
+}
+
+/// A stream that notices signs of life: bytes that come in, and a write that goes on after it was stuck, since
+/// the peer has then taken what was in its way.
+#[derive(Debug)]
+struct Watched {
+    io: Io,
+    heard: bool,
+    stuck: bool,
+}
+
+impl Watched {
+    fn wrote<T>(&mut self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        self.heard |= self.stuck && matches!(written, Poll::Ready(Ok(_)));
+        self.stuck = written.is_pending();
+        written
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.io).poll_read(cx, buf);
+        self.heard |= buf.filled().len() > before;
+        read
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.wrote(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, bytes);
+        self.wrote(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        self.wrote(flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}

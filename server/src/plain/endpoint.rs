@@ -1,0 +1,185 @@
+//! One path at which plain WebSockets are served.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use engineio::{Config, Fault};
+use http::header::{
+    ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
+use tokio::sync::watch;
+
+use super::driver::{Driver, stopped};
+use super::request::{Accepted, Request};
+use super::websocket::WebSocket;
+use crate::Denied;
+use crate::answers::{REJECT_REASON, status};
+use crate::endpoint::{HttpSettings, handshake};
+use crate::hooks::{Denial, merge};
+use crate::http_rules::is_websocket;
+use crate::peer::Peer;
+use crate::polling::Body;
+use crate::site::{Answering, Mount, RequestBody};
+use crate::switch::{has_key, speaks_our_version, switch};
+
+/// What an application decides about each request.
+pub(crate) type Handler = dyn Fn(Request) -> Deciding + Send + Sync;
+
+type Deciding = Pin<Box<dyn Future<Output = Result<Accepted, Denied>> + Send>>;
+
+/// One path at which plain WebSockets are served.
+pub(crate) struct Endpoint {
+    path: Box<str>,
+    config: Arc<Config>,
+    http: Arc<HttpSettings>,
+    handler: Box<Handler>,
+    /// Whether the server is stopping. Each connection holds a receiver, and each request that is being
+    /// decided; so their number is known, and when all are gone.
+    stopping: watch::Sender<bool>,
+}
+
+impl Endpoint {
+    pub(crate) fn new(
+        path: &str,
+        handler: Box<Handler>,
+        config: Arc<Config>,
+        http: Arc<HttpSettings>,
+    ) -> Endpoint {
+        let path = path.strip_suffix('/').unwrap_or(path).into();
+        Endpoint { path, config, http, handler, stopping: watch::Sender::new(false) }
+    }
+
+    /// Answers one request.
+    async fn answer(&self, mut parts: Parts, peer: Peer) -> Response<Body> {
+        let denial = match self.open(&mut parts, peer).await {
+            Ok(response) => return response,
+            Err(Denied(denial)) => denial,
+        };
+        tracing::info!(
+            status = denial.status.as_u16(),
+            reason = &*denial.message,
+            path = &*self.path,
+            method = %parts.method,
+            address = peer.address.map(tracing::field::display),
+            "WebSocket refused"
+        );
+        refusal(*denial)
+    }
+
+    async fn open(&self, parts: &mut Parts, peer: Peer) -> Result<Response<Body>, Denied> {
+        check(parts)?;
+        if self.http.cors.as_ref().is_some_and(|cors| cors.judge(parts).refused) {
+            return Err(Denied::new(Fault::OriginForbidden.to_string()));
+        }
+        let mut stopping = self.stopping.subscribe();
+        let decided = (self.handler)(Request::new(handshake(parts, peer, None), &self.config));
+        let accepted = tokio::select! {
+            biased;
+            () = stopped(&mut stopping) => return Ok(status(StatusCode::SERVICE_UNAVAILABLE)),
+            decided = decided => decided?.terms(),
+        };
+        let protocol = accepted.protocol.as_deref().and_then(|name| HeaderValue::from_str(name).ok());
+        let switched = switch(parts, async move |io, read| {
+            let (driver, shared) = Driver::new(io, read, accepted.limits).await;
+            let websocket = WebSocket::new(shared, accepted.protocol, accepted.handshake);
+            tokio::spawn((accepted.run)(websocket));
+            driver.run(stopping).await;
+        });
+        // Over HTTP/2, or under a server that lets no connection be taken over.
+        let mut response = switched.map_err(|_| bad_request("this connection can't become a WebSocket"))?;
+        if let Some(protocol) = protocol {
+            response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
+        }
+        merge(response.headers_mut(), accepted.headers);
+        Ok(response)
+    }
+}
+
+/// Refuses a handshake that breaks one of the rules of RFC 6455, section 4.2.1.
+fn check(parts: &Parts) -> Result<(), Denied> {
+    if parts.method != Method::GET {
+        let denied = Denied::new("a WebSocket begins with a GET").status(StatusCode::METHOD_NOT_ALLOWED);
+        return Err(denied.header(ALLOW, HeaderValue::from_static("GET")));
+    }
+    if !parts.headers.contains_key(UPGRADE) {
+        return Err(upgrade_required("there is a WebSocket here, and nothing else"));
+    }
+    if !is_websocket(&parts.headers) {
+        return Err(bad_request("the upgrade is not one to WebSocket"));
+    }
+    if !has_key(&parts.headers) {
+        return Err(bad_request("Sec-WebSocket-Key is not 16 bytes in base64"));
+    }
+    // "an appropriate HTTP error code (such as 426 Upgrade Required)" (section 4.2.2).
+    if !speaks_our_version(&parts.headers) {
+        return Err(upgrade_required("the version of WebSocket is 13"));
+    }
+    Ok(())
+}
+
+/// 426: "The server MUST send an Upgrade header field in a 426 response" (RFC 9110, section 15.5.22).
+fn upgrade_required(reason: &str) -> Denied {
+    ours(Denied::new(reason).status(StatusCode::UPGRADE_REQUIRED))
+        .header(UPGRADE, HeaderValue::from_static("websocket"))
+        .header(CONNECTION, HeaderValue::from_static("upgrade"))
+}
+
+fn bad_request(reason: &str) -> Denied {
+    ours(Denied::new(reason).status(StatusCode::BAD_REQUEST))
+}
+
+/// Says which version is spoken here.
+fn ours(denied: Denied) -> Denied {
+    denied.header(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"))
+}
+
+/// A refusal. A client that asked for a WebSocket seldom gets to see its body, so the reason stands in the
+/// header too.
+fn refusal(denial: Denial) -> Response<Body> {
+    let Denial { status, headers, message, json } = denial;
+    let content_type = if json.is_some() { "application/json" } else { "text/plain; charset=utf-8" };
+    let printable: String = message.chars().filter(|c| !c.is_control()).collect();
+    let mut response = Response::new(match json {
+        Some(json) => Body::from(json),
+        None => Body::from(format!("{message}\n")),
+    });
+    *response.status_mut() = status;
+    if let Ok(reason) = HeaderValue::from_bytes(printable.as_bytes()) {
+        response.headers_mut().insert(REJECT_REASON, reason);
+    }
+    merge(response.headers_mut(), headers);
+    response.headers_mut().entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(content_type));
+    response
+}
+
+impl Mount for Endpoint {
+    fn serves(&self, path: &str) -> bool {
+        self.http.trailing_slash.allows(&self.path, path)
+    }
+
+    fn call(self: Arc<Self>, request: http::Request<RequestBody>, peer: Peer) -> Answering {
+        let (parts, _) = request.into_parts();
+        Box::pin(async move { Ok(self.answer(parts, peer).await) })
+    }
+
+    fn drain(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    fn emptied(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.stopping.closed())
+    }
+
+    fn sessions(&self) -> usize {
+        self.stopping.receiver_count()
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint").field("path", &self.path).finish_non_exhaustive()
+    }
+}

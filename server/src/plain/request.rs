@@ -1,0 +1,276 @@
+//! The handshake of a plain WebSocket, and the application's answer to it.
+
+use std::fmt;
+use std::pin::Pin;
+use std::time::Duration;
+
+use engineio::{Config, Handshake};
+use http::header::SEC_WEBSOCKET_PROTOCOL;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use crate::Denied;
+use crate::plain::WebSocket;
+
+/// The time without a sign of life after which a peer is pinged.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+
+/// The time that it has then.
+const KEEPALIVE_GRACE: Duration = Duration::from_secs(10);
+
+/// A client that asks for a WebSocket, in a handshake that breaks no rule.
+#[derive(Debug)]
+pub struct Request {
+    handshake: Handshake,
+    limits: Limits,
+}
+
+/// What one WebSocket may cost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) max_payload: usize,
+    pub(super) send_budget: usize,
+    pub(super) close_timeout: Duration,
+    pub(super) keepalive: Option<Keepalive>,
+}
+
+/// When a silent peer is pinged, and given up.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Keepalive {
+    pub(super) interval: Duration,
+    pub(super) grace: Duration,
+}
+
+impl Request {
+    pub(super) fn new(handshake: Handshake, config: &Config) -> Request {
+        let limits = Limits {
+            max_payload: config.max_payload,
+            send_budget: config.send_budget,
+            close_timeout: config.close_timeout,
+            keepalive: Some(Keepalive { interval: KEEPALIVE_INTERVAL, grace: KEEPALIVE_GRACE }),
+        };
+        Request { handshake, limits }
+    }
+
+    /// The HTTP request: its URL, query and header fields, and who sent it.
+    #[must_use]
+    pub fn handshake(&self) -> &Handshake {
+        &self.handshake
+    }
+
+    /// The origin of the page that the client runs in. Browsers always say it; other programs seldom do, and
+    /// may say anything.
+    #[must_use]
+    pub fn origin(&self) -> Option<&str> {
+        self.handshake.headers.get("origin")
+    }
+
+    /// The subprotocols that the client offers, the one that it likes best first (RFC 6455, section 1.9).
+    pub fn protocols(&self) -> impl Iterator<Item = &str> {
+        let fields = self.handshake.headers.iter();
+        fields
+            .filter(|(name, _)| *name == SEC_WEBSOCKET_PROTOCOL.as_str())
+            .flat_map(|(_, value)| value.split(','))
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+    }
+
+    /// A cookie's value, as it was sent.
+    #[must_use]
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        let fields = self.handshake.headers.iter().filter(|(field, _)| *field == "cookie");
+        let mut pairs =
+            fields.flat_map(|(_, value)| value.split(';')).filter_map(|pair| pair.split_once('='));
+        pairs.find(|(cookie, _)| cookie.trim() == name).map(|(_, value)| value.trim())
+    }
+
+    /// Lets the client in. [`Accept::run`] completes it.
+    pub fn accept(self) -> Accept {
+        Accept { request: self, protocol: None, headers: HeaderMap::new() }
+    }
+}
+
+/// A client that is let in: on which terms.
+#[derive(Debug)]
+#[must_use = "the client is let in by what `run` returns"]
+pub struct Accept {
+    request: Request,
+    protocol: Option<Box<str>>,
+    headers: HeaderMap,
+}
+
+impl Accept {
+    /// Chooses a subprotocol, one of those that the client offers. Without this none is chosen, and a browser
+    /// that offers some gives up.
+    ///
+    /// # Errors
+    /// If the client doesn't offer it. Passed on with `?`, that refuses the client with 400.
+    pub fn protocol(mut self, name: &str) -> Result<Accept, NotOffered> {
+        // "the value chosen MUST be derived from the client's handshake" (RFC 6455, section 4.2.2).
+        if !self.request.protocols().any(|offered| offered == name) {
+            return Err(NotOffered { name: name.into() });
+        }
+        self.protocol = Some(name.into());
+        Ok(self)
+    }
+
+    /// Adds a header field to the answer, such as a `Set-Cookie`. The fields of the handshake itself can't be
+    /// set by it.
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Accept {
+        if !name.as_str().starts_with("sec-websocket-") {
+            self.headers.append(name, value);
+        }
+        self
+    }
+
+    /// The longest message that is taken, in bytes, in one frame or many; the server's
+    /// [`max_payload`](Config::max_payload) unless set. A longer one ends the connection with 1009.
+    pub fn max_payload(mut self, bytes: usize) -> Accept {
+        self.request.limits.max_payload = bytes;
+        self
+    }
+
+    /// The bytes that may wait to be sent, each message counted as its length and 64; the server's
+    /// [`send_budget`](Config::send_budget) unless set.
+    pub fn send_budget(mut self, bytes: usize) -> Accept {
+        self.request.limits.send_budget = bytes;
+        self
+    }
+
+    /// How long a close may take, with all that is queued before it, until the connection is cut; the server's
+    /// [`close_timeout`](Config::close_timeout) unless set.
+    pub fn close_timeout(mut self, timeout: Duration) -> Accept {
+        self.request.limits.close_timeout = timeout;
+        self
+    }
+
+    /// Pings a peer from which nothing has come for `interval`, and cuts the connection if nothing comes for
+    /// `grace` either; 20 s and 10 s unless set.
+    pub fn keepalive(mut self, interval: Duration, grace: Duration) -> Accept {
+        self.request.limits.keepalive = Some(Keepalive { interval, grace });
+        self
+    }
+
+    /// Never pings. A peer that is gone without a word is then noticed when something is sent to it, or never.
+    pub fn no_keepalive(mut self) -> Accept {
+        self.request.limits.keepalive = None;
+        self
+    }
+
+    /// Says what runs on the connection, in a task of its own. It begins with the connection. When the
+    /// [`WebSocket`] is dropped, the connection is closed.
+    pub fn run<F, R>(self, run: F) -> Accepted
+    where
+        F: FnOnce(WebSocket) -> R + Send + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        Accepted { accept: self, run: Box::new(|websocket| Box::pin(run(websocket))) }
+    }
+}
+
+/// A client that is let in, and what runs on its connection.
+#[must_use]
+pub struct Accepted {
+    accept: Accept,
+    run: Run,
+}
+
+/// What runs on a connection.
+pub(super) type Run = Box<dyn FnOnce(WebSocket) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+
+/// [`Accepted`] in its parts.
+pub(super) struct Terms {
+    pub(super) handshake: Handshake,
+    pub(super) limits: Limits,
+    pub(super) protocol: Option<Box<str>>,
+    pub(super) headers: HeaderMap,
+    pub(super) run: Run,
+}
+
+impl Accepted {
+    pub(super) fn terms(self) -> Terms {
+        let Accepted { accept: Accept { request, protocol, headers }, run } = self;
+        let Request { handshake, limits } = request;
+        Terms { handshake, limits, protocol, headers, run }
+    }
+}
+
+impl fmt::Debug for Accepted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Accepted").field(&self.accept).finish()
+    }
+}
+
+/// A subprotocol that was to be chosen is not among those that the client offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotOffered {
+    name: Box<str>,
+}
+
+impl fmt::Display for NotOffered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the client does not offer the subprotocol {}", self.name)
+    }
+}
+
+impl std::error::Error for NotOffered {}
+
+/// 400, with the reason.
+impl From<NotOffered> for Denied {
+    fn from(error: NotOffered) -> Denied {
+        Denied::new(error.to_string()).status(StatusCode::BAD_REQUEST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use engineio::Headers;
+
+    use super::*;
+
+    fn request(fields: &[(&str, &str)]) -> Request {
+        let fields = fields.iter().map(|(name, value)| (*name, value.as_bytes()));
+        let handshake = Handshake {
+            time: SystemTime::now(),
+            address: None,
+            secure: false,
+            url: "/ws?room=tea".into(),
+            headers: Headers::new(fields),
+        };
+        Request::new(handshake, &Config::default())
+    }
+
+    #[test]
+    fn subprotocols_are_read_in_order_from_all_fields() {
+        let request =
+            request(&[("Sec-WebSocket-Protocol", "chat, ,superchat"), ("Sec-WebSocket-Protocol", "echo")]);
+        assert_eq!(request.protocols().collect::<Vec<_>>(), ["chat", "superchat", "echo"]);
+    }
+
+    #[test]
+    fn only_a_subprotocol_that_is_offered_can_be_chosen() {
+        let offer = [("Sec-WebSocket-Protocol", "chat, echo")];
+        let accept = request(&offer).accept().protocol("echo").unwrap();
+        assert_eq!(accept.protocol.as_deref(), Some("echo"));
+        for name in ["Echo", "ech", "chat, echo", ""] {
+            let error = request(&offer).accept().protocol(name).unwrap_err();
+            assert_eq!(error.to_string(), format!("the client does not offer the subprotocol {name}"));
+        }
+    }
+
+    #[test]
+    fn cookies_are_read_as_they_were_sent() {
+        let request = request(&[("Cookie", r#"a=1; b="x=y" ;odd;c="#)]);
+        let cookies = ["a", "b", "c", "d", "odd"].map(|name| request.cookie(name));
+        assert_eq!(cookies, [Some("1"), Some(r#""x=y""#), Some(""), None, None]);
+    }
+
+    #[test]
+    fn the_handshakes_own_fields_are_out_of_reach() {
+        let accept = request(&[]).accept();
+        let value = || HeaderValue::from_static("x");
+        let accept = accept.header(SEC_WEBSOCKET_PROTOCOL, value()).header(http::header::SERVER, value());
+        assert_eq!(accept.headers.keys().collect::<Vec<_>>(), ["server"]);
+    }
+}

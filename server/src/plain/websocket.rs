@@ -1,0 +1,337 @@
+//! A plain WebSocket as its application has it, and what it shares with the task that drives it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use engineio::{FRAME_OVERHEAD, Handshake, Message, SendError};
+use parking_lot::Mutex;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+/// Messages wait for the application up to this many bytes, and one more; beyond that nothing is read.
+const INBOX: usize = 64 * 1024;
+
+/// The longest reason in a close frame: a control frame has 125 bytes, and the code takes two.
+const MAX_REASON: usize = 123;
+
+/// A plain WebSocket. Dropped, it is closed: with 1000, or with 1011 if its task panics.
+///
+/// Keep calling [`next`](WebSocket::next), also if nothing is expected: it is how the end is noticed, and while
+/// messages wait to be read, no more are taken from the network.
+#[derive(Debug)]
+pub struct WebSocket {
+    sender: Sender,
+    protocol: Option<Box<str>>,
+    handshake: Handshake,
+}
+
+impl WebSocket {
+    pub(super) fn new(shared: Arc<Shared>, protocol: Option<Box<str>>, handshake: Handshake) -> WebSocket {
+        WebSocket { sender: Sender(shared), protocol, handshake }
+    }
+
+    /// The next message, when it has come whole; `None` at the end, which [`ended`](WebSocket::ended) then
+    /// tells about. Nothing is lost if the future is dropped before it is ready.
+    pub async fn next(&mut self) -> Option<Message> {
+        std::future::poll_fn(|cx| self.sender.0.poll_next(cx)).await
+    }
+
+    /// Sends a message. See [`Sender::send`].
+    ///
+    /// # Errors
+    /// [`SendError::Full`] over the budget and [`SendError::Closed`] after the end; nothing is queued then.
+    pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        self.sender.send(message)
+    }
+
+    /// Waits until [`send`](WebSocket::send) would not answer [`SendError::Full`].
+    ///
+    /// # Errors
+    /// [`SendError::Closed`] after the end.
+    pub async fn ready(&self) -> Result<(), SendError> {
+        self.sender.ready().await
+    }
+
+    /// Closes the connection. See [`Sender::close`].
+    pub fn close(&self, code: u16, reason: &str) {
+        self.sender.close(code, reason);
+    }
+
+    /// What other tasks send with.
+    #[must_use]
+    pub fn sender(&self) -> Sender {
+        self.sender.clone()
+    }
+
+    /// The subprotocol that was chosen.
+    #[must_use]
+    pub fn protocol(&self) -> Option<&str> {
+        self.protocol.as_deref()
+    }
+
+    /// The request that opened the connection: its URL, query and header fields, and who sent it.
+    #[must_use]
+    pub fn handshake(&self) -> &Handshake {
+        &self.handshake
+    }
+
+    /// How the connection has ended, or is about to; `None` before that.
+    #[must_use]
+    pub fn ended(&self) -> Option<Close> {
+        self.sender.0.state.lock().close.clone()
+    }
+}
+
+impl Drop for WebSocket {
+    fn drop(&mut self) {
+        // "a server is terminating the connection because it encountered an unexpected condition".
+        let code = if std::thread::panicking() { 1011 } else { 1000 };
+        self.close(code, "");
+    }
+}
+
+/// Sends to a plain WebSocket from anywhere. Clones share it; none of them keeps it open.
+#[derive(Clone, Debug)]
+pub struct Sender(Arc<Shared>);
+
+impl Sender {
+    /// Queues a message: a string goes as text, bytes as binary. It never waits. A message is admitted whole
+    /// while less than the [budget](crate::plain::Accept::send_budget) waits.
+    ///
+    /// # Errors
+    /// [`SendError::Full`] over the budget and [`SendError::Closed`] after the end; nothing is queued then.
+    pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        let message = message.into();
+        let mut state = self.0.state.lock();
+        if state.close.is_some() {
+            return Err(SendError::Closed);
+        }
+        if state.cost >= self.0.budget {
+            return Err(SendError::Full);
+        }
+        state.cost += cost(&message);
+        state.outbox.push_back(message);
+        state.wake_driver();
+        Ok(())
+    }
+
+    /// Waits until [`send`](Sender::send) would not answer [`SendError::Full`].
+    ///
+    /// # Errors
+    /// [`SendError::Closed`] after the end.
+    pub async fn ready(&self) -> Result<(), SendError> {
+        std::future::poll_fn(|cx| {
+            let mut state = self.0.state.lock();
+            if state.close.is_some() {
+                return Poll::Ready(Err(SendError::Closed));
+            }
+            if state.cost < self.0.budget {
+                return Poll::Ready(Ok(()));
+            }
+            if !state.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+                state.waiting.push(cx.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Closes the connection behind what is queued, and takes nothing in any more. The first close stands.
+    ///
+    /// A code that can't be sent (RFC 6455, section 7.4) is taken for 1000, and of a reason only as much is
+    /// sent as a close frame holds: 123 bytes.
+    pub fn close(&self, code: u16, reason: &str) {
+        let code = if CloseCode::from(code).is_allowed() { code } else { 1000 };
+        let ends = reason.char_indices().map(|(start, letter)| start + letter.len_utf8());
+        let length = ends.take_while(|end| *end <= MAX_REASON).last().unwrap_or(0);
+        self.0.end(Close { code, reason: reason[..length].into() });
+    }
+
+    /// Whether the connection has ended, or is about to.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.0.state.lock().close.is_some()
+    }
+}
+
+/// How a connection ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Close {
+    /// The code of whichever close frame came first, ours or the peer's; 1005 if the peer gave none, and 1006
+    /// if the connection was lost.
+    pub code: u16,
+    /// The reason in that frame.
+    pub reason: Box<str>,
+}
+
+impl Close {
+    pub(super) const LOST: u16 = 1006;
+
+    pub(super) fn new(code: u16) -> Close {
+        Close { code, reason: "".into() }
+    }
+
+    pub(super) fn by_peer(frame: Option<CloseFrame>) -> Close {
+        match frame {
+            Some(frame) => Close { code: frame.code.into(), reason: frame.reason.as_str().into() },
+            None => Close::new(1005),
+        }
+    }
+
+    pub(super) fn frame(&self) -> CloseFrame {
+        CloseFrame { code: self.code.into(), reason: (&*self.reason).into() }
+    }
+}
+
+/// What a message costs of the budget.
+fn cost(message: &Message) -> usize {
+    message.len() + FRAME_OVERHEAD
+}
+
+/// What the application and the driver share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    budget: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    outbox: VecDeque<Message>,
+    /// The cost of what is above, and of what the driver has taken but not yet written.
+    cost: usize,
+    inbox: VecDeque<Message>,
+    inbox_cost: usize,
+    /// How it ends, as soon as either side wants it to.
+    close: Option<Close>,
+    driver: Option<Waker>,
+    reader: Option<Waker>,
+    /// Senders that wait for room.
+    waiting: Vec<Waker>,
+}
+
+impl State {
+    fn wake_driver(&mut self) {
+        if let Some(driver) = self.driver.take() {
+            driver.wake();
+        }
+    }
+}
+
+impl Shared {
+    pub(super) fn new(budget: usize) -> Arc<Shared> {
+        Arc::new(Shared { budget, state: Mutex::default() })
+    }
+
+    /// It ends, if it doesn't already.
+    pub(super) fn end(&self, close: Close) {
+        let mut state = self.state.lock();
+        if state.close.is_some() {
+            return;
+        }
+        state.close = Some(close);
+        state.wake_driver();
+        let wakers = state.waiting.drain(..).collect::<Vec<_>>();
+        wakers.into_iter().chain(state.reader.take()).for_each(Waker::wake);
+    }
+
+    fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+        let mut state = self.state.lock();
+        let Some(message) = state.inbox.pop_front() else {
+            if state.close.is_some() {
+                return Poll::Ready(None);
+            }
+            state.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
+        let full = state.inbox_cost >= INBOX;
+        state.inbox_cost -= cost(&message);
+        if full && state.inbox_cost < INBOX {
+            state.wake_driver();
+        }
+        Poll::Ready(Some(message))
+    }
+}
+
+/// # For the driver
+impl Shared {
+    /// Has the driver woken when something changes. To be called before it looks at anything else here.
+    pub(super) fn register(&self, cx: &Context<'_>) {
+        let mut state = self.state.lock();
+        if !state.driver.as_ref().is_some_and(|driver| driver.will_wake(cx.waker())) {
+            state.driver = Some(cx.waker().clone());
+        }
+    }
+
+    /// How it is to end.
+    pub(super) fn wish(&self) -> Option<Close> {
+        self.state.lock().close.clone()
+    }
+
+    /// Whether messages are taken in: there is room for them, or nobody who wants them.
+    pub(super) fn listens(&self) -> bool {
+        let state = self.state.lock();
+        state.inbox_cost < INBOX || state.close.is_some()
+    }
+
+    /// A message has come.
+    pub(super) fn deliver(&self, message: Message) {
+        let mut state = self.state.lock();
+        if state.close.is_some() {
+            return;
+        }
+        state.inbox_cost += cost(&message);
+        state.inbox.push_back(message);
+        if let Some(reader) = state.reader.take() {
+            reader.wake();
+        }
+    }
+
+    /// The next message to be written, and its cost.
+    pub(super) fn take(&self) -> Option<(Message, usize)> {
+        let message = self.state.lock().outbox.pop_front()?;
+        let cost = cost(&message);
+        Some((message, cost))
+    }
+
+    /// Messages of this cost have been written.
+    pub(super) fn written(&self, cost: usize) {
+        if cost == 0 {
+            return;
+        }
+        let mut state = self.state.lock();
+        state.cost -= cost;
+        if state.cost < self.budget {
+            state.waiting.drain(..).for_each(Waker::wake);
+        }
+        if state.outbox.is_empty() {
+            // Nothing is kept of a burst.
+            state.outbox = VecDeque::new();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_taken_in_than_the_application_reads() {
+        let shared = Shared::new(1_000);
+        let mut cx = Context::from_waker(Waker::noop());
+        shared.deliver(Message::from(vec![0; INBOX - FRAME_OVERHEAD - 1]));
+        assert!(shared.listens());
+        shared.deliver(Message::from("one more"));
+        assert!(!shared.listens());
+        assert!(shared.poll_next(&mut cx).is_ready());
+        assert!(shared.listens());
+        shared.deliver(Message::from(vec![0; INBOX]));
+        shared.end(Close::new(1000));
+        assert!(shared.listens(), "the peer's close frame may be behind it");
+        shared.deliver(Message::from("too late"));
+        assert_eq!(shared.poll_next(&mut cx), Poll::Ready(Some(Message::from("one more"))));
+        assert!(matches!(shared.poll_next(&mut cx), Poll::Ready(Some(_))));
+        assert_eq!(shared.poll_next(&mut cx), Poll::Ready(None));
+    }
+}
