@@ -118,8 +118,10 @@ fn server(options: &Options) -> Result<Server, Box<dyn std::error::Error>> {
     match options.app {
         App::None => {}
         App::Chat => {
-            apps::chat(&io);
-            builder = builder.pages(apps::chat_page);
+            let chat = apps::chat(&io);
+            builder = builder
+                .pages(apps::chat_page)
+                .websocket("/ws", move |request| std::future::ready(chat.websocket(request)));
         }
         App::Echo => {
             apps::echo(&io);

@@ -32,37 +32,50 @@
 //! | `room` | `{room, from, text}` | somebody wrote in a room |
 //! | `joined` | `{room, name}` | somebody entered a room that one is in |
 //! | `left` | `{room, name}` | somebody left it |
+//!
+//! Plain WebSockets take part at a path of their own: see [`Chat::websocket`].
 
 mod hall;
+mod plain;
 
 use std::future::ready;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde::Serialize;
-use socketio::{DisconnectReason, Io, Socket};
+use socketio::{DisconnectReason, Io, Namespace, Socket};
 
 use self::hall::{Hall, Refusal, check_text};
+use self::plain::{PlainClients, direct_line};
 
-/// Registers the application's handlers.
-pub fn chat(io: &Io) {
-    let chat = Chat::default();
-    let (entering, leaving) = (chat.clone(), chat.clone());
-    io.of("/")
+/// Registers the application's handlers. The result is for those who come by plain WebSocket, if they may.
+pub fn chat(io: &Io) -> Chat {
+    let talk = Talk::default();
+    let (entering, leaving) = (talk.clone(), talk.clone());
+    let namespace = io.of("/");
+    namespace
         .on_connect(move |socket: Socket| {
             entering.enter(&socket);
             ready(())
         })
-        .on_sync("name", chat.answer(Chat::name))
-        .on_sync("message", chat.answer(Chat::message))
-        .on_sync("direct", chat.answer(Chat::direct))
-        .on_sync("join", chat.answer(Chat::join))
-        .on_sync("leave", chat.answer(Chat::leave))
-        .on_sync("room", chat.answer(Chat::room))
+        .on_sync("name", talk.answer(Talk::name))
+        .on_sync("message", talk.answer(Talk::message))
+        .on_sync("direct", talk.answer(Talk::direct))
+        .on_sync("join", talk.answer(Talk::join))
+        .on_sync("leave", talk.answer(Talk::leave))
+        .on_sync("room", talk.answer(Talk::room))
         .on_disconnect(move |socket: Socket, _: DisconnectReason| {
-            leaving.exit(&socket);
+            leaving.exit(socket.namespace(), socket.id());
             ready(())
         });
+    Chat { namespace, talk }
+}
+
+/// The chat, for those who come by plain WebSocket.
+#[derive(Clone)]
+pub struct Chat {
+    namespace: Namespace,
+    talk: Talk,
 }
 
 /// What the handlers share.
@@ -70,66 +83,144 @@ pub fn chat(io: &Io) {
 /// Whatever changes the hall is told while the lock is held, so everyone hears of changes in the order in
 /// which they happened, and a `welcome` is never older than what follows it. Telling only queues.
 #[derive(Clone, Default)]
-struct Chat(Arc<Mutex<Hall>>);
+struct Talk(Arc<Mutex<Present>>);
+
+/// Those who are here.
+#[derive(Default)]
+struct Present {
+    hall: Hall,
+    plain: PlainClients,
+}
+
+/// What more than one may hear of, whatever they came by.
+#[derive(Clone, Copy, Serialize)]
+#[serde(untagged)]
+enum News<'a> {
+    Online { name: &'a str, was: &'a str },
+    Offline { name: &'a str },
+    Message { from: &'a str, text: &'a str },
+}
+
+impl News<'_> {
+    fn event(&self) -> &'static str {
+        match self {
+            News::Online { .. } => "online",
+            News::Offline { .. } => "offline",
+            News::Message { .. } => "message",
+        }
+    }
+}
+
+impl Present {
+    /// Tells everyone.
+    fn tell(&self, namespace: &Namespace, news: News<'_>) {
+        let _ = namespace.emit(news.event(), news);
+        self.plain.tell_others("", news);
+    }
+
+    /// Tells everyone but one.
+    fn tell_others(&self, namespace: &Namespace, id: &str, news: News<'_>) {
+        let _ = namespace.except(id).emit(news.event(), news);
+        self.plain.tell_others(id, news);
+    }
+}
 
 /// What an event is acknowledged with.
 type Answer<T = Done> = Result<Granted<T>, Refusal>;
 
-impl Chat {
+/// # For everyone
+impl Talk {
+    fn exit(&self, namespace: &Namespace, id: &str) {
+        let mut present = self.0.lock();
+        present.plain.remove(id);
+        let Some(gone) = present.hall.exit(id) else { return };
+        for room in &gone.rooms {
+            let _ = namespace.to(channel(room)).emit("left", InRoom { room, name: &gone.name });
+        }
+        if gone.online {
+            present.tell_others(namespace, id, News::Offline { name: &gone.name });
+        }
+    }
+
+    /// Takes a name. Returns it, tidied, and the one before if that was another.
+    fn rename(
+        &self,
+        namespace: &Namespace,
+        id: &str,
+        name: &str,
+    ) -> Result<(String, Option<String>), Refusal> {
+        let mut present = self.0.lock();
+        let (name, was) = present.hall.rename(id, name)?;
+        if let Some(was) = &was {
+            present.tell(namespace, News::Online { name: &name, was });
+        }
+        Ok((name, was))
+    }
+
+    fn say(&self, namespace: &Namespace, id: &str, text: &str) -> Result<(), Refusal> {
+        check_text(text)?;
+        let present = self.0.lock();
+        let from = present.hall.name(id)?;
+        present.tell_others(namespace, id, News::Message { from, text });
+        Ok(())
+    }
+
+    /// Says something to one alone. `line` makes of the names of sender and addressee what a plain client
+    /// gets. Returns the addressee's name.
+    fn say_to(
+        &self,
+        namespace: &Namespace,
+        id: &str,
+        to: &str,
+        text: &str,
+        line: impl FnOnce(&str, &str) -> String,
+    ) -> Result<String, Refusal> {
+        check_text(text)?;
+        let present = self.0.lock();
+        let (addressee, to) = present.hall.find(to)?;
+        let from = present.hall.name(id)?;
+        if !present.plain.send(addressee, || line(from, to)) {
+            let _ = namespace.to(addressee).emit("direct", News::Message { from, text });
+        }
+        Ok(to.to_owned())
+    }
+}
+
+/// # For Socket.IO
+impl Talk {
     /// A handler that has the chat at hand.
     fn answer<A: 'static, T: 'static>(
         &self,
-        answer: fn(&Chat, &Socket, &A) -> Answer<T>,
+        answer: fn(&Talk, &Socket, &A) -> Answer<T>,
     ) -> impl Fn(Socket, A) -> Answer<T> + Send + Sync + 'static {
-        let chat = self.clone();
-        move |socket, args| answer(&chat, &socket, &args)
+        let talk = self.clone();
+        move |socket, args| answer(&talk, &socket, &args)
     }
 
     fn enter(&self, socket: &Socket) {
-        let mut hall = self.0.lock();
-        let you = hall.enter(socket.id());
-        let _ = socket.emit("welcome", Welcome { you: &you, online: hall.online() });
-    }
-
-    fn exit(&self, socket: &Socket) {
-        let mut hall = self.0.lock();
-        let Some(gone) = hall.exit(socket.id()) else { return };
-        for room in &gone.rooms {
-            let _ = socket.to(channel(room)).emit("left", InRoom { room, name: &gone.name });
-        }
-        if gone.online {
-            let _ = socket.broadcast().emit("offline", Named { name: gone.name });
-        }
+        let mut present = self.0.lock();
+        let you = present.hall.enter(socket.id());
+        let _ = socket.emit("welcome", Welcome { you: &you, online: present.hall.online() });
     }
 
     fn name(&self, socket: &Socket, (name,): &(String,)) -> Answer<Named> {
-        let mut hall = self.0.lock();
-        let (name, was) = hall.rename(socket.id(), name)?;
-        if let Some(was) = was {
-            let _ = socket.namespace().emit("online", Online { name: &name, was: &was });
-        }
+        let (name, _) = self.rename(socket.namespace(), socket.id(), name)?;
         granted(Named { name })
     }
 
     fn message(&self, socket: &Socket, (text,): &(String,)) -> Answer {
-        check_text(text)?;
-        let hall = self.0.lock();
-        let from = hall.name(socket.id())?;
-        let _ = socket.broadcast().emit("message", Message { from, text });
+        self.say(socket.namespace(), socket.id(), text)?;
         granted(Done {})
     }
 
     fn direct(&self, socket: &Socket, (to, text): &(String, String)) -> Answer<SentTo> {
-        check_text(text)?;
-        let hall = self.0.lock();
-        let (id, to) = hall.find(to)?;
-        let from = hall.name(socket.id())?;
-        let _ = socket.namespace().to(id).emit("direct", Message { from, text });
-        granted(SentTo { to: to.to_owned() })
+        let line = |from: &str, to: &str| direct_line(from, to, text);
+        let to = self.say_to(socket.namespace(), socket.id(), to, text, line)?;
+        granted(SentTo { to })
     }
 
     fn join(&self, socket: &Socket, (room,): &(String,)) -> Answer<Joined> {
-        let mut hall = self.0.lock();
+        let hall = &mut self.0.lock().hall;
         let (room, entered) = hall.join(socket.id(), room)?;
         if entered {
             if socket.join(channel(&room)).is_err() {
@@ -144,7 +235,7 @@ impl Chat {
     }
 
     fn leave(&self, socket: &Socket, (room,): &(String,)) -> Answer<Left> {
-        let mut hall = self.0.lock();
+        let hall = &mut self.0.lock().hall;
         let room = hall.leave(socket.id(), room)?;
         socket.leave(&channel(&room));
         let name = hall.name(socket.id())?;
@@ -154,7 +245,7 @@ impl Chat {
 
     fn room(&self, socket: &Socket, (room, text): &(String, String)) -> Answer {
         check_text(text)?;
-        let hall = self.0.lock();
+        let hall = &self.0.lock().hall;
         let room = &hall.room_of(socket.id(), room)?;
         let from = hall.name(socket.id())?;
         let _ = socket.to(channel(room)).emit("room", RoomMessage { room, from, text });
@@ -208,18 +299,6 @@ struct Left {
 struct Welcome<'a> {
     you: &'a str,
     online: Vec<&'a str>,
-}
-
-#[derive(Serialize)]
-struct Online<'a> {
-    name: &'a str,
-    was: &'a str,
-}
-
-#[derive(Serialize)]
-struct Message<'a> {
-    from: &'a str,
-    text: &'a str,
 }
 
 #[derive(Serialize)]

@@ -6,7 +6,7 @@ mod engine_echo;
 mod plain_echo;
 
 pub use crate::pages::chat_page;
-pub use chat::chat;
+pub use chat::{Chat, chat};
 pub use echo::echo;
 pub use engine_echo::EngineEcho;
 pub use plain_echo::plain_echo;

@@ -225,7 +225,7 @@ impl From<NotOffered> for Denied {
 mod tests {
     use std::time::SystemTime;
 
-    use engineio::Headers;
+    use engineio::{Attached, Headers};
 
     use super::*;
 
@@ -237,6 +237,7 @@ mod tests {
             secure: false,
             url: "/ws?room=tea".into(),
             headers: Headers::new(fields),
+            attached: Attached::default(),
         };
         Request::new(handshake, &Config::default())
     }

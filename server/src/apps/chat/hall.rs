@@ -223,7 +223,7 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    fn code(&self) -> &'static str {
+    pub(super) fn code(&self) -> &'static str {
         match self {
             Refusal::Empty(_) => "empty",
             Refusal::TooLong(_) => "too-long",
