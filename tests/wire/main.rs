@@ -33,10 +33,10 @@ async fn echo() -> TestServer {
 /// The echo application with a heartbeat that can be waited for.
 async fn impatient_echo() -> TestServer {
     TestServer::echo(Config {
-        ping_interval: Duration::from_millis(200),
-        ping_timeout: Duration::from_millis(200),
-        upgrade_timeout: Duration::from_millis(200),
-        close_timeout: Duration::from_millis(500),
+        ping_interval: Duration::from_secs(1),
+        ping_timeout: Duration::from_secs(1),
+        upgrade_timeout: Duration::from_secs(1),
+        close_timeout: Duration::from_secs(1),
         ..Config::default()
     })
     .await
