@@ -3,13 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const DOCUMENTS: [&str; 8] = [
+const DOCUMENTS: [&str; 10] = [
     "README.md",
     "CHANGELOG.md",
     "docs/architecture.md",
     "docs/features.md",
     "docs/protocol.md",
+    "docs/guide/chat.md",
     "docs/guide/from-javascript.md",
+    "docs/guide/plain-websocket.md",
     "docs/guide/running.md",
     "docs/guide/embedding.md",
 ];

@@ -17,4 +17,6 @@ mod examples {
     mod embedding {}
     #[doc = include_str!("../../docs/guide/from-javascript.md")]
     mod from_javascript {}
+    #[doc = include_str!("../../docs/guide/plain-websocket.md")]
+    mod plain_websocket {}
 }

@@ -58,7 +58,8 @@ export class Server {
   }
 
   async #spawn(port) {
-    const child = spawn(command, [...leading, "--app", "echo", "--listen", `127.0.0.1:${port}`, ...this.#flags], {
+    const app = this.#flags.includes("--app") ? [] : ["--app", "echo"];
+    const child = spawn(command, [...leading, ...app, "--listen", `127.0.0.1:${port}`, ...this.#flags], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#child = child;
