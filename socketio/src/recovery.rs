@@ -320,11 +320,10 @@ impl NamespaceRecovery {
         self.shared.table.lock().trails.insert(trail.pid(), Arc::clone(trail));
     }
 
-    /// A socket has lost its connection. Says whether its trail is still its own, and can be recovered.
+    /// A socket has lost its connection. Says whether it can be recovered.
     pub(crate) fn lose(
         &self,
         trail: &Arc<Trail>,
-        mailbox: &Arc<Mailbox>,
         id: &Room,
         rooms: Vec<Room>,
         values: Option<Arc<Values>>,
@@ -334,15 +333,15 @@ impl NamespaceRecovery {
         table.next_ticket += 1;
         let until = Instant::now() + self.shared.settings.max_disconnection;
         let ticket = (until, table.next_ticket);
-        let own = trail
-            .lose(mailbox, Lost { ticket, id: Arc::clone(id), rooms: rooms.clone(), values, settled: false });
-        if own {
+        let away =
+            trail.lose(Lost { ticket, id: Arc::clone(id), rooms: rooms.clone(), values, settled: false });
+        if away {
             table.away.insert(ticket, Arc::clone(trail));
             lost.insert(Arc::clone(trail), id, rooms);
         }
         drop((lost, table));
         self.shared.relieve();
-        own
+        away
     }
 
     /// A client comes back.

@@ -244,7 +244,7 @@ impl Socket {
             return self.push_volatile(&outgoing.frames);
         }
         if let (Some(trail), Some(kept)) = (&self.0.trail, &outgoing.kept) {
-            return trail.share(kept, &self.0.link.mailbox);
+            return trail.share(kept);
         }
         let connected = self.is_connected();
         if connected {
@@ -401,7 +401,7 @@ impl Socket {
     fn lose(&self) {
         let (Some(trail), Some(recovery)) = (&self.0.trail, self.0.namespace.recovery()) else { return };
         let rooms = self.0.namespace.members().of(self);
-        if recovery.lose(trail, &self.0.link.mailbox, &self.0.id, rooms, self.values()) {
+        if recovery.lose(trail, &self.0.id, rooms, self.values()) {
             self.0.namespace.enter();
         }
     }

@@ -379,6 +379,26 @@ mod coming_back {
         assert_eq!(roamer.socket(&io).data::<Value>().unwrap(), expected);
     }
 
+    #[tokio::test]
+    async fn a_client_that_comes_back_while_its_socket_ends_waits_for_that() {
+        let io = io();
+        let mut roamer = Roamer::join(&io);
+        let (second, connect) = (Arc::new(StdMutex::new(Peer::open(&io))), roamer.connect());
+        let early = Arc::new(StdMutex::new(Vec::new()));
+        let (coming, sent) = (Arc::clone(&second), Arc::clone(&early));
+        io.on_disconnect(move |_, _| {
+            let mut peer = coming.lock().unwrap();
+            peer.send(&connect);
+            sent.lock().unwrap().extend(peer.take());
+            async {}
+        });
+        roamer.lose();
+        assert!(early.lock().unwrap().is_empty());
+        let mut peer = std::mem::replace(&mut *second.lock().unwrap(), Peer::open(&io));
+        peer.woken().await;
+        assert_eq!(serde_json::from_str::<Reply>(&peer.next()[1..]).ok(), roamer.reply);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_client_may_come_back_before_the_server_knows_that_it_was_gone() {
         let io = io();
@@ -721,12 +741,44 @@ mod claims {
         }
     }
 
-    #[tokio::test]
-    async fn a_namespace_waits_for_who_is_away() {
+    /// Lets clients bring namespaces into being, which are let go when they are empty.
+    fn dynamic() -> Io {
         let recovery = Some(Recovery::default());
         let config = Config { recovery, cleanup_empty_child_namespaces: true, ..Config::default() };
         let io = Io::with_config(config);
         io.of_pattern("^/n").unwrap();
+        io
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_goes_while_it_waits_for_its_old_socket_leaves_nothing_behind() {
+        for clean in [false, true] {
+            let io = dynamic();
+            let mut old = Peer::open(&io);
+            old.send("0/n1,");
+            let reply: Reply = serde_json::from_str(&old.next()["0/n1,".len()..]).unwrap();
+            advance(Duration::from_secs(1)).await;
+            let mut peer = Peer::open(&io);
+            let connect = format!(r#"0/n1,{{"pid":"{}"}}"#, reply.pid);
+            peer.send(&connect);
+            if clean {
+                peer.send("1/n1,");
+            } else {
+                peer.close(CloseReason::TransportClose);
+            }
+            assert_eq!(old.close_requested(), Some(CloseReason::TransportClose));
+            assert_eq!(counts(&io).away, usize::from(!clean), "who leaves cleanly does not come back");
+            let mut peer = Peer::open(&io);
+            peer.send(&connect);
+            assert_eq!(peer.next().contains(&reply.pid), !clean);
+            peer.send("1/n1,");
+            assert!(io.namespace("/n1").is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_namespace_waits_for_who_is_away() {
+        let io = dynamic();
         let mut peer = Peer::open(&io);
         peer.send("0/n1,");
         let reply: Reply = serde_json::from_str(&peer.next()["0/n1,".len()..]).unwrap();
@@ -822,6 +874,24 @@ mod bounds {
         roamer.lose();
         assert!(!roamer.come_back(&io));
         assert_eq!(counts(&io).offset, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_connected_client_has_long_got_is_let_go() {
+        let io = io();
+        let mut roamer = Roamer::join(&io);
+        let events = |count: usize| (0..count).for_each(|n| io.emit("e", n).unwrap());
+        events(100);
+        advance(Duration::from_secs(60)).await;
+        events(1);
+        let used = counts(&io).bytes;
+        advance(Duration::from_secs(61)).await;
+        events(1);
+        assert!(counts(&io).bytes < used / 10, "{} of {used}", counts(&io).bytes);
+        roamer.receive(100);
+        roamer.lose();
+        assert!(roamer.come_back(&io));
+        assert_eq!(roamer.got.len(), 102);
     }
 
     #[tokio::test]

@@ -145,14 +145,11 @@ impl Trail {
         Ok(())
     }
 
-    /// Sends a share of a broadcast to the socket of that mailbox, if this is its trail at present. A client
-    /// that does not keep up is disconnected; it may come back for what it missed.
-    pub(crate) fn share(&self, event: &Arc<Kept>, own: &Arc<Mailbox>) -> bool {
+    /// Sends a share of a broadcast, if the client is connected. One that does not keep up is disconnected; it
+    /// may come back for what it missed.
+    pub(crate) fn share(&self, event: &Arc<Kept>) -> bool {
         let mut state = self.state.lock();
         let Stage::Connected(mailbox, _) = &state.stage else { return false };
-        if !Arc::ptr_eq(mailbox, own) {
-            return false;
-        }
         if let Err(SendError::Full) = mailbox.push(event.frames.as_slice()) {
             mailbox.close(CloseReason::ForcedClose);
         }
@@ -206,16 +203,15 @@ impl Trail {
 
 /// # Coming and going
 impl Trail {
-    /// The connection of that mailbox is lost. Says whether this is its trail.
-    pub(super) fn lose(&self, own: &Arc<Mailbox>, lost: Lost) -> bool {
+    /// The connection is lost. Says whether the trail has not ended before.
+    pub(super) fn lose(&self, lost: Lost) -> bool {
         let mut state = self.state.lock();
-        match &state.stage {
-            Stage::Connected(mailbox, _) if Arc::ptr_eq(mailbox, own) => {}
-            _ => return false,
+        let connected = matches!(state.stage, Stage::Connected(..));
+        if connected {
+            self.budget.add(lost.cost());
+            state.stage = Stage::Lost(Box::new(lost));
         }
-        self.budget.add(lost.cost());
-        state.stage = Stage::Lost(Box::new(lost));
-        true
+        connected
     }
 
     /// What the old socket's end had to do is done: it is out of its rooms, and its handlers know. Who waits
