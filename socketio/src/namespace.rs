@@ -394,23 +394,26 @@ impl Namespace {
         watched: bool,
         recall: Recall,
     ) -> Result<Outgoing, SendError> {
-        event::check_name(event)?;
-        let recoveries = self.recovery().filter(|_| id.is_none()).map(NamespaceRecovery::shared);
-        let offset = recoveries.filter(|_| recall == Recall::Kept).map(Recoveries::next_offset);
-        let tail = match (offset, recall) {
-            (Some(offset), _) => Tail::Offset(offset),
-            (None, Recall::Volatile) if recoveries.is_some() => Tail::NoString,
-            (None, _) => Tail::None,
+        let recovery = self.recovery().filter(|_| id.is_none() && recall != Recall::Never);
+        let tail = match recovery {
+            None => Tail::None,
+            Some(_) if recall == Recall::Volatile => Tail::NoString,
+            Some(recovery) => Tail::Offset(recovery.shared().next_offset()),
         };
         let parser = &self.config().parser;
-        let (frames, event) = if watched {
+        let mut outgoing = if watched {
             let event = Event::outgoing(event, args)?;
-            (parser.event(self.name(), id, event.name(), event.args(), tail)?, Some(event))
+            let frames = parser.event(self.name(), id, event.name(), event.args(), tail)?;
+            Outgoing { frames, event: Some(event), kept: None }
         } else {
-            (parser.event(self.name(), id, event, args, tail)?, None)
+            event::check_name(event)?;
+            let frames = parser.event(self.name(), id, event, args, tail)?;
+            Outgoing { frames, event: None, kept: None }
         };
-        let kept = recoveries.zip(offset).map(|(recoveries, offset)| recoveries.keep(offset, &frames));
-        Ok(Outgoing { frames, event, kept })
+        if let (Some(recovery), Tail::Offset(offset)) = (recovery, tail) {
+            outgoing.kept = Some(recovery.shared().keep(offset, &outgoing.frames));
+        }
+        Ok(outgoing)
     }
 }
 

@@ -112,11 +112,16 @@ pub(crate) struct Event {
 const OVERHEAD: usize = 64;
 
 impl Packet {
-    /// Holds a client's packet to the rules.
-    ///
-    /// Its attachments may be there already, or still come: `announced` is how many the payload may name.
-    pub(crate) fn read(raw: RawPacket, announced: usize, revision: Revision) -> Result<Packet, PacketError> {
-        let RawPacket { kind, nsp, id, payload, attachments } = raw;
+    /// Holds a client's packet to the rules. Its attachments may still come: `announced` is how many the
+    /// payload may name.
+    pub(crate) fn read(
+        kind: PacketType,
+        nsp: ByteString,
+        id: Option<u64>,
+        payload: ByteString,
+        announced: usize,
+        revision: Revision,
+    ) -> Result<Packet, PacketError> {
         if id.is_some_and(|id| id > MAX_ACK_ID) {
             return Err(PacketError::AckId);
         }
@@ -139,7 +144,6 @@ impl Packet {
         if revision == Revision::V3 {
             packet.take_query();
         }
-        packet.attach(attachments);
         Ok(packet)
     }
 

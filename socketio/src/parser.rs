@@ -214,9 +214,10 @@ impl Parser {
         limit: usize,
     ) -> Option<Result<Packet, PacketError>> {
         let raw = self.whole()?.decode(message, limit);
-        Some(raw.and_then(|raw| {
-            let announced = raw.attachments.len();
-            Packet::read(raw, announced, revision)
+        Some(raw.and_then(|RawPacket { kind, nsp, id, payload, attachments }| {
+            let mut packet = Packet::read(kind, nsp, id, payload, attachments.len(), revision)?;
+            packet.attach(attachments);
+            Ok(packet)
         }))
     }
 

@@ -15,7 +15,7 @@ use bytestring::ByteString;
 use engineio::{Frame, Revision};
 
 use crate::args::{ArgsWriter, ToArgs};
-use crate::packet::{Frames, MAX_ACK_ID, Packet, PacketError, PacketType, RawPacket};
+use crate::packet::{Frames, MAX_ACK_ID, Packet, PacketError, PacketType};
 use crate::parser::Tail;
 
 const BINARY_EVENT: u8 = b'5';
@@ -65,8 +65,8 @@ pub(crate) fn decode(
     };
 
     let nsp = if nsp == "/" { ByteString::from_static("/") } else { text.slice_ref(nsp) };
-    let raw = RawPacket { kind, nsp, id, payload: text.slice_ref(payload), attachments: Vec::new() };
-    Ok(Decoded { packet: Packet::read(raw, attachments, revision)?, attachments })
+    let packet = Packet::read(kind, nsp, id, text.slice_ref(payload), attachments, revision)?;
+    Ok(Decoded { packet, attachments })
 }
 
 /// Splits off the leading ASCII digits: `[0-9]+`, no sign, no exponent.
