@@ -30,10 +30,12 @@ const FIN_BINARY: u8 = 0x82;
 #[derive(Clone)]
 pub struct Frame(Arc<Encoded>);
 
+#[derive(Clone)]
 struct Encoded {
     bytes: Box<[u8]>,
     start: usize,
     binary: bool,
+    compress: bool,
     /// Of a binary packet: its base64 as revision 4 polling writes it, `b…`.
     base64: OnceLock<Bytes>,
     /// Of a binary packet: its WebSocket frame in revision 3, where a `0x04` stands before the bytes.
@@ -92,10 +94,24 @@ impl Frame {
             bytes: bytes.into_boxed_slice(),
             start,
             binary,
+            compress: true,
             base64: OnceLock::new(),
             v3_websocket: OnceLock::new(),
             utf16_len: OnceLock::new(),
         }))
+    }
+
+    /// The same packet, which asks not to be compressed. A frame that is shared already is copied.
+    #[must_use]
+    pub fn uncompressed(mut self) -> Frame {
+        Arc::make_mut(&mut self.0).compress = false;
+        self
+    }
+
+    /// Whether a transport may compress the packet: yes, unless [`uncompressed`](Frame::uncompressed).
+    #[must_use]
+    pub fn may_compress(&self) -> bool {
+        self.0.compress
     }
 
     /// Whether this is a binary message.

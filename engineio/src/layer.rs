@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use crate::{Attached, CloseReason, Mailbox, Message, Query, Revision, Sid};
+use crate::{Attached, CloseReason, Mailbox, Message, Query, Revision, Sid, Transport};
 
 /// Makes the layer of each new session.
 pub trait Application: Send + Sync + 'static {
@@ -30,6 +30,9 @@ pub trait Layer {
     /// When [`poll`](Layer::poll) is due at the latest.
     fn deadline(&self) -> Option<Instant>;
 
+    /// The session went over from polling to WebSocket, on which it stays.
+    fn upgraded(&mut self) {}
+
     /// The session ended; the last call.
     fn closed(&mut self, reason: CloseReason);
 }
@@ -41,6 +44,8 @@ pub struct Opened {
     pub sid: Sid,
     /// The protocol's revision.
     pub revision: Revision,
+    /// The transport that the session begins on.
+    pub transport: Transport,
     /// Where to leave messages for the client.
     pub mailbox: Arc<Mailbox>,
     /// The request that opened the session.

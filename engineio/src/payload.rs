@@ -21,21 +21,14 @@ const SEPARATOR: u8 = 0x1e;
 
 /// One encoded payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Payload {
-    /// Text, to be sent as `text/plain; charset=UTF-8`.
-    Text(Bytes),
-    /// The binary form of revision 3, to be sent as `application/octet-stream`.
-    Binary(Bytes),
-}
-
-impl Payload {
+pub struct Payload {
     /// The bytes of the body.
-    #[must_use]
-    pub fn as_bytes(&self) -> &Bytes {
-        match self {
-            Payload::Text(bytes) | Payload::Binary(bytes) => bytes,
-        }
-    }
+    pub body: Bytes,
+    /// Whether this is the binary form of revision 3, to be sent as `application/octet-stream`. Everything
+    /// else is text, to be sent as `text/plain; charset=UTF-8`.
+    pub binary: bool,
+    /// Whether the body may be compressed: at least one of its packets [may](Frame::may_compress).
+    pub compress: bool,
 }
 
 /// How a session's polls encode their payloads: its revision and, in revision 3, whether the client asked
@@ -63,15 +56,15 @@ impl PayloadFormat {
             Revision::V4 => {
                 // A separator stands before each packet but the first; counting it for all is on the safe side.
                 let batch = take_batch(frames, limit, |frame| 1 + v4_len(frame));
-                (Payload::Text(encode_v4(&batch)), batch.cost)
+                (batch.payload(encode_v4(&batch), false), batch.cost)
             }
             Revision::V3 if !self.base64 && frames.iter().any(Frame::is_binary) => {
                 let batch = take_batch(frames, limit, |frame| LENGTH_PREFIX + 2 + frame.packet().len());
-                (Payload::Binary(encode_v3_binary(&batch)), batch.cost)
+                (batch.payload(encode_v3_binary(&batch), true), batch.cost)
             }
             Revision::V3 => {
                 let batch = take_batch(frames, limit, |frame| LENGTH_PREFIX + v3_len(frame));
-                (Payload::Text(encode_v3_text(&batch)), batch.cost)
+                (batch.payload(encode_v3_text(&batch), false), batch.cost)
             }
         }
     }
@@ -137,6 +130,12 @@ struct Batch {
     /// An upper bound of the body's bytes.
     size: usize,
     cost: usize,
+}
+
+impl Batch {
+    fn payload(&self, body: Bytes, binary: bool) -> Payload {
+        Payload { body, binary, compress: self.frames.iter().any(Frame::may_compress) }
+    }
 }
 
 /// Takes frames while `size` of them all stays within `limit`, at least one.
@@ -307,6 +306,10 @@ mod tests {
         encode(format, frames, usize::MAX).0
     }
 
+    fn text_body(body: &'static [u8]) -> Payload {
+        Payload { body: Bytes::from_static(body), binary: false, compress: true }
+    }
+
     fn text(text: &str) -> Packet {
         Packet::Message(Message::Text(text.into()))
     }
@@ -336,7 +339,7 @@ mod tests {
     fn revision_4_joins_packets_with_a_record_separator() {
         let frames = [Frame::text("hé"), Frame::from(&Packet::Noop), Frame::binary(&[1, 2, 3])];
         let body = "4hé\u{1e}6\u{1e}bAQID".as_bytes();
-        assert_eq!(all(V4, &frames), Payload::Text(Bytes::from_static(body)));
+        assert_eq!(all(V4, &frames), text_body(body));
         assert_eq!(decode(V4, body, false), (vec![text("hé"), Packet::Noop, binary(&[1, 2, 3])], None));
     }
 
@@ -344,14 +347,14 @@ mod tests {
     fn revision_3_counts_text_in_utf16_units() {
         let frames = [Frame::text("hé"), Frame::text("😀")];
         let body = "3:4hé3:4😀".as_bytes();
-        assert_eq!(all(V3, &frames), Payload::Text(Bytes::from_static(body)));
+        assert_eq!(all(V3, &frames), text_body(body));
         assert_eq!(decode(V3, body, false), (vec![text("hé"), text("😀")], None));
     }
 
     #[test]
     fn revision_3_counts_base64_without_its_prefix_colon() {
         let frames = [Frame::binary(&[1, 2, 3])];
-        assert_eq!(all(V3_BASE64, &frames), Payload::Text(Bytes::from_static(b"6:b4AQID")));
+        assert_eq!(all(V3_BASE64, &frames), text_body(b"6:b4AQID"));
         assert_eq!(decode(V3_BASE64, b"6:b4AQID", false), (vec![binary(&[1, 2, 3])], None));
     }
 
@@ -359,7 +362,7 @@ mod tests {
     fn revision_3_has_a_binary_form_that_counts_text_in_bytes() {
         let frames = [Frame::text("é"), Frame::binary(&[1, 2])];
         let body = b"\x00\x03\xff4\xc3\xa9\x01\x03\xff\x04\x01\x02";
-        assert_eq!(all(V3, &frames), Payload::Binary(Bytes::from_static(body)));
+        assert_eq!(all(V3, &frames), Payload { binary: true, ..text_body(body) });
         assert_eq!(decode(V3, body, true), (vec![text("é"), binary(&[1, 2])], None));
     }
 
@@ -367,12 +370,24 @@ mod tests {
     fn a_body_is_cut_at_the_limit_and_one_larger_packet_goes_alone() {
         let frames =
             [Frame::text("aaaa"), Frame::text("bbbb"), Frame::text(&"c".repeat(100)), Frame::text("d")];
-        assert_eq!(encode(V4, &frames, 12), (Payload::Text(Bytes::from_static(b"4aaaa\x1e4bbbb")), 2));
+        assert_eq!(encode(V4, &frames, 12), (text_body(b"4aaaa\x1e4bbbb"), 2));
         assert_eq!(encode(V4, &frames, 11).1, 3);
         assert_eq!(encode(V4, &frames[2..], 11).1, 1);
         for format in [V4, V3, V3_BASE64] {
             let (payload, _) = encode(format, &[Frame::binary(&[0; 100]), Frame::binary(&[0; 100])], 170);
-            assert!(payload.as_bytes().len() <= 170);
+            assert!(payload.body.len() <= 170);
+        }
+    }
+
+    #[test]
+    fn a_body_may_be_compressed_if_one_of_its_packets_may() {
+        let (plain, shared) = (Frame::text("a"), Frame::text("b"));
+        let quiet = shared.clone().uncompressed();
+        assert_eq!(quiet.packet(), shared.packet());
+        for format in [V4, V3, V3_BASE64] {
+            assert!(!all(format, &[quiet.clone(), quiet.clone()]).compress);
+            assert!(all(format, &[quiet.clone(), plain.clone()]).compress);
+            assert!(all(format, std::slice::from_ref(&shared)).compress, "a copy asked for it");
         }
     }
 

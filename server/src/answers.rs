@@ -19,6 +19,8 @@ pub(crate) const REJECT_REASON: HeaderName = HeaderName::from_static("x-websocke
 pub(crate) struct Packed {
     bytes: Bytes,
     content_type: &'static str,
+    /// Whether one of its packets may be compressed.
+    compress: bool,
     encoding: Option<Encoding>,
     script: bool,
 }
@@ -26,20 +28,20 @@ pub(crate) struct Packed {
 impl Packed {
     /// A payload, as a script where JSONP asks for one.
     pub(crate) fn new(payload: Payload, jsonp: Option<Jsonp>) -> Packed {
-        let (bytes, content_type) = match (payload, jsonp) {
-            (Payload::Text(bytes) | Payload::Binary(bytes), Some(jsonp)) => {
-                (jsonp.script(&bytes), "text/javascript; charset=UTF-8")
-            }
-            (Payload::Text(bytes), None) => (bytes, "text/plain; charset=UTF-8"),
-            (Payload::Binary(bytes), None) => (bytes, "application/octet-stream"),
+        let Payload { body, binary, compress } = payload;
+        let (bytes, content_type) = match jsonp {
+            Some(jsonp) => (jsonp.script(&body), "text/javascript; charset=UTF-8"),
+            None if binary => (body, "application/octet-stream"),
+            None => (body, "text/plain; charset=UTF-8"),
         };
-        Packed { bytes, content_type, encoding: None, script: jsonp.is_some() }
+        Packed { bytes, content_type, compress, encoding: None, script: jsonp.is_some() }
     }
 
-    /// Compresses a payload of `threshold` bytes or more, if the client understands it. Without a threshold
-    /// nothing is compressed.
+    /// Compresses a payload of `threshold` bytes or more, if the client understands it, unless none of its
+    /// packets may be. Without a threshold nothing is compressed.
     pub(crate) async fn compress(mut self, request: &HeaderMap, threshold: Option<usize>) -> Packed {
-        if threshold.is_some_and(|threshold| self.bytes.len() >= threshold)
+        if self.compress
+            && threshold.is_some_and(|threshold| self.bytes.len() >= threshold)
             && let Some(encoding) = Encoding::accepted(request)
             && let Some(compressed) = encoding.compress_aside(&self.bytes).await
         {

@@ -321,6 +321,7 @@ impl<L: Layer> Driver<L> {
         link.queue().append(&mut self.outbox);
         self.link = Some(*link);
         self.entry.upgraded();
+        self.layer.upgraded();
         if !honest {
             self.handle(now, Input::TransportClosed(CloseReason::TransportError));
         }

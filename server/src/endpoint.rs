@@ -340,7 +340,8 @@ impl<A: Application> Endpoint<A> {
             revision = format.revision.number(),
             "session opened"
         );
-        let layer = self.application.open(Opened { sid, revision: format.revision, mailbox, handshake }, now);
+        let opened = Opened { sid, revision: format.revision, transport, mailbox, handshake };
+        let layer = self.application.open(opened, now);
         let driver = Driver {
             session: Session::new(self.config.clone(), format.revision, transport, now),
             layer,

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::adapter::Flags;
 use crate::answers::{Asked, RawAnswer};
 use crate::args::{Args, FromArgs, ToArgs};
 use crate::error::{AckError, SendError};
@@ -159,8 +160,8 @@ impl Drop for Entry {
 
 impl<T> Ack<T> {
     /// Sends an event with an id of its own. The entry stands before the client can answer.
-    pub(crate) fn request(socket: &Socket, event: &str, args: impl ToArgs, volatile: bool) -> Ack<T> {
-        Ack { state: Waiting::request(socket, event, args, volatile), answer: PhantomData }
+    pub(crate) fn request(socket: &Socket, event: &str, args: impl ToArgs, flags: Flags) -> Ack<T> {
+        Ack { state: Waiting::request(socket, event, args, flags), answer: PhantomData }
     }
 
     /// Waits that long, counted from when the event was sent, instead of
@@ -202,15 +203,16 @@ pub(crate) fn ask_selected(
 }
 
 impl Waiting {
-    fn request(socket: &Socket, event: &str, args: impl ToArgs, volatile: bool) -> Result<Waiting, AckError> {
+    fn request(socket: &Socket, event: &str, args: impl ToArgs, flags: Flags) -> Result<Waiting, AckError> {
         let config = socket.config();
         let id = socket.next_ack_id();
-        let event = socket.encode(event, Some(id), args, volatile)?;
+        let event = socket.encode(event, Some(id), args, flags)?;
         let (sender, receiver) = oneshot::channel();
         socket.pending_acks().insert(id, Waiter::One(sender), config.max_pending_acks)?;
         let entry = Entry { socket: socket.clone(), id };
-        socket.send(&event, volatile)?;
-        Ok(Waiting { entry, receiver, sent: Instant::now(), timeout: config.ack_timeout })
+        socket.send(&event, flags.volatile)?;
+        let timeout = flags.timeout.unwrap_or(config.ack_timeout);
+        Ok(Waiting { entry, receiver, sent: Instant::now(), timeout })
     }
 
     async fn answer(self) -> Result<Args, AckError> {

@@ -170,7 +170,7 @@ pub struct Flags {
     pub volatile: bool,
     /// Other nodes don't get it.
     pub local: bool,
-    /// Whether it may be compressed; `None` leaves it to the transport.
+    /// Whether it asks to be compressed; `None` is the same as yes.
     pub compress: Option<bool>,
     /// How long answers are awaited.
     pub timeout: Option<Duration>,

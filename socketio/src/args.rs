@@ -146,6 +146,18 @@ impl fmt::Debug for Args {
 /// Every deserialisable type is: a tuple (or an array) takes one argument an element, `()` takes none, and
 /// any other type takes the first argument. Arguments in excess are ignored. Missing ones read as `null`, so
 /// they fit an `Option`. [`Args`] takes all arguments as they came.
+///
+/// A handler whose arguments don't fit is not called. One that takes [`Args`] always is, and can answer with
+/// what is wrong:
+///
+/// ```
+/// # use socketio::{Args, ArgsError, Io, Socket};
+/// # let io = Io::new();
+/// io.on("add", |_: Socket, args: Args| async move {
+///     let (a, b): (i64, i64) = args.read()?;
+///     Ok::<_, ArgsError>(a + b)
+/// });
+/// ```
 pub trait FromArgs: Sized {
     /// Reads the arguments.
     ///
@@ -170,6 +182,8 @@ impl<T: DeserializeOwned> FromArgs for T {
 }
 
 /// An argument is not what the type that reads it wants.
+///
+/// It serialises as its message, so that a handler can answer with it.
 #[derive(Debug)]
 pub struct ArgsError {
     index: usize,
@@ -190,6 +204,12 @@ impl fmt::Display for ArgsError {
         // Lines and columns inside of one argument tell a reader nothing.
         let what = error.rsplit_once(" at line ").map_or(&*error, |(what, _)| what);
         write!(f, "argument {}: {what}", self.index)
+    }
+}
+
+impl Serialize for ArgsError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -293,8 +313,15 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Padded<'_, '_, A> {
 /// What can be sent as arguments.
 ///
 /// Every serialisable type is: a tuple (or an array) is one argument an element, `()` is no argument, and
-/// any other value is one argument. A `Result` is the value inside of it, so that a handler can acknowledge
-/// with either. [`Args`] are sent as they came.
+/// any other value is one argument. [`Args`] are sent as they came.
+///
+/// What a handler returns is sent like that as well. `None` is one argument, `null`. A `Result` is the value
+/// inside of it, be it a success or an error: nothing on the wire tells an error, so the application says
+/// which of its answers is one, as it does in JavaScript. The errors of this crate are their messages. For
+/// errors that can't be serialised, `map_err(|error| error.to_string())` does.
+///
+/// Nothing is sent only by [`on_with_ack`](crate::Namespace::on_with_ack), by dropping its
+/// [`AckSender`](crate::AckSender).
 pub trait ToArgs {
     /// Appends the arguments and the closing bracket of the array that they stand in.
     #[doc(hidden)]

@@ -78,8 +78,8 @@ impl Broadcast {
         self
     }
 
-    /// Whether the event may be compressed on its way. Nothing here compresses single events so far; other
-    /// nodes are told.
+    /// Whether the event asks to be compressed on its way, as every event does unless told otherwise. The
+    /// answer to a poll is compressed, if its client and its length allow, unless nothing in it asks for that.
     pub fn compress(mut self, compress: bool) -> Broadcast {
         self.flags.compress = Some(compress);
         self
@@ -107,8 +107,14 @@ impl Broadcast {
         }
         let cluster = self.namespace.cluster().filter(|_| !self.flags.local);
         let watched = self.namespace.is_watched(Direction::Outgoing);
-        let recall = if self.flags.volatile { Recall::Volatile } else { Recall::Kept };
-        let outgoing = self.namespace.encode(event, None, args, watched || cluster.is_some(), recall)?;
+        let outgoing = self.namespace.encode(
+            event,
+            None,
+            args,
+            self.flags,
+            Recall::of(self.flags),
+            watched || cluster.is_some(),
+        )?;
         if let (Some(cluster), Some(event)) = (cluster, outgoing.event.clone()) {
             let (selection, flags) = (self.selection.clone(), self.flags);
             let body = MessageBody::Broadcast { event, selection, flags, request: None };
@@ -158,8 +164,14 @@ impl Broadcast {
         let cluster = self.namespace.cluster().filter(|_| !self.flags.local);
         let watched = self.namespace.is_watched(Direction::Outgoing);
         let id = self.namespace.next_ack_id();
-        let outgoing =
-            self.namespace.encode(event, Some(id), args, watched || cluster.is_some(), Recall::Never)?;
+        let outgoing = self.namespace.encode(
+            event,
+            Some(id),
+            args,
+            self.flags,
+            Recall::Never,
+            watched || cluster.is_some(),
+        )?;
         if let (Some(cluster), Some(event)) = (cluster, outgoing.event.clone()) {
             let (name, selection) = (self.namespace.shared_name(), self.selection.clone());
             let flags = Flags { timeout: Some(answers.patience()), ..self.flags };

@@ -498,6 +498,16 @@ impl Layer for Client {
         [self.decoder.deadline(), self.connect_deadline].into_iter().flatten().min()
     }
 
+    fn upgraded(&mut self) {
+        self.link.upgraded();
+        for membership in &self.memberships {
+            if let Membership::Joined(socket) = membership {
+                // It takes no place among what waits.
+                let _ = socket.submit(Job::Upgraded);
+            }
+        }
+    }
+
     fn closed(&mut self, reason: CloseReason) {
         self.run_commands();
         self.closing = true;

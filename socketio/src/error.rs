@@ -59,7 +59,7 @@ impl From<serde_json::Error> for SendError {
     }
 }
 
-/// Why an event was not acknowledged.
+/// Why an event was not acknowledged. It serialises as its message.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AckError {
@@ -90,13 +90,19 @@ impl fmt::Display for AckError {
 
 impl std::error::Error for AckError {}
 
+impl Serialize for AckError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl From<SendError> for AckError {
     fn from(error: SendError) -> AckError {
         AckError::Send(error)
     }
 }
 
-/// Why a socket did not join a room.
+/// Why a socket did not join a room. It serialises as its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JoinError {

@@ -26,7 +26,8 @@ pub(crate) type Task<T = ()> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// Handles an event; what is left to do, if anything, is the task.
 pub(crate) type EventHandler =
     Arc<dyn Fn(Socket, Args, AckSender) -> Result<Option<Task>, ArgsError> + Send + Sync>;
-pub(crate) type ConnectHandler = Arc<dyn Fn(Socket) -> Task + Send + Sync>;
+/// Handles what happened to a socket.
+pub(crate) type SocketHandler = Arc<dyn Fn(Socket) -> Task + Send + Sync>;
 pub(crate) type DisconnectHandler = Arc<dyn Fn(Socket, DisconnectReason) -> Task + Send + Sync>;
 pub(crate) type Middleware = Arc<dyn Fn(Socket) -> Task<Result<(), ConnectError>> + Send + Sync>;
 pub(crate) type EventMiddleware = Arc<dyn Fn(Socket, Event) -> Task<Result<(), EventError>> + Send + Sync>;
@@ -54,7 +55,8 @@ pub(crate) struct Handlers {
 #[derive(Default)]
 pub(crate) struct Table {
     pub(crate) middlewares: Vec<Middleware>,
-    pub(crate) connect: Option<ConnectHandler>,
+    pub(crate) connect: Option<SocketHandler>,
+    pub(crate) upgrade: Option<SocketHandler>,
     pub(crate) listeners: Listeners,
     pub(crate) event_middlewares: Vec<EventMiddleware>,
     pub(crate) events: HashMap<Box<str>, Registered>,
@@ -180,6 +182,17 @@ where
     Arc::new(move |socket, args, ack| {
         let future = handler(socket, A::from_args(args)?, ack);
         Ok(Some(Box::pin(async move { drop(future.await) })))
+    })
+}
+
+pub(crate) fn socket_handler<F, Fut>(handler: F) -> SocketHandler
+where
+    F: Fn(Socket) -> Fut + Send + Sync + 'static,
+    Fut: Future + Send + 'static,
+{
+    Arc::new(move |socket| {
+        let future = handler(socket);
+        Box::pin(async move { drop(future.await) })
     })
 }
 

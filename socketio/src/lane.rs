@@ -44,6 +44,7 @@ struct State {
 /// What is started in order.
 pub(crate) enum Job {
     Event(Event),
+    Upgraded,
     Ended(DisconnectReason),
 }
 
@@ -52,7 +53,7 @@ pub(crate) enum Job {
 pub(crate) struct Overloaded;
 
 impl Job {
-    /// Whether it counts among the running handlers. The socket's end never has to wait for them.
+    /// Whether it counts among the running handlers. What happens to the socket never has to wait for them.
     fn counts(&self) -> bool {
         matches!(self, Job::Event(_))
     }
@@ -60,7 +61,7 @@ impl Job {
     fn cost(&self) -> usize {
         match self {
             Job::Event(event) => event.cost(),
-            Job::Ended(_) => 0,
+            Job::Upgraded | Job::Ended(_) => 0,
         }
     }
 }
@@ -142,15 +143,16 @@ impl Socket {
     /// Starts jobs one after the other for as long as there are any.
     fn start_jobs(&self, mut next: Option<Job>) {
         while let Some(job) = next {
-            let counts = job.counts();
+            let (counts, ends) = (job.counts(), matches!(job, Job::Ended(_)));
             let done = match job {
                 Job::Event(event) => self.start_event(event),
+                Job::Upgraded => self.start_upgraded(),
                 Job::Ended(reason) => self.start_end(reason),
             };
             let mut state = self.lane().state.lock();
             state.starting = false;
             state.running -= usize::from(counts && done.is_ready());
-            state.ended |= !counts;
+            state.ended |= ends;
             next = self.next_job(&mut state);
             let over = state.is_over();
             drop(state);
@@ -170,6 +172,16 @@ impl Socket {
             self.drop_handlers();
         }
         self.resume();
+    }
+
+    fn start_upgraded(&self) -> Poll<()> {
+        let own = self.handlers().and_then(|own| own.look(|table| table.upgrade.clone()));
+        let upgrade = self.namespace().find_handler(|table| table.upgrade.clone());
+        for handler in [own, upgrade] {
+            let start = || handler.map(|handler| handler(self.clone()));
+            let _ = self.run("on_upgrade", start, |_| {});
+        }
+        Poll::Ready(())
     }
 
     fn start_end(&self, reason: DisconnectReason) -> Poll<()> {

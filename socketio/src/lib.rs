@@ -119,6 +119,7 @@ pub use broadcast::Broadcast;
 pub use client::Client;
 pub use cluster::{ClusterError, Node, ServerSideError};
 pub use config::Config;
+pub use engineio::{Revision, Transport};
 pub use error::{AckError, DisconnectReason, JoinError, SendError};
 pub use event::Event;
 pub use fetched::{FetchedSocket, HandshakeDetails, SocketDetails};

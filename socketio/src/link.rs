@@ -1,9 +1,9 @@
 //! What the sockets of one client share: the way to its session's driver.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use engineio::{CloseReason, Frame, Handshake, Mailbox, Opened, Revision, Sid};
+use engineio::{CloseReason, Frame, Handshake, Mailbox, Opened, Revision, Sid, Transport};
 use parking_lot::Mutex;
 
 use crate::Namespace;
@@ -13,6 +13,8 @@ use crate::middleware::ConnectError;
 pub(crate) struct Link {
     pub(crate) sid: Sid,
     pub(crate) revision: Revision,
+    /// Whether the session is on WebSocket.
+    direct: AtomicBool,
     pub(crate) handshake: Handshake,
     pub(crate) mailbox: Arc<Mailbox>,
     commands: Mutex<Vec<Command>>,
@@ -38,8 +40,24 @@ pub(crate) enum Command {
 
 impl Link {
     pub(crate) fn new(opened: Opened) -> Link {
-        let Opened { sid, revision, mailbox, handshake } = opened;
-        Link { sid, revision, handshake, mailbox, commands: Mutex::default(), backlog: AtomicUsize::new(0) }
+        let Opened { sid, revision, transport, mailbox, handshake } = opened;
+        Link {
+            sid,
+            revision,
+            direct: AtomicBool::new(transport == Transport::WebSocket),
+            handshake,
+            mailbox,
+            commands: Mutex::default(),
+            backlog: AtomicUsize::new(0),
+        }
+    }
+
+    pub(crate) fn transport(&self) -> Transport {
+        if self.direct.load(Ordering::Acquire) { Transport::WebSocket } else { Transport::Polling }
+    }
+
+    pub(crate) fn upgraded(&self) {
+        self.direct.store(true, Ordering::Release);
     }
 
     /// Has the driver run a command.

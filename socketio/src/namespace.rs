@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use crate::adapter::MessageBody;
+use crate::adapter::{Flags, MessageBody};
 use crate::answers::{Answers, BroadcastAck};
 use crate::args::{FromArgs, ToArgs};
 use crate::broadcast::Broadcast;
@@ -385,14 +385,16 @@ impl Namespace {
         self.0.next_ack_id.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Writes an event. If it is `watched`, whoever looks at it later need not read the frames.
+    /// Writes an event, of whose flags only `compress` matters here. If it is `watched`, whoever looks at it
+    /// later need not read the frames.
     pub(crate) fn encode(
         &self,
         event: &str,
         id: Option<u64>,
         args: impl ToArgs,
-        watched: bool,
+        flags: Flags,
         recall: Recall,
+        watched: bool,
     ) -> Result<Outgoing, SendError> {
         let recovery = self.recovery().filter(|_| id.is_none() && recall != Recall::Never);
         let tail = match recovery {
@@ -410,6 +412,9 @@ impl Namespace {
             let frames = parser.event(self.name(), id, event, args, tail)?;
             Outgoing { frames, event: None, kept: None }
         };
+        if flags.compress == Some(false) {
+            outgoing.frames = outgoing.frames.uncompressed();
+        }
         if let (Some(recovery), Tail::Offset(offset)) = (recovery, tail) {
             outgoing.kept = Some(recovery.shared().keep(offset, &outgoing.frames));
         }
@@ -427,6 +432,13 @@ pub(crate) enum Recall {
     Volatile,
     /// It is of those that can't come back.
     Never,
+}
+
+impl Recall {
+    /// Of an event that is sent to those who can come back.
+    pub(crate) fn of(flags: Flags) -> Recall {
+        if flags.volatile { Recall::Volatile } else { Recall::Kept }
+    }
 }
 
 /// An event on its way out.

@@ -359,4 +359,12 @@ impl Frames {
             Frames::Many(frames) => frames,
         }
     }
+
+    /// The same packet, which asks not to be compressed.
+    pub(crate) fn uncompressed(self) -> Frames {
+        match self {
+            Frames::One(frame) => Frames::One(frame.uncompressed()),
+            Frames::Many(frames) => Frames::Many(frames.into_iter().map(Frame::uncompressed).collect()),
+        }
+    }
 }

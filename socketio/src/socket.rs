@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use engineio::{CloseReason, Frame, Revision};
+use engineio::{CloseReason, Frame, Revision, Transport};
 use serde::Deserialize;
 use tokio::sync::Notify;
 
@@ -88,6 +88,20 @@ impl Socket {
         Handshake { request: &self.0.link.handshake, auth: self.0.auth.as_deref().unwrap_or("{}") }
     }
 
+    /// The transport that the session is on now: `socket.conn.transport` in JavaScript. It changes once at
+    /// most, from polling to WebSocket: see [`on_upgrade`](Socket::on_upgrade).
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        self.0.link.transport()
+    }
+
+    /// The revision of Engine.IO that the client speaks: `socket.conn.protocol` in JavaScript. Revision 3 is
+    /// spoken by the clients of socket.io 1 and 2.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.0.link.revision
+    }
+
     /// Whether this is the socket of a client that had lost its connection: it has the id, the rooms and what
     /// was kept with it again, and has been sent what it missed. See [`Config::recovery`].
     #[must_use]
@@ -110,7 +124,7 @@ impl Socket {
     /// # Errors
     /// See [`SendError`].
     pub fn emit(&self, event: &str, args: impl ToArgs) -> Result<(), SendError> {
-        let outgoing = self.encode(event, None, args, false)?;
+        let outgoing = self.encode(event, None, args, Flags::default())?;
         self.send(&outgoing, false)
     }
 
@@ -127,7 +141,7 @@ impl Socket {
     /// # Errors
     /// See [`AckError`](crate::AckError).
     pub fn emit_with_ack<T>(&self, event: &str, args: impl ToArgs) -> Ack<T> {
-        Ack::request(self, event, args, false)
+        Ack::request(self, event, args, Flags::default())
     }
 
     /// For events that may be lost: they are dropped unless they can be written at once.
@@ -192,15 +206,11 @@ impl Socket {
         event: &str,
         id: Option<u64>,
         args: impl ToArgs,
-        volatile: bool,
+        flags: Flags,
     ) -> Result<Outgoing, SendError> {
         let namespace = &self.0.namespace;
-        let recall = match (&self.0.trail, volatile) {
-            (None, _) => Recall::Never,
-            (Some(_), true) => Recall::Volatile,
-            (Some(_), false) => Recall::Kept,
-        };
-        namespace.encode(event, id, args, namespace.is_watched(Direction::Outgoing), recall)
+        let recall = if self.0.trail.is_some() { Recall::of(flags) } else { Recall::Never };
+        namespace.encode(event, id, args, flags, recall, namespace.is_watched(Direction::Outgoing))
     }
 
     pub(crate) fn send(&self, outgoing: &Outgoing, volatile: bool) -> Result<(), SendError> {
@@ -546,18 +556,14 @@ impl Emitter<'_> {
     /// # Errors
     /// See [`SendError`]. That a volatile event is dropped is none.
     pub fn emit(&self, event: &str, args: impl ToArgs) -> Result<(), SendError> {
-        let outgoing = self.socket.encode(event, None, args, self.flags.volatile)?;
+        let outgoing = self.socket.encode(event, None, args, self.flags)?;
         self.socket.send(&outgoing, self.flags.volatile)
     }
 
     /// Sends an event that the client is to acknowledge: see [`Socket::emit_with_ack`]. A volatile one that
     /// is dropped is never acknowledged.
     pub fn emit_with_ack<T>(&self, event: &str, args: impl ToArgs) -> Ack<T> {
-        let ack = Ack::request(self.socket, event, args, self.flags.volatile);
-        match self.flags.timeout {
-            Some(timeout) => ack.timeout(timeout),
-            None => ack,
-        }
+        Ack::request(self.socket, event, args, self.flags)
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use engineio::{
     Application, Attached, CloseReason, Frame, Handshake, Headers, Layer, Mailbox, Message, Opened, Revision,
-    Sid,
+    Sid, Transport,
 };
 
 use crate::{Client, Io};
@@ -49,7 +49,8 @@ impl Peer {
             headers: Headers::new([("User-Agent", &b"test"[..])].into_iter()),
             attached: Attached::default(),
         };
-        let opened = Opened { sid, revision, mailbox: Arc::clone(&mailbox), handshake };
+        let opened =
+            Opened { sid, revision, transport: Transport::Polling, mailbox: Arc::clone(&mailbox), handshake };
         Peer { client: io.open(opened, now), mailbox, sid, now }
     }
 

@@ -3,6 +3,8 @@
 use std::io::Read as _;
 
 use engineio::Config;
+use socketio::{Io, Socket};
+use socketio_server::Server;
 use socketio_tests::{Response, TestServer};
 
 use crate::{POLLING, echo};
@@ -113,6 +115,35 @@ async fn compression_can_be_switched_off_or_begin_elsewhere() {
         let message = packet(if threshold.is_some() { 100 } else { 2000 });
         let answer = poll(&server, &target, &message, "gzip").await;
         assert_eq!(answer.header("content-encoding"), encoding);
+    }
+}
+
+#[tokio::test]
+async fn a_poll_is_sent_as_it_is_if_none_of_its_events_asks_for_compression() {
+    let io = Io::new();
+    let all = io.clone();
+    io.on_sync("plain", |socket: Socket, text: String| socket.compress(false).emit("e", text));
+    io.on_sync("plain to all", move |_: Socket, text: String| all.compress(false).emit("e", text));
+    io.on_sync("usual", |socket: Socket, text: String| socket.emit("e", text));
+    io.on_sync("compressed", |socket: Socket, text: String| socket.compress(true).emit("e", text));
+    let server = TestServer::start(Server::builder().socketio("/socket.io/", io)).await;
+    let target = server.open_polling("/socket.io/", 4).await;
+    assert_eq!(server.post(&target, "40").await.text(), "ok");
+    assert!(server.get(&target).await.text().starts_with("40{"));
+    let text = "ab".repeat(1000);
+    let event = format!(r#"42["e","{text}"]"#);
+    for (events, compressed) in [
+        (&["plain"][..], false),
+        (&["plain to all"], false),
+        (&["plain", "plain to all"], false),
+        (&["usual"], true),
+        (&["plain", "compressed"], true),
+    ] {
+        let posted: Vec<String> = events.iter().map(|name| format!(r#"42["{name}","{text}"]"#)).collect();
+        let answer = poll(&server, &target, &posted.join("\u{1e}"), "gzip").await;
+        assert_eq!(answer.header("content-encoding").is_some(), compressed, "{events:?}");
+        let sent = if compressed { inflated(&answer) } else { answer.text().to_owned() };
+        assert_eq!(sent, vec![&*event; events.len()].join("\u{1e}"), "{events:?}");
     }
 }
 

@@ -1,5 +1,7 @@
 //! The probe and the upgrade, step by step and cut off at each.
 
+use socketio::{Io, Socket};
+use socketio_server::Server;
 use socketio_tests::{Received, TestServer, WebSocket};
 
 use crate::{echo, impatient_echo, probing};
@@ -42,6 +44,37 @@ async fn the_parked_poll_is_let_go_and_messages_move_to_the_websocket() {
         websocket.text("4hello").await;
         assert_eq!(websocket.next_text().await, "4hello");
     }
+}
+
+#[tokio::test]
+async fn the_application_is_told_of_the_upgrade_and_which_transport_is_in_use() {
+    let io = Io::new();
+    io.on_sync("transport", |socket: Socket, ()| (socket.transport().as_str(), socket.revision().number()))
+        .on_connect(|socket: Socket| async move {
+            socket
+                .on_upgrade(|socket: Socket| async move { socket.emit("own", socket.transport().as_str()) });
+        })
+        .on_upgrade(|socket: Socket| async move { socket.emit("upgraded", socket.transport().as_str()) });
+    let server = TestServer::start(Server::builder().socketio("/socket.io/", io)).await;
+
+    let target = server.open_polling("/socket.io/", 4).await;
+    assert_eq!(server.post(&target, "40\u{1e}421[\"transport\"]").await.text(), "ok");
+    assert!(server.get(&target).await.text().ends_with("\u{1e}431[\"polling\",4]"));
+    let mut websocket = server.websocket(&probing(&target)).await;
+    websocket.text("2probe").await;
+    assert_eq!(websocket.next_text().await, "3probe");
+    websocket.text("5").await;
+    assert_eq!(websocket.next_text().await, r#"42["own","websocket"]"#);
+    assert_eq!(websocket.next_text().await, r#"42["upgraded","websocket"]"#);
+    websocket.text(r#"422["transport"]"#).await;
+    assert_eq!(websocket.next_text().await, r#"432["websocket",4]"#);
+
+    // Who begins with WebSocket has nothing to go over from.
+    let mut direct = server.websocket("/socket.io/?EIO=3&transport=websocket").await;
+    assert!(direct.next_text().await.starts_with("0{"));
+    assert_eq!(direct.next_text().await, "40");
+    direct.text(r#"421["transport"]"#).await;
+    assert_eq!(direct.next_text().await, r#"431["websocket",3]"#);
 }
 
 #[tokio::test]

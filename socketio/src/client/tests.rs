@@ -2,6 +2,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
+use engineio::Transport;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -678,6 +679,8 @@ mod events {
             .on("nothing", |_, ()| async {})
             .on("result", |_, ok: bool| async move { if ok { Ok(1) } else { Err("no") } })
             .on("emits", |socket, ()| async move { socket.broadcast().emit("x", ()) })
+            .on("option", |_, some: bool| async move { some.then_some(1) })
+            .on("reads", |_, args: Args| async move { args.read::<(i32, i32)>().map(|(a, b)| a + b) })
             .on_sync("sync", |_, text: String| text.to_uppercase());
         let mut peer = Peer::join(&io);
         for (event, ack) in [
@@ -688,6 +691,10 @@ mod events {
             (r#"25["result",false]"#, r#"35["no"]"#),
             (r#"26["emits"]"#, "36[]"),
             (r#"27["sync","é"]"#, r#"37["É"]"#),
+            (r#"21["option",true]"#, "31[1]"),
+            (r#"22["option",false]"#, "32[null]"),
+            (r#"23["reads",1,2]"#, "33[3]"),
+            (r#"24["reads",1,"b"]"#, r#"34["argument 1: invalid type: string \"b\", expected i32"]"#),
         ] {
             peer.send(event);
             assert_eq!(peer.next(), ack);
@@ -1171,6 +1178,43 @@ mod handlers {
         permit.notify_one();
         until(&log, "client namespace disconnect").await;
         assert_eq!(log.take(), ["connect", "e 1", "client namespace disconnect"]);
+    }
+
+    #[tokio::test]
+    async fn the_upgrade_is_told_in_its_place_behind_on_connect() {
+        let (io, log) = logging();
+        let permit = Arc::new(Notify::new());
+        let (seen, upgraded, wait) = (log.clone(), log.clone(), Arc::clone(&permit));
+        io.on_connect(move |socket: Socket| {
+            let (seen, wait) = (seen.clone(), Arc::clone(&wait));
+            async move {
+                let own = seen.clone();
+                socket.on_upgrade(move |_: Socket| {
+                    own.add("own upgrade");
+                    async {}
+                });
+                wait.notified().await;
+                seen.add(format!("connect on {}", socket.transport().as_str()));
+            }
+        })
+        .on_upgrade(move |socket: Socket| {
+            upgraded.add(format!("upgrade of {}", socket.namespace().name()));
+            async {}
+        });
+        let mut peer = Peer::open(&io);
+        peer.send("0");
+        let socket = socket(&io, "/");
+        assert_eq!(socket.transport(), Transport::Polling);
+        peer.send(r#"2["e",1]"#);
+        peer.client.upgraded();
+        peer.send(r#"2["e",2]"#);
+        assert_eq!(socket.transport(), Transport::WebSocket);
+        assert!(log.take().is_empty());
+        permit.notify_one();
+        until(&log, "e 2").await;
+        assert_eq!(log.take(), ["connect on websocket", "e 1", "own upgrade", "upgrade of /", "e 2"]);
+        peer.send("1");
+        assert_eq!(log.take(), ["client namespace disconnect"], "it has not ended before");
     }
 
     #[tokio::test]

@@ -7,15 +7,15 @@ use crate::ack::AckSender;
 use crate::args::{Args, FromArgs, ToArgs};
 use crate::error::DisconnectReason;
 use crate::handler::{
-    ConnectHandler, EventError, Middleware, ServerEventHandler, acking_event_handler, disconnect_handler,
-    error_handler, event_handler, sync_event_handler,
+    EventError, Middleware, ServerEventHandler, acking_event_handler, disconnect_handler, error_handler,
+    event_handler, socket_handler, sync_event_handler,
 };
 use crate::listener::{Direction, ListenerHandle, Place};
 use crate::middleware::ConnectError;
 use crate::room_events::RoomEvent;
 use crate::{Event, Socket};
 
-/// # Who may join
+/// # Sockets that come
 impl Namespace {
     /// Has a future decide whether a client may join: `io.use(..)` in JavaScript. Middlewares run in the order
     /// in which they were added; the first error is the client's `connect_error`. The socket is not connected
@@ -38,11 +38,21 @@ impl Namespace {
         F: Fn(Socket) -> Fut + Send + Sync + 'static,
         Fut: Future + Send + 'static,
     {
-        let handler: ConnectHandler = Arc::new(move |socket| {
-            let future = handler(socket);
-            Box::pin(async move { drop(future.await) })
-        });
+        let handler = socket_handler(handler);
         drop(self.0.handlers.register(|table| table.connect.replace(handler)));
+        self.clone()
+    }
+
+    /// Runs when the session of a socket here goes over from polling to WebSocket:
+    /// `socket.conn.on("upgrade", ..)` in JavaScript, for all sockets at once. A client that begins with
+    /// WebSocket does not, and [`Socket::transport`] tells where one is. What it returns is dropped.
+    pub fn on_upgrade<F, Fut>(&self, handler: F) -> Namespace
+    where
+        F: Fn(Socket) -> Fut + Send + Sync + 'static,
+        Fut: Future + Send + 'static,
+    {
+        let handler = socket_handler(handler);
+        drop(self.0.handlers.register(|table| table.upgrade.replace(handler)));
         self.clone()
     }
 }

@@ -16,7 +16,7 @@ use crate::args::{FromArgs, ToArgs};
 use crate::error::DisconnectReason;
 use crate::handler::{
     EventError, Handlers, acking_event_handler, disconnect_handler, error_handler, event_handler,
-    sync_event_handler,
+    socket_handler, sync_event_handler,
 };
 use crate::listener::{Direction, Listener, ListenerHandle, Place};
 
@@ -174,6 +174,17 @@ impl Socket {
     {
         let handler = error_handler(handler);
         drop(self.handlers_or_new().register(|table| table.error.replace(handler)));
+    }
+
+    /// Runs when this socket's session goes over from polling to WebSocket, before the namespace's handler:
+    /// `socket.conn.on("upgrade", ..)` in JavaScript. See [`Namespace::on_upgrade`](crate::Namespace::on_upgrade).
+    pub fn on_upgrade<F, Fut>(&self, handler: F)
+    where
+        F: Fn(Socket) -> Fut + Send + Sync + 'static,
+        Fut: Future + Send + 'static,
+    {
+        let handler = socket_handler(handler);
+        drop(self.handlers_or_new().register(|table| table.upgrade.replace(handler)));
     }
 
     /// Runs when this socket ends, before the namespace's handler: `socket.on("disconnecting", ..)` in

@@ -95,6 +95,11 @@ io.of("/whoami").on("connection", (socket) => {
   });
 });
 
+io.of("/transports").on("connection", (socket) => {
+  socket.conn.on("upgrade", ({ name }) => socket.emit("upgraded", name));
+  socket.on("transport", (answer) => answer(socket.conn.transport.name, socket.conn.protocol));
+});
+
 io.of("/refused")
   .use((socket, next) => {
     socket.data.seen = "seen by the first";

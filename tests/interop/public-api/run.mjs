@@ -202,6 +202,13 @@ const tests = {
     assert.ok(handshake.url.startsWith("/socket.io/?"), handshake.url);
   },
 
+  async "the transport in use, and the upgrade"({ open, mode }) {
+    const socket = open("/transports");
+    const [first, last] = [modes[mode].transports[0], modes[mode].ends];
+    if (first !== last) assert.deepEqual(await next(socket, "upgraded"), [last]);
+    assert.deepEqual(await call(socket, "transport"), [last, 4]);
+  },
+
   async "a middleware refuses with message and data, and those behind it are not asked"({ open }) {
     const refused = open("/refused");
     const [error] = await next(refused, "connect_error");

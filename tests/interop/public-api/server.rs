@@ -162,8 +162,12 @@ fn questions(io: &Io) {
     });
 }
 
-/// Who a client is.
+/// Who a client is, and how it comes.
 fn handshakes(io: &Io) {
+    let upgraded = |socket: Socket| async move { socket.emit("upgraded", socket.transport().as_str()) };
+    io.of("/transports")
+        .on_upgrade(upgraded)
+        .on_sync("transport", |socket: Socket, ()| (socket.transport().as_str(), socket.revision().number()));
     io.of("/whoami").on_sync("handshake", |socket: Socket, ()| {
         let handshake = socket.handshake();
         let headers: BTreeMap<&str, &str> = handshake.headers.iter().collect();

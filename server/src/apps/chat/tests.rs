@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use engineio::{
     Application, Attached, CloseReason, Frame, Handshake, Headers, Layer, Mailbox, Message, Opened, Revision,
-    Sid,
+    Sid, Transport,
 };
 use socketio::{Client, Io};
 
@@ -31,8 +31,13 @@ impl Guest {
             headers: Headers::new(std::iter::empty()),
             attached: Attached::default(),
         };
-        let opened =
-            Opened { sid: Sid::generate(), revision: Revision::V4, mailbox: Arc::clone(&mailbox), handshake };
+        let opened = Opened {
+            sid: Sid::generate(),
+            revision: Revision::V4,
+            transport: Transport::Polling,
+            mailbox: Arc::clone(&mailbox),
+            handshake,
+        };
         let client = io.open(opened, Instant::now());
         let mut guest = Guest { client, mailbox, id: String::new(), handle: String::new() };
         guest.send("0");
