@@ -1,0 +1,255 @@
+//! Many clients by WebSocket, on one thread.
+
+use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use mio::{Events, Interest, Poll, Token};
+
+use crate::histogram::Histogram;
+use crate::process::Server;
+use crate::websocket::{Client, frame};
+
+/// How long a load runs before anything counts.
+const WARM_UP: Duration = Duration::from_millis(700);
+
+pub struct Crowd {
+    pub clients: Vec<Client>,
+    poll: Poll,
+    events: Events,
+    scratch: Vec<u8>,
+}
+
+/// What a load came to.
+pub struct Measured {
+    /// Answers and deliveries.
+    pub received: u64,
+    pub elapsed: Duration,
+    pub cpu_micros: f64,
+    pub latencies: Histogram,
+}
+
+impl Measured {
+    /// The server's time for each answer or delivery.
+    pub fn cpu_each(&self) -> f64 {
+        self.cpu_micros / self.received as f64
+    }
+
+    pub fn per_second(&self) -> f64 {
+        self.received as f64 / self.elapsed.as_secs_f64()
+    }
+}
+
+/// A client that sends its next message when it has got an answer.
+#[derive(Clone)]
+pub struct Sender {
+    message: Rc<[u8]>,
+    /// When the messages that wait for their answers were sent, and how many at once.
+    waiting: VecDeque<(Instant, u64)>,
+}
+
+impl Sender {
+    pub fn new(message: &str) -> Sender {
+        Sender { message: frame(message).into(), waiting: VecDeque::new() }
+    }
+
+    fn send(&mut self, client: &mut Client, count: u64, batch: &mut Vec<u8>) -> io::Result<()> {
+        batch.clear();
+        (0..count).for_each(|_| batch.extend_from_slice(&self.message));
+        self.waiting.push_back((Instant::now(), count));
+        client.send(batch)
+    }
+
+    /// Takes `count` messages off, and records how long they took.
+    fn answered(&mut self, mut count: u64, latencies: &mut Histogram) {
+        let now = Instant::now();
+        while let Some((sent, left)) = self.waiting.front_mut() {
+            let taken = count.min(*left);
+            latencies.record(now - *sent, taken);
+            *left -= taken;
+            count -= taken;
+            if *left > 0 || count == 0 {
+                break;
+            }
+            self.waiting.pop_front();
+        }
+        if self.waiting.front().is_some_and(|(_, left)| *left == 0) {
+            self.waiting.pop_front();
+        }
+    }
+}
+
+impl Crowd {
+    /// Connects so many clients; each joins `/`, and the namespaces besides.
+    pub fn gather(server: &Server, count: usize, namespaces: &[String]) -> io::Result<Crowd> {
+        let connect = |_| Client::connect(server, namespaces);
+        Crowd::of((0..count).map(connect).collect::<Result<Vec<_>, _>>()?)
+    }
+
+    pub fn of(clients: Vec<Client>) -> io::Result<Crowd> {
+        let mut crowd = Crowd {
+            clients,
+            poll: Poll::new()?,
+            events: Events::with_capacity(1024),
+            scratch: vec![0; 64 * 1024],
+        };
+        for (at, client) in crowd.clients.iter_mut().enumerate() {
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            crowd.poll.registry().register(&mut client.stream, Token(at), interest)?;
+        }
+        Ok(crowd)
+    }
+
+    /// Waits for something to come, for so long at most, and tells `got` of each client's answers.
+    pub fn turn(
+        &mut self,
+        timeout: Duration,
+        mut got: impl FnMut(usize, &mut Client, u64) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.poll.poll(&mut self.events, Some(timeout))?;
+        for event in &self.events {
+            let Token(at) = event.token();
+            let client = &mut self.clients[at];
+            client.flush()?;
+            if event.is_readable() {
+                match client.receive(&mut self.scratch)? {
+                    0 => {}
+                    count => got(at, client, count)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the first clients send, so many at a time, each as soon as it has its answers.
+    pub fn run(
+        &mut self,
+        server: &Server,
+        mut senders: Vec<Sender>,
+        in_flight: u64,
+        time: Duration,
+    ) -> io::Result<Measured> {
+        let mut batch = Vec::new();
+        for (client, sender) in self.clients.iter_mut().zip(&mut senders) {
+            sender.send(client, in_flight, &mut batch)?;
+        }
+        let mut latencies = Histogram::new();
+        let mut received = 0;
+        let mut run = |crowd: &mut Crowd, latencies: &mut Histogram, end: Instant| {
+            received = 0;
+            while Instant::now() < end {
+                crowd.turn(Duration::from_millis(100), |at, client, count| {
+                    received += count;
+                    if let Some(sender) = senders.get_mut(at) {
+                        sender.answered(count, latencies);
+                        sender.send(client, count, &mut batch)?;
+                    }
+                    Ok(())
+                })?;
+            }
+            Ok::<_, io::Error>(received)
+        };
+        run(self, &mut latencies, Instant::now() + WARM_UP)?;
+        latencies.clear();
+        let (cpu, began) = (server.cpu_micros()?, Instant::now());
+        let received = run(self, &mut latencies, began + time)?;
+        Ok(Measured { received, elapsed: began.elapsed(), cpu_micros: server.cpu_micros()? - cpu, latencies })
+    }
+
+    /// Sends so many messages a second, by all clients in turn, whether or not the answers keep up. A
+    /// latency counts from when the message was due.
+    pub fn run_at(
+        &mut self,
+        server: &Server,
+        message: &str,
+        per_second: u64,
+        time: Duration,
+    ) -> io::Result<Measured> {
+        let message = frame(message);
+        let pause = Duration::from_secs(1) / per_second as u32;
+        let mut waiting = vec![VecDeque::new(); self.clients.len()];
+        let mut latencies = Histogram::new();
+        let (mut received, mut sent, mut cpu) = (0, 0, 0.0);
+        let began = Instant::now();
+        let counts_from = began + WARM_UP;
+        let mut warm = false;
+        while began.elapsed() < WARM_UP + time {
+            let now = Instant::now();
+            if !warm && now >= counts_from {
+                warm = true;
+                latencies.clear();
+                (received, cpu) = (0, server.cpu_micros()?);
+            }
+            loop {
+                let due = began + pause * sent;
+                if due > now {
+                    break;
+                }
+                let at = sent as usize % self.clients.len();
+                waiting[at].push_back(due);
+                self.clients[at].send(&message)?;
+                sent += 1;
+            }
+            // This thread has a processor of its own, and a sleep would be late by more than is measured.
+            self.turn(Duration::ZERO, |at, _, count| {
+                received += count;
+                for due in waiting[at].drain(..count as usize) {
+                    latencies.record(due.elapsed(), 1);
+                }
+                Ok(())
+            })?;
+        }
+        Ok(Measured {
+            received,
+            elapsed: counts_from.elapsed(),
+            cpu_micros: server.cpu_micros()? - cpu,
+            latencies,
+        })
+    }
+
+    /// Lets the first client broadcast so many times, each time until everybody has got it.
+    pub fn broadcasts(&mut self, sender: &Sender, times: u64) -> io::Result<()> {
+        for _ in 0..times {
+            self.clients[0].send(&sender.message)?;
+            let mut missing = self.clients.len() as u64;
+            while missing > 0 {
+                self.turn(Duration::from_millis(100), |_, _, count| {
+                    missing -= count;
+                    Ok(())
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the first client broadcast, one after the other, and measures how long each broadcast takes to
+    /// each client.
+    pub fn broadcast(&mut self, server: &Server, message: &str, time: Duration) -> io::Result<Measured> {
+        let message = frame(message);
+        let mut sent = vec![Instant::now()];
+        self.clients[0].send(&message)?;
+        let mut seen = vec![0; self.clients.len()];
+        let mut latencies = Histogram::new();
+        let mut received = 0;
+        let (cpu, began) = (server.cpu_micros()?, Instant::now());
+        // The last one is waited for, so that the next to measure something begins with nothing on its way.
+        while began.elapsed() < time || seen.iter().any(|seen| *seen < sent.len()) {
+            let more = began.elapsed() < time;
+            self.turn(Duration::from_millis(100), |at, client, count| {
+                let now = Instant::now();
+                for _ in 0..count {
+                    latencies.record(now - sent[seen[at]], 1);
+                    seen[at] += 1;
+                    received += 1;
+                }
+                if at == 0 && more {
+                    sent.push(Instant::now());
+                    client.send(&message)?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(Measured { received, elapsed: began.elapsed(), cpu_micros: server.cpu_micros()? - cpu, latencies })
+    }
+}

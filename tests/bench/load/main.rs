@@ -1,0 +1,59 @@
+//! The load of the bench: many clients of one server, on one thread and on raw sockets, so that no client
+//! library is measured.
+//!
+//!     load ROW --pid PID --address 127.0.0.1:PORT [--path /socket.io/] [--seconds 3]
+//!
+//! prints one JSON object: what the server took for each unit of work, and how long the clients waited.
+
+mod crowd;
+mod histogram;
+mod http;
+mod polling;
+mod process;
+mod rows;
+mod websocket;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use process::Server;
+use rows::{ROWS, Row};
+
+fn main() -> ExitCode {
+    let Some((row, server, time)) = options(std::env::args().skip(1)) else {
+        eprintln!("usage: load ROW --pid PID --address ADDRESS:PORT [--path /socket.io/] [--seconds 3]");
+        eprintln!("rows: {}", ROWS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" "));
+        return ExitCode::from(2);
+    };
+    process::pin(1);
+    match row.measure(&server, time) {
+        Ok(figures) => {
+            let figures: Vec<String> =
+                figures.iter().map(|(name, figure)| format!(r#""{name}":{figure:.3}"#)).collect();
+            println!("{{{}}}", figures.join(","));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn options(mut arguments: impl Iterator<Item = String>) -> Option<(Row, Server, Duration)> {
+    let name = arguments.next()?;
+    let (_, row) = ROWS.iter().find(|(row, _)| *row == name)?;
+    let (mut pid, mut address, mut path, mut seconds) = (None, None, "/socket.io/".to_owned(), 3.0);
+    while let Some(flag) = arguments.next() {
+        let value = arguments.next()?;
+        match flag.as_str() {
+            "--pid" => pid = value.parse().ok(),
+            "--address" => address = value.parse().ok(),
+            "--path" => path = value,
+            "--seconds" => seconds = value.parse().ok()?,
+            _ => return None,
+        }
+    }
+    let server = Server { pid: pid?, address: address?, path };
+    Some((*row, server, Duration::from_secs_f64(seconds)))
+}

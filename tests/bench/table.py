@@ -1,0 +1,218 @@
+"""What the bench's rows and figures mean, and the tables made of them."""
+
+import os
+import platform
+import re
+import statistics
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+PEERS = {
+    "limit": "one epoll loop with canned answers: about what the machine allows",
+    "raw": "bare tokio-tungstenite with canned answers, a flush for each message",
+    "http": "bare hyper with canned answers: what two requests cost",
+    "ours": "this repository's server",
+    "socketioxide": "socketioxide on axum",
+    "bun": "socket.io with `@socket.io/bun-engine` on Bun",
+    "node": "socket.io on Node with ws",
+    "python": "python-socketio on uvicorn, with uvloop, httptools and websockets",
+}
+YARDSTICKS = ("limit", "raw", "http")
+REAL = ["ours", "socketioxide", "bun", "node", "python"]
+BY_WEBSOCKET = ["limit", "raw", *REAL]
+
+
+@dataclass
+class Line:
+    """One line of the table: a figure of a row. Less is better unless said otherwise."""
+
+    figure: str
+    title: str
+    # What it is to reach: over the yardstick, absolutely, or against the best peer.
+    times_limit: float | None = None
+    at_most: float | None = None
+    times_best: float | None = None
+    more_is_better: bool = False
+
+
+# The rows as the load has them, who is measured, and the lines of the table that come of it.
+ROWS = {
+    "echo-1": (BY_WEBSOCKET, [
+        Line("cpu_us", "echo, 100 clients, 1 in flight: CPU µs a message", times_limit=1.15),
+        Line("p50_us", "… p50 µs"), Line("p99_us", "… p99 µs"), Line("p999_us", "… p99.9 µs"),
+    ]),
+    "echo-16": (BY_WEBSOCKET, [
+        Line("cpu_us", "echo, 16 in flight: CPU µs a message", at_most=1.0, times_best=1 / 3),
+        Line("messages_per_second", "… messages a second", more_is_better=True),
+        Line("p50_us", "… p50 µs"), Line("p99_us", "… p99 µs"), Line("p999_us", "… p99.9 µs"),
+        Line("p99_to_p50", "… p99 / p50", at_most=2),
+    ]),
+    "ack-4": (BY_WEBSOCKET, [Line("cpu_us", "event with ack, 4 in flight: CPU µs a message", at_most=2.2)]),
+    "echo-4k": (BY_WEBSOCKET, [Line("cpu_us", "echo of 4 KiB, 4 in flight: CPU µs a message", at_most=6)]),
+    "namespaces": (REAL, [Line("cpu_us", "echo in 10 namespaces, 4 in flight: CPU µs a message")]),
+    "paced": (BY_WEBSOCKET, [
+        Line("cpu_us", "echo, 20,000 messages a second: CPU µs a message"),
+        Line("messages_per_second", "… answers a second", more_is_better=True),
+        Line("p50_us", "… p50 µs"), Line("p99_us", "… p99 µs"), Line("p999_us", "… p99.9 µs"),
+    ]),
+    "echo-1000": (BY_WEBSOCKET, [Line("cpu_us", "echo, 1,000 clients, 1 in flight: CPU µs a message")]),
+    "echo-10000": (BY_WEBSOCKET, [Line("cpu_us", "echo, 10,000 clients, 1 in flight: CPU µs a message")]),
+    "broadcast-1": (["limit", *REAL], [
+        Line("cpu_us", "broadcast to 1,000, 1 in flight: CPU µs a delivery", times_limit=1.15),
+    ]),
+    "broadcast-16": (["limit", *REAL], [
+        Line("cpu_us", "broadcast to 1,000, 16 in flight: CPU µs a delivery", at_most=0.6),
+    ]),
+    "rooms": (REAL, [Line("cpu_us", "10,000 clients in 1,000 rooms, 1 in flight in each: CPU µs a delivery")]),
+    "slow-reader": (REAL, [
+        Line("p99_us", "broadcasts of 4 KiB to 100: p99 µs"),
+        Line("p99_with_slow_us", "… with one client that doesn't read"),
+        Line("with_to_without", "… with / without"),
+        Line("held_kib", "… KiB more in the server"),
+    ]),
+    "connect": (BY_WEBSOCKET, [
+        Line("cpu_us", "connect by WebSocket: CPU µs each", at_most=55),
+    ]),
+    "upgrade": (REAL, [
+        Line("cpu_us", "connect by polling, and upgrade: CPU µs each"),
+        Line("per_second", "… upgrades a second, one at a time", more_is_better=True),
+    ]),
+    "polling-1": (["http", *REAL], [
+        Line("cpu_us", "long polling, 1 message in a payload: CPU µs a message", times_limit=1.2, times_best=1),
+        Line("requests_per_second", "… requests a second", more_is_better=True),
+    ]),
+    "polling-16": (["http", *REAL], [
+        Line("cpu_us", "long polling, 16 messages in a payload: CPU µs a message", at_most=2.2),
+        Line("requests_per_second", "… requests a second", more_is_better=True),
+    ]),
+    "polling-64k": (["http", *REAL], [
+        Line("cpu_us", "long polling, 1 message of 64 KiB in a payload: CPU µs a message"),
+        Line("requests_per_second", "… requests a second", more_is_better=True),
+    ]),
+    "memory-1000": (BY_WEBSOCKET, [
+        Line("idle_kib", "1,000 idle clients: KiB each"),
+    ]),
+    "memory-5000": (BY_WEBSOCKET, [
+        Line("idle_kib", "5,000 idle clients: KiB each", at_most=4),
+    ]),
+    "memory-10000": (BY_WEBSOCKET, [
+        Line("idle_kib", "10,000 idle clients: KiB each"),
+    ]),
+    "memory-polling": (REAL, [Line("idle_kib", "1,000 clients that poll: KiB each")]),
+}  # fmt: skip
+for _name in ("memory-1000", "memory-5000", "memory-10000"):
+    ROWS[_name][1].append(
+        Line("after_kib", "… after 8 broadcasts of 32 KiB", at_most=5 if _name == "memory-5000" else None)
+    )
+
+
+def number(value):
+    if value is None:
+        return ""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def ratio(value):
+    return "" if value is None else f"{value:.2f}×"
+
+
+def median(measured, peer, line):
+    rounds = [figures[line.figure] for figures in measured.get(peer, []) if line.figure in figures]
+    return statistics.median(rounds) if rounds else None
+
+
+def lines(results, peers):
+    """The table's cells as text: for each line its title, its figures, ratios, the goal, the spread."""
+    for row, (_, row_lines) in ROWS.items():
+        if row not in results:
+            continue
+        measured = results[row]
+        for line in row_lines:
+            medians = {peer: median(measured, peer, line) for peer in peers}
+            ours = medians.get("ours")
+            limit = medians.get("http") or medians.get("limit")
+            others = [value for peer, value in medians.items() if peer not in (*YARDSTICKS, "ours") and value]
+            best = (max if line.more_is_better else min)(others, default=None)
+            spread = [figures.get(line.figure, 0) for figures in measured.get("ours", [])]
+            yield (
+                [row, line.title, *(number(medians[peer]) for peer in peers)]
+                + [ratio(ours / limit if ours and limit else None), ratio(ours / best if ours and best else None)]
+                + [goal(line, ours, limit, best)]
+                + [f"{number(min(spread))}–{number(max(spread))}" if len(spread) > 1 else ""]
+            )
+
+
+def goal(line, ours, limit, best):
+    """What is to be reached, and by how much it is missed."""
+    bounds = []
+    if line.times_limit:
+        bounds.append((f"{line.times_limit:g} × limit", limit and line.times_limit * limit))
+    if line.at_most:
+        bounds.append((f"{line.at_most:g}", line.at_most))
+    if line.times_best:
+        bounds.append(("best" if line.times_best == 1 else f"{line.times_best:.2f} × best", best and line.times_best * best))
+    known = [bound for _, bound in bounds if bound]
+    text = ", ".join(text for text, _ in bounds)
+    if not (ours and known):
+        return text
+    missed = ours / min(known) - 1
+    return f"{text}: {'met' if missed <= 0 else f'{missed:+.0%}'}"
+
+
+def heads(peers):
+    return ["row", "figure", *peers, "ours / limit", "ours / best peer", "goal", "spread of ours"]
+
+
+def present(results, peers):
+    """The peers that any of the rows has."""
+    return [peer for peer in peers if any(peer in measured for measured in results.values())]
+
+
+def text_table(results, peers):
+    peers = present(results, peers)
+    rows = [heads(peers), *lines(results, peers)]
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) if at < 2 else cell.rjust(width) for at, (cell, width) in enumerate(zip(row, widths)))
+        for row in rows
+    )
+
+
+def markdown_table(results, peers):
+    peers = present(results, peers)
+    head = heads(peers)
+    rows = [head, ["---", "---", *["--:" for _ in head[2:]]]]
+    seen = None
+    for row in lines(results, peers):
+        name, seen = ("" if row[0] == seen else f"`{row[0]}`"), row[0]
+        cells = [name, *row[1:]]
+        if "ours" in peers:
+            at = 2 + peers.index("ours")
+            cells[at] = f"**{cells[at]}**" if cells[at] else ""
+        rows.append(cells)
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def machine(folder):
+    """Where this is measured, and with what."""
+
+    def says(*command):
+        try:
+            return subprocess.run(command, capture_output=True, text=True, cwd=folder, check=True).stdout.strip()
+        except (OSError, subprocess.CalledProcessError):
+            return ""
+
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    return {
+        "processor": model[1] if model else platform.machine(),
+        "cores": os.cpu_count(),
+        "kernel": platform.release().split("-")[0],
+        "commit": says("git", "rev-parse", "--short", "HEAD"),
+        "rustc": says("rustc", "--version").removeprefix("rustc ").split(" ")[0],
+        "node": says("node", "--version").removeprefix("v"),
+        "bun": says("node_modules/bun/bin/bun.exe", "--version"),
+        "python": says(".venv/bin/python", "-c", "import platform; print(platform.python_version())"),
+    }
