@@ -115,8 +115,7 @@ impl Refused {
     /// essential in the header too.
     pub(crate) fn response(self, websocket: bool) -> Response<Body> {
         let refusal = self.fault().refusal();
-        let reason = self.reason().filter(|_| websocket);
-        let reason = reason.and_then(|reason| HeaderValue::from_str(reason).ok());
+        let reason = self.reason().filter(|_| websocket).and_then(reject_reason);
         let mut response = match self {
             Refused::Fault(_) => {
                 let mut response = Response::new(Body::from(refusal.body()));
@@ -148,6 +147,12 @@ impl Refused {
         }
         response
     }
+}
+
+/// A reason as a header field can hold it: without line ends and other control characters.
+pub(crate) fn reject_reason(reason: &str) -> Option<HeaderValue> {
+    let printable: String = reason.chars().filter(|c| !c.is_control()).collect();
+    HeaderValue::from_bytes(printable.as_bytes()).ok()
 }
 
 /// A response without a body.

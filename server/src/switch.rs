@@ -2,7 +2,8 @@
 
 use engineio::Fault;
 use http::header::{
-    CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
+    UPGRADE,
 };
 use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode};
@@ -24,7 +25,7 @@ pub(crate) fn switch<F>(
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let key = parts.headers.get(SEC_WEBSOCKET_KEY).filter(|_| has_key(&parts.headers));
+    let key = only(&parts.headers, &SEC_WEBSOCKET_KEY).filter(|_| has_key(&parts.headers));
     let version = speaks_our_version(&parts.headers);
     let (Some(key), true, Some(on_upgrade)) = (key, version, parts.extensions.remove::<OnUpgrade>()) else {
         return Err(Fault::TransportHandshake);
@@ -51,14 +52,19 @@ where
 
 /// The only version that there is: those before it were drafts.
 pub(crate) fn speaks_our_version(headers: &HeaderMap) -> bool {
-    headers.get(SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13")
+    only(headers, &SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13")
 }
 
 /// Whether there is "a base64-encoded value that, when decoded, is 16 bytes in length".
 pub(crate) fn has_key(headers: &HeaderMap) -> bool {
     let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
-    headers
-        .get(SEC_WEBSOCKET_KEY)
+    only(headers, &SEC_WEBSOCKET_KEY)
         .map(HeaderValue::as_bytes)
         .is_some_and(|key| key.len() == 24 && key.ends_with(b"==") && key[..22].iter().all(base64))
+}
+
+/// A field that "MUST NOT appear more than once in an HTTP request" (RFC 6455, sections 11.3.1 and 11.3.5).
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut fields = headers.get_all(name).iter();
+    fields.next().filter(|_| fields.next().is_none())
 }

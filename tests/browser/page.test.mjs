@@ -67,6 +67,35 @@ test("everything can be done by keyboard alone", async (t) => {
   await ada.page.getByRole("region", { name: "The wire" }).waitFor();
 });
 
+test("an example for programs can be copied, and runs as it stands", async (t) => {
+  const { visit, server } = await chat(t);
+  const [ada, ben] = [await visit({ permissions: ["clipboard-read", "clipboard-write"] }), await visit()];
+  await ada.page.getByRole("button", { name: "For programs" }).click();
+  await ada.dialog().getByRole("button", { name: "Copy" }).click();
+  await ada.dialog().getByRole("button", { name: "Copied" }).waitFor();
+  const example = await ada.page.evaluate(() => navigator.clipboard.readText());
+  assert.match(example, new RegExp(`^const socket = new WebSocket\\("ws://${new URL(server.url).host}/ws"\\);`));
+  await ada.page.keyboard.press("Escape");
+  await ada.dialog().waitFor({ state: "hidden" });
+
+  const console = await ben.page.context().newCDPSession(ben.page);
+  await console.send("Runtime.evaluate", { expression: example });
+  await ada.online("Robot");
+  await ada.hears("Hello, everyone.");
+});
+
+test("where a page can't copy, the example is selected", async (t) => {
+  const { visit } = await chat(t);
+  const insecure = (page) => page.addInitScript(() => Object.defineProperty(navigator, "clipboard", { value: undefined }));
+  const ada = await visit({ prepare: insecure });
+  await ada.page.getByRole("button", { name: "For programs" }).click();
+  await ada.dialog().getByRole("button", { name: "Copy" }).click();
+  await ada.dialog().getByRole("button", { name: "Press Ctrl+C" }).waitFor();
+  const [selected, example] = await ada.page.evaluate(() =>
+    [String(getSelection()), document.getElementById("program-text").textContent]);
+  assert.equal(selected.trim(), example);
+});
+
 test("the focus stays where it is when the lists change", async (t) => {
   const { visit } = await chat(t);
   const [ada, ben] = [await visit(), await visit()];
@@ -118,6 +147,7 @@ for (const colorScheme of ["light", "dark"]) {
     await ben.say("a message of another, and #tea");
     await ada.hears("a message of another, and #tea");
     await ada.page.getByRole("button", { name: "Show the wire" }).click();
+    await ada.page.getByRole("button", { name: "For programs" }).click();
     const background = await ada.page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const { measured, weak } = await ada.page.evaluate(contrasts);
     assert.ok(measured > 40, `only ${measured} texts were found`);

@@ -44,7 +44,7 @@ export class Server {
 
   async #spawn(port) {
     const flags = ["--listen", `127.0.0.1:${port}`, ...this.#flags];
-    const child = spawn(process.env.SOCKETIO_SERVER, flags, { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.env.TESTED_SERVER, flags, { stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;
     const start = this.#output.length;
     const late = setTimeout(() => child.kill("SIGKILL"), patience);

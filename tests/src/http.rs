@@ -57,7 +57,10 @@ impl Response {
 impl Connection {
     /// Connects.
     pub async fn open(address: SocketAddr) -> Connection {
-        Connection::over(TcpStream::connect(address).await.expect("a connection"))
+        let stream = TcpStream::connect(address).await.expect("a connection");
+        // What is written arrives, also if what was written before has not been acknowledged.
+        stream.set_nodelay(true).expect("a TCP connection");
+        Connection::over(stream)
     }
 
     /// Uses a connection that is there.

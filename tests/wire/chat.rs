@@ -80,7 +80,7 @@ async fn what_a_plain_client_writes_reaches_everyone_else_as_it_is() {
     let (mut guest, _) = guest(&server).await;
     assert_eq!(object(&mut ada).await["from"], "Ben");
     let texts =
-        ["hello", " \"héllo\"\n", "{", r#"{"a":1}"#, r#"{"type":"online"}"#, r#"{"to":1}"#, "[1]", "null"];
+        ["hello", " \"héllo\"\n", "{", r#"{"a":1}"#, r#"{"type":"online"}"#, r#"{"to":null}"#, "[1]", "null"];
     for text in texts {
         ada.text(text).await;
         assert_eq!(ben.next_text().await, text);
@@ -179,6 +179,10 @@ async fn what_is_addressed_goes_to_that_one_alone() {
     ada.text(r#"{"to":"Zoe","text":"psst"}"#).await;
     let error = json!({ "type": "error", "code": "unknown-name", "message": "Nobody here is called “Zoe”." });
     assert_eq!(object(&mut ada).await, error);
+    for to in [r#"["Ben"]"#, r#""\ud800""#, "7", "{}"] {
+        ada.text(format!(r#"{{"to":{to},"text":"psst"}}"#)).await;
+        assert_eq!(object(&mut ada).await["code"], "unknown-name", "{to} is nobody, which is not everybody");
+    }
     // Eve has heard nothing of all that.
     ada.text("to all").await;
     assert_eq!(eve.next_text().await, "to all");

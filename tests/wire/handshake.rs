@@ -1,6 +1,8 @@
 //! The handshake and its refusals: exact bodies, codes, statuses, and the order of the checks.
 
-use socketio_tests::{TestServer, WebSocket};
+use engineio::Config;
+use socketio_server::{ClientFiles, Cors};
+use socketio_tests::{Response, TestServer, WebSocket};
 
 use crate::{POLLING, WEBSOCKET, echo};
 
@@ -136,6 +138,8 @@ async fn an_unfinished_websocket_handshake_is_refused_with_the_version_that_is_s
         vec![version],
         vec![version, ("Sec-WebSocket-Key", "abc")],
         vec![key, ("Sec-WebSocket-Version", "7")],
+        vec![key, key, version],
+        vec![key, version, version],
     ] {
         let headers = [&switch[..], &rest].concat();
         let response = server.connect().await.request("GET", WEBSOCKET, &headers, b"").await;
@@ -189,4 +193,33 @@ async fn the_client_files_are_missed_with_a_hint() {
         let response = server.get(other).await;
         assert_eq!((response.status, response.text()), (404, ""), "{other}");
     }
+}
+
+#[tokio::test]
+async fn the_client_files_can_be_read_by_the_pages_that_may_connect_and_by_no_others() {
+    let package = std::env::temp_dir().join(format!("socketio-client-files-{}", std::process::id()));
+    let dist = package.join("dist");
+    std::fs::create_dir_all(&dist).expect("a folder");
+    std::fs::write(package.join("package.json"), r#"{"version":"4.8.4"}"#).expect("a file");
+    std::fs::write(dist.join("socket.io.js"), "/* io */").expect("a file");
+    let files = ClientFiles::read(&dist);
+    std::fs::remove_dir_all(&package).expect("the folder goes");
+    let (files, cors) =
+        (files.expect("the client's files"), Cors::new(["https://app.example"]).expect("an origin"));
+    let server =
+        TestServer::echo_with(Config::default(), |server| server.client_files(files).cors(cors)).await;
+    let ask = async |origin: &str| {
+        let mut connection = server.connect().await;
+        connection.request("GET", "/socket.io/socket.io.js", &[("Origin", origin)], b"").await
+    };
+    let granted = |answer: &Response| {
+        let varies = |(name, value): &(String, String)| name == "vary" && value == "Origin";
+        let origin = answer.header("access-control-allow-origin").map(str::to_owned);
+        (answer.status, origin, answer.headers.iter().any(varies))
+    };
+    let allowed = ask("https://app.example").await;
+    assert_eq!(granted(&allowed), (200, Some("https://app.example".to_owned()), true));
+    assert_eq!(allowed.text(), "/* io */");
+    // A script can be loaded from anywhere; what is refused is to read it.
+    assert_eq!(granted(&ask("https://other.example").await), (200, None, true));
 }

@@ -30,6 +30,7 @@ fn by_token() -> Hooks {
             .status(StatusCode::SERVICE_UNAVAILABLE)
             .header(X_HOOK, HeaderValue::from_static("busy"))),
         Some("json") => Err(Denied::default().json(&serde_json::json!({ "why": [1, 2] })).expect("JSON")),
+        Some("poem") => Err(Denied::new("not now,\r\nchérie")),
         _ => Err(Denied::new("no \"token\"")),
     })
 }
@@ -45,6 +46,8 @@ async fn a_handshake_that_is_not_allowed_gets_code_4_and_the_applications_messag
     assert_eq!((websocket.status, websocket.text()), (403, body));
     assert_eq!(websocket.header("x-websocket-reject-reason"), Some("no \"token\""));
     assert_eq!(polling.header("x-websocket-reject-reason"), None);
+    let (poem, _) = WebSocket::handshake(server.address(), &format!("{WEBSOCKET}&token=poem"), &[]).await;
+    assert_eq!(poem.header("x-websocket-reject-reason"), Some("not now,chérie"), "on one line");
 }
 
 #[tokio::test]

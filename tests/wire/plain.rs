@@ -2,8 +2,9 @@
 
 use std::future::{pending, ready};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use bytes::Bytes;
 use engineio::Config;
 use http::header::{HeaderName, SEC_WEBSOCKET_PROTOCOL, SET_COOKIE};
 use http::{HeaderValue, StatusCode};
@@ -11,6 +12,7 @@ use socketio_server::plain::{Accept, Accepted, Close, Message, Request, SendErro
 use socketio_server::{Builder, Cors, Denied, Server, apps};
 use socketio_tests::{Received, TestServer, WebSocket};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 const REASON: &str = "x-websocket-reject-reason";
 
@@ -126,6 +128,10 @@ async fn a_handshake_that_breaks_a_rule_is_refused_with_the_reason() {
         (400, with(&[version])),
         (400, with(&[("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ"), version])),
         (400, with(&[("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZSE="), version])),
+        (400, with(&[key, key, version])),
+        (400, with(&[key, version, ("Sec-WebSocket-Protocol", "chat, two words")])),
+        (400, with(&[key, version, ("Sec-WebSocket-Protocol", "chat"), ("Sec-WebSocket-Protocol", "é")])),
+        (426, with(&[key, version, version])),
         (426, with(&[key])),
         (426, with(&[key, ("Sec-WebSocket-Version", "8")])),
     ] {
@@ -334,17 +340,18 @@ async fn a_close_goes_behind_what_was_sent_with_its_code_and_reason() {
     assert_eq!(websocket.next().await, Received::End);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_peer_that_does_not_answer_a_close_is_cut_off() {
     let server = accepting(
-        |accept| accept.close_timeout(Duration::from_millis(200)),
+        |accept| accept.close_timeout(Duration::from_secs(7)),
         |websocket| async move { drop(websocket) },
     )
     .await;
     let mut websocket = server.websocket("/ws").await;
+    assert_eq!(websocket.next().await, Received::Close(Some(1000)));
     let began = Instant::now();
-    websocket.expect_close(Some(1000)).await;
-    assert!(began.elapsed() > Duration::from_millis(150), "it was waited for");
+    assert_eq!(websocket.next().await, Received::End);
+    assert_eq!(began.elapsed().as_secs(), 7, "it was waited for");
 }
 
 #[tokio::test]
@@ -382,44 +389,66 @@ async fn a_task_that_panics_closes_its_connection_with_1011() {
     assert_eq!(bystander.next().await, Received::Pong(vec![]));
 }
 
-const BRIEF: Duration = Duration::from_secs(1);
+/// Not the defaults, and on a clock that is turned on whenever there is nothing else to do.
+const INTERVAL: Duration = Duration::from_secs(40);
+const GRACE: Duration = Duration::from_secs(15);
 
-#[tokio::test]
+/// Has what was written arrive: the clock would be turned on before that.
+async fn arrived() {
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_silent_peer_is_pinged_and_then_cut_off() {
-    let (server, mut ended) = listening(|accept| accept.keepalive(BRIEF, BRIEF)).await;
+    let (server, mut ended) = listening(|accept| accept.keepalive(INTERVAL, GRACE)).await;
     let mut websocket = server.websocket("/ws").await;
     for _ in 0..3 {
+        let began = Instant::now();
         assert_eq!(websocket.next().await, Received::Ping(vec![]));
+        assert_eq!(began.elapsed().as_secs(), INTERVAL.as_secs());
         websocket.raw(WebSocket::frame(0x8a, b"")).await;
+        arrived().await;
     }
     assert_eq!(websocket.next().await, Received::Ping(vec![]));
     let began = Instant::now();
     assert_eq!(websocket.next().await, Received::End, "without a close frame: nobody would answer");
-    assert!(began.elapsed() > BRIEF / 2);
+    assert_eq!(began.elapsed().as_secs(), GRACE.as_secs());
     assert_eq!(ended.recv().await, Some(close(1006, "")));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn a_peer_is_pinged_after_20_seconds_and_has_10_more_unless_set() {
+    let (server, _ended) = listening(|accept| accept).await;
+    let mut websocket = server.websocket("/ws").await;
+    let began = Instant::now();
+    assert_eq!((websocket.next().await, began.elapsed().as_secs()), (Received::Ping(vec![]), 20));
+    assert_eq!((websocket.next().await, began.elapsed().as_secs()), (Received::End, 30));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_peer_that_says_anything_is_not_pinged() {
-    let (server, _ended) = listening(|accept| accept.keepalive(BRIEF, BRIEF)).await;
+    let (server, _ended) = listening(|accept| accept.keepalive(INTERVAL, GRACE)).await;
     let mut websocket = server.websocket("/ws").await;
     // A message that comes byte by byte is a sign of life, too.
     let message = WebSocket::frame(0x81, b"slow");
     for byte in message {
-        tokio::time::sleep(BRIEF / 4).await;
+        tokio::time::sleep(INTERVAL * 3 / 4).await;
         websocket.raw([byte]).await;
+        arrived().await;
     }
     websocket.raw(WebSocket::frame(0x89, b"me")).await;
     assert_eq!(websocket.next().await, Received::Pong(b"me".to_vec()), "and no ping before it");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_peer_is_not_blamed_for_what_its_application_leaves_unread() {
     let (go, gone) = oneshot::channel::<()>();
     let gone = Arc::new(Mutex::new(Some(gone)));
     let handler = move |request: Request| {
         let gone = gone.lock().expect("the lock").take();
-        ready(Ok(request.accept().keepalive(BRIEF, BRIEF).run(|mut websocket| async move {
+        ready(Ok(request.accept().keepalive(INTERVAL, GRACE).run(|mut websocket| async move {
             if let Some(gone) = gone {
                 drop(gone.await);
             }
@@ -432,17 +461,21 @@ async fn a_peer_is_not_blamed_for_what_its_application_leaves_unread() {
     };
     let server = start(|server| server.websocket("/ws", handler)).await;
     let mut websocket = server.websocket("/ws").await;
-    websocket.binary(vec![0; 500_000]).await;
-    tokio::time::sleep(BRIEF * 4).await;
+    // More than waits for an application, so nothing behind it is read.
+    websocket.binary(vec![0; 70_000]).await;
+    websocket.raw(WebSocket::frame(0x89, b"me")).await;
+    arrived().await;
+    tokio::time::sleep((INTERVAL + GRACE) * 3).await;
     let _ = go.send(());
-    assert_eq!(websocket.next_text().await, "500000");
+    assert_eq!(websocket.next().await, Received::Pong(b"me".to_vec()));
+    assert_eq!(websocket.next_text().await, "70000");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_connection_may_do_without_keepalive() {
-    let (server, _ended) = listening(|accept| accept.keepalive(BRIEF, BRIEF).no_keepalive()).await;
+    let (server, _ended) = listening(|accept| accept.keepalive(INTERVAL, GRACE).no_keepalive()).await;
     let mut websocket = server.websocket("/ws").await;
-    tokio::time::sleep(BRIEF * 3).await;
+    tokio::time::sleep((INTERVAL + GRACE) * 3).await;
     websocket.raw(WebSocket::frame(0x89, b"me")).await;
     assert_eq!(websocket.next().await, Received::Pong(b"me".to_vec()));
 }
@@ -472,6 +505,38 @@ async fn what_a_peer_does_not_read_is_bounded_and_can_be_waited_for() {
         assert_eq!(websocket.next().await, Received::Binary(vec![7; 10_000]));
     }
     assert_eq!(websocket.next_text().await, "room again");
+}
+
+#[tokio::test]
+async fn what_could_not_be_sent_is_not_kept_for_those_who_hold_a_sender() {
+    let (tell, mut senders) = mpsc::unbounded_channel();
+    let payload: Arc<[u8]> = vec![7; 1_000_000].into();
+    let sent = Bytes::from_owner(payload.clone());
+    let handler = move |request: Request| {
+        let (tell, sent) = (tell.clone(), sent.clone());
+        ready(Ok(request.accept().send_budget(usize::MAX).run(|mut websocket| async move {
+            // More than sockets hold, to a peer that doesn't read.
+            for _ in 0..50 {
+                let _ = websocket.send(Message::Binary(sent.clone()));
+            }
+            drop(sent);
+            let _ = tell.send(websocket.sender());
+            while websocket.next().await.is_some() {}
+            let _ = tell.send(websocket.sender());
+        })))
+    };
+    let server = start(|server| server.websocket("/ws", handler)).await;
+    let mut websocket = server.websocket("/ws").await;
+    let sender = senders.recv().await.expect("it was told");
+    websocket.begun().await;
+    drop(websocket);
+    senders.recv().await.expect("it has ended");
+    drop(server);
+    // The handler's own is gone with the server.
+    while Arc::strong_count(&payload) > 1 {
+        tokio::task::yield_now().await;
+    }
+    drop(sender);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 import { Client } from "./client.js";
 import { Conversations } from "./conversations.js";
 import { Wire } from "./wire.js";
+import "./program.js";
 import { question } from "./question.js";
 import { closeSidebar } from "./sidebar.js";
 import { entry, fill, initial, invitation, paint, place, status, words } from "./view.js";

@@ -54,6 +54,7 @@ fn asset(path: &str) -> Option<(&'static str, &'static [u8])> {
         "/chat.js" => (JAVASCRIPT, include_bytes!("chat.js")),
         "/client.js" => (JAVASCRIPT, include_bytes!("client.js")),
         "/conversations.js" => (JAVASCRIPT, include_bytes!("conversations.js")),
+        "/program.js" => (JAVASCRIPT, include_bytes!("program.js")),
         "/question.js" => (JAVASCRIPT, include_bytes!("question.js")),
         "/sidebar.js" => (JAVASCRIPT, include_bytes!("sidebar.js")),
         "/view.js" => (JAVASCRIPT, include_bytes!("view.js")),
@@ -87,10 +88,10 @@ mod tests {
             let (content_type, _) = asset(path).unwrap_or_else(|| panic!("{path} is not served"));
             if content_type == JAVASCRIPT {
                 scripts += 1;
-                queue.extend(references(text(path), "from \"."));
+                queue.extend(references(text(path), " \"."));
             }
         }
-        assert!(scripts >= 7, "only {scripts} scripts found");
+        assert!(scripts >= 8, "only {scripts} scripts found");
     }
 
     #[test]

@@ -23,6 +23,6 @@ $("open-sidebar").onclick = openSidebar;
 $("close-sidebar").onclick = closeSidebar;
 $("scrim").onclick = closeSidebar;
 window.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && !$("ask").open) closeSidebar();
+  if (event.key === "Escape" && !document.querySelector("dialog[open]")) closeSidebar();
 });
 matchMedia("(max-width: 46rem)").addEventListener("change", closeSidebar);

@@ -109,6 +109,7 @@ impl Driver {
         shared.end(Close::new(Close::LOST));
         let close_by = self.close_by.unwrap_or_else(|| now() + self.limits.close_timeout);
         drop(tokio::time::timeout_at(close_by.into(), self.leave(leave)).await);
+        shared.abandon();
     }
 
     /// Ready when the connection is no longer open.

@@ -9,14 +9,14 @@ use http::header::{
     ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::request::Parts;
-use http::{Method, Response, StatusCode};
+use http::{HeaderMap, Method, Response, StatusCode};
 use tokio::sync::watch;
 
 use super::driver::{Driver, stopped};
 use super::request::{Accepted, Request};
 use super::websocket::WebSocket;
 use crate::Denied;
-use crate::answers::{REJECT_REASON, status};
+use crate::answers::{REJECT_REASON, reject_reason, status};
 use crate::endpoint::{HttpSettings, handshake};
 use crate::hooks::{Denial, merge};
 use crate::http_rules::is_websocket;
@@ -113,11 +113,23 @@ fn check(parts: &Parts) -> Result<(), Denied> {
     if !has_key(&parts.headers) {
         return Err(bad_request("Sec-WebSocket-Key is not 16 bytes in base64"));
     }
+    if !offers_tokens(&parts.headers) {
+        return Err(bad_request("Sec-WebSocket-Protocol is no list of names"));
+    }
     // "an appropriate HTTP error code (such as 426 Upgrade Required)" (section 4.2.2).
     if !speaks_our_version(&parts.headers) {
         return Err(upgrade_required("the version of WebSocket is 13"));
     }
     Ok(())
+}
+
+/// Whether subprotocols are offered "with characters in the range U+0021 to U+007E not including separator
+/// characters" (RFC 6455, section 4.1). What is chosen is sent back as it came, so it has to be one.
+fn offers_tokens(headers: &HeaderMap) -> bool {
+    let token = |byte: &u8| byte.is_ascii_graphic() && !br#"()<>@:;\"/[]?={}"#.contains(byte);
+    let offers = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+    let mut names = offers.flat_map(|offer| offer.as_bytes().split(|byte| *byte == b','));
+    names.all(|name| name.trim_ascii().iter().all(token))
 }
 
 /// 426: "The server MUST send an Upgrade header field in a 426 response" (RFC 9110, section 15.5.22).
@@ -141,13 +153,13 @@ fn ours(denied: Denied) -> Denied {
 fn refusal(denial: Denial) -> Response<Body> {
     let Denial { status, headers, message, json } = denial;
     let content_type = if json.is_some() { "application/json" } else { "text/plain; charset=utf-8" };
-    let printable: String = message.chars().filter(|c| !c.is_control()).collect();
+    let reason = reject_reason(&message);
     let mut response = Response::new(match json {
         Some(json) => Body::from(json),
         None => Body::from(format!("{message}\n")),
     });
     *response.status_mut() = status;
-    if let Ok(reason) = HeaderValue::from_bytes(printable.as_bytes()) {
+    if let Some(reason) = reason {
         response.headers_mut().insert(REJECT_REASON, reason);
     }
     merge(response.headers_mut(), headers);

@@ -295,6 +295,13 @@ impl Shared {
         Some((message, cost))
     }
 
+    /// The driver is gone: what it has not written goes nowhere, and senders may stay for long.
+    pub(super) fn abandon(&self) {
+        let mut state = self.state.lock();
+        state.outbox = VecDeque::new();
+        state.driver = None;
+    }
+
     /// Messages of this cost have been written.
     pub(super) fn written(&self, cost: usize) {
         if cost == 0 {

@@ -1,9 +1,10 @@
 //! A program that listens: started, watched, told to stop.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
+use std::{env, fs};
 
 use socketio_tests::{Connection, Response, WebSocket};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, BufReader, Lines};
@@ -38,9 +39,7 @@ impl Program {
 
     /// An example on a free port.
     pub(crate) async fn example(name: &str) -> (Program, SocketAddr) {
-        let path = Path::new(SERVER).with_file_name("examples").join(name);
-        assert!(path.exists(), "the examples are built by `cargo test` without a target's name");
-        let mut program = Program::start(Command::new(path).arg("127.0.0.1:0"));
+        let mut program = Program::start(Command::new(built(name).await).arg("127.0.0.1:0"));
         let address = program.address().await;
         (program, address)
     }
@@ -95,6 +94,42 @@ impl Program {
         });
         (ended.await.expect("the program ends").expect("its status"), last)
     }
+}
+
+/// The program of an example. `cargo test` has built it, but not if it was told to run some targets only.
+async fn built(name: &str) -> PathBuf {
+    let path = Path::new(SERVER).with_file_name("examples").join(name);
+    if !is_fresh(&path) {
+        let profile = if SERVER.contains("/release/") { "release" } else { "dev" };
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let built = Command::new(cargo)
+            .args([
+                "build",
+                "--quiet",
+                "--package",
+                "socketio-server",
+                "--example",
+                name,
+                "--profile",
+                profile,
+            ])
+            .status()
+            .await;
+        assert!(
+            built.is_ok_and(|status| status.success()) && path.exists(),
+            "{} is missing or older than its source: cargo build --examples",
+            path.display()
+        );
+    }
+    path
+}
+
+/// Whether a program is there and none of its sources is younger. Cargo lists them beside it.
+fn is_fresh(program: &Path) -> bool {
+    let time = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    let Ok(list) = fs::read_to_string(program.with_extension("d")) else { return false };
+    let mut sources = list.split_whitespace().skip(1).map(Path::new);
+    time(program).is_some_and(|built| sources.all(|source| time(source).is_some_and(|made| made <= built)))
 }
 
 async fn next(lines: &mut Lines<impl AsyncBufRead + Unpin>) -> String {

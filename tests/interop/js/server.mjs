@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
 const reference = fileURLToPath(new URL("../reference.mjs", import.meta.url));
-const program = process.env.SOCKETIO_SERVER ?? "reference";
+const program = process.env.TESTED_SERVER ?? "reference";
 
 /** Whether the tests run against the reference, for the few that hold only ours to a decision of our own. */
 export const isReference = program === "reference";

@@ -9,7 +9,7 @@ import re
 import signal
 
 REFERENCE = pathlib.Path(__file__).parent.parent / "reference.mjs"
-PROGRAM = os.environ.get("SOCKETIO_SERVER", "reference")
+PROGRAM = os.environ.get("TESTED_SERVER", "reference")
 IS_REFERENCE = PROGRAM == "reference"
 COMMAND = ["node", str(REFERENCE)] if IS_REFERENCE else [PROGRAM]
 PATIENCE = 10

@@ -123,8 +123,14 @@ type Members<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 impl Heard<'_> {
     fn in_text(text: &str) -> Heard<'_> {
         let Ok(members) = serde_json::from_str::<Members<'_>>(text) else { return Heard::Text };
-        let member = |name| members.get(name).and_then(|value| string(value));
-        match (member("to"), member("type").as_deref(), member("from")) {
+        // A name may look like a number. And what is addressed in a way that can't be understood is refused
+        // for want of such a name: meant for one, it is never told to all.
+        let name = |member| {
+            let value = members.get(member).filter(|value| value.get() != "null")?;
+            Some(string(value).unwrap_or_else(|| value.get().to_owned()))
+        };
+        let kind = members.get("type").and_then(|value| string(value));
+        match (name("to"), kind.as_deref(), name("from")) {
             (Some(to), _, _) => Heard::Direct { to, members },
             (None, Some("online"), Some(name)) => Heard::Online { name },
             _ => Heard::Text,

@@ -44,7 +44,7 @@ impl Server {
 
     /// Starts it once more, on the port that it had.
     pub fn restart(&mut self) {
-        let program = env::var("SOCKETIO_SERVER").unwrap_or_else(|_| "reference".into());
+        let program = env::var("TESTED_SERVER").unwrap_or_else(|_| "reference".into());
         let mut command = if program == "reference" {
             let mut node = Command::new("node");
             node.arg(REFERENCE);
