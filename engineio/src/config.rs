@@ -1,8 +1,9 @@
 //! What can be set about the protocol.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Revision, Transport};
+use crate::{LimitHits, Revision, Transport};
 
 /// Settings of the protocol. Each session shares one `Arc` of them.
 #[derive(Clone, Debug)]
@@ -26,6 +27,14 @@ pub struct Config {
     /// The bytes that may wait to be sent to one client, each frame counted as its length and
     /// [`FRAME_OVERHEAD`](crate::FRAME_OVERHEAD); 1,000,000 by default.
     pub send_budget: usize,
+    /// The most packets that a client may send in a second; unlimited by default. A second's worth may come
+    /// at once. Who sends more is disconnected.
+    pub packets_per_second: Option<usize>,
+    /// The most bytes of packets that a client may send in a second, in the same way; unlimited by default. A
+    /// packet is taken whole while its client is under the limit.
+    pub bytes_per_second: Option<usize>,
+    /// Counts how often clients met which limit. Clones share it.
+    pub hits: Arc<LimitHits>,
     /// Whether `EIO=3` is spoken; yes by default.
     pub revision_3: bool,
     /// Whether `EIO=4` is spoken; yes by default.
@@ -51,6 +60,9 @@ impl Default for Config {
             max_payload: 1_000_000,
             max_packets: 125_000,
             send_budget: 1_000_000,
+            packets_per_second: None,
+            bytes_per_second: None,
+            hits: Arc::default(),
             revision_3: true,
             revision_4: true,
             polling: true,

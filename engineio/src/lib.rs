@@ -23,6 +23,7 @@
 //! | [`Route`], [`Refusal`], [`open_packet`] | the handshake |
 //! | [`Session`] | the state machine: polls, probe, upgrade, heartbeat, end |
 //! | [`Mailbox`] | what others may leave for a session's driver |
+//! | [`Limit`], [`LimitHits`], [`Rate`] | what bounds clients, and how often they met it |
 //! | [`Application`], [`Layer`] | the boundary to what runs on a session |
 //!
 //! A session's way from the handshake to a poll's answer:
@@ -56,10 +57,12 @@ mod frame;
 mod handshake;
 mod jsonp;
 mod layer;
+mod limit;
 mod mailbox;
 mod packet;
 mod payload;
 mod query;
+mod rate;
 mod refusal;
 mod session;
 mod sid;
@@ -71,10 +74,12 @@ pub use frame::{FRAME_OVERHEAD, Frame};
 pub use handshake::{Known, Method, Route, Transport, open_packet};
 pub use jsonp::Jsonp;
 pub use layer::{Application, Handshake, Headers, Layer, Opened};
+pub use limit::{Limit, LimitHits};
 pub use mailbox::{Mailbox, SendError};
 pub use packet::{Message, Packet, PacketType, Revision};
 pub use payload::{Payload, PayloadFormat, PayloadReader};
 pub use query::Query;
+pub use rate::Rate;
 pub use refusal::{Fault, Refusal};
 pub use session::{Answer, Input, Output, Session};
 pub use sid::Sid;

@@ -6,15 +6,18 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
-use crate::{CloseReason, Frame};
+use crate::{CloseReason, Frame, Limit, LimitHits};
 
 /// A session's queue and doorbell. Everyone may hold it in an `Arc`; only the driver takes from it.
 pub struct Mailbox {
     budget: usize,
+    /// Counts the messages that were over the budget.
+    hits: Option<Arc<LimitHits>>,
     queue: Mutex<Queue>,
 }
 
@@ -59,7 +62,14 @@ impl Mailbox {
     /// A mailbox that admits messages while less than `budget` bytes wait (see [`Frame::cost`]).
     #[must_use]
     pub fn new(budget: usize) -> Mailbox {
-        Mailbox { budget, queue: Mutex::default() }
+        Mailbox { budget, hits: None, queue: Mutex::default() }
+    }
+
+    /// The same mailbox, which counts messages over its budget.
+    #[must_use]
+    pub fn counting(mut self, hits: Arc<LimitHits>) -> Mailbox {
+        self.hits = Some(hits);
+        self
     }
 
     /// Queues the frames of one message together, so that nothing gets between them. A message is admitted
@@ -73,6 +83,9 @@ impl Mailbox {
             return Err(SendError::Closed);
         }
         if queue.cost >= self.budget {
+            if let Some(hits) = &self.hits {
+                hits.count(Limit::SendBudget);
+            }
             return Err(SendError::Full);
         }
         queue.append(frames);

@@ -18,7 +18,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::{CloseReason, Config, Message, Packet, Revision, Transport, Violation};
+use crate::{CloseReason, Config, Limit, Message, Packet, Rate, Revision, Transport, Violation};
 
 /// How long a poll stays parked while a probe waits for the client's `5`, once a first poll was let go.
 const NOOP_PAUSE: Duration = Duration::from_millis(100);
@@ -99,6 +99,8 @@ pub struct Session {
     parked: bool,
     heartbeat: Heartbeat,
     revision: Revision,
+    /// Boxed, since mostly there is no limit.
+    rates: Option<Box<Rates>>,
     config: Arc<Config>,
 }
 
@@ -126,6 +128,13 @@ enum Probe {
     Ponged,
     /// A poll was let go with a noop; the next is due at that instant, if one is parked.
     Released { next: Option<Instant> },
+}
+
+/// What the client has sent lately, where that is limited.
+#[derive(Debug)]
+struct Rates {
+    packets: Rate,
+    bytes: Rate,
 }
 
 /// Who owes the other a sign of life, and until when.
@@ -214,7 +223,9 @@ impl Session {
             Revision::V4 => Heartbeat::PingAt(now + config.ping_interval),
             Revision::V3 => Heartbeat::DeadAt(now + config.ping_interval + config.ping_timeout),
         };
-        Session { state, parked: false, heartbeat, revision, config }
+        let limited = config.packets_per_second.is_some() || config.bytes_per_second.is_some();
+        let rates = limited.then(|| Box::new(Rates { packets: Rate::new(now), bytes: Rate::new(now) }));
+        Session { state, parked: false, heartbeat, revision, rates, config }
     }
 
     /// Takes in what happened and appends what is to be done, in order, to `out`.
@@ -298,7 +309,19 @@ impl Session {
     }
 
     fn packet(&mut self, now: Instant, packet: Result<Packet, Violation>, out: &mut Vec<Output>) {
-        let Ok(packet) = packet else { return self.end(CloseReason::ParseError, out) };
+        let packet = match packet {
+            Ok(packet) => packet,
+            Err(violation) => {
+                if violation == Violation::TooManyPackets {
+                    self.config.hits.count(Limit::Packets);
+                }
+                return self.end(CloseReason::ParseError, out);
+            }
+        };
+        if let Some(limit) = self.exceeded(now, &packet) {
+            self.config.hits.count(limit);
+            return self.close(now, CloseReason::ForcedClose, out);
+        }
         match (packet, self.revision) {
             (Packet::Message(message), _) => out.push(Output::Deliver(message)),
             (Packet::Ping(_), Revision::V3) => out.push(Output::Send(Packet::Pong("".into()))),
@@ -317,6 +340,26 @@ impl Session {
             (Packet::Pong(_), Revision::V4) | (Packet::Open(_) | Packet::Upgrade | Packet::Noop, _) => {}
         }
         self.heartbeat.alive(now, self.revision, &self.config);
+    }
+
+    /// Counts a packet where rates are limited, and says which limit it exceeds.
+    fn exceeded(&mut self, now: Instant, packet: &Packet) -> Option<Limit> {
+        let rates = self.rates.as_mut()?;
+        // The type is a byte too.
+        let len = 1 + match packet {
+            Packet::Message(message) => message.len(),
+            Packet::Open(payload) | Packet::Ping(payload) | Packet::Pong(payload) => payload.len(),
+            Packet::Close | Packet::Upgrade | Packet::Noop => 0,
+        };
+        [
+            (Limit::PacketRate, &mut rates.packets, 1, self.config.packets_per_second),
+            (Limit::ByteRate, &mut rates.bytes, len, self.config.bytes_per_second),
+        ]
+        .into_iter()
+        .find_map(|(limit, rate, amount, per_second)| {
+            let per_second = per_second?;
+            (!rate.take(now, amount, per_second)).then_some(limit)
+        })
     }
 
     /// The probe: `2probe`, answered with `3probe`, then `5`. Anything else ends that WebSocket alone.
@@ -376,6 +419,7 @@ impl Session {
                 return;
             }
             State::Probing { until, .. } if *until <= now => {
+                self.config.hits.count(Limit::UpgradeTimeout);
                 self.state = State::Polling;
                 out.push(Output::DropProbe);
             }

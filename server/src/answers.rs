@@ -1,9 +1,9 @@
 //! The answers that an endpoint gives.
 
 use bytes::Bytes;
-use engineio::{Fault, Jsonp, Payload};
+use engineio::{Fault, Jsonp, Limit, Payload};
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
     SEC_WEBSOCKET_VERSION, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, Response, StatusCode};
@@ -73,6 +73,19 @@ pub(crate) fn accepted() -> Response<Body> {
     let mut response = Response::new(Body::from("ok"));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The answer to a handshake, or to a connection, for which there is no room.
+pub(crate) fn refused_by(limit: Limit) -> Response<Body> {
+    tracing::debug!(limit = limit.name(), "refused at a limit");
+    let code = match limit {
+        Limit::AddressConnections | Limit::AddressHandshakes => StatusCode::TOO_MANY_REQUESTS,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let mut response = status(code);
+    // One second is what a rate is counted by, and soon enough otherwise.
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 

@@ -8,14 +8,15 @@ use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use engineio::{
-    Application, CloseReason, Config, Fault, Frame, Handshake, Headers, Jsonp, Method, Opened, PayloadFormat,
-    Query, Route, Session, Sid, Transport, open_packet,
+    Application, CloseReason, Config, Fault, Frame, Handshake, Headers, Jsonp, Limit, Method, Opened,
+    PayloadFormat, Query, Route, Session, Sid, Transport, open_packet,
 };
 use http::header::{CONTENT_TYPE, HeaderValue, SET_COOKIE, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
 
-use crate::answers::{Packed, Refused, accepted, closing, not_allowed, status};
+use crate::admission::{Admission, SessionPlace};
+use crate::answers::{Packed, Refused, accepted, closing, not_allowed, refused_by, status};
 use crate::driver::Driver;
 use crate::hooks::{Hooks, Next, RequestHead, merge};
 use crate::http_rules::is_websocket;
@@ -80,6 +81,7 @@ pub(crate) struct Endpoint<A> {
     path: Box<str>,
     config: Arc<Config>,
     http: Arc<HttpSettings>,
+    admission: Arc<Admission>,
     application: A,
     registry: Arc<Registry>,
     /// No new sessions: the server is stopping.
@@ -92,11 +94,13 @@ impl<A: Application> Endpoint<A> {
         application: A,
         config: Arc<Config>,
         http: Arc<HttpSettings>,
+        admission: Arc<Admission>,
     ) -> Endpoint<A> {
         Endpoint {
             path: path.strip_suffix('/').unwrap_or(path).into(),
             config,
             http,
+            admission,
             application,
             registry: Arc::default(),
             draining: AtomicBool::new(false),
@@ -235,13 +239,20 @@ impl<A: Application> Endpoint<A> {
                 return Ok(status(StatusCode::SERVICE_UNAVAILABLE));
             }
             Route::Open { transport, format, jsonp } => {
+                let address = peer.address.map(|address| address.ip());
+                let place = match self.admission.session(address) {
+                    Ok(place) => place,
+                    Err(limit) => return Ok(refused_by(limit)),
+                };
                 hooks.allow(head).await?;
                 let format = format?;
                 let sid = hooks.id(head).await?;
                 let handshake = handshake(parts, peer, head);
                 match transport {
-                    Transport::Polling => self.open_polling(sid, handshake, format, jsonp)?,
-                    Transport::WebSocket => self.clone().open_websocket(parts, sid, handshake, format)?,
+                    Transport::Polling => self.open_polling(sid, handshake, format, jsonp, place)?,
+                    Transport::WebSocket => {
+                        self.clone().open_websocket(parts, sid, handshake, format, place)?
+                    }
                 }
             }
             Route::Poll { jsonp } => self.park(parts, named?, jsonp).await?,
@@ -263,8 +274,9 @@ impl<A: Application> Endpoint<A> {
         handshake: Handshake,
         format: PayloadFormat,
         jsonp: Option<Jsonp>,
+        place: SessionPlace,
     ) -> Result<Response<Body>, Fault> {
-        let driver = self.open(sid, handshake, format, None).ok_or(Fault::NoId)?;
+        let driver = self.open(sid, handshake, format, None, place).ok_or(Fault::NoId)?;
         tokio::spawn(driver);
         let open = Frame::from(&open_packet(&self.config, &sid, Transport::Polling));
         let payload = format.encode(&mut [open].into(), usize::MAX).0;
@@ -282,13 +294,14 @@ impl<A: Application> Endpoint<A> {
         sid: Sid,
         handshake: Handshake,
         format: PayloadFormat,
+        place: SessionPlace,
     ) -> Result<Response<Body>, Fault> {
         if self.registry.get(&sid).is_some() {
             return Err(Fault::NoId);
         }
         switch(parts, async move |io, read| {
             let websocket = self.websocket(io, read, format).await;
-            if let Some(driver) = self.open(sid, handshake, format, Some(websocket)) {
+            if let Some(driver) = self.open(sid, handshake, format, Some(websocket), place) {
                 driver.await;
             }
         })
@@ -321,11 +334,12 @@ impl<A: Application> Endpoint<A> {
         handshake: Handshake,
         format: PayloadFormat,
         link: Option<WebSocket>,
+        place: SessionPlace,
     ) -> Option<impl Future<Output = ()> + Send + use<A>> {
         let now = Instant::from(tokio::time::Instant::now());
         let transport = if link.is_some() { Transport::WebSocket } else { Transport::Polling };
-        let entry = Arc::new(Entry::new(sid, format, transport, self.config.send_budget));
-        let registered = self.registry.register(entry.clone())?;
+        let entry = Arc::new(Entry::new(sid, format, transport, &self.config));
+        let registered = self.registry.register(entry.clone(), place)?;
         if self.draining.load(Ordering::Acquire) {
             // The drain may have looked at the registry just before.
             entry.mailbox.close(CloseReason::ServerShuttingDown);
@@ -399,16 +413,21 @@ impl<A: Application> Endpoint<A> {
             // Revision 4 has no binary payloads. The guard is dropped: the session ends.
             return Ok(status(StatusCode::BAD_REQUEST));
         }
-        let body = match post_body::read(body, self.config.max_payload).await {
-            Ok(body) => body,
-            Err(BodyError::TooLarge) => {
-                post.release();
-                tracing::info!(limit = self.config.max_payload, "a POST is over the payload limit");
-                return Ok(closing(status(StatusCode::PAYLOAD_TOO_LARGE)));
-            }
-            Err(BodyError::Broken) => return Ok(closing(status(StatusCode::BAD_REQUEST))),
-            Err(BodyError::Slow) => return Ok(closing(status(StatusCode::REQUEST_TIMEOUT))),
-        };
+        let body =
+            match post_body::read(body, self.config.max_payload, self.admission.limits.body_timeout).await {
+                Ok(body) => body,
+                Err(BodyError::TooLarge) => {
+                    post.release();
+                    self.config.hits.count(Limit::Payload);
+                    tracing::info!(limit = self.config.max_payload, "a POST is over the payload limit");
+                    return Ok(closing(status(StatusCode::PAYLOAD_TOO_LARGE)));
+                }
+                Err(BodyError::Broken) => return Ok(closing(status(StatusCode::BAD_REQUEST))),
+                Err(BodyError::Slow) => {
+                    self.config.hits.count(Limit::BodyTimeout);
+                    return Ok(closing(status(StatusCode::REQUEST_TIMEOUT)));
+                }
+            };
         let body = if jsonp.is_some() { Jsonp::payload(&body) } else { body };
         match post.submit(body, binary).await {
             Ok(()) => Ok(accepted()),

@@ -1,8 +1,11 @@
-//! Sees what hyper hides: a request with both `Transfer-Encoding` and `Content-Length`.
+//! Sees what hyper hides: a request with both `Transfer-Encoding` and `Content-Length`, and when a head begins.
 //!
 //! "A server MAY reject a request that contains both Content-Length and Transfer-Encoding" and ought to, since
 //! such a request may be an attempt to smuggle another past a proxy (RFC 9112, section 6.3). hyper drops the
 //! length and goes on, so the bytes are looked at on their way to it.
+//!
+//! hyper measures the time for a head from the end of the last answer, so it can't tell a client that idles from
+//! one that sends its head byte by byte. Here the time begins with the head's first byte.
 
 use std::io;
 use std::pin::Pin;
@@ -10,7 +13,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
+use engineio::Limit;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
+
+use crate::admission::Admission;
 
 /// As much of a line as is kept: enough for the names that matter, and for any length that is allowed.
 const KEPT: usize = 48;
@@ -21,14 +28,18 @@ pub(crate) struct Watched<T> {
     io: T,
     watch: HeadWatch,
     ambiguous: Arc<AtomicBool>,
+    admission: Arc<Admission>,
+    /// Goes off when the head that has begun should have ended. Most heads come whole and need none.
+    deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> Watched<T> {
     /// Watches a connection. The flag is set once it brings a request that can be read in two ways; it is set
     /// before hyper sees that request.
-    pub(crate) fn new(io: T) -> (Watched<T>, Arc<AtomicBool>) {
+    pub(crate) fn new(io: T, admission: Arc<Admission>) -> (Watched<T>, Arc<AtomicBool>) {
         let ambiguous = Arc::new(AtomicBool::new(false));
-        (Watched { io, watch: HeadWatch::default(), ambiguous: ambiguous.clone() }, ambiguous)
+        let watch = HeadWatch::default();
+        (Watched { io, watch, ambiguous: ambiguous.clone(), admission, deadline: None }, ambiguous)
     }
 
     /// The connection itself, when HTTP is over.
@@ -47,6 +58,17 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
         let read = Pin::new(&mut self.io).poll_read(cx, buf);
         if self.watch.feed(&buf.filled()[before..]) {
             self.ambiguous.store(true, Ordering::Release);
+        }
+        if !self.watch.in_head() {
+            self.deadline = None;
+            return read;
+        }
+        let timeout = self.admission.limits.head_timeout;
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        if read.is_pending() && deadline.as_mut().poll(cx).is_ready() {
+            self.deadline = None;
+            self.admission.hits.count(Limit::HeadTimeout);
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         read
     }
@@ -140,6 +162,15 @@ impl Line {
 }
 
 impl HeadWatch {
+    /// Whether a head has begun and not ended.
+    fn in_head(&self) -> bool {
+        match self.part {
+            Part::Start => self.line.len > 0,
+            Part::Head { .. } => true,
+            Part::Body(_) | Part::ChunkSize | Part::Chunk(_) | Part::Trailers | Part::Lost => false,
+        }
+    }
+
     /// Looks at what came. Says whether a head in it was ambiguous.
     fn feed(&mut self, mut bytes: &[u8]) -> bool {
         let mut ambiguous = false;
@@ -272,5 +303,36 @@ mod tests {
         assert!(!ambiguous(&format!(
             "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n{BOTH}"
         )));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_has_its_time_from_its_first_byte_on() {
+        use std::time::Duration;
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+        use tokio::time::{Instant, sleep};
+
+        let admission = Arc::new(Admission::new(crate::Limits::default(), Arc::default()));
+        let timeout = admission.limits.head_timeout;
+        let (ours, mut peer) = duplex(1000);
+        let (mut ours, _) = Watched::new(ours, admission.clone());
+        let client = tokio::spawn(async move {
+            // Idling costs nothing, nor does a body that takes its time.
+            sleep(5 * timeout).await;
+            peer.write_all(b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nx").await.unwrap();
+            sleep(5 * timeout).await;
+            peer.write_all(b"xGET").await.unwrap();
+            let began = Instant::now();
+            // A byte now and then does not help.
+            while peer.write_all(b" ").await.is_ok() {
+                sleep(Duration::from_millis(400)).await;
+            }
+            began
+        });
+        let error = ours.read_to_end(&mut Vec::new()).await.unwrap_err();
+        let ended = Instant::now();
+        drop(ours);
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(ended - client.await.unwrap(), timeout);
+        assert_eq!(admission.hits.get(Limit::HeadTimeout), 1);
     }
 }

@@ -7,11 +7,8 @@ use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 
-/// The most bytes of a request's head.
-const MAX_HEAD: usize = 16 * 1024;
-
-/// Refuses a request that breaks one of these rules.
-pub(crate) fn check(request: &Parts) -> Result<(), StatusCode> {
+/// Refuses a request that breaks one of these rules. Its head may have `max_head` bytes.
+pub(crate) fn check(request: &Parts, max_head: usize) -> Result<(), StatusCode> {
     // "A server MUST respond with a 400 status code to any HTTP/1.1 request message that lacks a Host header
     // field and to any request message that contains more than one" (RFC 9112, section 3.2).
     let hosts = request.headers.get_all(HOST).iter().count();
@@ -20,7 +17,7 @@ pub(crate) fn check(request: &Parts) -> Result<(), StatusCode> {
     }
     // A head is kept for as long as its session, so it is bounded here and not only by what hyper buffers.
     let head = request.uri.to_string().len() + request.headers.iter().map(field_len).sum::<usize>();
-    if head > MAX_HEAD {
+    if head > max_head {
         return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
     // hyper takes any coding that ends with `chunked`, and hands on what it can't decode. "A server that

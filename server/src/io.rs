@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Re
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 
+use crate::admission::ConnectionPlace;
 use crate::head_watch::Watched;
 use crate::stall::StallLimit;
 
@@ -21,6 +22,15 @@ pub(crate) enum Io {
     Unix(UnixStream),
     Tls(Box<TlsStream<Io>>),
     Upgraded(Box<TokioIo<Upgraded>>),
+    /// One that has a place among the server's connections, and gives it back in the end.
+    Counted(Box<Counted>),
+}
+
+/// A connection and its place.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    io: Io,
+    _place: ConnectionPlace,
 }
 
 impl Io {
@@ -35,6 +45,11 @@ impl Io {
             Ok(parts) => (Io::Tcp(parts.io.into_inner()), parts.read_buf.to_vec()),
             Err(upgraded) => (Io::Upgraded(Box::new(TokioIo::new(upgraded))), Vec::new()),
         }
+    }
+
+    /// The connection, which has that place.
+    pub(crate) fn counted(self, place: ConnectionPlace) -> Io {
+        Io::Counted(Box::new(Counted { io: self, _place: place }))
     }
 
     /// Ends our side and reads until the peer has ended its own.
@@ -54,6 +69,10 @@ macro_rules! forward {
             Io::Unix($stream) => $call,
             Io::Tls($stream) => $call,
             Io::Upgraded($stream) => $call,
+            Io::Counted(counted) => {
+                let $stream = &mut counted.io;
+                $call
+            }
         }
     };
 }
@@ -82,7 +101,13 @@ impl AsyncWrite for Io {
     }
 
     fn is_write_vectored(&self) -> bool {
-        forward!(self, stream => stream.is_write_vectored())
+        match self {
+            Io::Tcp(stream) => stream.is_write_vectored(),
+            Io::Unix(stream) => stream.is_write_vectored(),
+            Io::Tls(stream) => stream.is_write_vectored(),
+            Io::Upgraded(stream) => stream.is_write_vectored(),
+            Io::Counted(counted) => counted.io.is_write_vectored(),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -28,6 +28,7 @@
 //! }
 //! ```
 
+mod admission;
 mod alarm;
 mod answers;
 pub mod apps;
@@ -41,6 +42,7 @@ mod head_watch;
 mod hooks;
 mod http_rules;
 mod io;
+mod limits;
 mod listener;
 mod pages;
 mod peer;
@@ -61,8 +63,9 @@ pub use client_files::{ClientFiles, ClientFilesError};
 pub use cookie::{Cookie, CookieError, SameSite};
 pub use cors::{Cors, CorsError};
 pub use endpoint::TrailingSlash;
-pub use engineio::{Config, Fault, Sid};
+pub use engineio::{Config, Fault, Limit, LimitHits, Sid};
 pub use hooks::{ConnectionError, Denied, Hooks, Next, RequestHead};
+pub use limits::Limits;
 pub use listener::{BACKLOG, ListenAddress, ListenAddressError, ListenError, Listener};
 pub use peer::Peer;
 pub use polling::Body;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use engineio::Config;
 use options::{App, Command, Options};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socketio::Io;
 use socketio_server::{ClientFiles, ListenAddress, ListenError, Listener, Server, Tls, apps};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
 #[tokio::main]
 async fn serve(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     logging::init(options.log, options.log_level)?;
+    raise_descriptor_limit();
     for name in Command::unknown_variables() {
         tracing::warn!(name, "an environment variable looks like an option, and there is none of that name");
     }
@@ -51,6 +53,15 @@ async fn serve(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     };
     server.serve_all(listeners, signalled).await;
     Ok(())
+}
+
+/// Takes as many file descriptors as the process may have: each client is one, and the usual limit is 1,024,
+/// which a process may raise on its own.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::warn!(%error, "the limit of file descriptors stays as it is");
+    }
 }
 
 /// Listens everywhere, and only then says so: a program that waits for the last line finds all of them.
@@ -85,6 +96,15 @@ fn server(options: &Options) -> Result<Server, Box<dyn std::error::Error>> {
         parser: options.parser.clone(),
         recovery: options.recovery(),
         connect_timeout: options.connect_timeout,
+        ack_timeout: options.ack_timeout,
+        max_attachments: options.max_attachments,
+        attachment_timeout: options.attachment_timeout,
+        max_backlog: options.max_backlog,
+        max_namespaces: options.max_namespaces,
+        max_event_name: options.max_event_name,
+        max_rooms: options.max_rooms,
+        max_pending_acks: options.max_pending_acks,
+        max_running_handlers: options.max_running_handlers,
         ..socketio::Config::default()
     });
     let mut builder = Server::builder()
@@ -94,6 +114,10 @@ fn server(options: &Options) -> Result<Server, Box<dyn std::error::Error>> {
             upgrade_timeout: options.upgrade_timeout,
             close_timeout: options.close_timeout,
             max_payload: options.max_payload,
+            max_packets: options.max_packets,
+            send_budget: options.send_budget,
+            packets_per_second: options.max_packet_rate,
+            bytes_per_second: options.max_byte_rate,
             revision_3: !options.no_eio3,
             revision_4: !options.no_eio4,
             polling: options.transports.polling,
@@ -102,6 +126,7 @@ fn server(options: &Options) -> Result<Server, Box<dyn std::error::Error>> {
             jsonp: options.jsonp,
             ..Config::default()
         })
+        .limits(options.limits())
         .http_compression(Some(options.http_compression_threshold).filter(|_| !options.no_http_compression))
         .trailing_slash(options.trailing_slash)
         .drain_timeout(options.drain_timeout)

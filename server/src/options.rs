@@ -17,7 +17,7 @@ use std::{env, fmt, fs, io};
 use tracing::level_filters::LevelFilter;
 
 use socketio::{Parser, Recovery};
-use socketio_server::{Cookie, CookieError, Cors, CorsError, ListenAddress, SameSite, TrailingSlash};
+use socketio_server::{Cookie, CookieError, Cors, CorsError, Limits, ListenAddress, SameSite, TrailingSlash};
 
 use crate::logging::LogFormat;
 use sources::Given;
@@ -133,6 +133,56 @@ options! {
         "no-http-compression" pub(crate) no_http_compression: bool = ["false"] as SWITCH,
         /// The length from which on answers to polls are compressed, in bytes
         "http-compression-threshold" pub(crate) http_compression_threshold: usize = ["1024"] as BYTES,
+    }
+    "Limits" {
+        /// How many connections there may be at once; by default nine tenths of the file descriptors that the
+        /// process may have
+        "max-connections" max_connections: Option<usize> = [] as COUNT_OR_OFF,
+        /// How many sessions there may be at once
+        "max-sessions" max_sessions: usize = ["100000"] as POSITIVE,
+        /// How many connections one address may have at once; not limited by default. Behind a proxy all
+        /// clients have one address
+        "max-address-connections" max_address_connections: Option<usize> = [] as COUNT_OR_OFF,
+        /// How many sessions one address may open in a second; not limited by default
+        "max-address-handshakes" max_address_handshakes: Option<usize> = [] as COUNT_OR_OFF,
+        /// The longest head of a request, in bytes
+        "max-head" max_head: usize = ["16384"] as BYTES,
+        /// The most fields of a request's head
+        "max-fields" max_fields: usize = ["100"] as POSITIVE,
+        /// The time that a request's head may take from its first byte on
+        "head-timeout" head_timeout: Duration = ["10s"] as TIME,
+        /// The time that a connection may idle between two requests
+        "idle-timeout" idle_timeout: Duration = ["75s"] as TIME,
+        /// The time that the body of a POST may take
+        "body-timeout" body_timeout: Duration = ["30s"] as TIME,
+        /// The time that a client may take nothing of an answer
+        "write-timeout" write_timeout: Duration = ["30s"] as TIME,
+        /// How many packets one request may bring
+        "max-packets" pub(crate) max_packets: usize = ["125000"] as POSITIVE,
+        /// How many packets a client may send in a second; not limited by default
+        "max-packet-rate" pub(crate) max_packet_rate: Option<usize> = [] as COUNT_OR_OFF,
+        /// How many bytes a client may send in a second; not limited by default
+        "max-byte-rate" pub(crate) max_byte_rate: Option<usize> = [] as COUNT_OR_OFF,
+        /// How many bytes may wait to be sent to one client
+        "send-budget" pub(crate) send_budget: usize = ["1000000"] as BYTES,
+        /// How many bytes of a client's packets may wait for attachments, middlewares or handlers
+        "max-backlog" pub(crate) max_backlog: usize = ["10000000"] as BYTES,
+        /// How many attachments a packet may have
+        "max-attachments" pub(crate) max_attachments: usize = ["10"] as COUNT,
+        /// The time that a packet's attachments may take
+        "attachment-timeout" pub(crate) attachment_timeout: Duration = ["10s"] as TIME,
+        /// The longest name of an event, in bytes
+        "max-event-name" pub(crate) max_event_name: usize = ["1024"] as BYTES,
+        /// How many namespaces a client may be in
+        "max-namespaces" pub(crate) max_namespaces: usize = ["64"] as POSITIVE,
+        /// How many rooms a socket may be in
+        "max-rooms" pub(crate) max_rooms: usize = ["1024"] as POSITIVE,
+        /// How many acknowledgements may be awaited from a client
+        "max-pending-acks" pub(crate) max_pending_acks: usize = ["1024"] as POSITIVE,
+        /// The time that a client has to acknowledge
+        "ack-timeout" pub(crate) ack_timeout: Duration = ["10s"] as TIME,
+        /// How many events of a client are handled at once; others wait
+        "max-running-handlers" pub(crate) max_running_handlers: usize = ["256"] as POSITIVE,
     }
     "Recovery" {
         /// How long a client that lost its connection can get its socket back, with the events it missed; off
@@ -275,6 +325,22 @@ impl Options {
         self.cors = self.cors_checked(&wrong)?;
         self.cookie = self.cookie_checked(&wrong)?;
         Ok(self)
+    }
+
+    /// What bounds requests, connections and sessions.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            max_connections: self.max_connections,
+            max_sessions: self.max_sessions,
+            connections_per_address: self.max_address_connections,
+            handshakes_per_address: self.max_address_handshakes,
+            head_timeout: self.head_timeout,
+            idle_timeout: self.idle_timeout,
+            body_timeout: self.body_timeout,
+            write_timeout: self.write_timeout,
+            max_head: self.max_head,
+            max_fields: self.max_fields,
+        }
     }
 
     /// What clients that lost their connection can get back.

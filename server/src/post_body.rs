@@ -5,9 +5,6 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 
-/// Time that the body of a POST may take.
-const TIMEOUT: Duration = Duration::from_secs(30);
-
 /// Why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyError {
@@ -20,11 +17,11 @@ pub(crate) enum BodyError {
 }
 
 /// The whole body, of `limit` bytes at most.
-pub(crate) async fn read<B>(body: B, limit: usize) -> Result<Bytes, BodyError>
+pub(crate) async fn read<B>(body: B, limit: usize, timeout: Duration) -> Result<Bytes, BodyError>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
-    tokio::time::timeout(TIMEOUT, collect(body, limit)).await.unwrap_or(Err(BodyError::Slow))
+    tokio::time::timeout(timeout, collect(body, limit)).await.unwrap_or(Err(BodyError::Slow))
 }
 
 async fn collect<B>(mut body: B, limit: usize) -> Result<Bytes, BodyError>

@@ -5,9 +5,10 @@ use std::collections::hash_map::Entry as Slot;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use engineio::{Known, Mailbox, PayloadFormat, Sid, Transport};
+use engineio::{Config, Known, Mailbox, PayloadFormat, Sid, Transport};
 use parking_lot::Mutex;
 
+use crate::admission::SessionPlace;
 use crate::polling::Doors;
 
 /// Locks that the sessions are spread over.
@@ -25,11 +26,11 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn new(sid: Sid, format: PayloadFormat, transport: Transport, send_budget: usize) -> Entry {
+    pub(crate) fn new(sid: Sid, format: PayloadFormat, transport: Transport, config: &Config) -> Entry {
         Entry {
             sid,
             format,
-            mailbox: Arc::new(Mailbox::new(send_budget)),
+            mailbox: Arc::new(Mailbox::new(config.send_budget).counting(config.hits.clone())),
             doors: Mutex::default(),
             direct: AtomicBool::new(transport == Transport::WebSocket),
         }
@@ -62,13 +63,13 @@ impl Registry {
     }
 
     /// Lists a session until the returned guard is dropped; `None` if there is one of that id.
-    pub(crate) fn register(self: &Arc<Self>, entry: Arc<Entry>) -> Option<Registered> {
+    pub(crate) fn register(self: &Arc<Self>, entry: Arc<Entry>, place: SessionPlace) -> Option<Registered> {
         match self.shard(&entry.sid).lock().entry(entry.sid) {
             Slot::Occupied(_) => return None,
             Slot::Vacant(slot) => slot.insert(entry.clone()),
         };
         self.len.fetch_add(1, Ordering::Relaxed);
-        Some(Registered { registry: self.clone(), entry })
+        Some(Registered { registry: self.clone(), entry, _place: place })
     }
 
     pub(crate) fn get(&self, sid: &Sid) -> Option<Arc<Entry>> {
@@ -105,6 +106,8 @@ impl Registry {
 pub(crate) struct Registered {
     registry: Arc<Registry>,
     entry: Arc<Entry>,
+    /// Among all sessions of the server.
+    _place: SessionPlace,
 }
 
 impl Registered {
@@ -135,24 +138,28 @@ mod tests {
     use engineio::Revision;
 
     use super::*;
+    use crate::Limits;
+    use crate::admission::Admission;
 
     fn entry(sid: Sid) -> Arc<Entry> {
         let format = PayloadFormat { revision: Revision::V4, base64: false };
-        Arc::new(Entry::new(sid, format, Transport::Polling, 1000))
+        Arc::new(Entry::new(sid, format, Transport::Polling, &Config::default()))
     }
 
     #[test]
     fn an_id_is_one_sessions_until_that_one_is_over() {
         let registry = Arc::new(Registry::default());
+        let admission = Arc::new(Admission::new(Limits::default(), Arc::default()));
+        let place = || admission.session(None).unwrap();
         let sid = Sid::parse("mine").unwrap();
-        let first = registry.register(entry(sid)).unwrap();
-        assert!(registry.register(entry(sid)).is_none());
+        let first = registry.register(entry(sid), place()).unwrap();
+        assert!(registry.register(entry(sid), place()).is_none());
         assert_eq!(registry.len(), 1);
 
         // Over, but still saying goodbye.
         first.unlist();
         let second = entry(sid);
-        let listed = registry.register(second.clone()).unwrap();
+        let listed = registry.register(second.clone(), place()).unwrap();
         drop(first);
         assert!(registry.get(&sid).is_some_and(|entry| Arc::ptr_eq(&entry, &second)));
         drop(listed);

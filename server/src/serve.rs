@@ -1,17 +1,21 @@
 //! A server on its own listeners: connections, and their orderly end.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use engineio::Limit;
 use http::StatusCode;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::watch;
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::answers::{closing, status};
+use crate::Limits;
+use crate::answers::{closing, refused_by, status};
 use crate::head_watch::Watched;
 use crate::io::Io;
 use crate::listener::Listener;
@@ -22,11 +26,20 @@ use crate::site::Answering;
 use crate::stall::StallLimit;
 use crate::tls::Tls;
 
-/// How long a connection may idle between two requests, and a request's head may take.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-
 /// How long to wait after a failure to accept, which mostly means that there are no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Connections that are told at once that there is no room for them; others are just closed.
+const FAREWELLS: usize = 64;
+
+/// How long a connection that is told so may take to go.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The fields of a request's head for which hyper has room without asking for memory.
+const HYPER_FIELDS: usize = 100;
+
+/// What hyper needs to have room for at the least.
+const HYPER_BUFFER: usize = 8192;
 
 /// How long connections have for their last requests when all sessions are gone.
 const LAST_REQUESTS: Duration = Duration::from_secs(1);
@@ -75,9 +88,25 @@ impl Server {
 
 /// Takes connections, for ever.
 async fn accept(listener: Listener, service: Service, stop: watch::Sender<()>) {
+    let farewells = Arc::new(Semaphore::new(FAREWELLS));
     loop {
         match listener.accept().await {
             Ok((io, address)) => {
+                let place = service.site().admission.connection(address.map(|address| address.ip()));
+                let io = match place {
+                    Ok(place) => io.counted(place),
+                    Err(limit) => {
+                        if let Ok(permit) = farewells.clone().try_acquire_owned()
+                            && listener.encryption().is_none()
+                        {
+                            tokio::spawn(async move {
+                                drop(tokio::time::timeout(FAREWELL_TIMEOUT, turn_away(io, limit)).await);
+                                drop(permit);
+                            });
+                        }
+                        continue;
+                    }
+                };
                 let tls = listener.encryption().cloned();
                 let peer = Peer { address, secure: tls.is_some() };
                 tokio::spawn(connection(io, tls, service.for_peer(peer), stop.subscribe()));
@@ -87,6 +116,20 @@ async fn accept(listener: Listener, service: Service, stop: watch::Sender<()>) {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+}
+
+/// Tells a connection that there is no room for it. What it has sent is read, since closing a socket with
+/// unread bytes resets it, and the client might never see the answer.
+async fn turn_away(mut io: Io, limit: Limit) {
+    let refusal = closing(refused_by(limit));
+    let mut head = format!("HTTP/1.1 {}\r\ncontent-length: 0\r\n", refusal.status());
+    for (name, value) in refusal.headers() {
+        head.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap_or_default()));
+    }
+    head.push_str("\r\n");
+    if io.write_all(head.as_bytes()).await.is_ok() {
+        io.drain().await;
     }
 }
 
@@ -105,7 +148,9 @@ async fn connection(io: Io, tls: Option<Tls>, service: Service, mut stopping: wa
             }
         }
     };
-    let (io, ambiguous) = Watched::new(StallLimit::new(io));
+    let admission = service.site().admission.clone();
+    let Limits { idle_timeout, max_head, max_fields, .. } = admission.limits;
+    let (io, ambiguous) = Watched::new(StallLimit::new(io, admission.clone()), admission.clone());
     let service = service_fn(|request| -> Answering {
         if ambiguous.load(Ordering::Acquire) {
             let refusal = closing(status(StatusCode::BAD_REQUEST));
@@ -113,12 +158,15 @@ async fn connection(io: Io, tls: Option<Tls>, service: Service, mut stopping: wa
         }
         service.respond(request)
     });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(IDLE_TIMEOUT)
-        .serve_connection(TokioIo::new(io), service)
-        .with_upgrades();
-    let mut connection = pin!(connection);
+    let mut http = http1::Builder::new();
+    // hyper's time for a head begins when the last answer ends, so it is the time to idle. The head's own is
+    // `Watched`'s. Its buffer has a little more than a head's room, so that it is we who measure a head.
+    http.timer(TokioTimer::new()).header_read_timeout(idle_timeout);
+    http.max_buf_size(max_head.saturating_add(1024).max(HYPER_BUFFER));
+    if max_fields != HYPER_FIELDS {
+        http.max_headers(max_fields);
+    }
+    let mut connection = pin!(http.serve_connection(TokioIo::new(io), service).with_upgrades());
     let served = tokio::select! {
         served = &mut connection => served,
         _ = stopping.changed() => {
@@ -130,6 +178,11 @@ async fn connection(io: Io, tls: Option<Tls>, service: Service, mut stopping: wa
         }
     };
     if let Err(error) = served {
+        if error.is_timeout() {
+            admission.hits.count(Limit::IdleTimeout);
+        } else if error.is_parse_too_large() {
+            admission.hits.count(Limit::Head);
+        }
         tracing::debug!(%error, "a connection failed");
     }
 }

@@ -9,22 +9,26 @@ use engineio::{Application, Config};
 use http::{HeaderMap, Method, Response};
 use socketio::Io;
 
+use crate::admission::Admission;
 use crate::client_files::ClientFiles;
 use crate::endpoint::{Endpoint, HttpSettings};
 use crate::plain::{self, Accepted, Request};
 use crate::service::Service;
 use crate::site::{Mount, Pages, Site};
-use crate::{Cookie, Cors, Denied, Hooks, TrailingSlash};
+use crate::{Cookie, Cors, Denied, Hooks, LimitHits, Limits, TrailingSlash};
 
 /// A server: endpoints and pages, ready to serve.
 pub struct Server {
-    pub(crate) site: Site,
+    service: Service,
 }
 
 /// What a [`Server`] is made of.
 pub struct Builder {
     config: Config,
     http: HttpSettings,
+    limits: Limits,
+    /// Where the applications count how often clients met their limits.
+    hits: Vec<Arc<LimitHits>>,
     client_files: Option<ClientFiles>,
     pages: Option<Box<Pages>>,
     drain_timeout: Duration,
@@ -32,13 +36,20 @@ pub struct Builder {
     client_paths: Vec<Box<str>>,
 }
 
-type MakeMount = Box<dyn FnOnce(&str, Arc<Config>, Arc<HttpSettings>) -> Arc<dyn Mount>>;
+type MakeMount = Box<dyn FnOnce(&str, Arc<Config>, Arc<HttpSettings>, Arc<Admission>) -> Arc<dyn Mount>>;
 
 impl Builder {
     /// Sets the settings of the protocol. They hold for all endpoints.
     #[must_use]
     pub fn config(mut self, config: Config) -> Builder {
         self.config = config;
+        self
+    }
+
+    /// Sets the limits of requests, connections and sessions.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Builder {
+        self.limits = limits;
         self
     }
 
@@ -106,14 +117,16 @@ impl Builder {
     #[must_use]
     pub fn socketio(mut self, path: &str, io: Io) -> Builder {
         self.client_paths.push(path.into());
+        self.hits.push(io.config().hits.clone());
         self.engineio(path, io)
     }
 
     /// Speaks Engine.IO at `path`, with an application of one's own on it.
     #[must_use]
     pub fn engineio<A: Application>(mut self, path: &str, application: A) -> Builder {
-        let make: MakeMount =
-            Box::new(move |path, config, http| Arc::new(Endpoint::new(path, application, config, http)));
+        let make: MakeMount = Box::new(move |path, config, http, admission| {
+            Arc::new(Endpoint::new(path, application, config, http, admission))
+        });
         self.mounts.push((path.into(), make));
         self
     }
@@ -127,8 +140,9 @@ impl Builder {
         R: Future<Output = Result<Accepted, Denied>> + Send + 'static,
     {
         let handler: Box<plain::Handler> = Box::new(move |request| Box::pin(handler(request)));
-        let make: MakeMount =
-            Box::new(move |path, config, http| Arc::new(plain::Endpoint::new(path, handler, config, http)));
+        let make: MakeMount = Box::new(move |path, config, http, admission| {
+            Arc::new(plain::Endpoint::new(path, handler, config, http, admission))
+        });
         self.mounts.push((path.into(), make));
         self
     }
@@ -150,6 +164,12 @@ impl Builder {
         if !self.config.polling && !self.config.websocket {
             return Err(BuildError::NoTransport);
         }
+        let mut hits = self.hits;
+        hits.push(self.config.hits.clone());
+        // An application may count where the server does.
+        hits.sort_by_key(Arc::as_ptr);
+        hits.dedup_by(|one, other| Arc::ptr_eq(one, other));
+        let admission = Arc::new(Admission::new(self.limits, self.config.hits.clone()));
         let config = Arc::new(self.config);
         let http = Arc::new(self.http);
         let mut endpoints: Vec<Arc<dyn Mount>> = Vec::new();
@@ -162,7 +182,7 @@ impl Builder {
             if endpoints.iter().any(|endpoint| forms.iter().any(|form| endpoint.serves(form))) {
                 return Err(BuildError::PathTaken(path));
             }
-            endpoints.push(make(&path, config.clone(), http.clone()));
+            endpoints.push(make(&path, config.clone(), http.clone(), admission.clone()));
         }
         let site = Site {
             endpoints,
@@ -171,8 +191,10 @@ impl Builder {
             http,
             pages: self.pages,
             drain_timeout: self.drain_timeout,
+            admission,
+            hits,
         };
-        Ok(Server { site })
+        Ok(Server { service: Service::new(site) })
     }
 }
 
@@ -183,6 +205,8 @@ impl Server {
         Builder {
             config: Config::default(),
             http: HttpSettings::default(),
+            limits: Limits::default(),
+            hits: Vec::new(),
             client_files: None,
             pages: None,
             drain_timeout: Duration::from_secs(30),
@@ -195,13 +219,21 @@ impl Server {
     /// around them.
     #[must_use]
     pub fn into_service(self) -> Service {
-        Service::new(self.site)
+        self.service
+    }
+
+    /// The same beside the server: to ask how many sessions there are, also while it serves.
+    #[must_use]
+    pub fn service(&self) -> Service {
+        self.service.clone()
     }
 }
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("endpoints", &self.site.endpoints.len()).finish_non_exhaustive()
+        f.debug_struct("Server")
+            .field("endpoints", &self.service.site().endpoints.len())
+            .finish_non_exhaustive()
     }
 }
 

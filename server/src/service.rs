@@ -12,6 +12,7 @@ use http::request::Parts;
 use http::{Extensions, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Either as EitherBody};
 
+use crate::Limit;
 use crate::answers::{closing, status};
 use crate::http_rules;
 use crate::peer::Peer;
@@ -104,6 +105,12 @@ impl Service {
         self.site.sessions()
     }
 
+    /// How often clients met a limit, on all endpoints.
+    #[must_use]
+    pub fn limit_hits(&self, limit: Limit) -> u64 {
+        self.site.hits.iter().map(|hits| hits.get(limit)).sum()
+    }
+
     /// Refuses new sessions with 503, closes the present ones behind what is queued for them, answers parked
     /// polls, and waits until all are gone, or for the [drain timeout](crate::Builder::drain_timeout).
     ///
@@ -128,11 +135,21 @@ impl Service {
         self.answer(resource, parts, body)
     }
 
+    /// Refuses what HTTP forbids.
+    fn check(&self, parts: &Parts) -> Result<(), StatusCode> {
+        let admission = &self.site.admission;
+        http_rules::check(parts, admission.limits.max_head).inspect_err(|status| {
+            if *status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE {
+                admission.hits.count(Limit::Head);
+            }
+        })
+    }
+
     fn answer<B>(&self, resource: Option<Resource>, parts: Parts, body: B) -> Answering
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
     {
-        let response = match (http_rules::check(&parts), resource) {
+        let response = match (self.check(&parts), resource) {
             (Err(code), _) => closing(status(code)),
             (Ok(()), None) => status(StatusCode::NOT_FOUND),
             (Ok(()), Some(Resource::Ready(response))) => response.map(Body::from),

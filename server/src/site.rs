@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use engineio::Application;
+use engineio::{Application, LimitHits};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 
+use crate::admission::Admission;
 use crate::client_files::{self, ClientFiles};
 use crate::endpoint::{Endpoint, HttpSettings};
 use crate::peer::Peer;
@@ -35,6 +36,9 @@ pub(crate) struct Site {
     pub(crate) http: Arc<HttpSettings>,
     pub(crate) pages: Option<Box<Pages>>,
     pub(crate) drain_timeout: Duration,
+    pub(crate) admission: Arc<Admission>,
+    /// Where it is counted how often clients met which limit.
+    pub(crate) hits: Vec<Arc<LimitHits>>,
 }
 
 /// What a request asks for.

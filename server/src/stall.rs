@@ -5,26 +5,27 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
+use engineio::Limit;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-/// How long a write may make no progress.
-const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+use crate::admission::Admission;
 
 /// A connection whose writes fail with `TimedOut` once one has waited for too long.
 #[derive(Debug)]
 pub(crate) struct StallLimit<T> {
     io: T,
+    admission: Arc<Admission>,
     /// Goes off at the limit of the write that waits; `None` while none does.
     limit: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> StallLimit<T> {
-    pub(crate) fn new(io: T) -> StallLimit<T> {
-        StallLimit { io, limit: None }
+    pub(crate) fn new(io: T, admission: Arc<Admission>) -> StallLimit<T> {
+        StallLimit { io, admission, limit: None }
     }
 
     /// The connection itself, when HTTP is over.
@@ -37,8 +38,11 @@ impl<T> StallLimit<T> {
             self.limit = None;
             return written;
         }
-        let limit = self.limit.get_or_insert_with(|| Box::pin(tokio::time::sleep(STALL_TIMEOUT)));
+        let timeout = self.admission.limits.write_timeout;
+        let limit = self.limit.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
         ready!(limit.as_mut().poll(cx));
+        self.limit = None;
+        self.admission.hits.count(Limit::WriteTimeout);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
@@ -84,25 +88,32 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for StallLimit<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
     use tokio::time::{Instant, sleep};
 
     use super::*;
+    use crate::Limits;
 
     #[tokio::test(start_paused = true)]
     async fn a_write_that_makes_no_progress_fails_at_the_limit() {
+        let limits = Limits::default();
+        let timeout = limits.write_timeout;
+        let admission = Arc::new(Admission::new(limits, Arc::default()));
         let (ours, mut peer) = duplex(10);
-        let mut ours = StallLimit::new(ours);
+        let mut ours = StallLimit::new(ours, admission.clone());
         let began = Instant::now();
         let error = ours.write_all(&[0; 11]).await.unwrap_err();
-        assert_eq!((error.kind(), began.elapsed()), (io::ErrorKind::TimedOut, STALL_TIMEOUT));
+        assert_eq!((error.kind(), began.elapsed()), (io::ErrorKind::TimedOut, timeout));
+        assert_eq!(admission.hits.get(Limit::WriteTimeout), 1);
         // Progress begins the time anew.
         let (ours, mut slow) = duplex(10);
-        let mut ours = StallLimit::new(ours);
+        let mut ours = StallLimit::new(ours, admission);
         let read = async {
             let mut ten = [0; 10];
             for _ in 0..5 {
-                sleep(STALL_TIMEOUT - Duration::from_secs(1)).await;
+                sleep(timeout - Duration::from_secs(1)).await;
                 slow.read_exact(&mut ten).await.unwrap();
             }
         };

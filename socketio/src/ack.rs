@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engineio::Limit;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -189,6 +190,7 @@ pub(crate) fn ask_selected(
     namespace.members().for_each(selection, |socket| {
         let waiter = Waiter::Broadcast(Arc::clone(gathering), socket.room());
         if let Err(error) = socket.pending_acks().insert(id, waiter, limit) {
+            namespace.config().hits.count(Limit::PendingAcks);
             refused.push((socket.room(), error));
         } else if socket.push_share(outgoing, volatile) || !socket.pending_acks().forget(id) {
             asked.sockets.push(socket.clone());
@@ -208,7 +210,13 @@ impl Waiting {
         let id = socket.next_ack_id();
         let event = socket.encode(event, Some(id), args, flags)?;
         let (sender, receiver) = oneshot::channel();
-        socket.pending_acks().insert(id, Waiter::One(sender), config.max_pending_acks)?;
+        socket.pending_acks().insert(id, Waiter::One(sender), config.max_pending_acks).inspect_err(
+            |error| {
+                if let AckError::TooManyPending = error {
+                    config.hits.count(Limit::PendingAcks);
+                }
+            },
+        )?;
         let entry = Entry { socket: socket.clone(), id };
         socket.send(&event, flags.volatile)?;
         let timeout = flags.timeout.unwrap_or(config.ack_timeout);
@@ -218,9 +226,10 @@ impl Waiting {
     async fn answer(self) -> Result<Args, AckError> {
         let Waiting { entry, receiver, sent, timeout } = self;
         let answer = match sent.checked_add(timeout) {
-            Some(deadline) => {
-                tokio::time::timeout_at(deadline, receiver).await.map_err(|_| AckError::Timeout)?
-            }
+            Some(deadline) => tokio::time::timeout_at(deadline, receiver).await.map_err(|_| {
+                entry.socket.config().hits.count(Limit::AckTimeout);
+                AckError::Timeout
+            })?,
             None => receiver.await,
         };
         drop(entry);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use engineio::Limit;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::Socket;
@@ -186,6 +187,7 @@ impl<T> BroadcastAck<T> {
         for asked in self.asked.drain(..) {
             for socket in &asked.sockets {
                 if socket.pending_acks().forget(asked.id) {
+                    socket.config().hits.count(Limit::AckTimeout);
                     self.gathering.add((Some(socket.room()), Err(AckError::Timeout)));
                 }
             }

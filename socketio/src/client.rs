@@ -18,7 +18,7 @@ use std::task::Poll;
 use std::time::Instant;
 
 use bytestring::ByteString;
-use engineio::{CloseReason, Frame, Layer, Message, Opened, Revision, Sid};
+use engineio::{CloseReason, Frame, Layer, Limit, Message, Opened, Revision, Sid};
 
 use crate::decoder::{Decoder, Limits};
 use crate::error::DisconnectReason;
@@ -138,6 +138,11 @@ impl Client {
         if let Body::Connect { auth } = &packet.body {
             return self.connect(&packet.nsp, auth.as_deref());
         }
+        if let Body::Event(event) = &packet.body
+            && event.name.len() > self.io.config().max_event_name
+        {
+            return self.violation(PacketError::EventNameTooLong);
+        }
         let Some(at) = self.find(&packet.nsp) else {
             if self.departed.contains(&packet.nsp) {
                 tracing::debug!(namespace = %Excerpt(&packet.nsp), "a packet crossed the namespace's end");
@@ -157,6 +162,7 @@ impl Client {
                 let cost = packet.cost();
                 waiting.packets.push(packet);
                 if !self.link.hold(cost, self.io.config().max_backlog) {
+                    self.io.config().hits.count(Limit::Backlog);
                     self.close(CloseReason::ForcedClose);
                 }
             }
@@ -164,6 +170,7 @@ impl Client {
             (Membership::Joined(socket), _) if !socket.is_connected() => {}
             (Membership::Joined(socket), Body::Event(event)) => {
                 if socket.submit(Job::Event(event)).is_err() {
+                    self.io.config().hits.count(Limit::Backlog);
                     tracing::warn!(namespace = %Excerpt(&packet.nsp), "a client's events wait too long");
                     self.close(CloseReason::ForcedClose);
                 }
@@ -189,6 +196,7 @@ impl Client {
             self.end(at, DisconnectReason::ClientNamespaceDisconnect);
         }
         if self.has_too_many_sockets() {
+            self.io.config().hits.count(Limit::Namespaces);
             return self.refuse_with(nsp, &too_many_namespaces());
         }
         let auth = auth.map(Box::from);
@@ -201,7 +209,11 @@ impl Client {
     /// Asks the parents whether they have a child of that name.
     fn find_parent(&mut self, nsp: &str, auth: Option<Box<str>>) {
         let parents = self.io.parents();
-        if parents.is_empty() || nsp.len() > self.io.config().max_dynamic_name {
+        let too_long = nsp.len() > self.io.config().max_dynamic_name;
+        if parents.is_empty() || too_long {
+            if !parents.is_empty() {
+                self.io.config().hits.count(Limit::NamespaceName);
+            }
             return self.refuse(nsp, self.io.config().parser.invalid_namespace(nsp));
         }
         let json = auth.as_deref().unwrap_or("{}").into();
@@ -233,7 +245,10 @@ impl Client {
     ) {
         match parent.map(|parent| self.io.enter_child(nsp, parent)) {
             Some(Ok(namespace)) => return self.join(namespace, auth, packets),
-            Some(Err(TooManyNamespaces)) => self.refuse_with(nsp, &too_many_namespaces()),
+            Some(Err(TooManyNamespaces)) => {
+                self.io.config().hits.count(Limit::DynamicNamespaces);
+                self.refuse_with(nsp, &too_many_namespaces());
+            }
             None => self.refuse(nsp, self.io.config().parser.invalid_namespace(nsp)),
         }
         self.release(&packets);
@@ -399,6 +414,9 @@ impl Client {
 
     fn violation(&mut self, error: PacketError) {
         tracing::debug!(%error, "a client broke the protocol");
+        if let Some(limit) = error.limit() {
+            self.io.config().hits.count(limit);
+        }
         self.close(error.close_reason());
     }
 
@@ -487,6 +505,7 @@ impl Layer for Client {
             self.violation(PacketError::AttachmentTimeout);
         } else if self.connect_deadline.is_some_and(|deadline| deadline <= now) {
             tracing::debug!("a client joined no namespace in time");
+            self.io.config().hits.count(Limit::ConnectTimeout);
             self.close(CloseReason::ForcedClose);
         }
     }

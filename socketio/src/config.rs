@@ -1,6 +1,9 @@
 //! Settings and limits.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use engineio::LimitHits;
 
 use crate::parser::Parser;
 use crate::recovery::Recovery;
@@ -36,12 +39,16 @@ pub struct Config {
     /// Whether such a namespace is let go when its last client has left, with the handlers that it has of its
     /// own. `false`, as `cleanupEmptyChildNamespaces` of socket.io.
     pub cleanup_empty_child_namespaces: bool,
+    /// Bytes of an event's name. 1,024. A client that exceeds it is disconnected.
+    pub max_event_name: usize,
     /// Rooms that one socket can be in. 1,024.
     pub max_rooms: usize,
     /// Acknowledgements that can be awaited from one socket at once. 1,024.
     pub max_pending_acks: usize,
     /// Event handlers of one socket that can run at once; events beyond that wait. 256.
     pub max_running_handlers: usize,
+    /// Counts how often clients met which limit. Clones share it.
+    pub hits: Arc<LimitHits>,
 }
 
 impl Default for Config {
@@ -59,9 +66,11 @@ impl Default for Config {
             max_dynamic_namespaces: 10_000,
             max_dynamic_name: 255,
             cleanup_empty_child_namespaces: false,
+            max_event_name: 1024,
             max_rooms: 1024,
             max_pending_acks: 1024,
             max_running_handlers: 256,
+            hits: Arc::default(),
         }
     }
 }

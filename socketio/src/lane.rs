@@ -14,6 +14,7 @@
 use std::collections::VecDeque;
 use std::task::Poll;
 
+use engineio::Limit;
 use parking_lot::Mutex;
 
 use crate::Socket;
@@ -117,8 +118,12 @@ impl Socket {
             return Ok(());
         }
         let cost = job.cost();
+        let waits_for_others = state.open && job.counts() && state.running >= config.max_running_handlers;
         state.waiting.push_back(job);
         drop(state);
+        if waits_for_others {
+            config.hits.count(Limit::RunningHandlers);
+        }
         if self.link().hold(cost, config.max_backlog) { Ok(()) } else { Err(Overloaded) }
     }
 

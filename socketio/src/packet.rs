@@ -6,7 +6,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use engineio::{CloseReason, Frame, Query, Revision};
+use engineio::{CloseReason, Frame, Limit, Query, Revision};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -187,12 +187,14 @@ impl Event {
 pub(crate) enum PacketError {
     UnknownType,
     AttachmentCount,
+    TooManyAttachments,
     AckId,
     Json,
     TooDeep,
     MissingPayload,
     NotAnArray,
     EventName,
+    EventNameTooLong,
     ReservedEvent,
     AuthNotAnObject,
     DisconnectPayload,
@@ -219,17 +221,33 @@ impl PacketError {
     }
 }
 
+impl PacketError {
+    /// The limit that the packet exceeded, if that is what was wrong with it.
+    pub(crate) fn limit(self) -> Option<Limit> {
+        match self {
+            PacketError::TooManyAttachments => Some(Limit::Attachments),
+            PacketError::TooDeep => Some(Limit::Depth),
+            PacketError::EventNameTooLong => Some(Limit::EventName),
+            PacketError::AttachmentsTooLarge => Some(Limit::Backlog),
+            PacketError::AttachmentTimeout => Some(Limit::AttachmentTimeout),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for PacketError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             PacketError::UnknownType => "unknown packet type",
             PacketError::AttachmentCount => "illegal number of attachments",
+            PacketError::TooManyAttachments => "too many attachments",
             PacketError::AckId => "an acknowledgement id that is no integer from 0 to 2^53 - 1",
             PacketError::Json => "the payload is not JSON",
             PacketError::TooDeep => "the payload nests too deep",
             PacketError::MissingPayload => "an event without a payload",
             PacketError::NotAnArray => "the payload is not an array",
             PacketError::EventName => "an event's name is neither a string nor a number",
+            PacketError::EventNameTooLong => "an event's name is too long",
             PacketError::ReservedEvent => "a reserved event name",
             PacketError::AuthNotAnObject => "CONNECT with a payload that is not an object",
             PacketError::DisconnectPayload => "DISCONNECT with a payload",

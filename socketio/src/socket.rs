@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use engineio::{CloseReason, Frame, Revision, Transport};
+use engineio::{CloseReason, Frame, Limit, Revision, Transport};
 use serde::Deserialize;
 use tokio::sync::Notify;
 
@@ -276,7 +276,11 @@ impl Socket {
     /// # Errors
     /// See [`JoinError`].
     pub fn join(&self, room: impl Into<Room>) -> Result<(), JoinError> {
-        self.0.namespace.members().join(self, room.into(), self.config().max_rooms)
+        let joined = self.0.namespace.members().join(self, room.into(), self.config().max_rooms);
+        if let Err(JoinError::TooManyRooms) = joined {
+            self.config().hits.count(Limit::Rooms);
+        }
+        joined
     }
 
     /// Leaves a room.

@@ -48,8 +48,11 @@ pub(crate) fn decode(
         let (digits, tail) = split_digits(rest);
         rest = tail.strip_prefix('-').ok_or(PacketError::AttachmentCount)?;
         attachments = digits.parse().map_err(|_| PacketError::AttachmentCount)?;
-        if !(1..=max_attachments).contains(&attachments) {
+        if attachments == 0 {
             return Err(PacketError::AttachmentCount);
+        }
+        if attachments > max_attachments {
+            return Err(PacketError::TooManyAttachments);
         }
     }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use engineio::Config;
 use socketio::Io;
-use socketio_server::{Builder, Server, apps};
+use socketio_server::{Builder, Server, Service, apps};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -15,6 +15,7 @@ use crate::{Connection, Response, WebSocket};
 #[derive(Debug)]
 pub struct TestServer {
     address: SocketAddr,
+    service: Service,
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<()>,
 }
@@ -38,17 +39,24 @@ impl TestServer {
         let server = builder.build().expect("the server's settings are right");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
+        let service = server.service();
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(async move {
             server.serve(listener, async { drop(stopped.await) }).await;
         });
-        TestServer { address, stop: Some(stop), serving }
+        TestServer { address, service, stop: Some(stop), serving }
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The server as a service: how many sessions there are, and how often limits were met.
+    #[must_use]
+    pub fn service(&self) -> &Service {
+        &self.service
     }
 
     /// A new connection.

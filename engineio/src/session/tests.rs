@@ -347,3 +347,35 @@ fn a_session_is_closed_once() {
     assert_eq!(rig.put(Input::TransportClosed(CloseReason::TransportError)), []);
     assert_eq!(rig.put(Input::Timeout), []);
 }
+
+#[test]
+fn a_client_that_sends_more_than_its_rate_is_disconnected() {
+    let config = Config { packets_per_second: Some(3), bytes_per_second: Some(100), ..Config::default() };
+    let hits = config.hits.clone();
+    let config = Arc::new(config);
+    let start = Instant::now();
+    let open = |transport| {
+        let session = Session::new(config.clone(), Revision::V4, transport, start);
+        Rig { session, now: start, start }
+    };
+    let message = |len: usize| Packet::Message(Message::Text("x".repeat(len - 1).into()));
+
+    // Packets: three at once, one more is too many; heartbeats count too.
+    let mut rig = open(Transport::WebSocket);
+    assert_eq!(rig.packet(message(1)).len(), 1);
+    rig.packet(Packet::Pong("".into()));
+    assert_eq!(rig.packet(message(1)).len(), 1);
+    assert_eq!(rig.packet(message(1)), [Output::Closed(CloseReason::ForcedClose)]);
+    assert_eq!(hits.get(Limit::PacketRate), 1);
+
+    // Bytes, with the type: a hundred, and then none until some have come back.
+    let mut rig = open(Transport::Polling);
+    assert_eq!(rig.packet(message(99)).len(), 1);
+    assert_eq!(rig.packet(message(1)).len(), 1);
+    rig.now += Duration::from_millis(400);
+    assert_eq!(rig.packet(message(40)).len(), 1);
+    assert_eq!(rig.packet(message(1)), [Output::Closed(CloseReason::ForcedServerClose)]);
+    assert_eq!(hits.get(Limit::ByteRate), 1);
+    // Its client is told by the next poll.
+    assert_eq!(rig.poll(), [Output::Answer(Answer::NoopClose)]);
+}

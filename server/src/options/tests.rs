@@ -62,6 +62,26 @@ fn the_defaults_are_the_references() {
 }
 
 #[test]
+fn the_limits_are_those_of_the_libraries_unless_set() {
+    let options = load(&[], &[], "").unwrap();
+    assert_eq!(format!("{:?}", options.limits()), format!("{:?}", Limits::default()));
+    let protocol = socketio_server::Config::default();
+    assert_eq!((options.max_packets, options.send_budget), (protocol.max_packets, protocol.send_budget));
+    assert_eq!(options.max_packet_rate, protocol.packets_per_second);
+    assert_eq!(options.max_byte_rate, protocol.bytes_per_second);
+    let socketio = socketio::Config::default();
+    assert_eq!(options.max_backlog, socketio.max_backlog);
+    assert_eq!(options.max_attachments, socketio.max_attachments);
+    assert_eq!(options.attachment_timeout, socketio.attachment_timeout);
+    assert_eq!(options.max_event_name, socketio.max_event_name);
+    assert_eq!(options.max_namespaces, socketio.max_namespaces);
+    assert_eq!(options.max_rooms, socketio.max_rooms);
+    assert_eq!(options.max_pending_acks, socketio.max_pending_acks);
+    assert_eq!(options.ack_timeout, socketio.ack_timeout);
+    assert_eq!(options.max_running_handlers, socketio.max_running_handlers);
+}
+
+#[test]
 fn serve_is_the_command_where_none_is_named() {
     for arguments in [&["--app", "echo"][..], &["serve", "--app", "echo"]] {
         assert_eq!(load(arguments, &[], "").unwrap().app, App::Echo);
@@ -120,6 +140,29 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("jsonp", "true", "true"),
     ("no-http-compression", "true", "true"),
     ("http-compression-threshold", "4096", "4096"),
+    ("max-connections", "7", "7"),
+    ("max-sessions", "7", "7"),
+    ("max-address-connections", "7", "7"),
+    ("max-address-handshakes", "7", "7"),
+    ("max-head", "7", "7"),
+    ("max-fields", "7", "7"),
+    ("head-timeout", "3s", "'3s'"),
+    ("idle-timeout", "3s", "'3s'"),
+    ("body-timeout", "3s", "'3s'"),
+    ("write-timeout", "3s", "'3s'"),
+    ("max-packets", "7", "7"),
+    ("max-packet-rate", "7", "7"),
+    ("max-byte-rate", "7", "7"),
+    ("send-budget", "7", "7"),
+    ("max-backlog", "7", "7"),
+    ("max-attachments", "7", "7"),
+    ("attachment-timeout", "3s", "'3s'"),
+    ("max-event-name", "7", "7"),
+    ("max-namespaces", "7", "7"),
+    ("max-rooms", "7", "7"),
+    ("max-pending-acks", "7", "7"),
+    ("ack-timeout", "3s", "'3s'"),
+    ("max-running-handlers", "7", "7"),
     ("recovery", "2m", "'2m'"),
     ("recovery-bytes", "1000", "1000"),
     ("recovery-sessions", "10", "10"),

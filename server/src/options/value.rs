@@ -118,6 +118,18 @@ pub(super) const COUNT: Reader<usize> = Reader::new("NUMBER", Form::Number, |wor
     text.parse().map_err(|_| format!("{text:?} is not a number, such as 1000"))
 });
 
+/// A number of what there has to be one of at the least.
+pub(super) const POSITIVE: Reader<usize> =
+    Reader::new("NUMBER", Form::Number, |words| match (COUNT.read)(words)? {
+        0 => Err("must be 1 or more".to_owned()),
+        number => Ok(number),
+    });
+
+/// A number for what is not limited without one.
+pub(super) const COUNT_OR_OFF: Reader<Option<usize>> = Reader::new("NUMBER", Form::Number, |words| {
+    if words.is_empty() { Ok(None) } else { (POSITIVE.read)(words).map(Some) }
+});
+
 pub(super) const BYTES: Reader<usize> = Reader::new("BYTES", Form::Number, |words| {
     let text = only(words);
     match text.parse() {

@@ -16,7 +16,8 @@ use super::driver::{Driver, stopped};
 use super::request::{Accepted, Request};
 use super::websocket::WebSocket;
 use crate::Denied;
-use crate::answers::{REJECT_REASON, reject_reason, status};
+use crate::admission::Admission;
+use crate::answers::{REJECT_REASON, refused_by, reject_reason, status};
 use crate::endpoint::{HttpSettings, handshake};
 use crate::hooks::{Denial, merge};
 use crate::http_rules::is_websocket;
@@ -35,6 +36,7 @@ pub(crate) struct Endpoint {
     path: Box<str>,
     config: Arc<Config>,
     http: Arc<HttpSettings>,
+    admission: Arc<Admission>,
     handler: Box<Handler>,
     /// Whether the server is stopping. Each connection holds a receiver, and each request that is being
     /// decided; so their number is known, and when all are gone.
@@ -47,9 +49,10 @@ impl Endpoint {
         handler: Box<Handler>,
         config: Arc<Config>,
         http: Arc<HttpSettings>,
+        admission: Arc<Admission>,
     ) -> Endpoint {
         let path = path.strip_suffix('/').unwrap_or(path).into();
-        Endpoint { path, config, http, handler, stopping: watch::Sender::new(false) }
+        Endpoint { path, config, http, admission, handler, stopping: watch::Sender::new(false) }
     }
 
     /// Answers one request.
@@ -74,6 +77,10 @@ impl Endpoint {
         if self.http.cors.as_ref().is_some_and(|cors| cors.judge(parts).refused) {
             return Err(Denied::new(Fault::OriginForbidden.to_string()));
         }
+        let place = match self.admission.session(peer.address.map(|address| address.ip())) {
+            Ok(place) => place,
+            Err(limit) => return Ok(refused_by(limit)),
+        };
         let mut stopping = self.stopping.subscribe();
         let decided = (self.handler)(Request::new(handshake(parts, peer, None), &self.config));
         let accepted = tokio::select! {
@@ -87,6 +94,7 @@ impl Endpoint {
             let websocket = WebSocket::new(shared, accepted.protocol, accepted.handshake);
             tokio::spawn((accepted.run)(websocket));
             driver.run(stopping).await;
+            drop(place);
         });
         // Over HTTP/2, or under a server that lets no connection be taken over.
         let mut response = switched.map_err(|_| bad_request("this connection can't become a WebSocket"))?;

@@ -164,11 +164,10 @@ fn what_only_a_server_sends_or_nobody_is_an_error() {
 fn the_number_of_attachments_is_digits_from_1_to_the_limit() {
     assert_eq!(decode(r#"51-["e",{"_placeholder":true,"num":0}]"#).unwrap().attachments, 1);
     assert_eq!(decode(r#"6010-/x,3[]"#).unwrap().attachments, 10);
-    for text in
-        ["5[\"e\"]", "5-[\"e\"]", "50-[\"e\"]", "511-[\"e\"]", "51e1-[\"e\"]", "50x1-[\"e\"]", "5+1-[\"e\"]"]
-    {
+    for text in ["5[\"e\"]", "5-[\"e\"]", "50-[\"e\"]", "51e1-[\"e\"]", "50x1-[\"e\"]", "5+1-[\"e\"]"] {
         assert_eq!(error(text), Some(PacketError::AttachmentCount), "{text}");
     }
+    assert_eq!(error("511-[\"e\"]"), Some(PacketError::TooManyAttachments));
     for text in ["5 1-[\"e\"]", "51[\"e\"]", "5", "599999999999999999999-[\"e\"]", "5-1-[\"e\"]"] {
         assert_eq!(error(text), Some(PacketError::AttachmentCount), "{text}");
     }

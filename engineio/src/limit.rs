@@ -1,0 +1,132 @@
+//! The limits that clients can meet, by name, and how often they did.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// `/// doc Variant = "name"`, once for each limit.
+macro_rules! limits {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
+        /// What bounds clients. The limits of HTTP and of Socket.IO are here too, so that there is one list.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Limit {$($(#[doc = $doc])+ $variant,)+}
+
+        impl Limit {
+            /// All of them.
+            pub const ALL: &[Limit] = &[$(Limit::$variant,)+];
+
+            /// The limit in a few letters and underscores, as metrics name it.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {$(Limit::$variant => $name,)+}
+            }
+        }
+    };
+}
+
+limits! {
+    /// Connections at once.
+    Connections = "connections",
+    /// Connections of one address at once.
+    AddressConnections = "address_connections",
+    /// Handshakes of one address in a second.
+    AddressHandshakes = "address_handshakes",
+    /// Sessions at once.
+    Sessions = "sessions",
+    /// Bytes or fields of a request's head.
+    Head = "head",
+    /// Time for a request's head.
+    HeadTimeout = "head_timeout",
+    /// Time between two requests.
+    IdleTimeout = "idle_timeout",
+    /// Time for a request's body.
+    BodyTimeout = "body_timeout",
+    /// Time that a write may make no progress.
+    WriteTimeout = "write_timeout",
+    /// Bytes of a POST or of a WebSocket message.
+    Payload = "payload",
+    /// Packets of one payload.
+    Packets = "packets",
+    /// Fragments of one WebSocket message.
+    Fragments = "fragments",
+    /// Packets of a client in a second.
+    PacketRate = "packet_rate",
+    /// Bytes of a client's packets in a second.
+    ByteRate = "byte_rate",
+    /// Bytes that wait to be sent to one client.
+    SendBudget = "send_budget",
+    /// Time for an upgrade to WebSocket.
+    UpgradeTimeout = "upgrade_timeout",
+    /// Time to join a namespace.
+    ConnectTimeout = "connect_timeout",
+    /// Attachments of one packet.
+    Attachments = "attachments",
+    /// Time for a packet's attachments.
+    AttachmentTimeout = "attachment_timeout",
+    /// Bytes of a client's packets that wait.
+    Backlog = "backlog",
+    /// Nesting of JSON.
+    Depth = "depth",
+    /// Bytes of an event's name.
+    EventName = "event_name",
+    /// Namespaces of one client.
+    Namespaces = "namespaces",
+    /// Dynamic namespaces at once.
+    DynamicNamespaces = "dynamic_namespaces",
+    /// Bytes of a dynamic namespace's name.
+    NamespaceName = "namespace_name",
+    /// Rooms of one socket.
+    Rooms = "rooms",
+    /// Acknowledgements that are awaited from one socket.
+    PendingAcks = "pending_acks",
+    /// Time for an acknowledgement.
+    AckTimeout = "ack_timeout",
+    /// Event handlers of one socket that run at once: each event that had to wait.
+    RunningHandlers = "running_handlers",
+}
+
+/// How often each limit was met.
+pub struct LimitHits([AtomicU64; Limit::ALL.len()]);
+
+impl LimitHits {
+    /// Counts that a limit was met.
+    pub fn count(&self, limit: Limit) {
+        self.0[limit as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often a limit was met.
+    #[must_use]
+    pub fn get(&self, limit: Limit) -> u64 {
+        self.0[limit as usize].load(Ordering::Relaxed)
+    }
+}
+
+impl Default for LimitHits {
+    fn default() -> LimitHits {
+        LimitHits(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
+}
+
+impl fmt::Debug for LimitHits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let met = Limit::ALL.iter().map(|limit| (limit.name(), self.get(*limit)));
+        f.debug_map().entries(met.filter(|(_, hits)| *hits > 0)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_limit_has_a_name_and_a_count_of_its_own() {
+        let hits = LimitHits::default();
+        for (n, limit) in Limit::ALL.iter().enumerate() {
+            (0..=n).for_each(|_| hits.count(*limit));
+        }
+        for (n, limit) in Limit::ALL.iter().enumerate() {
+            assert_eq!(hits.get(*limit), n as u64 + 1, "{}", limit.name());
+            assert!(Limit::ALL[..n].iter().all(|other| other.name() != limit.name()));
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Who is let in: connections, sessions and handshakes, counted against their limits.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use engineio::{Limit, LimitHits, Rate};
+use parking_lot::Mutex;
+use rustix::process::{Resource, getrlimit};
+
+use crate::Limits;
+
+/// Addresses that are remembered before those that have nothing here any more are looked for.
+const FEW_ADDRESSES: usize = 1024;
+
+/// Counts who is here.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    pub(crate) limits: Limits,
+    pub(crate) hits: Arc<LimitHits>,
+    max_connections: usize,
+    connections: AtomicUsize,
+    sessions: AtomicUsize,
+    addresses: Mutex<Addresses>,
+}
+
+#[derive(Debug, Default)]
+struct Addresses {
+    visitors: HashMap<IpAddr, Visitor>,
+    /// How many there may be before the next look for those that have gone.
+    sweep_at: usize,
+}
+
+/// What an address has here.
+#[derive(Debug)]
+struct Visitor {
+    connections: usize,
+    handshakes: Rate,
+}
+
+impl Admission {
+    pub(crate) fn new(limits: Limits, hits: Arc<LimitHits>) -> Admission {
+        let max_connections = limits.max_connections.unwrap_or_else(most_of_the_descriptors);
+        Admission {
+            limits,
+            hits,
+            max_connections,
+            connections: AtomicUsize::new(0),
+            sessions: AtomicUsize::new(0),
+            addresses: Mutex::default(),
+        }
+    }
+
+    /// A connection's place, until it is dropped.
+    pub(crate) fn connection(
+        self: &Arc<Admission>,
+        address: Option<IpAddr>,
+    ) -> Result<ConnectionPlace, Limit> {
+        if !enter(&self.connections, self.max_connections) {
+            return Err(self.refused(Limit::Connections));
+        }
+        let mut place = ConnectionPlace { admission: self.clone(), address: None };
+        if let Some((address, limit)) = address.zip(self.limits.connections_per_address) {
+            let address = prefix(address);
+            let mut addresses = self.addresses.lock();
+            let visitor = addresses.visitor(address, Instant::now());
+            if visitor.connections >= limit {
+                drop(addresses);
+                return Err(self.refused(Limit::AddressConnections));
+            }
+            visitor.connections += 1;
+            place.address = Some(Box::new(address));
+        }
+        Ok(place)
+    }
+
+    /// A session's place, until it is dropped.
+    pub(crate) fn session(self: &Arc<Admission>, address: Option<IpAddr>) -> Result<SessionPlace, Limit> {
+        if let Some((address, limit)) = address.zip(self.limits.handshakes_per_address) {
+            let now = Instant::from(tokio::time::Instant::now());
+            let mut addresses = self.addresses.lock();
+            if !addresses.visitor(prefix(address), now).handshakes.take(now, 1, limit) {
+                drop(addresses);
+                return Err(self.refused(Limit::AddressHandshakes));
+            }
+        }
+        if !enter(&self.sessions, self.limits.max_sessions) {
+            return Err(self.refused(Limit::Sessions));
+        }
+        Ok(SessionPlace { admission: self.clone() })
+    }
+
+    fn refused(&self, limit: Limit) -> Limit {
+        self.hits.count(limit);
+        limit
+    }
+}
+
+impl Addresses {
+    fn visitor(&mut self, address: IpAddr, now: Instant) -> &mut Visitor {
+        if self.visitors.len() >= self.sweep_at.max(FEW_ADDRESSES) {
+            self.visitors.retain(|_, visitor| visitor.connections > 0 || !visitor.handshakes.is_full(now));
+            self.sweep_at = 2 * self.visitors.len();
+        }
+        self.visitors.entry(address).or_insert_with(|| Visitor { connections: 0, handshakes: Rate::new(now) })
+    }
+}
+
+/// Counts one more, if that is no more than `limit`.
+fn enter(count: &AtomicUsize, limit: usize) -> bool {
+    let one_more = |count: usize| (count < limit).then_some(count + 1);
+    count.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).is_ok()
+}
+
+/// The address as it is counted. Whoever has an IPv6 address mostly has the 2^64 beside it.
+fn prefix(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+/// Nine tenths of the file descriptors that the process may have.
+fn most_of_the_descriptors() -> usize {
+    match getrlimit(Resource::Nofile).current {
+        Some(limit) => usize::try_from(limit - limit / 10).unwrap_or(usize::MAX),
+        None => usize::MAX,
+    }
+}
+
+/// A connection is here until this is dropped.
+#[derive(Debug)]
+pub(crate) struct ConnectionPlace {
+    admission: Arc<Admission>,
+    /// Where connections are counted by address.
+    address: Option<Box<IpAddr>>,
+}
+
+impl Drop for ConnectionPlace {
+    fn drop(&mut self) {
+        self.admission.connections.fetch_sub(1, Ordering::AcqRel);
+        if let Some(address) = &self.address
+            && let Some(visitor) = self.admission.addresses.lock().visitors.get_mut(address)
+        {
+            visitor.connections -= 1;
+        }
+    }
+}
+
+/// A session is here until this is dropped.
+#[derive(Debug)]
+pub(crate) struct SessionPlace {
+    admission: Arc<Admission>,
+}
+
+impl Drop for SessionPlace {
+    fn drop(&mut self) {
+        self.admission.sessions.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn admission(limits: Limits) -> Arc<Admission> {
+        Arc::new(Admission::new(limits, Arc::default()))
+    }
+
+    fn address(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    #[test]
+    fn places_are_given_to_the_limit_and_again_when_they_are_given_back() {
+        let admission = admission(Limits { max_connections: Some(2), max_sessions: 2, ..Limits::default() });
+        let first = admission.connection(None).unwrap();
+        let _second = admission.connection(None).unwrap();
+        assert_eq!(admission.connection(None).unwrap_err(), Limit::Connections);
+        drop(first);
+        let _third = admission.connection(None).unwrap();
+        assert_eq!(admission.hits.get(Limit::Connections), 1);
+
+        let first = admission.session(None).unwrap();
+        let _second = admission.session(None).unwrap();
+        assert_eq!(admission.session(None).unwrap_err(), Limit::Sessions);
+        drop(first);
+        let _third = admission.session(None).unwrap();
+        assert_eq!(admission.hits.get(Limit::Sessions), 1);
+    }
+
+    #[test]
+    fn connections_are_counted_by_address_and_ipv6_by_its_network() {
+        let limits =
+            Limits { connections_per_address: Some(1), max_connections: Some(9), ..Limits::default() };
+        let admission = admission(limits);
+        let first = admission.connection(address("192.0.2.1")).unwrap();
+        assert_eq!(admission.connection(address("::ffff:192.0.2.1")).unwrap_err(), Limit::AddressConnections);
+        let _other = admission.connection(address("192.0.2.2")).unwrap();
+        let _v6 = admission.connection(address("2001:db8:0:1::1")).unwrap();
+        let neighbour = address("2001:db8:0:1:ffff::2");
+        assert_eq!(admission.connection(neighbour).unwrap_err(), Limit::AddressConnections);
+        let _network = admission.connection(address("2001:db8:0:2::1")).unwrap();
+        drop(first);
+        let _first = admission.connection(address("192.0.2.1")).unwrap();
+        assert_eq!(admission.connections.load(Ordering::Relaxed), 4, "refused ones don't count");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn handshakes_are_counted_by_address_and_second() {
+        let admission = admission(Limits { handshakes_per_address: Some(2), ..Limits::default() });
+        let one = address("192.0.2.1");
+        assert!(admission.session(one).is_ok() && admission.session(one).is_ok());
+        assert_eq!(admission.session(one).unwrap_err(), Limit::AddressHandshakes);
+        assert!(admission.session(address("192.0.2.2")).is_ok());
+        tokio::time::advance(Duration::from_millis(500)).await;
+        assert!(admission.session(one).is_ok());
+        assert_eq!(admission.session(one).unwrap_err(), Limit::AddressHandshakes);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn addresses_that_have_gone_are_forgotten() {
+        let admission = admission(Limits { handshakes_per_address: Some(1), ..Limits::default() });
+        for n in 0..100 * FEW_ADDRESSES as u32 {
+            tokio::time::advance(Duration::from_millis(2)).await;
+            assert!(admission.session(Some(IpAddr::from(n.to_be_bytes()))).is_ok());
+        }
+        assert!(admission.addresses.lock().visitors.len() <= 2 * FEW_ADDRESSES);
+    }
+}
