@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use engineio::Sid;
 use parking_lot::Mutex;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use crate::adapter::{Adapter, AdapterError, AdapterFuture, Flags, Message, MessageBody, NodeId, RequestId};
 use crate::answers::{Answer, Answers, BroadcastAck, RawAnswer};
 use crate::args::{Args, FromArgs};
 use crate::broadcast::Broadcast;
+use crate::deadline;
 use crate::error::{AckError, SendError};
 use crate::fetched::SocketDetails;
 use crate::gathering::Gathering;
@@ -188,7 +189,7 @@ impl Cluster {
         gathering: &Gathering<A>,
         timeout: Duration,
     ) -> Result<Vec<A>, ClusterError> {
-        let deadline = Instant::now() + timeout;
+        let deadline = deadline::after(timeout);
         let nodes = timeout_at(deadline, self.other_nodes(namespace)).await;
         let nodes = nodes.map_err(|_| ClusterError::Timeout { missing: 0 })?;
         if nodes == 0 {

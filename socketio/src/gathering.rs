@@ -75,7 +75,8 @@ impl<A> Gathering<A> {
         if let Some(answer) = state.answers.pop_front() {
             return Poll::Ready(Some(answer));
         }
-        if state.missing == 0 && state.silent == 0 {
+        // Fewer than none, if a node tells more than it was asked for, or joined meanwhile.
+        if state.missing <= 0 && state.silent <= 0 {
             return Poll::Ready(None);
         }
         state.waiting = Some(cx.waker().clone());

@@ -72,9 +72,7 @@ impl Link {
 
     /// Sends what the client must get. If it can't, because the client does not read, the session ends.
     pub(crate) fn send_or_close(&self, frames: &[Frame]) {
-        if let Err(engineio::SendError::Full) = self.mailbox.push(frames) {
-            self.mailbox.close(CloseReason::ForcedClose);
-        }
+        send_or_close(&self.mailbox, frames);
     }
 
     /// Counts a packet that has to wait; says whether it may. Like a mailbox, the backlog takes a packet
@@ -91,5 +89,12 @@ impl Link {
     #[cfg(test)]
     pub(crate) fn backlog(&self) -> usize {
         self.backlog.load(Ordering::Relaxed)
+    }
+}
+
+/// Sends what the client must get, or else ends its session.
+pub(crate) fn send_or_close(mailbox: &Mailbox, frames: &[Frame]) {
+    if let Err(engineio::SendError::Full) = mailbox.push(frames) {
+        mailbox.close(CloseReason::ForcedClose);
     }
 }

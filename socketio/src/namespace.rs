@@ -362,14 +362,24 @@ impl Namespace {
 
     /// Nobody comes back to a trail.
     pub(crate) fn end_trail(&self, trail: &Trail) {
-        if self.recovery().is_some_and(|recovery| recovery.end(trail, false)) {
+        if self.recovery().is_some_and(|recovery| recovery.end(trail)) {
             self.leave();
         }
     }
 
+    /// Nobody comes back to a trail whose socket is away, unless somebody has come back already. Says whether
+    /// it was away.
+    pub(crate) fn give_up(&self, trail: &Trail) -> bool {
+        let given_up = self.recovery().is_some_and(|recovery| recovery.give_up(trail));
+        if given_up {
+            self.leave();
+        }
+        given_up
+    }
+
     /// Nobody who has lost the connection comes back here.
     pub(crate) fn give_up_lost(&self) {
-        let lost = self.recovery().map_or(0, NamespaceRecovery::clear);
+        let lost = self.recovery().map_or(0, NamespaceRecovery::close);
         (0..lost).for_each(|_| self.leave());
     }
 

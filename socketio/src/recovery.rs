@@ -38,6 +38,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::Namespace;
+use crate::deadline;
 use crate::log::Excerpt;
 use crate::namespace::WeakNamespace;
 use crate::packet::Frames;
@@ -179,6 +180,7 @@ pub(crate) struct Recoveries {
     pub(crate) settings: Recovery,
     budget: Arc<Budget>,
     next_offset: AtomicU64,
+    next_trail: AtomicU64,
     table: Mutex<Table>,
     counts: Mutex<RecoveryCounts>,
 }
@@ -193,6 +195,10 @@ pub(crate) struct Budget {
 struct Table {
     /// The trails of all sockets that are connected or away, by pid.
     trails: HashMap<Sid, Arc<Trail>>,
+    /// The same in the order in which they began.
+    in_order: BTreeMap<u64, Arc<Trail>>,
+    /// Which of these is the next to be looked at for what is too old.
+    next_sweep: u64,
     /// Those that are away and not claimed, first who is given up first.
     away: BTreeMap<Ticket, Arc<Trail>>,
     next_ticket: u64,
@@ -200,6 +206,46 @@ struct Table {
 
 /// When a socket that is away is given up, and a number, since several can be lost at once.
 pub(crate) type Ticket = (Instant, u64);
+
+#[cfg(test)]
+impl Table {
+    fn is_empty(&self) -> bool {
+        self.trails.is_empty() && self.in_order.is_empty() && self.away.is_empty()
+    }
+}
+
+impl Table {
+    fn insert(&mut self, trail: &Arc<Trail>) {
+        self.trails.insert(trail.pid(), Arc::clone(trail));
+        self.in_order.insert(trail.number(), Arc::clone(trail));
+    }
+
+    fn remove(&mut self, trail: &Trail) {
+        self.trails.remove(&trail.pid());
+        self.in_order.remove(&trail.number());
+    }
+
+    /// Has some trails let go what their clients have long got: those that nothing is sent to would keep it
+    /// for good. Behind the last comes the first.
+    fn sweep(&mut self, now: Instant) {
+        const TRAILS: usize = 16;
+        let mut next = 0;
+        for (number, trail) in self.in_order.range(self.next_sweep..).take(TRAILS) {
+            trail.forget(now);
+            next = number + 1;
+        }
+        self.next_sweep = next;
+    }
+}
+
+/// How much of the budget is gone.
+enum Shortage {
+    None,
+    /// More than half.
+    Half,
+    /// More than all.
+    All,
+}
 
 impl Budget {
     fn add(&self, bytes: usize) {
@@ -216,8 +262,12 @@ impl Budget {
 
     /// What connected clients could have missed may take half, so that it does not push out what clients
     /// that are away did miss.
-    fn is_half_used(&self) -> bool {
-        self.used() > self.limit / 2
+    fn shortage(&self) -> Shortage {
+        match self.used() {
+            used if used > self.limit => Shortage::All,
+            used if used > self.limit / 2 => Shortage::Half,
+            _ => Shortage::None,
+        }
     }
 }
 
@@ -227,6 +277,7 @@ impl Recoveries {
             budget: Arc::new(Budget { limit: settings.bytes, used: AtomicUsize::new(0) }),
             settings,
             next_offset: AtomicU64::new(0),
+            next_trail: AtomicU64::new(0),
             table: Mutex::default(),
             counts: Mutex::default(),
         }
@@ -246,7 +297,11 @@ impl Recoveries {
     pub(crate) fn keep(&self, offset: u64, frames: &Frames) -> Arc<Kept> {
         // What has to be given up is given up here: while nothing is sent, nothing grows.
         self.relieve();
-        Kept::new(offset, frames.clone(), &self.budget)
+        let kept = Kept::new(offset, frames.clone(), &self.budget);
+        if !matches!(self.budget.shortage(), Shortage::None) {
+            self.table.lock().sweep(kept.at);
+        }
+        kept
     }
 
     /// Gives up who is away for too long, and more of them while they are too many or take too much.
@@ -261,12 +316,10 @@ impl Recoveries {
             }
             let trail = first.remove();
             drop(table);
-            if let Some(namespace) = trail.namespace().upgrade()
-                && let Some(recovery) = namespace.recovery()
-                && recovery.end(&trail, true)
-            {
-                namespace.leave();
-                self.counts.lock().given_up += u64::from(!expired);
+            let given_up = trail.namespace().upgrade().is_some_and(|namespace| namespace.give_up(&trail));
+            if given_up && !expired {
+                tracing::debug!("a client that is away is given up, for the bounds of the recovery");
+                self.counts.lock().given_up += 1;
             }
         }
     }
@@ -311,13 +364,14 @@ impl Missed<'_> {
 /// # Coming and going
 impl NamespaceRecovery {
     pub(crate) fn new_trail(&self, namespace: WeakNamespace) -> Arc<Trail> {
-        Arc::new(Trail::new(namespace, self.shared.settings.max_disconnection, &self.shared.budget))
+        let number = self.shared.next_trail.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Trail::new(number, namespace, self.shared.settings.max_disconnection, &self.shared.budget))
     }
 
-    /// A socket is connected that has come with nothing.
-    pub(crate) fn begin(&self, trail: &Arc<Trail>, mailbox: &Arc<Mailbox>) {
-        trail.begin(mailbox);
-        self.shared.table.lock().trails.insert(trail.pid(), Arc::clone(trail));
+    /// A socket is connected that has come with nothing. `reply` is the first that it is sent.
+    pub(crate) fn begin(&self, trail: &Arc<Trail>, mailbox: &Arc<Mailbox>, reply: &Frame) {
+        self.shared.table.lock().insert(trail);
+        trail.begin(mailbox, reply);
     }
 
     /// A socket has lost its connection. Says whether it can be recovered.
@@ -329,15 +383,18 @@ impl NamespaceRecovery {
         values: Option<Arc<Values>>,
     ) -> bool {
         let mut lost = self.lost.write();
+        if lost.is_closed() {
+            drop(lost);
+            self.end(trail);
+            return false;
+        }
         let mut table = self.shared.table.lock();
         table.next_ticket += 1;
-        let until = Instant::now() + self.shared.settings.max_disconnection;
-        let ticket = (until, table.next_ticket);
-        let away =
-            trail.lose(Lost { ticket, id: Arc::clone(id), rooms: rooms.clone(), values, settled: false });
+        let ticket = (deadline::after(self.shared.settings.max_disconnection), table.next_ticket);
+        let away = trail.lose(Lost { ticket, id: Arc::clone(id), rooms, values, settled: false });
         if away {
+            lost.insert(trail, id, &trail.rooms());
             table.away.insert(ticket, Arc::clone(trail));
-            lost.insert(Arc::clone(trail), id, rooms);
         }
         drop((lost, table));
         self.shared.relieve();
@@ -397,32 +454,48 @@ impl NamespaceRecovery {
         }
     }
 
-    /// Nobody comes back to the trail; with `unclaimed`, only if nobody is about to. Says whether its socket
-    /// was away.
-    pub(crate) fn end(&self, trail: &Trail, unclaimed: bool) -> bool {
-        let old = if trail.is_away() {
-            let mut lost = self.lost.write();
-            let old = trail.end(unclaimed);
-            old.inspect(|old| lost.remove(old))
-        } else if unclaimed {
-            return false;
-        } else {
-            trail.end(false)
-        };
-        let mut table = self.shared.table.lock();
-        if let Some(old) = &old {
-            table.away.remove(&old.ticket);
-        }
-        if old.is_some() || !unclaimed {
-            table.trails.remove(&trail.pid());
+    /// Nobody comes back to the trail. Says whether its socket was away.
+    pub(crate) fn end(&self, trail: &Trail) -> bool {
+        let old = trail.end();
+        self.forget(trail, old.as_ref());
+        old.is_some()
+    }
+
+    /// Nobody comes back to the trail, if its socket is away and nobody has claimed it. Says whether that was
+    /// so.
+    pub(crate) fn give_up(&self, trail: &Trail) -> bool {
+        let old = trail.give_up();
+        if old.is_some() {
+            self.forget(trail, old.as_ref());
         }
         old.is_some()
     }
 
-    /// Gives up everyone who is away. Returns how many there were.
-    pub(crate) fn clear(&self) -> usize {
-        let trails = self.lost.write().drain();
-        trails.iter().filter(|trail| self.end(trail, false)).count()
+    /// A trail has ended, and with it the socket that was away, if there was one.
+    fn forget(&self, trail: &Trail, old: Option<&Lost>) {
+        if let Some(old) = old {
+            self.lost.write().remove(old);
+        }
+        let mut table = self.shared.table.lock();
+        if let Some(old) = old {
+            table.away.remove(&old.ticket);
+        }
+        table.remove(trail);
+    }
+
+    /// Gives up everyone who is away, and keeps nobody who is lost from now on. Returns how many there were.
+    pub(crate) fn close(&self) -> usize {
+        let trails = self.lost.write().close();
+        trails.iter().filter(|trail| self.end(trail)).count()
+    }
+}
+
+#[cfg(test)]
+impl NamespaceRecovery {
+    /// Nobody is away, and no trail is known.
+    fn assert_empty(&self) {
+        let (lost, table) = (self.lost.read(), self.shared.table.lock());
+        assert!(lost.is_empty() && table.is_empty());
     }
 }
 

@@ -43,15 +43,18 @@ pub struct Selection {
 }
 
 impl Rooms {
-    /// Adds a socket, in no room but its own; not if the namespace is out of service.
-    pub(crate) fn add(&self, socket: &Socket) -> bool {
+    /// Adds a socket, in its own room and in those; not if the namespace is out of service.
+    pub(crate) fn add(&self, socket: &Socket, rooms: Vec<Room>) -> bool {
         let mut membership = self.membership.write();
         let open = !membership.closed;
         if open {
             let own = socket.room();
             let is_first = !membership.rooms.contains_key(&own);
-            membership.sockets.insert(ById(socket.clone()), Vec::new());
             membership.untold.joined(&own, socket, is_first);
+            for room in &rooms {
+                membership.add_member(room, socket);
+            }
+            membership.sockets.insert(ById(socket.clone()), rooms);
         }
         self.tell(membership, socket);
         open
@@ -82,23 +85,21 @@ impl Rooms {
         left
     }
 
-    pub(crate) fn join(&self, socket: &Socket, room: Room, limit: usize) -> Result<(), JoinError> {
+    pub(crate) fn join(&self, socket: &Socket, room: &Room, limit: usize) -> Result<(), JoinError> {
         let mut guard = self.membership.write();
         let membership = &mut *guard;
         // Another socket may have the id of one that ended.
         let joined = membership.sockets.get_mut(socket.id()).filter(|_| socket.is_connected());
         let joined = joined.ok_or(JoinError::Closed)?;
         // It always is in its own.
-        if *room == *socket.id() || joined.contains(&room) {
+        if **room == *socket.id() || joined.contains(room) {
             return Ok(());
         }
         if joined.len() >= limit {
             return Err(JoinError::TooManyRooms);
         }
-        joined.push(Arc::clone(&room));
-        let is_first = !membership.rooms.contains_key(&room) && !membership.sockets.contains_key(&*room);
-        membership.untold.joined(&room, socket, is_first);
-        membership.rooms.entry(room).or_default().insert(ById(socket.clone()));
+        joined.push(Arc::clone(room));
+        membership.add_member(room, socket);
         self.tell(guard, socket);
         Ok(())
     }
@@ -179,6 +180,12 @@ impl Rooms {
 }
 
 impl Membership {
+    fn add_member(&mut self, room: &Room, socket: &Socket) {
+        let is_first = !self.rooms.contains_key(room) && !self.sockets.contains_key(&**room);
+        self.untold.joined(room, socket, is_first);
+        self.rooms.entry(Arc::clone(room)).or_default().insert(ById(socket.clone()));
+    }
+
     fn remove_member(&mut self, room: &Room, socket: &Socket) {
         let Some(members) = self.rooms.get_mut(room) else { return };
         members.remove(socket.id());

@@ -276,7 +276,7 @@ impl Socket {
     /// # Errors
     /// See [`JoinError`].
     pub fn join(&self, room: impl Into<Room>) -> Result<(), JoinError> {
-        let joined = self.0.namespace.members().join(self, room.into(), self.config().max_rooms);
+        let joined = self.0.namespace.members().join(self, &room.into(), self.config().max_rooms);
         if let Err(JoinError::TooManyRooms) = joined {
             self.config().hits.count(Limit::Rooms);
         }
@@ -302,13 +302,15 @@ impl Socket {
 /// # The end
 impl Socket {
     /// Puts the client out of the namespace; with `close`, out of all namespaces, and its session ends.
-    /// Nothing more is sent from this socket.
+    /// Nothing more is sent from this socket. A client that is away does not get its socket back any more.
     ///
     /// In a middleware, where the client is not connected yet, return an error instead.
     pub fn disconnect(&self, close: bool) {
         let was = self.0.phase.compare_exchange(CONNECTED, ENDED, Ordering::AcqRel, Ordering::Acquire);
-        if was.is_ok() {
-            self.end_trail();
+        match (was, &self.0.trail) {
+            (Ok(_), _) => self.end_trail(),
+            (Err(ENDED), Some(trail)) => drop(self.0.namespace.give_up(trail)),
+            (Err(_), _) => {}
         }
         if close {
             self.0.link.command(Command::Close);
@@ -369,39 +371,28 @@ impl Socket {
 
     /// The middlewares let the client in. Says whether the namespace is still in service.
     pub(crate) fn admit(&self) -> bool {
-        // No broadcast reaches it before it is connected.
-        if !self.0.namespace.members().add(self) {
+        let (members, mailbox) = (self.0.namespace.members(), &self.0.link.mailbox);
+        let trail = self.0.trail.as_ref().zip(self.0.namespace.recovery());
+        let rooms = trail.filter(|_| self.0.recovered).map(|(trail, _)| trail.rooms());
+        // No broadcast reaches it before it is connected. What it misses until then, it still misses as the
+        // socket that was lost.
+        if !members.add(self, rooms.unwrap_or_default()) {
             return false;
         }
-        let pid = self.0.trail.as_ref().map(|trail| trail.pid());
+        let pid = trail.map(|(trail, _)| trail.pid());
         let reply = self.config().parser.connect(self.0.link.revision, self.namespace_name(), self.id(), pid);
-        if self.0.recovered {
-            self.take_over(&reply);
-        } else {
-            if let (Some(trail), Some(recovery)) = (&self.0.trail, self.0.namespace.recovery()) {
-                recovery.begin(trail, &self.0.link.mailbox);
+        match trail {
+            None => self.0.link.send_or_close(&[reply]),
+            Some((trail, recovery)) if !self.0.recovered => recovery.begin(trail, mailbox, &reply),
+            Some((trail, recovery)) if recovery.resume(trail, mailbox, &reply) => self.0.namespace.leave(),
+            Some(_) => {
+                members.remove(self);
+                return false;
             }
-            self.0.link.send_or_close(&[reply]);
-            self.0.phase.store(CONNECTED, Ordering::Release);
         }
+        self.0.phase.store(CONNECTED, Ordering::Release);
         self.start();
         true
-    }
-
-    /// Goes on where the socket that was lost has ended. What it misses until it is in its rooms, it still
-    /// misses as the lost one.
-    fn take_over(&self, reply: &Frame) {
-        let (Some(trail), Some(recovery)) = (&self.0.trail, self.0.namespace.recovery()) else { return };
-        self.0.phase.store(CONNECTED, Ordering::Release);
-        for room in trail.rooms() {
-            // The lost socket was allowed to.
-            let _ = self.join(room);
-        }
-        if recovery.resume(trail, &self.0.link.mailbox, reply) {
-            self.0.namespace.leave();
-        } else {
-            self.0.link.send_or_close(std::slice::from_ref(reply));
-        }
     }
 
     /// The client can't come back as this socket.

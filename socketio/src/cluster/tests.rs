@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::*;
 use crate::testing::Peer;
@@ -335,4 +336,38 @@ async fn messages_of_this_node_and_for_others_are_ignored() {
     node.receive(message("a", None));
     assert_eq!(peer.take().len(), 2);
     assert!(bus.0.log.lock().is_empty(), "what comes from others is not passed on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_whose_count_got_lost_do_not_make_anybody_wait_for_ever() {
+    let (bus, [here, _there]) = nodes();
+    bus.0.broken.store(true, Ordering::Relaxed);
+    let node = Node { io: here.weak(), id: Arc::clone(&here.cluster().unwrap().id) };
+    let asking = here.emit_with_ack::<i32>("e", ()).unwrap();
+    let request = here.cluster().unwrap().requests.lock().keys().next().unwrap().clone();
+    for answer in [1, 2] {
+        let answer = Args::new(answer).unwrap();
+        let body = MessageBody::ClientAnswer { request: Arc::clone(&request), answer };
+        node.receive(Message::new("a".into(), None, "/".into(), body));
+    }
+    let start = Instant::now();
+    let answers = asking.await;
+    assert_eq!((answers.answers.len(), answers.silent_nodes), (2, 1));
+    assert_eq!(start.elapsed(), Duration::from_secs(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_of_a_node_that_has_just_joined_delays_nobody() {
+    let (bus, [here, _there]) = nodes();
+    bus.0.broken.store(true, Ordering::Relaxed);
+    let node = Node { io: here.weak(), id: Arc::clone(&here.cluster().unwrap().id) };
+    let io = here.clone();
+    let asking = tokio::spawn(async move { io.timeout(Duration::MAX).fetch_sockets().await });
+    settle().await;
+    let request = here.cluster().unwrap().requests.lock().keys().next().unwrap().clone();
+    for from in ["known", "new"] {
+        let body = MessageBody::FetchedSockets { request: Arc::clone(&request), sockets: Vec::new() };
+        node.receive(Message::new(from.into(), None, "/".into(), body));
+    }
+    assert_eq!(asking.await.unwrap().unwrap().len(), 0);
 }

@@ -1,6 +1,6 @@
 //! The sockets of a namespace that are away, by room.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::trail::Lost;
@@ -10,19 +10,20 @@ use crate::rooms::{Room, Selection};
 /// The sockets that are away, each in the rooms that it was in.
 #[derive(Default)]
 pub(super) struct LostSockets {
-    by_id: HashMap<Room, Entry>,
-    by_room: HashMap<Room, HashMap<Room, Entry>>,
+    closed: bool,
+    by_id: Trails,
+    by_room: HashMap<Room, Trails>,
 }
 
-type Entry = Arc<(Arc<Trail>, Vec<Room>)>;
+/// Trails by the id of the socket.
+type Trails = HashMap<Room, Arc<Trail>>;
 
 impl LostSockets {
-    pub(super) fn insert(&mut self, trail: Arc<Trail>, id: &Room, rooms: Vec<Room>) {
-        let entry = Arc::new((trail, rooms));
-        for room in &entry.1 {
-            self.by_room.entry(Arc::clone(room)).or_default().insert(Arc::clone(id), Arc::clone(&entry));
+    pub(super) fn insert(&mut self, trail: &Arc<Trail>, id: &Room, rooms: &[Room]) {
+        for room in rooms {
+            self.by_room.entry(Arc::clone(room)).or_default().insert(Arc::clone(id), Arc::clone(trail));
         }
-        self.by_id.insert(Arc::clone(id), entry);
+        self.by_id.insert(Arc::clone(id), Arc::clone(trail));
     }
 
     pub(super) fn remove(&mut self, lost: &Lost) {
@@ -37,10 +38,20 @@ impl LostSockets {
         }
     }
 
-    /// Takes all of them out.
-    pub(super) fn drain(&mut self) -> Vec<Arc<Trail>> {
+    /// Takes no further ones. Takes all of them out.
+    pub(super) fn close(&mut self) -> Vec<Arc<Trail>> {
+        self.closed = true;
         self.by_room.clear();
-        self.by_id.drain().map(|(_, entry)| Arc::clone(&entry.0)).collect()
+        self.by_id.drain().map(|(_, trail)| trail).collect()
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_id.is_empty() && self.by_room.is_empty()
     }
 
     /// Keeps an event for each selected socket, once.
@@ -48,25 +59,26 @@ impl LostSockets {
         if self.by_id.is_empty() {
             return;
         }
-        let rooms = &selection.rooms;
-        if rooms.is_empty() {
-            self.by_id.iter().for_each(|(id, entry)| miss(id, entry, &[], selection, event));
-        }
-        for (at, room) in rooms.iter().enumerate() {
-            if let Some((id, entry)) = self.by_id.get_key_value(room) {
-                miss(id, entry, &rooms[..at], selection, event);
+        let excepted: Vec<_> = selection.except.iter().map(|room| (room, self.by_room.get(room))).collect();
+        let miss = |id: &Room, trail: &Arc<Trail>| {
+            let is_in = |(room, members): &(&Room, Option<&Trails>)| {
+                *room == id || members.is_some_and(|members| members.contains_key(id))
+            };
+            if !excepted.iter().any(is_in) {
+                trail.miss(event);
             }
-            for (id, entry) in self.by_room.get(room).into_iter().flatten().filter(|(id, _)| *id != room) {
-                miss(id, entry, &rooms[..at], selection, event);
+        };
+        if selection.rooms.is_empty() {
+            return self.by_id.iter().for_each(|(id, trail)| miss(id, trail));
+        }
+        let mut had = HashSet::new();
+        for room in &selection.rooms {
+            let members = self.by_room.get(room).into_iter().flatten();
+            for (id, trail) in self.by_id.get_key_value(room).into_iter().chain(members) {
+                if had.insert(id) {
+                    miss(id, trail);
+                }
             }
         }
-    }
-}
-
-/// Keeps an event for a socket, unless it is in one of the rooms that have had it or are to have it not.
-fn miss(id: &Room, entry: &Entry, had: &[Room], selection: &Selection, event: &Arc<Kept>) {
-    let (trail, rooms) = &**entry;
-    if !had.iter().chain(&selection.except).any(|room| room == id || rooms.contains(room)) {
-        trail.miss(event);
     }
 }

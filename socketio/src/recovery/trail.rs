@@ -9,7 +9,8 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::{Budget, Claim, Granted, Refusal, Ticket};
+use super::{Budget, Claim, Granted, Refusal, Shortage, Ticket};
+use crate::link::send_or_close;
 use crate::namespace::WeakNamespace;
 use crate::packet::Frames;
 use crate::rooms::Room;
@@ -19,7 +20,7 @@ use crate::socket::Values;
 pub(crate) struct Kept {
     pub(crate) offset: u64,
     frames: Frames,
-    at: Instant,
+    pub(super) at: Instant,
     budget: Arc<Budget>,
 }
 
@@ -57,6 +58,8 @@ const ROOM_COST: usize = 128;
 /// the one that is recovered.
 pub(crate) struct Trail {
     pid: Sid,
+    /// How many trails there were before.
+    number: u64,
     namespace: WeakNamespace,
     window: Duration,
     budget: Arc<Budget>,
@@ -103,10 +106,15 @@ impl Lost {
 }
 
 impl Trail {
-    pub(super) fn new(namespace: WeakNamespace, window: Duration, budget: &Arc<Budget>) -> Trail {
+    pub(super) fn new(
+        number: u64,
+        namespace: WeakNamespace,
+        window: Duration,
+        budget: &Arc<Budget>,
+    ) -> Trail {
         let state = State { stage: Stage::New, events: VecDeque::new(), base: None, waiting: Vec::new() };
         let (pid, budget) = (Sid::generate(), Arc::clone(budget));
-        Trail { pid, namespace, window, budget, state: Mutex::new(state) }
+        Trail { pid, number, namespace, window, budget, state: Mutex::new(state) }
     }
 
     /// What the client identifies itself by when it comes back. It is a secret between the two.
@@ -114,14 +122,19 @@ impl Trail {
         self.pid
     }
 
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
     pub(super) fn namespace(&self) -> &WeakNamespace {
         &self.namespace
     }
 
-    /// The socket is connected.
-    pub(super) fn begin(&self, mailbox: &Arc<Mailbox>) {
+    /// The socket is connected: `reply` is the first that it is sent.
+    pub(super) fn begin(&self, mailbox: &Arc<Mailbox>, reply: &Frame) {
         let mut state = self.state.lock();
         if let Stage::New = state.stage {
+            send_or_close(mailbox, std::slice::from_ref(reply));
             state.stage = Stage::Connected(Arc::clone(mailbox), Instant::now());
         }
     }
@@ -150,9 +163,7 @@ impl Trail {
     pub(crate) fn share(&self, event: &Arc<Kept>) -> bool {
         let mut state = self.state.lock();
         let Stage::Connected(mailbox, _) = &state.stage else { return false };
-        if let Err(SendError::Full) = mailbox.push(event.frames.as_slice()) {
-            mailbox.close(CloseReason::ForcedClose);
-        }
+        send_or_close(mailbox, event.frames.as_slice());
         self.append(&mut state, event);
         true
     }
@@ -182,18 +193,35 @@ impl Trail {
         state.events.push_back(Arc::clone(event));
         self.budget.add(ENTRY_COST);
         if let Stage::Connected(..) = state.stage {
-            // A connection that is lost without notice is found out long before that.
-            let old = |kept: &Arc<Kept>| event.at.duration_since(kept.at) > self.window;
-            while state.events.front().is_some_and(old) {
-                self.drop_first(state, 1);
-            }
-            if self.budget.is_half_used() {
-                self.drop_first(state, state.events.len() / 2);
+            self.drop_older(state, event.at);
+            let count = state.events.len();
+            match self.budget.shortage() {
+                Shortage::None => {}
+                Shortage::Half => self.drop_first(state, count / 2),
+                Shortage::All => self.drop_first(state, count),
             }
         }
     }
 
+    /// Lets go what a connected client has long got.
+    pub(super) fn forget(&self, now: Instant) {
+        let mut state = self.state.lock();
+        if let Stage::Connected(..) = state.stage {
+            self.drop_older(&mut state, now);
+        }
+    }
+
+    /// A connection that is lost without notice is found out long before an event is that old.
+    fn drop_older(&self, state: &mut State, now: Instant) {
+        let old = |kept: &&Arc<Kept>| now.duration_since(kept.at) > self.window;
+        let count = state.events.iter().take_while(old).count();
+        self.drop_first(state, count);
+    }
+
     fn drop_first(&self, state: &mut State, count: usize) {
+        if count == 0 {
+            return;
+        }
         for kept in state.events.drain(..count) {
             state.base = Some(kept.offset);
         }
@@ -292,9 +320,7 @@ impl Trail {
         let mut frames: Vec<_> =
             state.events.iter().flat_map(|kept| kept.frames.as_slice()).cloned().collect();
         frames.push(reply.clone());
-        if let Err(SendError::Full) = mailbox.push(&frames) {
-            mailbox.close(CloseReason::ForcedClose);
-        }
+        send_or_close(mailbox, &frames);
         self.budget.sub(lost.cost());
         state.stage = Stage::Connected(Arc::clone(mailbox), Instant::now());
         Some(*lost)
@@ -315,20 +341,20 @@ impl Trail {
         ticket
     }
 
-    /// Whether the socket is away, claimed or not.
-    pub(super) fn is_away(&self) -> bool {
-        matches!(self.state.lock().stage, Stage::Lost(_) | Stage::Claimed(..))
+    /// Nobody comes back to this trail. Returns the socket that was away.
+    pub(super) fn end(&self) -> Option<Lost> {
+        self.end_in(&mut self.state.lock())
     }
 
-    /// Nobody comes back to this trail. Returns the socket that was away; with `unclaimed`, a socket that is
-    /// claimed stays.
-    pub(super) fn end(&self, unclaimed: bool) -> Option<Lost> {
+    /// Nobody comes back to this trail, if its socket is away and nobody has claimed it.
+    pub(super) fn give_up(&self) -> Option<Lost> {
         let mut state = self.state.lock();
-        if unclaimed && !matches!(state.stage, Stage::Lost(_)) {
-            return None;
-        }
+        if let Stage::Lost(_) = state.stage { self.end_in(&mut state) } else { None }
+    }
+
+    fn end_in(&self, state: &mut State) -> Option<Lost> {
         let count = state.events.len();
-        self.drop_first(&mut state, count);
+        self.drop_first(state, count);
         // Who waits hears of it by that.
         state.waiting.clear();
         match std::mem::replace(&mut state.stage, Stage::Over) {
@@ -353,6 +379,6 @@ impl State {
 
 impl Drop for Trail {
     fn drop(&mut self) {
-        self.end(false);
+        self.end();
     }
 }
