@@ -2,12 +2,13 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use engineio::{Config, Fault, Revision, Transport};
 use http::header::{HeaderName, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use socketio_server::{Denied, Hooks, Next, RequestHead, Server, Sid};
+use socketio_server::{Cors, Denied, Hooks, Next, RequestHead, Server, Sid};
 use socketio_tests::{TestServer, WebSocket};
 
 use crate::{POLLING, WEBSOCKET, probing};
@@ -83,6 +84,41 @@ async fn the_application_is_asked_behind_transport_session_and_method_and_before
     assert_eq!(code("GET", WEBSOCKET).await, r#"{"code":3"#);
     assert_eq!(code("GET", "/engine.io/?EIO=9&transport=polling").await, r#"{"code":4"#);
     assert_eq!(code("GET", "/engine.io/?EIO=9&transport=polling&token=good").await, r#"{"code":5"#);
+}
+
+#[tokio::test]
+async fn who_is_turned_away_anyway_is_not_asked_about() {
+    let asked = Arc::new(AtomicU32::new(0));
+    let counted = asked.clone();
+    let hooks = Hooks::new().allow_request(move |_| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        async { Ok(()) }
+    });
+    let cors = Cors::new(["https://app.example"]).expect("an origin");
+    let config = Config { close_timeout: Duration::from_millis(100), ..Config::default() };
+    let server = TestServer::echo_with(config, |builder| builder.hooks(hooks).cors(cors)).await;
+    let foreign = [("Origin", "https://other.example")];
+    for (target, code) in [(POLLING, 4), ("/engine.io/?EIO=9&transport=polling", 4), ("/engine.io/?EIO=4", 0)]
+    {
+        let refused = server.connect().await.request("GET", target, &foreign, b"").await;
+        assert!(refused.text().starts_with(&format!(r#"{{"code":{code},"#)), "{target}: {}", refused.text());
+    }
+    assert_eq!(asked.load(Ordering::Relaxed), 0);
+
+    let _lingering = server.open_polling("/engine.io/", 4).await;
+    let mut newcomer = server.connect().await;
+    let mut last = 0;
+    let drained = async {
+        loop {
+            let before = asked.load(Ordering::Relaxed);
+            if newcomer.request("GET", POLLING, &[], b"").await.status == 503 {
+                last = asked.load(Ordering::Relaxed) - before;
+                break newcomer.request("GET", POLLING, &foreign, b"").await;
+            }
+        }
+    };
+    let (foreign, ()) = tokio::join!(drained, server.stop());
+    assert_eq!((last, foreign.status), (0, 403), "who may not come in at all is told so first");
 }
 
 #[tokio::test]
