@@ -533,9 +533,12 @@ async fn what_could_not_be_sent_is_not_kept_for_those_who_hold_a_sender() {
     senders.recv().await.expect("it has ended");
     drop(server);
     // The handler's own is gone with the server.
-    while Arc::strong_count(&payload) > 1 {
-        tokio::task::yield_now().await;
-    }
+    let given_back = async {
+        while Arc::strong_count(&payload) > 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), given_back).await.expect("nothing is kept");
     drop(sender);
 }
 
