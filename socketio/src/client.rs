@@ -12,27 +12,28 @@
 //! client may not have heard of it yet.
 
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Instant;
 
 use bytestring::ByteString;
-use engineio::{CloseReason, Frame, Layer, Limit, Message, Opened, Revision, Sid};
+use engineio::{CloseReason, Layer, Limit, Message, Opened, Revision};
 
 use crate::decoder::{Decoder, Limits};
 use crate::error::DisconnectReason;
-use crate::handler::{Middleware, Task, finish, first_poll};
-use crate::io::{Io, TooManyNamespaces};
+use crate::io::Io;
 use crate::lane::Job;
 use crate::link::{Command, Link};
 use crate::log::Excerpt;
-use crate::middleware::ConnectError;
 use crate::packet::{Body, Packet, PacketError};
-use crate::parents::choose;
-use crate::recovery::{Claim, Granted, Presented, Trail};
-use crate::rooms::Room;
-use crate::{Config, Namespace, Socket};
+
+mod departed;
+mod joining;
+mod membership;
+#[cfg(test)]
+mod tests;
+
+use departed::Departed;
+use membership::{Gate, Membership, Waiting};
 
 /// One client: the [`Layer`] of a session. A server's driver makes it through [`Io`] and calls it.
 pub struct Client {
@@ -47,67 +48,6 @@ pub struct Client {
     next_serial: u32,
     /// The session is about to end; what still arrives is ignored.
     closing: bool,
-}
-
-/// A namespace that the client is in, or wants to join.
-enum Membership {
-    /// It is not decided yet whether the client may.
-    Waiting(Box<Waiting>),
-    Joined(Socket),
-}
-
-/// A client that waits to be let in.
-struct Waiting {
-    serial: u32,
-    gate: Gate,
-    /// Packets that came too early.
-    packets: Vec<Packet>,
-}
-
-/// Who decides.
-enum Gate {
-    /// The parents of namespaces that are not there yet: whether there is such a namespace.
-    Parents {
-        nsp: Box<str>,
-        auth: Option<Box<str>>,
-    },
-    Middlewares(Socket),
-    /// Nobody: the socket that the client comes back for has to end first.
-    OldSocket {
-        namespace: Namespace,
-        auth: Option<Box<str>>,
-        trail: Arc<Trail>,
-    },
-}
-
-impl Membership {
-    fn nsp(&self) -> &str {
-        match self {
-            Membership::Joined(socket) => socket.namespace_name(),
-            Membership::Waiting(waiting) => match &waiting.gate {
-                Gate::Parents { nsp, .. } => nsp,
-                Gate::Middlewares(socket) => socket.namespace_name(),
-                Gate::OldSocket { namespace, .. } => namespace.name(),
-            },
-        }
-    }
-
-    /// The client leaves: it doesn't come back for what it has claimed.
-    fn end_trail(&self) {
-        let Membership::Waiting(waiting) = self else { return };
-        match &waiting.gate {
-            Gate::Parents { .. } => {}
-            Gate::Middlewares(socket) => socket.end_trail(),
-            Gate::OldSocket { namespace, trail, .. } => namespace.end_trail(trail),
-        }
-    }
-
-    fn serial(&self) -> u32 {
-        match self {
-            Membership::Joined(socket) => socket.serial(),
-            Membership::Waiting(waiting) => waiting.serial,
-        }
-    }
 }
 
 impl Client {
@@ -180,208 +120,6 @@ impl Client {
             }
             (Membership::Joined(_), Body::Ack { id: None, .. } | Body::Connect { .. }) => {}
         }
-    }
-
-    fn connect(&mut self, nsp: &ByteString, auth: Option<&str>) {
-        let revision = self.link.revision;
-        let joined = self.find(nsp);
-        if revision == Revision::V3 && **nsp == *"/" && joined.is_some() {
-            return;
-        }
-        if self.io.is_closed() {
-            return self.close(CloseReason::ServerShuttingDown);
-        }
-        // "A repeated CONNECT, pending or joined, replaces."
-        if let Some(at) = joined {
-            self.end(at, DisconnectReason::ClientNamespaceDisconnect);
-        }
-        if self.has_too_many_sockets() {
-            self.io.config().hits.count(Limit::Namespaces);
-            return self.refuse_with(nsp, &too_many_namespaces());
-        }
-        let auth = auth.map(Box::from);
-        match self.io.enter(nsp) {
-            Some(namespace) => self.join(namespace, auth, Vec::new()),
-            None => self.find_parent(nsp, auth),
-        }
-    }
-
-    /// Asks the parents whether they have a child of that name.
-    fn find_parent(&mut self, nsp: &str, auth: Option<Box<str>>) {
-        let parents = self.io.parents();
-        let too_long = nsp.len() > self.io.config().max_dynamic_name;
-        if parents.is_empty() || too_long {
-            if !parents.is_empty() {
-                self.io.config().hits.count(Limit::NamespaceName);
-            }
-            return self.refuse(nsp, self.io.config().parser.invalid_namespace(nsp));
-        }
-        let json = auth.as_deref().unwrap_or("{}").into();
-        let mut choosing: Task<_> = Box::pin(choose(parents, nsp.into(), json));
-        let parent = match first_poll(&mut choosing) {
-            Ok(Poll::Ready(parent)) => parent,
-            Ok(Poll::Pending) => {
-                let serial = self.next_serial();
-                self.wait(serial, Gate::Parents { nsp: nsp.into(), auth }, Vec::new());
-                let link = Arc::clone(&self.link);
-                tokio::spawn(async move {
-                    let parent = finish(choosing).await.unwrap_or_default();
-                    link.command(Command::Parent { serial, parent });
-                });
-                return;
-            }
-            Err(_) => None,
-        };
-        self.join_child(nsp, parent.as_ref(), auth, Vec::new());
-    }
-
-    /// Has the client join a child of the parent that was found, if any was.
-    fn join_child(
-        &mut self,
-        nsp: &str,
-        parent: Option<&Namespace>,
-        auth: Option<Box<str>>,
-        packets: Vec<Packet>,
-    ) {
-        match parent.map(|parent| self.io.enter_child(nsp, parent)) {
-            Some(Ok(namespace)) => return self.join(namespace, auth, packets),
-            Some(Err(TooManyNamespaces)) => {
-                self.io.config().hits.count(Limit::DynamicNamespaces);
-                self.refuse_with(nsp, &too_many_namespaces());
-            }
-            None => self.refuse(nsp, self.io.config().parser.invalid_namespace(nsp)),
-        }
-        self.release(&packets);
-    }
-
-    /// Has the middlewares of a namespace, which the client has entered, decide.
-    fn join(&mut self, namespace: Namespace, auth: Option<Box<str>>, packets: Vec<Packet>) {
-        self.departed.remove(namespace.name());
-        let granted = match self.claim(&namespace, auth.as_deref()) {
-            Some(Claim::Granted(granted)) => Some(granted),
-            Some(Claim::NotYet(trail, ended)) => {
-                let serial = self.next_serial();
-                self.wait(serial, Gate::OldSocket { namespace, auth, trail }, packets);
-                let link = Arc::clone(&self.link);
-                tokio::spawn(async move {
-                    // An error says that it has ended for good.
-                    let _ = ended.await;
-                    link.command(Command::OldSocketEnded { serial });
-                });
-                return;
-            }
-            Some(Claim::Refused(_)) | None => None,
-        };
-        let middlewares = match (&granted, &self.io.config().recovery) {
-            (Some(_), Some(recovery)) if recovery.skip_middlewares => Vec::new(),
-            _ => namespace.middlewares(),
-        };
-        let socket = self.new_socket(namespace, auth, granted);
-        if middlewares.is_empty() {
-            return self.decided(&socket, packets, Ok(()));
-        }
-        let mut deciding: Task<_> = Box::pin(decide(middlewares, socket.clone()));
-        let verdict = match first_poll(&mut deciding) {
-            Ok(Poll::Ready(verdict)) => verdict,
-            Ok(Poll::Pending) => {
-                let (link, serial) = (Arc::clone(&self.link), socket.serial());
-                let nsp = socket.namespace_name().to_owned();
-                self.wait(serial, Gate::Middlewares(socket), packets);
-                tokio::spawn(async move {
-                    let verdict = finish(deciding).await.unwrap_or_else(|_| Err(internal_error(&nsp)));
-                    link.command(Command::Verdict { serial, verdict });
-                });
-                return;
-            }
-            Err(_) => Err(internal_error(socket.namespace_name())),
-        };
-        self.decided(&socket, packets, verdict);
-    }
-
-    /// What comes of it if the client says that it had a socket here.
-    fn claim(&self, namespace: &Namespace, auth: Option<&str>) -> Option<Claim> {
-        let recovery = namespace.recovery().filter(|_| self.link.revision == Revision::V4)?;
-        Some(recovery.claim(Presented::read(auth?)?, namespace))
-    }
-
-    /// Whether the client may not have another socket. Sockets that ended count for as long as handlers (or
-    /// the application) hold them, so that connecting over and over can't pile up running handlers.
-    fn has_too_many_sockets(&self) -> bool {
-        let limit = self.io.config().max_namespaces;
-        // Each socket holds the link, and so does this.
-        let alive = Arc::strong_count(&self.link) - 1;
-        self.memberships.len() >= limit || alive >= limit.saturating_mul(2)
-    }
-
-    fn new_socket(
-        &mut self,
-        namespace: Namespace,
-        auth: Option<Box<str>>,
-        granted: Option<Granted>,
-    ) -> Socket {
-        let id: Room = match (self.link.revision, namespace.name(), &granted) {
-            // Clients of revision 3 are not told their ids: they derive them from the session's.
-            (Revision::V3, "/", _) => self.link.sid.as_str().into(),
-            (Revision::V3, nsp, _) => format!("{nsp}#{}", self.link.sid).into(),
-            (Revision::V4, _, None) => Sid::generate().as_str().into(),
-            (Revision::V4, _, Some(granted)) => Arc::clone(&granted.id),
-        };
-        Socket::new(id, self.next_serial(), Arc::clone(&self.link), namespace, auth, granted)
-    }
-
-    fn next_serial(&mut self) -> u32 {
-        let serial = self.next_serial;
-        self.next_serial = serial.wrapping_add(1);
-        serial
-    }
-
-    fn wait(&mut self, serial: u32, gate: Gate, packets: Vec<Packet>) {
-        self.memberships.push(Membership::Waiting(Box::new(Waiting { serial, gate, packets })));
-    }
-
-    /// Takes out a membership for which something was decided. One that is no longer wanted is not found.
-    fn take_waiting(&mut self, serial: u32) -> Option<Waiting> {
-        let at = self.find_serial(serial).filter(|_| !self.closing)?;
-        match self.memberships.swap_remove(at) {
-            Membership::Waiting(waiting) => Some(*waiting),
-            joined @ Membership::Joined(_) => {
-                self.memberships.push(joined);
-                None
-            }
-        }
-    }
-
-    /// The middlewares have decided on a socket.
-    fn decided(&mut self, socket: &Socket, packets: Vec<Packet>, verdict: Result<(), ConnectError>) {
-        self.release(&packets);
-        let nsp = socket.namespace_name();
-        let refusal = match verdict {
-            Err(error) => self.io.config().parser.connect_error(self.link.revision, nsp, &error),
-            Ok(()) if socket.admit() => {
-                self.connect_deadline = None;
-                self.memberships.push(Membership::Joined(socket.clone()));
-                for packet in packets {
-                    if !self.closing {
-                        self.packet(packet);
-                    }
-                }
-                return;
-            }
-            // The namespace was taken out of service meanwhile.
-            Ok(()) => self.io.config().parser.invalid_namespace(nsp),
-        };
-        socket.discard(DisconnectReason::ServerNamespaceDisconnect);
-        self.refuse(nsp, refusal);
-    }
-
-    /// Tells the client that it can't join. The session goes on, until the connect timeout at the least.
-    fn refuse(&mut self, nsp: &str, answer: Frame) {
-        self.departed.insert(nsp, self.io.config());
-        self.link.send_or_close(&[answer]);
-    }
-
-    fn refuse_with(&mut self, nsp: &str, error: &ConnectError) {
-        self.refuse(nsp, self.io.config().parser.connect_error(self.link.revision, nsp, error));
     }
 
     /// Ends a membership. If it is the server's doing, the client is told.
@@ -547,56 +285,3 @@ impl fmt::Debug for Client {
         f.debug_list().entries(self.memberships.iter().map(Membership::nsp)).finish()
     }
 }
-
-/// Runs the middlewares one after the other, up to the first that refuses.
-async fn decide(middlewares: Vec<Middleware>, socket: Socket) -> Result<(), ConnectError> {
-    for middleware in middlewares {
-        middleware(socket.clone()).await?;
-    }
-    Ok(())
-}
-
-fn too_many_namespaces() -> ConnectError {
-    ConnectError::new("Too many namespaces")
-}
-
-/// What a client is told when a middleware panicked.
-fn internal_error(nsp: &str) -> ConnectError {
-    tracing::error!(namespace = %Excerpt(nsp), "a middleware panicked");
-    ConnectError::new("Internal error")
-}
-
-/// The namespaces that the server put this client out of, or did not let it in.
-///
-/// "After we send 41 or 44, packets for that namespace except CONNECT are ignored": they cross on the wire.
-/// As many as a client can be in are remembered, by a hash of their names, since clients choose the names.
-#[derive(Default)]
-struct Departed(Vec<u64>);
-
-impl Departed {
-    fn insert(&mut self, nsp: &str, config: &Config) {
-        self.remove(nsp);
-        if self.0.len() >= config.max_namespaces {
-            self.0.remove(0);
-        }
-        self.0.push(Departed::hash(nsp));
-    }
-
-    fn remove(&mut self, nsp: &str) {
-        let hash = Departed::hash(nsp);
-        self.0.retain(|departed| *departed != hash);
-    }
-
-    fn contains(&self, nsp: &str) -> bool {
-        self.0.contains(&Departed::hash(nsp))
-    }
-
-    fn hash(nsp: &str) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        nsp.hash(&mut hasher);
-        hasher.finish()
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -3,26 +3,20 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
-use crate::adapter::{Flags, MessageBody};
-use crate::answers::{Answers, BroadcastAck};
-use crate::args::{FromArgs, ToArgs};
-use crate::broadcast::Broadcast;
-use crate::cluster::{Cluster, ClusterError, ServerSideError};
+use crate::cluster::Cluster;
 use crate::config::Config;
-use crate::error::SendError;
-use crate::fetched::FetchedSocket;
 use crate::handler::{Handlers, Middleware, Table};
 use crate::io::WeakIo;
 use crate::listener::Direction;
-use crate::packet::Frames;
-use crate::parser::Tail;
-use crate::recovery::{Kept, NamespaceRecovery, Recoveries, Trail};
+use crate::recovery::{NamespaceRecovery, Recoveries, Trail};
 use crate::rooms::{Room, Rooms};
-use crate::{Event, Socket, event};
 
+mod everyone;
 mod handlers;
+mod outgoing;
+
+pub(crate) use outgoing::{Outgoing, Recall};
 
 /// A namespace: a channel of its own over the session that a client has, with its own handlers and rooms.
 /// Cloning it is cheap.
@@ -101,148 +95,6 @@ impl Namespace {
     #[must_use]
     pub fn rooms(&self) -> Vec<(Room, usize)> {
         self.members().sizes()
-    }
-}
-
-/// # Everyone here
-impl Namespace {
-    /// Sends an event to everyone here. See [`Broadcast::emit`].
-    ///
-    /// # Errors
-    /// [`SendError::ReservedEvent`] and [`SendError::Serialize`].
-    pub fn emit(&self, event: &str, args: impl ToArgs) -> Result<(), SendError> {
-        self.everyone().emit(event, args)
-    }
-
-    /// Everyone in a room.
-    pub fn to(&self, room: impl Into<Room>) -> Broadcast {
-        self.everyone().to(room)
-    }
-
-    /// Everyone in a room: the same as [`to`](Namespace::to).
-    pub fn within(&self, room: impl Into<Room>) -> Broadcast {
-        self.to(room)
-    }
-
-    /// Everyone who is not in a room.
-    pub fn except(&self, room: impl Into<Room>) -> Broadcast {
-        self.everyone().except(room)
-    }
-
-    /// Everyone, with events that may be lost.
-    pub fn volatile(&self) -> Broadcast {
-        self.everyone().volatile()
-    }
-
-    /// Everyone on this node. See [`Broadcast::local`].
-    pub fn local(&self) -> Broadcast {
-        self.everyone().local()
-    }
-
-    /// Everyone, with the given say about compression. See [`Broadcast::compress`].
-    pub fn compress(&self, compress: bool) -> Broadcast {
-        self.everyone().compress(compress)
-    }
-
-    /// Everyone, with that much time to answer. See [`Broadcast::timeout`].
-    pub fn timeout(&self, timeout: Duration) -> Broadcast {
-        self.everyone().timeout(timeout)
-    }
-
-    /// Sends an event that everyone here is to acknowledge. See [`Broadcast::emit_with_ack`].
-    ///
-    /// # Errors
-    /// [`SendError::ReservedEvent`] and [`SendError::Serialize`].
-    pub fn emit_with_ack<T>(&self, event: &str, args: impl ToArgs) -> Result<BroadcastAck<T>, SendError> {
-        self.everyone().emit_with_ack(event, args)
-    }
-
-    /// All sockets of all nodes. See [`Broadcast::fetch_sockets`].
-    ///
-    /// # Errors
-    /// If a node does not answer in time, or can't be asked.
-    pub async fn fetch_sockets(&self) -> Result<Vec<FetchedSocket>, ClusterError> {
-        self.everyone().fetch_sockets().await
-    }
-
-    /// Has everyone join a room. See [`Broadcast::sockets_join`].
-    pub fn sockets_join(&self, room: impl Into<Room>) {
-        self.everyone().sockets_join(room);
-    }
-
-    /// Has everyone leave a room. See [`Broadcast::sockets_leave`].
-    pub fn sockets_leave(&self, room: impl Into<Room>) {
-        self.everyone().sockets_leave(room);
-    }
-
-    /// Puts everyone out. See [`Broadcast::disconnect_sockets`].
-    pub fn disconnect_sockets(&self, close: bool) {
-        self.everyone().disconnect_sockets(close);
-    }
-
-    /// The socket with that id, if it is connected here.
-    #[must_use]
-    pub fn socket(&self, id: &str) -> Option<Socket> {
-        self.members().get(id)
-    }
-
-    /// All sockets of this node, in no particular order.
-    #[must_use]
-    pub fn sockets(&self) -> Vec<Socket> {
-        self.everyone().sockets()
-    }
-
-    /// How many sockets of this node are connected here.
-    #[must_use]
-    pub fn socket_count(&self) -> usize {
-        self.members().len()
-    }
-
-    /// The ids of the sockets of this node, in no particular order: the keys of `adapter.sids` in JavaScript.
-    #[must_use]
-    pub fn socket_ids(&self) -> Vec<Room> {
-        self.members().ids()
-    }
-
-    pub(crate) fn everyone(&self) -> Broadcast {
-        Broadcast::new(self.clone())
-    }
-}
-
-/// # Other servers
-impl Namespace {
-    /// Sends an event to the other servers of the cluster, to their
-    /// [`on_server_side`](Namespace::on_server_side): `serverSideEmit` in JavaScript. Without an adapter there
-    /// are none.
-    ///
-    /// # Errors
-    /// [`SendError::ReservedEvent`] and [`SendError::Serialize`].
-    pub fn server_side_emit(&self, event: &str, args: impl ToArgs) -> Result<(), SendError> {
-        let event = Event::outgoing(event, args)?;
-        if let Some(cluster) = self.cluster() {
-            let body = MessageBody::ServerSideEmit { event, request: None };
-            drop(cluster.publish(self.shared_name(), None, body));
-        }
-        Ok(())
-    }
-
-    /// Sends an event to the other servers of the cluster, and waits for their answers, each read as `T`, for
-    /// [`Config::cluster_timeout`] at most: `serverSideEmitWithAck` in JavaScript. A server that has no
-    /// handler for it does not answer. Without an adapter there are no answers.
-    ///
-    /// # Errors
-    /// [`ServerSideError::Send`] if the event can't be sent, [`ServerSideError::Cluster`] if other servers
-    /// can't be asked.
-    pub async fn server_side_emit_with_ack<T: FromArgs>(
-        &self,
-        event: &str,
-        args: impl ToArgs,
-    ) -> Result<Answers<T>, ServerSideError> {
-        let event = Event::outgoing(event, args)?;
-        let Some(cluster) = self.cluster() else {
-            return Ok(Answers { answers: Vec::new(), silent_nodes: 0 });
-        };
-        Ok(cluster.ask_servers(self.shared_name(), event, self.config().cluster_timeout).await?)
     }
 }
 
@@ -394,70 +246,6 @@ impl Namespace {
     pub(crate) fn next_ack_id(&self) -> u64 {
         self.0.next_ack_id.fetch_add(1, Ordering::Relaxed)
     }
-
-    /// Writes an event, of whose flags only `compress` matters here. If it is `watched`, whoever looks at it
-    /// later need not read the frames.
-    pub(crate) fn encode(
-        &self,
-        event: &str,
-        id: Option<u64>,
-        args: impl ToArgs,
-        flags: Flags,
-        recall: Recall,
-        watched: bool,
-    ) -> Result<Outgoing, SendError> {
-        let recovery = self.recovery().filter(|_| id.is_none() && recall != Recall::Never);
-        let tail = match recovery {
-            None => Tail::None,
-            Some(_) if recall == Recall::Volatile => Tail::NoString,
-            Some(recovery) => Tail::Offset(recovery.shared().next_offset()),
-        };
-        let parser = &self.config().parser;
-        let mut outgoing = if watched {
-            let event = Event::outgoing(event, args)?;
-            let frames = parser.event(self.name(), id, event.name(), event.args(), tail)?;
-            Outgoing { frames, event: Some(event), kept: None }
-        } else {
-            event::check_name(event)?;
-            let frames = parser.event(self.name(), id, event, args, tail)?;
-            Outgoing { frames, event: None, kept: None }
-        };
-        if flags.compress == Some(false) {
-            outgoing.frames = outgoing.frames.uncompressed();
-        }
-        if let (Some(recovery), Tail::Offset(offset)) = (recovery, tail) {
-            outgoing.kept = Some(recovery.shared().keep(offset, &outgoing.frames));
-        }
-        Ok(outgoing)
-    }
-}
-
-/// What becomes of an event, without an acknowledgement, that a client misses because it has lost its
-/// connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Recall {
-    /// It gets it when it comes back.
-    Kept,
-    /// It doesn't, but the event must not be taken for one that is kept.
-    Volatile,
-    /// It is of those that can't come back.
-    Never,
-}
-
-impl Recall {
-    /// Of an event that is sent to those who can come back.
-    pub(crate) fn of(flags: Flags) -> Recall {
-        if flags.volatile { Recall::Volatile } else { Recall::Kept }
-    }
-}
-
-/// An event on its way out.
-pub(crate) struct Outgoing {
-    pub(crate) frames: Frames,
-    /// The event as it was, if anybody wants to see it.
-    pub(crate) event: Option<Event>,
-    /// The event as those get it who miss it.
-    pub(crate) kept: Option<Arc<Kept>>,
 }
 
 /// A namespace as those know it that do not keep it.

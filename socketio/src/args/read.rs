@@ -1,0 +1,180 @@
+//! Arguments become the types that handlers ask for, each once and only when asked.
+
+use std::cell::Cell;
+use std::fmt;
+
+use serde::de::value::UnitDeserializer;
+use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserializer, Serialize, Serializer};
+
+use super::Args;
+use crate::binary::with_attachments;
+
+/// What a handler can take as its arguments, and what an acknowledgement can be awaited as.
+///
+/// Every deserialisable type is: a tuple (or an array) takes one argument an element, `()` takes none, and
+/// any other type takes the first argument. Arguments in excess are ignored. Missing ones read as `null`, so
+/// they fit an `Option`. [`Args`] takes all arguments as they came.
+///
+/// A handler whose arguments don't fit is not called. One that takes [`Args`] always is, and can answer with
+/// what is wrong:
+///
+/// ```
+/// # use socketio::{Args, ArgsError, Io, Socket};
+/// # let io = Io::new();
+/// io.on("add", |_: Socket, args: Args| async move {
+///     let (a, b): (i64, i64) = args.read()?;
+///     Ok::<_, ArgsError>(a + b)
+/// });
+/// ```
+pub trait FromArgs: Sized {
+    /// Reads the arguments.
+    ///
+    /// # Errors
+    /// The argument that does not fit, by its index.
+    fn from_args(args: Args) -> Result<Self, ArgsError>;
+}
+
+impl FromArgs for Args {
+    fn from_args(args: Args) -> Result<Args, ArgsError> {
+        Ok(args)
+    }
+}
+
+impl<T: DeserializeOwned> FromArgs for T {
+    fn from_args(mut args: Args) -> Result<T, ArgsError> {
+        let attachments = std::mem::take(&mut args.attachments);
+        let index = Cell::new(0);
+        with_attachments(attachments, || T::deserialize(Positional { args: &args, index: &index }))
+            .map_err(|error| ArgsError { index: index.get(), error })
+    }
+}
+
+/// An argument is not what the type that reads it wants.
+///
+/// It serialises as its message, so that a handler can answer with it.
+#[derive(Debug)]
+pub struct ArgsError {
+    index: usize,
+    error: serde_json::Error,
+}
+
+impl ArgsError {
+    /// The index of the argument, from 0.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.index
+    }
+}
+
+impl fmt::Display for ArgsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let error = self.error.to_string();
+        // Lines and columns inside of one argument tell a reader nothing.
+        let what = error.rsplit_once(" at line ").map_or(&*error, |(what, _)| what);
+        write!(f, "argument {}: {what}", self.index)
+    }
+}
+
+impl Serialize for ArgsError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl std::error::Error for ArgsError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+/// Gives a type its arguments: to a tuple all of them, to anything else the first.
+struct Positional<'de, 'c> {
+    args: &'de Args,
+    /// The argument that is being read, for the error.
+    index: &'c Cell<usize>,
+}
+
+/// Passes calls on to the first argument.
+macro_rules! first_argument {
+    ($($method:ident($($arg:ident: $type:ty),*))*) => {$(
+        fn $method<V: Visitor<'de>>(self, $($arg: $type,)* visitor: V) -> Result<V::Value, Self::Error> {
+            if self.args.is_empty() {
+                return UnitDeserializer::new().$method($($arg,)* visitor);
+            }
+            // The deserializer stops behind the first value, so what follows need not be cut off.
+            serde_json::Deserializer::from_str(&self.args.array[self.args.start..]).$method($($arg,)* visitor)
+        }
+    )*};
+}
+
+impl<'de> Deserializer<'de> for Positional<'de, '_> {
+    type Error = serde_json::Error;
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Self::Error> {
+        serde_json::Deserializer::from_str(&self.args.array)
+            .deserialize_seq(Elements { visitor, positional: self })
+    }
+
+    first_argument! {
+        deserialize_any() deserialize_bool()
+        deserialize_i8() deserialize_i16() deserialize_i32() deserialize_i64() deserialize_i128()
+        deserialize_u8() deserialize_u16() deserialize_u32() deserialize_u64() deserialize_u128()
+        deserialize_f32() deserialize_f64()
+        deserialize_char() deserialize_str() deserialize_string() deserialize_bytes() deserialize_byte_buf()
+        deserialize_option() deserialize_seq() deserialize_map() deserialize_identifier()
+        deserialize_ignored_any()
+        deserialize_unit_struct(name: &'static str) deserialize_newtype_struct(name: &'static str)
+        deserialize_tuple_struct(name: &'static str, len: usize)
+        deserialize_struct(name: &'static str, fields: &'static [&'static str])
+        deserialize_enum(name: &'static str, variants: &'static [&'static str])
+    }
+}
+
+/// Hands a tuple's visitor the arguments, filled up with `null`s.
+struct Elements<'de, 'c, V> {
+    visitor: V,
+    positional: Positional<'de, 'c>,
+}
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for Elements<'de, '_, V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.visitor.expecting(f)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<V::Value, A::Error> {
+        let Positional { args, index } = self.positional;
+        for _ in 0..args.skip {
+            seq.next_element::<IgnoredAny>()?;
+        }
+        let value = self.visitor.visit_seq(Padded { seq: &mut seq, len: args.len, next: 0, index })?;
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(value)
+    }
+}
+
+struct Padded<'s, 'c, A> {
+    seq: &'s mut A,
+    len: usize,
+    next: usize,
+    index: &'c Cell<usize>,
+}
+
+impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Padded<'_, '_, A> {
+    type Error = A::Error;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, A::Error> {
+        self.index.set(self.next);
+        self.next += 1;
+        if self.next > self.len {
+            return seed.deserialize(UnitDeserializer::new()).map(Some);
+        }
+        self.seq.next_element_seed(seed)
+    }
+}

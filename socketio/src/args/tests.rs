@@ -1,0 +1,174 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::Binary;
+
+/// What `args` become behind an event's name, and in an acknowledgement.
+#[expect(clippy::needless_pass_by_value, reason = "as `emit` takes it")]
+fn written(args: impl ToArgs + Clone) -> (String, String) {
+    let write = |prefix: &str, named| {
+        let mut json = prefix.as_bytes().to_vec();
+        args.clone().write(&mut ArgsWriter::new(&mut json, named)).unwrap();
+        String::from_utf8(json).unwrap()
+    };
+    (write("[\"e\"", true), write("", false))
+}
+
+fn assert_written(args: impl ToArgs + Clone, arguments: &str) {
+    let (event, ack) = written(args);
+    assert_eq!(ack, format!("[{arguments}]"));
+    let comma = if arguments.is_empty() { "" } else { "," };
+    assert_eq!(event, format!("[\"e\"{comma}{arguments}]"));
+}
+
+/// The arguments of an event, and the same of an acknowledgement.
+fn both(arguments: &str, len: usize) -> [Args; 2] {
+    let comma = if arguments.is_empty() { "" } else { "," };
+    let event = format!("[\"e\"{comma}{arguments}]");
+    [
+        Args::from_array(event.into(), 1, 4 + comma.len(), len),
+        Args::from_array(format!("[{arguments}]").into(), 0, 1, len),
+    ]
+}
+
+fn read<T: FromArgs + PartialEq + fmt::Debug>(arguments: &str, len: usize) -> T {
+    let [event, ack] = both(arguments, len).map(|args| args.read::<T>().unwrap());
+    assert_eq!(event, ack);
+    event
+}
+
+fn error<T: FromArgs + fmt::Debug>(arguments: &str, len: usize) -> String {
+    let [event, ack] = both(arguments, len).map(|args| args.read::<T>().unwrap_err().to_string());
+    assert_eq!(event, ack);
+    event
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+struct Named {
+    a: i32,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+struct Pair(i32, String);
+
+#[test]
+fn a_tuple_is_an_argument_each_and_anything_else_is_one() {
+    assert_written((), "");
+    assert_written((1, "two", [3]), r#"1,"two",[3]"#);
+    assert_written(("[]",), r#""[]""#);
+    assert_written("text", r#""text""#);
+    assert_written(String::from("text"), r#""text""#);
+    assert_written(vec![1, 2], "[1,2]");
+    assert_written(Vec::<i32>::new(), "[]");
+    assert_written([1, 2], "1,2");
+    assert_written([0; 0], "");
+    assert_written(Named { a: 1 }, r#"{"a":1}"#);
+    assert_written(Pair(1, "b".into()), r#"[1,"b"]"#);
+    assert_written(None::<i32>, "null");
+    assert_written(Some((1, 2)), "[1,2]");
+    assert_written(json!({"x": [null]}), r#"{"x":[null]}"#);
+    assert_written(((), 1), "null,1");
+}
+
+#[test]
+fn a_result_is_the_value_inside_of_it() {
+    assert_written(Ok::<_, ()>((1, 2)), "1,2");
+    assert_written(Err::<(), _>("no"), r#""no""#);
+    assert_written(Ok::<(), ()>(()), "");
+    assert_written((Ok::<_, ()>(1),), r#"{"Ok":1}"#);
+}
+
+#[test]
+fn a_value_that_json_cannot_hold_is_an_error() {
+    let map = std::collections::BTreeMap::from([(vec![1], 1)]);
+    assert!(map.write(&mut ArgsWriter::new(&mut Vec::new(), false)).is_err());
+}
+
+#[test]
+fn what_a_type_writes_it_reads() {
+    assert_eq!(read::<(i32, String)>(r#"1,"two""#, 2), (1, "two".into()));
+    assert_eq!(read::<[i32; 2]>("1,2", 2), [1, 2]);
+    assert_eq!(read::<String>(r#""text""#, 1), "text");
+    assert_eq!(read::<Vec<i32>>("[1,2]", 1), [1, 2]);
+    assert_eq!(read::<Named>(r#"{"a":1}"#, 1), Named { a: 1 });
+    assert_eq!(read::<Pair>(r#"[1,"b"]"#, 1), Pair(1, "b".into()));
+    assert_eq!(read::<Option<i32>>("1", 1), Some(1));
+    assert_eq!(read::<Value>(r#"{"x":1}"#, 1), json!({"x": 1}));
+    read::<()>("", 0);
+}
+
+#[test]
+fn arguments_in_excess_are_ignored_and_missing_ones_are_null() {
+    assert_eq!(read::<(i32,)>("1,2,[3]", 3), (1,));
+    assert_eq!(read::<i32>("1,2,[3]", 3), 1);
+    read::<()>("1,2", 2);
+    assert_eq!(read::<(i32, Option<i32>)>("1", 1), (1, None));
+    assert_eq!(read::<Option<i32>>("", 0), None);
+    assert_eq!(read::<Value>("", 0), Value::Null);
+    assert_eq!(read::<(Option<i32>, Option<i32>)>("", 0), (None, None));
+}
+
+#[test]
+fn an_argument_that_does_not_fit_is_named_by_its_index() {
+    assert_eq!(error::<(i32, i64)>(r#"1,"b""#, 2), r#"argument 1: invalid type: string "b", expected i64"#);
+    assert_eq!(error::<Named>("1", 1), "argument 0: invalid type: integer `1`, expected struct Named");
+    assert_eq!(error::<String>("", 0), "argument 0: invalid type: null, expected a string");
+    assert_eq!(error::<(i32, String)>("1", 1), "argument 1: invalid type: null, expected a string");
+}
+
+#[test]
+fn arguments_are_sent_on_as_they_came() {
+    for arguments in ["", r#"1, "\u00e9" ,{"b": 1e400}"#, r#"{"_placeholder":true,"num":0}"#] {
+        for args in both(arguments, usize::from(!arguments.is_empty())) {
+            assert_eq!(args.json(), arguments);
+            assert_written(&args, arguments);
+        }
+    }
+    assert_written(Args::none(), "");
+    let spaced = Args::from_array(r#" [ "e" , 1 ] "#.into(), 1, 9, 1);
+    assert_eq!(spaced.json().trim(), "1");
+}
+
+#[test]
+fn binary_arguments_keep_their_attachments() {
+    let mut json = Vec::new();
+    let mut out = ArgsWriter::new(&mut json, false);
+    (Binary::from(&b"a"[..]), json!(1), vec![Binary::from(&b"b"[..])]).write(&mut out).unwrap();
+    let attachments = out.into_attachments();
+    assert_eq!(attachments, ["a", "b"]);
+
+    let mut args = Args::from_array(String::from_utf8(json).unwrap().into(), 0, 1, 3);
+    args.attach(attachments);
+    let (a, one, b): (Binary, i32, Vec<Binary>) = args.read().unwrap();
+    assert_eq!((&a[..], one, &b[0][..]), (&b"a"[..], 1, &b"b"[..]));
+
+    let mut again = Vec::new();
+    let mut out = ArgsWriter::new(&mut again, false);
+    (&args).write(&mut out).unwrap();
+    assert_eq!(out.into_attachments(), ["a", "b"]);
+    assert_eq!(again, *args.array.as_bytes());
+}
+
+#[test]
+fn the_first_argument_can_be_split_off() {
+    for (json, first, rest) in [
+        (r#"["e","room"]"#, "room", "[]"),
+        (r#"["e","room",1,[2]]"#, "room", "[1,[2]]"),
+        (r#"["e", "a,b" , {"x":1} ]"#, "a,b", r#"[ {"x":1}]"#),
+    ] {
+        let start = json.find(',').unwrap() + 1;
+        let len = serde_json::from_str::<Vec<Value>>(json).unwrap().len() - 1;
+        let args = Args::from_array(json.into(), 1, start, len);
+        let (room, others) = args.split_first::<String>().unwrap();
+        let mut sent = Vec::new();
+        (&others).write(&mut ArgsWriter::new(&mut sent, false)).unwrap();
+        assert_eq!((room.as_str(), std::str::from_utf8(&sent).unwrap()), (first, rest));
+        let (second, _): (serde_json::Value, serde_json::Value) = others.read().unwrap();
+        assert_eq!((others.len(), second.is_null()), (len - 1, len == 1));
+    }
+    let (missing, others) = Args::none().split_first::<Option<u8>>().unwrap();
+    assert!(missing.is_none() && others.is_empty());
+}

@@ -1,0 +1,206 @@
+//! Rust values become arguments, written once, straight into their frame.
+
+use std::cell::Cell;
+use std::fmt;
+
+use bytes::Bytes;
+use serde::{Serialize, Serializer};
+
+use super::Args;
+use crate::binary::collect_attachments;
+
+/// What can be sent as arguments.
+///
+/// Every serialisable type is: a tuple (or an array) is one argument an element, `()` is no argument, and
+/// any other value is one argument. [`Args`] are sent as they came.
+///
+/// What a handler returns is sent like that as well. `None` is one argument, `null`. A `Result` is the value
+/// inside of it, be it a success or an error: nothing on the wire tells an error, so the application says
+/// which of its answers is one, as it does in JavaScript. The errors of this crate are their messages. For
+/// errors that can't be serialised, `map_err(|error| error.to_string())` does.
+///
+/// Nothing is sent only by [`on_with_ack`](crate::Namespace::on_with_ack), by dropping its
+/// [`AckSender`](crate::AckSender).
+pub trait ToArgs {
+    /// Appends the arguments and the closing bracket of the array that they stand in.
+    #[doc(hidden)]
+    fn write(self, out: &mut ArgsWriter<'_>) -> Result<(), serde_json::Error>;
+}
+
+/// Where arguments are written.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct ArgsWriter<'a> {
+    json: &'a mut Vec<u8>,
+    /// Whether the event's name stands in the array already.
+    named: bool,
+    attachments: Vec<Bytes>,
+}
+
+impl<'a> ArgsWriter<'a> {
+    /// A writer of the array whose start is the end of `json`: nothing, or with `named` the opening bracket
+    /// and the event's name.
+    pub(crate) fn new(json: &'a mut Vec<u8>, named: bool) -> ArgsWriter<'a> {
+        ArgsWriter { json, named, attachments: Vec::new() }
+    }
+
+    pub(crate) fn into_attachments(self) -> Vec<Bytes> {
+        self.attachments
+    }
+
+    /// The byte that stands before the first argument.
+    fn opening(&self) -> u8 {
+        if self.named { b',' } else { b'[' }
+    }
+}
+
+impl ToArgs for Args {
+    fn write(self, out: &mut ArgsWriter<'_>) -> Result<(), serde_json::Error> {
+        (&self).write(out)
+    }
+}
+
+impl ToArgs for &Args {
+    fn write(self, out: &mut ArgsWriter<'_>) -> Result<(), serde_json::Error> {
+        if self.len > 0 || !out.named {
+            out.json.push(out.opening());
+        }
+        out.json.extend_from_slice(self.json().as_bytes());
+        out.json.push(b']');
+        out.attachments.extend_from_slice(&self.attachments);
+        Ok(())
+    }
+}
+
+impl<T: Serialize> ToArgs for T {
+    fn write(self, out: &mut ArgsWriter<'_>) -> Result<(), serde_json::Error> {
+        let start = out.json.len();
+        let shape = Cell::new(Shape::One);
+        out.json.push(out.opening());
+        collect_attachments(&mut out.attachments, || {
+            let mut json = serde_json::Serializer::new(&mut *out.json);
+            self.serialize(Shaped { json: &mut json, shape: &shape })
+        })?;
+        let arguments = start + 1;
+        match shape.get() {
+            Shape::One => out.json.push(b']'),
+            // A tuple's own brackets were written: the closing one closes the array.
+            Shape::Tuple => drop(out.json.remove(arguments)),
+            Shape::None => {
+                out.json.truncate(arguments);
+                out.json.push(b']');
+            }
+        }
+        // Nothing followed the comma behind the event's name.
+        if out.json[start..] == *b",]" {
+            out.json.remove(start);
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Shape {
+    None,
+    One,
+    Tuple,
+}
+
+/// Serialises as JSON, and notes what was serialised.
+struct Shaped<'a, 'b> {
+    json: &'a mut serde_json::Serializer<&'b mut Vec<u8>>,
+    shape: &'a Cell<Shape>,
+}
+
+type JsonSerializer<'a, 'b> = &'a mut serde_json::Serializer<&'b mut Vec<u8>>;
+
+/// Passes calls on to serde_json.
+macro_rules! pass_on {
+    ($($method:ident($($arg:ident: $type:ty),*) -> $ok:ty;)*) => {$(
+        fn $method(self, $($arg: $type),*) -> Result<$ok, Self::Error> {
+            self.json.$method($($arg),*)
+        }
+    )*};
+}
+
+impl<'a, 'b> Serializer for Shaped<'a, 'b> {
+    type Ok = ();
+    type Error = serde_json::Error;
+    type SerializeSeq = <JsonSerializer<'a, 'b> as Serializer>::SerializeSeq;
+    type SerializeTuple = <JsonSerializer<'a, 'b> as Serializer>::SerializeTuple;
+    type SerializeTupleStruct = <JsonSerializer<'a, 'b> as Serializer>::SerializeTupleStruct;
+    type SerializeTupleVariant = <JsonSerializer<'a, 'b> as Serializer>::SerializeTupleVariant;
+    type SerializeMap = <JsonSerializer<'a, 'b> as Serializer>::SerializeMap;
+    type SerializeStruct = <JsonSerializer<'a, 'b> as Serializer>::SerializeStruct;
+    type SerializeStructVariant = <JsonSerializer<'a, 'b> as Serializer>::SerializeStructVariant;
+
+    fn serialize_unit(self) -> Result<(), Self::Error> {
+        self.shape.set(Shape::None);
+        Ok(())
+    }
+
+    fn serialize_tuple(self, len: usize) -> Result<Self::SerializeTuple, Self::Error> {
+        self.shape.set(Shape::Tuple);
+        self.json.serialize_tuple(len)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), Self::Error> {
+        match (name, variant) {
+            // serde would write the name of the variant: `{"Ok":1}`.
+            ("Result", "Ok" | "Err") => value.serialize(self),
+            _ => self.json.serialize_newtype_variant(name, index, variant, value),
+        }
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), Self::Error> {
+        self.json.serialize_newtype_struct(name, value)
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Self::Error> {
+        self.json.serialize_some(value)
+    }
+
+    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<(), Self::Error> {
+        self.json.collect_str(value)
+    }
+
+    pass_on! {
+        serialize_bool(v: bool) -> ();
+        serialize_i8(v: i8) -> ();
+        serialize_i16(v: i16) -> ();
+        serialize_i32(v: i32) -> ();
+        serialize_i64(v: i64) -> ();
+        serialize_i128(v: i128) -> ();
+        serialize_u8(v: u8) -> ();
+        serialize_u16(v: u16) -> ();
+        serialize_u32(v: u32) -> ();
+        serialize_u64(v: u64) -> ();
+        serialize_u128(v: u128) -> ();
+        serialize_f32(v: f32) -> ();
+        serialize_f64(v: f64) -> ();
+        serialize_char(v: char) -> ();
+        serialize_str(v: &str) -> ();
+        serialize_bytes(v: &[u8]) -> ();
+        serialize_none() -> ();
+        serialize_unit_struct(name: &'static str) -> ();
+        serialize_unit_variant(name: &'static str, index: u32, variant: &'static str) -> ();
+        serialize_seq(len: Option<usize>) -> Self::SerializeSeq;
+        serialize_tuple_struct(name: &'static str, len: usize) -> Self::SerializeTupleStruct;
+        serialize_tuple_variant(name: &'static str, index: u32, variant: &'static str, len: usize)
+            -> Self::SerializeTupleVariant;
+        serialize_map(len: Option<usize>) -> Self::SerializeMap;
+        serialize_struct(name: &'static str, len: usize) -> Self::SerializeStruct;
+        serialize_struct_variant(name: &'static str, index: u32, variant: &'static str, len: usize)
+            -> Self::SerializeStructVariant;
+    }
+}

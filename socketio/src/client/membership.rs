@@ -1,0 +1,68 @@
+//! A client's place in a namespace, before and after it is let in.
+
+use std::sync::Arc;
+
+use crate::packet::Packet;
+use crate::recovery::Trail;
+use crate::{Namespace, Socket};
+
+/// A namespace that the client is in, or wants to join.
+pub(super) enum Membership {
+    /// It is not decided yet whether the client may.
+    Waiting(Box<Waiting>),
+    Joined(Socket),
+}
+
+/// A client that waits to be let in.
+pub(super) struct Waiting {
+    pub(super) serial: u32,
+    pub(super) gate: Gate,
+    /// Packets that came too early.
+    pub(super) packets: Vec<Packet>,
+}
+
+/// Who decides.
+pub(super) enum Gate {
+    /// The parents of namespaces that are not there yet: whether there is such a namespace.
+    Parents {
+        nsp: Box<str>,
+        auth: Option<Box<str>>,
+    },
+    Middlewares(Socket),
+    /// Nobody: the socket that the client comes back for has to end first.
+    OldSocket {
+        namespace: Namespace,
+        auth: Option<Box<str>>,
+        trail: Arc<Trail>,
+    },
+}
+
+impl Membership {
+    pub(super) fn nsp(&self) -> &str {
+        match self {
+            Membership::Joined(socket) => socket.namespace_name(),
+            Membership::Waiting(waiting) => match &waiting.gate {
+                Gate::Parents { nsp, .. } => nsp,
+                Gate::Middlewares(socket) => socket.namespace_name(),
+                Gate::OldSocket { namespace, .. } => namespace.name(),
+            },
+        }
+    }
+
+    /// The client leaves: it doesn't come back for what it has claimed.
+    pub(super) fn end_trail(&self) {
+        let Membership::Waiting(waiting) = self else { return };
+        match &waiting.gate {
+            Gate::Parents { .. } => {}
+            Gate::Middlewares(socket) => socket.end_trail(),
+            Gate::OldSocket { namespace, trail, .. } => namespace.end_trail(trail),
+        }
+    }
+
+    pub(super) fn serial(&self) -> u32 {
+        match self {
+            Membership::Joined(socket) => socket.serial(),
+            Membership::Waiting(waiting) => waiting.serial,
+        }
+    }
+}

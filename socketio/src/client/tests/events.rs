@@ -1,0 +1,220 @@
+use super::*;
+
+#[tokio::test]
+async fn what_a_handler_returns_is_the_acknowledgement() {
+    let io = Io::new();
+    io.of("/")
+        .on("add", |_, (a, b): (i64, i64)| async move { a + b })
+        .on("pair", |_, ()| async { ("a", [1]) })
+        .on("nothing", |_, ()| async {})
+        .on("result", |_, ok: bool| async move { if ok { Ok(1) } else { Err("no") } })
+        .on("emits", |socket, ()| async move { socket.broadcast().emit("x", ()) })
+        .on("option", |_, some: bool| async move { some.then_some(1) })
+        .on("reads", |_, args: Args| async move { args.read::<(i32, i32)>().map(|(a, b)| a + b) })
+        .on_sync("sync", |_, text: String| text.to_uppercase());
+    let mut peer = Peer::join(&io);
+    for (event, ack) in [
+        (r#"21["add",1,2]"#, "31[3]"),
+        (r#"22["pair"]"#, r#"32["a",[1]]"#),
+        (r#"23["nothing"]"#, "33[]"),
+        (r#"24["result",true]"#, "34[1]"),
+        (r#"25["result",false]"#, r#"35["no"]"#),
+        (r#"26["emits"]"#, "36[]"),
+        (r#"27["sync","é"]"#, r#"37["É"]"#),
+        (r#"21["option",true]"#, "31[1]"),
+        (r#"22["option",false]"#, "32[null]"),
+        (r#"23["reads",1,2]"#, "33[3]"),
+        (r#"24["reads",1,"b"]"#, r#"34["argument 1: invalid type: string \"b\", expected i32"]"#),
+    ] {
+        peer.send(event);
+        assert_eq!(peer.next(), ack);
+    }
+    peer.send(r#"2["add",1,2]"#);
+    assert!(peer.take().is_empty(), "the client did not ask");
+}
+
+#[tokio::test]
+async fn arguments_are_sent_back_as_they_came_binary_included() {
+    let io = Io::new();
+    io.of("/")
+        .on("message", |socket: Socket, args: Args| async move { socket.emit("message-back", args) })
+        .on_sync("message-with-ack", |_, args: Args| args);
+    let mut peer = Peer::join(&io);
+    peer.send(r#"2["message",1,"\u00e9",{"a":[true,null]}]"#);
+    assert_eq!(peer.next(), r#"2["message-back",1,"\u00e9",{"a":[true,null]}]"#);
+    peer.send(r#"52-["message",{"_placeholder":true,"num":0},{"x":{"_placeholder":true,"num":1}}]"#);
+    peer.send_binary(b"one");
+    peer.send_binary(b"two");
+    let placeholders = r#"{"_placeholder":true,"num":0},{"x":{"_placeholder":true,"num":1}}"#;
+    assert_eq!(peer.take(), [&format!(r#"52-["message-back",{placeholders}]"#), "b:one", "b:two"]);
+    peer.send(r#"51-7["message-with-ack",{"_placeholder":true,"num":0}]"#);
+    peer.send_binary(b"x");
+    assert_eq!(peer.take(), [r#"61-7[{"_placeholder":true,"num":0}]"#, "b:x"]);
+}
+
+#[tokio::test]
+async fn binary_is_found_at_any_depth() {
+    #[derive(serde::Deserialize, serde::Serialize)]
+    struct Picture {
+        name: String,
+        layers: Vec<Binary>,
+    }
+    let io = Io::new();
+    io.of("/").on_sync("picture", |_, picture: Picture| Picture {
+        name: picture.name.to_uppercase(),
+        layers: picture.layers.into_iter().rev().collect(),
+    });
+    let mut peer = Peer::join(&io);
+    let layers = r#"[{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#;
+    peer.send(&format!(r#"52-1["picture",{{"name":"a","layers":{layers}}}]"#));
+    peer.send_binary(b"one");
+    peer.send_binary(b"two");
+    assert_eq!(peer.take(), [&format!(r#"62-1[{{"name":"A","layers":{layers}}}]"#), "b:two", "b:one"]);
+}
+
+#[tokio::test]
+async fn arguments_that_do_not_fit_do_not_run_the_handler() {
+    let (io, log) = logging();
+    let mut peer = Peer::join(&io);
+    peer.send(r#"21["e","one"]"#);
+    peer.send(r#"2["e",2]"#);
+    assert_eq!(log.take(), ["connect", "e 2"]);
+    assert!(peer.take().is_empty());
+    assert_eq!(peer.close_requested(), None);
+}
+
+#[tokio::test]
+async fn an_event_without_a_handler_is_ignored() {
+    let (io, _) = logging();
+    let mut peer = Peer::join(&io);
+    peer.send(r#"21["nobody",1]"#);
+    peer.send(r#"2["__proto__",{"__proto__":1,"constructor":2}]"#);
+    assert!(peer.take().is_empty());
+    assert_eq!(peer.close_requested(), None);
+}
+
+#[tokio::test]
+async fn connection_and_error_are_events_like_others() {
+    let (io, log) = logging();
+    let seen = log.clone();
+    io.of("/").on_sync("connection", move |_, ()| seen.add("connection"));
+    let mut peer = Peer::join(&io);
+    peer.send(r#"2["connection"]"#);
+    peer.send(r#"2["error"]"#);
+    assert_eq!(log.take(), ["connect", "connection"]);
+}
+
+#[tokio::test]
+async fn a_numeric_event_name_is_its_text() {
+    let io = Io::new();
+    io.of("/").on_sync("5", |_, n: i64| n + 1);
+    let mut peer = Peer::join(&io);
+    peer.send("20[5,1]");
+    assert_eq!(peer.next(), "30[2]");
+}
+
+#[tokio::test]
+async fn a_handler_may_register_another() {
+    let io = Io::new();
+    let inner = io.clone();
+    io.of("/").on_sync("learn", move |_, name: String| {
+        inner.of("/").on_sync(&name, |_, ()| "learned");
+    });
+    let mut peer = Peer::join(&io);
+    peer.send(r#"2["learn","x"]"#);
+    peer.send(r#"21["x"]"#);
+    assert_eq!(peer.next(), r#"31["learned"]"#);
+}
+
+#[test]
+#[should_panic(expected = "reserved event")]
+fn a_reserved_name_cannot_be_handled() {
+    Io::new().of("/").on_sync("disconnect", |_, ()| {});
+}
+
+#[tokio::test]
+async fn an_acknowledgement_can_be_sent_later_and_once() {
+    let io = Io::new();
+    let (kept, mut acks) = mpsc::unbounded_channel::<AckSender>();
+    io.of("/").on_with_ack("later", move |_, (), ack| {
+        kept.send(ack).unwrap();
+        async {}
+    });
+    let mut peer = Peer::join(&io);
+    peer.send(r#"29["later"]"#);
+    peer.send(r#"2["later"]"#);
+    assert!(peer.take().is_empty());
+    let (asked, unasked) = (acks.recv().await.unwrap(), acks.recv().await.unwrap());
+    assert!(asked.is_wanted() && !unasked.is_wanted());
+    asked.send(("done", 1)).unwrap();
+    unasked.send(2).unwrap();
+    assert_eq!(peer.take(), [r#"39["done",1]"#]);
+
+    peer.send(r#"29["later"]"#);
+    let asked = acks.recv().await.unwrap();
+    peer.send("1");
+    assert!(matches!(asked.send(()), Err(SendError::Closed)));
+}
+
+#[tokio::test]
+async fn an_emit_that_cannot_be_sent_says_why() {
+    let io = Io::new();
+    let mut peer = Peer::join(&io);
+    let socket = socket(&io, "/");
+    assert!(matches!(socket.emit("disconnect", ()), Err(SendError::ReservedEvent)));
+    let map = std::collections::BTreeMap::from([(vec![1], 1)]);
+    assert!(matches!(socket.emit("e", map), Err(SendError::Serialize(_))));
+    assert!(peer.take().is_empty());
+
+    let large = "x".repeat(BUDGET);
+    socket.emit("large", &large).unwrap();
+    assert!(matches!(socket.emit("e", ()), Err(SendError::Full)));
+    let mut ready = tokio_test_poll(socket.ready());
+    assert!(ready.poll().is_pending());
+    assert_eq!(peer.take().len(), 1);
+    assert!(ready.poll().is_ready());
+    socket.emit("e", ()).unwrap();
+
+    peer.close(CloseReason::TransportClose);
+    assert!(matches!(socket.emit("e", ()), Err(SendError::Closed)));
+    assert!(matches!(socket.ready().await, Err(SendError::Closed)));
+}
+
+#[tokio::test]
+async fn a_volatile_event_is_sent_only_if_it_can_be_written_at_once() {
+    let io = Io::new();
+    let mut peer = Peer::join(&io);
+    let socket = socket(&io, "/");
+    peer.woken().await;
+    socket.volatile().emit("v", 1).unwrap();
+    socket.volatile().emit("v", 2).unwrap();
+    assert_eq!(peer.take(), [r#"2["v",1]"#]);
+    io.volatile().emit("v", 3).unwrap();
+    io.emit("e", 4).unwrap();
+    io.volatile().emit("v", 5).unwrap();
+    assert_eq!(peer.take(), [r#"2["v",3]"#, r#"2["e",4]"#]);
+}
+
+#[tokio::test]
+async fn an_event_and_its_attachments_are_one_entry() {
+    let io = Io::new();
+    let mut peer = Peer::join(&io);
+    let binary = || Binary(Bytes::from_static(b"x"));
+    io.emit("a", (binary(), binary())).unwrap();
+    io.emit("b", ()).unwrap();
+    let sent = peer.take();
+    assert_eq!(sent[1..], ["b:x", "b:x", r#"2["b"]"#]);
+}
+
+/// A future to poll by hand.
+fn tokio_test_poll<F: Future>(future: F) -> ByHand<F> {
+    ByHand(Box::pin(future))
+}
+
+struct ByHand<F>(std::pin::Pin<Box<F>>);
+
+impl<F: Future> ByHand<F> {
+    fn poll(&mut self) -> Poll<F::Output> {
+        self.0.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
+    }
+}

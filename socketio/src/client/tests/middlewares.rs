@@ -1,0 +1,171 @@
+use super::*;
+
+#[tokio::test]
+async fn middlewares_run_in_order_and_the_first_error_refuses() {
+    let (io, log) = logging();
+    let (first, third) = (log.clone(), log.clone());
+    io.of("/")
+        .middleware(move |_| {
+            first.add("first");
+            async { Ok(()) }
+        })
+        .middleware(|socket: Socket| async move {
+            match socket.handshake().auth::<Value>() {
+                Ok(auth) if auth["ok"] == true => Ok(()),
+                _ => Err(ConnectError::new("nope").with_data(json!({"a": 1}))),
+            }
+        })
+        .middleware(move |_| {
+            third.add("third");
+            async { Ok(()) }
+        });
+    let mut peer = Peer::open(&io);
+    peer.send("0");
+    assert_eq!(peer.next(), r#"4{"message":"nope","data":{"a":1}}"#);
+    assert_eq!(log.take(), ["first"]);
+    assert_eq!(io.of("/").socket_count(), 0);
+    assert_eq!(peer.close_requested(), None);
+    assert!(peer.deadline().is_some(), "the connect timeout still runs");
+
+    peer.send(r#"0{"ok":true}"#);
+    assert!(peer.next().starts_with("0{"));
+    assert_eq!(log.take(), ["first", "third", "connect"]);
+}
+
+#[tokio::test]
+async fn an_error_without_data_has_none() {
+    let io = Io::new();
+    io.of("/mw").middleware(|_| async { Err("nope".into()) });
+    let mut peer = Peer::open(&io);
+    peer.send("0/mw,");
+    assert_eq!(peer.next(), r#"4/mw,{"message":"nope"}"#);
+}
+
+/// `/` has a middleware that waits for the permit, one for each connect.
+fn waiting() -> (Io, Log, Arc<Notify>) {
+    let (io, log) = logging();
+    let permit = Arc::new(Notify::new());
+    let wait = Arc::clone(&permit);
+    io.of("/").middleware(move |_| {
+        let wait = Arc::clone(&wait);
+        async move {
+            wait.notified().await;
+            Ok(())
+        }
+    });
+    (io, log, permit)
+}
+
+#[tokio::test]
+async fn events_wait_for_a_pending_namespace() {
+    let (io, log, permit) = waiting();
+    let mut peer = Peer::open(&io);
+    peer.send("0");
+    peer.send(r#"2["e",1]"#);
+    peer.send(r#"2["e",2]"#);
+    assert!(peer.take().is_empty() && log.take().is_empty());
+    permit.notify_one();
+    assert!(peer.receive().await[0].starts_with("0{"));
+    assert_eq!(log.take(), ["connect", "e 1", "e 2"]);
+    assert_eq!(peer.client.link.backlog(), 0);
+}
+
+#[tokio::test]
+async fn what_waits_for_a_pending_namespace_is_bounded() {
+    let (io, _, _permit) = waiting();
+    let mut peer = Peer::open(&io);
+    peer.send("0");
+    let large = format!(r#"2["e","{}"]"#, "x".repeat(1_000_000));
+    for _ in 0..10 {
+        peer.send(&large);
+        assert!(!peer.mailbox.is_closed());
+    }
+    peer.send(&large);
+    assert_eq!(peer.close_requested(), Some(CloseReason::ForcedClose));
+    assert_eq!(peer.client.link.backlog(), 0);
+}
+
+#[tokio::test]
+async fn of_two_connects_while_a_middleware_runs_one_socket_comes() {
+    let (io, log, permit) = waiting();
+    let mut peer = Peer::open(&io);
+    peer.send(r#"0{"n":1}"#);
+    peer.send(r#"0{"n":2}"#);
+    permit.notify_one();
+    permit.notify_one();
+    peer.receive().await;
+    tokio::task::yield_now().await;
+    peer.poll();
+    assert!(peer.take().is_empty());
+    assert_eq!(socket(&io, "/").handshake().auth_json(), r#"{"n":2}"#);
+    assert_eq!(log.take(), ["connect"], "the discarded one was never connected");
+}
+
+#[tokio::test]
+async fn a_disconnect_discards_a_pending_connect() {
+    let (io, log, permit) = waiting();
+    let mut peer = Peer::open(&io);
+    peer.send("0");
+    peer.send("1");
+    permit.notify_one();
+    peer.woken().await;
+    assert!(peer.take().is_empty() && log.take().is_empty());
+    assert_eq!(io.of("/").socket_count(), 0);
+}
+
+#[tokio::test]
+async fn a_violation_discards_a_pending_connect() {
+    let (io, log, permit) = waiting();
+    let mut peer = Peer::open(&io);
+    peer.send("0");
+    peer.send("7");
+    permit.notify_one();
+    tokio::task::yield_now().await;
+    peer.poll();
+    assert!(peer.take().is_empty() && log.take().is_empty());
+    assert_eq!(peer.close_requested(), Some(CloseReason::ParseError));
+    assert!(log.take().is_empty());
+}
+
+#[tokio::test]
+async fn the_sessions_end_discards_a_pending_connect() {
+    let (io, log, permit) = waiting();
+    let mut peer = Peer::open(&io);
+    peer.send("0");
+    peer.close(CloseReason::TransportClose);
+    permit.notify_one();
+    tokio::task::yield_now().await;
+    peer.poll();
+    assert!(log.take().is_empty());
+    assert_eq!(io.of("/").socket_count(), 0);
+}
+
+#[tokio::test]
+async fn a_socket_under_middleware_can_be_told_nothing_and_is_in_no_room() {
+    let (io, log) = logging();
+    let seen = log.clone();
+    io.of("/").middleware(move |socket| {
+        seen.add(format!("{:?} {:?}", socket.emit("e", ()).is_err(), socket.join("r")));
+        socket.insert("kept");
+        async { Ok(()) }
+    });
+    let mut peer = Peer::join(&io);
+    assert_eq!(log.take(), ["true Err(Closed)", "connect"]);
+    assert_eq!(socket(&io, "/").get::<&str>().as_deref(), Some(&"kept"));
+    assert!(peer.take().is_empty());
+}
+
+#[tokio::test]
+async fn a_middleware_that_panics_refuses() {
+    let io = Io::new();
+    io.of("/").middleware(|_| async { panic!("on purpose") });
+    io.of("/later").middleware(|_| async {
+        tokio::task::yield_now().await;
+        panic!("on purpose")
+    });
+    let mut peer = Peer::open(&io);
+    peer.send("0");
+    assert_eq!(peer.next(), r#"4{"message":"Internal error"}"#);
+    peer.send("0/later,");
+    assert_eq!(peer.receive().await, [r#"4/later,{"message":"Internal error"}"#]);
+}

@@ -1,0 +1,178 @@
+//! How a socket begins and ends: let in or refused, recovered, lost, put out.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use engineio::{Frame, Revision};
+use tokio::sync::Notify;
+
+use super::attached::Attached;
+use super::{CONNECTED, ENDED, Ended, PENDING, REFUSED, Socket, State};
+use crate::ack::PendingAcks;
+use crate::error::DisconnectReason;
+use crate::lane::{Job, Lane};
+use crate::link::{Command, Link};
+use crate::namespace::Namespace;
+use crate::recovery::Granted;
+use crate::rooms::Room;
+
+/// # The end
+impl Socket {
+    /// Puts the client out of the namespace; with `close`, out of all namespaces, and its session ends.
+    /// Nothing more is sent from this socket. A client that is away does not get its socket back any more.
+    ///
+    /// In a middleware, where the client is not connected yet, return an error instead.
+    pub fn disconnect(&self, close: bool) {
+        let was = self.0.phase.compare_exchange(CONNECTED, ENDED, Ordering::AcqRel, Ordering::Acquire);
+        match (was, &self.0.trail) {
+            (Ok(_), _) => self.end_trail(),
+            (Err(ENDED), Some(trail)) => drop(self.0.namespace.give_up(trail)),
+            (Err(_), _) => {}
+        }
+        if close {
+            self.0.link.command(Command::Close);
+        } else if was.is_ok() {
+            self.0.link.command(Command::Disconnect { serial: self.0.serial });
+        }
+    }
+
+    /// Waits for the socket's end.
+    pub async fn closed(&self) -> DisconnectReason {
+        loop {
+            let end = self.0.end.notified();
+            if let Some(ended) = self.0.ended.get() {
+                return ended.reason;
+            }
+            end.await;
+        }
+    }
+}
+
+/// # For the client and the namespace
+impl Socket {
+    #[cfg(test)]
+    pub(crate) const STATE_SIZE: usize = size_of::<State>();
+
+    pub(crate) fn new(
+        id: Room,
+        serial: u32,
+        link: Arc<Link>,
+        namespace: Namespace,
+        auth: Option<Box<str>>,
+        granted: Option<Granted>,
+    ) -> Socket {
+        let recovered = granted.is_some();
+        let (trail, values) = match (granted, namespace.recovery()) {
+            (Some(granted), _) => (Some(granted.trail), granted.values),
+            (None, Some(recovery)) if link.revision == Revision::V4 => {
+                (Some(recovery.new_trail(namespace.downgrade())), None)
+            }
+            (None, _) => (None, None),
+        };
+        Socket(Arc::new(State {
+            id,
+            serial,
+            link,
+            namespace,
+            auth,
+            phase: AtomicU8::new(PENDING),
+            lane: Lane::default(),
+            pending_acks: PendingAcks::default(),
+            ended: OnceLock::new(),
+            end: Notify::new(),
+            attached: values.map_or_else(OnceLock::new, |values| Box::new(Attached::with(values)).into()),
+            trail,
+            recovered,
+        }))
+    }
+
+    /// The middlewares let the client in. Says whether the namespace is still in service.
+    pub(crate) fn admit(&self) -> bool {
+        let (members, mailbox) = (self.0.namespace.members(), &self.0.link.mailbox);
+        let trail = self.0.trail.as_ref().zip(self.0.namespace.recovery());
+        let rooms = trail.filter(|_| self.0.recovered).map(|(trail, _)| trail.rooms());
+        // No broadcast reaches it before it is connected. What it misses until then, it still misses as the
+        // socket that was lost.
+        if !members.add(self, rooms.unwrap_or_default()) {
+            return false;
+        }
+        let pid = trail.map(|(trail, _)| trail.pid());
+        let reply = self.config().parser.connect(self.0.link.revision, self.namespace_name(), self.id(), pid);
+        match trail {
+            None => self.0.link.send_or_close(&[reply]),
+            Some((trail, recovery)) if !self.0.recovered => recovery.begin(trail, mailbox, &reply),
+            Some((trail, recovery)) if recovery.resume(trail, mailbox, &reply) => self.0.namespace.leave(),
+            Some(_) => {
+                members.remove(self);
+                return false;
+            }
+        }
+        self.0.phase.store(CONNECTED, Ordering::Release);
+        self.start();
+        true
+    }
+
+    /// The client can't come back as this socket.
+    pub(crate) fn end_trail(&self) {
+        if let Some(trail) = &self.0.trail {
+            self.0.namespace.end_trail(trail);
+        }
+    }
+
+    /// The connection is lost: the client may come back for its socket.
+    fn lose(&self) {
+        let (Some(trail), Some(recovery)) = (&self.0.trail, self.0.namespace.recovery()) else { return };
+        let rooms = self.0.namespace.members().of(self);
+        if recovery.lose(trail, &self.0.id, rooms, self.values()) {
+            self.0.namespace.enter();
+        }
+    }
+
+    /// The namespace is taken out of service. The socket is connected, or about to be.
+    pub(crate) fn put_out(&self) {
+        let _ = self.0.phase.compare_exchange(CONNECTED, ENDED, Ordering::AcqRel, Ordering::Acquire);
+        self.0.link.command(Command::Disconnect { serial: self.0.serial });
+    }
+
+    /// The socket was connected and has ended. `farewell` is the last packet for the client.
+    pub(crate) fn finish(&self, reason: DisconnectReason, farewell: Option<Frame>) {
+        self.0.phase.store(ENDED, Ordering::Release);
+        if reason.is_lost_connection() {
+            self.lose();
+        } else {
+            self.end_trail();
+        }
+        // Out of all rooms first, so that no broadcast comes behind the farewell.
+        let rooms = self.0.namespace.members().remove(self);
+        if let Some(farewell) = farewell {
+            self.0.link.send_or_close(&[farewell]);
+        }
+        self.0.pending_acks.end();
+        self.end(reason, rooms);
+        if reason == DisconnectReason::ServerNamespaceDisconnect {
+            // Whom the server put out is not heard any more.
+            self.clear_lane();
+        }
+        let _ = self.submit(Job::Ended(reason));
+        if let Some(trail) = &self.0.trail {
+            trail.settle();
+        }
+    }
+
+    /// The socket ended before the middlewares had decided.
+    pub(crate) fn discard(&self, reason: DisconnectReason) {
+        self.0.phase.store(REFUSED, Ordering::Release);
+        if let (Some(trail), Some(recovery)) = (&self.0.trail, self.0.namespace.recovery()) {
+            recovery.put_back(trail);
+        }
+        self.end(reason, Vec::new());
+    }
+
+    fn end(&self, reason: DisconnectReason, rooms: Vec<Room>) {
+        // A socket ends once.
+        if self.0.ended.set(Ended { reason, rooms }).is_ok() {
+            self.0.namespace.leave();
+        }
+        self.0.end.notify_waiters();
+    }
+}

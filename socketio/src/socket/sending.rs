@@ -1,0 +1,217 @@
+//! Sending to one client.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use engineio::CloseReason;
+
+use super::{CONNECTED, ENDED, Socket};
+use crate::ack::Ack;
+use crate::adapter::Flags;
+use crate::args::ToArgs;
+use crate::broadcast::Broadcast;
+use crate::error::SendError;
+use crate::listener::Direction;
+use crate::namespace::{Outgoing, Recall};
+use crate::packet::Frames;
+use crate::rooms::Room;
+
+/// # Sending
+impl Socket {
+    /// Sends an event to this client. See [`ToArgs`] for what the arguments can be. While the client is away
+    /// and can come back ([`Config::recovery`]), the event waits for it.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn emit(&self, event: &str, args: impl ToArgs) -> Result<(), SendError> {
+        let outgoing = self.encode(event, None, args, Flags::default())?;
+        self.send(&outgoing, false)
+    }
+
+    /// Sends an event that the client is to acknowledge. Await what is returned for the answer, which is
+    /// read as `T` (see [`FromArgs`](crate::FromArgs)). The event is sent right away.
+    ///
+    /// ```no_run
+    /// # async fn example(socket: socketio::Socket) -> Result<(), socketio::AckError> {
+    /// let answer: String = socket.emit_with_ack("question", "how are you?").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`AckError`](crate::AckError).
+    pub fn emit_with_ack<T>(&self, event: &str, args: impl ToArgs) -> Ack<T> {
+        Ack::request(self, event, args, Flags::default())
+    }
+
+    /// For events that may be lost: they are dropped unless they can be written at once.
+    pub fn volatile(&self) -> Emitter<'_> {
+        Emitter { flags: Flags { volatile: true, ..Flags::default() }, socket: self }
+    }
+
+    /// For events with a say about compression. See [`Broadcast::compress`].
+    pub fn compress(&self, compress: bool) -> Emitter<'_> {
+        Emitter { flags: Flags { compress: Some(compress), ..Flags::default() }, socket: self }
+    }
+
+    /// For events with that much time to be acknowledged. See [`Ack::timeout`].
+    pub fn timeout(&self, timeout: Duration) -> Emitter<'_> {
+        Emitter { flags: Flags { timeout: Some(timeout), ..Flags::default() }, socket: self }
+    }
+
+    /// Everyone on this node but this client. See [`Broadcast::local`].
+    pub fn local(&self) -> Broadcast {
+        self.broadcast().local()
+    }
+
+    /// Everyone in the namespace but this client.
+    pub fn broadcast(&self) -> Broadcast {
+        self.0.namespace.everyone().except(Arc::clone(&self.0.id))
+    }
+
+    /// Everyone in a room but this client.
+    pub fn to(&self, room: impl Into<Room>) -> Broadcast {
+        self.broadcast().to(room)
+    }
+
+    /// Everyone in a room but this client. The same as [`to`](Socket::to): `in` is a keyword in Rust.
+    pub fn within(&self, room: impl Into<Room>) -> Broadcast {
+        self.to(room)
+    }
+
+    /// Everyone who is not in that room, and not this client.
+    pub fn except(&self, room: impl Into<Room>) -> Broadcast {
+        self.broadcast().except(room)
+    }
+
+    /// Waits until [`emit`](Socket::emit) would not answer [`SendError::Full`].
+    ///
+    /// # Errors
+    /// [`SendError::Closed`] if the session is over.
+    pub async fn ready(&self) -> Result<(), SendError> {
+        let trail = self.0.trail.as_ref().filter(|_| self.was_let_in());
+        let mailbox = match trail.and_then(|trail| trail.mailbox()) {
+            Some(mailbox) => mailbox,
+            None => Arc::clone(&self.0.link.mailbox),
+        };
+        match poll_fn(|cx| mailbox.poll_room(cx)).await {
+            // What is sent to a client that is away waits elsewhere.
+            Err(engineio::SendError::Closed) if trail.is_some_and(|trail| trail.is_open()) => Ok(()),
+            room => Ok(room?),
+        }
+    }
+
+    pub(crate) fn encode(
+        &self,
+        event: &str,
+        id: Option<u64>,
+        args: impl ToArgs,
+        flags: Flags,
+    ) -> Result<Outgoing, SendError> {
+        let namespace = &self.0.namespace;
+        let recall = if self.0.trail.is_some() { Recall::of(flags) } else { Recall::Never };
+        namespace.encode(event, id, args, flags, recall, namespace.is_watched(Direction::Outgoing))
+    }
+
+    pub(crate) fn send(&self, outgoing: &Outgoing, volatile: bool) -> Result<(), SendError> {
+        match (&self.0.trail, &outgoing.kept) {
+            // While the client is away, the event waits for it.
+            (Some(trail), Some(kept)) if self.was_let_in() => trail.send(kept)?,
+            _ if !volatile => self.push(&outgoing.frames)?,
+            _ if !self.push_volatile(&outgoing.frames) => return Ok(()),
+            _ => {}
+        }
+        self.show_outgoing(outgoing);
+        Ok(())
+    }
+
+    fn was_let_in(&self) -> bool {
+        matches!(self.0.phase.load(Ordering::Acquire), CONNECTED | ENDED)
+    }
+
+    /// Calls the listeners for an event that was queued. No lock may be held.
+    pub(crate) fn show_outgoing(&self, outgoing: &Outgoing) {
+        if let Some(event) = &outgoing.event {
+            self.show(Direction::Outgoing, event);
+        }
+    }
+
+    pub(crate) fn push(&self, frames: &Frames) -> Result<(), SendError> {
+        if !self.is_connected() {
+            return Err(SendError::Closed);
+        }
+        Ok(self.0.link.mailbox.push(frames.as_slice())?)
+    }
+
+    pub(crate) fn push_volatile(&self, frames: &Frames) -> bool {
+        self.is_connected() && self.0.link.mailbox.push_volatile(frames.as_slice())
+    }
+
+    /// Sends a share of a broadcast; says whether the socket is there to get it. A client that does not keep
+    /// up is disconnected, since nobody is there to be told.
+    pub(crate) fn push_share(&self, outgoing: &Outgoing, volatile: bool) -> bool {
+        if volatile {
+            return self.push_volatile(&outgoing.frames);
+        }
+        if let (Some(trail), Some(kept)) = (&self.0.trail, &outgoing.kept) {
+            return trail.share(kept);
+        }
+        let connected = self.is_connected();
+        if connected {
+            self.0.link.send_or_close(outgoing.frames.as_slice());
+        }
+        connected
+    }
+
+    /// Ends the session of a client that takes too much.
+    pub(crate) fn close_overloaded(&self) {
+        self.0.link.mailbox.close(CloseReason::ForcedClose);
+    }
+}
+
+/// Sends events to one client in a certain way: see [`Socket::volatile`], [`Socket::compress`] and
+/// [`Socket::timeout`].
+#[derive(Clone, Copy, Debug)]
+#[must_use = "nothing is sent before `emit`"]
+pub struct Emitter<'a> {
+    socket: &'a Socket,
+    flags: Flags,
+}
+
+impl Emitter<'_> {
+    /// Lets events be lost: see [`Socket::volatile`].
+    pub fn volatile(mut self) -> Self {
+        self.flags.volatile = true;
+        self
+    }
+
+    /// Whether events may be compressed: see [`Broadcast::compress`].
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.flags.compress = Some(compress);
+        self
+    }
+
+    /// How long an acknowledgement is awaited: see [`Ack::timeout`].
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.flags.timeout = Some(timeout);
+        self
+    }
+
+    /// Sends an event. A volatile one is dropped unless it can be written at once: nothing else waits for
+    /// this client, and its transport is ready.
+    ///
+    /// # Errors
+    /// See [`SendError`]. That a volatile event is dropped is none.
+    pub fn emit(&self, event: &str, args: impl ToArgs) -> Result<(), SendError> {
+        let outgoing = self.socket.encode(event, None, args, self.flags)?;
+        self.socket.send(&outgoing, self.flags.volatile)
+    }
+
+    /// Sends an event that the client is to acknowledge: see [`Socket::emit_with_ack`]. A volatile one that
+    /// is dropped is never acknowledged.
+    pub fn emit_with_ack<T>(&self, event: &str, args: impl ToArgs) -> Ack<T> {
+        Ack::request(self.socket, event, args, self.flags)
+    }
+}
