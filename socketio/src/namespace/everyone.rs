@@ -136,8 +136,8 @@ impl Namespace {
     }
 
     /// Sends an event to the other servers of the cluster, and waits for their answers, each read as `T`, for
-    /// [`Config::cluster_timeout`] at most: `serverSideEmitWithAck` in JavaScript. A server that has no
-    /// handler for it does not answer. Without an adapter there are no answers.
+    /// [`Config::cluster_timeout`](crate::Config::cluster_timeout) at most: `serverSideEmitWithAck` in JavaScript.
+    /// A server that has no handler for it does not answer. Without an adapter there are no answers.
     ///
     /// # Errors
     /// [`ServerSideError::Send`] if the event can't be sent, [`ServerSideError::Cluster`] if other servers

@@ -21,7 +21,7 @@ use crate::rooms::Room;
 /// # Sending
 impl Socket {
     /// Sends an event to this client. See [`ToArgs`] for what the arguments can be. While the client is away
-    /// and can come back ([`Config::recovery`]), the event waits for it.
+    /// and can come back ([`Config::recovery`](crate::Config::recovery)), the event waits for it.
     ///
     /// # Errors
     /// See [`SendError`].
