@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::observe::Observers;
 use crate::{LimitHits, Revision, Transport};
 
 /// Settings of the protocol. Each session shares one `Arc` of them.
@@ -48,6 +49,8 @@ pub struct Config {
     /// Whether polling is also spoken as JSONP, for browsers that can do nothing else; no by default. Any page
     /// can load a script from anywhere, so it goes round what CORS forbids.
     pub jsonp: bool,
+    /// Who watches; nobody by default.
+    pub observers: Observers,
 }
 
 impl Default for Config {
@@ -69,6 +72,7 @@ impl Default for Config {
             websocket: true,
             allow_upgrades: true,
             jsonp: false,
+            observers: Observers::default(),
         }
     }
 }

@@ -23,6 +23,23 @@ pub enum Violation {
     TooManyPackets,
 }
 
+impl Violation {
+    /// The name of the rule that is broken.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Violation::EmptyPacket => "EMPTY_PACKET",
+            Violation::UnknownPacketType(_) => "UNKNOWN_PACKET_TYPE",
+            Violation::Base64 => "BASE64",
+            Violation::Utf8 => "UTF8",
+            Violation::EmptyPayload => "EMPTY_PAYLOAD",
+            Violation::PayloadLength => "PAYLOAD_LENGTH",
+            Violation::PayloadTruncated => "PAYLOAD_TRUNCATED",
+            Violation::TooManyPackets => "TOO_MANY_PACKETS",
+        }
+    }
+}
+
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

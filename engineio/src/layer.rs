@@ -8,7 +8,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use crate::{Attached, CloseReason, Mailbox, Message, Query, Revision, Sid, Transport};
+use crate::observe::Observers;
+use crate::{Attached, CloseReason, Frame, Mailbox, Message, Query, Revision, Sid, Transport};
 
 /// Makes the layer of each new session.
 pub trait Application: Send + Sync + 'static {
@@ -33,8 +34,14 @@ pub trait Layer {
     /// The session went over from polling to WebSocket, on which it stays.
     fn upgraded(&mut self) {}
 
-    /// The session ended; the last call.
+    /// The session ended.
     fn closed(&mut self, reason: CloseReason);
+
+    /// A frame goes out now. Called only while somebody [watches](crate::observe), to whom the layer can show
+    /// what it means, also behind [`closed`](Layer::closed).
+    fn sent(&mut self, frame: &Frame) {
+        let _ = frame;
+    }
 }
 
 /// A session that has just opened, as its layer sees it.
@@ -50,6 +57,8 @@ pub struct Opened {
     pub mailbox: Arc<Mailbox>,
     /// The request that opened the session.
     pub handshake: Handshake,
+    /// Who watches, and is to be shown what the layer makes of it.
+    pub observers: Observers,
 }
 
 /// The HTTP request that opened a session. It is kept for the session's lifetime, so it owns compact copies

@@ -59,6 +59,7 @@ mod jsonp;
 mod layer;
 mod limit;
 mod mailbox;
+pub mod observe;
 mod packet;
 mod payload;
 mod query;

@@ -1,7 +1,10 @@
 //! The limits that clients can meet, by name, and how often they did.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::observe::{Observers, What};
 
 /// `/// doc Variant = "name"`, once for each limit.
 macro_rules! limits {
@@ -86,24 +89,35 @@ limits! {
 }
 
 /// How often each limit was met.
-pub struct LimitHits([AtomicU64; Limit::ALL.len()]);
+pub struct LimitHits {
+    counts: [AtomicU64; Limit::ALL.len()],
+    observers: OnceLock<Observers>,
+}
 
 impl LimitHits {
+    /// Shows each limit that is met to whoever watches. Only the first call has an effect.
+    pub fn show_to(&self, observers: &Observers) {
+        let _ = self.observers.set(observers.clone());
+    }
+
     /// Counts that a limit was met.
     pub fn count(&self, limit: Limit) {
-        self.0[limit as usize].fetch_add(1, Ordering::Relaxed);
+        self.counts[limit as usize].fetch_add(1, Ordering::Relaxed);
+        if let Some(observers) = self.observers.get() {
+            observers.see(None, || What::Limit(limit));
+        }
     }
 
     /// How often a limit was met.
     #[must_use]
     pub fn get(&self, limit: Limit) -> u64 {
-        self.0[limit as usize].load(Ordering::Relaxed)
+        self.counts[limit as usize].load(Ordering::Relaxed)
     }
 }
 
 impl Default for LimitHits {
     fn default() -> LimitHits {
-        LimitHits(std::array::from_fn(|_| AtomicU64::new(0)))
+        LimitHits { counts: std::array::from_fn(|_| AtomicU64::new(0)), observers: OnceLock::new() }
     }
 }
 

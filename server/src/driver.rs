@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use engineio::observe::{Carrier, Direction, What};
 use engineio::{
     Answer, CloseReason, Config, Frame, Input, Layer, Output, Packet, PayloadReader, Session, Violation,
 };
@@ -16,6 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use crate::alarm::Alarm;
 use crate::polling::{Knock, Posted};
 use crate::registry::{Entry, Registered};
+use crate::watch::Watch;
 use crate::websocket::{Incoming, WebSocket};
 
 /// Packets that are taken in before what they brought about is written. Without a limit, the answers to a
@@ -58,8 +60,9 @@ impl<L: Layer> Driver<L> {
         }
         // The goodbye may take a while, and nobody should find the session meanwhile.
         registered.unlist();
-        if let Some(mut link) = self.link.take() {
-            self.entry.mailbox.take(link.queue());
+        self.load();
+        if let Some(link) = self.link.take() {
+            Watch::of(&self.config, &self.entry, Carrier::WebSocket).closing(self.close_code);
             let close = Box::pin(link.close(self.close_code));
             drop(tokio::time::timeout(self.config.close_timeout, close).await);
         }
@@ -120,6 +123,7 @@ impl<L: Layer> Driver<L> {
                     self.inbox = Some(Inbox { packets, accepted: Some(accepted) });
                 }
                 Knock::Probe(websocket) => {
+                    self.see(|| What::ProbeOpened);
                     self.probe = Some(websocket);
                     self.handle(now, Input::ProbeOpened);
                 }
@@ -153,7 +157,7 @@ impl<L: Layer> Driver<L> {
             && let Some(inbox) = &mut self.inbox
         {
             match inbox.packets.next() {
-                Some(packet) => self.packet(now, packet),
+                Some(packet) => self.packet(now, Carrier::Post, packet),
                 None => {
                     self.end_inbox();
                     // Another POST may be at the door.
@@ -180,7 +184,8 @@ impl<L: Layer> Driver<L> {
     }
 
     /// Takes in a packet of the transport in use.
-    fn packet(&mut self, now: Instant, packet: Result<Packet, Violation>) {
+    fn packet(&mut self, now: Instant, carrier: Carrier, packet: Result<Packet, Violation>) {
+        self.see_incoming(carrier, &packet);
         if let Err(violation) = packet {
             tracing::debug!(%violation, "malformed packet");
         }
@@ -198,11 +203,12 @@ impl<L: Layer> Driver<L> {
             && self.session.is_open()
             && self.listens()
             && let Some(link) = &mut self.link
-            && let Poll::Ready(incoming) = link.poll_packet(cx)
+            && let Poll::Ready(incoming) =
+                link.poll_packet(cx, Watch::of(&self.config, &self.entry, Carrier::WebSocket))
         {
             read += 1;
             match incoming {
-                Incoming::Packet(packet) => self.packet(now, packet),
+                Incoming::Packet(packet) => self.packet(now, Carrier::WebSocket, packet),
                 Incoming::Ended(ending) => {
                     link.discard();
                     self.close_code = ending.code;
@@ -218,8 +224,11 @@ impl<L: Layer> Driver<L> {
         let mut any = false;
         while let Some(probe) = &mut self.probe {
             let failed = matches!(probe.poll_write(cx), Poll::Ready(Err(_)));
-            match probe.poll_packet(cx) {
-                Poll::Ready(Incoming::Packet(packet)) => self.handle(now, Input::ProbePacket(packet)),
+            match probe.poll_packet(cx, Watch::of(&self.config, &self.entry, Carrier::Probe)) {
+                Poll::Ready(Incoming::Packet(packet)) => {
+                    self.see_incoming(Carrier::Probe, &packet);
+                    self.handle(now, Input::ProbePacket(packet));
+                }
                 Poll::Ready(Incoming::Ended(ending)) => {
                     probe.discard();
                     self.end_probe(now, ending.code);
@@ -239,6 +248,8 @@ impl<L: Layer> Driver<L> {
 
     fn drop_probe(&mut self, code: Option<CloseCode>) {
         if let Some(probe) = self.probe.take() {
+            Watch::of(&self.config, &self.entry, Carrier::Probe).closing(code);
+            self.see(|| What::ProbeDropped);
             self.entry.doors.lock().free_probe();
             tokio::spawn(tokio::time::timeout(self.config.close_timeout, probe.close(code)));
         }
@@ -266,13 +277,13 @@ impl<L: Layer> Driver<L> {
 
     /// Writes what is queued to the WebSocket in use.
     fn write(&mut self, cx: &mut Context<'_>, now: Instant) {
-        let Some(link) = &mut self.link else { return };
         if !self.session.is_open() {
             return;
         }
-        if link.is_drained() {
-            self.entry.mailbox.take(link.queue());
+        if self.link.as_ref().is_some_and(WebSocket::is_drained) {
+            self.load();
         }
+        let Some(link) = &mut self.link else { return };
         let written = link.poll_write(cx);
         match link.take_freed() {
             0 => {}
@@ -283,6 +294,14 @@ impl<L: Layer> Driver<L> {
             link.discard();
             self.handle(now, Input::TransportClosed(CloseReason::TransportError));
         }
+    }
+
+    /// Moves what is queued to the WebSocket in use.
+    fn load(&mut self) {
+        let Some(link) = &mut self.link else { return };
+        let loaded = link.queue().len();
+        self.entry.mailbox.take(link.queue());
+        self.see_loaded(loaded);
     }
 
     fn handle(&mut self, now: Instant, input: Input) {
@@ -299,14 +318,19 @@ impl<L: Layer> Driver<L> {
             Output::Answer(answer) => self.answer(answer),
             Output::Send(packet) => self.entry.mailbox.push_control(Frame::from(&packet)),
             Output::SendProbe(packet) => {
+                let frame = Frame::from(&packet);
+                Watch::of(&self.config, &self.entry, Carrier::Probe).outgoing(&frame);
+                self.see_outgoing(Carrier::Probe, &frame);
                 if let Some(probe) = &mut self.probe {
-                    probe.queue().push_back(Frame::from(&packet));
+                    probe.queue().push_back(frame);
                 }
             }
             Output::Deliver(message) => self.layer.message(message, now),
             Output::Upgrade => self.upgrade(now),
             Output::DropProbe => self.drop_probe(None),
             Output::Closed(reason) => {
+                let transport = self.entry.known().transport;
+                self.see(|| What::Closed { reason, transport });
                 self.entry.mailbox.shut();
                 self.layer.closed(reason);
             }
@@ -321,6 +345,8 @@ impl<L: Layer> Driver<L> {
         link.queue().append(&mut self.outbox);
         self.link = Some(*link);
         self.entry.upgraded();
+        self.see(|| What::Upgraded);
+        self.see_loaded(0);
         self.layer.upgraded();
         if !honest {
             self.handle(now, Input::TransportClosed(CloseReason::TransportError));
@@ -332,16 +358,60 @@ impl<L: Layer> Driver<L> {
         let packets: &[Packet] = match answer {
             Answer::Queued => {
                 self.entry.mailbox.take(&mut self.outbox);
+                let before = self.is_watched().then(|| self.outbox.clone());
                 let (payload, cost) = format.encode(&mut self.outbox, self.config.max_payload);
                 self.entry.mailbox.written(cost);
+                if let Some(mut before) = before {
+                    before.truncate(before.len() - self.outbox.len());
+                    before.iter().for_each(|frame| self.see_outgoing(Carrier::Get, frame));
+                }
                 return self.entry.doors.lock().answer(payload, true);
             }
             Answer::Noop => &[Packet::Noop],
             Answer::Close => &[Packet::Close],
             Answer::NoopClose => &[Packet::Noop, Packet::Close],
         };
-        let mut frames = packets.iter().map(Frame::from).collect();
+        let mut frames: VecDeque<Frame> = packets.iter().map(Frame::from).collect();
+        frames.iter().for_each(|frame| self.see_outgoing(Carrier::Get, frame));
         let (payload, _) = format.encode(&mut frames, usize::MAX);
         self.entry.doors.lock().answer(payload, false);
+    }
+}
+
+/// # What observers see
+impl<L: Layer> Driver<L> {
+    fn is_watched(&self) -> bool {
+        !self.config.observers.is_empty()
+    }
+
+    fn see<'a>(&'a self, what: impl FnOnce() -> What<'a>) {
+        self.config.observers.see(Some(&self.entry.sid), what);
+    }
+
+    fn see_incoming(&self, carrier: Carrier, packet: &Result<Packet, Violation>) {
+        self.see(|| match packet {
+            Ok(packet) => What::Packet { direction: Direction::In, carrier, packet: packet.into() },
+            Err(violation) => What::Violation { rule: violation.name(), error: violation },
+        });
+    }
+
+    fn see_outgoing(&mut self, carrier: Carrier, frame: &Frame) {
+        if self.is_watched() {
+            self.see(|| What::Packet { direction: Direction::Out, carrier, packet: frame.into() });
+            self.layer.sent(frame);
+        }
+    }
+
+    /// Shows the frames that were queued for the WebSocket in use, from `loaded` on.
+    fn see_loaded(&mut self, loaded: usize) {
+        if !self.is_watched() {
+            return;
+        }
+        let Some(link) = &mut self.link else { return };
+        let frames: Vec<Frame> = link.queue().iter().skip(loaded).cloned().collect();
+        for frame in frames {
+            Watch::of(&self.config, &self.entry, Carrier::WebSocket).outgoing(&frame);
+            self.see_outgoing(Carrier::WebSocket, &frame);
+        }
     }
 }

@@ -7,17 +7,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
+use engineio::observe::{Carrier, Direction, What};
 use engineio::{
-    Application, CloseReason, Config, Fault, Frame, Handshake, Headers, Jsonp, Limit, Method, Opened,
-    PayloadFormat, Query, Route, Session, Sid, Transport, open_packet,
+    Application, CloseReason, Config, Fault, Frame, Handshake, Jsonp, Limit, Method, Opened, PayloadFormat,
+    Query, Route, Session, Sid, Transport, open_packet,
 };
 use http::header::{CONTENT_TYPE, HeaderValue, SET_COOKIE, UPGRADE};
 use http::request::Parts;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 
 use crate::admission::{Admission, SessionPlace};
 use crate::answers::{Packed, Refused, accepted, closing, not_allowed, refused_by, status};
 use crate::driver::Driver;
+use crate::exchange::{Exchange, copy};
 use crate::hooks::{Hooks, Next, RequestHead, merge};
 use crate::http_rules::is_websocket;
 use crate::io::Io;
@@ -98,11 +100,11 @@ impl<A: Application> Endpoint<A> {
     ) -> Endpoint<A> {
         Endpoint {
             path: path.strip_suffix('/').unwrap_or(path).into(),
+            registry: Arc::new(Registry::new(config.observers.clone())),
             config,
             http,
             admission,
             application,
-            registry: Arc::default(),
             draining: AtomicBool::new(false),
         }
     }
@@ -134,6 +136,18 @@ impl<A: Application> Endpoint<A> {
         B: http_body::Body<Data = Bytes> + Unpin,
     {
         let (mut parts, body) = request.into_parts();
+        let exchange = Exchange::begin(&self.config.observers, &mut parts, peer);
+        let response = self.respond(parts, body, peer).await;
+        if let Some(exchange) = exchange {
+            exchange.end(&response);
+        }
+        response
+    }
+
+    async fn respond<B>(self: Arc<Self>, mut parts: Parts, body: B, peer: Peer) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+    {
         let judged = self.http.cors.as_ref().map(|cors| (cors, cors.judge(&parts)));
         if let Some((cors, verdict)) = judged.as_ref().filter(|_| parts.method == http::Method::OPTIONS) {
             return cors.preflight(verdict.clone(), &parts.headers).map(Body::from);
@@ -196,8 +210,10 @@ impl<A: Application> Endpoint<A> {
             address = peer.address.map(tracing::field::display),
             "request refused"
         );
+        let (exchange, reason) = (Exchange::number(parts), refused.reason());
+        self.config.observers.see(None, || What::Refused { exchange, fault, reason });
         if let Some(head) = head {
-            self.http.hooks.refused(head, fault, refused.reason());
+            self.http.hooks.refused(head, fault, reason);
         }
         refused.response(parts.headers.contains_key(UPGRADE))
     }
@@ -249,7 +265,7 @@ impl<A: Application> Endpoint<A> {
                 let sid = hooks.id(head).await?;
                 let handshake = handshake(parts, peer, head);
                 match transport {
-                    Transport::Polling => self.open_polling(sid, handshake, format, jsonp, place)?,
+                    Transport::Polling => self.open_polling(parts, sid, handshake, format, jsonp, place)?,
                     Transport::WebSocket => {
                         self.clone().open_websocket(parts, sid, handshake, format, place)?
                     }
@@ -270,15 +286,22 @@ impl<A: Application> Endpoint<A> {
     /// A handshake by polling: the answer is the open packet, and everything else waits for the next GET.
     fn open_polling(
         &self,
+        parts: &Parts,
         sid: Sid,
         handshake: Handshake,
         format: PayloadFormat,
         jsonp: Option<Jsonp>,
         place: SessionPlace,
     ) -> Result<Response<Body>, Fault> {
-        let driver = self.open(sid, handshake, format, None, place).ok_or(Fault::NoId)?;
-        tokio::spawn(driver);
+        let exchange = Exchange::number(parts);
+        let driver = self.open(exchange, sid, handshake, format, None, place).ok_or(Fault::NoId)?;
         let open = Frame::from(&open_packet(&self.config, &sid, Transport::Polling));
+        self.config.observers.see(Some(&sid), || What::Packet {
+            direction: Direction::Out,
+            carrier: Carrier::Get,
+            packet: (&open).into(),
+        });
+        tokio::spawn(driver);
         let payload = format.encode(&mut [open].into(), usize::MAX).0;
         let mut response = Packed::new(payload, jsonp).response(Body::from);
         if let Some(cookie) = &self.http.cookie {
@@ -299,9 +322,10 @@ impl<A: Application> Endpoint<A> {
         if self.registry.get(&sid).is_some() {
             return Err(Fault::NoId);
         }
+        let exchange = Exchange::number(parts);
         switch(parts, async move |io, read| {
             let websocket = self.websocket(io, read, format).await;
-            if let Some(driver) = self.open(sid, handshake, format, Some(websocket), place) {
+            if let Some(driver) = self.open(exchange, sid, handshake, format, Some(websocket), place) {
                 driver.await;
             }
         })
@@ -330,6 +354,7 @@ impl<A: Application> Endpoint<A> {
     /// Makes a session and what drives it; `None` if there is one of that id already.
     fn open(
         &self,
+        exchange: u64,
         sid: Sid,
         handshake: Handshake,
         format: PayloadFormat,
@@ -349,15 +374,20 @@ impl<A: Application> Endpoint<A> {
             entry.mailbox.push_control(Frame::from(&open_packet(&self.config, &sid, transport)));
         }
         let mailbox = entry.mailbox.clone();
-        tracing::debug!(
-            transport = transport.as_str(),
-            revision = format.revision.number(),
-            "session opened"
-        );
-        let opened = Opened { sid, revision: format.revision, transport, mailbox, handshake };
+        let PayloadFormat { revision, base64 } = format;
+        tracing::debug!(transport = transport.as_str(), revision = revision.number(), "session opened");
+        let observers = self.config.observers.clone();
+        observers.see(Some(&sid), || What::Opened {
+            exchange,
+            transport,
+            revision,
+            base64,
+            handshake: &handshake,
+        });
+        let opened = Opened { sid, revision, transport, mailbox, handshake, observers };
         let layer = self.application.open(opened, now);
         let driver = Driver {
-            session: Session::new(self.config.clone(), format.revision, transport, now),
+            session: Session::new(self.config.clone(), revision, transport, now),
             layer,
             entry,
             config: self.config.clone(),
@@ -401,7 +431,7 @@ impl<A: Application> Endpoint<A> {
     where
         B: http_body::Body<Data = Bytes> + Unpin,
     {
-        let format = entry.format;
+        let (format, sid) = (entry.format, entry.sid);
         let post = match entry.open_post() {
             Ok(post) => post,
             Err(Shut::Taken) => return Ok(status(StatusCode::BAD_REQUEST)),
@@ -428,6 +458,8 @@ impl<A: Application> Endpoint<A> {
                     return Ok(closing(status(StatusCode::REQUEST_TIMEOUT)));
                 }
             };
+        let exchange = Exchange::number(parts);
+        self.config.observers.see(Some(&sid), || What::RequestBody { exchange, body: &body });
         let body = if jsonp.is_some() { Jsonp::payload(&body) } else { body };
         match post.submit(body, binary).await {
             Ok(()) => Ok(accepted()),
@@ -447,8 +479,4 @@ pub(crate) fn handshake(parts: &Parts, peer: Peer, head: Option<&RequestHead>) -
         headers: copy(&parts.headers),
         attached: head.map(RequestHead::attached).unwrap_or_default(),
     }
-}
-
-fn copy(headers: &HeaderMap) -> Headers {
-    Headers::new(headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())))
 }

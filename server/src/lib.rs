@@ -38,6 +38,7 @@ mod cookie;
 mod cors;
 mod driver;
 mod endpoint;
+mod exchange;
 mod head_watch;
 mod hooks;
 mod http_rules;
@@ -57,6 +58,7 @@ mod site;
 mod stall;
 mod switch;
 mod tls;
+mod watch;
 mod websocket;
 
 pub use client_files::{ClientFiles, ClientFilesError};

@@ -315,6 +315,11 @@ impl Body {
     pub(crate) fn poll(bytes: Bytes, poll: OpenGet) -> Body {
         Body { rest: bytes, poll: Some(poll) }
     }
+
+    /// What has not been handed to the connection.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.rest
+    }
 }
 
 impl<T: Into<Bytes>> From<T> for Body {

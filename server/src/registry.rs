@@ -5,6 +5,7 @@ use std::collections::hash_map::Entry as Slot;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use engineio::observe::{Observers, What};
 use engineio::{Config, Known, Mailbox, PayloadFormat, Sid, Transport};
 use parking_lot::Mutex;
 
@@ -53,9 +54,15 @@ pub(crate) struct Registry {
     shards: [Mutex<HashMap<Sid, Arc<Entry>>>; SHARDS],
     len: AtomicUsize,
     emptied: tokio::sync::Notify,
+    /// Who is shown that a session has ended.
+    observers: Observers,
 }
 
 impl Registry {
+    pub(crate) fn new(observers: Observers) -> Registry {
+        Registry { observers, ..Registry::default() }
+    }
+
     fn shard(&self, sid: &Sid) -> &Mutex<HashMap<Sid, Arc<Entry>>> {
         // An application's ids may all begin or end alike.
         let sum = sid.as_str().bytes().fold(0, |sum: u8, byte| sum.wrapping_mul(31).wrapping_add(byte));
@@ -127,6 +134,8 @@ impl Registered {
 impl Drop for Registered {
     fn drop(&mut self) {
         self.unlist();
+        let Entry { sid, .. } = &*self.entry;
+        self.registry.observers.see(Some(sid), || What::Ended { transport: self.entry.known().transport });
         if self.registry.len.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.registry.emptied.notify_waiters();
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use engineio::observe::Observer;
 use engineio::{Application, Config};
 use http::{HeaderMap, Method, Response};
 use socketio::Io;
@@ -34,6 +35,7 @@ pub struct Builder {
     drain_timeout: Duration,
     mounts: Vec<(Box<str>, MakeMount)>,
     client_paths: Vec<Box<str>>,
+    observers: Vec<Arc<dyn Observer>>,
 }
 
 type MakeMount = Box<dyn FnOnce(&str, Arc<Config>, Arc<HttpSettings>, Arc<Admission>) -> Arc<dyn Mount>>;
@@ -50,6 +52,13 @@ impl Builder {
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Builder {
         self.limits = limits;
+        self
+    }
+
+    /// Shows everything that happens to somebody: see [`engineio::observe`]. There may be several.
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Builder {
+        self.observers.push(observer);
         self
     }
 
@@ -151,7 +160,7 @@ impl Builder {
     ///
     /// # Errors
     /// A path that is none, or that two endpoints have; a setting with which the protocol can't work.
-    pub fn build(self) -> Result<Server, BuildError> {
+    pub fn build(mut self) -> Result<Server, BuildError> {
         if self.config.ping_interval.is_zero() {
             return Err(BuildError::Zero("ping_interval"));
         }
@@ -164,12 +173,14 @@ impl Builder {
         if !self.config.polling && !self.config.websocket {
             return Err(BuildError::NoTransport);
         }
+        self.observers.into_iter().for_each(|observer| self.config.observers.add(observer));
         let mut hits = self.hits;
         hits.push(self.config.hits.clone());
         // An application may count where the server does.
         hits.sort_by_key(Arc::as_ptr);
         hits.dedup_by(|one, other| Arc::ptr_eq(one, other));
         let admission = Arc::new(Admission::new(self.limits, self.config.hits.clone()));
+        hits.iter().for_each(|hits| hits.show_to(&self.config.observers));
         let config = Arc::new(self.config);
         let http = Arc::new(self.http);
         let mut endpoints: Vec<Arc<dyn Mount>> = Vec::new();
@@ -212,6 +223,7 @@ impl Server {
             drain_timeout: Duration::from_secs(30),
             mounts: Vec::new(),
             client_paths: Vec::new(),
+            observers: Vec::new(),
         }
     }
 

@@ -21,6 +21,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::io::Io;
+use crate::watch::Watch;
 
 /// What a connection reads ahead. Larger messages grow the buffer.
 const READ_BUFFER: usize = 4 * 1024;
@@ -129,13 +130,14 @@ impl WebSocket {
     }
 
     /// The next packet.
-    pub(crate) fn poll_packet(&mut self, cx: &mut Context<'_>) -> Poll<Incoming> {
+    pub(crate) fn poll_packet(&mut self, cx: &mut Context<'_>, watch: Watch<'_>) -> Poll<Incoming> {
         loop {
             let message = match ready!(Pin::new(&mut self.stream).poll_next(cx)) {
                 None => return Poll::Ready(Incoming::Ended(Ending::GONE)),
                 Some(Err(error)) => return Poll::Ready(Incoming::Ended(Ending::of(&error))),
                 Some(Ok(message)) => message,
             };
+            watch_message(watch, &message);
             let packet = match message {
                 Message::Text(text) => {
                     // It is UTF-8 already; the types don't know of each other.
@@ -210,6 +212,22 @@ impl WebSocket {
             // Closing a socket with unread bytes resets it, and the peer may never see the close frame.
             self.stream.into_inner().io.drain().await;
         }
+    }
+}
+
+/// tungstenite puts fragments together, so that each message looks like one frame.
+fn watch_message(watch: Watch<'_>, message: &Message) {
+    match message {
+        Message::Text(text) => watch.incoming(true, 1, text.as_bytes()),
+        Message::Binary(bytes) => watch.incoming(true, 2, bytes),
+        Message::Close(Some(close)) => {
+            let code = u16::from(close.code).to_be_bytes();
+            watch.incoming(true, 8, &[&code, close.reason.as_bytes()].concat());
+        }
+        Message::Close(None) => watch.incoming(true, 8, &[]),
+        Message::Ping(payload) => watch.incoming(true, 9, payload),
+        Message::Pong(payload) => watch.incoming(true, 10, payload),
+        Message::Frame(_) => {}
     }
 }
 

@@ -16,7 +16,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytestring::ByteString;
-use engineio::{CloseReason, Layer, Limit, Message, Opened, Revision};
+use engineio::observe::What;
+use engineio::{CloseReason, Frame, Layer, Limit, Message, Opened, Revision};
 
 use crate::decoder::{Decoder, Limits};
 use crate::error::DisconnectReason;
@@ -152,6 +153,7 @@ impl Client {
 
     fn violation(&mut self, error: PacketError) {
         tracing::debug!(%error, "a client broke the protocol");
+        self.link.see(|| What::Violation { rule: error.name(), error: &error });
         if let Some(limit) = error.limit() {
             self.io.config().hits.count(limit);
         }
@@ -227,6 +229,7 @@ impl Layer for Client {
             bytes: config.max_backlog,
             timeout: config.attachment_timeout,
         };
+        self.link.see_incoming(&message, &config.parser);
         match self.decoder.message(message, &config.parser, self.link.revision, limits, now) {
             Ok(Some(packet)) => self.packet(packet),
             Ok(None) => {}
@@ -271,6 +274,10 @@ impl Layer for Client {
         while let Some(last) = self.memberships.len().checked_sub(1) {
             self.end(last, reason.into());
         }
+    }
+
+    fn sent(&mut self, frame: &Frame) {
+        self.link.see_outgoing(frame, &self.io.config().parser);
     }
 }
 

@@ -13,8 +13,10 @@
 
 use std::collections::VecDeque;
 use std::task::Poll;
+use std::time::Instant;
 
 use engineio::Limit;
+use engineio::observe::What;
 use parking_lot::Mutex;
 
 use crate::Socket;
@@ -182,9 +184,8 @@ impl Socket {
     fn start_upgraded(&self) -> Poll<()> {
         let own = self.handlers().and_then(|own| own.look(|table| table.upgrade.clone()));
         let upgrade = self.namespace().find_handler(|table| table.upgrade.clone());
-        for handler in [own, upgrade] {
-            let start = || handler.map(|handler| handler(self.clone()));
-            let _ = self.run("on_upgrade", start, |_| {});
+        for handler in [own, upgrade].into_iter().flatten() {
+            let _ = self.run("on_upgrade", || Some(handler(self.clone())), |_| {});
         }
         Poll::Ready(())
     }
@@ -199,8 +200,9 @@ impl Socket {
         let disconnecting = [own_disconnecting, disconnecting].map(|handler| ("on_disconnecting", handler));
         let disconnect = [own_disconnect, disconnect].map(|handler| ("on_disconnect", handler));
         for (name, handler) in disconnecting.into_iter().chain(disconnect) {
-            let start = || handler.map(|handler| handler(self.clone(), reason));
-            let _ = self.run(name, start, |_| {});
+            if let Some(handler) = handler {
+                let _ = self.run(name, || Some(handler(self.clone(), reason)), |_| {});
+            }
         }
         Poll::Ready(())
     }
@@ -213,18 +215,23 @@ impl Socket {
         start: impl FnOnce() -> Option<Task>,
         ended: fn(&Socket),
     ) -> Poll<()> {
+        let began = self.link().is_watched().then(Instant::now);
         let started = guarded(start).and_then(|task| match task {
             Some(mut task) => Ok(first_poll(&mut task)?.is_pending().then_some(task)),
             None => Ok(None),
         });
         match started {
-            Ok(None) => Poll::Ready(()),
+            Ok(None) => {
+                self.see_handled(name, began);
+                Poll::Ready(())
+            }
             Ok(Some(rest)) => {
                 let (socket, name) = (self.clone(), Box::from(name));
                 tokio::spawn(async move {
                     if finish(rest).await.is_err() {
                         socket.panicked(&name);
                     }
+                    socket.see_handled(&name, began);
                     ended(&socket);
                 });
                 Poll::Pending
@@ -233,6 +240,13 @@ impl Socket {
                 self.panicked(name);
                 Poll::Ready(())
             }
+        }
+    }
+
+    fn see_handled(&self, name: &str, began: Option<Instant>) {
+        if let Some(began) = began {
+            let (nsp, took) = (self.namespace_name(), began.elapsed());
+            self.link().see(|| What::Handled { nsp, name, took });
         }
     }
 

@@ -98,6 +98,7 @@ mod log;
 mod middleware;
 mod msgpack;
 mod namespace;
+pub mod observe;
 mod packet;
 mod parents;
 mod parser;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use engineio::observe::{Observers, What};
 use engineio::{CloseReason, Frame, Handshake, Mailbox, Opened, Revision, Sid, Transport};
 use parking_lot::Mutex;
 
@@ -17,6 +18,7 @@ pub(crate) struct Link {
     direct: AtomicBool,
     pub(crate) handshake: Handshake,
     pub(crate) mailbox: Arc<Mailbox>,
+    observers: Observers,
     commands: Mutex<Vec<Command>>,
     /// Bytes of packets that wait in the client and in its sockets.
     backlog: AtomicUsize,
@@ -40,13 +42,14 @@ pub(crate) enum Command {
 
 impl Link {
     pub(crate) fn new(opened: Opened) -> Link {
-        let Opened { sid, revision, transport, mailbox, handshake } = opened;
+        let Opened { sid, revision, transport, mailbox, handshake, observers } = opened;
         Link {
             sid,
             revision,
             direct: AtomicBool::new(transport == Transport::WebSocket),
             handshake,
             mailbox,
+            observers,
             commands: Mutex::default(),
             backlog: AtomicUsize::new(0),
         }
@@ -58,6 +61,16 @@ impl Link {
 
     pub(crate) fn upgraded(&self) {
         self.direct.store(true, Ordering::Release);
+    }
+
+    /// Shows something to whoever watches.
+    pub(crate) fn see<'a>(&'a self, what: impl FnOnce() -> What<'a>) {
+        self.observers.see(Some(&self.sid), what);
+    }
+
+    /// Whether anybody watches.
+    pub(crate) fn is_watched(&self) -> bool {
+        !self.observers.is_empty()
     }
 
     /// Has the driver run a command.

@@ -211,6 +211,33 @@ pub(crate) enum PacketError {
 }
 
 impl PacketError {
+    /// The name of the rule.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            PacketError::UnknownType => "UNKNOWN_TYPE",
+            PacketError::AttachmentCount => "ATTACHMENT_COUNT",
+            PacketError::TooManyAttachments => "TOO_MANY_ATTACHMENTS",
+            PacketError::AckId => "ACK_ID",
+            PacketError::Json => "JSON",
+            PacketError::TooDeep => "TOO_DEEP",
+            PacketError::MissingPayload => "MISSING_PAYLOAD",
+            PacketError::NotAnArray => "NOT_AN_ARRAY",
+            PacketError::EventName => "EVENT_NAME",
+            PacketError::EventNameTooLong => "EVENT_NAME_TOO_LONG",
+            PacketError::ReservedEvent => "RESERVED_EVENT",
+            PacketError::AuthNotAnObject => "AUTH_NOT_AN_OBJECT",
+            PacketError::DisconnectPayload => "DISCONNECT_PAYLOAD",
+            PacketError::ConnectErrorFromClient => "CONNECT_ERROR_FROM_CLIENT",
+            PacketError::Placeholder => "PLACEHOLDER",
+            PacketError::TextAmongAttachments => "TEXT_AMONG_ATTACHMENTS",
+            PacketError::UnexpectedAttachment => "UNEXPECTED_ATTACHMENT",
+            PacketError::AttachmentsTooLarge => "ATTACHMENTS_TOO_LARGE",
+            PacketError::AttachmentTimeout => "ATTACHMENT_TIMEOUT",
+            PacketError::MsgPack(_) => "MSGPACK",
+            PacketError::Unreadable => "UNREADABLE",
+        }
+    }
+
     /// How the session ends.
     pub(crate) fn close_reason(self) -> CloseReason {
         match self {

@@ -221,6 +221,11 @@ impl Parser {
         }))
     }
 
+    /// The packet in one message, whatever it says, for those who watch. `None` with the default parser.
+    pub(crate) fn raw(&self, message: &Message) -> Option<Result<RawPacket, PacketError>> {
+        Some(self.whole()?.decode(message, usize::MAX))
+    }
+
     fn whole(&self) -> Option<Whole<'_>> {
         match self {
             Parser::Default => None,

@@ -7,6 +7,7 @@ use std::task::{Context, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
+use engineio::observe::Observers;
 use engineio::{
     Application, Attached, CloseReason, Frame, Handshake, Headers, Layer, Mailbox, Message, Opened, Revision,
     Sid, Transport,
@@ -49,8 +50,14 @@ impl Peer {
             headers: Headers::new([("User-Agent", &b"test"[..])].into_iter()),
             attached: Attached::default(),
         };
-        let opened =
-            Opened { sid, revision, transport: Transport::Polling, mailbox: Arc::clone(&mailbox), handshake };
+        let opened = Opened {
+            sid,
+            revision,
+            transport: Transport::Polling,
+            mailbox: Arc::clone(&mailbox),
+            handshake,
+            observers: Observers::default(),
+        };
         Peer { client: io.open(opened, now), mailbox, sid, now }
     }
 

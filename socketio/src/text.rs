@@ -28,45 +28,59 @@ pub(crate) struct Decoded {
     pub(crate) attachments: usize,
 }
 
+/// What stands in front of a packet's payload.
+pub(crate) struct Header<'a> {
+    /// The type on the wire.
+    pub(crate) digit: u8,
+    pub(crate) kind: PacketType,
+    pub(crate) attachments: usize,
+    pub(crate) nsp: &'a str,
+    pub(crate) id: Option<u64>,
+    pub(crate) payload: &'a str,
+}
+
+impl Header<'_> {
+    pub(crate) fn read(text: &str) -> Result<Header<'_>, PacketError> {
+        let digit = *text.as_bytes().first().ok_or(PacketError::UnknownType)?;
+        let kind = match digit {
+            BINARY_EVENT => PacketType::Event,
+            BINARY_ACK => PacketType::Ack,
+            digit => PacketType::from_number(digit.wrapping_sub(b'0')).ok_or(PacketError::UnknownType)?,
+        };
+        let mut rest = &text[1..];
+
+        let mut attachments = 0;
+        if matches!(digit, BINARY_EVENT | BINARY_ACK) {
+            let (digits, tail) = split_digits(rest);
+            rest = tail.strip_prefix('-').ok_or(PacketError::AttachmentCount)?;
+            attachments =
+                digits.parse().ok().filter(|count| *count > 0).ok_or(PacketError::AttachmentCount)?;
+        }
+
+        let mut nsp = "/";
+        if rest.starts_with('/') {
+            (nsp, rest) = rest.split_once(',').unwrap_or((rest, ""));
+        }
+
+        let (digits, payload) = split_digits(rest);
+        let id = match digits {
+            "" => None,
+            digits => Some(digits.parse().ok().filter(|id| *id <= MAX_ACK_ID).ok_or(PacketError::AckId)?),
+        };
+        Ok(Header { digit, kind, attachments, nsp, id, payload })
+    }
+}
+
 /// Reads a packet. What it keeps of `text` shares its memory.
 pub(crate) fn decode(
     text: &ByteString,
     revision: Revision,
     max_attachments: usize,
 ) -> Result<Decoded, PacketError> {
-    let digit = *text.as_bytes().first().ok_or(PacketError::UnknownType)?;
-    let binary = matches!(digit, BINARY_EVENT | BINARY_ACK);
-    let kind = match digit {
-        BINARY_EVENT => PacketType::Event,
-        BINARY_ACK => PacketType::Ack,
-        digit => PacketType::from_number(digit.wrapping_sub(b'0')).ok_or(PacketError::UnknownType)?,
-    };
-    let mut rest = &text[1..];
-
-    let mut attachments = 0;
-    if binary {
-        let (digits, tail) = split_digits(rest);
-        rest = tail.strip_prefix('-').ok_or(PacketError::AttachmentCount)?;
-        attachments = digits.parse().map_err(|_| PacketError::AttachmentCount)?;
-        if attachments == 0 {
-            return Err(PacketError::AttachmentCount);
-        }
-        if attachments > max_attachments {
-            return Err(PacketError::TooManyAttachments);
-        }
+    let Header { kind, attachments, nsp, id, payload, .. } = Header::read(text)?;
+    if attachments > max_attachments {
+        return Err(PacketError::TooManyAttachments);
     }
-
-    let mut nsp = "/";
-    if rest.starts_with('/') {
-        (nsp, rest) = rest.split_once(',').unwrap_or((rest, ""));
-    }
-
-    let (digits, payload) = split_digits(rest);
-    let id = match digits {
-        "" => None,
-        digits => Some(digits.parse().ok().filter(|id| *id <= MAX_ACK_ID).ok_or(PacketError::AckId)?),
-    };
-
     let nsp = if nsp == "/" { ByteString::from_static("/") } else { text.slice_ref(nsp) };
     let packet = Packet::read(kind, nsp, id, text.slice_ref(payload), attachments, revision)?;
     Ok(Decoded { packet, attachments })

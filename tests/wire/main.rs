@@ -8,6 +8,7 @@ mod heartbeat;
 mod hooks;
 mod http;
 mod jsonp;
+mod observe;
 mod offers;
 mod plain;
 mod polling;

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use engineio::observe::What;
 use engineio::{Frame, Revision};
 use tokio::sync::Notify;
 
@@ -108,6 +109,7 @@ impl Socket {
             }
         }
         self.0.phase.store(CONNECTED, Ordering::Release);
+        self.0.link.see(|| What::Joined { nsp: self.namespace_name(), socket: self.id() });
         self.start();
         true
     }
@@ -144,6 +146,8 @@ impl Socket {
         }
         // Out of all rooms first, so that no broadcast comes behind the farewell.
         let rooms = self.0.namespace.members().remove(self);
+        let (nsp, socket) = (self.namespace_name(), self.id());
+        self.0.link.see(|| What::Left { nsp, socket, reason: reason.as_str() });
         if let Some(farewell) = farewell {
             self.0.link.send_or_close(&[farewell]);
         }

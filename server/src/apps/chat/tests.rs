@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use engineio::observe::Observers;
 use engineio::{
     Application, Attached, CloseReason, Frame, Handshake, Headers, Layer, Mailbox, Message, Opened, Revision,
     Sid, Transport,
@@ -37,6 +38,7 @@ impl Guest {
             transport: Transport::Polling,
             mailbox: Arc::clone(&mailbox),
             handshake,
+            observers: Observers::default(),
         };
         let client = io.open(opened, Instant::now());
         let mut guest = Guest { client, mailbox, id: String::new(), handle: String::new() };

@@ -1,0 +1,372 @@
+//! The one place from which everything can be watched: requests, frames, packets, sessions, and what was
+//! wrong with them.
+//!
+//! Whoever wants to watch implements [`Observer`]. Metrics, the journal and the inspector do; nothing else
+//! reports anything to them. Observers change nothing: all that they get is borrowed. Without one, what would
+//! be observed is not even put together.
+//!
+//! This crate knows nothing of HTTP or Socket.IO. [`What`] has words for them all the same, since this is the
+//! crate that all others build on, and whoever watches wants to see them in one sequence.
+
+use std::error::Error;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::{
+    CloseReason, Fault, Frame, Handshake, Headers, Limit, Message, Packet, PacketType, Revision, Sid,
+    Transport,
+};
+
+/// Somebody who watches.
+///
+/// The calls come from the tasks that serve clients, for one session in the order in which things happen
+/// there. They should be short, and must not block.
+pub trait Observer: Send + Sync + 'static {
+    /// Something happened.
+    fn observe(&self, observation: &Observation<'_>) {
+        let _ = observation;
+    }
+}
+
+/// Something that happened.
+#[derive(Clone, Copy, Debug)]
+pub struct Observation<'a> {
+    /// The session that it belongs to; `None` for what comes before there is one, such as a refusal.
+    pub sid: Option<&'a Sid>,
+    /// What happened.
+    pub what: What<'a>,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum What<'a> {
+    /// A request's head arrived.
+    Request(Request<'a>),
+    /// The body of a POST was read. What it holds was not decoded yet.
+    RequestBody {
+        /// The [request](Request::exchange)'s number.
+        exchange: u64,
+        /// The body.
+        body: &'a [u8],
+    },
+    /// A request was refused; the response follows.
+    Refused {
+        /// The request's number.
+        exchange: u64,
+        /// What was wrong with it.
+        fault: Fault,
+        /// What the application had to say, if it was the one to refuse.
+        reason: Option<&'a str>,
+    },
+    /// A request was answered.
+    Response(Response<'a>),
+    /// A request's client went away before its answer, or the server gave up on it.
+    Aborted {
+        /// The request's number.
+        exchange: u64,
+    },
+
+    /// A session began. The open packet follows.
+    Opened {
+        /// The number of the request that opened it.
+        exchange: u64,
+        /// The transport that it begins with.
+        transport: Transport,
+        /// The protocol's revision.
+        revision: Revision,
+        /// Whether its polls are text alone.
+        base64: bool,
+        /// The request that opened it.
+        handshake: &'a Handshake,
+    },
+    /// A WebSocket is there beside polling, and is to be probed.
+    ProbeOpened,
+    /// That WebSocket is given up; polling goes on, or the session has ended.
+    ProbeDropped,
+    /// The probed WebSocket is the session's transport from now on.
+    Upgraded,
+    /// The session is over for the layer above. What is queued may still be sent.
+    Closed {
+        /// Why.
+        reason: CloseReason,
+        /// The transport in use.
+        transport: Transport,
+    },
+    /// Nothing is left of the session; the last observation of it.
+    Ended {
+        /// The transport that was in use.
+        transport: Transport,
+    },
+
+    /// A frame of a WebSocket.
+    Frame(WebSocketFrame<'a>),
+    /// An Engine.IO packet.
+    Packet {
+        /// Who sent it.
+        direction: Direction,
+        /// What it came or goes with.
+        carrier: Carrier,
+        /// The packet.
+        packet: PacketView<'a>,
+    },
+    /// A Socket.IO packet, or the text part of one whose attachments follow. It belongs to the last Engine.IO
+    /// packet of that direction.
+    SocketPacket {
+        /// Who sent it.
+        direction: Direction,
+        /// The packet.
+        packet: SocketPacket<'a>,
+    },
+    /// An attachment of a Socket.IO packet, alone in an Engine.IO packet: the last of that direction.
+    Attachment {
+        /// Who sent it.
+        direction: Direction,
+        /// The attachment.
+        bytes: &'a [u8],
+    },
+
+    /// A socket joined a namespace.
+    Joined {
+        /// The namespace.
+        nsp: &'a str,
+        /// The socket's id.
+        socket: &'a str,
+    },
+    /// A socket left its namespace.
+    Left {
+        /// The namespace.
+        nsp: &'a str,
+        /// The socket's id.
+        socket: &'a str,
+        /// Why, in the reference's words.
+        reason: &'static str,
+    },
+    /// The application is done with an event: nothing of its handler is left to run, if it has one.
+    Handled {
+        /// The namespace.
+        nsp: &'a str,
+        /// The event's name, or `on_connect` and the like.
+        name: &'a str,
+        /// How long that took, from the handler's start on.
+        took: Duration,
+    },
+
+    /// A client broke a rule.
+    Violation {
+        /// The rule's name, such as `UNKNOWN_PACKET_TYPE`.
+        rule: &'static str,
+        /// What was wrong.
+        error: &'a dyn Error,
+    },
+    /// A limit was met, and something was refused, dropped, put off or ended because of it.
+    Limit(Limit),
+}
+
+/// Who sent something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// The client, to the server.
+    In,
+    /// The server, to the client.
+    Out,
+}
+
+/// What a packet comes or goes with. A session has one of each at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Carrier {
+    /// The answer to a handshake or to a poll: a GET.
+    Get,
+    /// The body of a POST.
+    Post,
+    /// The session's WebSocket.
+    WebSocket,
+    /// A WebSocket that is being probed.
+    Probe,
+}
+
+/// The head of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// A number that no other request of this process has.
+    pub exchange: u64,
+    /// The method.
+    pub method: &'a str,
+    /// Path and query.
+    pub target: &'a str,
+    /// The header fields.
+    pub headers: &'a Headers,
+    /// The peer's address; `None` on a Unix socket.
+    pub address: Option<SocketAddr>,
+    /// Whether it came over TLS.
+    pub secure: bool,
+}
+
+/// The answer to a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Response<'a> {
+    /// The [request](Request::exchange)'s number.
+    pub exchange: u64,
+    /// The HTTP status.
+    pub status: u16,
+    /// The header fields, without those that the HTTP server adds.
+    pub headers: &'a Headers,
+    /// The body as it is sent: compressed, if a header field says so.
+    pub body: &'a [u8],
+}
+
+/// A frame of a WebSocket (RFC 6455, section 5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WebSocketFrame<'a> {
+    /// Who sent it.
+    pub direction: Direction,
+    /// [`Carrier::WebSocket`] or [`Carrier::Probe`].
+    pub carrier: Carrier,
+    /// Whether it is the last of its message.
+    pub fin: bool,
+    /// What it is: 1 text, 2 binary, 0 goes on with either; 8 close, 9 ping, 10 pong.
+    pub opcode: u8,
+    /// What is in it, unmasked.
+    pub payload: &'a [u8],
+}
+
+/// An Engine.IO packet, wherever it lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PacketView<'a> {
+    /// Its type.
+    pub kind: PacketType,
+    /// Whether it is a binary message.
+    pub binary: bool,
+    /// What is behind the type: UTF-8 unless it is binary.
+    pub payload: &'a [u8],
+}
+
+impl<'a> From<&'a Packet> for PacketView<'a> {
+    fn from(packet: &'a Packet) -> PacketView<'a> {
+        let (binary, payload) = match packet {
+            Packet::Message(Message::Binary(bytes)) => (true, &bytes[..]),
+            Packet::Message(Message::Text(payload))
+            | Packet::Open(payload)
+            | Packet::Ping(payload)
+            | Packet::Pong(payload) => (false, &payload.as_bytes()[..]),
+            Packet::Close | Packet::Upgrade | Packet::Noop => (false, &[][..]),
+        };
+        PacketView { kind: packet.kind(), binary, payload }
+    }
+}
+
+impl<'a> From<&'a Frame> for PacketView<'a> {
+    fn from(frame: &'a Frame) -> PacketView<'a> {
+        match frame.packet() {
+            [digit, payload @ ..] if !frame.is_binary() => {
+                let kind = PacketType::from_digit(*digit).unwrap_or(PacketType::Message);
+                PacketView { kind, binary: false, payload }
+            }
+            payload => PacketView { kind: PacketType::Message, binary: true, payload },
+        }
+    }
+}
+
+/// A Socket.IO packet's fields. Those of what a client sent may break any rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketPacket<'a> {
+    /// The type on the wire: 0 CONNECT, 1 DISCONNECT, 2 EVENT, 3 ACK, 4 CONNECT_ERROR, 5 BINARY_EVENT,
+    /// 6 BINARY_ACK.
+    pub kind: u8,
+    /// How many attachments it has.
+    pub attachments: usize,
+    /// The namespace.
+    pub nsp: &'a str,
+    /// The id of the acknowledgement that is asked for, or that this is.
+    pub id: Option<u64>,
+    /// JSON, or nothing.
+    pub payload: &'a str,
+}
+
+/// Who watches, if anybody does. Clones share them; it is one word.
+#[derive(Clone, Default)]
+pub struct Observers(Option<Arc<Vec<Arc<dyn Observer>>>>);
+
+impl Observers {
+    /// Whether nobody watches.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// One more.
+    pub fn add(&mut self, observer: Arc<dyn Observer>) {
+        Arc::make_mut(self.0.get_or_insert_default()).push(observer);
+    }
+
+    /// Shows them something. It is only put together if somebody watches.
+    pub fn see<'a>(&self, sid: Option<&'a Sid>, what: impl FnOnce() -> What<'a>) {
+        if let Some(observers) = &self.0 {
+            let observation = Observation { sid, what: what() };
+            observers.iter().for_each(|observer| observer.observe(&observation));
+        }
+    }
+}
+
+impl fmt::Debug for Observers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Observers({})", self.0.as_ref().map_or(0, |observers| observers.len()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use parking_lot::Mutex;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Limits(Mutex<Vec<Limit>>);
+
+    impl Observer for Limits {
+        fn observe(&self, observation: &Observation<'_>) {
+            if let What::Limit(limit) = observation.what {
+                self.0.lock().push(limit);
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_put_together_for_nobody() {
+        Observers::default().see(None, || panic!("nobody watches"));
+        assert!(Observers::default().is_empty());
+        assert_eq!(size_of::<Observers>(), size_of::<usize>());
+    }
+
+    #[test]
+    fn all_observers_see_the_same() {
+        let (first, second) = (Arc::new(Limits::default()), Arc::new(Limits::default()));
+        let mut observers = Observers::default();
+        observers.add(first.clone());
+        observers.clone().add(Arc::new(Limits::default()));
+        observers.add(second.clone());
+        observers.see(None, || What::Limit(Limit::Payload));
+        assert_eq!(
+            (&first.0.lock()[..], &second.0.lock()[..]),
+            (&[Limit::Payload][..], &[Limit::Payload][..])
+        );
+        assert_eq!(format!("{observers:?}"), "Observers(2)");
+    }
+
+    #[test]
+    fn a_packet_and_its_frame_look_the_same() {
+        let packets = [
+            Packet::Open("{}".into()),
+            Packet::Ping("probe".into()),
+            Packet::Noop,
+            Packet::Message("hé".into()),
+            Packet::Message(vec![4, 0].into()),
+            Packet::Message(Message::Binary(bytes::Bytes::new())),
+        ];
+        for packet in packets {
+            assert_eq!(PacketView::from(&packet), PacketView::from(&Frame::from(&packet)));
+        }
+    }
+}

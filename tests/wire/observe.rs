@@ -1,0 +1,215 @@
+//! What those who watch get to see: everything, in order, and once.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
+
+use engineio::Config;
+use engineio::observe::{Observation, Observer, What};
+use socketio_tests::{Received, TestServer, WebSocket};
+
+use crate::probing;
+
+/// Notes each observation as a line.
+#[derive(Default)]
+struct Notes(Mutex<Vec<String>>);
+
+impl Observer for Notes {
+    fn observe(&self, observation: &Observation<'_>) {
+        let mut line = String::from(if observation.sid.is_some() { "" } else { "- " });
+        let text = String::from_utf8_lossy;
+        let written = match observation.what {
+            What::Request(request) => {
+                let path = request.target.split('?').next().unwrap_or_default();
+                write!(line, "request {} {path}", request.method)
+            }
+            What::RequestBody { body, .. } => write!(line, "body {}", text(body)),
+            What::Refused { fault, .. } => write!(line, "refused {}", fault.name()),
+            What::Response(response) => write!(line, "response {} {}", response.status, text(response.body)),
+            What::Aborted { .. } => write!(line, "aborted"),
+            What::Opened { transport, revision, .. } => {
+                write!(line, "opened {} {}", transport.as_str(), revision.number())
+            }
+            What::ProbeOpened => write!(line, "probe opened"),
+            What::ProbeDropped => write!(line, "probe dropped"),
+            What::Upgraded => write!(line, "upgraded"),
+            What::Closed { reason, transport } => write!(line, "closed {} {reason}", transport.as_str()),
+            What::Ended { transport } => write!(line, "ended {}", transport.as_str()),
+            What::Frame(frame) => {
+                let (direction, carrier) = (frame.direction, frame.carrier);
+                let payload = shown(frame.opcode == 2, frame.payload);
+                write!(line, "frame {direction:?} {carrier:?} {} {payload}", frame.opcode)
+            }
+            What::Packet { direction, carrier, packet } => {
+                let digit = char::from(packet.kind.digit());
+                let payload = shown(packet.binary, packet.payload);
+                write!(line, "packet {direction:?} {carrier:?} {digit} {payload}")
+            }
+            What::SocketPacket { direction, packet } => {
+                let id = packet.id.map(|id| format!(" {id}")).unwrap_or_default();
+                write!(line, "socket {direction:?} {} {}{id} {}", packet.kind, packet.nsp, packet.payload)
+            }
+            What::Attachment { direction, bytes } => write!(line, "attachment {direction:?} {bytes:?}"),
+            What::Joined { nsp, .. } => write!(line, "joined {nsp}"),
+            What::Left { nsp, reason, .. } => write!(line, "left {nsp} {reason}"),
+            What::Handled { nsp, name, .. } => write!(line, "handled {nsp} {name}"),
+            What::Violation { rule, error } => write!(line, "violation {rule}: {error}"),
+            What::Limit(limit) => write!(line, "limit {}", limit.name()),
+            other => panic!("new: {other:?}"),
+        };
+        written.expect("a string takes everything");
+        self.0.lock().expect("nothing has panicked").push(line);
+    }
+}
+
+fn shown(binary: bool, bytes: &[u8]) -> String {
+    if binary { format!("{bytes:?}") } else { String::from_utf8_lossy(bytes).into_owned() }
+}
+
+impl Notes {
+    /// What was seen since the last call, without what differs from run to run.
+    fn take(&self) -> Vec<String> {
+        let lines = std::mem::take(&mut *self.0.lock().expect("nothing has panicked"));
+        lines.into_iter().map(|line| line.split("{\"sid\"").next().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// Waits until a line is there, and takes all.
+    async fn take_until(&self, last: &str) -> Vec<String> {
+        while !self.0.lock().expect("nothing has panicked").iter().any(|line| line == last) {
+            tokio::task::yield_now().await;
+        }
+        self.take()
+    }
+}
+
+async fn watched(config: Config) -> (TestServer, Arc<Notes>) {
+    let notes = Arc::new(Notes::default());
+    let observer = notes.clone();
+    (TestServer::echo_with(config, |builder| builder.observer(observer)).await, notes)
+}
+
+#[tokio::test]
+async fn polling_and_its_upgrade_are_seen_in_order() {
+    let (server, notes) = watched(Config::default()).await;
+    let target = server.open_polling("/socket.io/", 4).await;
+    assert_eq!(
+        notes.take(),
+        ["- request GET /socket.io/", "opened polling 4", "packet Out Get 0 ", "- response 200 0",]
+    );
+    server.post(&target, "40").await;
+    let post = [
+        "- request POST /socket.io/",
+        "body 40",
+        "packet In Post 4 0",
+        "socket In 0 / ",
+        "joined /",
+        "handled / on_connect",
+    ];
+    let seen = notes.take();
+    assert_eq!(seen[..6], post);
+    assert_eq!(seen.last().map(String::as_str), Some("- response 200 ok"));
+
+    assert!(server.get(&target).await.text().starts_with("40{"));
+    let get = ["- request GET /socket.io/", "packet Out Get 4 0", "socket Out 0 / "];
+    let seen = notes.take();
+    assert_eq!(seen[..3], get);
+    assert!(seen.last().is_some_and(|line| line.starts_with("- response 200 40")), "{seen:?}");
+
+    let mut poll = server.connect().await;
+    poll.send("GET", &target, &[], b"").await;
+    notes.take_until("- request GET /socket.io/").await;
+    let mut websocket = server.websocket(&probing(&target)).await;
+    websocket.text("2probe").await;
+    assert_eq!(websocket.next_text().await, "3probe");
+    assert_eq!(poll.response().await.text(), "6");
+    let probe = [
+        "- request GET /socket.io/",
+        "- response 101 ",
+        "probe opened",
+        "frame In Probe 1 2probe",
+        "packet In Probe 2 probe",
+        "frame Out Probe 1 3probe",
+        "packet Out Probe 3 probe",
+        "packet Out Get 6 ",
+        "- response 200 6",
+    ];
+    assert_eq!(notes.take(), probe);
+
+    websocket.text("5").await;
+    websocket.text(r#"451-["message",{"_placeholder":true,"num":0}]"#).await;
+    websocket.binary([1, 2]).await;
+    assert!(websocket.next_text().await.starts_with("451-"));
+    assert_eq!(websocket.next().await, Received::Binary(vec![1, 2]));
+    let event = |direction| {
+        let text = r#"51-["message",{"_placeholder":true,"num":0}]"#;
+        [
+            format!("frame {direction} WebSocket 1 4{text}"),
+            format!("packet {direction} WebSocket 4 {text}"),
+            format!("socket {direction} 5 / {}", &text[3..]),
+            format!("frame {direction} WebSocket 2 [1, 2]"),
+            format!("packet {direction} WebSocket 4 [1, 2]"),
+            format!("attachment {direction} [1, 2]"),
+        ]
+    };
+    let upgrade = ["frame In Probe 1 5", "packet In Probe 5 ", "upgraded"].map(str::to_owned);
+    let handled = ["handled / message".to_owned()];
+    let echoed = event("Out").map(|line| line.replace("\"message\"", "\"message-back\""));
+    assert_eq!(notes.take(), [&upgrade[..], &event("In"), &handled, &echoed].concat());
+
+    websocket.text("41").await;
+    websocket.text("1").await;
+    assert_eq!(websocket.next().await, Received::Close(None));
+    drop(websocket);
+    let end = [
+        "frame In WebSocket 1 41",
+        "packet In WebSocket 4 1",
+        "socket In 1 / ",
+        "left / client namespace disconnect",
+        "frame In WebSocket 1 1",
+        "packet In WebSocket 1 ",
+        "closed websocket transport close",
+        "frame Out WebSocket 8 ",
+        "ended websocket",
+    ];
+    assert_eq!(notes.take_until("ended websocket").await, end);
+}
+
+#[tokio::test]
+async fn what_was_wrong_is_seen() {
+    let (server, notes) = watched(Config { max_payload: 10, ..Config::default() }).await;
+    assert_eq!(server.get("/engine.io/?EIO=9&transport=polling").await.status, 400);
+    let seen = notes.take();
+    assert_eq!(seen[..2], ["- request GET /engine.io/", "- refused UNSUPPORTED_PROTOCOL_VERSION"]);
+
+    let target = server.open_polling("/engine.io/", 4).await;
+    assert_eq!(server.post(&target, "4 is too long").await.status, 413);
+    notes.take_until("- limit payload").await;
+    server.post(&target, "9").await;
+    let seen = notes.take_until("ended polling").await.join("\n");
+    assert!(
+        seen.contains("body 9\nviolation UNKNOWN_PACKET_TYPE: unknown packet type '9'\nclosed"),
+        "{seen}"
+    );
+
+    let mut websocket = WebSocket::open(server.address(), "/socket.io/?EIO=4&transport=websocket").await;
+    websocket.next_text().await;
+    websocket.text("42").await;
+    assert_eq!(websocket.next().await, Received::Close(None));
+    drop(websocket);
+    let seen = notes.take_until("ended websocket").await.join("\n");
+    let violation =
+        "packet In WebSocket 4 2\nsocket In 2 / \nviolation MISSING_PAYLOAD: an event without a payload";
+    assert!(seen.contains(violation), "{seen}");
+}
+
+#[tokio::test]
+async fn a_poll_whose_client_goes_away_is_seen() {
+    let (server, notes) = watched(Config::default()).await;
+    let target = server.open_polling("/engine.io/", 4).await;
+    notes.take();
+    let mut poll = server.connect().await;
+    poll.send("GET", &target, &[], b"").await;
+    notes.take_until("- request GET /engine.io/").await;
+    drop(poll);
+    let seen = notes.take_until("ended polling").await;
+    assert_eq!(seen, ["- aborted", "closed polling transport error", "ended polling"]);
+}
