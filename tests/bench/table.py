@@ -72,11 +72,11 @@ ROWS = {
         Line("held_kib", "… KiB more in the server"),
     ]),
     "connect": (BY_WEBSOCKET, [
-        Line("cpu_us", "connect by WebSocket: CPU µs each", at_most=55),
+        Line("cpu_us", "connect by WebSocket, 32 at a time: CPU µs each", at_most=55),
     ]),
     "upgrade": (REAL, [
-        Line("cpu_us", "connect by polling, and upgrade: CPU µs each"),
-        Line("per_second", "… upgrades a second, one at a time", more_is_better=True),
+        Line("cpu_us", "connect by polling and upgrade, 32 at a time: CPU µs each"),
+        Line("per_second", "… upgrades a second, 32 at a time", more_is_better=True),
     ]),
     "polling-1": (["http", *REAL], [
         Line("cpu_us", "long polling, 1 message in a payload: CPU µs a message", times_limit=1.2, times_best=1),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
 
+use crate::arrive::arrive;
 use crate::histogram::Histogram;
 use crate::process::Server;
 use crate::websocket::{Client, frame};
@@ -83,8 +84,7 @@ impl Sender {
 impl Crowd {
     /// Connects so many clients; each joins `/`, and the namespaces besides.
     pub fn gather(server: &Server, count: usize, namespaces: &[String]) -> io::Result<Crowd> {
-        let connect = |_| Client::connect(server, namespaces);
-        Crowd::of((0..count).map(connect).collect::<Result<Vec<_>, _>>()?)
+        Crowd::of(arrive(count, None, |_| Client::connect(server, namespaces))?)
     }
 
     pub fn of(clients: Vec<Client>) -> io::Result<Crowd> {
@@ -208,10 +208,53 @@ impl Crowd {
         })
     }
 
+    /// Lets the first client broadcast, the next one as soon as fewer than `in_flight` are on their way to
+    /// anybody.
+    pub fn run_broadcasts(
+        &mut self,
+        server: &Server,
+        message: &str,
+        in_flight: u64,
+        time: Duration,
+    ) -> io::Result<Measured> {
+        let mut sender = Sender::new(message);
+        let everybody = self.clients.len() as u64;
+        let mut batch = Vec::new();
+        let mut latencies = Histogram::new();
+        // Deliveries, those of them that counted already, and broadcasts that everybody has.
+        let (mut received, mut warm, mut done) = (0, None, 0);
+        let mut cpu = 0.0;
+        let began = Instant::now();
+        sender.send(&mut self.clients[0], in_flight, &mut batch)?;
+        while began.elapsed() < WARM_UP + time {
+            if warm.is_none() && began.elapsed() >= WARM_UP {
+                latencies.clear();
+                (warm, cpu) = (Some(received), server.cpu_micros()?);
+            }
+            self.turn(Duration::from_millis(100), |_, _, count| {
+                received += count;
+                Ok(())
+            })?;
+            let complete = received / everybody - done;
+            if complete > 0 {
+                done += complete;
+                sender.answered(complete, &mut latencies);
+                sender.send(&mut self.clients[0], complete, &mut batch)?;
+            }
+        }
+        Ok(Measured {
+            received: received - warm.unwrap_or(0),
+            elapsed: began.elapsed() - WARM_UP,
+            cpu_micros: server.cpu_micros()? - cpu,
+            latencies,
+        })
+    }
+
     /// Lets the first client broadcast so many times, each time until everybody has got it.
-    pub fn broadcasts(&mut self, sender: &Sender, times: u64) -> io::Result<()> {
+    pub fn broadcast_times(&mut self, message: &str, times: u64) -> io::Result<()> {
+        let message = frame(message);
         for _ in 0..times {
-            self.clients[0].send(&sender.message)?;
+            self.clients[0].send(&message)?;
             let mut missing = self.clients.len() as u64;
             while missing > 0 {
                 self.turn(Duration::from_millis(100), |_, _, count| {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
 
+use crate::arrive::arrive;
 use crate::histogram::Histogram;
 use crate::http::{Blocking, Connection, request};
 use crate::process::Server;
@@ -64,8 +65,7 @@ pub fn run(
     time: Duration,
 ) -> io::Result<Measured> {
     let mut poll = Poll::new()?;
-    let mut crowd =
-        (0..clients).map(|_| Client::connect(server, messages, size)).collect::<Result<Vec<_>, _>>()?;
+    let mut crowd = arrive(clients, None, |_| Client::connect(server, messages, size))?;
     for (at, client) in crowd.iter_mut().enumerate() {
         let interest = Interest::READABLE | Interest::WRITABLE;
         poll.registry().register(&mut client.get.stream, Token(at * 2), interest)?;
@@ -126,7 +126,7 @@ pub fn park(server: &Server, clients: usize) -> io::Result<Vec<Blocking>> {
         get.send(&request(server, Some(&sid), None, None))?;
         Ok(get)
     };
-    (0..clients).map(open).collect()
+    arrive(clients, None, open)
 }
 
 /// A session that begins by polling and goes on by WebSocket, as the official client does it.

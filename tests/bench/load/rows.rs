@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
+use crate::arrive::arrive;
 use crate::crowd::{Crowd, Measured, Sender};
 use crate::polling;
 use crate::process::Server;
@@ -65,8 +66,8 @@ pub const ROWS: &[(&str, Row)] = &[
     ("memory-polling", Row::PollingMemory { clients: 1_000 }),
 ];
 
-/// A handshake is so cheap that a port's connections would be used up before the time is.
-const MOST_CONNECTIONS: u32 = 10_000;
+/// Handshakes are so cheap that a port's connections could be used up before the time is.
+const MOST_CONNECTIONS: usize = 10_000;
 
 impl Row {
     pub fn measure(self, server: &Server, time: Duration) -> io::Result<Figures> {
@@ -81,7 +82,8 @@ impl Row {
             }
             Row::Broadcast { in_flight } => {
                 let message = format!(r#"42["broadcast","{}"]"#, "x".repeat(32));
-                load(server, 1_000, vec![Sender::new(&message)], in_flight, time)
+                let mut crowd = Crowd::gather(server, 1_000, &[])?;
+                Ok(figures(&crowd.run_broadcasts(server, &message, in_flight, time)?))
             }
             Row::Namespaces => {
                 let namespaces: Vec<String> = (0..10).map(|number| format!("/ns-{number}")).collect();
@@ -159,9 +161,8 @@ fn rooms(server: &Server, time: Duration) -> io::Result<Figures> {
         socket.wait_for("431")?;
         Client::from(socket)
     };
-    let clients = (0..10 * ROOMS).map(connect).collect::<Result<Vec<_>, _>>()?;
     let sender = |at| Sender::new(&format!(r#"42["to-room","room-{at}","{}"]"#, "x".repeat(32)));
-    let mut crowd = Crowd::of(clients)?;
+    let mut crowd = Crowd::of(arrive(10 * ROOMS, None, connect)?)?;
     Ok(figures(&crowd.run(server, (0..ROOMS).map(sender).collect(), 1, time)?))
 }
 
@@ -202,8 +203,7 @@ fn memory(server: &Server, clients: usize) -> io::Result<Figures> {
     let mut crowd = Crowd::gather(server, clients, &[])?;
     settle();
     let idle = each(server.resident_kib()? - before);
-    let sender = Sender::new(&format!(r#"42["broadcast","{}"]"#, "x".repeat(32 * 1024)));
-    crowd.broadcasts(&sender, 8)?;
+    crowd.broadcast_times(&format!(r#"42["broadcast","{}"]"#, "x".repeat(32 * 1024)), 8)?;
     settle();
     Ok(vec![("idle_kib", idle), ("after_kib", each(server.resident_kib()? - before))])
 }
@@ -213,19 +213,12 @@ fn settle() {
     std::thread::sleep(Duration::from_secs(1));
 }
 
-/// Does something one after the other for so long.
-fn repeat(server: &Server, time: Duration, work: impl Fn() -> io::Result<()>) -> io::Result<Figures> {
-    for _ in 0..200 {
-        work()?;
-    }
-    let (cpu, began, mut count) = (server.cpu_micros()?, Instant::now(), 0);
-    while began.elapsed() < time && count < MOST_CONNECTIONS {
-        work()?;
-        count += 1;
-    }
+/// Does something again and again for so long.
+fn repeat(server: &Server, time: Duration, work: impl Fn() -> io::Result<()> + Sync) -> io::Result<Figures> {
+    let run = |time| arrive(MOST_CONNECTIONS, Some(Instant::now() + time), |_| work());
+    run(Duration::from_millis(200))?;
+    let (cpu, began) = (server.cpu_micros()?, Instant::now());
+    let count = run(time)?.len() as f64;
     let elapsed = began.elapsed().as_secs_f64();
-    Ok(vec![
-        ("cpu_us", (server.cpu_micros()? - cpu) / f64::from(count)),
-        ("per_second", f64::from(count) / elapsed),
-    ])
+    Ok(vec![("cpu_us", (server.cpu_micros()? - cpu) / count), ("per_second", count / elapsed)])
 }
