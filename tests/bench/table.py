@@ -1,5 +1,6 @@
 """What the bench's rows and figures mean, and the tables made of them."""
 
+import json
 import os
 import platform
 import re
@@ -205,14 +206,32 @@ def machine(folder):
         except (OSError, subprocess.CalledProcessError):
             return ""
 
+    # What is measured beside the server, from what pins it.
+    lock, packages = (folder / "Cargo.lock").read_text(), json.loads((folder / "package.json").read_text())
+    peers = {name: re.search(rf'name = "{name}"\nversion = "(.*)"', lock)[1] for name in ("socketioxide", "tokio-tungstenite", "hyper")}
+    peers |= {name: version for name, version in packages["dependencies"].items() if name != "bun"}
+    peers |= dict(re.findall(r"^([\w-]+)(?:\[.*\])?==(.*)$", (folder / "requirements.txt").read_text(), re.MULTILINE))
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     return {
         "processor": model[1] if model else platform.machine(),
         "cores": os.cpu_count(),
         "kernel": platform.release().split("-")[0],
         "commit": says("git", "rev-parse", "--short", "HEAD"),
+        "peers": peers,
         "rustc": says("rustc", "--version").removeprefix("rustc ").split(" ")[0],
         "node": says("node", "--version").removeprefix("v"),
         "bun": says("node_modules/bun/bin/bun.exe", "--version"),
         "python": says(".venv/bin/python", "-c", "import platform; print(platform.python_version())"),
     }
+
+
+def machine_text(results):
+    """The sentence above the table."""
+    there = results["machine"]
+    versions = ", ".join(f"{name} {there[name]}" for name in ("rustc", "node", "bun", "python") if there.get(name))
+    peers = ", ".join(f"{name} {version}" for name, version in there["peers"].items())
+    rounds = results["rounds"]
+    return (
+        f"Commit {there['commit']}, on {there['cores']} cores of {there['processor']}, Linux {there['kernel']}; {versions}; {peers}. "
+        f"{rounds} round{'' if rounds == 1 else 's'}, {results['seconds']:g} s each."
+    )

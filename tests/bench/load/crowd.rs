@@ -250,20 +250,26 @@ impl Crowd {
         })
     }
 
-    /// Lets the first client broadcast so many times, each time until everybody has got it.
-    pub fn broadcast_times(&mut self, message: &str, times: u64) -> io::Result<()> {
+    /// Lets the first client broadcast so many times, each time until everybody has got it. Says whether the
+    /// server broadcasts at all.
+    pub fn broadcast_times(&mut self, message: &str, times: u64) -> io::Result<bool> {
         let message = frame(message);
         for _ in 0..times {
             self.clients[0].send(&message)?;
             let mut missing = self.clients.len() as u64;
+            let mut heard = Instant::now();
             while missing > 0 {
                 self.turn(Duration::from_millis(100), |_, _, count| {
                     missing -= count;
+                    heard = Instant::now();
                     Ok(())
                 })?;
+                if heard.elapsed() > Duration::from_secs(3) {
+                    return Ok(false);
+                }
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Lets the first client broadcast, one after the other, and measures how long each broadcast takes to
