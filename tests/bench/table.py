@@ -11,7 +11,7 @@ from pathlib import Path
 
 PEERS = {
     "limit": "one epoll loop with canned answers: about what the machine allows",
-    "raw": "bare tokio-tungstenite with canned answers, a flush for each message",
+    "raw": "bare tokio-tungstenite with canned answers, a flush for each message, and read buffers of 4 KiB",
     "http": "bare hyper with canned answers: what two requests cost",
     "ours": "this repository's server",
     "socketioxide": "socketioxide on axum",
@@ -135,7 +135,7 @@ def lines(results, peers):
             medians = {peer: median(measured, peer, line) for peer in peers}
             ours = medians.get("ours")
             limit = medians.get("http") or medians.get("limit")
-            others = [value for peer, value in medians.items() if peer not in (*YARDSTICKS, "ours") and value]
+            others = [value for peer, value in medians.items() if peer not in (*YARDSTICKS, "ours") and value and value > 0]
             best = (max if line.more_is_better else min)(others, default=None)
             spread = [figures.get(line.figure, 0) for figures in measured.get("ours", [])]
             yield (

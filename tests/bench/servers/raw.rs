@@ -5,6 +5,7 @@ use std::io;
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 
 const OPEN: &str = r#"0{"sid":"aaaaaaaaaaaaaaaaaaaa","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
@@ -22,7 +23,9 @@ async fn main() -> io::Result<()> {
 }
 
 async fn client(stream: TcpStream) -> tungstenite::Result<()> {
-    let mut socket = tokio_tungstenite::accept_async(stream).await?;
+    // Its read buffer is 128 KiB for each client unless told otherwise.
+    let config = WebSocketConfig::default().read_buffer_size(4096);
+    let mut socket = tokio_tungstenite::accept_async_with_config(stream, Some(config)).await?;
     socket.send(Message::text(OPEN)).await?;
     // The answer to a message of that length; clones of it share its bytes.
     let mut canned: (usize, Utf8Bytes) = (0, Utf8Bytes::default());
