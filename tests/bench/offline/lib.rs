@@ -62,8 +62,14 @@ impl Offline {
             attached: Attached::default(),
         };
         let (revision, transport) = (Revision::V4, Transport::WebSocket);
-        let opened =
-            Opened { sid: Sid::generate(), revision, transport, mailbox: mailbox.clone(), handshake };
+        let opened = Opened {
+            sid: Sid::generate(),
+            revision,
+            transport,
+            mailbox: mailbox.clone(),
+            handshake,
+            observers: engineio::observe::Observers::default(),
+        };
         let mut offline = Offline {
             session: Session::new(Arc::new(Config::default()), revision, transport, now),
             client: io.open(opened, now),
