@@ -74,6 +74,11 @@ impl Connection {
         write(self.writer(), bytes.as_ref()).await.expect("to write");
     }
 
+    /// Writes bytes, or as many of them as the server takes before it ends the connection.
+    pub(crate) async fn write_as_far_as_possible(&mut self, bytes: &[u8]) {
+        drop(write(self.writer(), bytes).await);
+    }
+
     fn writer(&mut self) -> &mut WriteHalf<Box<dyn Stream>> {
         self.write.as_mut().expect("no other task writes")
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use engineio::Config;
 use socketio::Io;
 use socketio_server::{Builder, Server, Service, apps};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -62,6 +62,13 @@ impl TestServer {
     /// A new connection.
     pub async fn connect(&self) -> Connection {
         Connection::open(self.address).await
+    }
+
+    /// A new connection, which is reset when it is dropped.
+    pub async fn connect_to_reset(&self) -> Connection {
+        let stream = TcpStream::connect(self.address).await.expect("a connection");
+        stream.set_zero_linger().expect("a connection that lingers for no time");
+        Connection::over(stream)
     }
 
     /// One GET on a connection of its own.

@@ -127,6 +127,11 @@ impl WebSocket {
         self.connection.write_in_background(bytes)
     }
 
+    /// Sends bytes and reads nothing, until all are sent or the server ends the connection.
+    pub async fn flood(&mut self, bytes: &[u8]) {
+        self.connection.write_as_far_as_possible(bytes).await;
+    }
+
     /// The next frame.
     pub async fn next(&mut self) -> Received {
         let Some(header) = self.take(2).await else { return Received::End };

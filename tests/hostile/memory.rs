@@ -1,0 +1,143 @@
+//! What clients can make a server hold, against the sum that its options imply (docs/security.md).
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use socketio::Io;
+use socketio_server::{Server, apps};
+
+use super::*;
+
+const BUDGET: usize = 100_000;
+const PAYLOAD: usize = 100_000;
+const BACKLOG: usize = 200_000;
+
+/// Clients of each kind.
+const CLIENTS: usize = 20;
+const KINDS: usize = 5;
+
+/// What one session can hold: what waits for it and one message beyond, a body or message that is coming in
+/// a buffer that grows by doubling, packets that wait and one beyond, and its request's head.
+const SESSION: usize = (BUDGET + PAYLOAD) + 2 * PAYLOAD + (BACKLOG + PAYLOAD) + 16 * 1024;
+
+/// A process with nothing but a server in it.
+struct Process(Child, SocketAddr);
+
+impl Process {
+    fn start() -> Process {
+        let program = std::env::current_exe().expect("this program");
+        let mut child = Command::new(program)
+            .args(["--ignored", "--exact", "--nocapture", "memory::a_server_in_a_process_of_its_own"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("another process");
+        let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let address = lines
+            .map_while(Result::ok)
+            .find_map(|line| line.split_once("listening on ")?.1.parse().ok())
+            .expect("the server says where it listens");
+        Process(child, address)
+    }
+
+    /// Bytes of its memory that are in use.
+    fn resident(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).expect("its status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+        line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") * 1024
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+#[tokio::test]
+#[ignore = "the server of the other test, which runs it in a process of its own"]
+async fn a_server_in_a_process_of_its_own() {
+    let io = Io::with_config(::socketio::Config { max_backlog: BACKLOG, ..Default::default() });
+    apps::echo(&io);
+    let config = Config { send_budget: BUDGET, max_payload: PAYLOAD, ..Config::default() };
+    let server = Server::builder().config(config).socketio("/socket.io/", io).build().expect("a server");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    println!("listening on {}", listener.local_addr().expect("an address"));
+    server.serve(listener, std::future::pending()).await;
+}
+
+/// Brings one client into a state in which the server holds as much as it can for it.
+async fn hog(address: SocketAddr, kind: usize) -> Box<dyn std::any::Any> {
+    // A server that takes no more is what this waits for.
+    const STUCK: Duration = Duration::from_millis(300);
+    let event = format!(r#"42["message","{}"]"#, "x".repeat(9_000));
+    let mut connection = socketio_tests::Connection::open(address).await;
+    let polling = "/socket.io/?EIO=4&transport=polling";
+    match kind {
+        // It sends and never reads.
+        0 => {
+            let mut websocket = WebSocket::over(connection, SOCKETIO).await;
+            websocket.text("40").await;
+            let frame = WebSocket::frame(0x81, event.as_bytes());
+            while tokio::time::timeout(STUCK, websocket.flood(&frame)).await.is_ok() {}
+            Box::new(websocket)
+        }
+        // It posts and never polls.
+        1 => {
+            let opened = connection.request("GET", polling, &[], b"").await;
+            let target = format!("{polling}&sid={}", opened.sid());
+            connection.request("POST", &target, &[], b"40").await;
+            let body = [event.as_str(); 10].join("\u{1e}");
+            let body = body.as_bytes();
+            while tokio::time::timeout(STUCK, connection.request("POST", &target, &[], body)).await.is_ok() {}
+            Box::new(connection)
+        }
+        // It sends all of a body but the last byte.
+        2 => {
+            let opened = connection.request("GET", polling, &[], b"").await;
+            let target = format!("{polling}&sid={}", opened.sid());
+            let head = format!("POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: {PAYLOAD}\r\n\r\n");
+            connection.write(head + &"4".repeat(PAYLOAD - 1)).await;
+            Box::new(connection)
+        }
+        // It sends all of a message but the last byte.
+        3 => {
+            let mut websocket = WebSocket::over(connection, SOCKETIO).await;
+            let frame = WebSocket::frame(0x82, &[0; PAYLOAD]);
+            websocket.raw(&frame[..frame.len() - 1]).await;
+            Box::new(websocket)
+        }
+        // It sends all attachments but the last.
+        _ => {
+            let mut websocket = WebSocket::over(connection, SOCKETIO).await;
+            websocket.text("40").await;
+            websocket.text(r#"453-["message",{"_placeholder":true,"num":0}]"#).await;
+            websocket.binary([0; PAYLOAD]).await;
+            websocket.binary([0; PAYLOAD]).await;
+            Box::new(websocket)
+        }
+    }
+}
+
+#[tokio::test]
+async fn slow_readers_never_pollers_and_half_sent_packets_hold_no_more_than_the_options_imply() {
+    let server = Process::start();
+    let before = server.resident();
+    let mut hogs = Vec::new();
+    for n in 0..CLIENTS * KINDS {
+        hogs.push(hog(server.1, n % KINDS).await);
+    }
+    let held = server.resident() - before;
+    let implied = CLIENTS * KINDS * SESSION;
+    eprintln!("{held} bytes are held of {implied} that the options imply");
+    assert!(held < implied, "{held} bytes are held, {implied} are implied");
+    assert!(held > implied / 50, "{held} bytes are held: these clients are no hogs");
+    // And it still serves.
+    let mut websocket = WebSocket::open(server.1, SOCKETIO).await;
+    assert!(websocket.next_text().await.starts_with("0{"));
+    websocket.text("40").await;
+    assert!(websocket.next_text().await.starts_with("40{"));
+    drop(hogs);
+}
