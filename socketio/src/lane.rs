@@ -204,6 +204,7 @@ impl Socket {
                 let _ = self.run(name, || Some(handler(self.clone(), reason)), |_| {});
             }
         }
+        self.settle();
         Poll::Ready(())
     }
 

@@ -260,11 +260,11 @@ impl Trail {
         let mut state = self.state.lock();
         let known = state.behind(offset).is_some();
         match std::mem::replace(&mut state.stage, Stage::Over) {
-            Stage::Lost(lost) if known && !lost.settled => {
-                state.stage = Stage::Lost(lost);
-                self.wait(&mut state)
-            }
             Stage::Lost(lost) if known && lost.ticket.0 > Instant::now() => {
+                if !lost.settled {
+                    state.stage = Stage::Lost(lost);
+                    return self.wait(&mut state);
+                }
                 let (id, values) = (Arc::clone(&lost.id), lost.values.clone());
                 let (ticket, trail) = (lost.ticket, Arc::clone(self));
                 state.stage = Stage::Claimed(lost, offset);

@@ -158,6 +158,10 @@ impl Socket {
             self.clear_lane();
         }
         let _ = self.submit(Job::Ended(reason));
+    }
+
+    /// The handlers know of the end. Whoever comes back for the socket can have it now.
+    pub(crate) fn settle(&self) {
         if let Some(trail) = &self.0.trail {
             trail.settle();
         }

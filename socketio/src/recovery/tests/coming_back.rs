@@ -184,6 +184,33 @@ async fn a_client_that_comes_back_while_its_socket_ends_waits_for_that() {
     assert_eq!(serde_json::from_str::<Reply>(&peer.next()[1..]).ok(), roamer.reply);
 }
 
+#[tokio::test]
+async fn the_end_is_told_before_the_recovered_socket_connects_also_if_handlers_hold_it_up() {
+    let io = io();
+    let log = Arc::new(StdMutex::new(Vec::new()));
+    let (connects, ends, let_go) = (Arc::clone(&log), Arc::clone(&log), Arc::new(Notify::new()));
+    let held = Arc::clone(&let_go);
+    io.on_connect(move |socket: Socket| {
+        connects.lock().unwrap().push(format!("connect {}", socket.recovered()));
+        let held = Arc::clone(&held);
+        async move { held.notified().await }
+    })
+    .on_disconnect(move |_, _| {
+        ends.lock().unwrap().push("disconnect".to_owned());
+        async {}
+    });
+    let mut roamer = Roamer::join(&io);
+    roamer.lose();
+    let connect = roamer.connect();
+    roamer.peer = Peer::open(&io);
+    roamer.peer.send(&connect);
+    assert!(roamer.peer.take().is_empty(), "the first handler is not through, so the end is not told");
+    let_go.notify_one();
+    roamer.peer.woken().await;
+    assert_eq!(serde_json::from_str::<Reply>(&roamer.peer.next()[1..]).ok(), roamer.reply);
+    assert_eq!(*log.lock().unwrap(), ["connect false", "disconnect", "connect true"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_client_may_come_back_before_the_server_knows_that_it_was_gone() {
     let io = io();
