@@ -25,6 +25,8 @@ pub struct Config {
     /// The most packets in one payload; 125,000 by default, which is what a payload of the default size holds
     /// of the shortest events (`42["e"]` and a separator), so that no honest client meets it.
     pub max_packets: usize,
+    /// The most fragments of one WebSocket message; 4,096 by default. Clients of Socket.IO don't fragment at all.
+    pub max_fragments: usize,
     /// The bytes that may wait to be sent to one client, each frame counted as its length and
     /// [`FRAME_OVERHEAD`](crate::FRAME_OVERHEAD); 1,000,000 by default.
     pub send_budget: usize,
@@ -62,6 +64,7 @@ impl Default for Config {
             close_timeout: Duration::from_secs(5),
             max_payload: 1_000_000,
             max_packets: 125_000,
+            max_fragments: 4_096,
             send_budget: 1_000_000,
             packets_per_second: None,
             bytes_per_second: None,

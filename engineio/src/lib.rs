@@ -24,6 +24,7 @@
 //! | [`Session`] | the state machine: polls, probe, upgrade, heartbeat, end |
 //! | [`Mailbox`] | what others may leave for a session's driver |
 //! | [`Limit`], [`LimitHits`], [`Rate`] | what bounds clients, and how often they met it |
+//! | [`websocket`] | messages out of a client's WebSocket frames |
 //! | [`Application`], [`Layer`] | the boundary to what runs on a session |
 //!
 //! A session's way from the handshake to a poll's answer:
@@ -67,6 +68,7 @@ mod rate;
 mod refusal;
 mod session;
 mod sid;
+pub mod websocket;
 
 pub use attached::Attached;
 pub use config::Config;

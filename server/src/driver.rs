@@ -8,11 +8,11 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use engineio::observe::{Carrier, Direction, What};
+use engineio::websocket::Breach;
 use engineio::{
     Answer, CloseReason, Config, Frame, Input, Layer, Output, Packet, PayloadReader, Session, Violation,
 };
 use tokio::sync::oneshot;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::alarm::Alarm;
 use crate::polling::{Knock, Posted};
@@ -39,7 +39,7 @@ pub(crate) struct Driver<L> {
     /// Frames taken from the mailbox for a poll, and cut from its answer.
     pub(crate) outbox: VecDeque<Frame>,
     /// The code of the close frame that ends the WebSocket in use.
-    pub(crate) close_code: Option<CloseCode>,
+    pub(crate) close_code: Option<u16>,
     /// The session's outputs; kept for its memory.
     pub(crate) out: Vec<Output>,
 }
@@ -212,6 +212,7 @@ impl<L: Layer> Driver<L> {
                 Incoming::Ended(ending) => {
                     link.discard();
                     self.close_code = ending.code;
+                    self.broken(ending.breach);
                     self.handle(now, Input::TransportClosed(ending.reason));
                 }
             }
@@ -219,11 +220,20 @@ impl<L: Layer> Driver<L> {
         read > 0
     }
 
+    /// Notes a rule of WebSocket that the client broke.
+    fn broken(&self, breach: Option<Breach>) {
+        let Some(breach) = breach else { return };
+        tracing::debug!(%breach, "a WebSocket's client broke a rule");
+        self.see(|| What::Violation { rule: breach.name(), error: &breach });
+        if let Some(limit) = breach.limit() {
+            self.config.hits.count(limit);
+        }
+    }
+
     /// Writes to and reads from the probing WebSocket. Says whether anything came.
     fn poll_probe(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut any = false;
         while let Some(probe) = &mut self.probe {
-            let failed = matches!(probe.poll_write(cx), Poll::Ready(Err(_)));
             match probe.poll_packet(cx, Watch::of(&self.config, &self.entry, Carrier::Probe)) {
                 Poll::Ready(Incoming::Packet(packet)) => {
                     self.see_incoming(Carrier::Probe, &packet);
@@ -231,22 +241,25 @@ impl<L: Layer> Driver<L> {
                 }
                 Poll::Ready(Incoming::Ended(ending)) => {
                     probe.discard();
+                    self.broken(ending.breach);
                     self.end_probe(now, ending.code);
                 }
-                Poll::Pending if failed => self.end_probe(now, None),
-                Poll::Pending => break,
+                Poll::Pending => match probe.poll_write(cx) {
+                    Poll::Ready(Err(_)) => self.end_probe(now, None),
+                    Poll::Ready(Ok(())) | Poll::Pending => break,
+                },
             }
             any = true;
         }
         any
     }
 
-    fn end_probe(&mut self, now: Instant, code: Option<CloseCode>) {
+    fn end_probe(&mut self, now: Instant, code: Option<u16>) {
         self.drop_probe(code);
         self.handle(now, Input::ProbeClosed);
     }
 
-    fn drop_probe(&mut self, code: Option<CloseCode>) {
+    fn drop_probe(&mut self, code: Option<u16>) {
         if let Some(probe) = self.probe.take() {
             Watch::of(&self.config, &self.entry, Carrier::Probe).closing(code);
             self.see(|| What::ProbeDropped);

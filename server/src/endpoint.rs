@@ -8,6 +8,7 @@ use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use engineio::observe::{Carrier, Direction, What};
+use engineio::websocket::Limits;
 use engineio::{
     Application, CloseReason, Config, Fault, Frame, Handshake, Jsonp, Limit, Method, Opened, PayloadFormat,
     Query, Route, Session, Sid, Transport, open_packet,
@@ -324,7 +325,7 @@ impl<A: Application> Endpoint<A> {
         }
         let exchange = Exchange::number(parts);
         switch(parts, async move |io, read| {
-            let websocket = self.websocket(io, read, format).await;
+            let websocket = self.websocket(io, &read, format);
             if let Some(driver) = self.open(exchange, sid, handshake, format, Some(websocket), place) {
                 driver.await;
             }
@@ -336,7 +337,7 @@ impl<A: Application> Endpoint<A> {
         let format = entry.format;
         let probe: Result<OpenProbe, Shut> = entry.open_probe();
         switch(parts, async move |io, read| {
-            let websocket = self.websocket(io, read, format).await;
+            let websocket = self.websocket(io, &read, format);
             match probe {
                 Ok(probe) => probe.opened(websocket),
                 Err(_) => {
@@ -347,8 +348,9 @@ impl<A: Application> Endpoint<A> {
         })
     }
 
-    async fn websocket(&self, io: Io, read: Vec<u8>, format: PayloadFormat) -> WebSocket {
-        WebSocket::new(io, read, format.revision, self.config.max_payload).await
+    fn websocket(&self, io: Io, read: &[u8], format: PayloadFormat) -> WebSocket {
+        let limits = Limits { message: self.config.max_payload, fragments: self.config.max_fragments };
+        WebSocket::new(io, read, format.revision, limits)
     }
 
     /// Makes a session and what drives it; `None` if there is one of that id already.

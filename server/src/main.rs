@@ -115,6 +115,7 @@ fn server(options: &Options) -> Result<Server, Box<dyn std::error::Error>> {
             close_timeout: options.close_timeout,
             max_payload: options.max_payload,
             max_packets: options.max_packets,
+            max_fragments: options.max_fragments,
             send_budget: options.send_budget,
             packets_per_second: options.max_packet_rate,
             bytes_per_second: options.max_byte_rate,

@@ -159,6 +159,8 @@ options! {
         "write-timeout" write_timeout: Duration = ["30s"] as TIME,
         /// How many packets one request may bring
         "max-packets" pub(crate) max_packets: usize = ["125000"] as POSITIVE,
+        /// How many fragments one WebSocket message may have
+        "max-fragments" pub(crate) max_fragments: usize = ["4096"] as POSITIVE,
         /// How many packets a client may send in a second; not limited by default
         "max-packet-rate" pub(crate) max_packet_rate: Option<usize> = [] as COUNT_OR_OFF,
         /// How many bytes a client may send in a second; not limited by default

@@ -1,8 +1,8 @@
 //! What WebSockets carry, as [observers](engineio::observe) see it.
 
 use engineio::observe::{Carrier, Direction, Observers, WebSocketFrame, What};
+use engineio::websocket::Event;
 use engineio::{Config, Frame, Revision, Sid};
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::registry::Entry;
 
@@ -21,9 +21,16 @@ impl<'a> Watch<'a> {
         Watch { observers: &config.observers, sid, revision: format.revision, carrier }
     }
 
-    /// Shows a frame that came. `payload` is unmasked.
-    pub(crate) fn incoming(self, fin: bool, opcode: u8, payload: &[u8]) {
-        self.show(Direction::In, fin, opcode, payload);
+    /// Shows what came. A message that came in fragments looks like one frame.
+    pub(crate) fn incoming(self, event: &Event) {
+        let (opcode, payload) = match event {
+            Event::Text(text) => (1, &text.as_bytes()[..]),
+            Event::Binary(bytes) => (2, &bytes[..]),
+            Event::Close { payload, .. } => (8, &payload[..]),
+            Event::Ping(payload) => (9, &payload[..]),
+            Event::Pong(payload) => (10, &payload[..]),
+        };
+        self.show(Direction::In, true, opcode, payload);
     }
 
     /// Shows a frame that goes out.
@@ -35,8 +42,8 @@ impl<'a> Watch<'a> {
     }
 
     /// Shows a close frame that goes out.
-    pub(crate) fn closing(self, code: Option<CloseCode>) {
-        let code = code.map(|code| u16::from(code).to_be_bytes());
+    pub(crate) fn closing(self, code: Option<u16>) {
+        let code = code.map(u16::to_be_bytes);
         self.show(Direction::Out, true, 8, code.as_ref().map_or(&[], |code| &code[..]));
     }
 

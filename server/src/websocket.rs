@@ -1,9 +1,8 @@
 //! A WebSocket under a session: packets in, shared frames out.
 //!
-//! tokio-tungstenite reads and answers control frames. Outgoing packets don't pass through it: they are
-//! framed already and shared between sessions, so they are written straight to the stream below it. The two
-//! writers take turns at frame boundaries: [`Gate`] keeps tungstenite from writing while one of our frames is
-//! half written, and we flush what tungstenite has begun before we begin a frame.
+//! Reading and writing know nothing of each other but for the control frames that answer a client's: these
+//! wait in a small buffer and go out at the next frame boundary. Bytes pass through memory that belongs to the
+//! worker thread, so that an idle connection owns no buffer in either direction.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -11,51 +10,55 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytestring::ByteString;
+use engineio::websocket::{self, Breach, Event, Limits, Reader};
 use engineio::{CloseReason, Frame, Packet, Revision, Violation};
-use futures_util::{Sink, Stream};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
 use crate::io::Io;
 use crate::watch::Watch;
 
-/// What a connection reads ahead. Larger messages grow the buffer.
-const READ_BUFFER: usize = 4 * 1024;
-
-/// The most that pongs may take up while the peer doesn't read.
-const PONG_BUFFER: usize = 64 * 1024;
+/// The most that one read takes from a connection.
+const READ: usize = 64 * 1024;
 
 /// Frames under this length are copied together for one write; larger ones are written as they lie.
-const COALESCE: usize = 1024;
+const COALESCE: usize = 8 * 1024;
 
 /// The most that is copied together for one write.
-const SCRATCH: usize = 32 * 1024;
+const WRITE: usize = 64 * 1024;
 
-thread_local! {
-    /// Where small frames are copied together: one for each worker, none for each connection.
-    static COPIED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
+/// The most that pongs may take up while the client doesn't read. Pings beyond that get none: "If an endpoint
+/// receives a Ping frame and has not yet sent Pong frame(s) in response to previous Ping frame(s), the endpoint
+/// MAY elect to send a Pong frame for only the most recently processed Ping frame" (RFC 6455, section 5.5.3).
+const PONGS: usize = 4 * 1024;
 
 /// The capacity that an empty queue may keep, in frames.
 const KEPT_CAPACITY: usize = 64;
 
+thread_local! {
+    /// What was read and has not been fed to a reader.
+    static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ].into());
+    /// Where small frames are copied together.
+    static WRITE_BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 /// A WebSocket that carries one session.
 #[derive(Debug)]
 pub(crate) struct WebSocket {
-    stream: WebSocketStream<Gate>,
+    io: Io,
     revision: Revision,
+    reader: Reader,
     /// Frames to be written.
     queue: VecDeque<Frame>,
     /// How much of the queue's first frame has been written.
     written: usize,
+    /// Control frames to be written before the next frame of the queue.
+    control: Vec<u8>,
     /// The cost of the frames that went out since it was last asked for.
     freed: usize,
     /// Nothing that is queued can be sent any more.
     discarded: bool,
+    /// The stream may hold back what we wrote: TLS encrypts more than it can send.
+    unflushed: bool,
 }
 
 /// How a WebSocket ended.
@@ -63,26 +66,18 @@ pub(crate) struct WebSocket {
 pub(crate) struct Ending {
     /// What the session is told.
     pub(crate) reason: CloseReason,
-    /// The code of the close frame that the peer is sent, if it deserves one (RFC 6455, section 7.4.1).
-    pub(crate) code: Option<CloseCode>,
+    /// The code of the close frame that the client is sent (RFC 6455, section 7.4.1).
+    pub(crate) code: Option<u16>,
+    /// The rule that the client broke.
+    pub(crate) breach: Option<Breach>,
 }
 
-impl Ending {
-    const GONE: Ending = Ending { reason: CloseReason::TransportClose, code: None };
+/// The client is gone.
+const GONE: Ending = Ending { reason: CloseReason::TransportClose, code: None, breach: None };
 
-    pub(crate) fn of(error: &Error) -> Ending {
-        let code = match error {
-            Error::Capacity(_) => Some(CloseCode::Size),
-            Error::Utf8(_) => Some(CloseCode::Invalid),
-            Error::Protocol(
-                tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
-            )
-            | Error::Io(_)
-            | Error::ConnectionClosed
-            | Error::AlreadyClosed => return Ending::GONE,
-            _ => Some(CloseCode::Protocol),
-        };
-        Ending { reason: CloseReason::TransportError, code }
+impl From<Breach> for Ending {
+    fn from(breach: Breach) -> Ending {
+        Ending { reason: CloseReason::TransportError, code: Some(breach.code()), breach: Some(breach) }
     }
 }
 
@@ -94,18 +89,21 @@ pub(crate) enum Incoming {
 }
 
 impl WebSocket {
-    /// A WebSocket on a connection whose handshake is done. `read` is what was already read of it, and
-    /// `limit` the longest message in bytes.
-    pub(crate) async fn new(io: Io, read: Vec<u8>, revision: Revision, limit: usize) -> WebSocket {
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER)
-            .write_buffer_size(0)
-            .max_write_buffer_size(PONG_BUFFER)
-            .max_message_size(Some(limit))
-            .max_frame_size(Some(limit));
-        let gate = Gate { io, shut: false, refused: false, unflushed: false };
-        let stream = WebSocketStream::from_partially_read(gate, read, Role::Server, Some(config)).await;
-        WebSocket { stream, revision, queue: VecDeque::new(), written: 0, freed: 0, discarded: false }
+    /// A WebSocket on a connection whose handshake is done; `read` is what was already read of it.
+    pub(crate) fn new(io: Io, read: &[u8], revision: Revision, limits: Limits) -> WebSocket {
+        let mut reader = Reader::new(limits);
+        reader.feed(read);
+        WebSocket {
+            io,
+            revision,
+            reader,
+            queue: VecDeque::new(),
+            written: 0,
+            control: Vec::new(),
+            freed: 0,
+            discarded: false,
+            unflushed: false,
+        }
     }
 
     /// The frames to be written, in order.
@@ -115,7 +113,7 @@ impl WebSocket {
 
     /// Whether all that was queued has been written.
     pub(crate) fn is_drained(&self) -> bool {
-        self.queue.is_empty() && !self.stream.get_ref().unflushed
+        self.queue.is_empty() && self.control.is_empty() && !self.unflushed
     }
 
     /// The cost of the frames that went out since the last call.
@@ -123,78 +121,124 @@ impl WebSocket {
         std::mem::take(&mut self.freed)
     }
 
-    /// Gives up what is queued: the peer has ended the connection, or broken it.
+    /// Gives up what is queued: the client has ended the connection, or broken it.
     pub(crate) fn discard(&mut self) {
         self.discarded = true;
         self.queue.clear();
     }
 
-    /// The next packet.
+    /// The next packet. What answers a control frame is left for [`poll_write`](WebSocket::poll_write).
     pub(crate) fn poll_packet(&mut self, cx: &mut Context<'_>, watch: Watch<'_>) -> Poll<Incoming> {
         loop {
-            let message = match ready!(Pin::new(&mut self.stream).poll_next(cx)) {
-                None => return Poll::Ready(Incoming::Ended(Ending::GONE)),
-                Some(Err(error)) => return Poll::Ready(Incoming::Ended(Ending::of(&error))),
-                Some(Ok(message)) => message,
+            let event = match self.reader.next() {
+                Ok(Some(event)) => event,
+                Ok(None) => match ready!(self.poll_fill(cx)) {
+                    Ok(1..) => continue,
+                    Ok(0) | Err(_) => return Poll::Ready(Incoming::Ended(GONE)),
+                },
+                Err(breach) => return Poll::Ready(Incoming::Ended(breach.into())),
             };
-            watch_message(watch, &message);
-            let packet = match message {
-                Message::Text(text) => {
-                    // It is UTF-8 already; the types don't know of each other.
-                    let text = ByteString::try_from(bytes::Bytes::from(text)).map_err(|_| Violation::Utf8);
-                    text.and_then(|text| Packet::decode_text(&text, self.revision))
+            watch.incoming(&event);
+            let packet = match event {
+                Event::Text(text) => Packet::decode_text(&text, self.revision),
+                Event::Binary(bytes) => Packet::decode_binary(&bytes, self.revision),
+                Event::Ping(payload) => {
+                    if self.control.len() < PONGS {
+                        websocket::pong(&payload, &mut self.control);
+                    }
+                    continue;
                 }
-                Message::Binary(bytes) => Packet::decode_binary(&bytes, self.revision),
-                Message::Close(_) => return Poll::Ready(Incoming::Ended(Ending::GONE)),
-                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => continue,
+                Event::Pong(_) => continue,
+                // "the endpoint typically echos the status code it received" (section 5.5.1)
+                Event::Close { code, .. } => return Poll::Ready(Incoming::Ended(Ending { code, ..GONE })),
             };
             return Poll::Ready(Incoming::Packet(packet));
         }
     }
 
+    /// Reads from the connection once. Says how many bytes came.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        READ_BUFFER.with_borrow_mut(|buffer| {
+            let mut buffer = ReadBuf::new(buffer);
+            ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer))?;
+            self.reader.feed(buffer.filled());
+            Poll::Ready(Ok(buffer.filled().len()))
+        })
+    }
+
     /// Writes what is queued. Ready when all of it is through.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.queue.is_empty() {
-            if self.written == 0 {
-                ready!(Pin::new(&mut self.stream).poll_flush(cx)).map_err(into_io)?;
-            }
-            let gate = self.stream.get_mut();
-            let written = ready!(write_some(gate, cx, &self.queue, self.revision, self.written))?;
+        while !(self.queue.is_empty() && self.control.is_empty()) {
+            let written = ready!(self.write_some(cx))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.written += written;
-            while let Some(frame) = self.queue.front() {
-                let len = frame.websocket(self.revision).len();
-                if self.written < len {
-                    break;
-                }
-                self.written -= len;
-                self.freed += frame.cost();
-                self.queue.pop_front();
-            }
-            gate.shut = self.written > 0;
-            gate.unflushed = true;
+            self.unflushed = true;
+            self.account(written);
         }
-        let gate = self.stream.get_mut();
-        if gate.unflushed {
-            ready!(Pin::new(&mut gate.io).poll_flush(cx))?;
-            gate.unflushed = false;
+        if self.unflushed {
+            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+            self.unflushed = false;
         }
         if self.queue.capacity() > KEPT_CAPACITY {
             self.queue = VecDeque::new();
         }
-        if self.stream.get_ref().refused {
-            // A pong that came up behind our frame: nothing else would send it before the next packet.
-            ready!(Pin::new(&mut self.stream).poll_flush(cx)).map_err(into_io)?;
-            self.stream.get_mut().refused = false;
-        }
         Poll::Ready(Ok(()))
     }
 
+    /// One write: the frame that has begun, or else control frames, and what follows. Says how many bytes went out.
+    fn write_some(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let io = Pin::new(&mut self.io);
+        let mut frames = self.queue.iter().map(|frame| frame.websocket(self.revision));
+        let begun = self.written > 0;
+        let first = if begun || self.control.is_empty() {
+            frames.next().map_or(&[][..], |frame| &frame[self.written..])
+        } else {
+            &self.control
+        };
+        // Control frames wait for no more than the frame that has begun.
+        let alone = begun && !self.control.is_empty();
+        if alone || frames.len() == 0 || first.len() >= COALESCE {
+            return io.poll_write(cx, first);
+        }
+        WRITE_BUFFER.with_borrow_mut(|buffer| {
+            buffer.clear();
+            buffer.extend_from_slice(first);
+            for frame in frames {
+                if frame.len() >= COALESCE || buffer.len() + frame.len() > WRITE {
+                    break;
+                }
+                buffer.extend_from_slice(frame);
+            }
+            io.poll_write(cx, buffer)
+        })
+    }
+
+    /// Takes `bytes` that went out off what is queued.
+    fn account(&mut self, mut bytes: usize) {
+        if self.written == 0 {
+            let control = bytes.min(self.control.len());
+            self.control.drain(..control);
+            bytes -= control;
+            if self.control.is_empty() {
+                self.control = Vec::new();
+            }
+        }
+        self.written += bytes;
+        while let Some(frame) = self.queue.front() {
+            let len = frame.websocket(self.revision).len();
+            if self.written < len {
+                break;
+            }
+            self.written -= len;
+            self.freed += frame.cost();
+            self.queue.pop_front();
+        }
+    }
+
     /// Sends what is queued, says goodbye with `code` (none is allowed: RFC 6455, section 5.5.1), and waits for
-    /// the peer to do the same. Without an end of its own: put a limit on it.
-    pub(crate) async fn close(mut self, code: Option<CloseCode>) {
+    /// the client to do the same. Without an end of its own: put a limit on it.
+    pub(crate) async fn close(mut self, code: Option<u16>) {
         if self.discarded {
             self.queue.clear();
             if self.written > 0 {
@@ -202,106 +246,14 @@ impl WebSocket {
                 return;
             }
         }
-        let farewell = code.map(|code| CloseFrame { code, reason: "".into() });
         if std::future::poll_fn(|cx| self.poll_write(cx)).await.is_err() {
             return;
         }
-        // It fails where the peer said goodbye first; the reply to that is then what is flushed.
-        drop(Pin::new(&mut self.stream).start_send(Message::Close(farewell)));
-        if std::future::poll_fn(|cx| Pin::new(&mut self.stream).poll_flush(cx)).await.is_ok() {
-            // Closing a socket with unread bytes resets it, and the peer may never see the close frame.
-            self.stream.into_inner().io.drain().await;
+        websocket::close(code, &mut self.control);
+        if std::future::poll_fn(|cx| self.poll_write(cx)).await.is_ok() {
+            // Closing a socket with unread bytes resets it, and the client may never see the close frame.
+            self.io.drain().await;
         }
-    }
-}
-
-/// tungstenite puts fragments together, so that each message looks like one frame.
-fn watch_message(watch: Watch<'_>, message: &Message) {
-    match message {
-        Message::Text(text) => watch.incoming(true, 1, text.as_bytes()),
-        Message::Binary(bytes) => watch.incoming(true, 2, bytes),
-        Message::Close(Some(close)) => {
-            let code = u16::from(close.code).to_be_bytes();
-            watch.incoming(true, 8, &[&code, close.reason.as_bytes()].concat());
-        }
-        Message::Close(None) => watch.incoming(true, 8, &[]),
-        Message::Ping(payload) => watch.incoming(true, 9, payload),
-        Message::Pong(payload) => watch.incoming(true, 10, payload),
-        Message::Frame(_) => {}
-    }
-}
-
-fn into_io(error: Error) -> io::Error {
-    match error {
-        Error::Io(error) => error,
-        other => io::Error::other(other),
-    }
-}
-
-/// One write: the frames at the front, the first from `offset` on. Says how many bytes went out.
-fn write_some(
-    gate: &mut Gate,
-    cx: &mut Context<'_>,
-    frames: &VecDeque<Frame>,
-    revision: Revision,
-    offset: usize,
-) -> Poll<io::Result<usize>> {
-    let io = Pin::new(&mut gate.io);
-    let first = frames.front().map_or(&[][..], |frame| &frame.websocket(revision)[offset..]);
-    if frames.len() == 1 || first.len() >= COALESCE {
-        return io.poll_write(cx, first);
-    }
-    COPIED.with_borrow_mut(|copied| {
-        copied.clear();
-        copied.extend_from_slice(first);
-        for frame in frames.iter().skip(1) {
-            let bytes = frame.websocket(revision);
-            if bytes.len() >= COALESCE || copied.len() + bytes.len() > SCRATCH {
-                break;
-            }
-            copied.extend_from_slice(bytes);
-        }
-        io.poll_write(cx, copied)
-    })
-}
-
-/// The stream below tungstenite. While it is shut, tungstenite's writes wait; ours go past it.
-#[derive(Debug)]
-struct Gate {
-    io: Io,
-    shut: bool,
-    /// A write of tungstenite's was put off.
-    refused: bool,
-    /// The stream may hold back what we wrote: TLS encrypts more than it can send.
-    unflushed: bool,
-}
-
-impl AsyncRead for Gate {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Gate {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.shut {
-            // No waker is kept: our own write is pending, and we flush after it.
-            self.refused = true;
-            return Poll::Pending;
-        }
-        Pin::new(&mut self.io).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }
 
@@ -309,6 +261,7 @@ impl AsyncWrite for Gate {
 mod tests {
     use std::sync::Arc;
 
+    use bytestring::ByteString;
     use engineio::Message;
     use rcgen::{CertifiedKey, generate_simple_self_signed};
     use tokio::io::AsyncReadExt as _;
@@ -343,7 +296,7 @@ mod tests {
             TlsConnector::from(Arc::new(client)).connect(ServerName::try_from("test").unwrap(), theirs)
         );
         let io = Io::Tls(Box::new(ours.unwrap()));
-        (WebSocket::new(io, Vec::new(), Revision::V4, 1_000_000).await, theirs.unwrap())
+        (WebSocket::new(io, &[], Revision::V4, Limits { message: 1_000_000, fragments: 16 }), theirs.unwrap())
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engineio::Config;
+use engineio::{Config, Limit};
 use socketio_tests::{Received, TestServer, WebSocket};
 
 use crate::{WEBSOCKET, echo};
@@ -118,6 +118,30 @@ async fn fragments_over_the_limit_in_all_are_1009() {
     websocket.raw(WebSocket::frame(0x01, &[b'4'; 600])).await;
     websocket.raw(WebSocket::frame(0x80, &[b'x'; 600])).await;
     websocket.expect_close(Some(1009)).await;
+}
+
+#[tokio::test]
+async fn as_many_fragments_as_the_limit_are_taken_and_one_more_is_1008() {
+    let config = Config { max_fragments: 100, ..Config::default() };
+    let server = TestServer::echo(config.clone()).await;
+    let mut websocket = open(&server).await;
+    let begin = [WebSocket::frame(0x01, b"4hi"), WebSocket::frame(0x00, b"").repeat(98)].concat();
+    websocket.raw([&begin[..], &WebSocket::frame(0x80, b"")].concat()).await;
+    assert_eq!(websocket.next_text().await, "4hi");
+    websocket.raw([&begin[..], &WebSocket::frame(0x00, b"").repeat(2)].concat()).await;
+    websocket.expect_close(Some(1008)).await;
+    assert_eq!(config.hits.get(Limit::Fragments), 1);
+}
+
+#[tokio::test]
+async fn a_ping_to_a_websocket_that_probes_is_answered() {
+    let server = echo().await;
+    let target = server.open_polling("/engine.io/", 4).await;
+    let mut probe = server.websocket(&target.replace("polling", "websocket")).await;
+    probe.text("2probe").await;
+    assert_eq!(probe.next_text().await, "3probe");
+    probe.raw(WebSocket::frame(0x89, b"there?")).await;
+    assert_eq!(probe.next().await, Received::Pong(b"there?".to_vec()));
 }
 
 #[tokio::test]

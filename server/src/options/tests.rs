@@ -67,6 +67,7 @@ fn the_limits_are_those_of_the_libraries_unless_set() {
     assert_eq!(format!("{:?}", options.limits()), format!("{:?}", Limits::default()));
     let protocol = socketio_server::Config::default();
     assert_eq!((options.max_packets, options.send_budget), (protocol.max_packets, protocol.send_budget));
+    assert_eq!(options.max_fragments, protocol.max_fragments);
     assert_eq!(options.max_packet_rate, protocol.packets_per_second);
     assert_eq!(options.max_byte_rate, protocol.bytes_per_second);
     let socketio = socketio::Config::default();
@@ -151,6 +152,7 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("body-timeout", "3s", "'3s'"),
     ("write-timeout", "3s", "'3s'"),
     ("max-packets", "7", "7"),
+    ("max-fragments", "7", "7"),
     ("max-packet-rate", "7", "7"),
     ("max-byte-rate", "7", "7"),
     ("send-budget", "7", "7"),

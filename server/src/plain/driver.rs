@@ -14,8 +14,9 @@ use futures_util::{Sink, SinkExt as _, Stream as _, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Message as Tungstenite};
 
@@ -23,7 +24,6 @@ use super::request::Limits;
 use super::websocket::{Close, Shared};
 use crate::alarm::Alarm;
 use crate::io::Io;
-use crate::websocket::Ending;
 
 /// What a connection reads ahead. Larger messages grow the buffer.
 const READ_BUFFER: usize = 4 * 1024;
@@ -168,7 +168,7 @@ impl Driver {
     }
 
     fn broken(&self, error: &tungstenite::Error) -> Leave {
-        match Ending::of(error).code {
+        match close_code(error) {
             None => Leave::Lost,
             Some(code) => {
                 tracing::debug!(%error, "a WebSocket's peer broke a rule");
@@ -240,6 +240,20 @@ impl Driver {
         }
         // Closing a socket with unread bytes resets it, and the peer may never see the close frame.
         stream.into_inner().io.drain().await;
+    }
+}
+
+/// The code of the close frame that a peer is sent for its error (RFC 6455, section 7.4.1); `None` if the
+/// connection is gone.
+fn close_code(error: &tungstenite::Error) -> Option<CloseCode> {
+    match error {
+        tungstenite::Error::Capacity(_) => Some(CloseCode::Size),
+        tungstenite::Error::Utf8(_) => Some(CloseCode::Invalid),
+        tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)
+        | tungstenite::Error::Io(_)
+        | tungstenite::Error::ConnectionClosed
+        | tungstenite::Error::AlreadyClosed => None,
+        _ => Some(CloseCode::Protocol),
     }
 }
 
