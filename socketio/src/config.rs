@@ -26,8 +26,9 @@ pub struct Config {
     /// How long the attachments of a packet may take to arrive. 10 s.
     pub attachment_timeout: Duration,
     /// Bytes of a client's packets that may wait here at once: a packet that lacks attachments, and events
-    /// that wait for a connect or for other handlers. A client that exceeds it is disconnected. 10,000,000,
-    /// which is ten messages of the usual size limit.
+    /// that wait for a connect or for other handlers. A client that exceeds it is disconnected. 10,000,000:
+    /// a packet may have ten attachments of a message's usual size limit each, and a POST of that size may
+    /// have so many small events that they take several times as much while they wait.
     pub max_backlog: usize,
     /// Namespaces that one client can be in. 64.
     pub max_namespaces: usize,

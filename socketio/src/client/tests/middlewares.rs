@@ -70,6 +70,22 @@ async fn events_wait_for_a_pending_namespace() {
     assert_eq!(peer.client.link.backlog(), 0);
 }
 
+/// socket.io-client sends what it emitted in one tick in one POST, and a slow middleware may keep all of it
+/// waiting. Each small event counts for more than a hundred bytes then.
+#[tokio::test]
+async fn twenty_thousand_small_events_wait_for_a_pending_namespace() {
+    const EVENTS: usize = 20_000;
+    let (io, log, permit) = waiting();
+    let mut peer = Peer::open(&io);
+    peer.send("0");
+    (0..EVENTS).for_each(|_| peer.send(r#"2["e",1]"#));
+    assert_eq!(peer.close_requested(), None);
+    permit.notify_one();
+    peer.receive().await;
+    assert_eq!(log.take().len(), 1 + EVENTS);
+    assert_eq!(peer.client.link.backlog(), 0);
+}
+
 #[tokio::test]
 async fn what_waits_for_a_pending_namespace_is_bounded() {
     let (io, _, _permit) = waiting();

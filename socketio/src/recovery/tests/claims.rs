@@ -102,6 +102,25 @@ async fn a_client_that_leaves_while_the_middlewares_decide_does_not_come_back() 
     assert_eq!(counts(&io).unknown, 1);
 }
 
+#[tokio::test]
+async fn the_old_socket_has_no_say_once_it_is_claimed() {
+    let (io, permit) = waiting(Recovery::default());
+    let mut roamer = Roamer::join(&io);
+    let old = roamer.socket(&io);
+    old.join("r").unwrap();
+    roamer.lose();
+    let before = roamer.reply.clone();
+    roamer.peer = Peer::open(&io);
+    roamer.peer.send(&roamer.connect());
+    old.disconnect(false);
+    io.to("r").emit("e", 1).unwrap();
+    permit.notify_waiters();
+    roamer.peer.woken().await;
+    assert!(roamer.receive(usize::MAX));
+    assert_eq!((roamer.reply.clone(), roamer.take_got()), (before, vec![1.into()]));
+    assert_eq!(*roamer.socket(&io).rooms(), ["r".into()]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_claimed_socket_is_not_given_up_and_one_put_back_too_late_is() {
     let (io, permit) = waiting(Recovery { sessions: 1, ..Recovery::default() });
