@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
+use engineio::Mailbox;
+
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::handler::{Handlers, Middleware, Table};
@@ -215,6 +217,13 @@ impl Namespace {
     /// Nobody comes back to a trail.
     pub(crate) fn end_trail(&self, trail: &Trail) {
         if self.recovery().is_some_and(|recovery| recovery.end(trail)) {
+            self.leave();
+        }
+    }
+
+    /// The application puts out a socket that has ended or is ending. It does not come back.
+    pub(crate) fn put_out(&self, trail: &Trail, mailbox: &Arc<Mailbox>) {
+        if self.recovery().is_some_and(|recovery| recovery.put_out(trail, mailbox)) {
             self.leave();
         }
     }

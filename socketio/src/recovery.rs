@@ -471,6 +471,14 @@ impl NamespaceRecovery {
         old.is_some()
     }
 
+    /// The application puts out a socket that has ended or is ending: nobody comes back to its trail, unless
+    /// somebody has already. Says whether it was away.
+    pub(crate) fn put_out(&self, trail: &Trail, mailbox: &Arc<Mailbox>) -> bool {
+        let Some(old) = trail.put_out(mailbox) else { return false };
+        self.forget(trail, old.as_ref());
+        old.is_some()
+    }
+
     /// A trail has ended, and with it the socket that was away, if there was one.
     fn forget(&self, trail: &Trail, old: Option<&Lost>) {
         if let Some(old) = old {

@@ -352,6 +352,18 @@ impl Trail {
         if let Stage::Lost(_) = state.stage { self.end_in(&mut state) } else { None }
     }
 
+    /// Nobody comes back to this trail, if its socket is away and nobody has claimed it, or if it is still that
+    /// of the socket with this mailbox. Returns the socket that was away if so.
+    pub(super) fn put_out(&self, by: &Arc<Mailbox>) -> Option<Option<Lost>> {
+        let mut state = self.state.lock();
+        let its_own = match &state.stage {
+            Stage::Lost(_) => true,
+            Stage::Connected(mailbox, _) => Arc::ptr_eq(mailbox, by),
+            Stage::New | Stage::Claimed(..) | Stage::Over => false,
+        };
+        its_own.then(|| self.end_in(&mut state))
+    }
+
     fn end_in(&self, state: &mut State) -> Option<Lost> {
         let count = state.events.len();
         self.drop_first(state, count);

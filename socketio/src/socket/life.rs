@@ -27,7 +27,8 @@ impl Socket {
         let was = self.0.phase.compare_exchange(CONNECTED, ENDED, Ordering::AcqRel, Ordering::Acquire);
         match (was, &self.0.trail) {
             (Ok(_), _) => self.end_trail(),
-            (Err(ENDED), Some(trail)) => drop(self.0.namespace.give_up(trail)),
+            // Its connection is lost, or is being lost right now.
+            (Err(ENDED), Some(trail)) => self.0.namespace.put_out(trail, &self.0.link.mailbox),
             (Err(_), _) => {}
         }
         if close {
