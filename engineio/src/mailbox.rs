@@ -119,6 +119,11 @@ impl Mailbox {
         self.queue.lock().ring();
     }
 
+    /// What waits to be sent, as the budget counts it.
+    pub fn cost(&self) -> usize {
+        self.queue.lock().cost
+    }
+
     /// Whether the session is over, or about to be.
     pub fn is_closed(&self) -> bool {
         let queue = self.queue.lock();

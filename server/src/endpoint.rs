@@ -126,6 +126,11 @@ impl<A: Application> Endpoint<A> {
         self.registry.emptied().await;
     }
 
+    /// Calls `each` with what waits to be sent to each session.
+    pub(crate) fn each_queue(&self, each: &mut dyn FnMut(usize)) {
+        self.registry.for_each(|entry| each(entry.mailbox.cost()));
+    }
+
     /// How many sessions there are.
     pub(crate) fn sessions(&self) -> usize {
         self.registry.len()

@@ -4,12 +4,14 @@ mod logging;
 mod options;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use engineio::Config;
 use options::{App, Command, Options};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socketio::Io;
-use socketio_server::{ClientFiles, ListenAddress, ListenError, Listener, Server, Tls, apps};
+use socketio_server::{ClientFiles, ListenAddress, ListenError, Listener, Metrics, Server, Tls, apps};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 fn main() -> ExitCode {
@@ -33,7 +35,8 @@ async fn serve(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     for name in Command::unknown_variables() {
         tracing::warn!(name, "an environment variable looks like an option, and there is none of that name");
     }
-    let server = server(options)?;
+    let metrics = options.metrics.map(|_| Arc::new(Metrics::default()));
+    let server = server(options, metrics.clone())?;
     let tls = match (&options.tls_cert, &options.tls_key) {
         (Some(certificate), Some(key)) => Some(Tls::from_pem_files(certificate, key)?),
         _ => None,
@@ -43,6 +46,11 @@ async fn serve(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
     if let Some(tls) = tls.clone() {
         tokio::spawn(reload_on_hangup(tls, signal(SignalKind::hangup())?));
+    }
+    if let (Some(address), Some(metrics)) = (options.metrics, metrics) {
+        let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
+        println!("metrics on http://{}/metrics", listener.local_addr()?);
+        tokio::spawn(server.operations(metrics).serve(listener));
     }
     let listeners = listen(options, tls).await?;
     let signalled = async {
@@ -91,7 +99,7 @@ async fn reload_on_hangup(tls: Tls, mut hangup: Signal) {
     }
 }
 
-fn server(options: &Options) -> Result<Server, Box<dyn std::error::Error>> {
+fn server(options: &Options, metrics: Option<Arc<Metrics>>) -> Result<Server, Box<dyn std::error::Error>> {
     let io = Io::with_config(socketio::Config {
         parser: options.parser.clone(),
         recovery: options.recovery(),
@@ -132,6 +140,9 @@ fn server(options: &Options) -> Result<Server, Box<dyn std::error::Error>> {
         .trailing_slash(options.trailing_slash)
         .drain_timeout(options.drain_timeout)
         .socketio(&options.path, io.clone());
+    if let Some(metrics) = metrics {
+        builder = builder.observer(metrics);
+    }
     if let Some(cors) = &options.cors {
         builder = builder.cors(cors.clone());
     }

@@ -9,6 +9,7 @@ mod sources;
 mod value;
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -223,6 +224,11 @@ options! {
         "cookie-same-site" cookie_same_site: SameSite = ["lax"] as SAME_SITE,
         /// Let scripts in pages read that cookie
         "cookie-for-scripts" cookie_for_scripts: bool = ["false"] as SWITCH,
+    }
+    "Operating" {
+        /// Where to answer /metrics for Prometheus, /healthz and /readyz, beside the clients' addresses. Nobody
+        /// is asked who they are there
+        "metrics" pub(crate) metrics: Option<SocketAddr> = [] as ADDRESS_OR_OFF,
     }
     "Logs" {
         /// How log lines are written

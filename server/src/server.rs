@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +14,8 @@ use socketio::Io;
 use crate::admission::Admission;
 use crate::client_files::ClientFiles;
 use crate::endpoint::{Endpoint, HttpSettings};
+use crate::metrics::Metrics;
+use crate::operations::Operations;
 use crate::plain::{self, Accepted, Request};
 use crate::service::Service;
 use crate::site::{Mount, Pages, Site};
@@ -204,6 +207,7 @@ impl Builder {
             drain_timeout: self.drain_timeout,
             admission,
             hits,
+            draining: AtomicBool::new(false),
         };
         Ok(Server { service: Service::new(site) })
     }
@@ -225,6 +229,13 @@ impl Server {
             client_paths: Vec::new(),
             observers: Vec::new(),
         }
+    }
+
+    /// What answers questions about this server, for a listener of its own. `metrics` is one of its
+    /// [observers](Builder::observer), or counts nothing.
+    #[must_use]
+    pub fn operations(&self, metrics: Arc<Metrics>) -> Operations {
+        Operations::new(self.service.site().clone(), metrics)
     }
 
     /// The server without listeners, for somebody else's HTTP server: axum's, hyper's, or what tower has

@@ -108,7 +108,7 @@ impl Service {
     /// How often clients met a limit, on all endpoints.
     #[must_use]
     pub fn limit_hits(&self, limit: Limit) -> u64 {
-        self.site.hits.iter().map(|hits| hits.get(limit)).sum()
+        self.site.limit_hits(limit)
     }
 
     /// Refuses new sessions with 503, closes the present ones behind what is queued for them, answers parked
@@ -121,7 +121,7 @@ impl Service {
         self.site.drained(self.site.emptied()).await;
     }
 
-    pub(crate) fn site(&self) -> &Site {
+    pub(crate) fn site(&self) -> &Arc<Site> {
         &self.site
     }
 

@@ -3,10 +3,11 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use engineio::{Application, LimitHits};
+use engineio::{Application, Limit, LimitHits};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -39,6 +40,8 @@ pub(crate) struct Site {
     pub(crate) admission: Arc<Admission>,
     /// Where it is counted how often clients met which limit.
     pub(crate) hits: Vec<Arc<LimitHits>>,
+    /// The server is stopping.
+    pub(crate) draining: AtomicBool,
 }
 
 /// What a request asks for.
@@ -74,7 +77,22 @@ impl Site {
     /// Refuses new sessions and ends the present ones.
     pub(crate) fn drain(&self) {
         tracing::info!(sessions = self.sessions(), "draining");
+        self.draining.store(true, Ordering::Release);
         self.endpoints.iter().for_each(|endpoint| endpoint.drain());
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// How often clients met a limit, on all endpoints.
+    pub(crate) fn limit_hits(&self, limit: Limit) -> u64 {
+        self.hits.iter().map(|hits| hits.get(limit)).sum()
+    }
+
+    /// Calls `each` with what waits to be sent to each session, in bytes as the send budget counts them.
+    pub(crate) fn each_queue(&self, each: &mut dyn FnMut(usize)) {
+        self.endpoints.iter().for_each(|endpoint| endpoint.each_queue(each));
     }
 
     /// Waits until no session is left.
@@ -104,6 +122,11 @@ pub(crate) trait Mount: Send + Sync {
     fn drain(&self);
     fn emptied(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
     fn sessions(&self) -> usize;
+
+    /// Calls `each` with what waits to be sent to each session.
+    fn each_queue(&self, each: &mut dyn FnMut(usize)) {
+        let _ = each;
+    }
 }
 
 impl<A: Application> Mount for Endpoint<A> {
@@ -125,5 +148,9 @@ impl<A: Application> Mount for Endpoint<A> {
 
     fn sessions(&self) -> usize {
         Endpoint::sessions(self)
+    }
+
+    fn each_queue(&self, each: &mut dyn FnMut(usize)) {
+        Endpoint::each_queue(self, each);
     }
 }

@@ -181,6 +181,7 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("cookie-max-age", "1year", "'1year'"),
     ("cookie-same-site", "strict", "'strict'"),
     ("cookie-for-scripts", "true", "true"),
+    ("metrics", "127.0.0.1:9090", "'127.0.0.1:9090'"),
     ("log", "json", "'json'"),
     ("log-level", "debug", "'debug'"),
 ];

@@ -1,5 +1,6 @@
 //! What each option's value may be: from words to a value, or what is wrong with them.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -36,6 +37,14 @@ pub(super) const ADDRESSES: Reader<Vec<ListenAddress>> =
         [] => Err("must name an address at least".to_owned()),
         words => {
             words.iter().map(|text| text.parse().map_err(|error| format!("{text:?} is {error}"))).collect()
+        }
+    });
+
+pub(super) const ADDRESS_OR_OFF: Reader<Option<SocketAddr>> =
+    Reader::new("ADDRESS:PORT", Form::Text, |words| match words.first() {
+        None => Ok(None),
+        Some(text) => {
+            text.parse().map(Some).map_err(|_| format!("{text:?} is not an address, such as 127.0.0.1:9090"))
         }
     });
 

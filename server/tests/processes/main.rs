@@ -4,5 +4,6 @@
 mod chat;
 mod examples;
 mod listeners;
+mod operations;
 mod program;
 mod tls;

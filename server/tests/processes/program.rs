@@ -71,6 +71,12 @@ impl Program {
         address.unwrap_or_else(|| panic!("{place} is no URL of an address"))
     }
 
+    /// The next line that it writes, which must begin like this; the rest.
+    pub(crate) async fn line(&mut self, beginning: &str) -> String {
+        let line = next(&mut self.out).await;
+        line.strip_prefix(beginning).unwrap_or_else(|| panic!("{line}")).to_owned()
+    }
+
     /// Waits until it has logged a line that contains `text`.
     pub(crate) async fn logged(&mut self, text: &str) {
         while !next(&mut self.log).await.contains(text) {}
@@ -85,14 +91,20 @@ impl Program {
 
     /// Waits for its end. Also returns the last line of the log.
     pub(crate) async fn ended(&mut self) -> (ExitStatus, String) {
-        let mut last = String::new();
+        let (status, mut log) = self.ended_with_log().await;
+        (status, log.pop().unwrap_or_default())
+    }
+
+    /// Waits for its end. Also returns what it has logged since one last looked.
+    pub(crate) async fn ended_with_log(&mut self) -> (ExitStatus, Vec<String>) {
+        let mut log = Vec::new();
         let ended = timeout(LIMIT, async {
             while let Ok(Some(line)) = self.log.next_line().await {
-                last = line;
+                log.push(line);
             }
             self.child.wait().await
         });
-        (ended.await.expect("the program ends").expect("its status"), last)
+        (ended.await.expect("the program ends").expect("its status"), log)
     }
 }
 

@@ -1,0 +1,251 @@
+//! Numbers for Prometheus: an [observer](engineio::observe) that counts, and its text.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use engineio::observe::{Direction, Observation, Observer, What};
+use engineio::{Limit, PacketType, Transport};
+use parking_lot::Mutex;
+
+use crate::site::Site;
+
+/// The upper bounds of the buckets for the time that handlers take, in microseconds.
+const BUCKETS: [u64; 12] =
+    [10, 100, 500, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000, 30_000_000];
+
+const PACKETS: [(PacketType, &str); 7] = [
+    (PacketType::Open, "open"),
+    (PacketType::Close, "close"),
+    (PacketType::Ping, "ping"),
+    (PacketType::Pong, "pong"),
+    (PacketType::Message, "message"),
+    (PacketType::Upgrade, "upgrade"),
+    (PacketType::Noop, "noop"),
+];
+
+const DIRECTIONS: [&str; 2] = ["in", "out"];
+const TRANSPORTS: [&str; 2] = ["polling", "websocket"];
+
+/// Counts what happens on a server. It is an observer: see [`Builder::observer`](crate::Builder::observer).
+#[derive(Debug, Default)]
+pub struct Metrics {
+    sessions: [AtomicI64; 2],
+    opened: [AtomicU64; 2],
+    upgrades: AtomicU64,
+    sockets: AtomicI64,
+    packets: [[AtomicU64; PACKETS.len()]; 2],
+    bytes: [AtomicU64; 2],
+    events: [AtomicU64; 2],
+    refusals: [AtomicU64; 6],
+    /// Sessions by why they ended.
+    closed: Mutex<BTreeMap<&'static str, u64>>,
+    /// Sockets by why they left their namespace.
+    left: Mutex<BTreeMap<&'static str, u64>>,
+    violations: Mutex<BTreeMap<&'static str, u64>>,
+    responses: Mutex<BTreeMap<u16, u64>>,
+    handled: Histogram,
+}
+
+/// How long handlers took.
+#[derive(Debug, Default)]
+struct Histogram {
+    /// One more than there are bounds, for what is beyond all of them.
+    buckets: [AtomicU64; BUCKETS.len() + 1],
+    microseconds: AtomicU64,
+}
+
+fn index(transport: Transport) -> usize {
+    usize::from(transport == Transport::WebSocket)
+}
+
+fn add(count: &AtomicU64) {
+    count.fetch_add(1, Ordering::Relaxed);
+}
+
+fn tally<K: Ord>(counts: &Mutex<BTreeMap<K, u64>>, key: K) {
+    *counts.lock().entry(key).or_default() += 1;
+}
+
+impl Observer for Metrics {
+    fn observe(&self, observation: &Observation<'_>) {
+        match observation.what {
+            What::Opened { transport, .. } => {
+                add(&self.opened[index(transport)]);
+                self.sessions[index(transport)].fetch_add(1, Ordering::Relaxed);
+            }
+            What::Upgraded => {
+                add(&self.upgrades);
+                self.sessions[0].fetch_sub(1, Ordering::Relaxed);
+                self.sessions[1].fetch_add(1, Ordering::Relaxed);
+            }
+            What::Ended { transport } => {
+                self.sessions[index(transport)].fetch_sub(1, Ordering::Relaxed);
+            }
+            What::Closed { reason, .. } => tally(&self.closed, reason.as_str()),
+            What::Packet { direction, packet, .. } => {
+                let direction = direction as usize;
+                add(&self.packets[direction][usize::from(packet.kind.digit() - b'0')]);
+                let len = packet.payload.len() + usize::from(!packet.binary);
+                self.bytes[direction].fetch_add(len as u64, Ordering::Relaxed);
+            }
+            What::SocketPacket { direction, packet } if matches!(packet.kind, 2 | 5) => {
+                add(&self.events[direction as usize]);
+            }
+            What::Refused { fault, .. } => add(&self.refusals[usize::from(fault.refusal().code())]),
+            What::Response(response) => tally(&self.responses, response.status),
+            What::Joined { .. } => {
+                self.sockets.fetch_add(1, Ordering::Relaxed);
+            }
+            What::Left { reason, .. } => {
+                self.sockets.fetch_sub(1, Ordering::Relaxed);
+                tally(&self.left, reason);
+            }
+            What::Handled { took, .. } => self.handled.count(took),
+            What::Violation { rule, .. } => tally(&self.violations, rule),
+            _ => {}
+        }
+    }
+}
+
+impl Histogram {
+    fn count(&self, took: Duration) {
+        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        add(&self.buckets[BUCKETS.partition_point(|bound| *bound < took)]);
+        self.microseconds.fetch_add(took, Ordering::Relaxed);
+    }
+}
+
+/// The text format of Prometheus, version 0.0.4.
+struct Text(String);
+
+impl Text {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    /// `labels` are as they stand in the text; none of their values come from a client.
+    fn sample(&mut self, name: &str, labels: &str, value: impl fmt::Display) {
+        let _ = match labels {
+            "" => writeln!(self.0, "{name} {value}"),
+            labels => writeln!(self.0, "{name}{{{labels}}} {value}"),
+        };
+    }
+
+    fn single(&mut self, name: &str, kind: &str, help: &str, value: impl fmt::Display) {
+        self.family(name, kind, help);
+        self.sample(name, "", value);
+    }
+
+    fn labelled<L: fmt::Display, V: fmt::Display>(
+        &mut self,
+        (name, kind, help): (&str, &str, &str),
+        label: &str,
+        values: impl IntoIterator<Item = (L, V)>,
+    ) {
+        self.family(name, kind, help);
+        for (value, count) in values {
+            self.sample(name, &format!("{label}=\"{value}\""), count);
+        }
+    }
+}
+
+impl Metrics {
+    /// All of them as text.
+    pub(crate) fn text(&self, site: &Site) -> String {
+        let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let mut text = Text(String::with_capacity(8 * 1024));
+        // An upgrade may be counted between the two.
+        let sessions = self.sessions.each_ref().map(|count| count.load(Ordering::Relaxed).max(0));
+        let family = ("socketio_sessions", "gauge", "Engine.IO sessions that are open.");
+        text.labelled(family, "transport", TRANSPORTS.into_iter().zip(sessions));
+        let family = ("socketio_sessions_opened_total", "counter", "Sessions by how they began.");
+        text.labelled(family, "transport", TRANSPORTS.into_iter().zip(self.opened.each_ref().map(get)));
+        let (name, help) = ("socketio_upgrades_total", "Sessions that went over to WebSocket.");
+        text.single(name, "counter", help, get(&self.upgrades));
+        let family = ("socketio_sessions_closed_total", "counter", "Sessions by why they ended.");
+        text.labelled(family, "reason", &*self.closed.lock());
+        let (name, help) = ("socketio_sockets", "Sockets that are connected to a namespace.");
+        text.single(name, "gauge", help, self.sockets.load(Ordering::Relaxed).max(0));
+        let family = ("socketio_sockets_left_total", "counter", "Sockets by why they were disconnected.");
+        text.labelled(family, "reason", &*self.left.lock());
+
+        text.family("socketio_packets_total", "counter", "Engine.IO packets.");
+        for (direction, counts) in DIRECTIONS.iter().zip(&self.packets) {
+            for ((_, kind), count) in PACKETS.iter().zip(counts) {
+                let labels = format!("direction=\"{direction}\",type=\"{kind}\"");
+                text.sample("socketio_packets_total", &labels, get(count));
+            }
+        }
+        let family = ("socketio_packet_bytes_total", "counter", "Bytes of Engine.IO packets.");
+        text.labelled(family, "direction", DIRECTIONS.into_iter().zip(self.bytes.each_ref().map(get)));
+        let family = ("socketio_events_total", "counter", "Socket.IO events.");
+        text.labelled(family, "direction", DIRECTIONS.into_iter().zip(self.events.each_ref().map(get)));
+
+        let family = ("socketio_http_responses_total", "counter", "Answered requests by status.");
+        text.labelled(family, "status", &*self.responses.lock());
+        let family = ("socketio_refusals_total", "counter", "Refused requests by the code that they got.");
+        text.labelled(family, "code", self.refusals.iter().map(get).enumerate());
+        let family = ("socketio_violations_total", "counter", "Rules of the protocol that clients broke.");
+        text.labelled(family, "rule", &*self.violations.lock());
+        let family = ("socketio_limit_hits_total", "counter", "How often a limit was met.");
+        let hits = |limit: &Limit| (limit.name(), site.limit_hits(*limit));
+        text.labelled(family, "limit", Limit::ALL.iter().map(hits));
+
+        let (mut sum, mut max) = (0, 0);
+        site.each_queue(&mut |bytes| (sum, max) = (sum + bytes, max.max(bytes)));
+        let (name, help) = ("socketio_queued_bytes", "What waits to be sent, as the send budget counts it.");
+        text.single(name, "gauge", help, sum);
+        let (name, help) = ("socketio_queued_bytes_max", "The most that waits for one client.");
+        text.single(name, "gauge", help, max);
+        let (name, help) = ("socketio_draining", "1 while the server stops.");
+        text.single(name, "gauge", help, u8::from(site.is_draining()));
+        self.handled(&mut text);
+        text.0
+    }
+
+    fn handled(&self, text: &mut Text) {
+        let name = "socketio_handler_seconds";
+        text.family(name, "histogram", "How long handlers of events took.");
+        let mut count = 0;
+        for (at, bucket) in self.handled.buckets.iter().enumerate() {
+            count += bucket.load(Ordering::Relaxed);
+            let bound = BUCKETS.get(at).map_or("+Inf".to_owned(), |bound| seconds(*bound).to_string());
+            text.sample("socketio_handler_seconds_bucket", &format!("le=\"{bound}\""), count);
+        }
+        let sum = seconds(self.handled.microseconds.load(Ordering::Relaxed));
+        text.sample("socketio_handler_seconds_sum", "", sum);
+        text.sample("socketio_handler_seconds_count", "", count);
+    }
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn seconds(microseconds: u64) -> f64 {
+    microseconds as f64 / 1e6
+}
+
+/// Which way is the first of a pair.
+const _: () = assert!(Direction::In as usize == 0 && Direction::Out as usize == 1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_a_bounds_time_is_in_its_bucket() {
+        let histogram = Histogram::default();
+        for micros in [0, 10, 11, 30_000_000, 30_000_001] {
+            histogram.count(Duration::from_micros(micros));
+        }
+        let counts = histogram.buckets.each_ref().map(|count| count.load(Ordering::Relaxed));
+        assert_eq!(counts, [2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1]);
+    }
+
+    #[test]
+    fn packets_are_found_by_their_digit() {
+        for (at, (kind, _)) in PACKETS.iter().enumerate() {
+            assert_eq!(usize::from(kind.digit() - b'0'), at);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What whoever operates the server asks it, and reads in its log.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use socketio_tests::{Connection, Received, Response};
+
+use crate::program::{Program, connect};
+
+async fn get(address: SocketAddr, target: &str) -> Response {
+    Connection::open(address).await.request("GET", target, &[], b"").await
+}
+
+/// The samples by name and labels, each line held to the format.
+async fn metrics(address: SocketAddr) -> BTreeMap<String, f64> {
+    let response = get(address, "/metrics").await;
+    let kind = response.header("content-type");
+    assert_eq!((response.status, kind), (200, Some("text/plain; version=0.0.4; charset=utf-8")));
+    let (mut families, mut samples) = (Vec::new(), BTreeMap::new());
+    for line in response.text().lines() {
+        if let Some(family) = line.strip_prefix("# TYPE ") {
+            let family = family.split(' ').next().expect("a name").to_owned();
+            assert!(!families.contains(&family), "{family} comes twice");
+            families.push(family);
+        } else if !line.starts_with("# HELP ") {
+            let (sample, value) = line.rsplit_once(' ').expect("a value");
+            assert!(families.last().is_some_and(|family| sample.starts_with(family.as_str())), "{line}");
+            let before = samples.insert(sample.to_owned(), value.parse().expect("a number"));
+            assert_eq!(before, None, "{sample} comes twice");
+        }
+    }
+    samples
+}
+
+#[tokio::test]
+async fn metrics_count_and_readiness_ends_with_a_drain() {
+    let options = ["--app", "echo", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"];
+    let mut program =
+        Program::server(options.iter().chain(&["--max-payload", "1000", "--close-timeout", "60s"]));
+    let operations = program.line("metrics on http://").await;
+    let operations = operations.strip_suffix("/metrics").and_then(|address| address.parse().ok());
+    let operations: SocketAddr = operations.expect("an address");
+    let address = program.address().await;
+    assert_eq!(get(operations, "/healthz").await.text(), "ok\n");
+    assert_eq!(get(operations, "/readyz").await.text(), "ready\n");
+    assert_eq!(get(operations, "/").await.status, 404);
+    assert_eq!(get(address, "/metrics").await.status, 404, "clients are told nothing");
+    assert!(metrics(operations).await.values().all(|value| *value == 0.0));
+
+    let (mut websocket, _) = connect(Connection::open(address).await, "40").await;
+    assert_eq!(websocket.next_text().await, r#"42["auth",{}]"#);
+    websocket.text(r#"421["message-with-ack",1]"#).await;
+    assert_eq!(websocket.next_text().await, "431[1]");
+    let polling = get(address, "/socket.io/?EIO=4&transport=polling").await;
+    let target = format!("/socket.io/?EIO=4&transport=polling&sid={}", polling.sid());
+    let long = "4".repeat(1001);
+    let refused = Connection::open(address).await.request("POST", &target, &[], long.as_bytes()).await;
+    assert_eq!(refused.status, 413);
+    assert_eq!(get(address, "/socket.io/?EIO=9&transport=polling").await.status, 400);
+
+    let now = metrics(operations).await;
+    for (sample, value) in [
+        (r#"socketio_sessions{transport="polling"}"#, 1.0),
+        (r#"socketio_sessions{transport="websocket"}"#, 1.0),
+        ("socketio_sockets", 1.0),
+        (r#"socketio_packets_total{direction="in",type="message"}"#, 2.0),
+        (r#"socketio_packets_total{direction="out",type="open"}"#, 2.0),
+        (r#"socketio_events_total{direction="in"}"#, 1.0),
+        (r#"socketio_events_total{direction="out"}"#, 1.0),
+        (r#"socketio_refusals_total{code="5"}"#, 1.0),
+        (r#"socketio_limit_hits_total{limit="payload"}"#, 1.0),
+        (r#"socketio_handler_seconds_bucket{le="+Inf"}"#, 2.0),
+        ("socketio_handler_seconds_count", 2.0),
+        ("socketio_draining", 0.0),
+    ] {
+        assert_eq!(now.get(sample), Some(&value), "{sample}: {now:#?}");
+    }
+
+    // The polling client doesn't come to be told, so the drain takes its time.
+    program.signal("TERM").await;
+    program.logged("draining").await;
+    assert_eq!(websocket.next().await, Received::Close(None));
+    drop(websocket);
+    assert_eq!(get(operations, "/readyz").await.status, 503);
+    assert_eq!(get(operations, "/healthz").await.status, 200);
+    let now = metrics(operations).await;
+    assert_eq!(now.get(r#"socketio_sessions_closed_total{reason="server shutting down"}"#), Some(&2.0));
+    assert!(get(address, &target).await.text().contains('1'));
+    let (status, log) = program.ended().await;
+    assert!(status.success(), "{status}: {log}");
+}
+
+#[tokio::test]
+async fn the_log_tells_no_secrets_and_nobody_forges_its_lines() {
+    let (mut program, address) = Program::echo(&["--close-timeout", "100ms"]).await;
+    let opened = get(address, "/socket.io/?EIO=4&transport=polling&token=hunter2").await;
+    let target = format!("/socket.io/?EIO=4&transport=polling&sid={}", opened.sid());
+    let post = async |body: &str| {
+        Connection::open(address).await.request("POST", &target, &[], body.as_bytes()).await
+    };
+    post(r#"40{"token":"hunter3"}"#).await;
+    // Nobody handles it, and it wants an acknowledgement.
+    post("421[\"evil\\n\\u001b[31m forged\"]").await;
+    get(address, &format!("{target}&transport=websocket")).await;
+    get(address, "/socket.io/?EIO=4&transport=polling&sid=stolen-session").await;
+    get(address, "/socket.io/?EIO=4&transport=%0a%1b[31m").await;
+    post("4nonsense").await;
+    program.signal("TERM").await;
+    let (_, log) = program.ended_with_log().await;
+    let log = log.join("\n");
+    assert!(log.contains("request refused") && log.contains("without a handler"), "{log}");
+    for secret in [opened.sid().as_str(), "hunter", "stolen-session"] {
+        assert!(!log.contains(secret), "{secret} in {log}");
+    }
+    let forged = |line: &str| line.chars().any(char::is_control) || line.starts_with(' ');
+    assert!(!log.lines().any(forged), "{log}");
+}
