@@ -26,9 +26,8 @@ const COALESCE: usize = 8 * 1024;
 /// The most that is copied together for one write.
 const WRITE: usize = 64 * 1024;
 
-/// The most that pongs may take up while the client doesn't read. Pings beyond that get none: "If an endpoint
-/// receives a Ping frame and has not yet sent Pong frame(s) in response to previous Ping frame(s), the endpoint
-/// MAY elect to send a Pong frame for only the most recently processed Ping frame" (RFC 6455, section 5.5.3).
+/// The most that pongs may take up. A client that doesn't read them is not read from either, once it is owed so
+/// many.
 const PONGS: usize = 4 * 1024;
 
 /// The capacity that an empty queue may keep, in frames.
@@ -130,6 +129,9 @@ impl WebSocket {
     /// The next packet. What answers a control frame is left for [`poll_write`](WebSocket::poll_write).
     pub(crate) fn poll_packet(&mut self, cx: &mut Context<'_>, watch: Watch<'_>) -> Poll<Incoming> {
         loop {
+            if self.control.len() >= PONGS && ready!(self.poll_write(cx)).is_err() {
+                return Poll::Ready(Incoming::Ended(GONE));
+            }
             let event = match self.reader.next() {
                 Ok(Some(event)) => event,
                 Ok(None) => match ready!(self.poll_fill(cx)) {
@@ -143,9 +145,7 @@ impl WebSocket {
                 Event::Text(text) => Packet::decode_text(&text, self.revision),
                 Event::Binary(bytes) => Packet::decode_binary(&bytes, self.revision),
                 Event::Ping(payload) => {
-                    if self.control.len() < PONGS {
-                        websocket::pong(&payload, &mut self.control);
-                    }
+                    websocket::pong(&payload, &mut self.control);
                     continue;
                 }
                 Event::Pong(_) => continue,
