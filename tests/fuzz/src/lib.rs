@@ -1,0 +1,45 @@
+//! What is fuzzed: each decoder and the session, as plain functions of bytes that panic when something does not
+//! hold. `fuzz/` hands them what libFuzzer makes up; the tests here a corpus and chance.
+
+mod engine;
+mod messages;
+mod session;
+
+pub use engine::{jsonp, packets, payloads, routes};
+pub use messages::{attachments, msgpack};
+pub use session::session;
+
+/// A function of bytes that panics when something does not hold.
+pub type Target = fn(&[u8]);
+
+/// All of them, by the names of their targets in `fuzz/`.
+pub const TARGETS: [(&str, Target); 7] = [
+    ("packets", packets),
+    ("payloads", payloads),
+    ("routes", routes),
+    ("jsonp", jsonp),
+    ("session", session),
+    ("attachments", attachments),
+    ("msgpack", msgpack),
+];
+
+/// Bytes as a source of choices.
+struct Choices<'a>(&'a [u8]);
+
+impl<'a> Choices<'a> {
+    fn byte(&mut self) -> u8 {
+        self.0.split_off_first().copied().unwrap_or(0)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Bytes whose number comes first.
+    fn bytes(&mut self) -> &'a [u8] {
+        let len = usize::from(self.byte()).min(self.0.len());
+        let (bytes, rest) = self.0.split_at(len);
+        self.0 = rest;
+        bytes
+    }
+}
