@@ -13,8 +13,10 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// How long what a row has left behind may take to go.
-const PATIENCE: Duration = Duration::from_secs(20);
+thread_local! {
+    /// How long what a row has left behind may take to go.
+    static PATIENCE: Cell<Duration> = const { Cell::new(Duration::from_secs(20)) };
+}
 
 /// What a row's server is made of, beside the echo application.
 #[derive(Default)]
@@ -101,7 +103,7 @@ impl Held {
     async fn returns_to(before: &Held, server: &TestServer) {
         let began = Instant::now();
         while Held::by(server) != *before {
-            assert!(began.elapsed() < PATIENCE, "before {before:?}, and then {:?}", Held::by(server));
+            assert!(began.elapsed() < PATIENCE.get(), "before {before:?}, and then {:?}", Held::by(server));
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -186,7 +188,7 @@ impl Bystander {
         let mut answered = self.answered.clone();
         let now = *answered.borrow_and_update();
         let more = answered.wait_for(|answers| *answers > now + 1);
-        let more = tokio::time::timeout(PATIENCE, more).await.expect("a bystander is served");
+        let more = tokio::time::timeout(PATIENCE.get(), more).await.expect("a bystander is served");
         assert!(more.is_ok(), "a bystander noticed");
     }
 
@@ -194,4 +196,36 @@ impl Bystander {
         self.leave.send_replace(true);
         drop(self.talking.await.expect("a bystander that noticed nothing"));
     }
+}
+
+#[tokio::test]
+#[should_panic = "and then Held"]
+async fn a_task_that_is_left_behind_is_seen() {
+    PATIENCE.set(Duration::from_secs(1));
+    hostile(async |_| drop(tokio::spawn(std::future::pending::<()>()))).await;
+}
+
+#[tokio::test]
+#[should_panic = "and then Held"]
+async fn a_session_that_is_left_behind_is_seen() {
+    PATIENCE.set(Duration::from_secs(1));
+    hostile(async |server| drop(server.open_polling("/engine.io/", 4).await)).await;
+}
+
+#[tokio::test]
+#[should_panic = "and then Held"]
+async fn a_connection_that_is_left_behind_is_seen() {
+    PATIENCE.set(Duration::from_secs(1));
+    hostile(async |server| {
+        let mut connection = server.connect().await;
+        connection.request("GET", "/nowhere", &[], b"").await;
+        std::mem::forget(connection);
+    })
+    .await;
+}
+
+#[tokio::test]
+#[should_panic = "panics"]
+async fn a_panic_in_a_task_is_seen() {
+    hostile(async |_| drop(tokio::spawn(async { panic!("on purpose") }).await)).await;
 }

@@ -11,12 +11,13 @@ mod limits;
 mod memory;
 mod packets;
 mod polling;
+mod process;
 mod upgrade;
 mod websocket;
 
 use engineio::Config;
 use harness::{Hostile, hostile, hostile_with, impatient};
-use socketio_tests::{Received, TestServer, WebSocket};
+use socketio_tests::{Connection, Received, TestServer, WebSocket};
 
 /// Polling at the plain echo, in revision 4.
 const POLLING: &str = "/engine.io/?EIO=4&transport=polling";

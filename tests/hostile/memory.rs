@@ -1,18 +1,10 @@
 //! What clients can make a server hold, against the sum that its options imply (docs/security.md).
 
-use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use socketio::Io;
-use socketio_server::{Server, apps};
-
+use super::process::{BACKLOG, BUDGET, PAYLOAD, Process};
 use super::*;
-
-const BUDGET: usize = 100_000;
-const PAYLOAD: usize = 100_000;
-const BACKLOG: usize = 200_000;
 
 /// Clients of each kind.
 const CLIENTS: usize = 20;
@@ -21,52 +13,6 @@ const KINDS: usize = 5;
 /// What one session can hold: what waits for it and one message beyond, a body or message that is coming in
 /// a buffer that grows by doubling, packets that wait and one beyond, and its request's head.
 const SESSION: usize = (BUDGET + PAYLOAD) + 2 * PAYLOAD + (BACKLOG + PAYLOAD) + 16 * 1024;
-
-/// A process with nothing but a server in it.
-struct Process(Child, SocketAddr);
-
-impl Process {
-    fn start() -> Process {
-        let program = std::env::current_exe().expect("this program");
-        let mut child = Command::new(program)
-            .args(["--ignored", "--exact", "--nocapture", "memory::a_server_in_a_process_of_its_own"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("another process");
-        let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-        let address = lines
-            .map_while(Result::ok)
-            .find_map(|line| line.split_once("listening on ")?.1.parse().ok())
-            .expect("the server says where it listens");
-        Process(child, address)
-    }
-
-    /// Bytes of its memory that are in use.
-    fn resident(&self) -> usize {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).expect("its status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
-        line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") * 1024
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
-#[tokio::test]
-#[ignore = "the server of the other test, which runs it in a process of its own"]
-async fn a_server_in_a_process_of_its_own() {
-    let io = Io::with_config(::socketio::Config { max_backlog: BACKLOG, ..Default::default() });
-    apps::echo(&io);
-    let config = Config { send_budget: BUDGET, max_payload: PAYLOAD, ..Config::default() };
-    let server = Server::builder().config(config).socketio("/socket.io/", io).build().expect("a server");
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    println!("listening on {}", listener.local_addr().expect("an address"));
-    server.serve(listener, std::future::pending()).await;
-}
 
 /// Brings one client into a state in which the server holds as much as it can for it.
 async fn hog(address: SocketAddr, kind: usize) -> Box<dyn std::any::Any> {
@@ -123,11 +69,11 @@ async fn hog(address: SocketAddr, kind: usize) -> Box<dyn std::any::Any> {
 
 #[tokio::test]
 async fn slow_readers_never_pollers_and_half_sent_packets_hold_no_more_than_the_options_imply() {
-    let server = Process::start();
+    let server = Process::start(&[]);
     let before = server.resident();
     let mut hogs = Vec::new();
     for n in 0..CLIENTS * KINDS {
-        hogs.push(hog(server.1, n % KINDS).await);
+        hogs.push(hog(server.address, n % KINDS).await);
     }
     let held = server.resident() - before;
     let implied = CLIENTS * KINDS * SESSION;
@@ -135,7 +81,7 @@ async fn slow_readers_never_pollers_and_half_sent_packets_hold_no_more_than_the_
     assert!(held < implied, "{held} bytes are held, {implied} are implied");
     assert!(held > implied / 50, "{held} bytes are held: these clients are no hogs");
     // And it still serves.
-    let mut websocket = WebSocket::open(server.1, SOCKETIO).await;
+    let mut websocket = WebSocket::open(server.address, SOCKETIO).await;
     assert!(websocket.next_text().await.starts_with("0{"));
     websocket.text("40").await;
     assert!(websocket.next_text().await.starts_with("40{"));

@@ -231,7 +231,7 @@ async fn row_52_connections_that_are_reset_in_every_state_leave_nothing_behind()
 }
 
 #[tokio::test]
-#[ignore = "ten thousand resets; tests/faults/run has it"]
+#[ignore = "ten thousand resets take a while; --ignored runs them"]
 async fn row_52_ten_thousand_resets_leave_nothing_behind() {
     hostile_with(
         impatient(),
