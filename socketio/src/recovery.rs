@@ -26,6 +26,7 @@ mod trail;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -276,7 +277,7 @@ impl Recoveries {
         Recoveries {
             budget: Arc::new(Budget { limit: settings.bytes, used: AtomicUsize::new(0) }),
             settings,
-            next_offset: AtomicU64::new(0),
+            next_offset: AtomicU64::new(first_offset()),
             next_trail: AtomicU64::new(0),
             table: Mutex::default(),
             counts: Mutex::default(),
@@ -325,6 +326,12 @@ impl Recoveries {
     }
 }
 
+/// Where the offsets begin: anywhere below 2^53. A client that a server knew before it was started anew, or that
+/// another node knew, must not come with an offset that means something else here.
+fn first_offset() -> u64 {
+    RandomState::new().hash_one(()) >> 11
+}
+
 /// The recovery in one namespace.
 ///
 /// Of its locks, who is lost comes first, then the table, and a trail last.
@@ -365,7 +372,9 @@ impl Missed<'_> {
 impl NamespaceRecovery {
     pub(crate) fn new_trail(&self, namespace: WeakNamespace) -> Arc<Trail> {
         let number = self.shared.next_trail.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Trail::new(number, namespace, self.shared.settings.max_disconnection, &self.shared.budget))
+        let since = self.shared.next_offset.load(Ordering::Relaxed);
+        let window = self.shared.settings.max_disconnection;
+        Arc::new(Trail::new(number, since, namespace, window, &self.shared.budget))
     }
 
     /// A socket is connected that has come with nothing. `reply` is the first that it is sent.

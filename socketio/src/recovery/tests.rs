@@ -17,8 +17,11 @@ mod coming_back;
 mod on_the_wire;
 mod refused;
 
+/// Its offsets begin with 0.
 fn with(recovery: Recovery) -> Io {
-    Io::with_config(Config { recovery: Some(recovery), ..Config::default() })
+    let io = Io::with_config(Config { recovery: Some(recovery), ..Config::default() });
+    io.recovery().unwrap().shared.next_offset.store(0, Ordering::Relaxed);
+    io
 }
 
 fn io() -> Io {

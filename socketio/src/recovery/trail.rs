@@ -68,6 +68,8 @@ pub(crate) struct Trail {
 
 struct State {
     stage: Stage,
+    /// What offsets had come to when it began.
+    since: u64,
     /// What the client has perhaps not got, in the order of sending.
     events: VecDeque<Arc<Kept>>,
     /// The offset of the event before these; `None` if there was none since the first connect.
@@ -108,11 +110,13 @@ impl Lost {
 impl Trail {
     pub(super) fn new(
         number: u64,
+        since: u64,
         namespace: WeakNamespace,
         window: Duration,
         budget: &Arc<Budget>,
     ) -> Trail {
-        let state = State { stage: Stage::New, events: VecDeque::new(), base: None, waiting: Vec::new() };
+        let state =
+            State { stage: Stage::New, since, events: VecDeque::new(), base: None, waiting: Vec::new() };
         let (pid, budget) = (Sid::generate(), Arc::clone(budget));
         Trail { pid, number, namespace, window, budget, state: Mutex::new(state) }
     }
@@ -385,7 +389,12 @@ impl State {
         if offset == self.base {
             return Some(0);
         }
-        Some(self.events.iter().position(|kept| Some(kept.offset) == offset)? + 1)
+        if let Some(at) = self.events.iter().position(|kept| Some(kept.offset) == offset) {
+            return Some(at + 1);
+        }
+        // socket.io-client keeps its offset when it gets a new pid. One from before that pid says that nothing
+        // has come since.
+        (self.base.is_none() && offset < Some(self.since)).then_some(0)
     }
 }
 

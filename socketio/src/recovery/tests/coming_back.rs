@@ -257,3 +257,20 @@ async fn an_old_socket_that_ends_otherwise_is_not_recovered() {
     assert_ne!(Some(reply), roamer.reply);
     assert_eq!(counts(&io).unknown, 1);
 }
+
+/// socket.io-client keeps its last offset when it gets a new pid.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_was_refused_once_can_come_back_the_next_time() {
+    let io = io();
+    let mut roamer = Roamer::join(&io);
+    io.emit("e", 1).unwrap();
+    roamer.receive(usize::MAX);
+    roamer.lose();
+    advance(Duration::from_secs(120)).await;
+    assert!(!roamer.come_back(&io));
+    io.emit("e", 2).unwrap();
+    roamer.lose();
+    io.emit("e", 3).unwrap();
+    assert!(roamer.come_back(&io));
+    assert_eq!(roamer.take_got(), [1, 2, 3]);
+}

@@ -94,3 +94,15 @@ async fn without_recovery_there_is_neither() {
     assert_eq!(peer.next(), r#"2["e","x"]"#);
     assert_eq!(io.recovery_counts(), None);
 }
+
+#[tokio::test]
+async fn offsets_of_a_server_that_was_started_anew_are_others() {
+    let firsts = [(); 2].map(|()| {
+        let io = Io::with_config(Config { recovery: Some(Recovery::default()), ..Config::default() });
+        let mut roamer = Roamer::join(&io);
+        io.emit("e", 1).unwrap();
+        roamer.receive(usize::MAX);
+        roamer.offset.unwrap().parse::<u64>().unwrap()
+    });
+    assert!(firsts[0].abs_diff(firsts[1]) > 1_000_000 && firsts.iter().all(|first| *first < 1 << 53));
+}
