@@ -45,7 +45,7 @@ pub struct Observation<'a> {
 pub enum What<'a> {
     /// A request's head arrived.
     Request(Request<'a>),
-    /// The body of a POST was read. What it holds was not decoded yet.
+    /// The body of a POST was read. What it holds was not decoded yet, but for the form around it in JSONP.
     RequestBody {
         /// The [request](Request::exchange)'s number.
         exchange: u64,

@@ -465,9 +465,9 @@ impl<A: Application> Endpoint<A> {
                     return Ok(closing(status(StatusCode::REQUEST_TIMEOUT)));
                 }
             };
+        let body = if jsonp.is_some() { Jsonp::payload(&body) } else { body };
         let exchange = Exchange::number(parts);
         self.config.observers.see(Some(&sid), || What::RequestBody { exchange, body: &body });
-        let body = if jsonp.is_some() { Jsonp::payload(&body) } else { body };
         match post.submit(body, binary).await {
             Ok(()) => Ok(accepted()),
             Err(_) => Err(Fault::SessionUnknown),

@@ -43,6 +43,7 @@ mod head_watch;
 mod hooks;
 mod http_rules;
 mod io;
+pub mod journal;
 mod limits;
 mod listener;
 mod metrics;

@@ -3,13 +3,16 @@
 mod logging;
 mod options;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use engineio::Config;
+use engineio::observe::Observer;
 use options::{App, Command, Options};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socketio::Io;
+use socketio_server::journal::{self, Journal};
 use socketio_server::{ClientFiles, ListenAddress, ListenError, Listener, Metrics, Server, Tls, apps};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -36,7 +39,11 @@ async fn serve(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
         tracing::warn!(name, "an environment variable looks like an option, and there is none of that name");
     }
     let metrics = options.metrics.map(|_| Arc::new(Metrics::default()));
-    let server = server(options, metrics.clone())?;
+    let journal = journal(options)?;
+    let mut observers: Vec<Arc<dyn Observer>> = Vec::new();
+    observers.extend(metrics.clone().map(|metrics| metrics as Arc<dyn Observer>));
+    observers.extend(journal.clone().map(|journal| journal as Arc<dyn Observer>));
+    let server = server(options, observers)?;
     let tls = match (&options.tls_cert, &options.tls_key) {
         (Some(certificate), Some(key)) => Some(Tls::from_pem_files(certificate, key)?),
         _ => None,
@@ -60,7 +67,19 @@ async fn serve(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
         }
     };
     server.serve_all(listeners, signalled).await;
+    if let Some(journal) = journal {
+        journal.finish();
+    }
     Ok(())
+}
+
+fn journal(options: &Options) -> Result<Option<Arc<Journal>>, String> {
+    let Some(path) = &options.trace else { return Ok(None) };
+    let limit = u64::try_from(options.trace_limit).unwrap_or(u64::MAX);
+    let settings = journal::Options { limit, secrets: options.trace_secrets };
+    let journal =
+        if path == Path::new("-") { Journal::terminal(settings) } else { Journal::file(path, settings) };
+    journal.map(Some).map_err(|error| format!("the journal {}: {error}", path.display()))
 }
 
 /// Takes as many file descriptors as the process may have: each client is one, and the usual limit is 1,024,
@@ -99,7 +118,10 @@ async fn reload_on_hangup(tls: Tls, mut hangup: Signal) {
     }
 }
 
-fn server(options: &Options, metrics: Option<Arc<Metrics>>) -> Result<Server, Box<dyn std::error::Error>> {
+fn server(
+    options: &Options,
+    observers: Vec<Arc<dyn Observer>>,
+) -> Result<Server, Box<dyn std::error::Error>> {
     let io = Io::with_config(socketio::Config {
         parser: options.parser.clone(),
         recovery: options.recovery(),
@@ -140,8 +162,8 @@ fn server(options: &Options, metrics: Option<Arc<Metrics>>) -> Result<Server, Bo
         .trailing_slash(options.trailing_slash)
         .drain_timeout(options.drain_timeout)
         .socketio(&options.path, io.clone());
-    if let Some(metrics) = metrics {
-        builder = builder.observer(metrics);
+    for observer in observers {
+        builder = builder.observer(observer);
     }
     if let Some(cors) = &options.cors {
         builder = builder.cors(cors.clone());

@@ -229,6 +229,13 @@ options! {
         /// Where to answer /metrics for Prometheus, /healthz and /readyz, beside the clients' addresses. Nobody
         /// is asked who they are there
         "metrics" pub(crate) metrics: Option<SocketAddr> = [] as ADDRESS_OR_OFF,
+        /// Write down everything that passes between clients and the server: into this file, or with - on the
+        /// terminal
+        "trace" pub(crate) trace: Option<PathBuf> = [] as FILE,
+        /// How long that file may become, in bytes
+        "trace-limit" pub(crate) trace_limit: usize = ["100000000"] as BYTES,
+        /// Show auth, cookies and the parameters of requests in it
+        "trace-secrets" pub(crate) trace_secrets: bool = ["false"] as SWITCH,
     }
     "Logs" {
         /// How log lines are written

@@ -182,6 +182,9 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("cookie-same-site", "strict", "'strict'"),
     ("cookie-for-scripts", "true", "true"),
     ("metrics", "127.0.0.1:9090", "'127.0.0.1:9090'"),
+    ("trace", "trace.jsonl", "'trace.jsonl'"),
+    ("trace-limit", "5", "5"),
+    ("trace-secrets", "true", "true"),
     ("log", "json", "'json'"),
     ("log-level", "debug", "'debug'"),
 ];

@@ -1,0 +1,304 @@
+//! The journal: everything that passes between clients and the server, one JSON object a line.
+//!
+//! The format is described in `docs/journal.md`. [`Journal`] writes it, as an observer of a server; [`Record`]
+//! is one line of it, for whoever reads it again.
+
+mod recorder;
+mod redact;
+mod terminal;
+mod writer;
+
+use std::fmt;
+use std::io::{self, BufRead};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use writer::{Journal, Options};
+
+/// The version of the format that is written, and the only one that is read.
+pub const VERSION: u32 = 1;
+
+/// The first line of a journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// [`VERSION`].
+    pub journal: u32,
+    /// What wrote it, such as `socketio-server 0.1.0`.
+    pub by: String,
+    /// When it began, in milliseconds since 1970.
+    pub began: u64,
+    /// Whether auth, cookies and the like were made unreadable.
+    pub redacted: bool,
+}
+
+/// Any further line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Its number, from 1 on. Where numbers are missing, records were lost.
+    pub n: u64,
+    /// Milliseconds since the journal began.
+    pub time: f64,
+    /// The session, by a number from 1 on; ids are not used, since applications may use theirs again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<u64>,
+    /// Milliseconds since that session began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<f64>,
+    /// Who sent it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
+    /// What carries it: `get`, `post`, `websocket`, or `probe`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carrier: Option<Carrier>,
+    /// The number of the record that this one came out of, or belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<u64>,
+    /// What stands on the wire: the body, the frame's payload, the packet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<Raw>,
+    /// What it is, decoded.
+    #[serde(flatten)]
+    pub entry: Entry,
+}
+
+/// Who sent something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// The client.
+    In,
+    /// The server.
+    Out,
+}
+
+/// What carries packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Carrier {
+    /// The answer to a GET.
+    Get,
+    /// The body of a POST.
+    Post,
+    /// The session's WebSocket.
+    WebSocket,
+    /// A WebSocket that is being probed.
+    Probe,
+}
+
+/// Bytes: a string where they are UTF-8, and otherwise `{"base64":"…"}`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Raw(pub Vec<u8>);
+
+/// What a record is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Entry {
+    /// The head of a request.
+    Request {
+        /// The method.
+        method: String,
+        /// Path and query.
+        target: String,
+        /// The header fields, in the order sent.
+        headers: Vec<(String, String)>,
+        /// The peer's address, if it has one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<String>,
+        /// Whether it came over TLS.
+        secure: bool,
+    },
+    /// The body of a POST; `from` is its request.
+    Body,
+    /// A request was refused; `from` is it.
+    Refused {
+        /// The code that the client is told.
+        code: u8,
+        /// What was wrong, as a name.
+        fault: String,
+        /// What the application had to say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// The answer to a request; `from` is it, `raw` the body.
+    Response {
+        /// The HTTP status.
+        status: u16,
+        /// The header fields.
+        headers: Vec<(String, String)>,
+    },
+    /// The client went away before the answer; `from` is its request.
+    Aborted,
+    /// A session began; `from` is the request that opened it.
+    Opened {
+        /// Its id.
+        sid: String,
+        /// `polling` or `websocket`.
+        transport: String,
+        /// 3 or 4.
+        revision: u8,
+        /// Whether its polls are text alone.
+        base64: bool,
+    },
+    /// A WebSocket is there beside polling.
+    ProbeOpened,
+    /// That WebSocket is given up.
+    ProbeDropped,
+    /// The session goes on over that WebSocket.
+    Upgraded,
+    /// The session is over.
+    Closed {
+        /// Why.
+        reason: String,
+    },
+    /// Nothing is left of the session.
+    Ended,
+    /// A frame of a WebSocket; `raw` is its payload, `from` the request that opened the WebSocket.
+    Frame {
+        /// `text`, `binary`, `continuation`, `close`, `ping`, `pong`, or the opcode's number.
+        opcode: String,
+        /// Whether it is the last of its message.
+        fin: bool,
+    },
+    /// An Engine.IO packet; `from` is the request, or the frame.
+    Packet {
+        /// `open`, `close`, `ping`, `pong`, `message`, `upgrade`, `noop`.
+        packet: String,
+        /// Whether it is a binary message.
+        binary: bool,
+    },
+    /// A Socket.IO packet; `from` is the Engine.IO packet, `raw` the payload.
+    SocketPacket {
+        /// `connect`, `disconnect`, `event`, `ack`, `connect_error`, `binary_event`, `binary_ack`.
+        packet: String,
+        /// The namespace.
+        nsp: String,
+        /// The acknowledgement's id.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<u64>,
+        /// How many attachments it has.
+        attachments: usize,
+        /// The payload as JSON, if it is that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        payload: Option<serde_json::Value>,
+    },
+    /// An attachment of the Socket.IO packet before; `from` is the Engine.IO packet.
+    Attachment,
+    /// A socket joined a namespace.
+    Joined {
+        /// The namespace.
+        nsp: String,
+        /// The socket's id.
+        socket: String,
+    },
+    /// A socket left its namespace.
+    Left {
+        /// The namespace.
+        nsp: String,
+        /// The socket's id.
+        socket: String,
+        /// Why.
+        reason: String,
+    },
+    /// A client broke a rule; `from` is where.
+    Violation {
+        /// The rule's name.
+        rule: String,
+        /// What was wrong.
+        text: String,
+    },
+    /// A limit was met.
+    Limit {
+        /// Its name.
+        limit: String,
+    },
+    /// Records were lost, because they could not be written fast enough.
+    Lost {
+        /// How many.
+        records: u64,
+    },
+    /// The journal is as long as it may be. This is its last record.
+    Full,
+}
+
+impl fmt::Debug for Raw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Raw(\"{}\")", self.0.escape_ascii())
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum RawForm {
+    Text(String),
+    Bytes { base64: String },
+}
+
+impl Serialize for Raw {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match std::str::from_utf8(&self.0) {
+            Ok(text) => serializer.serialize_str(text),
+            Err(_) => RawForm::Bytes { base64: STANDARD.encode(&self.0) }.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Raw, D::Error> {
+        match RawForm::deserialize(deserializer)? {
+            RawForm::Text(text) => Ok(Raw(text.into_bytes())),
+            RawForm::Bytes { base64 } => STANDARD.decode(base64).map(Raw).map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+/// Why a journal could not be read.
+#[derive(Debug)]
+pub enum ReadError {
+    /// The file can't be read.
+    Io(io::Error),
+    /// This line is none of a journal's.
+    Line(usize, serde_json::Error),
+    /// It is of another version of the format.
+    Version(u32),
+    /// There is nothing in it.
+    Empty,
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReadError::Io(error) => error.fmt(f),
+            ReadError::Line(line, error) => write!(f, "line {line} is none of a journal's: {error}"),
+            ReadError::Version(version) => write!(f, "version {version} of the format is not known here"),
+            ReadError::Empty => f.write_str("it is empty"),
+        }
+    }
+}
+
+impl std::error::Error for ReadError {}
+
+/// Reads a journal.
+///
+/// # Errors
+/// If it is none, or of another version. A last line that was cut off is left out.
+pub fn read(mut from: impl BufRead) -> Result<(Header, Vec<Record>), ReadError> {
+    let mut text = String::new();
+    from.read_to_string(&mut text).map_err(ReadError::Io)?;
+    let mut lines = text.split_inclusive('\n').enumerate();
+    let (_, first) = lines.next().ok_or(ReadError::Empty)?;
+    let header: Header = serde_json::from_str(first).map_err(|error| ReadError::Line(1, error))?;
+    if header.journal != VERSION {
+        return Err(ReadError::Version(header.journal));
+    }
+    let mut records = Vec::new();
+    for (at, line) in lines {
+        match serde_json::from_str(line) {
+            Ok(record) => records.push(record),
+            Err(_) if !line.ends_with('\n') => break,
+            Err(error) => return Err(ReadError::Line(at + 1, error)),
+        }
+    }
+    Ok((header, records))
+}

@@ -1,0 +1,421 @@
+//! From observations to records: numbers, times, and which record came out of which.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use engineio::observe::{self, Observation, SocketPacket, What};
+use engineio::{Headers, PacketType, PayloadFormat, Query, Sid, Transport};
+
+use super::{Carrier, Direction, Entry, Raw, Record, redact};
+
+/// What is known of sessions and requests that are under way.
+pub(super) struct Recorder {
+    began: Instant,
+    redacts: bool,
+    /// The number of the last record.
+    n: u64,
+    sessions_begun: u64,
+    sessions: HashMap<Sid, Session>,
+    exchanges: HashMap<u64, Exchange>,
+}
+
+struct Session {
+    number: u64,
+    began: Instant,
+    format: PayloadFormat,
+    /// The records that are the source of what comes next: the request of each kind that is under way, and the
+    /// frame and the packet of each direction that came last.
+    get: u64,
+    post: u64,
+    websocket: u64,
+    probe: u64,
+    frames: [u64; 2],
+    packets: [u64; 2],
+    last_in: u64,
+}
+
+struct Exchange {
+    record: u64,
+    sid: Option<Sid>,
+}
+
+impl From<observe::Direction> for Direction {
+    fn from(direction: observe::Direction) -> Direction {
+        match direction {
+            observe::Direction::In => Direction::In,
+            observe::Direction::Out => Direction::Out,
+        }
+    }
+}
+
+impl From<observe::Carrier> for Carrier {
+    fn from(carrier: observe::Carrier) -> Carrier {
+        match carrier {
+            observe::Carrier::Get => Carrier::Get,
+            observe::Carrier::Post => Carrier::Post,
+            observe::Carrier::WebSocket => Carrier::WebSocket,
+            observe::Carrier::Probe => Carrier::Probe,
+        }
+    }
+}
+
+/// A record that is being put together.
+struct Draft {
+    direction: Option<Direction>,
+    carrier: Option<Carrier>,
+    from: u64,
+    raw: Option<Raw>,
+    entry: Entry,
+}
+
+impl Draft {
+    fn of(entry: Entry) -> Draft {
+        Draft { direction: None, carrier: None, from: 0, raw: None, entry }
+    }
+
+    fn from(mut self, record: u64) -> Draft {
+        self.from = record;
+        self
+    }
+
+    fn direction(mut self, direction: impl Into<Direction>) -> Draft {
+        self.direction = Some(direction.into());
+        self
+    }
+
+    fn carrier(mut self, carrier: observe::Carrier) -> Draft {
+        self.carrier = Some(carrier.into());
+        self
+    }
+
+    fn raw(mut self, raw: Option<Vec<u8>>) -> Draft {
+        self.raw = raw.map(Raw);
+        self
+    }
+}
+
+impl Recorder {
+    pub(super) fn new(began: Instant, redacts: bool) -> Recorder {
+        Recorder {
+            began,
+            redacts,
+            n: 0,
+            sessions_begun: 0,
+            sessions: HashMap::new(),
+            exchanges: HashMap::new(),
+        }
+    }
+
+    /// The record of something that happened, if it belongs into a journal.
+    pub(super) fn record(&mut self, observation: &Observation<'_>) -> Option<Record> {
+        let mut sid = observation.sid.copied();
+        if let What::Request(request) = &observation.what {
+            self.request(request);
+        }
+        if let What::Opened { exchange, .. } = &observation.what {
+            self.open(sid?, *exchange, &observation.what);
+        }
+        if let Some(exchange) = number(&observation.what).and_then(|number| self.exchanges.get(&number)) {
+            sid = sid.or(exchange.sid);
+        }
+        let draft = self.draft(sid.as_ref(), &observation.what)?;
+        self.n += 1;
+        let record = self.finish(sid.as_ref(), draft);
+        self.remember(sid.as_ref(), observation, record.n);
+        Some(record)
+    }
+
+    /// A record of the journal itself.
+    pub(super) fn note(&mut self, entry: Entry) -> Record {
+        self.n += 1;
+        self.finish(None, Draft::of(entry))
+    }
+
+    fn finish(&self, sid: Option<&Sid>, draft: Draft) -> Record {
+        let now = Instant::now();
+        let since = |began: Instant| (now.duration_since(began).as_secs_f64() * 1e6).round() / 1e3;
+        let session = sid.and_then(|sid| self.sessions.get(sid));
+        let Draft { direction, carrier, from, raw, entry } = draft;
+        Record {
+            n: self.n,
+            time: since(self.began),
+            session: session.map(|session| session.number),
+            at: session.map(|session| since(session.began)),
+            direction,
+            carrier,
+            from: Some(from).filter(|from| *from > 0),
+            raw,
+            entry,
+        }
+    }
+
+    /// Notes a request before it has its record, which comes next.
+    fn request(&mut self, request: &observe::Request<'_>) {
+        let query = Query::new(request.target.split_once('?').map_or("", |(_, query)| query));
+        let sid = query.get("sid").and_then(|sid| Sid::parse(&sid));
+        let sid = sid.filter(|sid| self.sessions.contains_key(sid));
+        let record = self.n + 1;
+        if let Some(session) = sid.and_then(|sid| self.sessions.get_mut(&sid)) {
+            let websocket = query.get("transport").as_deref() == Some("websocket");
+            match (request.method, websocket) {
+                ("POST", _) => session.post = record,
+                (_, true) => session.probe = record,
+                (_, false) => session.get = record,
+            }
+        }
+        self.exchanges.insert(request.exchange, Exchange { record, sid });
+    }
+
+    fn open(&mut self, sid: Sid, exchange: u64, what: &What<'_>) {
+        let What::Opened { transport, revision, base64, .. } = *what else { return };
+        self.sessions_begun += 1;
+        let mut record = 0;
+        if let Some(exchange) = self.exchanges.get_mut(&exchange) {
+            exchange.sid = Some(sid);
+            record = exchange.record;
+        }
+        let direct = transport == Transport::WebSocket;
+        let session = Session {
+            number: self.sessions_begun,
+            began: Instant::now(),
+            format: PayloadFormat { revision, base64 },
+            get: if direct { 0 } else { record },
+            post: 0,
+            websocket: if direct { record } else { 0 },
+            probe: 0,
+            frames: [0; 2],
+            packets: [0; 2],
+            last_in: 0,
+        };
+        if direct {
+            // Its answer came before the session.
+            self.exchanges.remove(&exchange);
+        }
+        self.sessions.insert(sid, session);
+    }
+
+    /// Keeps what later records need, and forgets what is over.
+    fn remember(&mut self, sid: Option<&Sid>, observation: &Observation<'_>, n: u64) {
+        if let Some(session) = sid.and_then(|sid| self.sessions.get_mut(sid)) {
+            match observation.what {
+                What::RequestBody { .. } => (session.post, session.last_in) = (n, n),
+                What::Frame(frame) => {
+                    session.frames[frame.direction as usize] = n;
+                    if frame.direction == observe::Direction::In {
+                        session.last_in = n;
+                    }
+                }
+                What::Packet { direction, .. } => {
+                    session.packets[direction as usize] = n;
+                    if direction == observe::Direction::In {
+                        session.last_in = n;
+                    }
+                }
+                What::Upgraded => session.websocket = session.probe,
+                _ => {}
+            }
+        }
+        match observation.what {
+            // A WebSocket's session begins behind the answer.
+            What::Response(response) if response.status == 101 => {}
+            What::Response(observe::Response { exchange, .. }) | What::Aborted { exchange } => {
+                self.exchanges.remove(&exchange);
+            }
+            What::ProbeOpened | What::Ended { .. } => {
+                let websocket = |exchange: &Exchange| exchange.sid.is_some() && exchange.sid.as_ref() == sid;
+                self.exchanges.retain(|_, exchange| !websocket(exchange));
+                if let (What::Ended { .. }, Some(sid)) = (observation.what, sid) {
+                    self.sessions.remove(sid);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn draft(&self, sid: Option<&Sid>, what: &What<'_>) -> Option<Draft> {
+        let session = sid.and_then(|sid| self.sessions.get(sid));
+        let exchange = |number: u64| self.exchanges.get(&number).map_or(0, |exchange| exchange.record);
+        let of = |record: fn(&Session) -> u64| session.map_or(0, record);
+        Some(match *what {
+            What::Request(request) => Draft::of(Entry::Request {
+                method: request.method.to_owned(),
+                target: if self.redacts { redact::target(request.target) } else { request.target.to_owned() },
+                headers: self.headers(request.headers),
+                address: request.address.map(|address| address.to_string()),
+                secure: request.secure,
+            })
+            .direction(Direction::In),
+            What::RequestBody { exchange: number, body } => {
+                let shown = match session {
+                    Some(session) if self.redacts => redact::body(body, session.format),
+                    _ => Some(body.to_vec()),
+                };
+                Draft::of(Entry::Body).from(exchange(number)).direction(Direction::In).raw(shown)
+            }
+            What::Refused { exchange: number, fault, reason } => Draft::of(Entry::Refused {
+                code: fault.refusal().code(),
+                fault: fault.name().to_owned(),
+                reason: reason.map(str::to_owned),
+            })
+            .from(exchange(number)),
+            What::Response(response) => Draft::of(Entry::Response {
+                status: response.status,
+                headers: self.headers(response.headers),
+            })
+            .from(exchange(response.exchange))
+            .direction(Direction::Out)
+            .raw(Some(response.body.to_vec())),
+            What::Aborted { exchange: number } => Draft::of(Entry::Aborted).from(exchange(number)),
+            What::Opened { transport, revision, base64, .. } => Draft::of(Entry::Opened {
+                sid: sid?.to_string(),
+                transport: transport.as_str().to_owned(),
+                revision: revision.number(),
+                base64,
+            })
+            .from(of(|session| session.get.max(session.websocket))),
+            What::ProbeOpened => Draft::of(Entry::ProbeOpened).from(of(|session| session.probe)),
+            What::ProbeDropped => Draft::of(Entry::ProbeDropped).from(of(|session| session.probe)),
+            What::Upgraded => Draft::of(Entry::Upgraded).from(of(|session| session.probe)),
+            What::Closed { reason, .. } => Draft::of(Entry::Closed { reason: reason.as_str().to_owned() }),
+            What::Ended { .. } => Draft::of(Entry::Ended),
+            What::Frame(frame) => self.frame(session, &frame),
+            What::Packet { direction, carrier, packet } => self.packet(session, direction, carrier, packet),
+            What::SocketPacket { direction, packet } => self.socket_packet(session, direction, packet),
+            What::Attachment { direction, bytes } => Draft::of(Entry::Attachment)
+                .from(session.map_or(0, |session| session.packets[direction as usize]))
+                .direction(direction)
+                .raw(Some(bytes.to_vec())),
+            What::Joined { nsp, socket } => {
+                Draft::of(Entry::Joined { nsp: redact::namespace(nsp), socket: socket.to_owned() })
+            }
+            What::Left { nsp, socket, reason } => Draft::of(Entry::Left {
+                nsp: redact::namespace(nsp),
+                socket: socket.to_owned(),
+                reason: reason.to_owned(),
+            }),
+            What::Violation { rule, error } => {
+                Draft::of(Entry::Violation { rule: rule.to_owned(), text: error.to_string() })
+                    .from(of(|session| session.last_in))
+                    .direction(Direction::In)
+            }
+            What::Limit(limit) => Draft::of(Entry::Limit { limit: limit.name().to_owned() }),
+            _ => return None,
+        })
+    }
+
+    fn frame(&self, session: Option<&Session>, frame: &observe::WebSocketFrame<'_>) -> Draft {
+        let opcode = match frame.opcode {
+            0 => "continuation".to_owned(),
+            1 => "text".to_owned(),
+            2 => "binary".to_owned(),
+            8 => "close".to_owned(),
+            9 => "ping".to_owned(),
+            10 => "pong".to_owned(),
+            other => other.to_string(),
+        };
+        let source = session.map_or(0, |session| match frame.carrier {
+            observe::Carrier::Probe => session.probe,
+            _ => session.websocket,
+        });
+        let raw = self.shown(frame.direction, frame.opcode == 2, frame.payload);
+        Draft::of(Entry::Frame { opcode, fin: frame.fin })
+            .from(source)
+            .direction(frame.direction)
+            .carrier(frame.carrier)
+            .raw(raw)
+    }
+
+    fn packet(
+        &self,
+        session: Option<&Session>,
+        direction: observe::Direction,
+        carrier: observe::Carrier,
+        packet: observe::PacketView<'_>,
+    ) -> Draft {
+        let name = match packet.kind {
+            PacketType::Open => "open",
+            PacketType::Close => "close",
+            PacketType::Ping => "ping",
+            PacketType::Pong => "pong",
+            PacketType::Message => "message",
+            PacketType::Upgrade => "upgrade",
+            PacketType::Noop => "noop",
+        };
+        let source = session.map_or(0, |session| match carrier {
+            observe::Carrier::Get => session.get,
+            observe::Carrier::Post => session.post,
+            observe::Carrier::WebSocket | observe::Carrier::Probe => session.frames[direction as usize],
+        });
+        let raw = if packet.binary {
+            self.shown(direction, true, packet.payload)
+        } else {
+            self.shown(direction, false, &[&[packet.kind.digit()], packet.payload].concat())
+        };
+        Draft::of(Entry::Packet { packet: name.to_owned(), binary: packet.binary })
+            .from(source)
+            .direction(direction)
+            .carrier(carrier)
+            .raw(raw)
+    }
+
+    fn socket_packet(
+        &self,
+        session: Option<&Session>,
+        direction: observe::Direction,
+        packet: SocketPacket<'_>,
+    ) -> Draft {
+        let name = match packet.kind {
+            0 => "connect",
+            1 => "disconnect",
+            2 => "event",
+            3 => "ack",
+            4 => "connect_error",
+            5 => "binary_event",
+            _ => "binary_ack",
+        };
+        let hides = self.redacts && packet.kind == 0 && direction == observe::Direction::In;
+        let payload = if hides { redact::json(packet.payload) } else { packet.payload.to_owned() };
+        let nsp = if self.redacts { redact::namespace(packet.nsp) } else { packet.nsp.to_owned() };
+        Draft::of(Entry::SocketPacket {
+            packet: name.to_owned(),
+            nsp,
+            id: packet.id,
+            attachments: packet.attachments,
+            payload: serde_json::from_str(&payload).ok(),
+        })
+        .from(session.map_or(0, |session| session.packets[direction as usize]))
+        .direction(direction)
+        .raw(Some(payload.into_bytes()).filter(|payload| !payload.is_empty()))
+    }
+
+    /// A packet, or the frame around it, as it may be shown.
+    fn shown(&self, direction: observe::Direction, binary: bool, bytes: &[u8]) -> Option<Vec<u8>> {
+        if !self.redacts || direction == observe::Direction::Out {
+            return Some(bytes.to_vec());
+        }
+        if binary {
+            return (!redact::is_packed_connect(bytes)).then(|| bytes.to_vec());
+        }
+        let redacted = std::str::from_utf8(bytes).ok().and_then(redact::text_packet);
+        Some(redacted.map_or_else(|| bytes.to_vec(), String::into_bytes))
+    }
+
+    fn headers(&self, headers: &Headers) -> Vec<(String, String)> {
+        let shown = |name: &str, value: &str| {
+            if self.redacts { redact::field(name, value) } else { value.to_owned() }
+        };
+        headers.iter().map(|(name, value)| (name.to_owned(), shown(name, value))).collect()
+    }
+}
+
+/// The number of the request that something is about.
+fn number(what: &What<'_>) -> Option<u64> {
+    match what {
+        What::Request(request) => Some(request.exchange),
+        What::Response(response) => Some(response.exchange),
+        What::RequestBody { exchange, .. } | What::Refused { exchange, .. } | What::Aborted { exchange } => {
+            Some(*exchange)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,155 @@
+//! The journal: what is written, and that its documentation shows just that.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use engineio::Config;
+use serde_json::Value;
+use socketio_server::journal::{self, Carrier, Entry, Journal, Options, Raw, Record};
+use socketio_tests::{Received, TestServer, WebSocket};
+
+/// A file in memory.
+#[derive(Clone, Default)]
+struct Page(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Page {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("nothing has panicked").write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Page {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().expect("nothing has panicked").clone()).expect("UTF-8")
+    }
+
+    fn records(&self) -> Vec<Record> {
+        journal::read(self.text().as_bytes()).expect("a journal").1
+    }
+}
+
+async fn traced(options: Options) -> (TestServer, Arc<Journal>, Page) {
+    let page = Page::default();
+    let journal = Journal::lines(Box::new(page.clone()), options).expect("memory");
+    let observer = journal.clone();
+    let server = TestServer::echo_with(Config::default(), |builder| builder.observer(observer)).await;
+    (server, journal, page)
+}
+
+/// A client by polling that joins with a token, and one by WebSocket that leaves.
+async fn visit(server: &TestServer) {
+    let target = "/socket.io/?EIO=4&transport=polling&token=hunter2";
+    let headers = [("Cookie", "id=hunter2"), ("Authorization", "Bearer hunter2")];
+    let opened = server.connect().await.request("GET", target, &headers, b"").await;
+    let target = format!("{target}&sid={}", opened.sid());
+    server.post(&target, "40{\"token\":\"hunter2\"}").await;
+    let mut websocket = WebSocket::open(server.address(), "/socket.io/?EIO=4&transport=websocket").await;
+    websocket.next_text().await;
+    websocket.text("40").await;
+    assert!(websocket.next_text().await.starts_with("40{"));
+    assert_eq!(websocket.next_text().await, "42[\"auth\",{}]");
+    websocket.text("420[\"message-with-ack\",1]").await;
+    assert_eq!(websocket.next_text().await, "430[1]");
+    websocket.text("9").await;
+    assert_eq!(websocket.next().await, Received::Close(None));
+}
+
+#[tokio::test]
+async fn each_record_names_the_one_that_it_came_out_of() {
+    let (server, journal, page) = traced(Options::default()).await;
+    visit(&server).await;
+    journal.finish();
+    let records = page.records();
+    let by_number = |n: u64| records.iter().find(|record| record.n == n);
+    let event = records.iter().find(|record| {
+        matches!(&record.entry, Entry::SocketPacket { packet, id: Some(0), .. } if packet == "event")
+    });
+    let event = event.expect("the event");
+    let packet = event.from.and_then(by_number).expect("its packet");
+    assert_eq!(packet.raw, Some(Raw(b"420[\"message-with-ack\",1]".to_vec())));
+    let frame = packet.from.and_then(by_number).expect("its frame");
+    assert_eq!((frame.carrier, &frame.raw), (Some(Carrier::WebSocket), &packet.raw));
+    let request = frame.from.and_then(by_number).expect("its request");
+    assert!(matches!(&request.entry, Entry::Request { target, .. } if target.contains("websocket")));
+    let violation = records.iter().find(|record| matches!(record.entry, Entry::Violation { .. }));
+    let wrong = violation.and_then(|record| record.from).and_then(by_number).expect("what was wrong");
+    assert_eq!(wrong.raw, Some(Raw(b"9".to_vec())));
+    assert!(records.iter().zip(1..).all(|(record, n)| record.n == n), "none is missing");
+    assert!(records.windows(2).all(|two| two[0].time <= two[1].time));
+    let connect = records.iter().find(|record| matches!(record.entry, Entry::Body));
+    let raw = connect.and_then(|record| record.raw.clone());
+    assert_eq!(raw, Some(Raw(b"40{\"token\":\"*******\"}".to_vec())));
+}
+
+#[tokio::test]
+async fn secrets_are_written_only_if_asked_for() {
+    for secrets in [false, true] {
+        let (server, journal, page) = traced(Options { secrets, ..Options::default() }).await;
+        visit(&server).await;
+        journal.finish();
+        // The echo tells the client its auth, but this one never polls for it.
+        assert_eq!(page.text().contains("hunter2"), secrets, "{}", page.text());
+    }
+}
+
+#[tokio::test]
+async fn a_journal_ends_where_it_is_full() {
+    let (server, journal, page) = traced(Options { limit: 1500, ..Options::default() }).await;
+    visit(&server).await;
+    journal.finish();
+    let records = page.records();
+    assert_eq!(records.last().map(|record| &record.entry), Some(&Entry::Full));
+    assert!(records.len() > 2 && page.text().len() < 1500 + 100, "{}", page.text());
+}
+
+/// Fields that differ from run to run, or with the version.
+const SETTLED: [&str; 8] = ["time", "at", "sid", "socket", "address", "began", "by", "headers"];
+
+/// What differs from run to run, made equal.
+fn settled(line: &str) -> Value {
+    fn settle(value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    if SETTLED.contains(&name.as_str()) {
+                        *value = Value::Null;
+                    } else {
+                        settle(value);
+                    }
+                }
+            }
+            Value::String(text) => {
+                if let Some((before, after)) = text.split_once("\"sid\":\"") {
+                    *text = format!("{before}\"sid\":\"{}", &after[20..]);
+                }
+            }
+            Value::Array(values) => values.iter_mut().for_each(settle),
+            _ => {}
+        }
+    }
+    let mut value = serde_json::from_str(line).expect("JSON");
+    settle(&mut value);
+    value
+}
+
+#[tokio::test]
+async fn the_example_in_the_documentation_is_what_is_written() {
+    let (server, journal, page) = traced(Options::default()).await;
+    let mut websocket = WebSocket::open(server.address(), "/socket.io/?EIO=4&transport=websocket").await;
+    websocket.next_text().await;
+    websocket.text("40").await;
+    websocket.next_text().await;
+    websocket.next_text().await;
+    websocket.text("421[\"message-with-ack\",\"hello\"]").await;
+    websocket.next_text().await;
+    journal.finish();
+    let documentation = include_str!("../../docs/journal.md");
+    let example = documentation.split("```json\n").nth(1).and_then(|rest| rest.split("```").next());
+    let example: Vec<Value> = example.unwrap_or_default().lines().map(settled).collect();
+    let written: Vec<Value> = page.text().lines().map(settled).collect();
+    assert_eq!(example, written, "docs/journal.md should say:\n{}", page.text());
+}
