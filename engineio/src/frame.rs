@@ -23,6 +23,9 @@ use crate::packet::{BASE64, Message, Packet, PacketType, Revision};
 /// Room for the longest header of an unmasked WebSocket frame: two bytes and a 64-bit length.
 const HEADROOM: usize = 10;
 
+/// Unused bytes that a frame may keep.
+const SPARE: usize = 128;
+
 const FIN_TEXT: u8 = 0x81;
 const FIN_BINARY: u8 = 0x82;
 
@@ -32,7 +35,7 @@ pub struct Frame(Arc<Encoded>);
 
 #[derive(Clone)]
 struct Encoded {
-    bytes: Box<[u8]>,
+    bytes: Vec<u8>,
     start: usize,
     binary: bool,
     compress: bool,
@@ -46,7 +49,8 @@ struct Encoded {
 
 impl Frame {
     /// A text message whose payload `write` appends to the buffer. `capacity` is a guess of its length in
-    /// bytes. What `write` appends must be UTF-8.
+    /// bytes. What `write` appends must be UTF-8. Room that is left over stays with the frame unless it is much:
+    /// most frames are gone in a moment.
     ///
     /// # Errors
     /// Whatever `write` returns.
@@ -89,9 +93,12 @@ impl Frame {
     fn seal(mut bytes: Vec<u8>, binary: bool) -> Frame {
         let header = websocket_header(binary, bytes.len() - HEADROOM);
         let start = HEADROOM - header.len();
+        if bytes.capacity() > bytes.len() + bytes.len() / 4 + SPARE {
+            bytes.shrink_to_fit();
+        }
         bytes[start..HEADROOM].copy_from_slice(&header);
         Frame(Arc::new(Encoded {
-            bytes: bytes.into_boxed_slice(),
+            bytes,
             start,
             binary,
             compress: true,

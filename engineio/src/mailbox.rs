@@ -30,8 +30,10 @@ struct Queue {
     writable: bool,
     close: Option<CloseReason>,
     closed: bool,
-    /// Something changed since the driver last looked.
+    /// Something other than frames was left since the driver last looked.
     rung: bool,
+    /// The driver will look before it sleeps, so nobody has to wake it.
+    awake: bool,
     driver: Option<Waker>,
     /// Senders that wait for room; nearly always none.
     waiting: Vec<Waker>,
@@ -89,7 +91,7 @@ impl Mailbox {
             return Err(SendError::Full);
         }
         queue.append(frames);
-        queue.ring();
+        queue.wake();
         Ok(())
     }
 
@@ -100,7 +102,7 @@ impl Mailbox {
         let now = queue.writable && queue.cost == 0 && !queue.closed && queue.close.is_none();
         if now {
             queue.append(frames);
-            queue.ring();
+            queue.wake();
         }
         now
     }
@@ -156,17 +158,26 @@ impl Mailbox {
         let mut queue = self.queue.lock();
         queue.cost += frame.cost();
         queue.frames.push_back(frame);
-        queue.rung = true;
     }
 
-    /// Ready when something was left since the last call. `writable` says whether the transport could write
-    /// at once, for [`push_volatile`](Mailbox::push_volatile).
-    pub fn poll_rung(&self, cx: &mut Context<'_>, writable: bool) -> Poll<()> {
+    /// The driver begins to look: whether there is more than frames to look at. Until it sleeps again, nobody
+    /// wakes it.
+    pub fn look(&self) -> bool {
+        let mut queue = self.queue.lock();
+        queue.awake = true;
+        std::mem::take(&mut queue.rung)
+    }
+
+    /// The driver may sleep; ready if it has to look again first. `writable` says whether the transport could
+    /// write at once: frames are then something to look at, and [`push_volatile`](Mailbox::push_volatile) may
+    /// queue.
+    pub fn poll_left(&self, cx: &mut Context<'_>, writable: bool) -> Poll<()> {
         let mut queue = self.queue.lock();
         queue.writable = writable;
-        if std::mem::take(&mut queue.rung) {
+        if queue.rung || (writable && !queue.frames.is_empty()) {
             return Poll::Ready(());
         }
+        queue.awake = false;
         match &mut queue.driver {
             Some(waker) => waker.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),
@@ -227,7 +238,12 @@ impl Queue {
     }
 
     fn ring(&mut self) {
-        if !std::mem::replace(&mut self.rung, true)
+        self.rung = true;
+        self.wake();
+    }
+
+    fn wake(&mut self) {
+        if !std::mem::replace(&mut self.awake, true)
             && let Some(waker) = &self.driver
         {
             waker.wake_by_ref();
@@ -339,12 +355,12 @@ mod tests {
         let (_, waker) = waker();
         let mut cx = Context::from_waker(&waker);
         assert!(!mailbox.push_volatile(&[frame(64)]), "before the driver has looked");
-        assert_eq!(mailbox.poll_rung(&mut cx, true), Poll::Pending);
+        assert_eq!(mailbox.poll_left(&mut cx, true), Poll::Pending);
         assert!(mailbox.push_volatile(&[frame(64)]));
         assert!(!mailbox.push_volatile(&[frame(64)]), "one waits already");
         assert_eq!(taken(&mailbox), 1);
         mailbox.written(64);
-        assert_eq!(mailbox.poll_rung(&mut cx, false), Poll::Ready(()));
+        assert_eq!(mailbox.poll_left(&mut cx, false), Poll::Pending);
         assert!(!mailbox.push_volatile(&[frame(64)]));
     }
 
@@ -353,13 +369,41 @@ mod tests {
         let mailbox = Mailbox::new(1_000);
         let (count, waker) = waker();
         let mut cx = Context::from_waker(&waker);
-        assert_eq!(mailbox.poll_rung(&mut cx, true), Poll::Pending);
+        assert_eq!(mailbox.poll_left(&mut cx, true), Poll::Pending);
         mailbox.push(&[frame(64)]).unwrap();
         mailbox.wake();
         mailbox.close(CloseReason::ForcedClose);
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
-        assert_eq!(mailbox.poll_rung(&mut cx, true), Poll::Ready(()));
-        assert_eq!(mailbox.poll_rung(&mut cx, true), Poll::Pending);
+        assert!(mailbox.look());
+        assert!(!mailbox.look());
+    }
+
+    #[test]
+    fn a_driver_that_looks_is_not_woken_and_does_not_sleep_over_what_is_left_meanwhile() {
+        let mailbox = Mailbox::new(1_000);
+        let (count, waker) = waker();
+        let mut cx = Context::from_waker(&waker);
+        assert!(!mailbox.look());
+        mailbox.push(&[frame(64)]).unwrap();
+        assert_eq!(mailbox.poll_left(&mut cx, true), Poll::Ready(()));
+        assert!(!mailbox.look(), "frames are no reason to look at anything else");
+        assert_eq!(taken(&mailbox), 1);
+        mailbox.wake();
+        assert_eq!(mailbox.poll_left(&mut cx, false), Poll::Ready(()));
+        assert!(mailbox.look());
+        assert_eq!(mailbox.poll_left(&mut cx, true), Poll::Pending);
+        assert_eq!(count.0.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn frames_that_can_not_be_written_keep_nobody_awake() {
+        let mailbox = Mailbox::new(1_000);
+        let (count, waker) = waker();
+        let mut cx = Context::from_waker(&waker);
+        mailbox.push(&[frame(64)]).unwrap();
+        assert_eq!(mailbox.poll_left(&mut cx, false), Poll::Pending);
+        assert_eq!(mailbox.poll_left(&mut cx, true), Poll::Ready(()));
+        assert_eq!(count.0.load(Ordering::Relaxed), 0);
     }
 
     #[test]

@@ -73,12 +73,11 @@ impl<L: Layer> Driver<L> {
         loop {
             let now = Instant::from(tokio::time::Instant::now());
             let before = (self.is_writable(), self.listens());
-            let mut busy = false;
-            if self.entry.mailbox.poll_rung(cx, before.0).is_ready() {
+            if self.entry.mailbox.look() {
                 self.rung(now);
-                busy = true;
             }
-            busy |= self.take_in(now);
+            self.answer_if_queued(now);
+            let mut busy = self.take_in(now);
             busy |= self.read(cx, now);
             busy |= self.poll_probe(cx, now);
             busy |= self.expire(cx, now, alarm);
@@ -86,8 +85,9 @@ impl<L: Layer> Driver<L> {
             if self.session.is_over() {
                 return Poll::Ready(());
             }
-            // What has been written may let a volatile message through, or the client's next packets.
-            if !busy && before == (self.is_writable(), self.listens()) {
+            // What has been written may let the client's next packets through.
+            let after = (self.is_writable(), self.listens());
+            if !busy && before == after && self.entry.mailbox.poll_left(cx, after.0).is_pending() {
                 return Poll::Pending;
             }
         }
@@ -96,7 +96,7 @@ impl<L: Layer> Driver<L> {
     /// Whether a message that is queued now would go out at once.
     fn is_writable(&self) -> bool {
         match &self.link {
-            Some(link) => link.is_drained(),
+            Some(link) => self.session.is_open() && link.is_drained(),
             None => self.session.is_parked(),
         }
     }
@@ -148,7 +148,7 @@ impl<L: Layer> Driver<L> {
         }
     }
 
-    /// Takes in packets of a POST. Says whether there were any.
+    /// Takes in packets of a POST. Says whether there are more.
     fn take_in(&mut self, now: Instant) -> bool {
         let mut taken = 0;
         while taken < ROUND
@@ -174,7 +174,7 @@ impl<L: Layer> Driver<L> {
             // The client may be gone, and then nobody is there to be told.
             let _ = accepted.send(());
         }
-        taken > 0
+        taken > 0 && self.inbox.is_some()
     }
 
     fn end_inbox(&mut self) {
@@ -196,16 +196,16 @@ impl<L: Layer> Driver<L> {
         self.handle(now, Input::Packet(packet));
     }
 
-    /// Reads from the WebSocket in use. Says whether anything came.
+    /// Reads from the WebSocket in use. Says whether there may be more.
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut read = 0;
         while read < ROUND
             && self.session.is_open()
             && self.listens()
             && let Some(link) = &mut self.link
-            && let Poll::Ready(incoming) =
-                link.poll_packet(cx, Watch::of(&self.config, &self.entry, Carrier::WebSocket))
         {
+            let watch = Watch::of(&self.config, &self.entry, Carrier::WebSocket);
+            let Poll::Ready(incoming) = link.poll_packet(cx, watch) else { return false };
             read += 1;
             match incoming {
                 Incoming::Packet(packet) => self.packet(now, Carrier::WebSocket, packet),

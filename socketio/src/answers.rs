@@ -314,7 +314,7 @@ mod tests {
     async fn a_volatile_question_goes_to_those_to_whom_it_can_be_written() {
         let io = Io::new();
         let mut all = [joined(&io), joined(&io)];
-        all[0].0.woken().await;
+        all[0].0.sleep();
         let asking = io.volatile().emit_with_ack::<i32>("q", ()).unwrap();
         assert_eq!((all[0].0.take().len(), all[1].0.take().len()), (1, 0));
         all[0].0.send("30[1]");

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::RwLock;
+use rustc_hash::FxHashMap;
 
 use crate::ack::AckSender;
 use crate::args::{Args, ArgsError, FromArgs, ToArgs};
@@ -59,7 +60,8 @@ pub(crate) struct Table {
     pub(crate) upgrade: Option<SocketHandler>,
     pub(crate) listeners: Listeners,
     pub(crate) event_middlewares: Vec<EventMiddleware>,
-    pub(crate) events: HashMap<Box<str>, Registered>,
+    /// The names are the application's, so a hash that clients could aim at will do.
+    pub(crate) events: FxHashMap<Box<str>, Registered>,
     pub(crate) error: Option<ErrorHandler>,
     pub(crate) server_events: HashMap<Box<str>, ServerEventHandler>,
     pub(crate) room_listeners: Vec<RoomListener>,

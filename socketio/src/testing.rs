@@ -100,7 +100,8 @@ impl Peer {
 
     /// Does as a driver that has nothing to do and could write: volatile events are taken then.
     pub(crate) fn sleep(&mut self) {
-        let _ = self.mailbox.poll_rung(&mut Context::from_waker(Waker::noop()), true);
+        self.mailbox.look();
+        let _ = self.mailbox.poll_left(&mut Context::from_waker(Waker::noop()), true);
     }
 
     /// Runs the commands left for the client.
@@ -110,7 +111,12 @@ impl Peer {
 
     /// Waits until something is left for the client, and runs it.
     pub(crate) async fn woken(&mut self) {
-        poll_fn(|cx| self.mailbox.poll_rung(cx, true)).await;
+        self.left(false).await;
+    }
+
+    async fn left(&mut self, writable: bool) {
+        poll_fn(|cx| self.mailbox.poll_left(cx, writable)).await;
+        self.mailbox.look();
         self.poll();
     }
 
@@ -121,7 +127,7 @@ impl Peer {
             if !sent.is_empty() {
                 return sent;
             }
-            self.woken().await;
+            self.left(true).await;
         }
     }
 

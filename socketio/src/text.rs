@@ -102,7 +102,7 @@ pub(crate) fn encode_args(
     tail: Tail,
 ) -> Result<Frames, serde_json::Error> {
     let mut attachments = Vec::new();
-    let text = Frame::text_with(64, |text| {
+    let text = Frame::text_with(64 + args.len_hint(), |text| {
         let start = text.len();
         write_header(text, kind, nsp);
         if let Some(id) = id {

@@ -25,6 +25,12 @@ pub trait ToArgs {
     /// Appends the arguments and the closing bracket of the array that they stand in.
     #[doc(hidden)]
     fn write(self, out: &mut ArgsWriter<'_>) -> Result<(), serde_json::Error>;
+
+    /// How many bytes will be appended, as far as it is known before.
+    #[doc(hidden)]
+    fn len_hint(&self) -> usize {
+        0
+    }
 }
 
 /// Where arguments are written.
@@ -58,6 +64,10 @@ impl ToArgs for Args {
     fn write(self, out: &mut ArgsWriter<'_>) -> Result<(), serde_json::Error> {
         (&self).write(out)
     }
+
+    fn len_hint(&self) -> usize {
+        self.json().len()
+    }
 }
 
 impl ToArgs for &Args {
@@ -69,6 +79,10 @@ impl ToArgs for &Args {
         out.json.push(b']');
         out.attachments.extend_from_slice(&self.attachments);
         Ok(())
+    }
+
+    fn len_hint(&self) -> usize {
+        self.json().len()
     }
 }
 

@@ -185,7 +185,7 @@ async fn a_volatile_event_is_sent_only_if_it_can_be_written_at_once() {
     let io = Io::new();
     let mut peer = Peer::join(&io);
     let socket = socket(&io, "/");
-    peer.woken().await;
+    peer.sleep();
     socket.volatile().emit("v", 1).unwrap();
     socket.volatile().emit("v", 2).unwrap();
     assert_eq!(peer.take(), [r#"2["v",1]"#]);

@@ -98,7 +98,7 @@ async fn a_client_that_leaves_while_the_middlewares_decide_does_not_come_back() 
     permit.notify_one();
     roamer.peer = Peer::open(&io);
     roamer.peer.send(&roamer.connect());
-    roamer.peer.woken().await;
+    drop(roamer.peer.receive().await);
     assert_eq!(counts(&io).unknown, 1);
 }
 
