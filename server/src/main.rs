@@ -2,6 +2,7 @@
 
 mod logging;
 mod options;
+mod replay;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use engineio::Config;
 use engineio::observe::Observer;
 use options::{App, Command, Options};
+use replay::Replay;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socketio::Io;
 use socketio_server::journal::{self, Journal};
@@ -18,17 +20,27 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 fn main() -> ExitCode {
-    let options = match Command::load() {
-        Ok(Command::Serve(options)) => options,
+    let command = match Command::load() {
+        Ok(command) => command,
         Err(stop) => return stop.end(),
     };
-    match serve(&options) {
-        Ok(()) => ExitCode::SUCCESS,
+    let done = match command {
+        Command::Serve(options) => serve(&options).map(|()| true),
+        Command::Replay(replay) => run(replay),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("socketio-server: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+#[tokio::main]
+async fn run(replay: Replay) -> Result<bool, Box<dyn std::error::Error>> {
+    Ok(replay.run().await?)
 }
 
 #[tokio::main]

@@ -21,6 +21,7 @@ use socketio::{Parser, Recovery};
 use socketio_server::{Cookie, CookieError, Cors, CorsError, Limits, ListenAddress, SameSite, TrailingSlash};
 
 use crate::logging::LogFormat;
+use crate::replay::Replay;
 use sources::Given;
 use value::Reader;
 
@@ -267,7 +268,9 @@ pub(crate) struct Transports {
 #[derive(Clone, Debug)]
 pub(crate) enum Command {
     /// To serve; also where no command is named.
-    Serve(Options),
+    Serve(Box<Options>),
+    /// To send what the clients of a journal sent.
+    Replay(Replay),
 }
 
 impl Command {
@@ -290,8 +293,12 @@ impl Command {
         environment: impl IntoIterator<Item = (OsString, OsString)>,
         read_file: impl FnOnce(&Path) -> io::Result<String>,
     ) -> Result<Command, Stop> {
+        let arguments: Vec<OsString> = arguments.into_iter().collect();
+        if let Some(replay) = sources::replay(&arguments)? {
+            return Ok(Command::Replay(replay));
+        }
         let given = sources::gather(arguments, environment, read_file)?;
-        Ok(Command::Serve(Options::read(&given)?.checked(&given)?))
+        Ok(Command::Serve(Box::new(Options::read(&given)?.checked(&given)?)))
     }
 }
 

@@ -9,6 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{Form, OptionsError, Row, Stop, TABLE};
+use crate::replay::Replay;
 
 /// The option that names the file. It is in no row of the table, since the file can't hold it.
 const CONFIG: &str = "config";
@@ -90,6 +91,60 @@ fn command() -> clap::Command {
         .args_conflicts_with_subcommands(true)
         .next_line_help(true)
         .subcommand(clap::Command::new("serve").about("Run the server (the default)").args(arguments()))
+        .subcommand(replay_command())
+}
+
+fn replay_command() -> clap::Command {
+    clap::Command::new("replay")
+        .about("Send what the clients of a journal sent, and say where the answers differ")
+        .after_help("The exit code is 0 if they don't, and 1 if they do.")
+        .arg(Arg::new("journal").value_name("JOURNAL").required(true).help("What --trace has written"))
+        .arg(
+            Arg::new("against")
+                .long("against")
+                .value_name("URL")
+                .required(true)
+                .value_parser(against)
+                .help("The server to send it to, such as http://127.0.0.1:3000"),
+        )
+        .arg(
+            Arg::new("fast")
+                .long("fast")
+                .action(ArgAction::SetTrue)
+                .help("Without the pauses that the clients made"),
+        )
+        .arg(
+            Arg::new("patience")
+                .long("patience")
+                .value_name("TIME")
+                .default_value("2s")
+                .value_parser(|text: &str| humantime::parse_duration(text))
+                .help("How long an answer may take"),
+        )
+}
+
+/// The `host:port` of a URL.
+fn against(url: &str) -> Result<String, &'static str> {
+    let rest = url.strip_prefix("http://").ok_or("must begin with http://")?;
+    let host = rest.strip_suffix('/').unwrap_or(rest);
+    match host.rsplit_once(':') {
+        _ if host.is_empty() || host.contains('/') => Err("must be a scheme, a host and a port alone"),
+        Some((_, port)) if port.parse::<u16>().is_ok() => Ok(host.to_owned()),
+        _ => Ok(format!("{host}:80")),
+    }
+}
+
+/// What is to be replayed, if that is what the command line asks for.
+pub(super) fn replay(arguments: &[OsString]) -> Result<Option<Replay>, clap::Error> {
+    let matches = command().try_get_matches_from(arguments)?;
+    let Some(("replay", matches)) = matches.subcommand() else { return Ok(None) };
+    let text = |name| matches.get_one::<String>(name).cloned().unwrap_or_default();
+    Ok(Some(Replay {
+        journal: text("journal").into(),
+        against: text("against"),
+        fast: matches.get_flag("fast"),
+        patience: matches.get_one("patience").copied().unwrap_or_default(),
+    }))
 }
 
 fn arguments() -> impl Iterator<Item = Arg> {

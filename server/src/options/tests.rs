@@ -9,7 +9,10 @@ fn load(arguments: &[&str], environment: &[(&str, &str)], file: &str) -> Result<
         Some("server.toml") => Ok(file.to_owned()),
         _ => Err(io::Error::from(io::ErrorKind::NotFound)),
     };
-    Command::settle(arguments, environment, read_file).map(|Command::Serve(options)| options)
+    Command::settle(arguments, environment, read_file).map(|command| match command {
+        Command::Serve(options) => *options,
+        Command::Replay(replay) => panic!("a replay: {replay:?}"),
+    })
 }
 
 fn message(result: Result<Options, Stop>) -> String {

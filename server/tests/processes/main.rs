@@ -6,4 +6,5 @@ mod examples;
 mod listeners;
 mod operations;
 mod program;
+mod replay;
 mod tls;

@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::time::timeout;
 
-const SERVER: &str = env!("CARGO_BIN_EXE_socketio-server");
+pub(crate) const SERVER: &str = env!("CARGO_BIN_EXE_socketio-server");
 
 /// As long as anything may take.
 const LIMIT: Duration = Duration::from_secs(20);

@@ -1,0 +1,112 @@
+//! `socketio-server replay`: sends what the clients of a journal sent, and says where the answers differ.
+//!
+//! Each session of the journal is played by a task of its own. Before a step it waits for what the client had
+//! heard by then, since what it did may depend on that; otherwise it keeps the client's pace, or, if it is to be
+//! fast, none. Heartbeats are not compared: the server sets their pace, so they are answered as they come.
+
+mod compare;
+mod peer;
+mod script;
+
+use std::fmt;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use engineio::PayloadFormat;
+use socketio_server::journal::{self, ReadError};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use compare::{Heard, Ids};
+use script::Script;
+
+/// What to replay, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Replay {
+    pub(crate) journal: PathBuf,
+    /// The server's `host:port`.
+    pub(crate) against: String,
+    /// Without the clients' pauses.
+    pub(crate) fast: bool,
+    /// How long an answer may take.
+    pub(crate) patience: Duration,
+}
+
+/// Why nothing could be replayed.
+#[derive(Debug)]
+pub(crate) enum ReplayError {
+    Journal(PathBuf, ReadError),
+    /// It has no requests.
+    Nothing(PathBuf),
+    Connect(String, std::io::Error),
+}
+
+impl fmt::Display for ReplayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReplayError::Journal(path, error) => write!(f, "the journal {}: {error}", path.display()),
+            ReplayError::Nothing(path) => write!(f, "the journal {} has no requests", path.display()),
+            ReplayError::Connect(host, error) => write!(f, "{host}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ReplayError {}
+
+impl Replay {
+    /// Replays the journal. Says whether the answers were the same.
+    pub(crate) async fn run(self) -> Result<bool, ReplayError> {
+        let (header, records) = read(&self.journal)?;
+        if header.redacted {
+            eprintln!(
+                "auth and cookies are not in this journal; record it with --trace-secrets if they matter"
+            );
+        }
+        let scripts = Script::of(&records);
+        let first = scripts.iter().filter_map(Script::begins).min_by(f64::total_cmp);
+        let first = first.ok_or_else(|| ReplayError::Nothing(self.journal.clone()))?;
+        let probe = tokio::net::TcpStream::connect(&self.against).await;
+        drop(probe.map_err(|error| ReplayError::Connect(self.against.clone(), error))?);
+
+        let began = Instant::now();
+        let mut playing = JoinSet::new();
+        for (at, script) in scripts.iter().cloned().enumerate() {
+            let replay = self.clone();
+            playing.spawn(async move { (at, peer::play(script, replay, began, first).await) });
+        }
+        let mut heard: Vec<Heard> = scripts.iter().map(|_| Heard::default()).collect();
+        while let Some(played) = playing.join_next().await {
+            if let Ok((at, played)) = played {
+                heard[at] = played;
+            }
+        }
+        Ok(report(&scripts, &heard))
+    }
+}
+
+fn read(path: &Path) -> Result<(journal::Header, Vec<journal::Record>), ReplayError> {
+    let wrong = |error| ReplayError::Journal(path.to_owned(), error);
+    let file = File::open(path).map_err(|error| wrong(ReadError::Io(error)))?;
+    journal::read(BufReader::new(file)).map_err(wrong)
+}
+
+/// Prints where the answers differ. Says whether they don't.
+fn report(scripts: &[Script], heard: &[Heard]) -> bool {
+    let (recorded, replayed) = (Ids::of(scripts.iter().map(|script| &script.heard)), Ids::of(heard));
+    let (mut different, mut answers) = (0, 0);
+    for (script, heard) in scripts.iter().zip(heard) {
+        answers += script.heard.statuses.len() + script.heard.packets.len();
+        let name = script.session.map_or("requests without a session".to_owned(), |n| format!("session {n}"));
+        let differences = compare::differences(&script.heard, &recorded, heard, &replayed);
+        different += differences.len();
+        differences.iter().for_each(|difference| println!("{name}: {difference}"));
+    }
+    let sessions = scripts.iter().filter(|script| script.session.is_some()).count();
+    println!("{sessions} sessions, {answers} answers, {different} differences");
+    different == 0
+}
+
+/// The formats of payloads, for a session that is none.
+const NO_FORMAT: PayloadFormat = PayloadFormat { revision: engineio::Revision::V4, base64: false };

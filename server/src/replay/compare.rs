@@ -1,0 +1,191 @@
+//! What is the same about two servers' answers, ids and times aside.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// The most differences that are told of one session.
+const TOLD: usize = 5;
+
+/// The longest part of a packet that is told, in characters.
+const LONGEST: usize = 200;
+
+/// What a client heard.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Heard {
+    /// Packets as text, without heartbeats and noops, whose number is a matter of time.
+    pub(super) packets: Vec<String>,
+    /// The statuses of its requests, each named by its record.
+    pub(super) statuses: Vec<(u64, u16)>,
+}
+
+impl Heard {
+    pub(super) fn add(&mut self, packet: String) {
+        if !matches!(&*packet, "2" | "3" | "6") {
+            self.packets.push(packet);
+        }
+    }
+}
+
+/// A packet as text; a binary one in hexadecimal.
+pub(super) fn text(binary: bool, bytes: &[u8]) -> String {
+    if binary {
+        bytes.iter().fold("binary".to_owned(), |text, byte| format!("{text} {byte:02x}"))
+    } else {
+        String::from_utf8_lossy(bytes).into_owned()
+    }
+}
+
+/// The ids that a server made, each with a name that the same id has in another run.
+#[derive(Debug)]
+pub(super) struct Ids(Vec<(String, String)>);
+
+impl Ids {
+    /// The ids in what each session heard: of sessions in open packets, of sockets in the answers to CONNECT.
+    pub(super) fn of<'a>(sessions: impl IntoIterator<Item = &'a Heard>) -> Ids {
+        let mut ids = Vec::new();
+        for (session, heard) in sessions.into_iter().enumerate() {
+            let mut count = 0;
+            for packet in
+                heard.packets.iter().filter(|packet| packet.starts_with('0') || packet.starts_with("40"))
+            {
+                let json = packet.find('{').map(|at| &packet[at..]).unwrap_or_default();
+                let Ok(Value::Object(fields)) = serde_json::from_str(json) else { continue };
+                for id in ["sid", "pid"].iter().filter_map(|name| fields.get(*name)?.as_str()) {
+                    ids.push((id.to_owned(), format!("<id {session}.{count}>")));
+                    count += 1;
+                }
+            }
+        }
+        Ids(ids)
+    }
+
+    /// A packet with the names of its ids, and without times.
+    fn settle(&self, packet: &str) -> String {
+        let named = self.0.iter().fold(packet.to_owned(), |text, (id, name)| text.replace(id, name));
+        without_times(&named)
+    }
+}
+
+/// Takes out what looks like milliseconds since 1970, or like a time in ISO 8601.
+fn without_times(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(|char: char| char.is_ascii_digit()) {
+        out.push_str(&rest[..start]);
+        rest = &rest[start..];
+        let len = iso(rest).unwrap_or_else(|| rest.bytes().take_while(u8::is_ascii_digit).count());
+        let (number, tail) = rest.split_at(len);
+        out.push_str(if len > 13 || (len == 13 && number.starts_with('1')) { "<time>" } else { number });
+        rest = tail;
+    }
+    out + rest
+}
+
+/// The length of a time such as `2026-01-31T12:00:00.000Z` in front of a text.
+fn iso(text: &str) -> Option<usize> {
+    const FORM: &[u8] = b"dddd-dd-ddTdd:dd:dd";
+    let bytes = text.as_bytes();
+    let fits = |(byte, form): (&u8, &u8)| if *form == b'd' { byte.is_ascii_digit() } else { byte == form };
+    if bytes.len() < FORM.len() || !bytes.iter().zip(FORM).all(fits) {
+        return None;
+    }
+    let tail =
+        bytes[FORM.len()..].iter().take_while(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'Z'));
+    Some(FORM.len() + tail.count())
+}
+
+/// Where what was heard differs, in words.
+pub(super) fn differences(recorded: &Heard, theirs: &Ids, heard: &Heard, ours: &Ids) -> Vec<String> {
+    let mut told = Vec::new();
+    let statuses: BTreeMap<_, _> = heard.statuses.iter().copied().collect();
+    for (request, status) in &recorded.statuses {
+        let now = statuses.get(request);
+        if now != Some(status) {
+            let now = now.map_or("not answered".to_owned(), |now| format!("answered {now}"));
+            told.push(format!("the request of record {request} was answered {status}, and is now {now}"));
+        }
+    }
+    let then: Vec<_> = recorded.packets.iter().map(|packet| theirs.settle(packet)).collect();
+    let now: Vec<_> = heard.packets.iter().map(|packet| ours.settle(packet)).collect();
+    for at in 0..then.len().max(now.len()) {
+        let number = at + 1;
+        match (then.get(at), now.get(at)) {
+            (Some(then), Some(now)) if equal(then, now) => {}
+            (Some(then), Some(now)) => {
+                told.push(format!("packet {number} was {}, and is now {}", cut(then), cut(now)));
+            }
+            (Some(then), None) => told.push(format!("packet {number} is missing: {}", cut(then))),
+            (None, Some(now)) => told.push(format!("packet {number} was not there: {}", cut(now))),
+            (None, None) => {}
+        }
+    }
+    if told.len() > TOLD {
+        let more = told.len() - TOLD;
+        told.truncate(TOLD);
+        told.push(format!("and {more} more"));
+    }
+    told
+}
+
+/// Whether two packets are the same: the order of an object's fields says nothing.
+fn equal(one: &str, other: &str) -> bool {
+    if one == other {
+        return true;
+    }
+    let split = |packet: &str| {
+        let at = packet.find(['{', '[']).unwrap_or(packet.len());
+        let (header, payload) = packet.split_at(at);
+        Some((header.to_owned(), serde_json::from_str::<Value>(payload).ok()?))
+    };
+    split(one).is_some_and(|one| Some(one) == split(other))
+}
+
+fn cut(packet: &str) -> String {
+    let shown: String = packet.chars().take(LONGEST).flat_map(char::escape_debug).collect();
+    if packet.chars().nth(LONGEST).is_some() { shown + "…" } else { shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(packets: &[&str]) -> Heard {
+        let mut heard = Heard { packets: Vec::new(), statuses: vec![(1, 200)] };
+        packets.iter().for_each(|packet| heard.add((*packet).to_owned()));
+        heard
+    }
+
+    fn compared(then: &[&str], now: &[&str]) -> Vec<String> {
+        let (then, now) = (heard(then), heard(now));
+        differences(&then, &Ids::of([&then]), &now, &Ids::of([&now]))
+    }
+
+    #[test]
+    fn ids_times_and_heartbeats_are_no_difference() {
+        let then = [
+            r#"0{"sid":"aaa","pingInterval":1}"#,
+            "2",
+            r#"40{"sid":"bbb"}"#,
+            r#"42["e","bbb",1700000000000]"#,
+        ];
+        let now = [
+            r#"0{"pingInterval":1,"sid":"ccc"}"#,
+            r#"40{"sid":"ddd"}"#,
+            "6",
+            r#"42["e","ddd",1800000000000]"#,
+        ];
+        assert!(compared(&then, &now).is_empty());
+        assert_eq!(without_times(r#"["2026-01-31T12:00:00.123Z",12,"1-2"]"#), r#"["<time>",12,"1-2"]"#);
+    }
+
+    #[test]
+    fn everything_else_is() {
+        assert_eq!(compared(&[r#"42["a"]"#], &[r#"42["b"]"#]).len(), 1);
+        assert_eq!(compared(&[r#"42["a"]"#], &[]), [r#"packet 1 is missing: 42[\"a\"]"#]);
+        assert_eq!(compared(&[], &["41"]), ["packet 1 was not there: 41"]);
+        assert_eq!(compared(&[r#"431[1]"#], &[r#"432[1]"#]).len(), 1);
+        let swapped = compared(&[r#"40{"sid":"a"}"#, r#"42["b"]"#], &[r#"40{"sid":"b"}"#, r#"42["b"]"#]);
+        assert_eq!(swapped.len(), 1, "an id is not another word: {swapped:?}");
+    }
+}

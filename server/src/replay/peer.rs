@@ -1,0 +1,297 @@
+//! A client that does what a script says.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use engineio::observe::PacketView;
+use engineio::{Packet, PayloadFormat};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt as _, StreamExt as _};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+use tokio_tungstenite::tungstenite::Message as Tungstenite;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::{WebSocketStream, client_async};
+
+use super::Replay;
+use super::compare::{Heard, text};
+use super::script::{Act, Opcode, Request, Script};
+
+/// Header fields that belong to a connection and not to what was asked.
+const CONNECTION_FIELDS: [&str; 6] =
+    ["accept-encoding", "connection", "content-length", "host", "transfer-encoding", "upgrade"];
+
+/// Header fields that a journal holds only if it was told to.
+const SECRET_FIELDS: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "set-cookie"];
+
+/// What the server said so far.
+#[derive(Default)]
+struct Ear {
+    heard: Mutex<Heard>,
+    /// The session's id.
+    sid: Mutex<Option<String>>,
+    news: Notify,
+}
+
+impl Ear {
+    fn packet(&self, packet: &Packet) {
+        if let Packet::Open(json) = packet
+            && let Ok(open) = serde_json::from_str::<serde_json::Value>(json)
+        {
+            *self.sid.lock() = open["sid"].as_str().map(str::to_owned);
+        }
+        let view = PacketView::from(packet);
+        let text = if view.binary {
+            text(true, view.payload)
+        } else {
+            text(false, &[&[view.kind.digit()], view.payload].concat())
+        };
+        self.heard.lock().add(text);
+        self.news.notify_waiters();
+    }
+
+    fn status(&self, record: u64, status: u16) {
+        self.heard.lock().statuses.push((record, status));
+        self.news.notify_waiters();
+    }
+
+    /// Waits until something is so, for as long as there is news in time.
+    async fn wait(&self, patience: Duration, is_so: impl Fn(&Heard) -> bool) {
+        loop {
+            let news = self.news.notified();
+            if is_so(&self.heard.lock()) || timeout(patience, news).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+type Stream = WebSocketStream<TcpStream>;
+type Sink = Arc<tokio::sync::Mutex<SplitSink<Stream, Tungstenite>>>;
+
+/// A client under way.
+struct Peer {
+    against: String,
+    patience: Duration,
+    old_sid: Option<String>,
+    format: PayloadFormat,
+    ear: Arc<Ear>,
+    /// Requests that wait for their answers, by their records.
+    requests: HashMap<u64, JoinHandle<()>>,
+    /// The last GET and the last POST: a client has one of each at a time.
+    last: [Option<u64>; 2],
+    websockets: HashMap<u64, (Sink, JoinHandle<()>)>,
+    /// A message of which fragments came.
+    fragments: Option<(Opcode, Vec<u8>)>,
+}
+
+/// Plays a script; gives what the client heard.
+pub(super) async fn play(script: Script, replay: Replay, began: Instant, first: f64) -> Heard {
+    let mut peer = Peer {
+        against: replay.against,
+        patience: replay.patience,
+        old_sid: script.sid.clone(),
+        format: script.format,
+        ear: Arc::default(),
+        requests: HashMap::new(),
+        last: [None; 2],
+        websockets: HashMap::new(),
+        fragments: None,
+    };
+    for step in &script.steps {
+        if !replay.fast {
+            let pause = Duration::from_secs_f64(((step.time - first) / 1e3).max(0.0));
+            tokio::time::sleep_until(began + pause).await;
+        }
+        let has_heard =
+            |heard: &Heard| heard.packets.len() >= step.packets && heard.statuses.len() >= step.answers;
+        peer.ear.wait(peer.patience, has_heard).await;
+        match &step.act {
+            Act::Request(request) if request.is_websocket() => peer.open(request).await,
+            Act::Request(request) => peer.request(request).await,
+            Act::Abort(record) => {
+                if let Some(task) = peer.requests.remove(record) {
+                    task.abort();
+                }
+            }
+            Act::Frame { websocket, opcode, fin, payload } => {
+                peer.frame(*websocket, *opcode, *fin, payload).await;
+            }
+        }
+    }
+    let (packets, statuses) = (script.heard.packets.len(), script.heard.statuses.len());
+    let complete = |heard: &Heard| heard.packets.len() >= packets && heard.statuses.len() >= statuses;
+    peer.ear.wait(peer.patience, complete).await;
+    // What comes beyond that is a difference, too.
+    if complete(&peer.ear.heard.lock()) {
+        peer.ear.wait(Duration::from_millis(100), |heard| heard.packets.len() > packets).await;
+    }
+    peer.requests.values().for_each(JoinHandle::abort);
+    peer.websockets.values().for_each(|(_, reading)| reading.abort());
+    std::mem::take(&mut *peer.ear.heard.lock())
+}
+
+impl Peer {
+    /// A request's target, with this session's id in the place of that in the journal.
+    fn target(&self, request: &Request) -> String {
+        match (&self.old_sid, &*self.ear.sid.lock()) {
+            (Some(old), Some(new)) => request.target.replace(old.as_str(), new),
+            _ => request.target.clone(),
+        }
+    }
+
+    fn fields<'a>(&self, request: &'a Request) -> impl Iterator<Item = &'a (String, String)> + use<'a> {
+        request.headers.iter().filter(|(name, value)| {
+            let starred = SECRET_FIELDS.contains(&name.as_str()) && value.bytes().all(|byte| byte == b'*');
+            !starred && !CONNECTION_FIELDS.contains(&name.as_str()) && !name.starts_with("sec-websocket-")
+        })
+    }
+
+    async fn request(&mut self, request: &Request) {
+        let kind = usize::from(request.method == "POST");
+        // The last one of its kind is answered, or its client would not go on.
+        if let Some(last) = self.last[kind].replace(request.record)
+            && let Some(task) = self.requests.get_mut(&last)
+        {
+            drop(timeout(self.patience, task).await);
+        }
+        if request.method == "POST" && request.body == b"3" {
+            // Pings are answered as they come.
+            return self.ear.status(request.record, 200);
+        }
+        let mut built = http::Request::builder().method(request.method.as_str()).uri(self.target(request));
+        built = built.header("host", &self.against).header("connection", "close");
+        for (name, value) in self.fields(request) {
+            built = built.header(name, value);
+        }
+        let Ok(built) = built.body(Full::new(Bytes::from(request.body.clone()))) else { return };
+        let opens = self.old_sid.is_some() && self.ear.sid.lock().is_none();
+        let (ear, against, format, record) =
+            (self.ear.clone(), self.against.clone(), self.format, request.record);
+        let pong = self.target(request);
+        let task = tokio::spawn(async move {
+            let Some((status, binary, body)) = fetch(&against, built).await else { return };
+            let mut pinged = false;
+            if status == 200 && kind == 0 {
+                for packet in format.decode(body, binary, usize::MAX).map_while(Result::ok) {
+                    pinged |= packet == Packet::Ping(ByteString::new());
+                    ear.packet(&packet);
+                }
+            }
+            ear.status(record, status);
+            if pinged {
+                let pong = http::Request::post(pong).header("host", &against).header("connection", "close");
+                if let Ok(pong) = pong.body(Full::new(Bytes::from_static(b"3"))) {
+                    fetch(&against, pong).await;
+                }
+            }
+        });
+        if opens {
+            // Everything else needs the session's id.
+            drop(timeout(self.patience, task).await);
+        } else {
+            self.requests.insert(request.record, task);
+        }
+    }
+
+    async fn open(&mut self, request: &Request) {
+        let target = format!("ws://{}{}", self.against, self.target(request));
+        let Ok(mut built) = target.into_client_request() else { return };
+        for (name, value) in self.fields(request) {
+            if let (Ok(name), Ok(value)) =
+                (http::HeaderName::try_from(name), http::HeaderValue::try_from(value))
+            {
+                built.headers_mut().insert(name, value);
+            }
+        }
+        let Ok(stream) = TcpStream::connect(&self.against).await else { return };
+        let opened = timeout(self.patience, client_async(built, stream)).await;
+        let (stream, status) = match opened {
+            Ok(Ok((stream, response))) => (stream, response.status().as_u16()),
+            Ok(Err(tokio_tungstenite::tungstenite::Error::Http(response))) => {
+                return self.ear.status(request.record, response.status().as_u16());
+            }
+            _ => return,
+        };
+        self.ear.status(request.record, status);
+        let (sink, stream) = stream.split();
+        let sink = Arc::new(tokio::sync::Mutex::new(sink));
+        let reading = tokio::spawn(listen(stream, sink.clone(), self.ear.clone(), self.format));
+        self.websockets.insert(request.record, (sink, reading));
+        if self.old_sid.is_some() {
+            let ear = self.ear.clone();
+            ear.wait(self.patience, |_| ear.sid.lock().is_some()).await;
+        }
+    }
+
+    async fn frame(&mut self, websocket: u64, opcode: Opcode, fin: bool, payload: &[u8]) {
+        let Some((sink, _)) = self.websockets.get(&websocket) else { return };
+        let (opcode, payload) = match (opcode, &mut self.fragments) {
+            (Opcode::Continuation, Some((_, whole))) => {
+                whole.extend_from_slice(payload);
+                if !fin {
+                    return;
+                }
+                let Some(whole) = self.fragments.take() else { return };
+                whole
+            }
+            (Opcode::Text | Opcode::Binary, _) if !fin => {
+                self.fragments = Some((opcode, payload.to_vec()));
+                return;
+            }
+            _ => (opcode, payload.to_vec()),
+        };
+        let message = match opcode {
+            // Pings are answered as they come.
+            Opcode::Text if payload == b"3" => return,
+            Opcode::Text => Tungstenite::text(String::from_utf8_lossy(&payload).into_owned()),
+            Opcode::Binary => Tungstenite::binary(payload),
+            Opcode::Close => Tungstenite::Close(None),
+            Opcode::Ping => Tungstenite::Ping(payload.into()),
+            Opcode::Pong | Opcode::Continuation => return,
+        };
+        // If the server has closed it, what is missing will show.
+        drop(sink.lock().await.send(message).await);
+    }
+}
+
+/// Reads a WebSocket, and answers its pings.
+async fn listen(mut stream: SplitStream<Stream>, sink: Sink, ear: Arc<Ear>, format: PayloadFormat) {
+    while let Some(Ok(message)) = stream.next().await {
+        let packet = match message {
+            Tungstenite::Text(text) => Packet::decode_text(&ByteString::from(text.as_str()), format.revision),
+            Tungstenite::Binary(bytes) => Packet::decode_binary(&bytes, format.revision),
+            _ => continue,
+        };
+        let Ok(packet) = packet else { continue };
+        ear.packet(&packet);
+        if packet == Packet::Ping(ByteString::new()) {
+            drop(sink.lock().await.send(Tungstenite::text("3")).await);
+        }
+    }
+}
+
+/// One request on a connection of its own: its status, whether its body is binary, and the body.
+async fn fetch(against: &str, request: http::Request<Full<Bytes>>) -> Option<(u16, bool, Bytes)> {
+    let stream = TcpStream::connect(against).await.ok()?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
+    let (response, _) = tokio::join!(
+        async move {
+            let response = sender.send_request(request).await.ok()?;
+            let binary =
+                response.headers().get("content-type").is_some_and(|kind| kind == "application/octet-stream");
+            let status = response.status().as_u16();
+            Some((status, binary, response.into_body().collect().await.ok()?.to_bytes()))
+        },
+        connection
+    );
+    response
+}
