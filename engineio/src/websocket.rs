@@ -1,9 +1,9 @@
 //! WebSocket messages out of a client's bytes, without IO (RFC 6455).
 //!
 //! A [`Reader`] is fed what a connection brings, in pieces of any size, and gives back whole messages and
-//! control frames. It owns no memory between two messages: what it is fed becomes the memory of the messages
-//! in it, and it keeps no more than the part of a frame that has no end yet. A frame's announced length is
-//! compared with the limit and never reserved.
+//! control frames. It owns no memory between two messages: a frame that comes whole becomes the memory of its
+//! message, and of others it keeps what has come. A frame's announced length is compared with the limit and never
+//! reserved. Text is looked at as it comes, so that what is not UTF-8 is told by its first wrong byte.
 //!
 //! The other direction needs no state: a [`Frame`](crate::Frame) is a whole WebSocket frame already, and
 //! [`pong`] and [`close`] write the two control frames that a server sends.
@@ -69,26 +69,19 @@ pub struct Limits {
 #[derive(Debug)]
 pub struct Reader {
     limits: Limits,
-    /// What was fed and is in no message yet.
+    /// What was fed and has not been taken.
     input: BytesMut,
-    /// The input's memory is shared with messages that were taken from it.
-    shared: bool,
-    /// The message whose fragments arrive; most messages have only one.
+    /// Something was taken off the input. Its memory may be shared with messages, or be larger than it needs.
+    taken: bool,
+    /// The message that comes in parts; most come whole.
     partial: Option<Box<Partial>>,
-}
-
-#[derive(Debug)]
-struct Partial {
-    text: bool,
-    fragments: usize,
-    payload: BytesMut,
 }
 
 impl Reader {
     /// A reader for a new connection.
     #[must_use]
     pub fn new(limits: Limits) -> Reader {
-        Reader { limits, input: BytesMut::new(), shared: false, partial: None }
+        Reader { limits, input: BytesMut::new(), taken: false, partial: None }
     }
 
     /// Takes in what the connection brought. Ask for [`next`](Reader::next) until there is nothing, before more
@@ -104,11 +97,24 @@ impl Reader {
     /// WebSocket Connection_", with [`Breach::code`].
     #[allow(clippy::should_implement_trait, reason = "its end is no end: more may be fed")]
     pub fn next(&mut self) -> Result<Option<Event>, Breach> {
-        while let Some(head) = Head::read(&self.input)? {
+        loop {
+            if let Some(partial) = &mut self.partial {
+                self.taken = true;
+                partial.take(&mut self.input)?;
+                if partial.missing > 0 {
+                    break;
+                }
+            }
+            if let Some(partial) = self.partial.take_if(|partial| partial.fin) {
+                return message(partial.text, partial.payload).map(Some);
+            }
+            let Some(head) = Head::read(&self.input)? else { break };
             self.admit(&head)?;
-            let Some(payload) = self.take(&head) else { break };
-            if let Some(event) = self.frame(&head, payload)? {
+            if let Some(event) = self.whole(&head)? {
                 return Ok(Some(event));
+            }
+            if head.is_control() || !self.begin(&head) {
+                break;
             }
         }
         self.rest();
@@ -135,73 +141,121 @@ impl Reader {
         Ok(())
     }
 
-    /// Takes a frame's payload off the input, unmasked, once all of it is there.
-    fn take(&mut self, head: &Head) -> Option<BytesMut> {
+    /// What a frame says by itself, once all of it is there.
+    fn whole(&mut self, head: &Head) -> Result<Option<Event>, Breach> {
+        let alone = head.is_control() || head.fin && self.partial.is_none();
         // It can't overflow: the payload was admitted, or is a control frame's.
         let end = head.len + head.payload;
-        let mut frame = match self.input.len() {
-            len if len < end => return None,
+        if !alone || self.input.len() < end {
+            return Ok(None);
+        }
+        let mut frame = if self.input.len() == end {
             // The last frame takes the memory with it.
-            len if len == end => {
-                self.shared = false;
-                std::mem::take(&mut self.input)
-            }
-            _ => {
-                self.shared = true;
-                self.input.split_to(end)
-            }
+            self.taken = false;
+            std::mem::take(&mut self.input)
+        } else {
+            self.taken = true;
+            self.input.split_to(end)
         };
         frame.advance(head.len - MASK);
         if let Some((mask, payload)) = frame.split_first_chunk_mut::<MASK>() {
             unmask(payload, *mask);
         }
         frame.advance(MASK);
-        Some(frame)
+        Ok(Some(match head.opcode {
+            PING => Event::Ping(frame.freeze()),
+            PONG => Event::Pong(frame.freeze()),
+            CLOSE => Event::Close { code: close_code(&frame)?, payload: frame.freeze() },
+            opcode => message(opcode == TEXT, frame)?,
+        }))
     }
 
-    /// Does what a whole frame says.
-    fn frame(&mut self, head: &Head, payload: BytesMut) -> Result<Option<Event>, Breach> {
-        match head.opcode {
-            PING => return Ok(Some(Event::Ping(payload.freeze()))),
-            PONG => return Ok(Some(Event::Pong(payload.freeze()))),
-            CLOSE => {
-                let code = close_code(&payload)?;
-                return Ok(Some(Event::Close { code, payload: payload.freeze() }));
-            }
-            _ => {}
-        }
-        let (text, payload) = match self.partial.take() {
-            None if head.fin => (head.opcode == TEXT, payload),
-            None => {
-                let payload = BytesMut::from(&payload[..]);
-                self.partial = Some(Box::new(Partial { text: head.opcode == TEXT, fragments: 1, payload }));
-                return Ok(None);
-            }
-            Some(mut partial) => {
-                partial.payload.extend_from_slice(&payload);
-                partial.fragments += 1;
-                if !head.fin {
-                    self.partial = Some(partial);
-                    return Ok(None);
-                }
-                (partial.text, partial.payload)
-            }
+    /// Begins a frame of a message that comes in parts, once the mask is there. Says whether it is.
+    fn begin(&mut self, head: &Head) -> bool {
+        let Some(mask) = self.input.get(head.len - MASK..).and_then(<[u8]>::first_chunk) else {
+            return false;
         };
-        let payload = payload.freeze();
-        Ok(Some(if text {
-            Event::Text(ByteString::try_from(payload).map_err(|_| Breach::Utf8)?)
-        } else {
-            Event::Binary(payload)
-        }))
+        let partial = self.partial.get_or_insert_with(|| Box::new(Partial::new(head.opcode == TEXT)));
+        partial.fragments += 1;
+        partial.fin = head.fin;
+        partial.missing = head.payload;
+        partial.mask = *mask;
+        self.input.advance(head.len);
+        true
     }
 
     /// Keeps the beginning of a frame in memory of its own: messages that came before it would otherwise hold
     /// on to it, and it to theirs.
     fn rest(&mut self) {
-        if std::mem::take(&mut self.shared) {
+        if std::mem::take(&mut self.taken) {
             self.input = BytesMut::from(&self.input[..]);
         }
     }
+}
+
+/// A message that comes in parts: in fragments, or in a frame that is longer than what is read at once.
+#[derive(Debug)]
+struct Partial {
+    text: bool,
+    /// Its frames up to now.
+    fragments: usize,
+    /// The frame that has begun is the last.
+    fin: bool,
+    /// What is still to come of that frame, in bytes.
+    missing: usize,
+    /// That frame's mask, turned to where its next byte is.
+    mask: [u8; MASK],
+    payload: BytesMut,
+    /// So many bytes of the payload are known to be UTF-8.
+    valid: usize,
+}
+
+impl Partial {
+    fn new(text: bool) -> Partial {
+        Partial {
+            text,
+            fragments: 0,
+            fin: false,
+            missing: 0,
+            mask: [0; MASK],
+            payload: BytesMut::new(),
+            valid: 0,
+        }
+    }
+
+    /// Takes what there is of the frame that has begun.
+    fn take(&mut self, input: &mut BytesMut) -> Result<(), Breach> {
+        let len = self.missing.min(input.len());
+        let before = self.payload.len();
+        self.payload.extend_from_slice(&input[..len]);
+        input.advance(len);
+        unmask(&mut self.payload[before..], self.mask);
+        self.mask.rotate_left(len % MASK);
+        self.missing -= len;
+        if self.text {
+            self.validate()?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the text that has come since the last time. A character may still lack its end.
+    fn validate(&mut self) -> Result<(), Breach> {
+        match std::str::from_utf8(&self.payload[self.valid..]) {
+            Ok(text) => self.valid += text.len(),
+            Err(error) if error.error_len().is_none() => self.valid += error.valid_up_to(),
+            Err(_) => return Err(Breach::Utf8),
+        }
+        Ok(())
+    }
+}
+
+/// A whole message.
+fn message(text: bool, payload: BytesMut) -> Result<Event, Breach> {
+    let payload = payload.freeze();
+    if !text {
+        return Ok(Event::Binary(payload));
+    }
+    ByteString::try_from(payload).map(Event::Text).map_err(|_| Breach::Utf8)
 }
 
 /// What stands before a frame's payload.

@@ -160,6 +160,42 @@ fn a_character_may_be_spread_over_fragments() {
 }
 
 #[test]
+fn text_that_is_not_utf8_is_told_by_its_first_wrong_byte() {
+    let told_after = |bytes: &[u8]| {
+        let mut reader = Reader::new(LIMITS);
+        bytes.iter().position(|byte| {
+            reader.feed(&[*byte]);
+            reader.next() == Err(Breach::Utf8)
+        })
+    };
+    let wrong = |payload: &[u8]| 6 + payload.iter().position(|byte| *byte == 0xff).expect("a wrong byte");
+    for payload in [&b"4\xff and more"[..], b"4h\xc3\xa9\xff and more", "4h\u{1f600}".as_bytes()] {
+        let expected = payload.contains(&0xff).then(|| wrong(payload));
+        assert_eq!(told_after(&frame(0x81, payload)), expected, "{payload:02x?}");
+    }
+    // A character that is too large is wrong by its second byte, a surrogate too.
+    assert_eq!(told_after(&frame(0x81, b"4\xf4\x90\x80\x80")), Some(8));
+    assert_eq!(told_after(&frame(0x81, b"4\xed\xa0\x80")), Some(8));
+    // Nor does it wait for the last fragment, and a ping between does no harm.
+    let begun = [frame(0x01, b"4h\xc3"), frame(0x89, b"\xff")].concat();
+    let whole = [begun.clone(), frame(0x00, b"\x28 and more")].concat();
+    assert_eq!(told_after(&whole), Some(begun.len() + 6));
+    assert_eq!(read(&whole).1, Some(Breach::Utf8));
+    // A character without its end is no character at the end.
+    let cut = [frame(0x01, b"4h"), frame(0x80, b"\xc3")].concat();
+    assert_eq!(told_after(&cut), Some(cut.len() - 1));
+}
+
+#[test]
+fn bytes_that_are_no_text_need_not_be_utf8_in_parts() {
+    let bytes = [frame(0x02, b"\xff\xc3"), frame(0x80, b"\x28")].concat();
+    for piece in 1..bytes.len() {
+        let expected = vec![Event::Binary(b"\xff\xc3\x28"[..].into())];
+        assert_eq!(read_in_pieces(&bytes, piece), (expected, None), "in pieces of {piece}");
+    }
+}
+
+#[test]
 fn a_close_frame_has_a_code_that_may_be_sent_or_none() {
     let close = |code: u16| read(&frame(0x88, &code.to_be_bytes()));
     for code in [1000, 1001, 1002, 1003, 1007, 1011, 1014, 3000, 4999] {
@@ -191,6 +227,35 @@ fn no_memory_is_kept_between_messages() {
         }
         assert_eq!(reader.input.capacity(), 0);
     }
+}
+
+#[test]
+fn a_long_message_that_comes_byte_by_byte_is_moved_a_few_times_only() {
+    let len = 1_000_000;
+    let mut reader = Reader::new(Limits { message: len, fragments: 1 });
+    let (mut capacity, mut grown) = (0, 0);
+    let mut message = None;
+    for byte in frame(0x81, &vec![b'4'; len]) {
+        reader.feed(&[byte]);
+        message = reader.next().unwrap();
+        assert!(reader.input.capacity() < 64, "the input is no second copy");
+        let now = reader.partial.as_ref().map_or(0, |partial| partial.payload.capacity());
+        grown += usize::from(now > capacity);
+        capacity = now;
+        assert!(reader.partial.as_ref().is_none_or(|partial| partial.valid == partial.payload.len()));
+    }
+    assert!(matches!(message, Some(Event::Text(text)) if text.len() == len));
+    assert!((1..32).contains(&grown), "it grew {grown} times");
+    assert_eq!(reader.next(), Ok(None));
+    assert_eq!(reader.input.capacity(), 0);
+}
+
+#[test]
+fn the_beginning_of_a_frame_behind_a_fragment_does_not_keep_its_memory() {
+    let mut reader = Reader::new(LIMITS);
+    reader.feed(&[frame(0x02, &[1; 900]), vec![0x80]].concat());
+    assert_eq!(reader.next(), Ok(None));
+    assert!(reader.input.capacity() < 64, "the beginning of a frame keeps {}", reader.input.capacity());
 }
 
 #[test]
