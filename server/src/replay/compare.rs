@@ -15,15 +15,24 @@ const LONGEST: usize = 200;
 pub(super) struct Heard {
     /// Packets as text, without heartbeats and noops, whose number is a matter of time.
     pub(super) packets: Vec<String>,
+    /// How many probes were answered. They cross what comes by polling, so they have no place among the packets.
+    pub(super) probes: usize,
     /// The statuses of its requests, each named by its record.
     pub(super) statuses: Vec<(u64, u16)>,
 }
 
 impl Heard {
     pub(super) fn add(&mut self, packet: String) {
-        if !matches!(&*packet, "2" | "3" | "6") {
-            self.packets.push(packet);
+        match &*packet {
+            "2" | "3" | "6" => {}
+            "3probe" => self.probes += 1,
+            _ => self.packets.push(packet),
         }
+    }
+
+    /// Whether as much was heard as there.
+    pub(super) fn reaches(&self, packets: usize, probes: usize, answers: usize) -> bool {
+        self.packets.len() >= packets && self.probes >= probes && self.statuses.len() >= answers
     }
 }
 
@@ -106,6 +115,9 @@ pub(super) fn differences(recorded: &Heard, theirs: &Ids, heard: &Heard, ours: &
             told.push(format!("the request of record {request} was answered {status}, and is now {now}"));
         }
     }
+    if recorded.probes != heard.probes {
+        told.push(format!("{} probes were answered, and are now {}", recorded.probes, heard.probes));
+    }
     let then: Vec<_> = recorded.packets.iter().map(|packet| theirs.settle(packet)).collect();
     let now: Vec<_> = heard.packets.iter().map(|packet| ours.settle(packet)).collect();
     for at in 0..then.len().max(now.len()) {
@@ -151,7 +163,7 @@ mod tests {
     use super::*;
 
     fn heard(packets: &[&str]) -> Heard {
-        let mut heard = Heard { packets: Vec::new(), statuses: vec![(1, 200)] };
+        let mut heard = Heard { statuses: vec![(1, 200)], ..Heard::default() };
         packets.iter().for_each(|packet| heard.add((*packet).to_owned()));
         heard
     }
@@ -183,6 +195,8 @@ mod tests {
     fn everything_else_is() {
         assert_eq!(compared(&[r#"42["a"]"#], &[r#"42["b"]"#]).len(), 1);
         assert_eq!(compared(&[r#"42["a"]"#], &[]), [r#"packet 1 is missing: 42[\"a\"]"#]);
+        assert_eq!(compared(&["3probe"], &[]).len(), 1);
+        assert!(compared(&["3probe", "41"], &["41", "3probe"]).is_empty(), "they come by different ways");
         assert_eq!(compared(&[], &["41"]), ["packet 1 was not there: 41"]);
         assert_eq!(compared(&[r#"431[1]"#], &[r#"432[1]"#]).len(), 1);
         let swapped = compared(&[r#"40{"sid":"a"}"#, r#"42["b"]"#], &[r#"40{"sid":"b"}"#, r#"42["b"]"#]);

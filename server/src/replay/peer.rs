@@ -111,8 +111,7 @@ pub(super) async fn play(script: Script, replay: Replay, began: Instant, first: 
             let pause = Duration::from_secs_f64(((step.time - first) / 1e3).max(0.0));
             tokio::time::sleep_until(began + pause).await;
         }
-        let has_heard =
-            |heard: &Heard| heard.packets.len() >= step.packets && heard.statuses.len() >= step.answers;
+        let has_heard = |heard: &Heard| heard.reaches(step.packets, step.probes, step.answers);
         peer.ear.wait(peer.patience, has_heard).await;
         match &step.act {
             Act::Request(request) if request.is_websocket() => peer.open(request).await,
@@ -128,7 +127,7 @@ pub(super) async fn play(script: Script, replay: Replay, began: Instant, first: 
         }
     }
     let (packets, statuses) = (script.heard.packets.len(), script.heard.statuses.len());
-    let complete = |heard: &Heard| heard.packets.len() >= packets && heard.statuses.len() >= statuses;
+    let complete = |heard: &Heard| heard.reaches(packets, script.heard.probes, statuses);
     peer.ear.wait(peer.patience, complete).await;
     // What comes beyond that is a difference, too.
     if complete(&peer.ear.heard.lock()) {

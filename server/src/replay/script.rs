@@ -27,6 +27,8 @@ pub(super) struct Step {
     pub(super) time: f64,
     /// How many packets it had heard.
     pub(super) packets: usize,
+    /// How many answers to probes.
+    pub(super) probes: usize,
     /// How many answers to requests.
     pub(super) answers: usize,
     pub(super) act: Act,
@@ -159,8 +161,8 @@ impl Script {
     }
 
     fn act(&mut self, time: f64, act: Act) {
-        let (packets, answers) = (self.heard.packets.len(), self.heard.statuses.len());
-        self.steps.push(Step { time, packets, answers, act });
+        let Heard { packets, probes, statuses } = &self.heard;
+        self.steps.push(Step { time, packets: packets.len(), probes: *probes, answers: statuses.len(), act });
     }
 
     /// Gives a request its body.
