@@ -17,7 +17,13 @@ impl<'a> Query<'a> {
     /// The last parameter of that name: of several the last wins, as in the reference.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.iter().filter(|(key, _)| key == name).last().map(|(_, value)| value)
+        // Every request asks for several names: only what may be the one is decoded.
+        let may_be = |pair: &&str| {
+            let key = pair.split_once('=').map_or(*pair, |(key, _)| key);
+            key == name || key.contains(['%', '+'])
+        };
+        let named = |pair: &'a str| form_urlencoded::parse(pair.as_bytes()).find(|(key, _)| key == name);
+        self.0.rsplit('&').filter(may_be).find_map(named).map(|(_, value)| value)
     }
 
     /// All parameters.
@@ -36,5 +42,15 @@ mod tests {
         assert_eq!(query.get("transport").as_deref(), Some("websocket"));
         assert_eq!(query.get("x").as_deref(), Some("\r\n b"));
         assert_eq!(query.get("sid"), None);
+    }
+
+    #[test]
+    fn a_name_may_be_escaped_and_its_value_missing() {
+        let query = Query::new("s%69d=a&b64&&j=&a+b=%31");
+        assert_eq!(query.get("sid").as_deref(), Some("a"));
+        assert_eq!(query.get("b64").as_deref(), Some(""));
+        assert_eq!(query.get("j").as_deref(), Some(""));
+        assert_eq!(query.get("a b").as_deref(), Some("1"));
+        assert_eq!((query.get(""), query.get("s%69d")), (None, None));
     }
 }

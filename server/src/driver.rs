@@ -52,19 +52,22 @@ pub(crate) struct Inbox {
 
 impl<L: Layer> Driver<L> {
     /// Drives the session to its end.
-    pub(crate) async fn run(mut self, registered: Registered) {
-        {
-            let sleep = pin!(tokio::time::sleep(Duration::ZERO));
-            let mut alarm = Alarm::new(sleep);
-            std::future::poll_fn(|cx| self.poll(cx, &mut alarm)).await;
-        }
-        // The goodbye may take a while, and nobody should find the session meanwhile.
-        registered.unlist();
-        self.load();
-        if let Some(link) = self.link.take() {
-            Watch::of(&self.config, &self.entry, Carrier::WebSocket).closing(self.close_code);
-            let close = Box::pin(link.close(self.close_code));
-            drop(tokio::time::timeout(self.config.close_timeout, close).await);
+    #[allow(clippy::manual_async_fn, reason = "an async fn's future has room for each argument twice")]
+    pub(crate) fn run(mut self, registered: Registered) -> impl Future<Output = ()> {
+        async move {
+            {
+                let sleep = pin!(tokio::time::sleep(Duration::ZERO));
+                let mut alarm = Alarm::new(sleep);
+                std::future::poll_fn(|cx| self.poll(cx, &mut alarm)).await;
+            }
+            // The goodbye may take a while, and nobody should find the session meanwhile.
+            registered.unlist();
+            self.load();
+            if let Some(link) = self.link.take() {
+                Watch::of(&self.config, &self.entry, Carrier::WebSocket).closing(self.close_code);
+                let close = link.close(self.close_code);
+                drop(Box::pin(tokio::time::timeout(self.config.close_timeout, close)).await);
+            }
         }
     }
 

@@ -329,10 +329,10 @@ impl<A: Application> Endpoint<A> {
             return Err(Fault::NoId);
         }
         let exchange = Exchange::number(parts);
-        switch(parts, async move |io, read| {
+        switch(parts, move |io, read| {
             let websocket = self.websocket(io, &read, format);
             if let Some(driver) = self.open(exchange, sid, handshake, format, Some(websocket), place) {
-                driver.await;
+                tokio::spawn(driver);
             }
         })
     }
@@ -341,13 +341,12 @@ impl<A: Application> Endpoint<A> {
     fn open_probe(self: Arc<Self>, parts: &mut Parts, entry: Arc<Entry>) -> Result<Response<Body>, Fault> {
         let format = entry.format;
         let probe: Result<OpenProbe, Shut> = entry.open_probe();
-        switch(parts, async move |io, read| {
+        switch(parts, move |io, read| {
             let websocket = self.websocket(io, &read, format);
             match probe {
                 Ok(probe) => probe.opened(websocket),
                 Err(_) => {
-                    let close = websocket.close(None);
-                    drop(tokio::time::timeout(self.config.close_timeout, close).await);
+                    tokio::spawn(tokio::time::timeout(self.config.close_timeout, websocket.close(None)));
                 }
             }
         })

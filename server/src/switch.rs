@@ -14,17 +14,16 @@ use crate::answers::status;
 use crate::io::Io;
 use crate::polling::Body;
 
-/// Answers a WebSocket handshake with 101, and runs `then` on the connection, with what was already read of it.
+/// Answers a WebSocket handshake with 101, and calls `then` with the connection and what was already read of it.
+/// What is to live as long as the connection begins a task of its own there: the one that waits for the change
+/// carries what the handshake needed.
 ///
 /// # Errors
 /// If the handshake is incomplete.
-pub(crate) fn switch<F>(
+pub(crate) fn switch(
     parts: &mut Parts,
-    then: impl FnOnce(Io, Vec<u8>) -> F + Send + 'static,
-) -> Result<Response<Body>, Fault>
-where
-    F: Future<Output = ()> + Send + 'static,
-{
+    then: impl FnOnce(Io, Vec<u8>) + Send + 'static,
+) -> Result<Response<Body>, Fault> {
     let key = only(&parts.headers, &SEC_WEBSOCKET_KEY).filter(|_| has_key(&parts.headers));
     let version = speaks_our_version(&parts.headers);
     let (Some(key), true, Some(on_upgrade)) = (key, version, parts.extensions.remove::<OnUpgrade>()) else {
@@ -42,7 +41,7 @@ where
         match on_upgrade.await {
             Ok(upgraded) => {
                 let (io, read) = Io::from_upgraded(upgraded);
-                then(io, read).await;
+                then(io, read);
             }
             Err(error) => tracing::debug!(%error, "the WebSocket handshake was not completed"),
         }

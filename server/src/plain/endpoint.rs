@@ -89,12 +89,14 @@ impl Endpoint {
             decided = decided => decided?.terms(),
         };
         let protocol = accepted.protocol.as_deref().and_then(|name| HeaderValue::from_str(name).ok());
-        let switched = switch(parts, async move |io, read| {
-            let (driver, shared) = Driver::new(io, read, accepted.limits).await;
-            let websocket = WebSocket::new(shared, accepted.protocol, accepted.handshake);
-            tokio::spawn((accepted.run)(websocket));
-            driver.run(stopping).await;
-            drop(place);
+        let switched = switch(parts, move |io, read| {
+            tokio::spawn(async move {
+                let (driver, shared) = Driver::new(io, read, accepted.limits).await;
+                let websocket = WebSocket::new(shared, accepted.protocol, accepted.handshake);
+                tokio::spawn((accepted.run)(websocket));
+                driver.run(stopping).await;
+                drop(place);
+            });
         });
         // Over HTTP/2, or under a server that lets no connection be taken over.
         let mut response = switched.map_err(|_| bad_request("this connection can't become a WebSocket"))?;
