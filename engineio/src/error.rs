@@ -24,6 +24,18 @@ pub enum Violation {
 }
 
 impl Violation {
+    /// One of each.
+    pub const ALL: [Violation; 8] = [
+        Violation::EmptyPayload,
+        Violation::EmptyPacket,
+        Violation::UnknownPacketType(b'7'),
+        Violation::Base64,
+        Violation::Utf8,
+        Violation::PayloadLength,
+        Violation::PayloadTruncated,
+        Violation::TooManyPackets,
+    ];
+
     /// The name of the rule that is broken.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -37,6 +49,26 @@ impl Violation {
             Violation::PayloadTruncated => "PAYLOAD_TRUNCATED",
             Violation::TooManyPackets => "TOO_MANY_PACKETS",
         }
+    }
+
+    /// Where the rule stands: in the protocol, or among this server's own decisions.
+    #[must_use]
+    pub fn section(self) -> &'static str {
+        match self {
+            Violation::EmptyPacket | Violation::UnknownPacketType(_) => "Engine.IO protocol 4, \"Protocol\"",
+            Violation::Base64 | Violation::EmptyPayload => {
+                "Engine.IO protocol 4, \"Packet encoding\", \"HTTP long-polling\""
+            }
+            Violation::Utf8 => "Engine.IO protocol 4, \"Packet encoding\"",
+            Violation::PayloadLength | Violation::PayloadTruncated => "Engine.IO protocol 3, \"Payload\"",
+            Violation::TooManyPackets => "docs/protocol.md, \"Polling\"",
+        }
+    }
+
+    /// Why the session ends that broke it.
+    #[must_use]
+    pub fn close_reason(self) -> CloseReason {
+        CloseReason::ParseError
     }
 }
 

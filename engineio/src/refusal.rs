@@ -106,6 +106,24 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// One of each.
+    pub const ALL: [Fault; 14] = [
+        Fault::TransportUnknown,
+        Fault::JsonpOff,
+        Fault::SessionUnknown,
+        Fault::HandshakeMethod,
+        Fault::TransportHandshake,
+        Fault::TransportMismatch { session: Transport::WebSocket },
+        Fault::RevisionMismatch { session: Revision::V4 },
+        Fault::UpgradesOff,
+        Fault::JsonpUnfit,
+        Fault::OriginForbidden,
+        Fault::Forbidden,
+        Fault::RevisionUnsupported,
+        Fault::MiddlewareFailed,
+        Fault::NoId,
+    ];
+
     /// What the client is told.
     #[must_use]
     pub fn refusal(self) -> Refusal {
@@ -143,6 +161,27 @@ impl Fault {
             Fault::RevisionUnsupported => "UNSUPPORTED_PROTOCOL_VERSION",
             Fault::MiddlewareFailed => "MIDDLEWARE_FAILURE",
             Fault::NoId => "ID_GENERATION_ERROR",
+        }
+    }
+}
+
+impl Fault {
+    /// Where the rule stands: in the protocol, or among this server's own decisions.
+    #[must_use]
+    pub fn section(self) -> &'static str {
+        match self {
+            Fault::TransportUnknown | Fault::SessionUnknown | Fault::RevisionUnsupported => {
+                "Engine.IO protocol 4, \"Query parameters\""
+            }
+            Fault::RevisionMismatch { .. } => "docs/protocol.md, \"Handshake and HTTP\"",
+            Fault::HandshakeMethod => "Engine.IO protocol 4, \"Handshake\"",
+            Fault::TransportHandshake => "Engine.IO protocol 4, \"WebSocket\"",
+            Fault::TransportMismatch { .. } | Fault::UpgradesOff => "Engine.IO protocol 4, \"Upgrade\"",
+            Fault::JsonpOff | Fault::JsonpUnfit => "docs/protocol.md, \"Compression and JSONP\"",
+            Fault::OriginForbidden => "docs/protocol.md, \"Origins\"",
+            Fault::Forbidden | Fault::MiddlewareFailed | Fault::NoId => {
+                "docs/protocol.md, \"What the application decides by HTTP\""
+            }
         }
     }
 }

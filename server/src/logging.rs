@@ -24,15 +24,17 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// Whether to write in colours: to a terminal whose user has not set [`NO_COLOR`](https://no-color.org).
+pub(crate) fn colours(to: &impl IsTerminal) -> bool {
+    to.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
 /// Sends the events of this process to standard error, from `level` upwards.
-///
-/// Colours are for a terminal whose user has not set [`NO_COLOR`](https://no-color.org).
 ///
 /// # Errors
 /// If the process has a subscriber already.
 pub(crate) fn init(format: LogFormat, level: LevelFilter) -> Result<(), SetGlobalDefaultError> {
-    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let colours = io::stderr().is_terminal() && !no_color;
+    let colours = colours(&io::stderr());
     tracing::subscriber::set_global_default(subscriber(format, level, colours, io::stderr))
 }
 

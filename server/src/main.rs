@@ -4,13 +4,14 @@ mod logging;
 mod options;
 mod replay;
 
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use engineio::Config;
 use engineio::observe::Observer;
-use options::{App, Command, Options};
+use options::{App, Command, Explain, Options};
 use replay::Replay;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socketio::Io;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Serve(options) => serve(&options).map(|()| true),
         Command::Replay(replay) => run(replay),
+        Command::Explain(explain) => Ok(show(&explain)),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -36,6 +38,20 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Prints what messages mean. Says whether all of them are legal.
+fn show(explain: &Explain) -> bool {
+    let explanations = socketio_server::explain::explain(&explain.messages, &explain.settings);
+    let colours = logging::colours(&io::stdout());
+    let mut out = io::stdout().lock();
+    for explanation in &explanations {
+        // Whoever reads may have seen enough.
+        if write!(out, "{}", explanation.print(colours)).is_err() {
+            break;
+        }
+    }
+    explanations.iter().all(|explanation| explanation.mistake.is_none())
 }
 
 #[tokio::main]

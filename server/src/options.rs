@@ -5,6 +5,7 @@
 //! `SOCKETIO_PING_INTERVAL=25s` and `ping-interval = "25s"`. The command line overrides the environment, the
 //! environment the file, the file the default; a wrong value is an error also where another overrides it.
 
+mod explain;
 mod sources;
 mod value;
 
@@ -22,6 +23,7 @@ use socketio_server::{Cookie, CookieError, Cors, CorsError, Limits, ListenAddres
 
 use crate::logging::LogFormat;
 use crate::replay::Replay;
+pub(crate) use explain::Explain;
 use sources::Given;
 use value::Reader;
 
@@ -271,6 +273,8 @@ pub(crate) enum Command {
     Serve(Box<Options>),
     /// To send what the clients of a journal sent.
     Replay(Replay),
+    /// To say what bytes on the wire mean.
+    Explain(Explain),
 }
 
 impl Command {
@@ -293,11 +297,14 @@ impl Command {
         environment: impl IntoIterator<Item = (OsString, OsString)>,
         read_file: impl FnOnce(&Path) -> io::Result<String>,
     ) -> Result<Command, Stop> {
-        let arguments: Vec<OsString> = arguments.into_iter().collect();
-        if let Some(replay) = sources::replay(&arguments)? {
-            return Ok(Command::Replay(replay));
-        }
-        let given = sources::gather(arguments, environment, read_file)?;
+        let matches = sources::command().try_get_matches_from(arguments)?;
+        let matches = match matches.subcommand() {
+            Some(("replay", matches)) => return Ok(Command::Replay(sources::replay(matches))),
+            Some((explain::NAME, matches)) => return Ok(Command::Explain(Explain::read(matches)?)),
+            Some((_serve, matches)) => matches,
+            None => &matches,
+        };
+        let given = sources::gather(matches, environment, read_file)?;
         Ok(Command::Serve(Box::new(Options::read(&given)?.checked(&given)?)))
     }
 }

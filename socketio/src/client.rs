@@ -79,17 +79,15 @@ impl Client {
         if let Body::Connect { auth } = &packet.body {
             return self.connect(&packet.nsp, auth.as_deref());
         }
-        if let Body::Event(event) = &packet.body
-            && event.name.len() > self.io.config().max_event_name
-        {
-            return self.violation(PacketError::EventNameTooLong);
+        if let Err(error) = packet.check_name(self.io.config().max_event_name) {
+            return self.violation(error);
         }
         let Some(at) = self.find(&packet.nsp) else {
             if self.departed.contains(&packet.nsp) {
                 tracing::debug!(namespace = %Excerpt(&packet.nsp), "a packet crossed the namespace's end");
             } else {
                 tracing::debug!(namespace = %Excerpt(&packet.nsp), "a packet for a namespace not joined");
-                self.close(CloseReason::ForcedClose);
+                self.violation(PacketError::NotJoined);
             }
             return;
         };
@@ -224,11 +222,7 @@ impl Layer for Client {
             return;
         }
         let config = self.io.config();
-        let limits = Limits {
-            attachments: config.max_attachments,
-            bytes: config.max_backlog,
-            timeout: config.attachment_timeout,
-        };
+        let limits = Limits::of(config);
         self.link.see_incoming(&message, &config.parser);
         match self.decoder.message(message, &config.parser, self.link.revision, limits, now) {
             Ok(Some(packet)) => self.packet(packet),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use engineio::{Message, Revision};
 
+use crate::config::Config;
 use crate::packet::{Packet, PacketError};
 use crate::parser::Parser;
 use crate::text;
@@ -35,6 +36,16 @@ pub(crate) struct Limits {
     pub(crate) bytes: usize,
     /// How long the attachments may take.
     pub(crate) timeout: Duration,
+}
+
+impl Limits {
+    pub(crate) fn of(config: &Config) -> Limits {
+        Limits {
+            attachments: config.max_attachments,
+            bytes: config.max_backlog,
+            timeout: config.attachment_timeout,
+        }
+    }
 }
 
 impl Decoder {
@@ -81,6 +92,11 @@ impl Decoder {
                 Ok(Some(incomplete.complete()))
             }
         }
+    }
+
+    /// How many attachments are missing.
+    pub(crate) fn missing(&self) -> usize {
+        self.incomplete.as_ref().map_or(0, |incomplete| incomplete.missing)
     }
 
     /// When the missing attachments must have come.

@@ -6,13 +6,17 @@ use std::fmt;
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use engineio::{CloseReason, Frame, Limit, Query, Revision};
+use engineio::{Frame, Query, Revision};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::args::Args;
 use crate::binary::check_placeholders;
 use crate::json;
+
+mod error;
+
+pub use error::PacketError;
 
 /// "The following event names are reserved and must not be used by the application."
 pub(crate) const RESERVED_EVENTS: [&str; 6] =
@@ -157,6 +161,14 @@ impl Packet {
         self.nsp = self.nsp.slice_ref(name);
     }
 
+    /// Bounds the name of an event.
+    pub(crate) fn check_name(&self, longest: usize) -> Result<(), PacketError> {
+        match &self.body {
+            Body::Event(event) if event.name.len() > longest => Err(PacketError::EventNameTooLong),
+            _ => Ok(()),
+        }
+    }
+
     /// Gives the packet its attachments.
     pub(crate) fn attach(&mut self, attachments: Vec<Bytes>) {
         if let Body::Event(Event { args, .. }) | Body::Ack { args, .. } = &mut self.body {
@@ -181,116 +193,6 @@ impl Event {
         self.args.cost() + OVERHEAD
     }
 }
-
-/// A rule of the protocol that a client's packet broke. Each ends the session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PacketError {
-    UnknownType,
-    AttachmentCount,
-    TooManyAttachments,
-    AckId,
-    Json,
-    TooDeep,
-    MissingPayload,
-    NotAnArray,
-    EventName,
-    EventNameTooLong,
-    ReservedEvent,
-    AuthNotAnObject,
-    DisconnectPayload,
-    ConnectErrorFromClient,
-    Placeholder,
-    TextAmongAttachments,
-    UnexpectedAttachment,
-    AttachmentsTooLarge,
-    AttachmentTimeout,
-    /// What only MessagePack can get wrong.
-    MsgPack(&'static str),
-    /// A parser of the application's own did not understand a message.
-    Unreadable,
-}
-
-impl PacketError {
-    /// The name of the rule.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            PacketError::UnknownType => "UNKNOWN_TYPE",
-            PacketError::AttachmentCount => "ATTACHMENT_COUNT",
-            PacketError::TooManyAttachments => "TOO_MANY_ATTACHMENTS",
-            PacketError::AckId => "ACK_ID",
-            PacketError::Json => "JSON",
-            PacketError::TooDeep => "TOO_DEEP",
-            PacketError::MissingPayload => "MISSING_PAYLOAD",
-            PacketError::NotAnArray => "NOT_AN_ARRAY",
-            PacketError::EventName => "EVENT_NAME",
-            PacketError::EventNameTooLong => "EVENT_NAME_TOO_LONG",
-            PacketError::ReservedEvent => "RESERVED_EVENT",
-            PacketError::AuthNotAnObject => "AUTH_NOT_AN_OBJECT",
-            PacketError::DisconnectPayload => "DISCONNECT_PAYLOAD",
-            PacketError::ConnectErrorFromClient => "CONNECT_ERROR_FROM_CLIENT",
-            PacketError::Placeholder => "PLACEHOLDER",
-            PacketError::TextAmongAttachments => "TEXT_AMONG_ATTACHMENTS",
-            PacketError::UnexpectedAttachment => "UNEXPECTED_ATTACHMENT",
-            PacketError::AttachmentsTooLarge => "ATTACHMENTS_TOO_LARGE",
-            PacketError::AttachmentTimeout => "ATTACHMENT_TIMEOUT",
-            PacketError::MsgPack(_) => "MSGPACK",
-            PacketError::Unreadable => "UNREADABLE",
-        }
-    }
-
-    /// How the session ends.
-    pub(crate) fn close_reason(self) -> CloseReason {
-        match self {
-            // A well-formed packet that only a server may send.
-            PacketError::ConnectErrorFromClient => CloseReason::ForcedClose,
-            _ => CloseReason::ParseError,
-        }
-    }
-}
-
-impl PacketError {
-    /// The limit that the packet exceeded, if that is what was wrong with it.
-    pub(crate) fn limit(self) -> Option<Limit> {
-        match self {
-            PacketError::TooManyAttachments => Some(Limit::Attachments),
-            PacketError::TooDeep => Some(Limit::Depth),
-            PacketError::EventNameTooLong => Some(Limit::EventName),
-            PacketError::AttachmentsTooLarge => Some(Limit::Backlog),
-            PacketError::AttachmentTimeout => Some(Limit::AttachmentTimeout),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for PacketError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            PacketError::UnknownType => "unknown packet type",
-            PacketError::AttachmentCount => "illegal number of attachments",
-            PacketError::TooManyAttachments => "too many attachments",
-            PacketError::AckId => "an acknowledgement id that is no integer from 0 to 2^53 - 1",
-            PacketError::Json => "the payload is not JSON",
-            PacketError::TooDeep => "the payload nests too deep",
-            PacketError::MissingPayload => "an event without a payload",
-            PacketError::NotAnArray => "the payload is not an array",
-            PacketError::EventName => "an event's name is neither a string nor a number",
-            PacketError::EventNameTooLong => "an event's name is too long",
-            PacketError::ReservedEvent => "a reserved event name",
-            PacketError::AuthNotAnObject => "CONNECT with a payload that is not an object",
-            PacketError::DisconnectPayload => "DISCONNECT with a payload",
-            PacketError::ConnectErrorFromClient => "CONNECT_ERROR from a client",
-            PacketError::Placeholder => "a placeholder without its attachment",
-            PacketError::TextAmongAttachments => "text where an attachment was due",
-            PacketError::UnexpectedAttachment => "an attachment that no packet announced",
-            PacketError::AttachmentsTooLarge => "too many bytes of attachments",
-            PacketError::AttachmentTimeout => "an attachment did not come in time",
-            PacketError::MsgPack(what) => return write!(f, "not a packet in MessagePack: {what}"),
-            PacketError::Unreadable => "the parser does not understand the message",
-        })
-    }
-}
-
-impl std::error::Error for PacketError {}
 
 fn read_auth(payload: ByteString) -> Result<Option<ByteString>, PacketError> {
     if payload.is_empty() {

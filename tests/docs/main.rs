@@ -3,12 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const DOCUMENTS: [&str; 10] = [
+const DOCUMENTS: [&str; 12] = [
     "README.md",
     "CHANGELOG.md",
     "docs/architecture.md",
+    "docs/explain.md",
     "docs/features.md",
     "docs/protocol.md",
+    "docs/violations.md",
     "docs/guide/chat.md",
     "docs/guide/from-javascript.md",
     "docs/guide/plain-websocket.md",
@@ -114,4 +116,71 @@ fn the_readme_has_every_option() {
     for key in keys {
         assert!(table.contains(&format!("`{key}`")), "the readme lacks {key}");
     }
+}
+
+/// A section as a table shows it: one of our own documents is linked to.
+fn section(section: &str) -> String {
+    let Some((file, heading)) = section.strip_prefix("docs/").and_then(|rest| rest.split_once(", ")) else {
+        return section.to_owned();
+    };
+    let heading = heading.trim_matches('"');
+    format!("[{heading}]({file}#{})", anchor(heading))
+}
+
+/// docs/violations.md, made of the list in the code.
+fn violations() -> String {
+    let mut text = String::from(
+        "# Violations\n\n\
+         Every rule that a client can break, by its id. The log and observers name it so, and \
+         [`socketio-server explain`](explain.md)\nshows the byte that breaks it. \
+         A probing WebSocket that breaks a rule ends alone; otherwise the session ends.\n\n\
+         This page is made of the code: `REGENERATE=1 cargo test -p socketio-tests --test docs`.\n",
+    );
+    for (heading, rules) in socketio_server::rules::all() {
+        text += &format!(
+            "\n## {heading}\n\n| Id | What is wrong | Where the rule stands | The server |\n|---|---|---|---|\n"
+        );
+        for rule in rules {
+            let what = rule.what.replace('|', "\\|");
+            text += &format!("| `{}` | {what} | {} | {} |\n", rule.id, section(rule.section), rule.answer);
+        }
+    }
+    text
+}
+
+#[test]
+fn the_page_of_violations_is_what_the_code_says() {
+    let path = root().join("docs/violations.md");
+    if std::env::var_os("REGENERATE").is_some() {
+        fs::write(&path, violations()).expect("the page is written");
+    }
+    let page = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        page == violations(),
+        "docs/violations.md is not what the code says; make it anew with\n\
+         REGENERATE=1 cargo test -p socketio-tests --test docs"
+    );
+}
+
+/// A rule that its enum's `ALL` lacks would be on no page.
+#[test]
+fn every_name_of_a_rule_in_the_source_is_in_the_list() {
+    let page = violations();
+    let sources = [
+        "engineio/src/error.rs",
+        "engineio/src/refusal.rs",
+        "engineio/src/websocket/error.rs",
+        "socketio/src/packet/error.rs",
+    ];
+    let mut names = 0;
+    for source in sources.map(read) {
+        for name in source.lines().filter_map(|line| line.trim().strip_suffix("\",")?.split_once("=> \"")) {
+            let name = name.1;
+            if name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_') {
+                assert!(page.contains(&format!("| `{name}` |")), "{name} is in no ALL");
+                names += 1;
+            }
+        }
+    }
+    assert!(names > 50, "only {names} names were found in the source");
 }

@@ -36,6 +36,23 @@ pub enum Breach {
 }
 
 impl Breach {
+    /// One of each.
+    pub const ALL: [Breach; 13] = [
+        Breach::ReservedBit,
+        Breach::Opcode(3),
+        Breach::Unmasked,
+        Breach::Length,
+        Breach::FragmentedControl,
+        Breach::LongControl,
+        Breach::LoneContinuation,
+        Breach::Interleaved,
+        Breach::CloseLength,
+        Breach::CloseCode(1005),
+        Breach::Utf8,
+        Breach::TooLong,
+        Breach::TooManyFragments,
+    ];
+
     /// The status code of the close frame that tells the client: section 7.4.1.
     #[must_use]
     pub fn code(self) -> u16 {
@@ -64,6 +81,21 @@ impl Breach {
             Breach::Utf8 => "WEBSOCKET_UTF8",
             Breach::TooLong => "WEBSOCKET_TOO_LONG",
             Breach::TooManyFragments => "WEBSOCKET_TOO_MANY_FRAGMENTS",
+        }
+    }
+
+    /// Where the rule stands: in the protocol, or among this server's own decisions.
+    #[must_use]
+    pub fn section(self) -> &'static str {
+        match self {
+            Breach::ReservedBit | Breach::Opcode(_) | Breach::Length => "RFC 6455, section 5.2",
+            Breach::Unmasked => "RFC 6455, section 5.1",
+            Breach::FragmentedControl | Breach::LongControl => "RFC 6455, section 5.5",
+            Breach::LoneContinuation | Breach::Interleaved => "RFC 6455, section 5.4",
+            Breach::CloseLength => "RFC 6455, section 5.5.1",
+            Breach::CloseCode(_) => "RFC 6455, section 7.4",
+            Breach::Utf8 => "RFC 6455, section 8.1",
+            Breach::TooLong | Breach::TooManyFragments => "RFC 6455, section 10.4",
         }
     }
 

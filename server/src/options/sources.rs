@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, ArgMatches};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Form, OptionsError, Row, Stop, TABLE};
+use super::{Form, OptionsError, Row, Stop, TABLE, explain};
 use crate::replay::Replay;
 
 /// The option that names the file. It is in no row of the table, since the file can't hold it.
@@ -47,11 +47,11 @@ impl fmt::Display for Given {
 
 /// Everything that is given, what has precedence last.
 pub(super) fn gather(
-    arguments: impl IntoIterator<Item = OsString>,
+    matches: &ArgMatches,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
     read_file: impl FnOnce(&Path) -> io::Result<String>,
 ) -> Result<Vec<Given>, Stop> {
-    let on_command_line = from_command_line(arguments)?;
+    let on_command_line = from_command_line(matches);
     let in_environment = from_environment(environment)?;
     let is_config = |given: &&Given| given.key == CONFIG;
     let mut all = Vec::new();
@@ -66,11 +66,9 @@ pub(super) fn gather(
     Ok(all)
 }
 
-fn from_command_line(arguments: impl IntoIterator<Item = OsString>) -> Result<Vec<Given>, clap::Error> {
-    let matches = command().try_get_matches_from(arguments)?;
-    let matches = matches.subcommand().map_or(&matches, |(_, serve)| serve);
+fn from_command_line(matches: &ArgMatches) -> Vec<Given> {
     let keys = TABLE.iter().map(|row| row.key).chain([CONFIG]);
-    Ok(keys.filter_map(|key| on_command_line(matches, key)).collect())
+    keys.filter_map(|key| on_command_line(matches, key)).collect()
 }
 
 fn on_command_line(matches: &ArgMatches, key: &'static str) -> Option<Given> {
@@ -78,7 +76,8 @@ fn on_command_line(matches: &ArgMatches, key: &'static str) -> Option<Given> {
     Some(Given { key, words, source: Source::CommandLine })
 }
 
-fn command() -> clap::Command {
+/// The program's command line.
+pub(super) fn command() -> clap::Command {
     clap::Command::new("socketio-server")
         .version(env!("CARGO_PKG_VERSION"))
         .about("A Socket.IO server for clients of every version.")
@@ -92,6 +91,7 @@ fn command() -> clap::Command {
         .next_line_help(true)
         .subcommand(clap::Command::new("serve").about("Run the server (the default)").args(arguments()))
         .subcommand(replay_command())
+        .subcommand(explain::command())
 }
 
 fn replay_command() -> clap::Command {
@@ -134,17 +134,15 @@ fn against(url: &str) -> Result<String, &'static str> {
     }
 }
 
-/// What is to be replayed, if that is what the command line asks for.
-pub(super) fn replay(arguments: &[OsString]) -> Result<Option<Replay>, clap::Error> {
-    let matches = command().try_get_matches_from(arguments)?;
-    let Some(("replay", matches)) = matches.subcommand() else { return Ok(None) };
+/// What is to be replayed.
+pub(super) fn replay(matches: &ArgMatches) -> Replay {
     let text = |name| matches.get_one::<String>(name).cloned().unwrap_or_default();
-    Ok(Some(Replay {
+    Replay {
         journal: text("journal").into(),
         against: text("against"),
         fast: matches.get_flag("fast"),
         patience: matches.get_one("patience").copied().unwrap_or_default(),
-    }))
+    }
 }
 
 fn arguments() -> impl Iterator<Item = Arg> {

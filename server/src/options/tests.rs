@@ -12,6 +12,7 @@ fn load(arguments: &[&str], environment: &[(&str, &str)], file: &str) -> Result<
     Command::settle(arguments, environment, read_file).map(|command| match command {
         Command::Serve(options) => *options,
         Command::Replay(replay) => panic!("a replay: {replay:?}"),
+        Command::Explain(explain) => panic!("{explain:?}"),
     })
 }
 

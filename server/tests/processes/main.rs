@@ -3,6 +3,7 @@
 
 mod chat;
 mod examples;
+mod explain;
 mod listeners;
 mod operations;
 mod program;

@@ -1,0 +1,316 @@
+//! Payloads and packets of Engine.IO.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use engineio::{Message, Packet, PacketType, PayloadFormat, Revision, Violation};
+
+use super::{Layer, Mistake, Sender, Walk, json, mistake};
+
+/// Between two packets of a revision 4 payload.
+pub(super) const SEPARATOR: u8 = 0x1e;
+
+const PACKETS: &str = "Engine.IO protocol 4, \"Protocol\"";
+const POLLING: &str = "Engine.IO protocol 4, \"Packet encoding\", \"HTTP long-polling\"";
+const WEBSOCKET: &str = "Engine.IO protocol 4, \"Packet encoding\", \"WebSocket\"";
+const HANDSHAKE: &str = "Engine.IO protocol 4, \"Handshake\"";
+const HEARTBEAT: &str = "Engine.IO protocol 4, \"Heartbeat\"";
+const UPGRADE: &str = "Engine.IO protocol 4, \"Upgrade\"";
+const MESSAGE: &str = "Engine.IO protocol 4, \"Message\"";
+const V3_PACKET: &str = "Engine.IO protocol 3, \"Packet\"";
+const V3_PAYLOAD: &str = "Engine.IO protocol 3, \"Payload\"";
+const V3_TIMEOUTS: &str = "Engine.IO protocol 3, \"Timeouts\"";
+
+/// Whether a body begins as the binary form of revision 3 does.
+pub(super) fn is_binary_payload(body: &[u8]) -> bool {
+    matches!(body, [0 | 1, ..]) && body.iter().skip(1).find(|byte| **byte > 9) == Some(&0xff)
+}
+
+/// Whether a body begins as the text form of revision 3 does.
+pub(super) fn is_counted_payload(body: &[u8]) -> bool {
+    let digits = digits(body);
+    digits > 0 && body.get(digits) == Some(&b':')
+}
+
+fn digits(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| byte.is_ascii_digit()).count()
+}
+
+/// # Payloads
+impl Walk {
+    pub(super) fn payload(&mut self, body: &Bytes) -> Result<(), Mistake> {
+        let revision = self.settings.revision;
+        let binary = revision == Revision::V3 && is_binary_payload(body);
+        let packets =
+            PayloadFormat { revision, base64: false }.decode(body.clone(), binary, self.config.max_packets);
+        let mut at = 0;
+        for packet in packets {
+            if let Err(violation @ (Violation::EmptyPayload | Violation::TooManyPackets)) = packet {
+                return Err(mistake(at, violation));
+            }
+            let entry = match revision {
+                Revision::V4 => self.separated(body, at),
+                Revision::V3 if binary => self.binary_entry(body, at, packet.as_ref().err()),
+                Revision::V3 => self.counted(body, at, packet.as_ref().err()),
+            }?;
+            let (packet_at, end) = (entry.start, entry.end);
+            let violation = packet.err();
+            let bytes = body.slice(entry);
+            if binary && body[at] == 1 {
+                self.binary_packet(&bytes, packet_at)?;
+            } else {
+                match std::str::from_utf8(&bytes) {
+                    Ok(text) => self.text_packet(&text.into(), packet_at)?,
+                    Err(error) => {
+                        let wrong = packet_at + error.valid_up_to();
+                        self.part(packet_at..wrong, Layer::EngineIo, POLLING, "what is UTF-8 of a packet");
+                        return Err(mistake(wrong, Violation::Utf8));
+                    }
+                }
+            }
+            // Only if it was not found again in the packet: then its beginning must do.
+            if let Some(violation) = violation {
+                return Err(mistake(packet_at, violation));
+            }
+            at = end;
+            if revision == Revision::V4 && at < body.len() {
+                self.part(at..at + 1, Layer::Payload, POLLING, "record separator: another packet follows");
+                at += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn separated(&self, body: &[u8], at: usize) -> Result<Range<usize>, Mistake> {
+        let rest = &body[at..];
+        Ok(at..at + rest.iter().position(|byte| *byte == SEPARATOR).unwrap_or(rest.len()))
+    }
+
+    /// The text form of revision 3: `<length>:<packet>`.
+    fn counted(
+        &mut self,
+        body: &[u8],
+        at: usize,
+        violation: Option<&Violation>,
+    ) -> Result<Range<usize>, Mistake> {
+        let rest = &body[at..];
+        let digits = digits(rest);
+        if violation == Some(&Violation::PayloadLength) {
+            let meaning = "length of a packet, with no colon behind it";
+            self.part(at..at + digits.min(10), Layer::Payload, V3_PAYLOAD, meaning);
+            return Err(mistake(at + digits.min(10), Violation::PayloadLength));
+        }
+        let units: usize = String::from_utf8_lossy(&rest[..digits]).parse().unwrap_or_default();
+        let meaning = format!("length of the next packet: {} of UTF-16", count(units, "unit"));
+        self.part(at..at + digits + 1, Layer::Payload, V3_PAYLOAD, meaning);
+        let start = at + digits + 1;
+        let text = body[start..].utf8_chunks().next();
+        let (valid, invalid) = text.map_or(("", &[][..]), |chunk| (chunk.valid(), chunk.invalid()));
+        let mut left = units;
+        for (index, character) in valid.char_indices() {
+            if left == 0 {
+                return Ok(start..start + index);
+            }
+            let Some(less) = left.checked_sub(character.len_utf16()) else {
+                let what_there_is = start..start + index;
+                self.part(what_there_is, Layer::Payload, V3_PAYLOAD, "what there is of the packet");
+                return Err(mistake(start + index, Violation::PayloadTruncated));
+            };
+            left = less;
+        }
+        let what_there_is = start..start + valid.len();
+        match (left, invalid) {
+            (0, _) => Ok(what_there_is),
+            // The decoder says which it is.
+            _ => {
+                let wrong = what_there_is.end;
+                self.part(what_there_is, Layer::Payload, V3_PAYLOAD, "what there is of the packet");
+                Err(mistake(wrong, *violation.unwrap_or(&Violation::PayloadTruncated)))
+            }
+        }
+    }
+
+    /// The binary form of revision 3: `00` or `01`, decimal digits as bytes, `ff`, the packet.
+    fn binary_entry(
+        &mut self,
+        body: &[u8],
+        at: usize,
+        violation: Option<&Violation>,
+    ) -> Result<Range<usize>, Mistake> {
+        let rest = &body[at..];
+        let digits = rest.iter().skip(1).take_while(|byte| **byte <= 9).count();
+        // A length is looked for before the form that it is of.
+        match violation {
+            Some(violation @ Violation::PayloadLength) => {
+                let wrong = at + (1 + digits).min(11);
+                let meaning = "the form of a packet and its length, without an end";
+                self.part(at..wrong, Layer::Payload, V3_PAYLOAD, meaning);
+                return Err(mistake(wrong, *violation));
+            }
+            Some(violation @ Violation::UnknownPacketType(_)) if rest[0] > 1 => {
+                return Err(mistake(at, *violation));
+            }
+            _ => {}
+        }
+        let form = if rest[0] == 0 { "a text packet follows" } else { "a binary packet follows" };
+        self.part(at..at + 1, Layer::Payload, V3_PAYLOAD, form);
+        let len = rest[1..=digits].iter().fold(0, |len: usize, digit| len * 10 + usize::from(*digit));
+        let meaning = format!("its length, a byte for each digit: {}", count(len, "byte"));
+        self.part(at + 1..at + 1 + digits, Layer::Payload, V3_PAYLOAD, meaning);
+        let mark = at + 1 + digits;
+        self.part(mark..mark + 1, Layer::Payload, V3_PAYLOAD, "end of the length");
+        if let Some(violation @ Violation::PayloadTruncated) = violation {
+            self.part(mark + 1..body.len(), Layer::Payload, V3_PAYLOAD, "what there is of the packet");
+            return Err(mistake(body.len(), *violation));
+        }
+        Ok(mark + 1..mark + 1 + len)
+    }
+}
+
+/// # Packets
+impl Walk {
+    /// A packet in its text form.
+    pub(super) fn text_packet(&mut self, text: &ByteString, at: usize) -> Result<(), Mistake> {
+        let revision = self.settings.revision;
+        let packet = Packet::decode_text(text, revision).map_err(|violation| {
+            let wrong = match violation {
+                Violation::Base64 => 1 + first_outside_base64(&text.as_bytes()[1..]),
+                // Behind the `b` of revision 3.
+                _ if text.starts_with('b') => 1,
+                _ => 0,
+            };
+            let section = if revision == Revision::V3 { V3_PAYLOAD } else { POLLING };
+            self.part(at..at + wrong, Layer::EngineIo, section, "a binary message, as base64");
+            mistake(at + wrong, violation)
+        })?;
+        let end = at + text.len();
+        if text.starts_with('b') {
+            return self.base64(packet, text, at);
+        }
+        let (meaning, section) = kind(packet.kind(), revision);
+        let payload = at + 1..end;
+        let layer = Layer::EngineIo;
+        self.part(at..at + 1, layer, section, meaning);
+        match packet {
+            Packet::Open(json) => {
+                self.part(payload, layer, HANDSHAKE, "what the session is like, as JSON");
+                for element in json::elements(&json) {
+                    let meaning = opened(&json[element.clone()]);
+                    self.part(at + 1 + element.start..at + 1 + element.end, Layer::Json, HANDSHAKE, meaning);
+                }
+            }
+            Packet::Ping(text) | Packet::Pong(text) => {
+                if text == "probe" {
+                    self.part(
+                        payload,
+                        layer,
+                        UPGRADE,
+                        "this WebSocket is being probed, before the upgrade to it",
+                    );
+                } else {
+                    self.part(payload, layer, section, "a payload that means nothing here");
+                    if !text.is_empty() {
+                        self.note("Heartbeats carry nothing but `probe`. If this is a Socket.IO packet, the `4` of an Engine.IO message is missing in front of it.");
+                    }
+                }
+            }
+            Packet::Message(message) => self.message_packet(message, at + 1..end)?,
+            Packet::Close | Packet::Upgrade | Packet::Noop => self.part(payload, layer, section, "ignored"),
+        }
+        Ok(())
+    }
+
+    fn base64(&mut self, packet: Packet, text: &str, at: usize) -> Result<(), Mistake> {
+        let revision = self.settings.revision;
+        let section = if revision == Revision::V3 { V3_PAYLOAD } else { POLLING };
+        self.part(at..at + 1, Layer::EngineIo, section, "a binary message, as base64");
+        let data = if revision == Revision::V3 {
+            self.part(at + 1..at + 2, Layer::EngineIo, V3_PACKET, "type 4, message");
+            at + 2
+        } else {
+            at + 1
+        };
+        match packet {
+            Packet::Message(message) => self.message_packet(message, data..at + text.len()),
+            _ => Ok(()),
+        }
+    }
+
+    /// A packet in its binary form.
+    pub(super) fn binary_packet(&mut self, bytes: &Bytes, at: usize) -> Result<(), Mistake> {
+        let revision = self.settings.revision;
+        let packet = Packet::decode_binary(bytes, revision).map_err(|violation| mistake(at, violation))?;
+        let data = match revision {
+            Revision::V3 => {
+                self.part(at..at + 1, Layer::EngineIo, V3_PACKET, "type 4, message, as a byte");
+                at + 1
+            }
+            Revision::V4 => at,
+        };
+        match packet {
+            Packet::Message(message) => self.message_packet(message, data..at + bytes.len()),
+            _ => Ok(()),
+        }
+    }
+
+    fn message_packet(&mut self, message: Message, range: Range<usize>) -> Result<(), Mistake> {
+        if self.settings.socketio {
+            return self.socketio(message, range);
+        }
+        let (section, form) = match &message {
+            Message::Text(text) => (MESSAGE, format!("the message: {} of text", count(text.len(), "byte"))),
+            Message::Binary(bytes) => (WEBSOCKET, format!("the message: {}", count(bytes.len(), "byte"))),
+        };
+        self.part(range, Layer::EngineIo, section, form);
+        Ok(())
+    }
+}
+
+/// `1 byte`, `2 bytes`.
+pub(super) fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+fn kind(kind: PacketType, revision: Revision) -> (&'static str, &'static str) {
+    let pinging = if revision == Revision::V4 { Sender::Server } else { Sender::Client };
+    let heartbeat = if revision == Revision::V4 { HEARTBEAT } else { V3_TIMEOUTS };
+    match (kind, pinging) {
+        (PacketType::Open, _) => ("type 0, open: the server's answer to a handshake", HANDSHAKE),
+        (PacketType::Close, _) => ("type 1, close: the session ends", PACKETS),
+        (PacketType::Ping, Sender::Server) => ("type 2, ping: the server's, but for `2probe`", heartbeat),
+        (PacketType::Ping, Sender::Client) => ("type 2, ping: the client's in revision 3", heartbeat),
+        (PacketType::Pong, Sender::Server) => ("type 3, pong: the client's, but for `3probe`", heartbeat),
+        (PacketType::Pong, Sender::Client) => ("type 3, pong: the server's in revision 3", heartbeat),
+        (PacketType::Message, _) => ("type 4, message: the rest belongs to the layer above", MESSAGE),
+        (PacketType::Upgrade, _) => ("type 5, upgrade: this WebSocket takes over from polling", UPGRADE),
+        (PacketType::Noop, _) => ("type 6, noop: only lets a waiting poll go", UPGRADE),
+    }
+}
+
+/// A field of the open packet.
+fn opened(element: &str) -> String {
+    let (key, value) = json::key(element);
+    match key {
+        "sid" => format!("the session's id, which all further requests name: {value}"),
+        "upgrades" => format!("transports that the session can go over to: {value}"),
+        "pingInterval" => format!("time from one heartbeat to the next: {value} ms"),
+        "pingTimeout" => format!("time that a heartbeat may take: {value} ms"),
+        "maxPayload" => format!("the longest body of a POST: {value} bytes"),
+        _ => "a field that this server does not send".to_owned(),
+    }
+}
+
+/// Where base64 goes wrong: at a character that is none of its own, or at the end.
+fn first_outside_base64(text: &[u8]) -> usize {
+    let alphabet = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let digits = text.iter().take_while(|byte| alphabet(byte)).count();
+    let padding = text[digits..].iter().take_while(|byte| **byte == b'=').count();
+    match (digits + padding < text.len(), padding) {
+        // Something that is no base64, or stands behind the padding.
+        (true, _) => digits + padding,
+        // All is of base64, but its length or the bits that its last character leaves over.
+        (false, 0) if digits % 4 == 1 => text.len(),
+        (false, _) => digits.saturating_sub(1),
+    }
+}

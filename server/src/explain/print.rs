@@ -1,0 +1,146 @@
+//! Explanations as lines of text.
+
+use std::fmt::{self, Write as _};
+
+use anstyle::{AnsiColor, Style};
+
+use super::{Carrier, Explanation, Layer, Part};
+
+/// The most of a part's bytes that is shown, in columns.
+const WIDEST: usize = 26;
+
+const PLAIN: Style = Style::new();
+
+impl Explanation {
+    /// The explanation as lines of text, with the colours of a terminal or without.
+    #[must_use]
+    pub fn print(&self, colours: bool) -> impl fmt::Display {
+        let mut out = String::new();
+        // Writing to a string can't fail.
+        let _ = Printer { explanation: self, colours }.print(&mut out);
+        out
+    }
+}
+
+struct Printer<'a> {
+    explanation: &'a Explanation,
+    colours: bool,
+}
+
+impl Printer<'_> {
+    fn print(&self, out: &mut String) -> fmt::Result {
+        let Explanation { parts, mistake, notes, .. } = self.explanation;
+        writeln!(out, "{}", self.title())?;
+        let lowest = parts.iter().map(|part| part.layer).min().unwrap_or(Layer::EngineIo);
+        let mut section = "";
+        for part in parts {
+            self.part(out, part, lowest, &mut section)?;
+        }
+        if let Some(mistake) = mistake {
+            let style = self.style(Style::new().bold().fg_color(Some(AnsiColor::Red.into())));
+            let (at, rule) = (mistake.at, &mistake.rule);
+            let wrong = match self.explanation.bytes.get(at..).map(first_character) {
+                None | Some([]) => "(the end)".to_owned(),
+                Some(bytes) => shown(bytes, WIDEST),
+            };
+            writeln!(out, "{at:>6}  {style}{wrong:<WIDEST$}  WRONG: {}: {}{style:#}", rule.id, rule.what)?;
+            writeln!(out, "{:>6}  {:WIDEST$}  {}", "", "", self.dim(rule.section))?;
+            writeln!(out, "{:>6}  {:WIDEST$}  the server {}", "", "", rule.answer)?;
+        }
+        for note in notes {
+            writeln!(out, "        {note}")?;
+        }
+        Ok(())
+    }
+
+    fn title(&self) -> String {
+        let what = match self.explanation.carrier {
+            Carrier::Polling => "a payload by polling",
+            Carrier::Text => "a packet as text",
+            Carrier::Binary => "a binary message by WebSocket",
+            Carrier::Frames => "frames of a WebSocket",
+        };
+        let (revision, len) = (self.explanation.revision.number(), self.explanation.bytes.len());
+        let bold = self.style(Style::new().bold());
+        format!("{bold}Engine.IO {revision}, {what}, {}{bold:#}", super::engine::count(len, "byte"))
+    }
+
+    /// A line. The section of the protocol stands behind it where it is another than that of the line before.
+    fn part<'a>(
+        &self,
+        out: &mut String,
+        part: &'a Part,
+        lowest: Layer,
+        section: &mut &'a str,
+    ) -> fmt::Result {
+        let Part { range, layer, meaning, .. } = part;
+        let style = self.style(match layer {
+            Layer::Frame | Layer::Payload => Style::new().fg_color(Some(AnsiColor::Magenta.into())),
+            Layer::EngineIo => Style::new().fg_color(Some(AnsiColor::Cyan.into())),
+            Layer::SocketIo => Style::new().fg_color(Some(AnsiColor::Green.into())),
+            Layer::Json | Layer::Element => Style::new().fg_color(Some(AnsiColor::Yellow.into())),
+        });
+        let bytes = shown(&self.explanation.bytes[range.clone()], WIDEST);
+        let indent = 2 * (*layer as usize - lowest as usize);
+        let meaning = escaped(meaning);
+        write!(out, "{:>6}  {style}{bytes:<WIDEST$}{style:#}  {:indent$}{meaning}", range.start, "")?;
+        if part.section != *section {
+            *section = part.section;
+            write!(out, "  {}", self.dim(section))?;
+        }
+        writeln!(out)
+    }
+
+    fn style(&self, style: Style) -> Style {
+        if self.colours { style } else { PLAIN }
+    }
+
+    fn dim(&self, text: &str) -> String {
+        let style = self.style(Style::new().dimmed());
+        format!("{style}{text}{style:#}")
+    }
+}
+
+/// The first character, or the first byte if it is none.
+fn first_character(bytes: &[u8]) -> &[u8] {
+    let valid = bytes.utf8_chunks().next().and_then(|chunk| chunk.valid().chars().next());
+    &bytes[..valid.map_or(1, char::len_utf8).min(bytes.len())]
+}
+
+/// Bytes as text, what is not printable escaped, cut to `widest` columns.
+fn shown(bytes: &[u8], widest: usize) -> String {
+    let mut text = String::new();
+    let mut columns = 0;
+    for chunk in bytes.utf8_chunks() {
+        let valid = chunk.valid().chars().map(|char| escaped(char.encode_utf8(&mut [0; 4])));
+        let invalid = chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}"));
+        for piece in valid.chain(invalid) {
+            let width = piece.chars().count();
+            if columns > 0 && columns + width > widest {
+                while columns >= widest {
+                    text.pop();
+                    columns -= 1;
+                }
+                text.push('…');
+                return text;
+            }
+            text += &piece;
+            columns += width;
+        }
+    }
+    text
+}
+
+/// What a client sent must not reach the terminal as a command.
+fn escaped(text: &str) -> String {
+    text.chars().fold(String::new(), |mut out, char| {
+        match char {
+            '"' | '\'' | '\\' => out.push(char),
+            '\0'..='\x1f' | '\x7f' => {
+                let _ = write!(out, "\\x{:02x}", u32::from(char));
+            }
+            _ => out.extend(char.escape_debug()),
+        }
+        out
+    })
+}

@@ -1,0 +1,262 @@
+//! Packets of Socket.IO, as the default parser writes them.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use engineio::{Message, Revision};
+use serde::de::IgnoredAny;
+use socketio::PacketError;
+
+use super::engine::count;
+use super::{Layer, Mistake, Walk, json, mistake};
+
+const TYPES: &str = "Socket.IO protocol 5, \"Exchange protocol\"";
+const FORMAT: &str = "Socket.IO protocol 5, \"Packet encoding\", \"Format\"";
+const CONNECTION: &str = "Socket.IO protocol 5, \"Connection to a namespace\"";
+const DATA: &str = "Socket.IO protocol 5, \"Sending and receiving data\"";
+const ACKNOWLEDGEMENT: &str = "Socket.IO protocol 5, \"Acknowledgement\"";
+const DISCONNECTION: &str = "Socket.IO protocol 5, \"Disconnection from a namespace\"";
+
+/// How deep JSON may nest: docs/protocol.md.
+const MAX_DEPTH: usize = 127;
+
+impl Walk {
+    /// What stands in an Engine.IO message, whose payload is `range`.
+    pub(super) fn socketio(&mut self, message: Message, range: Range<usize>) -> Result<(), Mistake> {
+        let missing = self.packets.missing();
+        let read = self.packets.read(message.clone());
+        match message {
+            Message::Binary(bytes) => {
+                read.map_err(|error| mistake(range.start, error))?;
+                self.attachment(&bytes, range, self.announced - missing);
+                Ok(())
+            }
+            Message::Text(text) => {
+                let header = Header::of(&text);
+                let error = match read {
+                    Err(PacketError::TextAmongAttachments) => {
+                        return Err(mistake(range.start, PacketError::TextAmongAttachments));
+                    }
+                    Err(PacketError::ConnectErrorFromClient) if self.may_be_a_servers() => None,
+                    read => read.err(),
+                };
+                self.announced = self.packets.missing();
+                let parts = self.parts.len();
+                self.packet(&text, &header, range.start);
+                let Some(error) = error else { return Ok(()) };
+                let wrong = range.start + header.wrong(&text, error).min(text.len());
+                // What stands behind the first wrong byte may mean something else.
+                let mut index = 0;
+                self.parts.retain(|part| {
+                    index += 1;
+                    index <= parts || part.range.start <= wrong
+                });
+                Err(mistake(wrong, error))
+            }
+        }
+    }
+
+    fn attachment(&mut self, bytes: &Bytes, range: Range<usize>, index: usize) {
+        let meaning = format!(
+            "attachment {index} of {}: {} for the placeholder of that number",
+            self.announced,
+            count(bytes.len(), "byte")
+        );
+        self.part(range, Layer::SocketIo, DATA, meaning);
+    }
+
+    fn packet(&mut self, text: &str, header: &Header, start: usize) {
+        let at = |range: &Range<usize>| start + range.start..start + range.end;
+        let layer = Layer::SocketIo;
+        let Some((name, section)) = header.kind.and_then(kind) else { return };
+        self.part(
+            start..start + 1,
+            layer,
+            section,
+            format!("type {}, {name}", text.chars().next().unwrap_or(' ')),
+        );
+        if let Some(attachments) = &header.attachments {
+            let number = header.count(text).unwrap_or_default();
+            let follow = if number == 1 { "follows" } else { "follow" };
+            let meaning = format!("{} {follow} in messages of their own", count(number, "attachment"));
+            self.part(at(attachments), layer, FORMAT, meaning);
+        }
+        let mut nsp = "/";
+        if let Some(range) = &header.nsp {
+            nsp = text[range.clone()].trim_end_matches(',');
+            let meaning = match nsp.split_once('?') {
+                Some((name, _)) if self.settings.revision == Revision::V3 => {
+                    format!("the namespace {name}, with a query, and a comma")
+                }
+                _ => format!("the namespace {nsp}, up to a comma"),
+            };
+            self.part(at(range), layer, FORMAT, meaning);
+        }
+        if let Some(id) = &header.id {
+            let meaning = match header.kind {
+                Some(b'2' | b'5') => "id of the acknowledgement that the sender waits for",
+                Some(b'3' | b'6') => "id of the event that is acknowledged",
+                _ => "an id that means nothing here",
+            };
+            self.part(at(id), layer, ACKNOWLEDGEMENT, meaning);
+        }
+        self.json(&text[header.payload..], header.kind, start + header.payload);
+        if header.kind == Some(b'0') && header.payload == text.len() && nsp == "/" {
+            self.note("Nothing stands for the namespace `/`.");
+        }
+    }
+
+    fn json(&mut self, json: &str, kind: Option<u8>, start: usize) {
+        let whole = start..start + json.len();
+        let elements = json::elements(json);
+        let (meaning, section) = match kind {
+            Some(b'0') => ("payload: an object, the client's auth or the server's answer", CONNECTION),
+            Some(b'4') => ("payload: why the client may not join", CONNECTION),
+            Some(b'2' | b'5') => ("payload: an array, the event's name and its arguments", DATA),
+            Some(b'3' | b'6') => ("payload: an array, what the acknowledgement says", ACKNOWLEDGEMENT),
+            _ => ("a payload, where none belongs", DISCONNECTION),
+        };
+        self.part(whole, Layer::Json, section, meaning);
+        let mut placeholders = json::placeholders(json).into_iter().peekable();
+        for (index, element) in elements.into_iter().enumerate() {
+            let value = &json[element.clone()];
+            let meaning = match kind {
+                Some(b'2' | b'5') if index == 0 => "the event's name".to_owned(),
+                Some(b'2' | b'5') => format!("argument {index}: {}", json::kind(value)),
+                Some(b'3' | b'6') => format!("argument {}: {}", index + 1, json::kind(value)),
+                Some(b'0' | b'4') => field(kind, value),
+                _ => continue,
+            };
+            let end = element.end;
+            self.part(start + element.start..start + end, Layer::Element, section, meaning);
+            while let Some(found) = placeholders.next_if(|found| found.range.end <= end) {
+                // Without attachments it is an object like any other.
+                if let (Some(num), Some(b'5' | b'6')) = (found.num, kind) {
+                    let meaning = format!("placeholder: here belongs attachment {num}");
+                    let range = start + found.range.start..start + found.range.end;
+                    self.part(range, Layer::Element, DATA, meaning);
+                }
+            }
+        }
+    }
+}
+
+fn kind(digit: u8) -> Option<(&'static str, &'static str)> {
+    Some(match digit {
+        b'0' => ("CONNECT: to join a namespace, or the answer to that", CONNECTION),
+        b'1' => ("DISCONNECT: from a namespace", DISCONNECTION),
+        b'2' => ("EVENT", DATA),
+        b'3' => ("ACK: an acknowledgement", ACKNOWLEDGEMENT),
+        b'4' => ("CONNECT_ERROR: the server's refusal", CONNECTION),
+        b'5' => ("BINARY_EVENT: an event with attachments", TYPES),
+        b'6' => ("BINARY_ACK: an acknowledgement with attachments", TYPES),
+        _ => return None,
+    })
+}
+
+fn field(kind: Option<u8>, element: &str) -> String {
+    match (kind, json::key(element).0) {
+        (Some(b'0'), "sid") => "from a server: the socket's id".to_owned(),
+        (Some(b'0'), "pid") => "the secret with which a lost connection is recovered".to_owned(),
+        (Some(b'0'), "offset") => "the last event that the client has seen, for a recovery".to_owned(),
+        (Some(b'0'), key) => format!("the field {key:?} of the auth"),
+        (_, "message") => "the error in words".to_owned(),
+        (_, "data") => "what the application adds".to_owned(),
+        (_, key) => format!("the field {key:?}"),
+    }
+}
+
+/// Where the fields in front of the payload stand, whatever is wrong with them.
+struct Header {
+    /// The type's character.
+    kind: Option<u8>,
+    /// In types 5 and 6: digits and a dash, as far as they are there.
+    attachments: Option<Range<usize>>,
+    /// With its comma.
+    nsp: Option<Range<usize>>,
+    id: Option<Range<usize>>,
+    payload: usize,
+}
+
+impl Header {
+    fn of(text: &str) -> Header {
+        let bytes = text.as_bytes();
+        let digits = |at: usize| at + bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let kind = bytes.first().copied();
+        let mut at = text.chars().next().map_or(0, char::len_utf8);
+        let mut attachments = None;
+        if matches!(kind, Some(b'5' | b'6')) {
+            let digits = digits(at);
+            let end = digits + usize::from(bytes.get(digits) == Some(&b'-'));
+            attachments = Some(at..end);
+            at = end;
+        }
+        let mut nsp = None;
+        if bytes.get(at) == Some(&b'/') {
+            let end =
+                bytes[at..].iter().position(|byte| *byte == b',').map_or(bytes.len(), |comma| at + comma + 1);
+            nsp = Some(at..end);
+            at = end;
+        }
+        let payload = digits(at);
+        Header { kind, attachments, nsp, id: Some(at..payload).filter(|id| !id.is_empty()), payload }
+    }
+
+    /// The digits of the number of attachments.
+    fn digits<'a>(&self, text: &'a str) -> &'a str {
+        self.attachments.as_ref().map_or("", |range| text[range.clone()].trim_end_matches('-'))
+    }
+
+    fn count(&self, text: &str) -> Option<usize> {
+        self.digits(text).parse().ok()
+    }
+
+    /// The first byte that breaks the rule.
+    fn wrong(&self, text: &str, error: PacketError) -> usize {
+        let json = &text[self.payload..];
+        let elements = json::elements(json);
+        let within = match error {
+            PacketError::UnknownType | PacketError::ConnectErrorFromClient => return 0,
+            PacketError::AttachmentCount | PacketError::TooManyAttachments => {
+                let digits = self.digits(text);
+                let dash = self.attachments.as_ref().is_some_and(|range| range.end > 1 + digits.len());
+                // A number that may not be; else none, or no dash behind it.
+                return if dash && !digits.is_empty() { 1 } else { 1 + digits.len() };
+            }
+            PacketError::AckId => return self.id.as_ref().map_or(self.payload, |id| id.start),
+            PacketError::Json if json.starts_with(|first: char| first.is_ascii_whitespace()) => 0,
+            PacketError::Json => match serde_json::from_str::<IgnoredAny>(json) {
+                Err(error) => json::error_at(json, &error),
+                Ok(_) => elements.first().map_or(0, |name| name.start),
+            },
+            PacketError::TooDeep => json::too_deep(json, MAX_DEPTH).unwrap_or_default(),
+            PacketError::EventName => match elements.first() {
+                Some(name) => name.start,
+                // It is missing, so the bracket stands where it should.
+                None => json.find(']').unwrap_or_default(),
+            },
+            PacketError::EventNameTooLong | PacketError::ReservedEvent => {
+                elements.first().map_or(0, |name| name.start)
+            }
+            PacketError::AuthNotAnObject => json.len() - json.trim_start().len(),
+            PacketError::Placeholder => self.wrong_placeholder(text, json),
+            _ => 0,
+        };
+        self.payload + within
+    }
+
+    /// The `num` of the first placeholder that names no attachment.
+    fn wrong_placeholder(&self, text: &str, json: &str) -> usize {
+        let count = self.count(text).unwrap_or_default() as u64;
+        let wrong = |found: &json::Placeholder| found.num.is_none_or(|num| num >= count);
+        let Some(found) = json::placeholders(json).into_iter().find(wrong) else { return 0 };
+        let fields = &json[found.range.clone()];
+        for element in json::elements(fields) {
+            let (key, value) = json::key(&fields[element.clone()]);
+            if key == "num" {
+                return found.range.start + element.end - value.len();
+            }
+        }
+        found.range.start
+    }
+}
