@@ -68,6 +68,7 @@ mod rate;
 mod refusal;
 mod session;
 mod sid;
+mod sync;
 pub mod websocket;
 
 pub use attached::Attached;

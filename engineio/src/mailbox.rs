@@ -9,8 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use parking_lot::Mutex;
-
+use crate::sync::Mutex;
 use crate::{CloseReason, Frame, Limit, LimitHits};
 
 /// A session's queue and doorbell. Everyone may hold it in an `Arc`; only the driver takes from it.

@@ -121,8 +121,8 @@ impl Server {
             (11, Some(socket)) => join(&socket, app(|_, chance| *chance.pick(&ROOMS))),
             (12, Some(socket)) => leave(&socket, app(|_, chance| *chance.pick(&ROOMS))),
             (13, Some(socket)) => put_out(&socket),
-            (14, _) => {
-                for _ in 0..app(|_, chance| chance.within(5..40)) {
+            (14 | 15, _) => {
+                for _ in 0..app(|_, chance| chance.within(5..60)) {
                     broadcast(self.io.of("/").local(), None);
                 }
             }

@@ -16,7 +16,7 @@ use crate::chance::Chance;
 use crate::net::{Cable, End};
 use crate::oracle::{count, oracle};
 use crate::trace::step;
-use crate::wire::{Connection, Frame, WebSocket};
+use crate::wire::{Connection, Frame, Response, WebSocket};
 
 /// Lays a cable to the server of this moment; an error while there is none.
 pub(crate) type Dial = Rc<dyn Fn() -> io::Result<(End, Cable)>>;
@@ -48,6 +48,8 @@ pub(crate) enum Harm {
     Stall,
     /// The client says nothing any more, and keeps its cables.
     Silence,
+    /// A GET is aborted, and the client asks again before it gives up.
+    AbortedGet,
     /// A second GET while one is open.
     OverlappingGet,
     /// A second POST while one may be open.
@@ -61,11 +63,12 @@ pub(crate) enum Harm {
 }
 
 impl Harm {
-    pub(crate) const ALL: [Harm; 9] = [
+    pub(crate) const ALL: [Harm; 10] = [
         Harm::Cut,
         Harm::CutOne,
         Harm::Stall,
         Harm::Silence,
+        Harm::AbortedGet,
         Harm::OverlappingGet,
         Harm::OverlappingPost,
         Harm::HalfPost,
@@ -106,6 +109,9 @@ struct Shared {
     posting: Cell<bool>,
     outbox: RefCell<VecDeque<Encoded>>,
     cables: RefCell<Vec<Cable>>,
+    /// The cable of the GETs, and whether one of them is to be aborted.
+    get_cable: RefCell<Option<Cable>>,
+    aborts: Cell<bool>,
     changed: Notify,
     events: mpsc::UnboundedSender<Event>,
     chance: RefCell<Chance>,
@@ -142,6 +148,8 @@ impl Session {
             posting: Cell::new(false),
             outbox: RefCell::default(),
             cables: RefCell::default(),
+            get_cable: RefCell::default(),
+            aborts: Cell::new(false),
             changed: Notify::new(),
             events,
             chance: chance.into(),
@@ -150,7 +158,7 @@ impl Session {
         }));
         match opening.transport {
             Transport::Polling => {
-                let mut connection = session.connect()?;
+                let mut connection = session.connect_get()?;
                 connection.request("GET", &session.target("polling"), "", b"").await?;
                 let answer = connection.response().await?;
                 if answer.status != 200 {
@@ -210,6 +218,12 @@ impl Session {
             Harm::Stall => {
                 let time = self.0.chance.borrow_mut().millis(500..6000);
                 self.0.cables.borrow().iter().for_each(|cable| cable.stall(time));
+            }
+            Harm::AbortedGet => {
+                // Of an answer that was on its way nobody can tell the server that it never came.
+                oracle(|oracle| oracle.is_careless(self.0.name));
+                self.0.aborts.set(true);
+                self.0.get_cable.borrow().iter().for_each(Cable::cut);
             }
             Harm::Silence => self.set_state(State::Silent),
             Harm::Close => {
@@ -275,6 +289,12 @@ impl Session {
         let (end, cable) = (self.0.dial)()?;
         self.0.cables.borrow_mut().push(cable);
         Ok(Connection::new(end))
+    }
+
+    fn connect_get(&self) -> io::Result<Connection> {
+        let connection = self.connect()?;
+        *self.0.get_cable.borrow_mut() = self.0.cables.borrow().last().cloned();
+        Ok(connection)
     }
 
     fn set_state(&self, state: State) {
@@ -372,8 +392,16 @@ impl Session {
                 return Ok(());
             }
             self.0.getting.set(true);
-            connection.request("GET", &self.target("polling"), "", b"").await?;
-            let answer = connection.response().await?;
+            let answer = match self.get(&mut connection).await {
+                Err(_) if self.0.aborts.take() => {
+                    self.0.getting.set(false);
+                    self.0.changed.notify_waiters();
+                    let answer = self.get(&mut self.connect_get()?).await?;
+                    let had = if answer.status == 200 { "it had been answered" } else { "so it ended" };
+                    return Err(io::Error::other(format!("a GET was aborted: {had}")));
+                }
+                answer => answer?,
+            };
             self.0.getting.set(false);
             if answer.status != 200 {
                 return Err(io::Error::other(format!("a poll was answered {}", answer.status)));
@@ -384,6 +412,11 @@ impl Session {
                 self.draw(|chance| if chance.one_in(4) { chance.millis(0..40) } else { Duration::ZERO });
             sleep(pause).await;
         }
+    }
+
+    async fn get(&self, connection: &mut Connection) -> io::Result<Response> {
+        connection.request("GET", &self.target("polling"), "", b"").await?;
+        connection.response().await
     }
 
     async fn post(self) -> io::Result<()> {

@@ -1,0 +1,114 @@
+//! The mailbox under every order in which threads can come to it:
+//! `RUSTFLAGS="--cfg loom" cargo test --package engineio --test loom`.
+#![cfg(loom)]
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use engineio::{CloseReason, FRAME_OVERHEAD, Frame, Mailbox, SendError};
+use loom::future::block_on;
+use loom::thread;
+
+/// What a frame with one letter costs.
+const COST: usize = 2 + FRAME_OVERHEAD;
+
+fn frame() -> Frame {
+    Frame::text("x")
+}
+
+/// Takes what waits and writes it. Says how many frames there were.
+fn write(mailbox: &Mailbox) -> usize {
+    let mut taken = VecDeque::new();
+    mailbox.take(&mut taken);
+    mailbox.written(taken.iter().map(Frame::cost).sum());
+    taken.len()
+}
+
+/// Does as a driver: sleeps until something was left, and writes it.
+fn drive(mailbox: &Mailbox) -> usize {
+    block_on(poll_fn(|cx| mailbox.poll_left(cx, true)));
+    mailbox.look();
+    write(mailbox)
+}
+
+#[test]
+fn whoever_pushes_wakes_the_driver() {
+    loom::model(|| {
+        let mailbox = Arc::new(Mailbox::new(1000));
+        let pushers = [0, 1].map(|_| {
+            let mailbox = Arc::clone(&mailbox);
+            thread::spawn(move || mailbox.push(&[frame()]))
+        });
+        let mut taken = 0;
+        while taken < 2 {
+            taken += drive(&mailbox);
+        }
+        for pusher in pushers {
+            assert_eq!(pusher.join().expect("a pusher"), Ok(()));
+        }
+        assert!(!mailbox.has_frames());
+    });
+}
+
+#[test]
+fn a_close_wakes_the_driver_and_is_taken_once() {
+    loom::model(|| {
+        let mailbox = Arc::new(Mailbox::new(1000));
+        let closers = [0, 1].map(|_| {
+            let mailbox = Arc::clone(&mailbox);
+            thread::spawn(move || mailbox.close(CloseReason::ForcedClose))
+        });
+        block_on(poll_fn(|cx| mailbox.poll_left(cx, true)));
+        assert!(mailbox.look() && mailbox.take_close().is_some());
+        for closer in closers {
+            closer.join().expect("a closer");
+        }
+        assert!(mailbox.take_close().is_none());
+        assert_eq!(mailbox.push(&[frame()]), Err(SendError::Closed));
+    });
+}
+
+#[test]
+fn whoever_waits_for_room_is_woken_by_it_and_by_the_end() {
+    for ends in [false, true] {
+        loom::model(move || {
+            let mailbox = Arc::new(Mailbox::new(1));
+            assert_eq!(mailbox.push(&[frame()]), Ok(()));
+            let waiter = {
+                let mailbox = Arc::clone(&mailbox);
+                thread::spawn(move || block_on(poll_fn(|cx| mailbox.poll_room(cx))))
+            };
+            if ends {
+                mailbox.shut()
+            } else {
+                assert_eq!(drive(&mailbox), 1)
+            }
+            let expected = if ends { Err(SendError::Closed) } else { Ok(()) };
+            assert_eq!(waiter.join().expect("a waiter"), expected);
+        });
+    }
+}
+
+#[test]
+fn what_is_admitted_is_taken_and_its_budget_given_back() {
+    loom::model(|| {
+        let mailbox = Arc::new(Mailbox::new(COST));
+        let pusher = {
+            let mailbox = Arc::clone(&mailbox);
+            thread::spawn(move || usize::from(mailbox.push(&[frame()]).is_ok()))
+        };
+        let volatile = {
+            let mailbox = Arc::clone(&mailbox);
+            thread::spawn(move || usize::from(mailbox.push_volatile(&[frame()])))
+        };
+        // Volatile messages are taken while the driver sleeps and could write.
+        let _ = block_on(poll_fn(|cx| std::task::Poll::Ready(mailbox.poll_left(cx, true))));
+        mailbox.look();
+        let first = write(&mailbox);
+        let admitted = pusher.join().expect("a pusher") + volatile.join().expect("a pusher");
+        assert_eq!(first + write(&mailbox), admitted);
+        assert_eq!(mailbox.push(&[frame()]), Ok(()), "all of the budget is free again");
+        assert_eq!(mailbox.push(&[frame()]), Err(SendError::Full));
+    });
+}
