@@ -12,6 +12,7 @@ mod memory;
 mod packets;
 mod polling;
 mod process;
+mod stress;
 mod upgrade;
 mod websocket;
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use ::socketio::Io;
-use socketio_server::{Limits, Server, apps};
+use socketio_server::{Limits, Listener, Server, Tls, apps};
 
 use super::*;
 
@@ -16,6 +16,12 @@ pub(crate) const BACKLOG: usize = 200_000;
 
 /// How many connections it takes, if not what its file descriptors allow.
 const CONNECTIONS: &str = "HOSTILE_CONNECTIONS";
+
+/// The payload that it takes, if not [`PAYLOAD`].
+pub(crate) const PAYLOAD_LIMIT: &str = "HOSTILE_PAYLOAD";
+
+/// The file with the certificate and the key of its TLS, if it speaks that.
+pub(crate) const PEM: &str = "HOSTILE_PEM";
 
 /// A process with nothing but a server in it, killed when it is dropped.
 pub(crate) struct Process {
@@ -72,12 +78,20 @@ impl Drop for Process {
 async fn a_server_in_a_process_of_its_own() {
     let io = Io::with_config(::socketio::Config { max_backlog: BACKLOG, ..Default::default() });
     apps::echo(&io);
-    let config = Config { send_budget: BUDGET, max_payload: PAYLOAD, ..Config::default() };
-    let max_connections = std::env::var(CONNECTIONS).ok().and_then(|number| number.parse().ok());
+    let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse().ok());
+    let max_payload = number(PAYLOAD_LIMIT).unwrap_or(PAYLOAD);
+    let config = Config { send_budget: BUDGET, max_payload, ..Config::default() };
+    let max_connections = number(CONNECTIONS);
     let builder = Server::builder().config(config).limits(Limits { max_connections, ..Limits::default() });
-    let server = builder.socketio("/socket.io/", io).build().expect("a server");
+    let builder = builder.socketio("/socket.io/", io).engineio("/engine.io/", apps::EngineEcho);
+    let server = builder.build().expect("a server");
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    println!("listening on {}", listener.local_addr().expect("an address"));
+    let address = listener.local_addr().expect("an address");
+    let mut listener = Listener::from(listener);
+    if let Ok(pem) = std::env::var(PEM) {
+        listener = listener.tls(Tls::from_pem_files(&pem, &pem).expect("a certificate"));
+    }
+    println!("listening on {address}");
     server.serve(listener, std::future::pending()).await;
 }
 
