@@ -19,6 +19,7 @@
 
 mod engine;
 mod frames;
+mod journal;
 mod json;
 mod print;
 mod socket;
@@ -32,6 +33,8 @@ use engineio::{Config, Revision};
 use socketio::PacketReader;
 
 use crate::rules::Rule;
+
+pub use journal::explain_journal;
 
 /// What is known of the bytes.
 #[derive(Clone, Copy, Debug)]

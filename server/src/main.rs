@@ -43,6 +43,7 @@ fn main() -> ExitCode {
 /// Prints what messages mean. Says whether all of them are legal.
 fn show(explain: &Explain) -> bool {
     let explanations = socketio_server::explain::explain(&explain.messages, &explain.settings);
+    let recorded = socketio_server::explain::explain_journal(&explain.records, &explain.settings);
     let colours = logging::colours(&io::stdout());
     let mut out = io::stdout().lock();
     for explanation in &explanations {
@@ -51,7 +52,17 @@ fn show(explain: &Explain) -> bool {
             break;
         }
     }
-    explanations.iter().all(|explanation| explanation.mistake.is_none())
+    for (record, explanation) in &recorded {
+        let (n, session) = (record.n, record.session.unwrap_or_default());
+        let by = if record.direction == Some(journal::Direction::In) { "client" } else { "server" };
+        if write!(out, "\nrecord {n}, session {session}, from the {by}\n{}", explanation.print(colours))
+            .is_err()
+        {
+            break;
+        }
+    }
+    let told = recorded.iter().map(|(_, explanation)| explanation);
+    explanations.iter().chain(told).all(|explanation| explanation.mistake.is_none())
 }
 
 #[tokio::main]

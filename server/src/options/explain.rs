@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, value_parser};
 use engineio::Revision;
 use socketio_server::explain::{Carrier, Sender, Settings};
+use socketio_server::journal::{self, Record};
 
 use super::{OptionsError, Stop};
 
@@ -19,6 +20,8 @@ pub(super) const NAME: &str = "explain";
 pub(crate) struct Explain {
     /// The messages, as bytes.
     pub(crate) messages: Vec<Vec<u8>>,
+    /// Records of journals.
+    pub(crate) records: Vec<Record>,
     /// What is known of them.
     pub(crate) settings: Settings,
 }
@@ -44,7 +47,7 @@ pub(super) fn command() -> clap::Command {
         .arg(
             Arg::new("message")
                 .value_name("MESSAGE")
-                .help("What was sent, or @FILE, which has it; standard input by default")
+                .help("What was sent, or a journal, or @FILE, which has either; standard input by default")
                 .num_args(0..)
                 .value_parser(value_parser!(OsString)),
         )
@@ -91,7 +94,16 @@ impl Explain {
                 (None, Some(messages)) => messages.map(|message| Source::of(message)).collect(),
                 (None, None) => vec![Source::Stdin],
             };
-        let messages = sources.into_iter().map(|source| source.read(form)).collect::<Result<_, _>>()?;
+        let (mut messages, mut records) = (Vec::new(), Vec::new());
+        for source in sources {
+            let message = source.read(form)?;
+            // No packet begins so.
+            if message.starts_with(b"{\"journal\":") || message.starts_with(b"{\"n\":") {
+                records.extend(from_journal(&message)?);
+            } else {
+                messages.push(message);
+            }
+        }
         let carrier = CARRIERS.into_iter().find(|(name, ..)| matches.get_flag(name));
         let is =
             |name: &str, value: &str| matches.get_one::<String>(name).is_some_and(|given| given == value);
@@ -107,8 +119,18 @@ impl Explain {
             },
             socketio: !matches.get_flag("engineio"),
         };
-        Ok(Explain { messages, settings })
+        Ok(Explain { messages, records, settings })
     }
+}
+
+/// The records of a journal, or of lines of it.
+fn from_journal(text: &[u8]) -> Result<Vec<Record>, OptionsError> {
+    let error = |problem: String| OptionsError { place: "the journal".to_owned(), problem };
+    if text.starts_with(b"{\"journal\":") {
+        return Ok(journal::read(text).map_err(|problem| error(problem.to_string()))?.1);
+    }
+    let lines = serde_json::Deserializer::from_slice(text).into_iter();
+    lines.collect::<Result<_, _>>().map_err(|problem| error(problem.to_string()))
 }
 
 /// How a message is given.

@@ -68,6 +68,18 @@ fn a_message_comes_as_text_hexadecimal_or_base64_from_the_command_line_a_file_or
 }
 
 #[test]
+fn a_journal_is_explained_record_by_record() {
+    let record = r#"{"n":7,"time":7,"session":1,"direction":"in","raw":"42{}","kind":"body"}"#;
+    let journal = format!("{{\"journal\":1,\"by\":\"a test\",\"began\":0,\"redacted\":true}}\n{record}\n");
+    for (arguments, input) in [(&[record][..], ""), (&[], &journal)] {
+        let (code, text) = printed(arguments, input.as_bytes());
+        assert_eq!(code, Some(1));
+        assert!(text.contains("record 7, session 1, from the client"), "{text}");
+        assert!(text.contains("WRONG: NOT_AN_ARRAY"), "{text}");
+    }
+}
+
+#[test]
 fn revision_and_carrier_can_be_told() {
     let (code, text) = printed(&["--eio", "3", "2:40"], b"");
     assert!(code == Some(0) && text.contains("Engine.IO 3, a payload by polling"), "{text}");
