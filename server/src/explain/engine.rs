@@ -192,6 +192,13 @@ impl Walk {
         let payload = at + 1..end;
         let layer = Layer::EngineIo;
         self.part(at..at + 1, layer, section, meaning);
+        let heartbeat = matches!(
+            (&packet, revision),
+            (Packet::Ping(probe), Revision::V4) | (Packet::Pong(probe), Revision::V3) if probe != "probe"
+        );
+        if heartbeat && self.settings.sender == Some(Sender::Client) {
+            self.note("It is the server's to send. A client that does loses its session: `transport error`.");
+        }
         match packet {
             Packet::Open(json) => {
                 self.part(payload, layer, HANDSHAKE, "what the session is like, as JSON");

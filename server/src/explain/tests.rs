@@ -141,6 +141,15 @@ fn what_only_servers_send_is_a_servers_unless_a_client_is_said_to_have_sent_it()
 }
 
 #[test]
+fn a_heartbeat_in_the_wrong_direction_is_noted() {
+    let by_client = |settings| Settings { sender: Some(Sender::Client), ..settings };
+    for (message, settings, notes) in [(b"2", V4, 1), (b"3", V4, 0), (b"2", V3, 0), (b"3", V3, 1)] {
+        assert_eq!(only(message, by_client(settings)).notes.len(), notes, "{settings:?}");
+    }
+    assert!(only(b"2probe", by_client(V4)).notes.is_empty());
+}
+
+#[test]
 fn a_client_that_forgets_the_engine_packet_is_told() {
     assert!(only(b"2[\"chat\"]", V4).notes[0].contains("the `4` of an Engine.IO message is missing"));
 }
