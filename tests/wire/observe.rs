@@ -199,6 +199,14 @@ async fn what_was_wrong_is_seen() {
     let violation =
         "packet In WebSocket 4 2\nsocket In 2 / \nviolation MISSING_PAYLOAD: an event without a payload";
     assert!(seen.contains(violation), "{seen}");
+
+    let mut websocket = WebSocket::open(server.address(), "/socket.io/?EIO=4&transport=websocket").await;
+    websocket.next_text().await;
+    websocket.text("41").await;
+    assert_eq!(websocket.next().await, Received::Close(None));
+    drop(websocket);
+    let seen = notes.take_until("ended websocket").await.join("\n");
+    assert!(seen.contains("violation NOT_JOINED: "), "{seen}");
 }
 
 #[tokio::test]
