@@ -6,7 +6,7 @@ mod messages;
 mod session;
 
 pub use engine::{jsonp, packets, payloads, routes};
-pub use messages::{attachments, msgpack};
+pub use messages::{attachments, msgpack, opened};
 pub use session::session;
 
 /// A function of bytes that panics when something does not hold.

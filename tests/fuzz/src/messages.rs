@@ -71,7 +71,8 @@ fn messages(input: &[u8], parser: Parser, connect: &str) {
     assert!(!changed.load(Ordering::Relaxed), "arguments change when they are written");
 }
 
-fn opened(revision: Revision, mailbox: &Arc<Mailbox>) -> Opened {
+/// A session that has just opened.
+pub fn opened(revision: Revision, mailbox: &Arc<Mailbox>) -> Opened {
     let handshake = Handshake {
         time: SystemTime::UNIX_EPOCH,
         address: None,
