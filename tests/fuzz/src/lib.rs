@@ -4,21 +4,24 @@
 mod engine;
 mod messages;
 mod session;
+mod websocket;
 
 pub use engine::{jsonp, packets, payloads, routes};
 pub use messages::{attachments, msgpack, opened};
 pub use session::session;
+pub use websocket::websocket;
 
 /// A function of bytes that panics when something does not hold.
 pub type Target = fn(&[u8]);
 
 /// All of them, by the names of their targets in `fuzz/`.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("packets", packets),
     ("payloads", payloads),
     ("routes", routes),
     ("jsonp", jsonp),
     ("session", session),
+    ("websocket", websocket),
     ("attachments", attachments),
     ("msgpack", msgpack),
 ];
