@@ -197,6 +197,15 @@ impl Session {
         matches!(self.heartbeat, Heartbeat::DeadAt(_))
     }
 
+    /// Whether the client may have stopped polling for its upgrade. It then gets nothing, and waits for its POSTs
+    /// to be answered before it sends `5`: reading must not pause then either.
+    #[must_use]
+    pub fn is_upgrading(&self) -> bool {
+        let answered =
+            matches!(self.state, State::Probing { probe: Probe::Ponged | Probe::Released { .. }, .. });
+        answered && !self.parked
+    }
+
     /// Whether the layer above is still attached.
     #[must_use]
     pub fn is_open(&self) -> bool {

@@ -24,6 +24,9 @@ use crate::websocket::{Incoming, WebSocket};
 /// burst would pile up to the session's budget while the client waits to read them.
 const ROUND: usize = 32;
 
+/// POSTs that may wait to be taken in while a client upgrades.
+const EARLY: usize = 4;
+
 /// A session, its layer and its transports.
 pub(crate) struct Driver<L> {
     pub(crate) session: Session,
@@ -34,8 +37,8 @@ pub(crate) struct Driver<L> {
     pub(crate) link: Option<WebSocket>,
     /// The WebSocket that is being probed.
     pub(crate) probe: Option<Box<WebSocket>>,
-    /// A POST's packets that have not been taken in.
-    pub(crate) inbox: Option<Inbox>,
+    /// The packets of POSTs that have not been taken in; nearly always of one at most.
+    pub(crate) inbox: VecDeque<Inbox>,
     /// Frames taken from the mailbox for a poll, and cut from its answer.
     pub(crate) outbox: VecDeque<Frame>,
     /// The code of the close frame that ends the WebSocket in use.
@@ -76,7 +79,7 @@ impl<L: Layer> Driver<L> {
         loop {
             let now = Instant::from(tokio::time::Instant::now());
             let before = (self.is_writable(), self.listens());
-            if self.entry.mailbox.look() {
+            if self.entry.mailbox.look() || self.session.is_upgrading() {
                 self.rung(now);
             }
             self.answer_if_queued(now);
@@ -123,7 +126,7 @@ impl<L: Layer> Driver<L> {
                 }
                 Knock::Post(Posted { body, binary, accepted }) => {
                     let packets = self.entry.format.decode(body, binary, self.config.max_packets);
-                    self.inbox = Some(Inbox { packets, accepted: Some(accepted) });
+                    self.inbox.push_back(Inbox { packets, accepted: Some(accepted) });
                 }
                 Knock::Probe(websocket) => {
                     self.see(|| What::ProbeOpened);
@@ -142,7 +145,10 @@ impl<L: Layer> Driver<L> {
     }
 
     fn next_knock(&self) -> Option<Knock> {
-        self.entry.doors.lock().next(self.inbox.is_none())
+        // Whoever has stopped polling for an upgrade takes nothing until its POSTs are answered, so one that
+        // waits for that would wait for ever.
+        let early = self.session.is_upgrading() && self.inbox.len() < EARLY;
+        self.entry.doors.lock().next(self.inbox.is_empty() || early)
     }
 
     fn answer_if_queued(&mut self, now: Instant) {
@@ -157,7 +163,7 @@ impl<L: Layer> Driver<L> {
         while taken < ROUND
             && self.session.is_open()
             && self.listens()
-            && let Some(inbox) = &mut self.inbox
+            && let Some(inbox) = self.inbox.front_mut()
         {
             match inbox.packets.next() {
                 Some(packet) => self.packet(now, Carrier::Post, packet),
@@ -169,19 +175,19 @@ impl<L: Layer> Driver<L> {
             }
             taken += 1;
         }
-        if !self.session.is_open() {
-            self.end_inbox();
-        }
         // It is answered before any handler of its packets has ended; what has to wait is accepted too.
-        if let Some(accepted) = self.inbox.as_mut().and_then(|inbox| inbox.accepted.take()) {
+        for accepted in self.inbox.iter_mut().filter_map(|inbox| inbox.accepted.take()) {
             // The client may be gone, and then nobody is there to be told.
             let _ = accepted.send(());
         }
-        taken > 0 && self.inbox.is_some()
+        if !self.session.is_open() {
+            self.inbox.clear();
+        }
+        taken > 0 && !self.inbox.is_empty()
     }
 
     fn end_inbox(&mut self) {
-        if let Some(accepted) = self.inbox.take().and_then(|inbox| inbox.accepted) {
+        if let Some(accepted) = self.inbox.pop_front().and_then(|inbox| inbox.accepted) {
             let _ = accepted.send(());
         }
     }
@@ -199,10 +205,12 @@ impl<L: Layer> Driver<L> {
         self.handle(now, Input::Packet(packet));
     }
 
-    /// Reads from the WebSocket in use. Says whether there may be more.
+    /// Reads from the WebSocket in use. Says whether there may be more. What was posted before the upgrade comes
+    /// first.
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut read = 0;
         while read < ROUND
+            && self.inbox.is_empty()
             && self.session.is_open()
             && self.listens()
             && let Some(link) = &mut self.link

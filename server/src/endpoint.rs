@@ -401,7 +401,7 @@ impl<A: Application> Endpoint<A> {
             probe: None,
             outbox: [].into(),
             close_code: None,
-            inbox: None,
+            inbox: [].into(),
             out: Vec::new(),
         };
         Some(driver.run(registered))

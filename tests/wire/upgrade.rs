@@ -230,6 +230,24 @@ async fn posts_are_taken_during_an_upgrade_once_and_in_order() {
 }
 
 #[tokio::test]
+async fn posts_of_a_client_that_has_stopped_polling_are_answered_and_come_before_its_websocket() {
+    let server = echo().await;
+    let (target, mut websocket) = probed(&server).await;
+    // With its 64 bytes of overhead each echo counts 70 bytes: all of them more than half of the budget, beyond
+    // which packets wait to be taken in.
+    let body: Vec<String> = (0..10_000).map(|n| format!("4{n:05}")).collect();
+    assert_eq!(server.post(&target, body.join("\u{1e}")).await.text(), "ok");
+    assert_eq!(server.post(&target, "4posted").await.text(), "ok");
+    websocket.text("5").await;
+    websocket.text("4behind").await;
+    for packet in &body {
+        assert_eq!(websocket.next_text().await, *packet);
+    }
+    assert_eq!(websocket.next_text().await, "4posted");
+    assert_eq!(websocket.next_text().await, "4behind");
+}
+
+#[tokio::test]
 async fn a_heartbeat_goes_on_after_the_upgrade() {
     let server = impatient_echo().await;
     let (_, mut websocket) = probed(&server).await;

@@ -279,6 +279,19 @@ fn a_message_between_3probe_and_5_drops_that_websocket() {
 }
 
 #[test]
+fn who_was_ponged_and_does_not_poll_may_be_upgrading() {
+    let mut rig = Rig::ponged();
+    assert!(rig.session.is_upgrading());
+    rig.poll();
+    rig.poll();
+    assert!(!rig.session.is_upgrading(), "a poll is parked");
+    rig.put(Input::Queued);
+    assert!(rig.session.is_upgrading());
+    rig.probe(Packet::Upgrade);
+    assert!(!rig.session.is_upgrading());
+}
+
+#[test]
 fn a_probe_is_dropped_at_upgrade_timeout_and_polling_goes_on() {
     let mut rig = Rig::ponged();
     assert_eq!(rig.expire(10_000), [Output::DropProbe]);
