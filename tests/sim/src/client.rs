@@ -268,7 +268,7 @@ impl Link {
                     self.send_sure();
                 }
             }
-            7 => (0..self.client.draw(|chance| chance.within(2..12))).for_each(|_| self.emit()),
+            7 => (0..self.client.draw(|chance| chance.within(2..60))).for_each(|_| self.emit()),
             _ => self.emit(),
         }
         Continue(())

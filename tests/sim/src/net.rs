@@ -175,7 +175,7 @@ impl Cable {
     pub(crate) fn stall(&self, time: Duration) {
         for pipe in &self.0 {
             let mut pipe = lock(pipe);
-            pipe.clear_from = pipe.clear_from.max(Instant::now()) + time;
+            pipe.clear_from = pipe.clear_from.max(Instant::now() + time);
             let clear = pipe.clear_from;
             pipe.pieces.iter_mut().for_each(|(at, _)| *at = clear.max(*at));
         }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::plan::SLOWEST;
 use crate::trace::step;
 
 /// What must hold, whatever happens.
@@ -160,7 +161,6 @@ pub(crate) struct Oracle {
     questions: BTreeMap<u64, Question>,
     retriers: HashMap<u64, Retrier>,
     last: u64,
-    restarted: bool,
 }
 
 thread_local! {
@@ -204,7 +204,6 @@ impl Oracle {
 impl Oracle {
     /// A new server knows nothing of earlier sockets.
     pub(crate) fn server_restarted(&mut self) {
-        self.restarted = true;
         self.by_id.clear();
         self.lines.iter_mut().for_each(|line| line.stage = Stage::Over);
     }
@@ -232,18 +231,15 @@ impl Oracle {
         window: Duration,
     ) {
         let Some(&at) = self.by_id.get(id) else {
-            // A server that was killed goes on for a while, and nobody hears of it.
-            if !self.restarted {
-                self.fail(Property::Recovery, format!("{id} was recovered and never connected"));
-            }
-            return;
+            return self.fail(Property::Recovery, format!("{id} was recovered and never connected"));
         };
         let line = &mut self.lines[at];
         let (stage, sent) = (std::mem::replace(&mut line.stage, Stage::Connected), line.sent.len());
         line.resumed_at = sent;
         let (had_rooms, had_mark) = (line.rooms.clone(), line.mark);
         match stage {
-            Stage::Away(since) if since.elapsed() > window => {
+            // The middlewares may have taken their time.
+            Stage::Away(since) if since.elapsed() > window + SLOWEST => {
                 self.fail(
                     Property::Recovery,
                     format!("{id} was recovered too late, after {:?}", since.elapsed()),

@@ -11,6 +11,9 @@ use crate::net::Weather;
 /// Rooms that sockets join and leave.
 pub(crate) const ROOMS: [&str; 4] = ["red", "green", "blue", "white"];
 
+/// What a middleware takes at most.
+pub(crate) const SLOWEST: Duration = Duration::from_millis(1500);
+
 /// Answers that may be awaited from one client.
 pub(crate) const ACKS: usize = 6;
 

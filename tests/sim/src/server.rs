@@ -22,6 +22,8 @@ use crate::trace::step;
 thread_local! {
     /// What handlers need: they are called without us.
     static APP: RefCell<Option<(Plan, Chance)>> = const { RefCell::new(None) };
+    /// How often a server was started.
+    static LIVES: Cell<u64> = const { Cell::new(0) };
 }
 
 /// The application's settings for this thread.
@@ -51,7 +53,8 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(plan: &Plan) -> Rc<Server> {
-        let io = application(plan);
+        LIVES.set(LIVES.get() + 1);
+        let io = application(plan, LIVES.get());
         let server = socketio_server::Server::builder()
             .config(plan.engine.clone())
             .drain_timeout(Duration::from_secs(30))
@@ -146,7 +149,7 @@ fn connection_of(socket: &Socket) -> usize {
     socket.handshake().query().get("c").and_then(|number| number.parse().ok()).unwrap_or(usize::MAX)
 }
 
-fn application(plan: &Plan) -> Io {
+fn application(plan: &Plan, life: u64) -> Io {
     let io = Io::with_config(plan.io.clone());
     if plan.slow_middleware {
         io.of("/").middleware(|_| async {
@@ -155,8 +158,11 @@ fn application(plan: &Plan) -> Io {
         });
     }
     io.of("/")
-        .on_connect(|socket: Socket| async move {
-            connected(&socket);
+        .on_connect(move |socket: Socket| async move {
+            // Whom a server lets in that was killed nobody hears of.
+            if LIVES.get() == life {
+                connected(&socket);
+            }
             if app(|_, chance| chance.one_in(4)) {
                 sleep(app(|_, chance| chance.millis(0..1500))).await;
             }

@@ -438,8 +438,10 @@ impl Session {
             };
             let kind = if payload.binary { "application/octet-stream" } else { "text/plain;charset=UTF-8" };
             let kind = format!("Content-Type: {kind}\r\n");
+            step!("client {} posts {} bytes", self.0.name, payload.body.len());
             connection.request("POST", &self.target("polling"), &kind, &payload.body).await?;
             let answer = connection.response().await?;
+            step!("client {} has its POST answered {}", self.0.name, answer.status);
             self.0.posting.set(false);
             self.0.changed.notify_waiters();
             if answer.status != 200 || answer.body != "ok" {
@@ -447,6 +449,12 @@ impl Session {
             }
         }
     }
+}
+
+/// Keeps what there is, and says nothing, for longer than anybody waits.
+async fn silence<T>() -> io::Result<T> {
+    sleep(Duration::from_secs(30)).await;
+    Err(io::ErrorKind::TimedOut.into())
 }
 
 /// # WebSocket
@@ -492,7 +500,7 @@ impl Session {
             WebSocket::open(connection, &self.target("websocket"), if early { &ping } else { b"" }).await?;
         cut(0)?;
         match probe {
-            Probe::Silent => sleep(Duration::from_secs(30)).await,
+            Probe::Silent => return silence().await,
             Probe::Hasty => {
                 websocket.write(&WebSocket::frame(0x81, b"5")).await?;
                 return Err(websocket.next().await.err().unwrap_or_else(|| io::ErrorKind::Other.into()));
@@ -507,7 +515,7 @@ impl Session {
         }
         cut(2)?;
         match probe {
-            Probe::SilentLater => sleep(Duration::from_secs(30)).await,
+            Probe::SilentLater => return silence().await,
             Probe::Confused => {
                 websocket.write(&WebSocket::frame(0x81, b"42[\"up\",0]")).await?;
                 return Err(websocket.next().await.err().unwrap_or_else(|| io::ErrorKind::Other.into()));
