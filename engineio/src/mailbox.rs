@@ -25,7 +25,7 @@ struct Queue {
     frames: VecDeque<Frame>,
     /// The cost of the frames above and of those that the driver has taken but not yet written.
     cost: usize,
-    /// Whether the transport could write at once when the driver last went to sleep.
+    /// Whether the transport could write at once when the driver last looked or went to sleep.
     writable: bool,
     close: Option<CloseReason>,
     closed: bool,
@@ -160,9 +160,11 @@ impl Mailbox {
     }
 
     /// The driver begins to look: whether there is more than frames to look at. Until it sleeps again, nobody
-    /// wakes it.
-    pub fn look(&self) -> bool {
+    /// wakes it. `writable` is as for [`poll_left`](Mailbox::poll_left): a turn may follow another without sleep,
+    /// on a transport that is new since.
+    pub fn look(&self, writable: bool) -> bool {
         let mut queue = self.queue.lock();
+        queue.writable = writable;
         queue.awake = true;
         std::mem::take(&mut queue.rung)
     }
@@ -354,6 +356,12 @@ mod tests {
         let (_, waker) = waker();
         let mut cx = Context::from_waker(&waker);
         assert!(!mailbox.push_volatile(&[frame(64)]), "before the driver has looked");
+        mailbox.look(false);
+        assert!(!mailbox.push_volatile(&[frame(64)]));
+        mailbox.look(true);
+        assert!(mailbox.push_volatile(&[frame(64)]));
+        assert_eq!(taken(&mailbox), 1);
+        mailbox.written(64);
         assert_eq!(mailbox.poll_left(&mut cx, true), Poll::Pending);
         assert!(mailbox.push_volatile(&[frame(64)]));
         assert!(!mailbox.push_volatile(&[frame(64)]), "one waits already");
@@ -373,8 +381,8 @@ mod tests {
         mailbox.wake();
         mailbox.close(CloseReason::ForcedClose);
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
-        assert!(mailbox.look());
-        assert!(!mailbox.look());
+        assert!(mailbox.look(true));
+        assert!(!mailbox.look(true));
     }
 
     #[test]
@@ -382,14 +390,14 @@ mod tests {
         let mailbox = Mailbox::new(1_000);
         let (count, waker) = waker();
         let mut cx = Context::from_waker(&waker);
-        assert!(!mailbox.look());
+        assert!(!mailbox.look(true));
         mailbox.push(&[frame(64)]).unwrap();
         assert_eq!(mailbox.poll_left(&mut cx, true), Poll::Ready(()));
-        assert!(!mailbox.look(), "frames are no reason to look at anything else");
+        assert!(!mailbox.look(true), "frames are no reason to look at anything else");
         assert_eq!(taken(&mailbox), 1);
         mailbox.wake();
         assert_eq!(mailbox.poll_left(&mut cx, false), Poll::Ready(()));
-        assert!(mailbox.look());
+        assert!(mailbox.look(true));
         assert_eq!(mailbox.poll_left(&mut cx, true), Poll::Pending);
         assert_eq!(count.0.load(Ordering::Relaxed), 0);
     }

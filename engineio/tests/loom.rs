@@ -28,7 +28,7 @@ fn write(mailbox: &Mailbox) -> usize {
 /// Does as a driver: sleeps until something was left, and writes it.
 fn drive(mailbox: &Mailbox) -> usize {
     block_on(poll_fn(|cx| mailbox.poll_left(cx, true)));
-    mailbox.look();
+    mailbox.look(true);
     write(mailbox)
 }
 
@@ -60,7 +60,7 @@ fn a_close_wakes_the_driver_and_is_taken_once() {
             thread::spawn(move || mailbox.close(CloseReason::ForcedClose))
         });
         block_on(poll_fn(|cx| mailbox.poll_left(cx, true)));
-        assert!(mailbox.look() && mailbox.take_close().is_some());
+        assert!(mailbox.look(true) && mailbox.take_close().is_some());
         for closer in closers {
             closer.join().expect("a closer");
         }
@@ -104,7 +104,7 @@ fn what_is_admitted_is_taken_and_its_budget_given_back() {
         };
         // Volatile messages are taken while the driver sleeps and could write.
         let _ = block_on(poll_fn(|cx| std::task::Poll::Ready(mailbox.poll_left(cx, true))));
-        mailbox.look();
+        mailbox.look(true);
         let first = write(&mailbox);
         let admitted = pusher.join().expect("a pusher") + volatile.join().expect("a pusher");
         assert_eq!(first + write(&mailbox), admitted);

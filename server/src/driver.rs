@@ -79,7 +79,7 @@ impl<L: Layer> Driver<L> {
         loop {
             let now = Instant::from(tokio::time::Instant::now());
             let before = (self.is_writable(), self.listens());
-            if self.entry.mailbox.look() || self.session.is_upgrading() {
+            if self.entry.mailbox.look(before.0) || self.session.is_upgrading() {
                 self.rung(now);
             }
             self.answer_if_queued(now);

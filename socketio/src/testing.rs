@@ -100,7 +100,7 @@ impl Peer {
 
     /// Does as a driver that has nothing to do and could write: volatile events are taken then.
     pub(crate) fn sleep(&mut self) {
-        self.mailbox.look();
+        self.mailbox.look(true);
         let _ = self.mailbox.poll_left(&mut Context::from_waker(Waker::noop()), true);
     }
 
@@ -116,7 +116,7 @@ impl Peer {
 
     async fn left(&mut self, writable: bool) {
         poll_fn(|cx| self.mailbox.poll_left(cx, writable)).await;
-        self.mailbox.look();
+        self.mailbox.look(writable);
         self.poll();
     }
 

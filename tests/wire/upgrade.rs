@@ -78,6 +78,23 @@ async fn the_application_is_told_of_the_upgrade_and_which_transport_is_in_use() 
 }
 
 #[tokio::test]
+async fn a_volatile_event_goes_out_on_a_websocket_that_has_just_taken_over() {
+    let io = Io::new();
+    io.on("ready?", |socket: Socket, ()| async move { socket.volatile().emit("perhaps", ()) });
+    let server = TestServer::start(Server::builder().socketio("/socket.io/", io)).await;
+    let target = server.open_polling("/socket.io/", 4).await;
+    assert_eq!(server.post(&target, "40").await.text(), "ok");
+    assert!(server.get(&target).await.text().starts_with("40"));
+    let mut websocket = server.websocket(&probing(&target)).await;
+    websocket.text("2probe").await;
+    assert_eq!(websocket.next_text().await, "3probe");
+    // They arrive together, so the server doesn't sleep between them.
+    let together = ["5", r#"42["ready?"]"#].map(|text| WebSocket::frame(0x81, text.as_bytes()));
+    websocket.raw(together.concat()).await;
+    assert_eq!(websocket.next_text().await, r#"42["perhaps"]"#);
+}
+
+#[tokio::test]
 async fn what_is_queued_goes_out_on_the_websocket_after_5_in_order() {
     let server = echo().await;
     let (target, mut websocket) = probed(&server).await;
