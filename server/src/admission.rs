@@ -92,6 +92,11 @@ impl Admission {
         Ok(SessionPlace { admission: self.clone() })
     }
 
+    /// How many connections there are.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Acquire)
+    }
+
     fn refused(&self, limit: Limit) -> Limit {
         self.hits.count(limit);
         limit

@@ -8,6 +8,8 @@ use std::time::Duration;
 use engineio::observe::{Direction, Observation, Observer, What};
 use engineio::{Limit, PacketType, Transport};
 use parking_lot::Mutex;
+use socketio::{Io, RecoveryCounts};
+use tokio::runtime::Handle;
 
 use crate::site::Site;
 
@@ -193,12 +195,7 @@ impl Metrics {
         let hits = |limit: &Limit| (limit.name(), site.limit_hits(*limit));
         text.labelled(family, "limit", Limit::ALL.iter().map(hits));
 
-        let (mut sum, mut max) = (0, 0);
-        site.each_queue(&mut |bytes| (sum, max) = (sum + bytes, max.max(bytes)));
-        let (name, help) = ("socketio_queued_bytes", "What waits to be sent, as the send budget counts it.");
-        text.single(name, "gauge", help, sum);
-        let (name, help) = ("socketio_queued_bytes_max", "The most that waits for one client.");
-        text.single(name, "gauge", help, max);
+        held(&mut text, site);
         let (name, help) = ("socketio_draining", "1 while the server stops.");
         text.single(name, "gauge", help, u8::from(site.is_draining()));
         self.handled(&mut text);
@@ -218,6 +215,48 @@ impl Metrics {
         text.sample("socketio_handler_seconds_sum", "", sum);
         text.sample("socketio_handler_seconds_count", "", count);
     }
+}
+
+/// What a server holds at this moment.
+fn held(text: &mut Text, site: &Site) {
+    let mut gauge = |name: &str, help: &str, value: usize| text.single(name, "gauge", help, value);
+    let connections = site.admission.connections();
+    gauge("socketio_connections", "Connections, those to its own listeners alone.", connections);
+    let (mut sum, mut max) = (0, 0);
+    site.each_queue(&mut |bytes| (sum, max) = (sum + bytes, max.max(bytes)));
+    gauge("socketio_queued_bytes", "What waits to be sent, as the send budget counts it.", sum);
+    gauge("socketio_queued_bytes_max", "The most that waits for one client.", max);
+    let total = |count: fn(&Io) -> usize| site.ios.iter().map(count).sum();
+    gauge("socketio_namespaces", "Namespaces that are there.", total(|io| io.namespaces().len()));
+    gauge("socketio_rooms", "Rooms, without those that are a socket's own.", total(Io::room_count));
+    let pending = total(Io::pending_ack_count);
+    gauge("socketio_pending_acks", "Acknowledgements that are awaited from clients.", pending);
+    // What it asks of the runtime is that of whoever asks.
+    let tasks = Handle::current().metrics().num_alive_tasks();
+    gauge("socketio_tasks", "Tasks of the runtime, the application's included.", tasks);
+
+    let counts: Vec<RecoveryCounts> = site.ios.iter().filter_map(Io::recovery_counts).collect();
+    if counts.is_empty() {
+        return;
+    }
+    let away = counts.iter().map(|counts| counts.away).sum();
+    gauge("socketio_recovery_away", "Clients that are away and may get their socket back.", away);
+    let bytes = counts.iter().map(|counts| counts.bytes).sum();
+    gauge("socketio_recovery_bytes", "What is kept for clients to recover, about.", bytes);
+    let total = |count: fn(&RecoveryCounts) -> u64| counts.iter().map(count).sum::<u64>();
+    let outcomes = [
+        ("recovered", total(|counts| counts.recovered)),
+        ("unknown", total(|counts| counts.unknown)),
+        ("expired", total(|counts| counts.expired)),
+        ("malformed", total(|counts| counts.malformed)),
+        ("offset", total(|counts| counts.offset)),
+        ("taken", total(|counts| counts.taken)),
+    ];
+    let family = ("socketio_recoveries_total", "counter", "Clients that asked for their socket, by outcome.");
+    text.labelled(family, "outcome", outcomes);
+    let given_up = total(|counts| counts.given_up);
+    let help = "Clients that were given up before their time.";
+    text.single("socketio_recovery_given_up_total", "counter", help, given_up);
 }
 
 #[allow(clippy::cast_precision_loss)]

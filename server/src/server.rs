@@ -33,6 +33,7 @@ pub struct Builder {
     limits: Limits,
     /// Where the applications count how often clients met their limits.
     hits: Vec<Arc<LimitHits>>,
+    ios: Vec<Io>,
     client_files: Option<ClientFiles>,
     pages: Option<Box<Pages>>,
     drain_timeout: Duration,
@@ -130,6 +131,10 @@ impl Builder {
     pub fn socketio(mut self, path: &str, io: Io) -> Builder {
         self.client_paths.push(path.into());
         self.hits.push(io.config().hits.clone());
+        // It may be spoken with at several paths.
+        if !self.ios.iter().any(|other| std::ptr::eq(other.config(), io.config())) {
+            self.ios.push(io.clone());
+        }
         self.engineio(path, io)
     }
 
@@ -207,6 +212,7 @@ impl Builder {
             drain_timeout: self.drain_timeout,
             admission,
             hits,
+            ios: self.ios,
             draining: AtomicBool::new(false),
         };
         Ok(Server { service: Service::new(site) })
@@ -222,6 +228,7 @@ impl Server {
             http: HttpSettings::default(),
             limits: Limits::default(),
             hits: Vec::new(),
+            ios: Vec::new(),
             client_files: None,
             pages: None,
             drain_timeout: Duration::from_secs(30),

@@ -11,6 +11,7 @@ use engineio::{Application, Limit, LimitHits};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
+use socketio::Io;
 
 use crate::admission::Admission;
 use crate::client_files::{self, ClientFiles};
@@ -40,6 +41,8 @@ pub(crate) struct Site {
     pub(crate) admission: Arc<Admission>,
     /// Where it is counted how often clients met which limit.
     pub(crate) hits: Vec<Arc<LimitHits>>,
+    /// What Socket.IO is spoken with, each once.
+    pub(crate) ios: Vec<Io>,
     /// The server is stopping.
     pub(crate) draining: AtomicBool,
 }

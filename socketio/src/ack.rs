@@ -125,7 +125,6 @@ impl PendingAcks {
         }
     }
 
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.0.lock().len()
     }

@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::namespace::{Home, Kind, Namespace};
 use crate::parents::{Names, Parent, PatternError};
 use crate::recovery::{Recoveries, RecoveryCounts};
+use crate::rooms::Selection;
 
 /// All namespaces of a server. Cloning it is cheap.
 ///
@@ -93,6 +94,23 @@ impl Io {
     #[must_use]
     pub fn session_count(&self) -> usize {
         self.0.sessions.load(Ordering::Relaxed)
+    }
+
+    /// How many rooms there are in all namespaces, without those that are a socket's own.
+    #[must_use]
+    pub fn room_count(&self) -> usize {
+        self.namespaces().iter().map(|namespace| namespace.members().room_count()).sum()
+    }
+
+    /// How many acknowledgements are awaited from clients. They are counted socket by socket.
+    #[must_use]
+    pub fn pending_ack_count(&self) -> usize {
+        let mut pending = 0;
+        for namespace in self.namespaces() {
+            let everyone = Selection::default();
+            namespace.members().for_each(&everyone, |socket| pending += socket.pending_acks().len());
+        }
+        pending
     }
 
     /// What came of the recoveries of clients so far; `None` if [`Config::recovery`] is off.

@@ -136,6 +136,11 @@ impl Rooms {
         membership.rooms.keys().map(|room| (Arc::clone(room), size(room))).collect()
     }
 
+    /// How many rooms there are, without the sockets' own.
+    pub(crate) fn room_count(&self) -> usize {
+        self.membership.read().rooms.len()
+    }
+
     /// The rooms of a socket.
     pub(crate) fn of(&self, socket: &Socket) -> Vec<Room> {
         self.membership.read().sockets.get(socket.id()).cloned().unwrap_or_default()

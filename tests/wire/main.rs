@@ -9,6 +9,7 @@ mod hooks;
 mod http;
 mod journal;
 mod jsonp;
+mod metrics;
 mod observe;
 mod offers;
 mod plain;

@@ -1,0 +1,80 @@
+//! What a server tells whoever operates it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use socketio::{Config, Io, Recovery};
+use socketio_server::{Metrics, Server, apps};
+use socketio_tests::{Connection, WebSocket};
+use tokio::net::TcpListener;
+
+/// Where an echo server answers clients, and where it answers its operator.
+async fn echo() -> (SocketAddr, SocketAddr) {
+    let config = Config { recovery: Some(Recovery::default()), ..Config::default() };
+    let io = Io::with_config(config);
+    apps::echo(&io);
+    let metrics = Arc::new(Metrics::default());
+    let builder = Server::builder().observer(metrics.clone());
+    // The same application twice is still one.
+    let builder = builder.socketio("/socket.io/", io.clone()).socketio("/again/", io);
+    let server = builder.build().expect("a server");
+    let mut listeners = Vec::new();
+    for _ in 0..2 {
+        listeners.push(TcpListener::bind("127.0.0.1:0").await.expect("a free port"));
+    }
+    let addresses = [&listeners[0], &listeners[1]].map(|listener| listener.local_addr().expect("an address"));
+    tokio::spawn(server.operations(metrics).serve(listeners.remove(1)));
+    tokio::spawn(server.serve(listeners.remove(0), std::future::pending()));
+    addresses.into()
+}
+
+/// The sample of that name and those labels.
+async fn sample(operations: SocketAddr, name: &str) -> f64 {
+    let metrics = Connection::open(operations).await.request("GET", "/metrics", &[], b"").await;
+    assert_eq!(metrics.status, 200);
+    let value = metrics.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.unwrap_or_else(|| panic!("no {name} in {}", metrics.text())).parse().expect("a number")
+}
+
+/// Waits until the sample has that value.
+async fn becomes(operations: SocketAddr, name: &str, value: f64) {
+    while sample(operations, name).await != value {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn metrics_tell_what_is_held_and_that_it_is_given_back() {
+    let (address, operations) = echo().await;
+    let tasks = sample(operations, "socketio_tasks").await;
+    let mut client = WebSocket::open(address, "/socket.io/?EIO=4&transport=websocket").await;
+    client.next_text().await;
+    client.text("40/test,").await;
+    client.next_text().await;
+    client.text(r#"42/test,1["join","a"]"#).await;
+    assert_eq!(client.next_text().await, r#"43/test,1[["a"]]"#);
+    // The question stands when it has come, and nobody answers it.
+    client.text(r#"42/test,2["ask"]"#).await;
+    assert!(client.next_text().await.starts_with("42/test,"));
+    for (name, value) in [
+        ("socketio_connections", 1.0),
+        (r#"socketio_sessions{transport="websocket"}"#, 1.0),
+        ("socketio_sockets", 1.0),
+        // `/`, `/custom` and `/test`.
+        ("socketio_namespaces", 3.0),
+        ("socketio_rooms", 1.0),
+        ("socketio_pending_acks", 1.0),
+        ("socketio_recovery_away", 0.0),
+        (r#"socketio_recoveries_total{outcome="recovered"}"#, 0.0),
+    ] {
+        assert_eq!(sample(operations, name).await, value, "{name}");
+    }
+    assert!(sample(operations, "socketio_tasks").await > tasks);
+
+    client.text("41/test,").await;
+    drop(client);
+    for name in ["socketio_connections", "socketio_sockets", "socketio_rooms", "socketio_pending_acks"] {
+        becomes(operations, name, 0.0).await;
+    }
+    becomes(operations, "socketio_tasks", tasks).await;
+}
