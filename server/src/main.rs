@@ -197,6 +197,7 @@ fn server(
             ..Config::default()
         })
         .limits(options.limits())
+        .trusted_proxies(options.trusted_proxies.iter().copied())
         .http_compression(Some(options.http_compression_threshold).filter(|_| !options.no_http_compression))
         .trailing_slash(options.trailing_slash)
         .drain_timeout(options.drain_timeout)

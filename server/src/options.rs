@@ -19,7 +19,9 @@ use std::{env, fmt, fs, io};
 use tracing::level_filters::LevelFilter;
 
 use socketio::{Parser, Recovery};
-use socketio_server::{Cookie, CookieError, Cors, CorsError, Limits, ListenAddress, SameSite, TrailingSlash};
+use socketio_server::{
+    Cookie, CookieError, Cors, CorsError, Limits, ListenAddress, SameSite, TrailingSlash, TrustedProxy,
+};
 
 use crate::logging::LogFormat;
 use crate::replay::Replay;
@@ -99,6 +101,9 @@ options! {
         "tls-cert" pub(crate) tls_cert: Option<PathBuf> = [] as FILE,
         /// The PEM file with that certificate's private key
         "tls-key" pub(crate) tls_key: Option<PathBuf> = [] as FILE,
+        /// A proxy that is believed when it says in X-Forwarded-For and X-Forwarded-Proto for whom it asks: its
+        /// address, a network, or unix for whoever comes by a Unix socket. Repeat it for several
+        "trusted-proxy" pub(crate) trusted_proxies: Vec<TrustedProxy> = [] as PROXIES,
         /// The path of Socket.IO
         "path" pub(crate) path: String = ["/socket.io/"] as PATH,
         /// Whether that path has to be requested with a slash at its end
@@ -145,7 +150,7 @@ options! {
         /// How many sessions there may be at once
         "max-sessions" max_sessions: usize = ["100000"] as POSITIVE,
         /// How many connections one address may have at once; not limited by default. Behind a proxy all
-        /// clients have one address
+        /// clients have one address, unless it is a trusted-proxy
         "max-address-connections" max_address_connections: Option<usize> = [] as COUNT_OR_OFF,
         /// How many sessions one address may open in a second; not limited by default
         "max-address-handshakes" max_address_handshakes: Option<usize> = [] as COUNT_OR_OFF,

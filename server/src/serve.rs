@@ -92,7 +92,11 @@ async fn accept(listener: Listener, service: Service, stop: watch::Sender<()>) {
     loop {
         match listener.accept().await {
             Ok((io, address)) => {
-                let place = service.site().admission.connection(address.map(|address| address.ip()));
+                let site = service.site();
+                // A proxy's connections are not those of one client.
+                let counted =
+                    address.map(|address| address.ip()).filter(|address| !site.proxies.trust(Some(*address)));
+                let place = site.admission.connection(counted);
                 let io = match place {
                     Ok(place) => io.counted(place),
                     Err(limit) => {

@@ -17,6 +17,7 @@ use crate::endpoint::{Endpoint, HttpSettings};
 use crate::metrics::Metrics;
 use crate::operations::Operations;
 use crate::plain::{self, Accepted, Request};
+use crate::proxies::{TrustedProxies, TrustedProxy};
 use crate::service::Service;
 use crate::site::{Mount, Pages, Site};
 use crate::{Cookie, Cors, Denied, Hooks, LimitHits, Limits, TrailingSlash};
@@ -31,6 +32,7 @@ pub struct Builder {
     config: Config,
     http: HttpSettings,
     limits: Limits,
+    proxies: TrustedProxies,
     /// Where the applications count how often clients met their limits.
     hits: Vec<Arc<LimitHits>>,
     ios: Vec<Io>,
@@ -56,6 +58,17 @@ impl Builder {
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Builder {
         self.limits = limits;
+        self
+    }
+
+    /// Takes the word of these proxies for where a request comes from: the last address in `X-Forwarded-For`
+    /// that none of them has is the client's, and `X-Forwarded-Proto` says whether the client speaks TLS. It
+    /// holds for the address of a handshake, for the log and for limits by address; connections of these
+    /// proxies are not counted by address. Without it a client's address is its connection's, and those fields
+    /// are only fields.
+    #[must_use]
+    pub fn trusted_proxies(mut self, proxies: impl IntoIterator<Item = TrustedProxy>) -> Builder {
+        self.proxies.add(proxies);
         self
     }
 
@@ -211,6 +224,7 @@ impl Builder {
             pages: self.pages,
             drain_timeout: self.drain_timeout,
             admission,
+            proxies: self.proxies,
             hits,
             ios: self.ios,
             draining: AtomicBool::new(false),
@@ -227,6 +241,7 @@ impl Server {
             config: Config::default(),
             http: HttpSettings::default(),
             limits: Limits::default(),
+            proxies: TrustedProxies::default(),
             hits: Vec::new(),
             ios: Vec::new(),
             client_files: None,

@@ -158,6 +158,7 @@ impl Service {
                     PeerOf::Connection(peer) => peer,
                     PeerOf::Request(find) => find(&parts.extensions).unwrap_or_default(),
                 };
+                let peer = self.site.proxies.client(peer, &parts.headers);
                 let body = body.map_err(|_| ()).boxed_unsync();
                 return endpoint.call(Request::from_parts(parts, body), peer);
             }

@@ -18,6 +18,7 @@ use crate::client_files::{self, ClientFiles};
 use crate::endpoint::{Endpoint, HttpSettings};
 use crate::peer::Peer;
 use crate::polling::Body;
+use crate::proxies::TrustedProxies;
 
 /// Answers a request for a page: by its path, if there is such a page.
 pub(crate) type Pages = dyn Fn(&Method, &str, &HeaderMap) -> Option<Response<Bytes>> + Send + Sync;
@@ -39,6 +40,7 @@ pub(crate) struct Site {
     pub(crate) pages: Option<Box<Pages>>,
     pub(crate) drain_timeout: Duration,
     pub(crate) admission: Arc<Admission>,
+    pub(crate) proxies: TrustedProxies,
     /// Where it is counted how often clients met which limit.
     pub(crate) hits: Vec<Arc<LimitHits>>,
     /// What Socket.IO is spoken with, each once.

@@ -14,6 +14,7 @@ mod observe;
 mod offers;
 mod plain;
 mod polling;
+mod proxies;
 mod socketio;
 mod upgrade;
 mod websocket;

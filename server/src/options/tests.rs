@@ -127,6 +127,7 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("backlog", "16", "16"),
     ("tls-cert", "chain.pem", "'chain.pem'"),
     ("tls-key", "key.pem", "'key.pem'"),
+    ("trusted-proxy", "10.0.0.0/8", "['10.0.0.0/8']"),
     ("path", "/chat", "'/chat'"),
     ("trailing-slash", "required", "'required'"),
     ("client-dir", "dist", "'dist'"),

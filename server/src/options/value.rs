@@ -8,7 +8,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::{App, Form, Transports};
 use socketio::Parser;
-use socketio_server::{Cookie, Cors, ListenAddress, SameSite, TrailingSlash};
+use socketio_server::{Cookie, Cors, ListenAddress, SameSite, TrailingSlash, TrustedProxy};
 
 use crate::logging::LogFormat;
 
@@ -46,6 +46,11 @@ pub(super) const ADDRESS_OR_OFF: Reader<Option<SocketAddr>> =
         Some(text) => {
             text.parse().map(Some).map_err(|_| format!("{text:?} is not an address, such as 127.0.0.1:9090"))
         }
+    });
+
+pub(super) const PROXIES: Reader<Vec<TrustedProxy>> =
+    Reader::new("ADDRESS|NETWORK|unix", Form::List, |words| {
+        words.iter().map(|text| text.parse().map_err(|error| format!("{text:?} is {error}"))).collect()
     });
 
 pub(super) const BACKLOG: Reader<u32> = Reader::new("NUMBER", Form::Number, |words| {
