@@ -182,8 +182,9 @@ mod tests {
             (&[], "10.0.0.1:5"),
         ] {
             assert_eq!(seen(trusted, Some("10.0.0.1:5"), lists).unwrap(), client, "{lists:?}");
-            assert_eq!(seen(trusted, Some("[::ffff:10.0.0.1]:5"), lists).is_some(), true);
         }
+        let mapped = seen(trusted, Some("[::ffff:10.0.0.1]:5"), &["203.0.113.7"]);
+        assert_eq!(mapped.unwrap(), "203.0.113.7:0", "a socket for both families names IPv4 so");
         assert_eq!(seen(&["unix"], None, &["203.0.113.7, 10.0.0.1"]).unwrap(), "10.0.0.1:0");
     }
 

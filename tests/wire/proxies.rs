@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 
+use engineio::Handshake;
 use socketio::{Io, Socket};
 use socketio_server::{Builder, Limits, Server, TrustedProxy, apps};
 use socketio_tests::{TestServer, WebSocket};
@@ -12,20 +13,23 @@ const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
 /// Who came, in words.
 type Seen = Arc<Mutex<Vec<String>>>;
 
+fn note(seen: &Seen, handshake: &Handshake) {
+    let address = handshake.address.expect("an address").ip();
+    seen.lock().expect("nobody panicked").push(format!("{address} {}", handshake.secure));
+}
+
 /// A server that remembers the address and the encryption of everyone who comes.
 async fn server(settings: impl FnOnce(Builder) -> Builder) -> (TestServer, Seen) {
     let seen = Seen::default();
     let io = Io::new();
     let sockets = seen.clone();
     io.on_connect(move |socket: Socket| {
-        let address = socket.handshake().address.expect("an address").ip();
-        sockets.lock().unwrap().push(format!("{address} {}", socket.handshake().secure));
+        note(&sockets, &socket.handshake());
         async {}
     });
     let plain = seen.clone();
     let builder = Server::builder().socketio("/socket.io/", io).websocket("/ws", move |request| {
-        let address = request.handshake().address.expect("an address").ip();
-        plain.lock().unwrap().push(format!("{address} {}", request.handshake().secure));
+        note(&plain, request.handshake());
         std::future::ready(apps::plain_echo(request))
     });
     (TestServer::start(settings(builder)).await, seen)
