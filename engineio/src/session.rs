@@ -42,6 +42,9 @@ pub enum Input {
     Overlap,
     /// Frames wait for the client.
     Queued,
+    /// While its packets wait to be taken in, the client took something that was sent: a sign of life in place of
+    /// those that wait.
+    Taken,
     /// A packet, or what should have been one, from the transport in use.
     Packet(Result<Packet, Violation>),
     /// A WebSocket was opened for this session.
@@ -191,14 +194,8 @@ impl Session {
         self.parked
     }
 
-    /// Whether the client's next packet decides if it lives: reading must not pause then.
-    #[must_use]
-    pub fn awaits_life(&self) -> bool {
-        matches!(self.heartbeat, Heartbeat::DeadAt(_))
-    }
-
     /// Whether the client may have stopped polling for its upgrade. It then gets nothing, and waits for its POSTs
-    /// to be answered before it sends `5`: reading must not pause then either.
+    /// to be answered before it sends `5`.
     #[must_use]
     pub fn is_upgrading(&self) -> bool {
         let answered =
@@ -266,6 +263,7 @@ impl Session {
                     self.packet(now, packet, out);
                 }
             }
+            Input::Taken => self.heartbeat.alive(now, self.revision, &self.config),
             Input::ProbeOpened => match self.state {
                 State::Polling => {
                     let until = now + self.config.upgrade_timeout;

@@ -108,9 +108,10 @@ impl<L: Layer> Driver<L> {
     }
 
     /// Whether the client's packets are taken in. They wait while a good part of what earlier ones brought
-    /// about has not been sent, unless one of them may be the pong that keeps the session alive.
+    /// about has not been sent. What shows then that the client lives is that it takes what is sent: packets that
+    /// have waited say nothing of who sent them.
     fn listens(&self) -> bool {
-        self.session.awaits_life() || !self.entry.mailbox.is_crowded()
+        !self.entry.mailbox.is_crowded()
     }
 
     /// Looks at what others left: requests at the doors, work for the layer, frames, a wish to close.
@@ -307,8 +308,10 @@ impl<L: Layer> Driver<L> {
         if self.link.as_ref().is_some_and(WebSocket::is_drained) {
             self.load();
         }
+        let listens = self.listens();
         let Some(link) = &mut self.link else { return };
         let written = link.poll_write(cx);
+        let moved = link.take_moved();
         match link.take_freed() {
             0 => {}
             freed => self.entry.mailbox.written(freed),
@@ -317,6 +320,8 @@ impl<L: Layer> Driver<L> {
             tracing::debug!(%error, "the WebSocket can't be written to");
             link.discard();
             self.handle(now, Input::TransportClosed(CloseReason::TransportError));
+        } else if moved && !listens {
+            self.handle(now, Input::Taken);
         }
     }
 
@@ -339,7 +344,13 @@ impl<L: Layer> Driver<L> {
 
     fn apply(&mut self, now: Instant, output: Output) {
         match output {
-            Output::Answer(answer) => self.answer(answer),
+            Output::Answer(answer) => {
+                let listens = self.listens();
+                self.answer(answer);
+                if answer == Answer::Queued && !listens {
+                    self.handle(now, Input::Taken);
+                }
+            }
             Output::Send(packet) => self.entry.mailbox.push_control(Frame::from(&packet)),
             Output::SendProbe(packet) => {
                 let frame = Frame::from(&packet);
@@ -439,3 +450,6 @@ impl<L: Layer> Driver<L> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

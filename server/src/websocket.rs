@@ -54,6 +54,8 @@ pub(crate) struct WebSocket {
     control: Vec<u8>,
     /// The cost of the frames that went out since it was last asked for.
     freed: usize,
+    /// Bytes of frames went out since it was last asked.
+    moved: bool,
     /// Nothing that is queued can be sent any more.
     discarded: bool,
     /// The stream may hold back what we wrote: TLS encrypts more than it can send.
@@ -100,6 +102,7 @@ impl WebSocket {
             written: 0,
             control: Vec::new(),
             freed: 0,
+            moved: false,
             discarded: false,
             unflushed: false,
         }
@@ -118,6 +121,11 @@ impl WebSocket {
     /// The cost of the frames that went out since the last call.
     pub(crate) fn take_freed(&mut self) -> usize {
         std::mem::take(&mut self.freed)
+    }
+
+    /// Whether bytes of frames went out since the last call.
+    pub(crate) fn take_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
     }
 
     /// Gives up what is queued: the client has ended the connection, or broken it.
@@ -225,6 +233,7 @@ impl WebSocket {
             }
         }
         self.written += bytes;
+        self.moved |= bytes > 0;
         while let Some(frame) = self.queue.front() {
             let len = frame.websocket(self.revision).len();
             if self.written < len {

@@ -190,6 +190,16 @@ fn in_revision_3_the_client_pings_and_the_pong_has_no_payload() {
 }
 
 #[test]
+fn taking_what_is_sent_is_a_sign_of_life() {
+    let mut rig = Rig::direct();
+    rig.expire(25_000);
+    rig.advance(10_000);
+    assert_eq!(rig.put(Input::Taken), []);
+    assert_eq!(rig.expire(60_000), [Output::Send(Packet::Ping("".into()))]);
+    assert_eq!(rig.expire(80_000), [Output::Closed(CloseReason::PingTimeout)]);
+}
+
+#[test]
 fn a_poll_that_is_parked_at_ping_timeout_gets_a_close() {
     let mut rig = Rig::polling();
     rig.expire(25_000);

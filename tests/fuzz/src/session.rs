@@ -63,7 +63,7 @@ fn draw(choices: &mut Choices<'_>) -> Input {
         8 => Ok(Packet::Noop),
         _ => Err(Violation::Utf8),
     };
-    match choices.byte() % 14 {
+    match choices.byte() % 15 {
         0 => Input::PollOpened { queued: false },
         1 => Input::PollOpened { queued: true },
         2 => Input::PollAborted { lost: false },
@@ -77,6 +77,7 @@ fn draw(choices: &mut Choices<'_>) -> Input {
         10 => Input::ProbeClosed,
         11 => Input::TransportClosed(CloseReason::TransportClose),
         12 => Input::Close(CloseReason::ForcedClose),
+        13 => Input::Taken,
         _ => Input::Timeout,
     }
 }
