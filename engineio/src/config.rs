@@ -36,6 +36,10 @@ pub struct Config {
     /// The most bytes of packets that a client may send in a second, in the same way; unlimited by default. A
     /// packet is taken whole while its client is under the limit.
     pub bytes_per_second: Option<usize>,
+    /// The most pings and pongs of WebSocket itself that a client may send in a second; unlimited by default,
+    /// for each is answered only as fast as the client reads. A second's worth may come at once. Whoever sends
+    /// more has its WebSocket closed with 1008.
+    pub pings_per_second: Option<usize>,
     /// Counts how often clients met which limit. Clones share it.
     pub hits: Arc<LimitHits>,
     /// Whether `EIO=3` is spoken; yes by default.
@@ -68,6 +72,7 @@ impl Default for Config {
             send_budget: 1_000_000,
             packets_per_second: None,
             bytes_per_second: None,
+            pings_per_second: None,
             hits: Arc::default(),
             revision_3: true,
             revision_4: true,

@@ -56,6 +56,8 @@ limits! {
     PacketRate = "packet_rate",
     /// Bytes of a client's packets in a second.
     ByteRate = "byte_rate",
+    /// Pings and pongs of a client's WebSocket in a second.
+    PingRate = "ping_rate",
     /// Bytes that wait to be sent to one client.
     SendBudget = "send_budget",
     /// Time for an upgrade to WebSocket.

@@ -256,6 +256,12 @@ where
     HeaderValue::try_from(&list).map_err(|_| CorsError::HeaderName(list))
 }
 
+/// The origin of the page that a request comes from, unless it is the server's own: with requests to their own
+/// server pages don't always send it.
+pub(crate) fn foreign_origin(request: &HeaderMap) -> Option<&[u8]> {
+    request.get(ORIGIN).filter(|origin| !is_own(origin, request)).map(HeaderValue::as_bytes)
+}
+
 /// Whether an origin is the one that the request was sent to. The scheme is not compared: a proxy may have
 /// taken TLS off.
 fn is_own(origin: &HeaderValue, request: &HeaderMap) -> bool {

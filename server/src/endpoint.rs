@@ -19,6 +19,7 @@ use http::{Request, Response, StatusCode};
 
 use crate::admission::{Admission, SessionPlace};
 use crate::answers::{Packed, Refused, accepted, closing, not_allowed, refused_by, status};
+use crate::cors::foreign_origin;
 use crate::driver::Driver;
 use crate::exchange::{Exchange, copy};
 use crate::hooks::{Hooks, Next, RequestHead, merge};
@@ -64,6 +65,8 @@ pub(crate) struct HttpSettings {
     /// The length in bytes from which on answers to polls are compressed.
     pub(crate) compression: Option<usize>,
     pub(crate) trailing_slash: TrailingSlash,
+    /// Whether a session belongs to the pages of the origin that opened it.
+    pub(crate) bind_origin: bool,
 }
 
 impl Default for HttpSettings {
@@ -74,8 +77,19 @@ impl Default for HttpSettings {
             hooks: Hooks::new(),
             compression: Some(1024),
             trailing_slash: TrailingSlash::default(),
+            bind_origin: false,
         }
     }
+}
+
+/// A session to be.
+struct Opening {
+    sid: Sid,
+    handshake: Handshake,
+    format: PayloadFormat,
+    /// Whose pages it belongs to, where that matters.
+    origin: Option<Box<[u8]>>,
+    place: SessionPlace,
 }
 
 /// One path at which Engine.IO is spoken.
@@ -119,6 +133,10 @@ impl<A: Application> Endpoint<A> {
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Release);
         self.registry.for_each(|entry| entry.mailbox.close(CloseReason::ServerShuttingDown));
+    }
+
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
     }
 
     /// Waits until no session is left.
@@ -250,16 +268,16 @@ impl<A: Application> Endpoint<A> {
             named.as_deref().map(Entry::known)
         };
         let route = Route::find(&self.config, method, query, upgrade, known)?;
-        if foreign {
+        let origin = self.http.bind_origin.then(|| foreign_origin(&parts.headers)).flatten();
+        let strange = named.as_ref().is_some_and(|entry| entry.origin.as_deref() != origin);
+        if foreign || strange {
             return Err(Fault::OriginForbidden.into());
         }
         let hooks = &self.http.hooks;
         let initial = matches!(route, Route::Open { .. });
         let named = named.ok_or(Fault::SessionUnknown);
         let mut response = match route {
-            Route::Open { .. } if self.draining.load(Ordering::Acquire) => {
-                return Ok(status(StatusCode::SERVICE_UNAVAILABLE));
-            }
+            Route::Open { .. } if self.is_draining() => return Ok(status(StatusCode::SERVICE_UNAVAILABLE)),
             Route::Open { transport, format, jsonp } => {
                 let address = peer.address.map(|address| address.ip());
                 let place = match self.admission.session(address) {
@@ -269,12 +287,20 @@ impl<A: Application> Endpoint<A> {
                 hooks.allow(head).await?;
                 let format = format?;
                 let sid = hooks.id(head).await?;
-                let handshake = handshake(parts, peer, head);
+                if self.is_draining() {
+                    // The application may have taken its time.
+                    return Ok(status(StatusCode::SERVICE_UNAVAILABLE));
+                }
+                let opening = Opening {
+                    sid,
+                    handshake: handshake(parts, peer, head),
+                    format,
+                    origin: origin.map(Box::from),
+                    place,
+                };
                 match transport {
-                    Transport::Polling => self.open_polling(parts, sid, handshake, format, jsonp, place)?,
-                    Transport::WebSocket => {
-                        self.clone().open_websocket(parts, sid, handshake, format, place)?
-                    }
+                    Transport::Polling => self.open_polling(parts, opening, jsonp)?,
+                    Transport::WebSocket => self.clone().open_websocket(parts, opening)?,
                 }
             }
             Route::Poll { jsonp } => self.park(parts, named?, jsonp).await?,
@@ -293,14 +319,11 @@ impl<A: Application> Endpoint<A> {
     fn open_polling(
         &self,
         parts: &Parts,
-        sid: Sid,
-        handshake: Handshake,
-        format: PayloadFormat,
+        opening: Opening,
         jsonp: Option<Jsonp>,
-        place: SessionPlace,
     ) -> Result<Response<Body>, Fault> {
-        let exchange = Exchange::number(parts);
-        let driver = self.open(exchange, sid, handshake, format, None, place).ok_or(Fault::NoId)?;
+        let Opening { sid, format, .. } = opening;
+        let driver = self.open(Exchange::number(parts), opening, None).ok_or(Fault::NoId)?;
         let open = Frame::from(&open_packet(&self.config, &sid, Transport::Polling));
         self.config.observers.see(Some(&sid), || What::Packet {
             direction: Direction::Out,
@@ -317,21 +340,14 @@ impl<A: Application> Endpoint<A> {
     }
 
     /// A handshake by WebSocket: the session begins once the connection has changed its protocol.
-    fn open_websocket(
-        self: Arc<Self>,
-        parts: &mut Parts,
-        sid: Sid,
-        handshake: Handshake,
-        format: PayloadFormat,
-        place: SessionPlace,
-    ) -> Result<Response<Body>, Fault> {
-        if self.registry.get(&sid).is_some() {
+    fn open_websocket(self: Arc<Self>, parts: &mut Parts, opening: Opening) -> Result<Response<Body>, Fault> {
+        if self.registry.get(&opening.sid).is_some() {
             return Err(Fault::NoId);
         }
         let exchange = Exchange::number(parts);
         switch(parts, move |io, read| {
-            let websocket = self.websocket(io, &read, format);
-            if let Some(driver) = self.open(exchange, sid, handshake, format, Some(websocket), place) {
+            let websocket = self.websocket(io, &read, opening.format);
+            if let Some(driver) = self.open(exchange, opening, Some(websocket)) {
                 tokio::spawn(driver);
             }
         })
@@ -354,24 +370,22 @@ impl<A: Application> Endpoint<A> {
 
     fn websocket(&self, io: Io, read: &[u8], format: PayloadFormat) -> WebSocket {
         let limits = Limits { message: self.config.max_payload, fragments: self.config.max_fragments };
-        WebSocket::new(io, read, format.revision, limits)
+        WebSocket::new(io, read, format.revision, limits).limiting_pings(self.config.pings_per_second)
     }
 
     /// Makes a session and what drives it; `None` if there is one of that id already.
     fn open(
         &self,
         exchange: u64,
-        sid: Sid,
-        handshake: Handshake,
-        format: PayloadFormat,
+        opening: Opening,
         link: Option<WebSocket>,
-        place: SessionPlace,
     ) -> Option<impl Future<Output = ()> + Send + use<A>> {
+        let Opening { sid, handshake, format, origin, place } = opening;
         let now = Instant::from(tokio::time::Instant::now());
         let transport = if link.is_some() { Transport::WebSocket } else { Transport::Polling };
-        let entry = Arc::new(Entry::new(sid, format, transport, &self.config));
+        let entry = Arc::new(Entry::new(sid, format, transport, origin, &self.config));
         let registered = self.registry.register(entry.clone(), place)?;
-        if self.draining.load(Ordering::Acquire) {
+        if self.is_draining() {
             // The drain may have looked at the registry just before.
             entry.mailbox.close(CloseReason::ServerShuttingDown);
         }

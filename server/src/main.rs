@@ -188,6 +188,7 @@ fn server(
             send_budget: options.send_budget,
             packets_per_second: options.max_packet_rate,
             bytes_per_second: options.max_byte_rate,
+            pings_per_second: options.max_ping_rate,
             revision_3: !options.no_eio3,
             revision_4: !options.no_eio4,
             polling: options.transports.polling,
@@ -200,6 +201,7 @@ fn server(
         .trusted_proxies(options.trusted_proxies.iter().copied())
         .http_compression(Some(options.http_compression_threshold).filter(|_| !options.no_http_compression))
         .trailing_slash(options.trailing_slash)
+        .bind_origin(options.bind_origin)
         .drain_timeout(options.drain_timeout)
         .socketio(&options.path, io.clone());
     for observer in observers {

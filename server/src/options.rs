@@ -174,6 +174,8 @@ options! {
         "max-packet-rate" pub(crate) max_packet_rate: Option<usize> = [] as COUNT_OR_OFF,
         /// How many bytes a client may send in a second; not limited by default
         "max-byte-rate" pub(crate) max_byte_rate: Option<usize> = [] as COUNT_OR_OFF,
+        /// How many pings and pongs of WebSocket itself a client may send in a second; not limited by default
+        "max-ping-rate" pub(crate) max_ping_rate: Option<usize> = [] as COUNT_OR_OFF,
         /// How many bytes may wait to be sent to one client
         "send-budget" pub(crate) send_budget: usize = ["1000000"] as BYTES,
         /// How many bytes of a client's packets may wait for attachments, middlewares or handlers
@@ -218,6 +220,8 @@ options! {
         "cors-exposed-header" cors_exposed_headers: Vec<String> = [] as NAMES,
         /// How long browsers may keep what they were told about those pages
         "cors-max-age" cors_max_age: Option<Duration> = [] as AGE,
+        /// Serve a session to pages of the origin that opened it alone
+        "bind-origin" pub(crate) bind_origin: bool = ["false"] as SWITCH,
         /// Put the session id into a cookie of this name, for load balancers
         "cookie" pub(crate) cookie: Option<Cookie> = [] as COOKIE,
         /// Have browsers send that cookie over HTTPS alone

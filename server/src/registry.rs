@@ -20,6 +20,8 @@ const SHARDS: usize = 16;
 pub(crate) struct Entry {
     pub(crate) sid: Sid,
     pub(crate) format: PayloadFormat,
+    /// The origin whose pages it belongs to, if it is bound to one and that is not the server's own.
+    pub(crate) origin: Option<Box<[u8]>>,
     pub(crate) mailbox: Arc<Mailbox>,
     pub(crate) doors: Mutex<Doors>,
     /// Whether the session runs over WebSocket.
@@ -27,10 +29,17 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn new(sid: Sid, format: PayloadFormat, transport: Transport, config: &Config) -> Entry {
+    pub(crate) fn new(
+        sid: Sid,
+        format: PayloadFormat,
+        transport: Transport,
+        origin: Option<Box<[u8]>>,
+        config: &Config,
+    ) -> Entry {
         Entry {
             sid,
             format,
+            origin,
             mailbox: Arc::new(Mailbox::new(config.send_budget).counting(config.hits.clone())),
             doors: Mutex::default(),
             direct: AtomicBool::new(transport == Transport::WebSocket),
@@ -152,7 +161,7 @@ mod tests {
 
     fn entry(sid: Sid) -> Arc<Entry> {
         let format = PayloadFormat { revision: Revision::V4, base64: false };
-        Arc::new(Entry::new(sid, format, Transport::Polling, &Config::default()))
+        Arc::new(Entry::new(sid, format, Transport::Polling, None, &Config::default()))
     }
 
     #[test]

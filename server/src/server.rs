@@ -86,6 +86,16 @@ impl Builder {
         self
     }
 
+    /// Binds each session to the pages of the origin that opened it: a request of another's that names it is
+    /// answered 403, whether or not [`cors`](Builder::cors) lets that origin in. The server's own pages, by
+    /// what `Host` says, and whatever sends no `Origin` are one, so a proxy has to pass `Host` on. Off unless set,
+    /// as in the reference, for whom the id alone counts.
+    #[must_use]
+    pub fn bind_origin(mut self, bind: bool) -> Builder {
+        self.http.bind_origin = bind;
+        self
+    }
+
     /// Sends a cookie with the session's id on a handshake by polling, for load balancers.
     #[must_use]
     pub fn cookie(mut self, cookie: Cookie) -> Builder {

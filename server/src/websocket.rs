@@ -9,9 +9,10 @@ use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use engineio::websocket::{self, Breach, Event, Limits, Reader};
-use engineio::{CloseReason, Frame, Packet, Revision, Violation};
+use engineio::{CloseReason, Frame, Packet, Rate, Revision, Violation};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
 use crate::io::Io;
@@ -56,10 +57,23 @@ pub(crate) struct WebSocket {
     freed: usize,
     /// Bytes of frames went out since it was last asked.
     moved: bool,
+    /// Boxed, since mostly there is no limit.
+    pings: Option<Box<Pings>>,
     /// Nothing that is queued can be sent any more.
     discarded: bool,
     /// The stream may hold back what we wrote: TLS encrypts more than it can send.
     unflushed: bool,
+}
+
+/// The pings and pongs that a client has sent lately.
+#[derive(Debug)]
+struct Pings {
+    rate: Rate,
+    per_second: usize,
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into()
 }
 
 /// How a WebSocket ended.
@@ -103,9 +117,16 @@ impl WebSocket {
             control: Vec::new(),
             freed: 0,
             moved: false,
+            pings: None,
             discarded: false,
             unflushed: false,
         }
+    }
+
+    /// The same WebSocket, whose client may send so many pings and pongs in a second.
+    pub(crate) fn limiting_pings(mut self, per_second: Option<usize>) -> WebSocket {
+        self.pings = per_second.map(|per_second| Box::new(Pings { rate: Rate::new(now()), per_second }));
+        self
     }
 
     /// The frames to be written, in order.
@@ -149,6 +170,11 @@ impl WebSocket {
                 Err(breach) => return Poll::Ready(Incoming::Ended(breach.into())),
             };
             watch.incoming(&event);
+            if let (Event::Ping(_) | Event::Pong(_), Some(pings)) = (&event, &mut self.pings)
+                && !pings.rate.take(now(), 1, pings.per_second)
+            {
+                return Poll::Ready(Incoming::Ended(Breach::TooManyPings.into()));
+            }
             let packet = match event {
                 Event::Text(text) => Packet::decode_text(&text, self.revision),
                 Event::Binary(bytes) => Packet::decode_binary(&bytes, self.revision),

@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const DOCUMENTS: [&str; 12] = [
+const DOCUMENTS: [&str; 13] = [
     "README.md",
     "CHANGELOG.md",
     "docs/architecture.md",
     "docs/explain.md",
     "docs/features.md",
     "docs/protocol.md",
+    "docs/security.md",
     "docs/violations.md",
     "docs/guide/chat.md",
     "docs/guide/from-javascript.md",
@@ -102,6 +103,46 @@ fn every_feature_has_its_tests_or_a_reason() {
         named += tests;
     }
     assert!(named > 150, "only {named} tests were found in the text");
+}
+
+/// Whatever looks like the name of a test in docs/security.md is one, and each row of hostile input has some.
+#[test]
+fn every_promise_of_security_has_its_tests() {
+    let folders = ["tests", "server", "socketio", "engineio"].map(|folder| root().join(folder));
+    let sources: String = folders.iter().map(|folder| sources(folder)).collect();
+    let text = read("docs/security.md");
+    for code in text.split('`').skip(1).step_by(2) {
+        let name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if code.chars().all(name) && !code.starts_with('_') && code.matches('_').count() >= 3 {
+            assert!(sources.contains(&format!("fn {code}()")), "there is no test {code}");
+        }
+    }
+    let rows = section_of(&text, "## Hostile input");
+    for number in 1..=76 {
+        let row = rows.lines().find(|line| line.starts_with(&format!("| {number} | ")));
+        let tests = row.and_then(|row| row.rsplit(" | ").next()).unwrap_or_default();
+        assert!(tests.starts_with('`'), "row {number} has no tests: {row:?}");
+    }
+}
+
+/// What stands under a heading.
+fn section_of<'a>(text: &'a str, heading: &str) -> &'a str {
+    let (_, rest) = text.split_once(heading).expect("a heading");
+    rest.split("\n## ").next().unwrap_or(rest)
+}
+
+/// All Rust in a folder.
+fn sources(folder: &Path) -> String {
+    let mut all = String::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() && !path.ends_with("node_modules") && !path.ends_with("target") {
+            all.push_str(&sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            all.push_str(&fs::read_to_string(path).expect("a file of text"));
+        }
+    }
+    all
 }
 
 /// The options' table of the program and the one in the readme have the same rows.

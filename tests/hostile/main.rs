@@ -4,6 +4,7 @@
 //! along, nothing panicked, and the sessions, the tasks and the file descriptors are as many as before.
 //! docs/security.md says which of the field's known vulnerabilities each row stands for.
 
+mod full_size;
 mod harness;
 mod http;
 mod known;
@@ -32,6 +33,7 @@ const TRANSPORT_UNKNOWN: &str = r#"{"code":0,"message":"Transport unknown"}"#;
 const SESSION_UNKNOWN: &str = r#"{"code":1,"message":"Session ID unknown"}"#;
 const HANDSHAKE_METHOD: &str = r#"{"code":2,"message":"Bad handshake method"}"#;
 const BAD_REQUEST: &str = r#"{"code":3,"message":"Bad request"}"#;
+const FORBIDDEN: &str = r#"{"code":4,"message":"Forbidden"}"#;
 const UNSUPPORTED: &str = r#"{"code":5,"message":"Unsupported protocol version"}"#;
 
 /// A WebSocket at the plain echo, its open packet read.

@@ -90,7 +90,6 @@ async fn row_20_an_empty_sid_is_a_handshake() {
 #[tokio::test]
 async fn row_21_guesses_at_sids_are_all_code_1() {
     hostile(async |server| {
-        // A hundred thousand in the long run; here as many as take no time.
         let mut connection = server.connect().await;
         for n in 0..2_000u64 {
             let sid = format!("{:020}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
@@ -99,6 +98,56 @@ async fn row_21_guesses_at_sids_are_all_code_1() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn row_22_a_sid_is_good_for_any_origin_unless_sessions_are_bound_to_theirs() {
+    for bind in [false, true] {
+        hostile_with(
+            Hostile::default(),
+            |builder, _| builder.cors(Cors::any()).bind_origin(bind),
+            async |server| {
+                let own = format!("http://{}", server.address());
+                let origins =
+                    [None, Some(own.as_str()), Some("https://a.example"), Some("https://b.example")];
+                for opener in origins {
+                    for other in origins {
+                        let with = async |origin: Option<&str>, method: &str, target: &str, body: &str| {
+                            let headers: Vec<_> = origin.iter().map(|origin| ("Origin", *origin)).collect();
+                            let mut connection = server.connect().await;
+                            // Origins are compared with this.
+                            connection.host = server.address().to_string();
+                            connection.request(method, target, &headers, body.as_bytes()).await
+                        };
+                        let sid = with(opener, "GET", POLLING, "").await.sid();
+                        let target = format!("{POLLING}&sid={sid}");
+                        // Pages of the server's own don't always say so.
+                        let same = [None, Some(own.as_str())];
+                        let allowed =
+                            !bind || opener == other || same.contains(&opener) && same.contains(&other);
+                        let status = if allowed { 200 } else { 403 };
+                        assert_eq!(
+                            with(other, "POST", &target, "4a").await.status,
+                            status,
+                            "{opener:?} {other:?}"
+                        );
+                        if !allowed {
+                            assert_eq!(with(other, "GET", &target, "").await.text(), FORBIDDEN);
+                            let headers: Vec<_> = other.iter().map(|origin| ("Origin", *origin)).collect();
+                            let probe =
+                                WebSocket::handshake(server.address(), &probing(&target), &headers).await;
+                            assert_eq!(probe.0.status, 403);
+                            // Whose it is goes on.
+                            assert_eq!(with(opener, "POST", &target, "4a").await.status, 200);
+                        }
+                        assert_eq!(with(opener, "GET", &target, "").await.text(), "4a");
+                        assert_eq!(with(opener, "POST", &target, "1").await.status, 200);
+                    }
+                }
+            },
+        )
+        .await;
+    }
 }
 
 #[tokio::test]

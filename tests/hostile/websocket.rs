@@ -149,7 +149,7 @@ async fn row_38_a_length_of_2_to_63_is_1002_or_1009() {
 async fn row_39_headers_that_claim_16_mib_and_bring_nothing_are_refused() {
     hostile(async |server| {
         let header = [&[0x82, 0x80 | 127][..], &(16u64 << 20).to_be_bytes(), &[0; 4]].concat();
-        for n in 0..100 {
+        for n in 0..500 {
             closes(server, &n.to_string(), &header, Some(1009)).await;
         }
     })
@@ -222,6 +222,43 @@ async fn row_40_a_message_of_4096_fragments_is_taken_and_one_more_is_1008() {
         closes(server, "4,097 fragments", &fragments(4_097), Some(1008)).await;
         assert_eq!(server.service().limit_hits(Limit::Fragments), 1);
     })
+    .await;
+}
+
+#[tokio::test]
+async fn row_35_pings_over_their_rate_are_1008() {
+    let settings =
+        Hostile { config: Config { pings_per_second: Some(200), ..Config::default() }, ..Hostile::default() };
+    hostile_with(
+        settings,
+        |builder, _| builder,
+        async |server| {
+            // As many may come at once, and pongs that nobody asked for are no better.
+            let mut websocket = open(server).await;
+            websocket.raw(WebSocket::frame(0x89, b"p").repeat(199)).await;
+            websocket.raw(WebSocket::frame(0x8a, b"p")).await;
+            for _ in 0..199 {
+                assert_eq!(websocket.next().await, Received::Pong(b"p".into()));
+            }
+            websocket.text("4alive").await;
+            assert_eq!(websocket.next_text().await, "4alive");
+            assert_eq!(server.service().limit_hits(Limit::PingRate), 0);
+            for first_byte in [0x89, 0x8a] {
+                let mut websocket = open(server).await;
+                let frames = WebSocket::frame(first_byte, b"p").repeat(10_000);
+                let sent = websocket.raw_in_background(frames);
+                let (mut pongs, mut last) = (0, websocket.next().await);
+                while last == Received::Pong(b"p".into()) {
+                    (pongs, last) = (pongs + 1, websocket.next().await);
+                }
+                assert_eq!(last, Received::Close(Some(1008)));
+                // While they come, a few more may.
+                assert!(first_byte == 0x8a && pongs == 0 || (200..2_000).contains(&pongs), "{pongs}");
+                sent.abort();
+            }
+            assert_eq!(server.service().limit_hits(Limit::PingRate), 2);
+        },
+    )
     .await;
 }
 

@@ -17,6 +17,8 @@ pub struct Connection {
     read: ReadHalf<Box<dyn Stream>>,
     /// `None` while a task writes.
     write: Option<WriteHalf<Box<dyn Stream>>>,
+    /// What requests give as their `Host`.
+    pub host: String,
     /// What was read beyond the last response.
     pub(crate) rest: Vec<u8>,
 }
@@ -66,7 +68,7 @@ impl Connection {
     /// Uses a connection that is there.
     pub fn over(stream: impl Stream + 'static) -> Connection {
         let (read, write) = tokio::io::split(Box::new(stream) as Box<dyn Stream>);
-        Connection { read, write: Some(write), rest: Vec::new() }
+        Connection { read, write: Some(write), host: "test".to_owned(), rest: Vec::new() }
     }
 
     /// Writes bytes.
@@ -92,7 +94,7 @@ impl Connection {
 
     /// Writes a request without waiting for its answer.
     pub async fn send(&mut self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) {
-        let mut head = format!("{method} {target} HTTP/1.1\r\nHost: test\r\n");
+        let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\n", self.host);
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }

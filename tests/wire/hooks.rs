@@ -9,7 +9,8 @@ use engineio::{Config, Fault, Revision, Transport};
 use http::header::{HeaderName, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use socketio_server::{Cors, Denied, Hooks, Next, RequestHead, Server, Sid};
-use socketio_tests::{TestServer, WebSocket};
+use socketio_tests::{Connection, TestServer, WebSocket};
+use tokio::sync::Notify;
 
 use crate::{POLLING, WEBSOCKET, probing};
 
@@ -119,6 +120,35 @@ async fn who_is_turned_away_anyway_is_not_asked_about() {
     };
     let (foreign, ()) = tokio::join!(drained, server.stop());
     assert_eq!((last, foreign.status), (0, 403), "who may not come in at all is told so first");
+}
+
+#[tokio::test]
+async fn who_is_let_in_after_a_drain_has_begun_is_503() {
+    for target in [POLLING, WEBSOCKET] {
+        let (asked, decide) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let waits = (asked.clone(), decide.clone());
+        let hooks = Hooks::new().allow_request(move |_| {
+            let (asked, decide) = waits.clone();
+            async move {
+                asked.notify_one();
+                decide.notified().await;
+                Ok(())
+            }
+        });
+        let server = hooked(hooks).await;
+        let (address, service) = (server.address(), server.service().clone());
+        let handshake = tokio::spawn(async move {
+            match target {
+                POLLING => Connection::open(address).await.request("GET", target, &[], b"").await,
+                _ => WebSocket::handshake(address, target, &[]).await.0,
+            }
+        });
+        asked.notified().await;
+        service.drain().await;
+        decide.notify_one();
+        assert_eq!(handshake.await.expect("an answer").status, 503, "{target}");
+        assert_eq!(service.sessions(), 0);
+    }
 }
 
 #[tokio::test]

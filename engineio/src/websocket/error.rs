@@ -33,11 +33,13 @@ pub enum Breach {
     TooLong,
     /// A message of more fragments than [`Limits::fragments`](super::Limits::fragments).
     TooManyFragments,
+    /// More pings and pongs in a second than [`Config::pings_per_second`](crate::Config::pings_per_second).
+    TooManyPings,
 }
 
 impl Breach {
     /// One of each.
-    pub const ALL: [Breach; 13] = [
+    pub const ALL: [Breach; 14] = [
         Breach::ReservedBit,
         Breach::Opcode(3),
         Breach::Unmasked,
@@ -51,6 +53,7 @@ impl Breach {
         Breach::Utf8,
         Breach::TooLong,
         Breach::TooManyFragments,
+        Breach::TooManyPings,
     ];
 
     /// The status code of the close frame that tells the client: section 7.4.1.
@@ -58,7 +61,7 @@ impl Breach {
     pub fn code(self) -> u16 {
         match self {
             Breach::Utf8 => 1007,
-            Breach::TooManyFragments => 1008,
+            Breach::TooManyFragments | Breach::TooManyPings => 1008,
             Breach::TooLong => 1009,
             _ => 1002,
         }
@@ -81,6 +84,7 @@ impl Breach {
             Breach::Utf8 => "WEBSOCKET_UTF8",
             Breach::TooLong => "WEBSOCKET_TOO_LONG",
             Breach::TooManyFragments => "WEBSOCKET_TOO_MANY_FRAGMENTS",
+            Breach::TooManyPings => "WEBSOCKET_TOO_MANY_PINGS",
         }
     }
 
@@ -95,7 +99,7 @@ impl Breach {
             Breach::CloseLength => "RFC 6455, section 5.5.1",
             Breach::CloseCode(_) => "RFC 6455, section 7.4",
             Breach::Utf8 => "RFC 6455, section 8.1",
-            Breach::TooLong | Breach::TooManyFragments => "RFC 6455, section 10.4",
+            Breach::TooLong | Breach::TooManyFragments | Breach::TooManyPings => "RFC 6455, section 10.4",
         }
     }
 
@@ -105,6 +109,7 @@ impl Breach {
         match self {
             Breach::TooLong => Some(Limit::Payload),
             Breach::TooManyFragments => Some(Limit::Fragments),
+            Breach::TooManyPings => Some(Limit::PingRate),
             _ => None,
         }
     }
@@ -126,6 +131,7 @@ impl fmt::Display for Breach {
             Breach::Utf8 => f.write_str("text that is not UTF-8"),
             Breach::TooLong => f.write_str("a message over the payload limit"),
             Breach::TooManyFragments => f.write_str("a message of too many fragments"),
+            Breach::TooManyPings => f.write_str("too many pings in a second"),
         }
     }
 }

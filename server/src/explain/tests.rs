@@ -234,6 +234,7 @@ fn the_first_wrong_byte_is_found_for_each_rule() {
     // Limits that take long inputs, what takes time or a session, and other parsers.
     let others = [
         "WEBSOCKET_TOO_MANY_FRAGMENTS",
+        "WEBSOCKET_TOO_MANY_PINGS",
         "TOO_MANY_PACKETS",
         "EVENT_NAME_TOO_LONG",
         "ATTACHMENTS_TOO_LARGE",

@@ -74,6 +74,7 @@ fn the_limits_are_those_of_the_libraries_unless_set() {
     assert_eq!(options.max_fragments, protocol.max_fragments);
     assert_eq!(options.max_packet_rate, protocol.packets_per_second);
     assert_eq!(options.max_byte_rate, protocol.bytes_per_second);
+    assert_eq!(options.max_ping_rate, protocol.pings_per_second);
     let socketio = socketio::Config::default();
     assert_eq!(options.max_backlog, socketio.max_backlog);
     assert_eq!(options.max_attachments, socketio.max_attachments);
@@ -160,6 +161,7 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("max-fragments", "7", "7"),
     ("max-packet-rate", "7", "7"),
     ("max-byte-rate", "7", "7"),
+    ("max-ping-rate", "7", "7"),
     ("send-budget", "7", "7"),
     ("max-backlog", "7", "7"),
     ("max-attachments", "7", "7"),
@@ -179,6 +181,7 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("cors-allowed-header", "x-token", "['x-token']"),
     ("cors-exposed-header", "x-token", "'x-token'"),
     ("cors-max-age", "10m", "'10m'"),
+    ("bind-origin", "true", "true"),
     ("cookie", "io", "'io'"),
     ("cookie-secure", "true", "true"),
     ("cookie-path", "/chat", "'/chat'"),

@@ -104,6 +104,14 @@ async fn the_log_tells_no_secrets_and_nobody_forges_its_lines() {
     post(r#"40{"token":"hunter3"}"#).await;
     // Nobody handles it, and it wants an acknowledgement.
     post("421[\"evil\\n\\u001b[31m forged\"]").await;
+    let long = "e".repeat(2_000);
+    get(address, &format!("/socket.io/?EIO=4&transport={long}")).await;
+    post("40/name\n\u{1b}[31m forged,").await;
+    get(address, &format!("{target}&transport=websocket")).await;
+    let agent = [("User-Agent", "agent\u{1b}[31m forged")];
+    Connection::open(address).await.request("GET", "/socket.io/?EIO=4", &agent, b"").await;
+    let agent = [("User-Agent", "agent")];
+    Connection::open(address).await.request("GET", "/socket.io/?EIO=4", &agent, b"").await;
     get(address, &format!("{target}&transport=websocket")).await;
     get(address, "/socket.io/?EIO=4&transport=polling&sid=stolen-session").await;
     get(address, "/socket.io/?EIO=4&transport=%0a%1b[31m").await;
@@ -115,6 +123,7 @@ async fn the_log_tells_no_secrets_and_nobody_forges_its_lines() {
     for secret in [opened.sid().as_str(), "hunter", "stolen-session"] {
         assert!(!log.contains(secret), "{secret} in {log}");
     }
+    assert!(log.contains("eeee") && !log.contains(&long), "long values are cut: {log}");
     let forged = |line: &str| line.chars().any(char::is_control) || line.starts_with(' ');
     assert!(!log.lines().any(forged), "{log}");
 }
