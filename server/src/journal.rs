@@ -5,6 +5,7 @@
 
 mod recorder;
 mod redact;
+mod sink;
 mod terminal;
 mod writer;
 
@@ -15,6 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub use sink::Sink;
 pub use writer::{Journal, Options};
 
 /// The version of the format that is written, and the only one that is read.
@@ -213,13 +215,36 @@ pub enum Entry {
         /// Its name.
         limit: String,
     },
-    /// Records were lost, because they could not be written fast enough.
+    /// Records were lost, because they could not be written fast enough. This one has the number of the last
+    /// of them.
     Lost {
         /// How many.
         records: u64,
     },
     /// The journal is as long as it may be. This is its last record.
     Full,
+}
+
+impl Record {
+    /// A record without a number that belongs to no session.
+    pub(crate) fn of(entry: Entry) -> Record {
+        Record {
+            n: 0,
+            time: 0.0,
+            session: None,
+            at: None,
+            direction: None,
+            carrier: None,
+            from: None,
+            raw: None,
+            entry,
+        }
+    }
+
+    /// What stands in the place of this many records, with the number of the last of them.
+    pub(crate) fn lost(n: u64, time: f64, records: u64) -> Record {
+        Record { n, time, ..Record::of(Entry::Lost { records }) }
+    }
 }
 
 impl fmt::Debug for Raw {

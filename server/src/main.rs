@@ -15,7 +15,8 @@ use options::{App, Command, Explain, Options};
 use replay::Replay;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socketio::Io;
-use socketio_server::journal::{self, Journal};
+use socketio_server::inspector::{self, Inspector};
+use socketio_server::journal::{self, Journal, Sink};
 use socketio_server::{ClientFiles, ListenAddress, ListenError, Listener, Metrics, Server, Tls, apps};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -78,7 +79,11 @@ async fn serve(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
         tracing::warn!(name, "an environment variable looks like an option, and there is none of that name");
     }
     let metrics = options.metrics.map(|_| Arc::new(Metrics::default()));
-    let journal = journal(options)?;
+    let inspector = options.inspect.map(|_| {
+        let (memory, token) = (options.inspect_memory, options.inspect_token.clone());
+        Inspector::new(inspector::Options { memory, token })
+    });
+    let journal = journal(options, inspector.as_ref())?;
     let mut observers: Vec<Arc<dyn Observer>> = Vec::new();
     observers.extend(metrics.clone().map(|metrics| metrics as Arc<dyn Observer>));
     observers.extend(journal.clone().map(|journal| journal as Arc<dyn Observer>));
@@ -98,6 +103,12 @@ async fn serve(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
         println!("metrics on http://{}/metrics", listener.local_addr()?);
         tokio::spawn(server.operations(metrics).serve(listener));
     }
+    if let (Some(address), Some(inspector)) = (options.inspect, inspector) {
+        let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
+        let listening = inspector.listen(listener)?;
+        println!("inspector on {}", listening.url());
+        tokio::spawn(listening.serve());
+    }
     let listeners = listen(options, tls).await?;
     let signalled = async {
         tokio::select! {
@@ -112,13 +123,23 @@ async fn serve(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn journal(options: &Options) -> Result<Option<Arc<Journal>>, String> {
-    let Some(path) = &options.trace else { return Ok(None) };
-    let limit = u64::try_from(options.trace_limit).unwrap_or(u64::MAX);
-    let settings = journal::Options { limit, secrets: options.trace_secrets };
-    let journal =
-        if path == Path::new("-") { Journal::terminal(settings) } else { Journal::file(path, settings) };
-    journal.map(Some).map_err(|error| format!("the journal {}: {error}", path.display()))
+/// What is recorded, if anything is: into the file or on the terminal, and for the inspector.
+fn journal(options: &Options, inspector: Option<&Inspector>) -> Result<Option<Arc<Journal>>, String> {
+    let mut sinks: Vec<Sink> = inspector.map(Inspector::sink).into_iter().collect();
+    let error = |path: &Path, error| format!("the journal {}: {error}", path.display());
+    match options.trace.as_deref() {
+        None => {}
+        Some(path) if path == Path::new("-") => sinks.push(Sink::terminal()),
+        Some(path) => {
+            let limit = u64::try_from(options.trace_limit).unwrap_or(u64::MAX);
+            sinks.push(Sink::file(path, limit).map_err(|problem| error(path, problem))?);
+        }
+    }
+    if sinks.is_empty() {
+        return Ok(None);
+    }
+    let path = options.trace.clone().unwrap_or_default();
+    Journal::new(sinks, options.trace_secrets).map(Some).map_err(|problem| error(&path, problem))
 }
 
 /// Takes as many file descriptors as the process may have: each client is one, and the usual limit is 1,024,

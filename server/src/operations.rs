@@ -1,26 +1,16 @@
 //! What whoever operates a server asks it, on an address of its own: `/metrics`, `/healthz`, `/readyz`.
 
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use http_body_util::Full;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
 use crate::metrics::Metrics;
+use crate::side_listener;
 use crate::site::Site;
-
-/// How long a connection may idle.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-
-/// How long to wait after a failure to accept.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Answers questions about a server: [`Server::operations`](crate::Server::operations) makes it.
 ///
@@ -41,29 +31,8 @@ impl Operations {
     /// Answers for as long as it is polled. There is no access control here: let only those reach the
     /// address who may know.
     pub async fn serve(self, listener: TcpListener) {
-        loop {
-            match listener.accept().await {
-                Ok((stream, _)) => drop(tokio::spawn(self.clone().connection(TokioIo::new(stream)))),
-                Err(error) => {
-                    tracing::warn!(%error, "a connection for metrics could not be accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    }
-
-    async fn connection(self, io: TokioIo<tokio::net::TcpStream>) {
-        let service = service_fn(|request: Request<hyper::body::Incoming>| {
-            let response = self.answer(request.method(), request.uri().path());
-            std::future::ready(Ok::<_, Infallible>(response))
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(IDLE_TIMEOUT)
-            .serve_connection(io, service);
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection for metrics failed");
-        }
+        let answer = move |request: http::Request<_>| self.answer(request.method(), request.uri().path());
+        side_listener::serve(listener, "metrics", answer).await;
     }
 
     fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {

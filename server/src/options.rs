@@ -50,6 +50,8 @@ enum Form {
     Number,
     /// `true` or `false`; on the command line the name alone means `true`.
     Switch,
+    /// A string, or `true` for what is usual; on the command line the name alone means that.
+    Place,
     /// Several strings: the flag repeated, a comma between them in the environment, an array in the file.
     List,
 }
@@ -246,7 +248,14 @@ options! {
         "trace" pub(crate) trace: Option<PathBuf> = [] as FILE,
         /// How long that file may become, in bytes
         "trace-limit" pub(crate) trace_limit: usize = ["100000000"] as BYTES,
-        /// Show auth, cookies and the parameters of requests in it
+        /// Serve a page that shows live sessions: here, or by its name alone on 127.0.0.1:3030. Whoever comes
+        /// from another machine needs the token that is printed
+        "inspect" pub(crate) inspect: Option<SocketAddr> = [] as PLACE_OR_OFF,
+        /// How many bytes of what was lately recorded are kept for that page
+        "inspect-memory" pub(crate) inspect_memory: usize = ["16000000"] as BYTES,
+        /// The token that it asks for; random by default, and on loopback none
+        "inspect-token" pub(crate) inspect_token: Option<String> = [] as TOKEN,
+        /// Show auth, cookies and the parameters of requests, in the file and on the page
         "trace-secrets" pub(crate) trace_secrets: bool = ["false"] as SWITCH,
     }
     "Logs" {
@@ -359,6 +368,13 @@ impl Options {
         ];
         if let (None, Some((key, _))) = (self.recovery_window, recovery.iter().find(|(_, given)| *given)) {
             return Err(wrong(key, "needs a recovery"));
+        }
+        let inspect = [
+            ("inspect-memory", given.iter().any(|given| given.key == "inspect-memory")),
+            ("inspect-token", self.inspect_token.is_some()),
+        ];
+        if let (None, Some((key, _))) = (self.inspect, inspect.iter().find(|(_, given)| *given)) {
+            return Err(wrong(key, "needs an inspect"));
         }
         self.cors = self.cors_checked(&wrong)?;
         self.cookie = self.cookie_checked(&wrong)?;

@@ -146,6 +146,22 @@ impl Connection {
         Response { status, headers, body }
     }
 
+    /// Reads one chunk of a body that comes in chunks (RFC 9112, section 7.1). The last one is empty.
+    pub async fn chunk(&mut self) -> Vec<u8> {
+        loop {
+            if let Some(at) = self.rest.windows(2).position(|window| window == b"\r\n") {
+                let length = std::str::from_utf8(&self.rest[..at]).expect("a length");
+                let length = usize::from_str_radix(length, 16).expect("a hexadecimal length");
+                if self.rest.len() >= at + 2 + length + 2 {
+                    let chunk = self.rest[at + 2..at + 2 + length].to_vec();
+                    self.rest.drain(..at + 2 + length + 2);
+                    return chunk;
+                }
+            }
+            assert!(self.fill().await, "the connection ended inside a body");
+        }
+    }
+
     /// Waits for the other side to end the connection. What came before that is returned.
     pub async fn closed(&mut self) -> Vec<u8> {
         while self.fill().await {}

@@ -7,6 +7,7 @@ mod handshake;
 mod heartbeat;
 mod hooks;
 mod http;
+mod inspect;
 mod journal;
 mod jsonp;
 mod metrics;

@@ -1,7 +1,7 @@
 //! From observations to records: numbers, times, and which record came out of which.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use engineio::observe::{self, Observation, SocketPacket, What};
 use engineio::{Headers, PacketType, PayloadFormat, Query, Sid, Transport};
@@ -125,15 +125,19 @@ impl Recorder {
         Some(record)
     }
 
-    /// A record of the journal itself.
-    pub(super) fn note(&mut self, entry: Entry) -> Record {
-        self.n += 1;
-        self.finish(None, Draft::of(entry))
+    /// The number of the last record.
+    pub(super) fn number(&self) -> u64 {
+        self.n
+    }
+
+    /// The time as records have it.
+    pub(super) fn time(&self) -> f64 {
+        milliseconds(self.began.elapsed())
     }
 
     fn finish(&self, sid: Option<&Sid>, draft: Draft) -> Record {
         let now = Instant::now();
-        let since = |began: Instant| (now.duration_since(began).as_secs_f64() * 1e6).round() / 1e3;
+        let since = |began: Instant| milliseconds(now.duration_since(began));
         let session = sid.and_then(|sid| self.sessions.get(sid));
         let Draft { direction, carrier, from, raw, entry } = draft;
         Record {
@@ -406,6 +410,11 @@ impl Recorder {
         };
         headers.iter().map(|(name, value)| (name.to_owned(), shown(name, value))).collect()
     }
+}
+
+/// A time in milliseconds, to the microsecond.
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
 }
 
 /// The number of the request that something is about.

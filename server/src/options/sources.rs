@@ -164,6 +164,7 @@ fn argument(row: &Row) -> Arg {
     match row.form {
         Form::Text | Form::Number => argument,
         Form::List => argument.action(ArgAction::Append),
+        Form::Place => argument.num_args(0..=1).default_missing_value("true"),
         // `--no-eio3=false` is how the command line takes back what the file says.
         Form::Switch => argument.num_args(0..=1).require_equals(true).default_missing_value("true"),
     }
@@ -190,7 +191,7 @@ fn from_environment(
         let text = text.to_str().ok_or_else(|| error("is not UTF-8"))?;
         let words = match form {
             Form::List => text.split(',').map(|word| word.trim().to_owned()).collect(),
-            Form::Text | Form::Number | Form::Switch => vec![text.to_owned()],
+            Form::Text | Form::Number | Form::Switch | Form::Place => vec![text.to_owned()],
         };
         all.push(Given { key, words, source: Source::Environment });
     }
@@ -258,11 +259,11 @@ fn words(row: &Row, value: &Spanned<DeValue<'_>>) -> Option<Vec<String>> {
     };
     match (row.form, value.get_ref()) {
         (Form::List, DeValue::Array(values)) => values.iter().map(string).collect(),
-        (Form::Text | Form::List, _) => string(value).map(|text| vec![text]),
+        (Form::Switch | Form::Place, DeValue::Boolean(on)) => Some(vec![on.to_string()]),
+        (Form::Text | Form::List | Form::Place, _) => string(value).map(|text| vec![text]),
         (Form::Number, DeValue::Integer(number)) if number.radix() == 10 => {
             Some(vec![number.as_str().to_owned()])
         }
-        (Form::Switch, DeValue::Boolean(on)) => Some(vec![on.to_string()]),
         _ => None,
     }
 }
@@ -272,6 +273,7 @@ fn wrong_type(row: &Row, value: &Spanned<DeValue<'_>>) -> String {
         Form::Text => "a string",
         Form::Number => "a decimal number",
         Form::Switch => "true or false",
+        Form::Place => "a string, or true or false",
         Form::List => "an array of strings",
     };
     let example = match (row.form, row.default) {

@@ -192,6 +192,9 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("metrics", "127.0.0.1:9090", "'127.0.0.1:9090'"),
     ("trace", "trace.jsonl", "'trace.jsonl'"),
     ("trace-limit", "5", "5"),
+    ("inspect", "127.0.0.1:3031", "'127.0.0.1:3031'"),
+    ("inspect-memory", "7", "7"),
+    ("inspect-token", "correct.horse_battery-staple", "'correct.horse_battery-staple'"),
     ("trace-secrets", "true", "true"),
     ("log", "json", "'json'"),
     ("log-level", "debug", "'debug'"),
@@ -208,6 +211,7 @@ fn every_option_has_its_three_forms() {
             key if key.starts_with("cors-") && key != "cors-origin" => {
                 (&["--cors-origin=https://a.example"][..], "cors-origin = 'https://a.example'")
             }
+            key if key.starts_with("inspect-") => (&["--inspect"][..], "inspect = true"),
             key if key.starts_with("recovery-") => (&["--recovery=1m"][..], "recovery = '1m'"),
             key if key.starts_with("cookie-") => (&["--cookie=io"][..], "cookie = 'io'"),
             "tls-cert" => (&["--tls-key=other.pem"][..], "tls-key = 'other.pem'"),

@@ -1,6 +1,6 @@
 //! What each option's value may be: from words to a value, or what is wrong with them.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -51,6 +51,31 @@ pub(super) const ADDRESS_OR_OFF: Reader<Option<SocketAddr>> =
 pub(super) const PROXIES: Reader<Vec<TrustedProxy>> =
     Reader::new("ADDRESS|NETWORK|unix", Form::List, |words| {
         words.iter().map(|text| text.parse().map_err(|error| format!("{text:?} is {error}"))).collect()
+    });
+
+/// Where the inspector listens unless told otherwise.
+const INSPECTOR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3030);
+
+pub(super) const PLACE_OR_OFF: Reader<Option<SocketAddr>> =
+    Reader::new("ADDRESS:PORT", Form::Place, |words| match words.first().map(String::as_str) {
+        Some("true") => Ok(Some(INSPECTOR)),
+        Some("false") | None => Ok(None),
+        Some(_) => (ADDRESS_OR_OFF.read)(words),
+    });
+
+/// A secret that goes into addresses and cookies as it is.
+pub(super) const TOKEN: Reader<Option<String>> =
+    Reader::new("TOKEN", Form::Text, |words| match words.first() {
+        None => Ok(None),
+        Some(token) => {
+            let allowed =
+                |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+            match token.len() >= 16 && token.bytes().all(allowed) {
+                true => Ok(Some(token.clone())),
+                // A secret is not repeated where it may be logged.
+                false => Err("must be 16 or more letters, digits and -._~".to_owned()),
+            }
+        }
     });
 
 pub(super) const BACKLOG: Reader<u32> = Reader::new("NUMBER", Form::Number, |words| {

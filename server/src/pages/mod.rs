@@ -1,4 +1,7 @@
-//! The chat's page: the files that stand beside this one, compiled in, by the path each is served at.
+//! The pages: the chat's files, which stand beside this one, and the inspector's. They are compiled in, by the
+//! path each is served at.
+
+mod inspect;
 
 use bytes::Bytes;
 use http::header::{
@@ -7,7 +10,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
-/// The policy sent with every file: scripts, styles and pictures come from this server alone,
+/// The policy sent with every file of the chat: scripts, styles and pictures come from this server alone,
 /// nothing inline runs, and connections go to this server, by HTTP or by WebSocket (`'self'` does
 /// not cover `ws:` in every browser).
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; \
@@ -21,12 +24,23 @@ const SVG: &str = "image/svg+xml";
 /// Answers a request for one of the files: [`Builder::pages`](crate::Builder::pages) for the chat.
 #[must_use]
 pub fn chat_page(method: &Method, path: &str, _: &HeaderMap) -> Option<Response<Bytes>> {
-    let (content_type, content) = asset(path)?;
+    Some(answer(method, asset(path)?, POLICY))
+}
+
+/// Answers a request for one of the inspector's files.
+pub(crate) fn inspector_page(method: &Method, path: &str) -> Option<Response<Bytes>> {
+    Some(answer(method, inspect::asset(path)?, inspect::POLICY))
+}
+
+/// The content type and the bytes of a file.
+type Asset = (&'static str, &'static [u8]);
+
+fn answer(method: &Method, (content_type, content): Asset, policy: &'static str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     if method != Method::GET && method != Method::HEAD {
         *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return Some(response);
+        return response;
     }
     if method == Method::GET {
         *response.body_mut() = Bytes::from_static(content);
@@ -34,7 +48,7 @@ pub fn chat_page(method: &Method, path: &str, _: &HeaderMap) -> Option<Response<
     let headers = response.headers_mut();
     for (name, value) in [
         (CONTENT_TYPE, content_type),
-        (CONTENT_SECURITY_POLICY, POLICY),
+        (CONTENT_SECURITY_POLICY, policy),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
         // Asked for again each time, so that a new version of the server never meets an old page.
@@ -43,11 +57,11 @@ pub fn chat_page(method: &Method, path: &str, _: &HeaderMap) -> Option<Response<
         headers.insert(name, HeaderValue::from_static(value));
     }
     headers.insert(CONTENT_LENGTH, HeaderValue::from(content.len()));
-    Some(response)
+    response
 }
 
 /// The content type and the bytes of the file at `path`, if there is one.
-fn asset(path: &str) -> Option<(&'static str, &'static [u8])> {
+fn asset(path: &str) -> Option<Asset> {
     Some(match path {
         "/" => (HTML, include_bytes!("chat.html")),
         "/chat.css" => (CSS, include_bytes!("chat.css")),

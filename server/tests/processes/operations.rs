@@ -86,8 +86,9 @@ async fn metrics_count_and_readiness_ends_with_a_drain() {
     drop(websocket);
     assert_eq!(get(operations, "/readyz").await.status, 503);
     assert_eq!(get(operations, "/healthz").await.status, 200);
-    let now = metrics(operations).await;
-    assert_eq!(now.get(r#"socketio_sessions_closed_total{reason="server shutting down"}"#), Some(&2.0));
+    // Each session ends in its own task.
+    let ended = r#"socketio_sessions_closed_total{reason="server shutting down"}"#;
+    while metrics(operations).await.get(ended) != Some(&2.0) {}
     assert!(get(address, &target).await.text().contains('1'));
     let (status, log) = program.ended().await;
     assert!(status.success(), "{status}: {log}");
@@ -126,4 +127,24 @@ async fn the_log_tells_no_secrets_and_nobody_forges_its_lines() {
     assert!(log.contains("eeee") && !log.contains(&long), "long values are cut: {log}");
     let forged = |line: &str| line.chars().any(char::is_control) || line.starts_with(' ');
     assert!(!log.lines().any(forged), "{log}");
+}
+
+#[tokio::test]
+async fn the_inspector_asks_for_the_printed_token_where_other_machines_reach_it() {
+    let options = ["--app", "echo", "--listen", "127.0.0.1:0", "--inspect"];
+    let mut program = Program::server(options.iter().chain(&["0.0.0.0:0"]));
+    let url = program.line("inspector on http://0.0.0.0:").await;
+    let (port, token) = url.split_once("/?token=").expect("a token");
+    assert_eq!(token.len(), 20);
+    let address = SocketAddr::from(([127, 0, 0, 1], port.parse().expect("a port")));
+    assert_eq!(get(address, "/").await.status, 401);
+    assert_eq!(get(address, &format!("/?token={token}")).await.status, 303);
+
+    let mut program = Program::server(options.iter().chain(&["127.0.0.1:0"]));
+    let url = program.line("inspector on http://").await;
+    let address: SocketAddr = url.strip_suffix('/').and_then(|host| host.parse().ok()).expect("an address");
+    let mut connection = Connection::open(address).await;
+    "localhost".clone_into(&mut connection.host);
+    let page = connection.request("GET", "/", &[], b"").await;
+    assert_eq!((page.status, page.text().starts_with("<!doctype html>")), (200, true));
 }
