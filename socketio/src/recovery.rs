@@ -21,20 +21,20 @@
 //! trail of the pid that it comes with, so what follows it there is what was missed, whatever anybody else
 //! was sent, and however long ago the client got its last event.
 
+mod budget;
+mod kept;
 mod lost;
+mod presented;
+mod table;
 mod trail;
 
-use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use engineio::{Frame, Mailbox, Sid};
+use engineio::{Frame, Mailbox};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -45,9 +45,13 @@ use crate::namespace::WeakNamespace;
 use crate::packet::Frames;
 use crate::rooms::{Room, Selection};
 use crate::socket::Values;
+use budget::{Budget, Shortage};
+pub(crate) use kept::Kept;
 use lost::LostSockets;
+pub(crate) use presented::{Presented, Refusal};
+use table::{Table, Ticket};
 use trail::Lost;
-pub(crate) use trail::{Kept, Trail};
+pub(crate) use trail::Trail;
 
 /// Settings of the connection state recovery: what a client that loses its connection can get back.
 ///
@@ -101,64 +105,6 @@ pub struct RecoveryCounts {
     pub bytes: usize,
 }
 
-/// Why a client does not get its socket back. It is connected as a new one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    Unknown,
-    Expired,
-    Malformed,
-    Offset,
-    Taken,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Refusal::Unknown => "its pid is not known, or no longer",
-            Refusal::Expired => "it was away for too long",
-            Refusal::Malformed => "its pid or its offset is malformed",
-            Refusal::Offset => "what followed its offset is not kept",
-            Refusal::Taken => "its pid is in use",
-        })
-    }
-}
-
-/// What a client says in its CONNECT: `{"pid":"…","offset":"…"}`, beside its own auth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Presented {
-    pid: Sid,
-    /// None from a client that has got no event yet.
-    offset: Option<u64>,
-}
-
-impl Presented {
-    /// What stands in an auth object; `None` if it has no pid.
-    pub(crate) fn read(auth: &str) -> Option<Result<Presented, Refusal>> {
-        #[derive(Deserialize)]
-        struct Auth<'a> {
-            #[serde(borrow)]
-            pid: Option<&'a RawValue>,
-            #[serde(borrow)]
-            offset: Option<&'a RawValue>,
-        }
-        let text = |value: &RawValue| serde_json::from_str::<String>(value.get()).ok();
-        // Of a name that stands twice, one can't tell which is meant.
-        let Ok(auth) = serde_json::from_str::<Auth<'_>>(auth) else { return Some(Err(Refusal::Malformed)) };
-        let pid = text(auth.pid?).and_then(|pid| Sid::parse(&pid));
-        let offset = auth.offset.map(|offset| text(offset).and_then(|offset| parse_offset(&offset)));
-        Some(match (pid, offset) {
-            (Some(pid), None) => Ok(Presented { pid, offset: None }),
-            (Some(pid), Some(Some(offset))) => Ok(Presented { pid, offset: Some(offset) }),
-            _ => Err(Refusal::Malformed),
-        })
-    }
-}
-
-/// An offset as it was written: digits without a sign.
-fn parse_offset(text: &str) -> Option<u64> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
-}
-
 /// What comes of a claim.
 pub(crate) enum Claim {
     Granted(Granted),
@@ -186,96 +132,10 @@ pub(crate) struct Recoveries {
     counts: Mutex<RecoveryCounts>,
 }
 
-/// The bytes that are taken. They are counted by what is kept, wherever that comes to its end.
-pub(crate) struct Budget {
-    limit: usize,
-    used: AtomicUsize,
-}
-
-#[derive(Default)]
-struct Table {
-    /// The trails of all sockets that are connected or away, by pid.
-    trails: HashMap<Sid, Arc<Trail>>,
-    /// The same in the order in which they began.
-    in_order: BTreeMap<u64, Arc<Trail>>,
-    /// Which of these is the next to be looked at for what is too old.
-    next_sweep: u64,
-    /// Those that are away and not claimed, first who is given up first.
-    away: BTreeMap<Ticket, Arc<Trail>>,
-    next_ticket: u64,
-}
-
-/// When a socket that is away is given up, and a number, since several can be lost at once.
-pub(crate) type Ticket = (Instant, u64);
-
-#[cfg(test)]
-impl Table {
-    fn is_empty(&self) -> bool {
-        self.trails.is_empty() && self.in_order.is_empty() && self.away.is_empty()
-    }
-}
-
-impl Table {
-    fn insert(&mut self, trail: &Arc<Trail>) {
-        self.trails.insert(trail.pid(), Arc::clone(trail));
-        self.in_order.insert(trail.number(), Arc::clone(trail));
-    }
-
-    fn remove(&mut self, trail: &Trail) {
-        self.trails.remove(&trail.pid());
-        self.in_order.remove(&trail.number());
-    }
-
-    /// Has some trails let go what their clients have long got: those that nothing is sent to would keep it
-    /// for good. Behind the last comes the first.
-    fn sweep(&mut self, now: Instant) {
-        const TRAILS: usize = 16;
-        let mut next = 0;
-        for (number, trail) in self.in_order.range(self.next_sweep..).take(TRAILS) {
-            trail.forget(now);
-            next = number + 1;
-        }
-        self.next_sweep = next;
-    }
-}
-
-/// How much of the budget is gone.
-enum Shortage {
-    None,
-    /// More than half.
-    Half,
-    /// More than all.
-    All,
-}
-
-impl Budget {
-    fn add(&self, bytes: usize) {
-        self.used.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    fn sub(&self, bytes: usize) {
-        self.used.fetch_sub(bytes, Ordering::Relaxed);
-    }
-
-    fn used(&self) -> usize {
-        self.used.load(Ordering::Relaxed)
-    }
-
-    /// What connected clients could have missed may take half, so that it does not push out what clients
-    /// that are away did miss.
-    fn shortage(&self) -> Shortage {
-        match self.used() {
-            used if used > self.limit => Shortage::All,
-            used if used > self.limit / 2 => Shortage::Half,
-            _ => Shortage::None,
-        }
-    }
-}
-
 impl Recoveries {
     pub(crate) fn new(settings: Recovery) -> Recoveries {
         Recoveries {
-            budget: Arc::new(Budget { limit: settings.bytes, used: AtomicUsize::new(0) }),
+            budget: Arc::new(Budget::new(settings.bytes)),
             settings,
             next_offset: AtomicU64::new(first_offset()),
             next_trail: AtomicU64::new(0),

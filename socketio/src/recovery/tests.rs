@@ -2,6 +2,7 @@ use std::collections::HashSet;
 use std::sync::Mutex as StdMutex;
 
 use engineio::{CloseReason, Revision};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::advance;
@@ -15,6 +16,7 @@ mod bounds;
 mod claims;
 mod coming_back;
 mod on_the_wire;
+mod order;
 mod refused;
 
 /// Its offsets begin with 0.

@@ -9,38 +9,14 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::{Budget, Claim, Granted, Refusal, Shortage, Ticket};
+use super::budget::{Budget, Shortage};
+use super::kept::Kept;
+use super::table::Ticket;
+use super::{Claim, Granted, Refusal};
 use crate::link::send_or_close;
 use crate::namespace::WeakNamespace;
-use crate::packet::Frames;
 use crate::rooms::Room;
 use crate::socket::Values;
-
-/// An event that somebody may have to be sent again.
-pub(crate) struct Kept {
-    pub(crate) offset: u64,
-    frames: Frames,
-    pub(super) at: Instant,
-    budget: Arc<Budget>,
-}
-
-impl Kept {
-    pub(super) fn new(offset: u64, frames: Frames, budget: &Arc<Budget>) -> Arc<Kept> {
-        let kept = Kept { offset, frames, at: Instant::now(), budget: Arc::clone(budget) };
-        budget.add(kept.cost());
-        Arc::new(kept)
-    }
-
-    fn cost(&self) -> usize {
-        self.frames.as_slice().iter().map(Frame::cost).sum()
-    }
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        self.budget.sub(self.cost());
-    }
-}
 
 /// socket.io-client waits for half a second, or longer, before it connects again. Whoever comes sooner with
 /// the pid of a connected socket is one of two that came at the same time.
@@ -395,6 +371,14 @@ impl State {
         // socket.io-client keeps its offset when it gets a new pid. One from before that pid says that nothing
         // has come since.
         (self.base.is_none() && offset < Some(self.since)).then_some(0)
+    }
+}
+
+#[cfg(test)]
+impl Trail {
+    /// Whether somebody sends, comes or goes at this moment.
+    pub(super) fn is_locked(&self) -> bool {
+        self.state.is_locked()
     }
 }
 

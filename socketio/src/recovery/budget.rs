@@ -1,0 +1,46 @@
+//! The bytes that the recovery may take.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The bytes that are taken. They are counted by what is kept, wherever that comes to its end.
+pub(crate) struct Budget {
+    pub(super) limit: usize,
+    used: AtomicUsize,
+}
+
+/// How much of the budget is gone.
+pub(super) enum Shortage {
+    None,
+    /// More than half.
+    Half,
+    /// More than all.
+    All,
+}
+
+impl Budget {
+    pub(super) fn new(limit: usize) -> Budget {
+        Budget { limit, used: AtomicUsize::new(0) }
+    }
+
+    pub(super) fn add(&self, bytes: usize) {
+        self.used.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn sub(&self, bytes: usize) {
+        self.used.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// What connected clients could have missed may take half, so that it does not push out what clients
+    /// that are away did miss.
+    pub(super) fn shortage(&self) -> Shortage {
+        match self.used() {
+            used if used > self.limit => Shortage::All,
+            used if used > self.limit / 2 => Shortage::Half,
+            _ => Shortage::None,
+        }
+    }
+}

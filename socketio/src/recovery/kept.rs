@@ -1,0 +1,35 @@
+//! An event, kept for those who could have missed it.
+
+use std::sync::Arc;
+
+use engineio::Frame;
+use tokio::time::Instant;
+
+use super::budget::Budget;
+use crate::packet::Frames;
+
+/// An event that somebody may have to be sent again.
+pub(crate) struct Kept {
+    pub(crate) offset: u64,
+    pub(super) frames: Frames,
+    pub(super) at: Instant,
+    budget: Arc<Budget>,
+}
+
+impl Kept {
+    pub(super) fn new(offset: u64, frames: Frames, budget: &Arc<Budget>) -> Arc<Kept> {
+        let kept = Kept { offset, frames, at: Instant::now(), budget: Arc::clone(budget) };
+        budget.add(kept.cost());
+        Arc::new(kept)
+    }
+
+    fn cost(&self) -> usize {
+        self.frames.as_slice().iter().map(Frame::cost).sum()
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.budget.sub(self.cost());
+    }
+}

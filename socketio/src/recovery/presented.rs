@@ -1,0 +1,65 @@
+//! What a client that comes back says of itself, and why it may not get its socket.
+
+use std::fmt;
+
+use engineio::Sid;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// Why a client does not get its socket back. It is connected as a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    Unknown,
+    Expired,
+    Malformed,
+    Offset,
+    Taken,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Refusal::Unknown => "its pid is not known, or no longer",
+            Refusal::Expired => "it was away for too long",
+            Refusal::Malformed => "its pid or its offset is malformed",
+            Refusal::Offset => "what followed its offset is not kept",
+            Refusal::Taken => "its pid is in use",
+        })
+    }
+}
+
+/// What a client says in its CONNECT: `{"pid":"…","offset":"…"}`, beside its own auth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Presented {
+    pub(super) pid: Sid,
+    /// None from a client that has got no event yet.
+    pub(super) offset: Option<u64>,
+}
+
+impl Presented {
+    /// What stands in an auth object; `None` if it has no pid.
+    pub(crate) fn read(auth: &str) -> Option<Result<Presented, Refusal>> {
+        #[derive(Deserialize)]
+        struct Auth<'a> {
+            #[serde(borrow)]
+            pid: Option<&'a RawValue>,
+            #[serde(borrow)]
+            offset: Option<&'a RawValue>,
+        }
+        let text = |value: &RawValue| serde_json::from_str::<String>(value.get()).ok();
+        // Of a name that stands twice, one can't tell which is meant.
+        let Ok(auth) = serde_json::from_str::<Auth<'_>>(auth) else { return Some(Err(Refusal::Malformed)) };
+        let pid = text(auth.pid?).and_then(|pid| Sid::parse(&pid));
+        let offset = auth.offset.map(|offset| text(offset).and_then(|offset| parse_offset(&offset)));
+        Some(match (pid, offset) {
+            (Some(pid), None) => Ok(Presented { pid, offset: None }),
+            (Some(pid), Some(Some(offset))) => Ok(Presented { pid, offset: Some(offset) }),
+            _ => Err(Refusal::Malformed),
+        })
+    }
+}
+
+/// An offset as it was written: digits without a sign.
+fn parse_offset(text: &str) -> Option<u64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}

@@ -1,0 +1,67 @@
+//! What is sent is sent while nobody else can send, come or go: a trail's events lie as they went out, and the
+//! reply is the first that a new socket is sent, and the last of what a recovered one missed.
+
+use std::task::{Context, Wake, Waker};
+
+use super::*;
+
+/// Notes, each time that something is sent, whether the trail was locked.
+struct Watch {
+    trail: Arc<Trail>,
+    locked: StdMutex<Vec<bool>>,
+}
+
+impl Wake for Watch {
+    fn wake(self: Arc<Watch>) {
+        self.locked.lock().unwrap().push(self.trail.is_locked());
+    }
+}
+
+/// A mailbox whose driver sleeps, and what notes when it is woken.
+fn watched(trail: &Arc<Trail>) -> (Arc<Mailbox>, Arc<Watch>) {
+    let watch = Arc::new(Watch { trail: Arc::clone(trail), locked: StdMutex::default() });
+    let mailbox = Arc::new(Mailbox::new(BUDGET));
+    sleep(&mailbox, &watch);
+    (mailbox, watch)
+}
+
+fn sleep(mailbox: &Mailbox, watch: &Arc<Watch>) {
+    mailbox.take(&mut [].into());
+    let waker = Waker::from(Arc::clone(watch));
+    assert!(mailbox.poll_left(&mut Context::from_waker(&waker), true).is_pending());
+}
+
+fn sent_under_lock(watch: &Watch) {
+    assert_eq!(std::mem::take(&mut *watch.locked.lock().unwrap()), [true]);
+}
+
+#[tokio::test]
+async fn what_is_sent_is_sent_under_the_trails_lock() {
+    let io = io();
+    let namespace = io.of("/");
+    let recovery = namespace.recovery().unwrap();
+    let event =
+        |name| recovery.shared().keep(recovery.shared().next_offset(), &Frames::One(Frame::text(name)));
+    let trail = recovery.new_trail(namespace.downgrade());
+
+    let (mailbox, watch) = watched(&trail);
+    recovery.begin(&trail, &mailbox, &Frame::text("0"));
+    sent_under_lock(&watch);
+    sleep(&mailbox, &watch);
+    trail.send(&event("to one")).unwrap();
+    sent_under_lock(&watch);
+    sleep(&mailbox, &watch);
+    assert!(trail.share(&event("to many")));
+    sent_under_lock(&watch);
+
+    assert!(recovery.lose(&trail, &"id".into(), Vec::new(), None));
+    trail.settle();
+    let presented = Presented { pid: trail.pid(), offset: None };
+    assert!(matches!(recovery.claim(Ok(presented), &namespace), Claim::Granted(_)));
+    let (mailbox, watch) = watched(&trail);
+    assert!(recovery.resume(&trail, &mailbox, &Frame::text("0")));
+    sent_under_lock(&watch);
+    let mut sent = [].into();
+    mailbox.take(&mut sent);
+    assert_eq!(sent.len(), 3, "both events, and the reply");
+}
