@@ -1,21 +1,26 @@
 //! Whether a client lives, in virtual time, while its packets wait because of what it has not taken.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use engineio::{Config, Message, Packet, PayloadFormat, Revision};
+use engineio::{
+    Application, CloseReason, Config, Frame, Layer, Mailbox, Message, Opened, Packet, PayloadFormat, Revision,
+};
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use socketio_tests::{Connection, Received, WebSocket};
 use tokio::io::duplex;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use crate::apps::EngineEcho;
 use crate::{Server, Service};
 
-/// Their echoes are far more than half of the send budget.
+/// A message, and so many of them that their echoes are far more than half of the send budget.
+const PACKET: &str = "4hello";
 const MANY: usize = 80_000;
 
 /// What a connection holds in each direction.
@@ -29,30 +34,18 @@ fn target(revision: Revision, transport: &str) -> String {
     format!("/engine.io/?EIO={}&transport={transport}", revision.number())
 }
 
-/// The message's packet, always of the same length.
-fn packet(n: usize) -> String {
-    format!("4{n:05}")
-}
-
 async fn ask(service: &Service, method: &str, target: &str, body: String) -> Bytes {
     let request = Request::builder().method(method).uri(target).header("host", "test");
     let request = request.body(Full::new(Bytes::from(body))).unwrap();
     service.respond(request).await.unwrap().into_body().collect().await.unwrap().to_bytes()
 }
 
-/// The target of a polling session whose client has posted messages, which are echoed.
-async fn posted(service: &Service, revision: Revision) -> String {
+/// The target of a session that polls.
+async fn polling(service: &Service, revision: Revision) -> String {
     let target = target(revision, "polling");
     let opened = ask(service, "GET", &target, String::new()).await;
     let sid = str::from_utf8(&opened).unwrap().split('"').nth(3).unwrap();
-    let target = format!("{target}&sid={sid}");
-    let packets = (0..MANY).map(packet);
-    let body = match revision {
-        Revision::V4 => packets.collect::<Vec<_>>().join("\u{1e}"),
-        Revision::V3 => packets.map(|packet| format!("{}:{packet}", packet.len())).collect(),
-    };
-    assert_eq!(ask(service, "POST", &target, body).await, "ok");
-    target
+    format!("{target}&sid={sid}")
 }
 
 /// A WebSocket, its open packet read.
@@ -63,11 +56,6 @@ async fn opened(service: &Service, revision: Revision) -> WebSocket {
     let mut websocket = WebSocket::over(Connection::over(theirs), &target(revision, "websocket")).await;
     assert!(websocket.next_text().await.starts_with("0{"));
     websocket
-}
-
-/// The messages' frames.
-fn frames() -> Vec<u8> {
-    (0..MANY).flat_map(|n| WebSocket::frame(0x81, packet(n).as_bytes())).collect()
 }
 
 /// A client whose packets wait, and which is gone, is let go like any other.
@@ -87,7 +75,11 @@ async fn packets_that_wait_are_no_signs_of_life_of_a_client_that_polls() {
     for revision in [Revision::V3, Revision::V4] {
         let service = service();
         let began = Instant::now();
-        posted(&service, revision).await;
+        let target = polling(&service, revision).await;
+        let packets = (0..MANY).map(|_| sealed(revision, PACKET));
+        let body: Vec<String> = packets.collect();
+        let separator = if revision == Revision::V4 { "\u{1e}" } else { "" };
+        assert_eq!(ask(&service, "POST", &target, body.join(separator)).await, "ok");
         is_let_go(&service, began).await;
     }
 }
@@ -99,7 +91,7 @@ async fn packets_that_wait_are_no_signs_of_life_of_a_client_with_a_websocket() {
         let began = Instant::now();
         let mut websocket = opened(&service, revision).await;
         tokio::spawn(async move {
-            websocket.flood(&frames()).await;
+            websocket.flood(&WebSocket::frame(0x81, PACKET.as_bytes()).repeat(MANY)).await;
             sleep(Duration::MAX).await;
         });
         is_let_go(&service, began).await;
@@ -109,45 +101,102 @@ async fn packets_that_wait_are_no_signs_of_life_of_a_client_with_a_websocket() {
 #[tokio::test(start_paused = true)]
 async fn a_client_whose_packets_wait_lives_while_it_polls() {
     for revision in [Revision::V3, Revision::V4] {
-        let service = service();
-        let target = posted(&service, revision).await;
-        let (began, mut seen) = (Instant::now(), 0);
-        while seen < MANY {
-            // Its pings and pongs would wait as well.
-            sleep(Duration::from_secs(30)).await;
-            let body = ask(&service, "GET", &target, String::new()).await;
-            for echo in (PayloadFormat { revision, base64: false }).decode(body, false, usize::MAX) {
-                if let Packet::Message(Message::Text(text)) = echo.unwrap() {
-                    assert_eq!(text, packet(seen)[1..]);
-                    seen += 1;
-                }
+        let service = flooding();
+        let target = polling(&service, revision).await;
+        assert_eq!(ask(&service, "POST", &target, sealed(revision, "4go")).await, "ok");
+        let (began, mut seen, mut beating) = (Instant::now(), 0, None);
+        while seen < FLOOD {
+            // Its heartbeats wait as well, and the next POST until they are taken in.
+            if beating.as_ref().is_none_or(JoinHandle::is_finished) {
+                let (service, target) = (service.clone(), target.clone());
+                let beat = sealed(revision, beat(revision));
+                beating = Some(tokio::spawn(async move { ask(&service, "POST", &target, beat).await }));
             }
+            sleep(Duration::from_secs(20)).await;
+            let body = ask(&service, "GET", &target, String::new()).await;
+            let packets = (PayloadFormat { revision, base64: false }).decode(body, false, usize::MAX);
+            let messages = packets.filter(|packet| matches!(packet, Ok(Packet::Message(_)))).count();
+            assert!(messages > 0 || seen > 0, "the first poll brings some");
+            seen += messages;
+            assert_eq!(service.sessions(), 1, "after {seen}");
         }
-        assert!(began.elapsed() > Duration::from_secs(200), "{:?} are no test", began.elapsed());
+        assert!(began.elapsed() > Duration::from_secs(500), "{:?} are no test", began.elapsed());
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_client_whose_packets_wait_lives_while_it_reads() {
     for revision in [Revision::V3, Revision::V4] {
-        let service = service();
+        let service = flooding();
         let mut websocket = opened(&service, revision).await;
-        let sent = websocket.raw_in_background(frames());
+        websocket.text("4go").await;
         let (began, mut seen) = (Instant::now(), 0);
-        while seen < MANY {
+        while seen < FLOOD {
             match websocket.next().await {
-                Received::Text(ping) if ping == "2" => {}
-                Received::Text(echo) => {
-                    assert_eq!(echo, packet(seen));
-                    seen += 1;
-                    if seen % 5_000 == 0 {
-                        sleep(Duration::from_secs(15)).await;
-                    }
-                }
-                other => panic!("after {seen} of {MANY}: {other:?}"),
+                Received::Text(message) if message.starts_with('4') => seen += 1,
+                Received::Text(_) => continue,
+                other => panic!("after {seen}: {other:?}"),
+            }
+            if seen % 5 == 0 {
+                sleep(Duration::from_secs(20)).await;
+                // It waits as well, and brings nothing about.
+                websocket.text(beat(revision)).await;
             }
         }
-        sent.await.unwrap();
-        assert!(began.elapsed() > Duration::from_secs(200), "{:?} are no test", began.elapsed());
+        assert!(began.elapsed() > Duration::from_secs(300), "{:?} are no test", began.elapsed());
     }
+}
+
+/// What a client sends to show that it lives.
+fn beat(revision: Revision) -> &'static str {
+    match revision {
+        Revision::V3 => "2",
+        Revision::V4 => "3",
+    }
+}
+
+/// A payload of one packet.
+fn sealed(revision: Revision, packet: &str) -> String {
+    match revision {
+        Revision::V3 => format!("{}:{packet}", packet.len()),
+        Revision::V4 => packet.to_owned(),
+    }
+}
+
+/// Messages of 10,000 bytes that [`Flood`] sends: nearly all that the send budget holds.
+const FLOOD: usize = 90;
+
+/// A server whose answers to polls hold one such message, or two.
+fn flooding() -> Service {
+    let config = Config { max_payload: 20_000, ..Config::default() };
+    Server::builder().config(config).engineio("/engine.io/", Flood).build().unwrap().into_service()
+}
+
+/// Answers each message with a flood.
+struct Flood;
+
+struct Flooding(Arc<Mailbox>);
+
+impl Application for Flood {
+    type Layer = Flooding;
+
+    fn open(&self, opened: Opened, _: std::time::Instant) -> Flooding {
+        Flooding(opened.mailbox)
+    }
+}
+
+impl Layer for Flooding {
+    fn message(&mut self, _: Message, _: std::time::Instant) {
+        for _ in 0..FLOOD {
+            self.0.push(&[Frame::text(&"x".repeat(10_000))]).unwrap();
+        }
+    }
+
+    fn poll(&mut self, _: std::time::Instant) {}
+
+    fn deadline(&self) -> Option<std::time::Instant> {
+        None
+    }
+
+    fn closed(&mut self, _: CloseReason) {}
 }
