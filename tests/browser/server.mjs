@@ -42,6 +42,14 @@ export class Server {
     this.#child.kill("SIGCONT");
   }
 
+  /** What it printed that fits the pattern, once it has. */
+  async says(pattern) {
+    const late = AbortSignal.timeout(patience);
+    for (let found; ; await once(this.#child.stdout, "data", { signal: late })) {
+      if ((found = pattern.exec(this.#output))) return found[1];
+    }
+  }
+
   async #spawn(port) {
     const flags = ["--listen", `127.0.0.1:${port}`, ...this.#flags];
     const child = spawn(process.env.TESTED_SERVER, flags, { stdio: ["ignore", "pipe", "pipe"] });
@@ -51,8 +59,8 @@ export class Server {
     this.url = await new Promise((resolve, reject) => {
       const read = (chunk) => {
         this.#output += chunk;
-        const address = /http:\/\/127\.0\.0\.1:\d+/.exec(this.#output.slice(start));
-        if (address) resolve(address[0]);
+        const address = /listening on (http:\/\/127\.0\.0\.1:\d+)/.exec(this.#output.slice(start));
+        if (address) resolve(address[1]);
       };
       child.stdout.setEncoding("utf8").on("data", read);
       child.stderr.setEncoding("utf8").on("data", read);

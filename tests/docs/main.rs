@@ -189,18 +189,41 @@ fn violations() -> String {
     text
 }
 
-#[test]
-fn the_page_of_violations_is_what_the_code_says() {
-    let path = root().join("docs/violations.md");
-    if std::env::var_os("REGENERATE").is_some() {
-        fs::write(&path, violations()).expect("the page is written");
+/// The same for the inspector's page, which has no links into the documentation.
+fn rules_for_the_inspector() -> String {
+    let mut text = String::from(
+        "// Every rule that a client can break: what is wrong, where the rule stands, what the server does.\n\
+         // Made of the code: `REGENERATE=1 cargo test -p socketio-tests --test docs`.\n\n\
+         export const RULES = {\n",
+    );
+    for rule in socketio_server::rules::all().into_iter().flat_map(|(_, rules)| rules) {
+        let words = [&rule.what, rule.section, &rule.answer].map(|words| format!("{words:?}"));
+        text += &format!("  {}: [{}],\n", rule.id, words.join(", "));
     }
-    let page = fs::read_to_string(&path).unwrap_or_default();
+    text + "};\n"
+}
+
+/// A file is what the code says, or is made so.
+fn is_made_of_the_code(file: &str, text: &str) {
+    let path = root().join(file);
+    if std::env::var_os("REGENERATE").is_some() {
+        fs::write(&path, text).expect("the file is written");
+    }
     assert!(
-        page == violations(),
-        "docs/violations.md is not what the code says; make it anew with\n\
+        fs::read_to_string(&path).unwrap_or_default() == text,
+        "{file} is not what the code says; make it anew with\n\
          REGENERATE=1 cargo test -p socketio-tests --test docs"
     );
+}
+
+#[test]
+fn the_page_of_violations_is_what_the_code_says() {
+    is_made_of_the_code("docs/violations.md", &violations());
+}
+
+#[test]
+fn the_inspector_knows_every_rule() {
+    is_made_of_the_code("server/src/pages/inspect/rules.js", &rules_for_the_inspector());
 }
 
 /// A rule that its enum's `ALL` lacks would be on no page.

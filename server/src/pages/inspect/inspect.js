@@ -1,4 +1,383 @@
-// Each event holds lines of the journal: docs/journal.md says what they are.
-const records = document.getElementById("records");
+// The inspector: lines of a journal come in, live or from a file, and what they say is shown, once a frame.
 
-new EventSource("/records").onmessage = ({ data }) => records.append(`${data}\n`);
+import { detail } from "./detail.js";
+import { $, el } from "./dom.js";
+import { EVERYTHING, GROUPS, filter } from "./filter.js";
+import { Lanes } from "./lanes.js";
+import { List } from "./list.js";
+import { Model } from "./model.js";
+import { overview } from "./overview.js";
+import { follow, read } from "./source.js";
+import { count } from "./words.js";
+
+/** How often lanes and a session's page are drawn anew while records come in, in milliseconds. */
+const SLOW = 120;
+
+/** The journal that goes on, the one that is looked at, and one that ended when the server did. */
+let live = new Model();
+let shown = live;
+let before;
+/** The name of the file that is looked at. */
+let name;
+
+let paused = false;
+let pausedAt = 0;
+let asked = { ...EVERYTHING };
+let selected; // a session
+let opened; // a record
+let connection = { name: "connecting" };
+let painted = 0;
+let requested = false;
+
+const list = new List({ open: openRecord, moved: (entry) => opened && openRecord(entry), later });
+const lanes = new Lanes({ select, later });
+
+// ── What comes in ────────────────────────────────────────────────────────────────────────────────
+
+function take(lines) {
+  for (const line of lines) {
+    if (line.startsWith('{"journal"') && live.head && !live.resumes(line)) restarted();
+    live.add(line);
+  }
+  later();
+}
+
+/** Another run of the server: its records are another journal. */
+function restarted() {
+  before = live;
+  live = new Model();
+  if (shown !== before) return;
+  show(live);
+  note("The server was started anew.", "Look at what was before", () => {
+    show(before, "before the restart");
+    note();
+  });
+}
+
+async function openFile(file) {
+  const model = new Model();
+  try {
+    await read(file, (lines) => lines.forEach((line) => model.add(line)));
+    if (!model.head) throw new Error("This file is empty.");
+  } catch (error) {
+    return note(`${file.name} could not be opened. ${error.message}`);
+  }
+  note(model.unreadable > 0 ? `${count(model.unreadable, "line")} of ${file.name} ${model.unreadable === 1 ? "is" : "are"} no record and left out.` : undefined);
+  show(model, file.name);
+  $("span").value = "0";
+}
+
+/** Looks at another journal. */
+function show(model, file) {
+  shown = model;
+  name = file;
+  opened = undefined;
+  selected = undefined;
+  setPaused(false);
+  ask({ ...asked, session: undefined });
+  $("live").hidden = shown === live;
+  $("pause").disabled = shown !== live;
+}
+
+// ── What one does ────────────────────────────────────────────────────────────────────────────────
+
+function ask(filter_) {
+  asked = filter_;
+  list.ask(shown, paused ? upTo(pausedAt, filter(asked)) : filter(asked), asked.session !== undefined);
+  const session = $("session-chip");
+  session.hidden = asked.session === undefined;
+  session.replaceChildren(`Session #${asked.session}`, el("span", { ariaHidden: "true" }, " ×"));
+  session.ariaLabel = `Session ${asked.session}: show all sessions`;
+  const { layers, direction, type, text } = asked;
+  $("clear").hidden = layers.size === 0 && !direction && !type && !text && asked.session === undefined;
+  for (const button of document.querySelectorAll("[data-layer]")) button.ariaPressed = String(layers.has(button.dataset.layer));
+  later();
+}
+
+const upTo = (n, test) => (entry) => entry.n <= n && test(entry);
+
+function select(session, time) {
+  const again = selected === session && asked.session === session.number && time === undefined;
+  selected = again ? undefined : session;
+  opened = undefined;
+  ask({ ...asked, session: selected?.number });
+  if (selected && time !== undefined) {
+    const entry = list.from(time);
+    if (entry) list.activate(entry);
+  }
+  showPanel();
+}
+
+function openRecord(entry) {
+  opened = entry;
+  list.activate(entry);
+  showPanel();
+  later();
+}
+
+function closePanel() {
+  if (opened) opened = undefined;
+  else if (selected) select(selected);
+  showPanel();
+  $("records").focus();
+}
+
+function setPaused(on) {
+  if (paused === on) return;
+  paused = on;
+  pausedAt = shown.entries.last()?.n ?? 0;
+  $("pause").ariaPressed = String(on);
+  $("pause").lastElementChild.textContent = on ? "Resume" : "Pause";
+  if (!on) ask(asked);
+  later();
+}
+
+function save() {
+  const lines = [];
+  for (const line of shown.lines()) lines.push(line, "\n");
+  if (shown.headLine === undefined) return note("There is nothing to save yet.");
+  const url = URL.createObjectURL(new Blob(lines, { type: "application/x-ndjson" }));
+  const began = new Date(shown.head.began).toISOString().slice(0, 19).replaceAll(":", "-");
+  el("a", { href: url, download: `journal-${began}.jsonl` }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+/** A word on top of the page, with something to do about it; nothing takes it away. */
+function note(text, act, run) {
+  $("note").hidden = text === undefined;
+  $("note-text").textContent = text ?? "";
+  $("note-act").hidden = act === undefined;
+  $("note-act").textContent = act ?? "";
+  $("note-act").onclick = run;
+}
+
+// ── What is shown ────────────────────────────────────────────────────────────────────────────────
+
+function later() {
+  if (requested) return;
+  requested = true;
+  requestAnimationFrame(frame);
+}
+
+function frame(now) {
+  requested = false;
+  if (!paused) list.update();
+  list.rows.render();
+  lanes.rows.render();
+  if (now - painted > SLOW) {
+    painted = now;
+    paint();
+  } else {
+    setTimeout(later, SLOW);
+  }
+}
+
+/** All that need not be drawn for every record. */
+function paint() {
+  const end = time();
+  drawLanes(end);
+  if (!opened && selected) showPanel();
+  drawStatus();
+}
+
+/** What time it is in the journal. */
+function time() {
+  if (paused) return shown.find(pausedAt)?.time ?? shown.end;
+  return shown === live && shown.head ? Math.max(shown.end, Date.now() - shown.head.began) : shown.end;
+}
+
+function drawLanes(end) {
+  const which = $("which").value;
+  const sessions = [...shown.sessions.values()].reverse().filter((session) =>
+    which === "all" || (which === "live" ? session.live : session.breaches.length > 0));
+  const span = Number($("span").value);
+  const begin = shown.entries.at(0)?.time ?? 0;
+  // What is shorter than the span fills it from the left.
+  let to = span > 0 ? Math.max(end, begin + span) : end;
+  let from = span > 0 ? to - span : begin;
+  if (opened && span > 0 && (opened.time < from || opened.time > to)) [from, to] = [opened.time - span / 2, opened.time + span / 2];
+  const margin = (to - from) * 0.01;
+  lanes.update(sessions, { from: from - margin, to: to + margin }, selected, opened?.time);
+  $("no-lanes").hidden = sessions.length > 0;
+  $("no-lanes").textContent = shown.sessions.size > 0 ? "No session is like that." : shown === live ? "Connect a client to the server, and its session appears here." : "There is no session in this journal.";
+}
+
+function drawStatus() {
+  const { records, sessions } = shown.fallen;
+  const waiting = paused ? shown.entries.length - shown.entries.search(({ n }) => n > pausedAt) : 0;
+  const live_ = [...shown.sessions.values()].filter((session) => session.live).length;
+  put($("status"), state());
+  $("dot").className = `dot ${shown === live ? (paused ? "paused" : connection.name) : "file"}`;
+  put($("totals"), [
+    shown === live ? `${live_} live of ${count(shown.sessions.size, "session")}` : count(shown.sessions.size, "session"),
+    count(shown.entries.length, "record"),
+    waiting > 0 && `${waiting} since`,
+    records > 0 && `${count(records, "older one")} let go`,
+    sessions > 0 && `with ${count(sessions, "session")}`,
+    shown.missing > 0 && `${count(shown.missing, "record")} missing`,
+    shown.full && "the journal was full",
+  ].filter(Boolean).join(" · "));
+  const narrowed = !$("clear").hidden;
+  put($("shown"), narrowed ? count(list.length, "record") : "");
+  $("no-records").hidden = list.length > 0;
+  put($("no-records"), narrowed ? "No record is like that." : "Nothing has passed yet.");
+  $("newer").hidden = list.rows.follow || paused || shown !== live || !list.rows.overflows;
+  put($("newer"), "Follow what comes ↓");
+}
+
+function state() {
+  if (shown !== live) return `looking at ${name}`;
+  if (paused) return "paused";
+  switch (connection.name) {
+    case "live":
+      return "live";
+    case "waiting":
+      return `connection lost, next try in ${connection.seconds} s`;
+    case "refused":
+      return connection.why;
+    default:
+      return "connecting";
+  }
+}
+
+/** Text that is not touched while it stays the same, so that it is not read out again. */
+function put(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function showPanel() {
+  const panel = $("panel");
+  panel.classList.toggle("open", Boolean(opened ?? selected));
+  const content = $("content");
+  const key = content.contains(document.activeElement) && document.activeElement.dataset.key;
+  const view = opened ? detail(opened, shown, openRecord, look) : selected ? overview(selected, time(), openRecord) : help();
+  content.replaceChildren(...view.filter(Boolean));
+  $("close").hidden = !opened && !selected;
+  if (key) content.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
+}
+
+function look(session) {
+  opened = undefined;
+  if (selected !== session) select(session);
+  showPanel();
+}
+
+function help() {
+  const keys = [["↑ ↓", "through records or sessions"], ["Enter", "open"], ["Esc", "close"], ["/", "filter"], ["Space", "pause"]];
+  return [
+    el("h2", {}, "What passes here"),
+    el("p", {}, "Above, a lane for each session: its transports over time, and every packet. Below, every record, each layer further in than the one around it."),
+    el("p", {}, "Choose a session to see its upgrade, its heartbeat, where it is and why it ended. Choose a record to see what each of its bytes means."),
+    el("dl", { className: "keys" }, ...keys.flatMap(([key, does]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, does)])),
+  ];
+}
+
+// ── What one presses ─────────────────────────────────────────────────────────────────────────────
+
+const TYPES = {
+  "Socket.IO": ["connect", "disconnect", "event", "ack", "connect_error", "binary_event", "binary_ack", "attachment"],
+  "Engine.IO": ["open", "close", "ping", "pong", "message", "upgrade", "noop"],
+  WebSocket: ["text", "binary", "continuation"],
+  HTTP: ["GET", "POST", "body", "200", "101", "400"],
+  Session: ["opened", "probe_opened", "probe_dropped", "upgraded", "closed", "ended", "joined", "left", "room_joined", "room_left", "limit", "lost"],
+};
+$("type").append(
+  el("option", { value: "" }, "All types"),
+  ...Object.keys(GROUPS).map((group) => el("option", { value: group }, group[0].toUpperCase() + group.slice(1))),
+  ...Object.entries(TYPES).map(([label, types]) => el("optgroup", { label }, ...types.map((type) => el("option", { value: type }, type.replaceAll("_", " "))))),
+);
+
+$("text").oninput = () => ask({ ...asked, text: $("text").value });
+$("direction").onchange = () => ask({ ...asked, direction: $("direction").value });
+$("type").onchange = () => ask({ ...asked, type: $("type").value });
+$("filter").onsubmit = (event) => event.preventDefault();
+for (const button of document.querySelectorAll("[data-layer]")) {
+  button.onclick = () => {
+    const layers = new Set(asked.layers);
+    if (!layers.delete(button.dataset.layer)) layers.add(button.dataset.layer);
+    ask({ ...asked, layers });
+  };
+}
+$("session-chip").onclick = () => {
+  selected = undefined;
+  ask({ ...asked, session: undefined });
+  showPanel();
+  $("text").focus();
+};
+$("clear").onclick = () => {
+  $("filter").reset();
+  selected = undefined;
+  ask({ ...EVERYTHING });
+  showPanel();
+  $("text").focus();
+};
+$("which").onchange = later;
+$("span").onchange = later;
+$("pause").onclick = () => setPaused(!paused);
+$("save").onclick = save;
+$("open").onclick = () => $("file").click();
+$("file").onchange = () => {
+  const [file] = $("file").files;
+  if (file) openFile(file);
+  $("file").value = "";
+};
+$("live").onclick = () => {
+  note();
+  show(live);
+  showPanel();
+};
+$("newer").onclick = () => {
+  list.rows.active = -1;
+  list.rows.follow = true;
+  list.rows.toEnd();
+  later();
+};
+$("close").onclick = closePanel;
+
+window.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const typing = event.target.matches("input, select, textarea");
+  if (event.key === "Escape") {
+    if (event.target === $("text")) $("records").focus();
+    else closePanel();
+  } else if (event.key === "/" && !typing) {
+    event.preventDefault();
+    $("text").focus();
+    $("text").select();
+  } else if (event.key === " " && !typing && !event.target.matches("button, a")) {
+    event.preventDefault();
+    if (!$("pause").disabled) setPaused(!paused);
+  } else if (["ArrowUp", "ArrowDown"].includes(event.key) && event.target === document.body) {
+    $("records").focus();
+    list.rows.move(Math.max(0, list.length - 1));
+  }
+});
+
+let dragged = 0;
+window.addEventListener("dragenter", (event) => {
+  if (!event.dataTransfer?.types.includes("Files")) return;
+  dragged += 1;
+  $("drop").hidden = false;
+});
+window.addEventListener("dragleave", () => {
+  dragged = Math.max(0, dragged - 1);
+  $("drop").hidden = dragged === 0;
+});
+window.addEventListener("dragover", (event) => event.preventDefault());
+window.addEventListener("drop", (event) => {
+  event.preventDefault();
+  dragged = 0;
+  $("drop").hidden = true;
+  const file = event.dataTransfer?.files[0];
+  if (file) openFile(file);
+});
+
+// The time goes on while nothing comes: lanes move, deadlines come nearer.
+setInterval(() => shown === live && !paused && !document.hidden && later(), 250);
+
+ask(asked);
+showPanel();
+follow(`records${location.search}`, take, (state) => {
+  connection = state;
+  later();
+});

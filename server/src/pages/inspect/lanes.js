@@ -1,0 +1,196 @@
+// A lane for each session: its transports over time, what went each way, and how it ended.
+
+import { $, el, visible } from "./dom.js";
+import { Rows } from "./rows.js";
+import { count, duration, reasonWords, stateOf, transportName } from "./words.js";
+
+/** Between two labels of the time axis, in pixels. */
+const LABELS = 96;
+
+export class Lanes {
+  rows;
+  #sessions = [];
+  #window = { from: 0, to: 1 };
+  #cursor;
+  #selected;
+  #colours;
+  #axis = $("axis");
+
+  /** `select(session, time)` is called for Enter or a click, which has a time if it was at one. */
+  constructor({ select, later }) {
+    this.rows = new Rows($("lanes"), {
+      make,
+      draw: (row, index) => this.#draw(row, this.#sessions[index]),
+      open: (index, event) => select(this.#sessions[index], this.#timeAt(event)),
+      later,
+    });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+      this.#colours = undefined;
+      this.rows.redraw();
+      later();
+    });
+  }
+
+  get length() {
+    return this.#sessions.length;
+  }
+
+  /** Shows these sessions, in this span of time, with a line where `cursor` is. */
+  update(sessions, { from, to }, selected, cursor) {
+    const active = this.#sessions[this.rows.active];
+    this.#sessions = sessions;
+    this.#window = { from, to: Math.max(to, from + 1) };
+    this.#selected = selected;
+    this.#cursor = cursor;
+    this.rows.resize(sessions.length);
+    this.rows.active = active ? sessions.indexOf(active) : -1;
+    this.#drawAxis();
+    this.rows.render();
+  }
+
+  #timeAt(event) {
+    const track = event.target.closest?.("canvas");
+    if (!track) return undefined;
+    const { left, width } = track.getBoundingClientRect();
+    const { from, to } = this.#window;
+    return from + ((event.clientX - left) / width) * (to - from);
+  }
+
+  #drawAxis() {
+    const width = this.#axis.clientWidth;
+    const { from, to } = this.#window;
+    const marks = ticks(from, to, width / LABELS);
+    while (this.#axis.children.length < marks.length) this.#axis.append(el("span"));
+    [...this.#axis.children].forEach((label, index) => {
+      label.hidden = index >= marks.length;
+      if (label.hidden) return;
+      label.textContent = `${marks[index] / 1000} s`;
+      label.style.transform = `translateX(${((marks[index] - from) / (to - from)) * width}px)`;
+    });
+  }
+
+  #draw(row, session) {
+    const [label, track] = row.children;
+    const [number, state, note, words] = label.children;
+    row.className = `lane${session === this.#selected ? " selected" : ""}${session.live ? " live" : ""}${row.classList.contains("active") ? " active" : ""}`;
+    number.textContent = `#${session.number}`;
+    state.textContent = visible(stateOf(session));
+    state.className = `lane-state ${session.live ? session.transport ?? "" : "over"}`;
+    note.textContent = session.breaches.length > 0 ? `${session.breaches.length} ⚠` : "";
+    words.textContent = describe(session);
+    row.title = session.live ? "" : reasonWords(session.reason);
+    this.#paint(track, session);
+  }
+
+  #paint(canvas, session) {
+    this.#colours ??= colours();
+    const [width, height, scale] = [canvas.clientWidth, canvas.clientHeight, devicePixelRatio];
+    if (width === 0) return;
+    if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
+      canvas.width = Math.round(width * scale);
+      canvas.height = Math.round(height * scale);
+    }
+    const draw = canvas.getContext("2d");
+    draw.setTransform(scale, 0, 0, scale, 0, 0);
+    draw.clearRect(0, 0, width, height);
+    const { from, to } = this.#window;
+    const x = (time) => ((time - from) / (to - from)) * width;
+    const middle = Math.round(height / 2);
+    this.#grid(draw, x, width, height);
+    this.#transports(draw, session, x, middle, width);
+    this.#entries(draw, session, x, middle, height);
+    if (this.#cursor !== undefined) {
+      draw.fillStyle = this.#colours.ink;
+      draw.fillRect(Math.round(x(this.#cursor)), 0, 1, height);
+    }
+  }
+
+  #grid(draw, x, width, height) {
+    draw.fillStyle = this.#colours.line;
+    for (const time of ticks(this.#window.from, this.#window.to, width / LABELS)) draw.fillRect(Math.round(x(time)), 0, 1, height);
+  }
+
+  #transports(draw, session, x, middle, width) {
+    const end = session.closed ?? this.#window.to;
+    session.transports.forEach(({ transport, began }, index) => {
+      const until = session.transports[index + 1]?.began ?? end;
+      const [left, right] = [Math.max(-2, x(began)), Math.min(width + 2, Math.max(x(until), x(began) + 1.5))];
+      if (right < 0 || left > width) return;
+      draw.strokeStyle = transport === "websocket" ? this.#colours.websocket : this.#colours.polling;
+      draw.lineWidth = transport === "websocket" ? 3 : 2;
+      draw.setLineDash(transport === "websocket" ? [] : [4, 3]);
+      draw.beginPath();
+      draw.moveTo(left, middle);
+      draw.lineTo(right, middle);
+      draw.stroke();
+      draw.setLineDash([]);
+    });
+    if (session.transports.length === 0) {
+      draw.fillStyle = this.#colours.line;
+      draw.fillRect(x(session.began), middle, x(end) - x(session.began), 1);
+    }
+    if (session.closed !== undefined) {
+      draw.fillStyle = this.#colours.soft;
+      draw.fillRect(Math.round(x(session.closed)) - 1, middle - 6, 2, 12);
+    }
+  }
+
+  #entries(draw, session, x, middle, height) {
+    const { entries } = session;
+    const { from, to } = this.#window;
+    // Where something was drawn last, upwards and downwards: the next within a pixel would not be seen.
+    const last = { in: -1, out: -1 };
+    for (let index = entries.search((entry) => entry.time >= from); index < entries.length; index++) {
+      const entry = entries.at(index);
+      if (entry.time > to) break;
+      const left = Math.round(x(entry.time));
+      if (entry.kind === "violation" || entry.kind === "refused") {
+        diamond(draw, left, middle, this.#colours.bad);
+      } else if (entry.kind === "packet" && last[entry.direction] !== left) {
+        last[entry.direction] = left;
+        const long = entry.type === "message" ? height / 2 - 4 : height / 4 - 2;
+        draw.fillStyle = this.#colours[entry.direction];
+        draw.fillRect(left, entry.direction === "in" ? middle - 2 - long : middle + 2, 1.5, long);
+      }
+    }
+  }
+}
+
+function make() {
+  const label = el("span", { className: "lane-label" }, el("span", { className: "number" }), el("span"), el("span", { className: "lane-note" }), el("span", { className: "hidden" }));
+  return el("div", {}, label, el("canvas", { ariaHidden: "true" }));
+}
+
+function diamond(draw, x, y, colour) {
+  draw.fillStyle = colour;
+  draw.beginPath();
+  draw.moveTo(x, y - 5);
+  draw.lineTo(x + 5, y);
+  draw.lineTo(x, y + 5);
+  draw.lineTo(x - 5, y);
+  draw.fill();
+}
+
+/** Round times between two, about so many. */
+export function ticks(from, to, most) {
+  const rough = (to - from) / Math.max(1, most);
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((factor) => factor * power).find((step) => step >= rough);
+  const marks = [];
+  for (let mark = Math.ceil(from / step); mark * step <= to; mark++) marks.push(Math.round(mark * step * 1e6) / 1e6);
+  return marks;
+}
+
+/** The lane in words, for who does not see it. */
+function describe(session) {
+  const transports = session.transports.map(({ transport }) => transportName(transport)).join(", then ");
+  const end = session.live ? "live" : `ended after ${duration((session.closed ?? session.began) - session.began)}`;
+  const breaches = session.breaches.length > 0 ? `, ${count(session.breaches.length, "rule breach", "rule breaches")}` : "";
+  return visible(`by ${transports || "an unknown transport"}, ${end}, ${session.sent.in} packets from the client, ${session.sent.out} from the server${breaches}`);
+}
+
+function colours() {
+  const style = getComputedStyle(document.documentElement);
+  const names = ["ink", "soft", "line", "polling", "websocket", "in", "out", "bad"];
+  return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`)]));
+}

@@ -1,0 +1,208 @@
+// What records mean, in words for somebody who sees them for the first time.
+
+const SOCKET_NAMES = {
+  connect: "CONNECT",
+  disconnect: "DISCONNECT",
+  event: "EVENT",
+  ack: "ACK",
+  connect_error: "CONNECT_ERROR",
+  binary_event: "BINARY_EVENT",
+  binary_ack: "BINARY_ACK",
+};
+
+export const LAYER_NAMES = {
+  http: "HTTP",
+  websocket: "WebSocket",
+  engineio: "Engine.IO",
+  socketio: "Socket.IO",
+  session: "Session",
+};
+
+/** Why a session ended, or a socket left: what the server calls it, and what that means. */
+const REASONS = {
+  "transport close": "the connection was closed, as a page does that is left or reloaded",
+  "transport error": "the connection broke off, or a request did not fit",
+  "ping timeout": "the client did not answer a ping in time",
+  "parse error": "the client sent what can't be read",
+  "forced close": "the client broke a rule",
+  "forced server close": "the server's application ended it",
+  "server shutting down": "the server was stopped",
+  "client namespace disconnect": "the client left the namespace",
+  "server namespace disconnect": "the application disconnected the socket",
+};
+
+export const reasonWords = (reason) => REASONS[reason] ?? "";
+
+export const who = (direction) => ({ in: "client → server", out: "server → client" })[direction] ?? "";
+
+/** The name of a record: `GET /socket.io/?…`, `text frame`, `message`, `EVENT chat`. */
+export function nameOf(record) {
+  switch (record.kind) {
+    case "request":
+      return `${record.method} ${record.target}`;
+    case "response":
+      return String(record.status);
+    case "body":
+      return "body";
+    case "refused":
+      return `refused: ${record.fault}`;
+    case "aborted":
+      return "aborted";
+    case "frame":
+      return `${record.opcode} frame${record.fin ? "" : ", not the last"}`;
+    case "packet":
+      return record.packet;
+    case "socket_packet":
+      return SOCKET_NAMES[record.packet] ?? String(record.packet);
+    case "attachment":
+      return "attachment";
+    case "violation":
+      return record.rule;
+    default:
+      return record.kind.replaceAll("_", " ");
+  }
+}
+
+/** What it means, in a few words. */
+export function meaning(record, session) {
+  switch (record.kind) {
+    case "request":
+      return request(record);
+    case "response":
+      return response(record);
+    case "body":
+      return "what the POST brings";
+    case "refused":
+      return record.reason ?? `answered with code ${record.code}`;
+    case "aborted":
+      return "the client went away before the answer";
+    case "frame":
+      return frame(record);
+    case "packet":
+      return packet(record, session);
+    case "socket_packet":
+      return socketPacket(record);
+    case "attachment":
+      return "the bytes that a placeholder stands for";
+    case "opened":
+      return `a session begins, by ${transportName(record.transport)}, revision ${record.revision}`;
+    case "probe_opened":
+      return "a WebSocket is there, to be tried out beside polling";
+    case "probe_dropped":
+      return "that WebSocket is given up; polling goes on";
+    case "upgraded":
+      return "the session goes on over the WebSocket";
+    case "closed":
+      return `${record.reason}: ${reasonWords(record.reason) || "the session is over"}`;
+    case "ended":
+      return "nothing is left of the session";
+    case "joined":
+      return `a socket is in ${record.nsp}`;
+    case "left":
+      return `${record.nsp}: ${record.reason}`;
+    case "room_joined":
+      return `into room “${record.room}” of ${record.nsp}`;
+    case "room_left":
+      return `out of room “${record.room}” of ${record.nsp}`;
+    case "violation":
+      return record.text;
+    case "limit":
+      return `a limit was met: ${record.limit}`;
+    case "lost":
+      return `${record.records} records could not be kept up with`;
+    case "full":
+      return "the journal is as long as it may be";
+    default:
+      return "";
+  }
+}
+
+export const transportName = (transport) => ({ polling: "polling", websocket: "WebSocket" })[transport] ?? String(transport);
+
+function request({ method, target }) {
+  const query = new URLSearchParams(target.split("?")[1] ?? "");
+  const [sid, transport] = [query.has("sid"), query.get("transport")];
+  if (!query.has("EIO") && !transport) return "";
+  if (method === "OPTIONS") return "may another page ask here?";
+  if (transport === "websocket") return sid ? "opens a WebSocket to try out" : "asks for a session by WebSocket";
+  if (!sid) return "asks for a session";
+  return method === "POST" ? "brings packets" : "asks for packets, and waits";
+}
+
+function response({ status, raw }) {
+  if (status === 101) return "it is a WebSocket from here on";
+  if (status >= 400) return typeof raw === "string" ? raw.slice(0, 200) : "an error";
+  if (raw === "ok") return "taken";
+  return "";
+}
+
+function frame({ opcode, fin }) {
+  if (!fin || opcode === "continuation") return "a piece of a message";
+  return { close: "the WebSocket is closed", ping: "WebSocket's own ping", pong: "WebSocket's own pong" }[opcode] ?? "";
+}
+
+function packet({ packet, carrier, direction, binary, raw }, session) {
+  const probe = carrier === "probe";
+  switch (packet) {
+    case "open":
+      return "the session and its rules";
+    case "close":
+      return "the session is over";
+    case "ping":
+      return probe ? "does a WebSocket pass here?" : "are you there?";
+    case "pong":
+      return probe ? "it does" : "yes";
+    case "upgrade":
+      return "everything goes by WebSocket now";
+    case "noop":
+      return "sends a waiting GET home";
+    case "message":
+      if (binary) return session?.socketio ? "bytes that belong to the packet before" : "bytes";
+      if (raw === "40" && direction === "in") return "4 message, 0 CONNECT: may I come in?";
+      return "";
+    default:
+      return "";
+  }
+}
+
+function socketPacket({ packet, nsp, id, direction, payload, attachments }) {
+  const place = nsp === "/" ? "" : ` in ${nsp}`;
+  const more = attachments > 0 ? `, ${attachments} ${attachments === 1 ? "attachment" : "attachments"} to come` : "";
+  switch (packet) {
+    case "connect":
+      return direction === "in" ? `asks into the namespace ${nsp}` : `you are in ${nsp}`;
+    case "disconnect":
+      return direction === "in" ? `leaves ${nsp}` : `has to leave ${nsp}`;
+    case "connect_error":
+      return `may not join ${nsp}`;
+    case "event":
+    case "binary_event":
+      return `“${payload?.[0] ?? ""}”${place}${id === undefined ? "" : `, wants answer ${id}`}${more}`;
+    case "ack":
+    case "binary_ack":
+      return `answer ${id}${place}${more}`;
+    default:
+      return "";
+  }
+}
+
+/** What a session is doing, or how it ended, in a word or two. */
+export function stateOf(session) {
+  if (!session.live) return session.reason ?? "ended";
+  if (session.upgrade === "probing") return "probing";
+  return session.transport ? transportName(session.transport) : "?";
+}
+
+/** `12.3 ms`, `4.56 s`, `3 min 20 s`. */
+export function duration(milliseconds) {
+  const size = Math.abs(milliseconds);
+  if (size === 0) return "0 ms";
+  if (size < 1) return `${milliseconds.toFixed(3)} ms`;
+  if (size < 1000) return `${milliseconds.toFixed(1)} ms`;
+  if (size < 120_000) return `${(milliseconds / 1000).toFixed(size < 10_000 ? 2 : 1)} s`;
+  const [minutes, seconds] = [Math.floor(milliseconds / 60_000), Math.round((milliseconds % 60_000) / 1000)];
+  return seconds > 0 ? `${minutes} min ${seconds} s` : `${minutes} min`;
+}
+
+const number = new Intl.NumberFormat("en");
+export const count = (n, one, many = `${one}s`) => `${number.format(n)} ${n === 1 ? one : many}`;
