@@ -86,6 +86,25 @@ async fn each_record_names_the_one_that_it_came_out_of() {
 }
 
 #[tokio::test]
+async fn answers_that_are_sent_once_their_session_is_over_name_it_and_their_requests() {
+    let (server, journal, page) = traced(Options::default()).await;
+    let target = server.open_polling("/socket.io/", 4).await;
+    let mut poll = server.connect().await;
+    poll.send("GET", &target, &[], b"").await;
+    assert_eq!(server.post(&target, "1").await.text(), "ok");
+    assert_eq!(poll.response().await.text(), "6");
+    server.stop().await;
+    journal.finish();
+    let records = page.records();
+    let answers = records.iter().filter(|record| matches!(record.entry, Entry::Response { .. }));
+    let requests = records.iter().filter(|record| matches!(record.entry, Entry::Request { .. }));
+    let mut answered: Vec<Option<u64>> = answers.clone().map(|record| record.from).collect();
+    answered.sort_unstable();
+    assert_eq!(answered, requests.map(|record| Some(record.n)).collect::<Vec<_>>());
+    assert!(answers.into_iter().all(|record| record.session == Some(1) && record.at.is_some()));
+}
+
+#[tokio::test]
 async fn secrets_are_written_only_if_asked_for() {
     for secrets in [false, true] {
         let (server, journal, page) = traced(Options { secrets, ..Options::default() }).await;

@@ -19,9 +19,15 @@ pub(super) struct Recorder {
     exchanges: HashMap<u64, Exchange>,
 }
 
-struct Session {
+/// A session, as records name it.
+#[derive(Clone, Copy)]
+struct Name {
     number: u64,
     began: Instant,
+}
+
+struct Session {
+    name: Name,
     format: PayloadFormat,
     /// The records that are the source of what comes next: the request of each kind that is under way, and the
     /// frame and the packet of each direction that came last.
@@ -34,9 +40,12 @@ struct Session {
     last_in: u64,
 }
 
+/// A request whose answer is still to come, or a WebSocket whose session is.
 struct Exchange {
     record: u64,
-    sid: Option<Sid>,
+    /// The session that it is about. A poll's answer is sent when that may be over.
+    session: Option<(Sid, Name)>,
+    websocket: bool,
 }
 
 impl From<observe::Direction> for Direction {
@@ -108,19 +117,20 @@ impl Recorder {
 
     /// The record of something that happened, if it belongs into a journal.
     pub(super) fn record(&mut self, observation: &Observation<'_>) -> Option<Record> {
-        let mut sid = observation.sid.copied();
         if let What::Request(request) = &observation.what {
             self.request(request);
         }
         if let What::Opened { exchange, .. } = &observation.what {
-            self.open(sid?, *exchange, &observation.what);
+            self.open(*observation.sid?, *exchange, &observation.what);
         }
-        if let Some(exchange) = number(&observation.what).and_then(|number| self.exchanges.get(&number)) {
-            sid = sid.or(exchange.sid);
-        }
+        let exchange = number(&observation.what).and_then(|number| self.exchanges.get(&number));
+        let asked = exchange.and_then(|exchange| exchange.session);
+        let sid = observation.sid.copied().or(asked.map(|(sid, _)| sid));
+        let present = sid.and_then(|sid| self.sessions.get(&sid)).map(|session| session.name);
+        let name = asked.map(|(_, name)| name).or(present);
         let draft = self.draft(sid.as_ref(), &observation.what)?;
         self.n += 1;
-        let record = self.finish(sid.as_ref(), draft);
+        let record = self.finish(name, draft);
         self.remember(sid.as_ref(), observation, record.n);
         Some(record)
     }
@@ -135,10 +145,9 @@ impl Recorder {
         milliseconds(self.began.elapsed())
     }
 
-    fn finish(&self, sid: Option<&Sid>, draft: Draft) -> Record {
+    fn finish(&self, session: Option<Name>, draft: Draft) -> Record {
         let now = Instant::now();
         let since = |began: Instant| milliseconds(now.duration_since(began));
-        let session = sid.and_then(|sid| self.sessions.get(sid));
         let Draft { direction, carrier, from, raw, entry } = draft;
         Record {
             n: self.n,
@@ -157,31 +166,32 @@ impl Recorder {
     fn request(&mut self, request: &observe::Request<'_>) {
         let query = Query::new(request.target.split_once('?').map_or("", |(_, query)| query));
         let sid = query.get("sid").and_then(|sid| Sid::parse(&sid));
-        let sid = sid.filter(|sid| self.sessions.contains_key(sid));
         let record = self.n + 1;
-        if let Some(session) = sid.and_then(|sid| self.sessions.get_mut(&sid)) {
-            let websocket = query.get("transport").as_deref() == Some("websocket");
+        let websocket = query.get("transport").as_deref() == Some("websocket");
+        let mut about = None;
+        if let Some((sid, session)) = sid.and_then(|sid| Some((sid, self.sessions.get_mut(&sid)?))) {
+            about = Some((sid, session.name));
             match (request.method, websocket) {
                 ("POST", _) => session.post = record,
                 (_, true) => session.probe = record,
                 (_, false) => session.get = record,
             }
         }
-        self.exchanges.insert(request.exchange, Exchange { record, sid });
+        self.exchanges.insert(request.exchange, Exchange { record, session: about, websocket });
     }
 
     fn open(&mut self, sid: Sid, exchange: u64, what: &What<'_>) {
         let What::Opened { transport, revision, base64, .. } = *what else { return };
         self.sessions_begun += 1;
+        let name = Name { number: self.sessions_begun, began: Instant::now() };
         let mut record = 0;
         if let Some(exchange) = self.exchanges.get_mut(&exchange) {
-            exchange.sid = Some(sid);
+            exchange.session = Some((sid, name));
             record = exchange.record;
         }
         let direct = transport == Transport::WebSocket;
         let session = Session {
-            number: self.sessions_begun,
-            began: Instant::now(),
+            name,
             format: PayloadFormat { revision, base64 },
             get: if direct { 0 } else { record },
             post: 0,
@@ -226,8 +236,8 @@ impl Recorder {
                 self.exchanges.remove(&exchange);
             }
             What::ProbeOpened | What::Ended { .. } => {
-                let websocket = |exchange: &Exchange| exchange.sid.is_some() && exchange.sid.as_ref() == sid;
-                self.exchanges.retain(|_, exchange| !websocket(exchange));
+                let of = |exchange: &Exchange| exchange.session.map(|(sid, _)| sid);
+                self.exchanges.retain(|_, exchange| !exchange.websocket || of(exchange).as_ref() != sid);
                 if let (What::Ended { .. }, Some(sid)) = (observation.what, sid) {
                     self.sessions.remove(sid);
                 }

@@ -38,7 +38,21 @@ struct Ear {
     heard: Mutex<Heard>,
     /// The session's id.
     sid: Mutex<Option<String>>,
+    /// The last poll.
+    poll: Mutex<Poll>,
     news: Notify,
+}
+
+/// The last GET of a client.
+#[derive(Default)]
+enum Poll {
+    /// There is none to go on from.
+    #[default]
+    None,
+    /// It waits for its answer. In the journal it is the request of that record, or none.
+    Sent(Option<u64>),
+    /// Its answer brought something: the client polls again.
+    Brought,
 }
 
 impl Ear {
@@ -88,6 +102,8 @@ struct Peer {
     requests: HashMap<u64, JoinHandle<()>>,
     /// The last GET and the last POST: a client has one of each at a time.
     last: [Option<u64>; 2],
+    /// The last GET.
+    poll: Option<Request>,
     websockets: HashMap<u64, (Sink, JoinHandle<()>)>,
     /// A message of which fragments came.
     fragments: Option<(Opcode, Vec<u8>)>,
@@ -103,6 +119,7 @@ pub(super) async fn play(script: Script, replay: Replay, began: Instant, first: 
         ear: Arc::default(),
         requests: HashMap::new(),
         last: [None; 2],
+        poll: None,
         websockets: HashMap::new(),
         fragments: None,
     };
@@ -112,7 +129,7 @@ pub(super) async fn play(script: Script, replay: Replay, began: Instant, first: 
             tokio::time::sleep_until(began + pause).await;
         }
         let has_heard = |heard: &Heard| heard.reaches(step.packets, step.probes, step.answers);
-        peer.ear.wait(peer.patience, has_heard).await;
+        peer.hear(has_heard).await;
         match &step.act {
             Act::Request(request) if request.is_websocket() => peer.open(request).await,
             Act::Request(request) => peer.request(request).await,
@@ -128,7 +145,7 @@ pub(super) async fn play(script: Script, replay: Replay, began: Instant, first: 
     }
     let (packets, statuses) = (script.heard.packets.len(), script.heard.statuses.len());
     let complete = |heard: &Heard| heard.reaches(packets, script.heard.probes, statuses);
-    peer.ear.wait(peer.patience, complete).await;
+    peer.hear(complete).await;
     // What comes beyond that is a difference, too.
     if complete(&peer.ear.heard.lock()) {
         peer.ear.wait(Duration::from_millis(100), |heard| heard.packets.len() > packets).await;
@@ -139,6 +156,21 @@ pub(super) async fn play(script: Script, replay: Replay, began: Instant, first: 
 }
 
 impl Peer {
+    /// Waits until the client has heard enough, for as long as there is news in time. A server may spread over
+    /// several polls what another sent with one, so it is polled until then.
+    async fn hear(&mut self, enough: impl Fn(&Heard) -> bool) {
+        loop {
+            let ear = self.ear.clone();
+            let idle = || matches!(*ear.poll.lock(), Poll::Brought);
+            ear.wait(self.patience, |heard| enough(heard) || idle()).await;
+            if enough(&ear.heard.lock()) || !idle() {
+                return;
+            }
+            let Some(poll) = self.poll.clone() else { return };
+            self.send(&poll, None).await;
+        }
+    }
+
     /// A request's target, with this session's id in the place of that in the journal.
     fn target(&self, request: &Request) -> String {
         match (&self.old_sid, &*self.ear.sid.lock()) {
@@ -155,6 +187,18 @@ impl Peer {
     }
 
     async fn request(&mut self, request: &Request) {
+        if let Poll::Sent(record @ None) = &mut *self.ear.poll.lock()
+            && request.method == "GET"
+        {
+            // It was sent before.
+            *record = Some(request.record);
+            return;
+        }
+        self.send(request, Some(request.record)).await;
+    }
+
+    /// Sends a request, which is that of `record` in the journal, or none.
+    async fn send(&mut self, request: &Request, record: Option<u64>) {
         let kind = usize::from(request.method == "POST");
         // The last one of its kind is answered, or its client would not go on.
         if let Some(last) = self.last[kind].replace(request.record)
@@ -173,19 +217,33 @@ impl Peer {
         }
         let Ok(built) = built.body(Full::new(Bytes::from(request.body.clone()))) else { return };
         let opens = self.old_sid.is_some() && self.ear.sid.lock().is_none();
-        let (ear, against, format, record) =
-            (self.ear.clone(), self.against.clone(), self.format, request.record);
+        if kind == 0 && !opens {
+            *self.ear.poll.lock() = Poll::Sent(record);
+            self.poll = Some(request.clone());
+        }
+        let (ear, against, format) = (self.ear.clone(), self.against.clone(), self.format);
         let pong = self.target(request);
         let task = tokio::spawn(async move {
             let Some((status, binary, body)) = fetch(&against, built).await else { return };
-            let mut pinged = false;
+            let (mut pinged, mut record) = (false, record);
+            let before = ear.heard.lock().packets.len();
             if status == 200 && kind == 0 {
                 for packet in format.decode(body, binary, usize::MAX).map_while(Result::ok) {
                     pinged |= packet == Packet::Ping(ByteString::new());
                     ear.packet(&packet);
                 }
             }
-            ear.status(record, status);
+            if kind == 0 && !opens {
+                let brought = ear.heard.lock().packets.len() > before;
+                let next = if brought { Poll::Brought } else { Poll::None };
+                if let Poll::Sent(named) = std::mem::replace(&mut *ear.poll.lock(), next) {
+                    record = named;
+                }
+            }
+            match record {
+                Some(record) => ear.status(record, status),
+                None => ear.news.notify_waiters(),
+            }
             if pinged {
                 let pong = http::Request::post(pong).header("host", &against).header("connection", "close");
                 if let Ok(pong) = pong.body(Full::new(Bytes::from_static(b"3"))) {

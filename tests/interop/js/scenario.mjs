@@ -64,6 +64,13 @@ class Stage {
     return server;
   }
 
+  /** The reference, beside the server that is tested. */
+  async serveReference(...flags) {
+    const server = await Server.startReference(...flags);
+    this.#servers.push(server);
+    return server;
+  }
+
   /** The shared server, to which WebSockets come through only once it is told to `release` them. */
   async hold() {
     const proxy = await hold(this.server);

@@ -10,21 +10,41 @@ const program = process.env.TESTED_SERVER ?? "reference";
 /** Whether the tests run against the reference, for the few that hold only ours to a decision of our own. */
 export const isReference = program === "reference";
 
-const [command, ...leading] = isReference ? [process.execPath, reference] : [program];
+const onNode = [process.execPath, reference];
+const tested = isReference ? onNode : [program];
 const patience = 10_000;
 
 // None outlives the tests, whatever became of the one that started it.
 const running = new Set();
 process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
 
+/** Runs another command of the tested program, such as `explain`: its exit code, and what it printed. */
+export async function run(...words) {
+  const child = spawn(program, words, { stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (chunk) => (output += chunk));
+  const [code] = await once(child, "close");
+  return { code, output };
+}
+
 export class Server {
   #child;
+  #command = tested;
   #flags;
   #output = "";
 
   /** Starts a server with these flags on a free port, and waits until it accepts clients. */
   static async start(...flags) {
     const server = new Server();
+    server.#flags = flags;
+    await server.#spawn(0);
+    return server;
+  }
+
+  /** Starts the reference, whichever server is tested. */
+  static async startReference(...flags) {
+    const server = new Server();
+    server.#command = onNode;
     server.#flags = flags;
     await server.#spawn(0);
     return server;
@@ -59,6 +79,7 @@ export class Server {
 
   async #spawn(port) {
     const app = this.#flags.includes("--app") ? [] : ["--app", "echo"];
+    const [command, ...leading] = this.#command;
     const child = spawn(command, [...leading, ...app, "--listen", `127.0.0.1:${port}`, ...this.#flags], {
       stdio: ["ignore", "pipe", "pipe"],
     });
