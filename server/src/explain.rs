@@ -29,7 +29,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use bytestring::ByteString;
 use engineio::websocket;
-use engineio::{Config, Revision};
+use engineio::{Config, Jsonp, Revision};
 use socketio::PacketReader;
 
 use crate::rules::Rule;
@@ -84,7 +84,7 @@ pub struct Explanation {
     pub carrier: Carrier,
     /// The revision of Engine.IO.
     pub revision: Revision,
-    /// The message; what was masked in it is unmasked.
+    /// The message; what was masked in it is unmasked, and what JSONP puts around a payload is gone.
     pub bytes: Vec<u8>,
     /// Its parts from front to back. Behind one that is a whole, such as a JSON array, follow parts of it.
     pub parts: Vec<Part>,
@@ -180,7 +180,14 @@ impl Walk {
     }
 
     fn message(&mut self, message: &[u8]) -> Explanation {
-        let carrier = self.settings.carrier.unwrap_or_else(|| guess(message, self.settings.revision));
+        let (message, carrier) = match (self.settings.carrier, out_of_jsonp(message)) {
+            (None | Some(Carrier::Polling), Some(payload)) => {
+                self.note("JSONP had put a form or a script around it.");
+                (&*payload.clone(), Carrier::Polling)
+            }
+            (Some(carrier), _) => (message, carrier),
+            (None, None) => (message, guess(message, self.settings.revision)),
+        };
         let mut bytes = message.to_vec();
         let read = match carrier {
             Carrier::Polling => self.payload(&Bytes::copy_from_slice(message)),
@@ -239,6 +246,16 @@ fn websocket_reader(config: &Config) -> websocket::Reader {
 
 fn mistake(at: usize, rule: impl Into<Rule>) -> Mistake {
     Mistake { at, rule: rule.into() }
+}
+
+/// The payload in what JSONP puts around it: a form's field in a POST, a call in the answer to a poll.
+fn out_of_jsonp(message: &[u8]) -> Option<Bytes> {
+    if message.starts_with(b"d=") {
+        return Some(Jsonp::payload(message));
+    }
+    let call = message.strip_prefix(b"___eio[")?.strip_suffix(b");")?;
+    let string = call.iter().position(|byte| *byte == b'(').map(|at| &call[at + 1..])?;
+    serde_json::from_slice(string).ok().map(|payload: String| payload.into())
 }
 
 /// What bytes most likely came by.

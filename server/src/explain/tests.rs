@@ -70,6 +70,23 @@ fn a_binary_event_is_explained_to_its_attachment() {
 }
 
 #[test]
+fn what_jsonp_puts_around_a_payload_is_taken_off() {
+    let packets = [
+        "0..1 type 2, ping: the server's, but for `2probe`",
+        "1..2 record separator: another packet follows",
+    ];
+    let payload = b"2\x1e42[\"a b\"]";
+    for wrapped in [&b"d=2%1E42%5B%22a+b%22%5D"[..], br#"___eio[7]("2\u001e42[\"a b\"]");"#] {
+        let explanation = only(wrapped, V4);
+        assert_eq!((&explanation.bytes[..], explanation.carrier), (&payload[..], Carrier::Polling));
+        assert_eq!(lines(wrapped, V4)[..2], packets);
+        assert_eq!(explanation.notes, ["JSONP had put a form or a script around it."]);
+    }
+    // By WebSocket it is only a packet that there is none of.
+    assert_eq!(only(b"d=2", by(Carrier::Text, V4)).mistake.map(|mistake| mistake.at), Some(0));
+}
+
+#[test]
 fn the_open_packet_is_explained_field_by_field() {
     let open =
         br#"0{"sid":"abc","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
