@@ -1,9 +1,11 @@
 //! The documentation keeps its word: what it links to is there, and each test that it names exists.
 
+mod wire;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const DOCUMENTS: [&str; 13] = [
+const DOCUMENTS: [&str; 27] = [
     "README.md",
     "CHANGELOG.md",
     "docs/architecture.md",
@@ -12,6 +14,20 @@ const DOCUMENTS: [&str; 13] = [
     "docs/protocol.md",
     "docs/security.md",
     "docs/violations.md",
+    "docs/journal.md",
+    "docs/wire/README.md",
+    "docs/wire/handshake.md",
+    "docs/wire/polling.md",
+    "docs/wire/payloads.md",
+    "docs/wire/upgrade.md",
+    "docs/wire/heartbeat.md",
+    "docs/wire/namespaces.md",
+    "docs/wire/events.md",
+    "docs/wire/binary.md",
+    "docs/wire/errors.md",
+    "docs/wire/closing.md",
+    "docs/wire/recovery.md",
+    "docs/wire/revisions.md",
     "docs/guide/chat.md",
     "docs/guide/from-javascript.md",
     "docs/guide/plain-websocket.md",

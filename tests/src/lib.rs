@@ -1,9 +1,11 @@
 //! What the tests share: a server in this process, and clients that write bytes as they are told.
 
+mod aliases;
 mod http;
 mod server;
 mod websocket;
 
+pub use aliases::Aliases;
 pub use http::{Connection, Response, Stream};
 pub use server::TestServer;
 pub use websocket::{Received, WebSocket};

@@ -9,3 +9,4 @@ mod operations;
 mod program;
 mod replay;
 mod tls;
+mod wire;

@@ -1,0 +1,116 @@
+//! A real server whose journal is kept, for a conversation that a page shows.
+
+use std::io::{self, Write};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use engineio::Config;
+use engineio::observe::{Observation, Observer, What};
+use socketio::Io;
+use socketio_server::journal::{self, Journal, Options, Record};
+use socketio_server::{Builder, Server, apps};
+use socketio_tests::{Aliases, TestServer};
+
+/// A server, and everything that passes between it and its clients.
+pub(super) struct Stage {
+    server: TestServer,
+    journal: Arc<Journal>,
+    written: Written,
+    polls: Arc<Polls>,
+}
+
+/// How many GETs the server has seen.
+#[derive(Default)]
+struct Polls(AtomicUsize);
+
+impl Observer for Polls {
+    fn observe(&self, observation: &Observation<'_>) {
+        if matches!(observation.what, What::Request(request) if request.method == "GET") {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A conversation.
+pub(super) struct Story {
+    /// The name of its diagram's file.
+    pub(super) name: &'static str,
+    /// What happens in it, in a sentence.
+    pub(super) title: &'static str,
+    /// Who took part, one for each session in the order in which they began. One name may stand twice.
+    pub(super) clients: &'static [&'static str],
+    pub(super) records: Vec<Record>,
+    /// How many arrows at the beginning are left out, since other pages have them.
+    pub(super) untold: usize,
+}
+
+/// A file in memory.
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("nothing has panicked").write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stage {
+    /// The echo application, with these settings.
+    pub(super) async fn echo(config: Config, socketio: socketio::Config) -> Stage {
+        let io = Io::with_config(socketio);
+        apps::echo(&io);
+        Stage::start(Server::builder().config(config).socketio("/socket.io/", io)).await
+    }
+
+    /// Any server.
+    pub(super) async fn start(builder: Builder) -> Stage {
+        let written = Written::default();
+        // Nobody's secrets are shown, and what they look like belongs to the story.
+        let options = Options { secrets: true, ..Options::default() };
+        let journal = Journal::lines(Box::new(written.clone()), options).expect("memory");
+        let polls = Arc::new(Polls::default());
+        let builder = builder.observer(journal.clone()).observer(polls.clone());
+        Stage { server: TestServer::start(builder).await, journal, written, polls }
+    }
+
+    /// Waits until the server has seen so many GETs.
+    pub(super) async fn polled(&self, times: usize) {
+        while self.polls.0.load(Ordering::Relaxed) < times {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// What has happened up to now.
+    pub(super) fn told(
+        &self,
+        name: &'static str,
+        title: &'static str,
+        clients: &'static [&'static str],
+    ) -> Story {
+        self.journal.finish();
+        let journal = self.written.0.lock().expect("nothing has panicked").clone();
+        let journal = Aliases::default().settle(&String::from_utf8(journal).expect("UTF-8"));
+        let (_, records) = journal::read(journal.as_bytes()).expect("a journal");
+        Story { name, title, clients, records, untold: 0 }
+    }
+}
+
+impl Story {
+    /// The same without its first arrows.
+    pub(super) fn from(self, arrow: usize) -> Story {
+        Story { untold: arrow - 1, ..self }
+    }
+}
+
+impl Deref for Stage {
+    type Target = TestServer;
+
+    fn deref(&self) -> &TestServer {
+        &self.server
+    }
+}
