@@ -204,16 +204,8 @@ impl Reader<'_> {
     }
 
     fn client(&self, session: Option<u64>) -> usize {
-        let Some(name) = session.and_then(|session| self.story.clients.get(session as usize - 1)) else {
-            return 0;
-        };
-        let mut names: Vec<&str> = Vec::new();
-        for client in self.story.clients {
-            if !names.contains(client) {
-                names.push(client);
-            }
-        }
-        names.iter().position(|known| known == name).unwrap_or_default()
+        let name = session.and_then(|session| self.story.sessions.get(session as usize - 1));
+        self.story.clients().iter().position(|client| Some(client) == name).unwrap_or_default()
     }
 
     /// The packets of the answer to a request.

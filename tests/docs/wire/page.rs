@@ -26,11 +26,12 @@ pub(super) fn made(page: &str, stories: &[Story]) -> String {
         let Some((kind, of)) = comment.split_once(": ") else { continue };
         let (name, numbers) = of.split_once(' ').unwrap_or_else(|| panic!("which arrows? {comment}"));
         let story = stories.iter().find(|story| story.name == name);
-        let arrows = arrows(story.unwrap_or_else(|| panic!("no story is called {name}")));
+        let story = story.unwrap_or_else(|| panic!("no story is called {name}"));
+        let arrows = arrows(story);
         let numbers = range(numbers);
         assert!(*numbers.end() <= arrows.len(), "{comment}: there are only {} arrows", arrows.len());
         let part = match kind {
-            "exchange" => exchange(&arrows, numbers),
+            "exchange" => exchange(&story.clients(), &arrows, numbers),
             "bytes" => bytes(&arrows, numbers),
             other => panic!("{other} is none of a page's parts"),
         };
@@ -53,7 +54,7 @@ fn sign(number: usize) -> char {
     char::from_u32(base + number as u32).expect("a sign for each number")
 }
 
-fn exchange(arrows: &[Arrow], numbers: RangeInclusive<usize>) -> String {
+fn exchange(clients: &[&str], arrows: &[Arrow], numbers: RangeInclusive<usize>) -> String {
     let mut out = String::new();
     let mut frames = false;
     for number in numbers {
@@ -67,12 +68,21 @@ fn exchange(arrows: &[Arrow], numbers: RangeInclusive<usize>) -> String {
             if !frames {
                 out += "```text\n";
             }
-            let way = if arrow.from_client { "client → server" } else { "server → client" };
+            let client = clients[arrow.client];
+            let way = if arrow.from_client {
+                format!("{client} → server")
+            } else {
+                format!("server → {client}")
+            };
             let binary = if arrow.carrier == Carrier::Binary { "binary " } else { "" };
             let _ = writeln!(out, "{sign} {way}   {binary}{}", arrow.text);
         } else {
-            let way = if arrow.from_client { "The client" } else { "The server" };
-            let _ = writeln!(out, "{sign} {way}:\n\n```http\n{}\n```\n", arrow.text.trim_end());
+            let who = match clients {
+                _ if !arrow.from_client => "The server".to_owned(),
+                [_] => "The client".to_owned(),
+                _ => format!("The client of `{}`", clients[arrow.client]),
+            };
+            let _ = writeln!(out, "{sign} {who}:\n\n```http\n{}\n```\n", arrow.text.trim_end());
         }
         frames = is_frame;
     }

@@ -38,8 +38,8 @@ pub(super) struct Story {
     pub(super) name: &'static str,
     /// What happens in it, in a sentence.
     pub(super) title: &'static str,
-    /// Who took part, one for each session in the order in which they began. One name may stand twice.
-    pub(super) clients: &'static [&'static str],
+    /// Whose the sessions are, in the order in which they began. One name may stand twice.
+    pub(super) sessions: &'static [&'static str],
     pub(super) records: Vec<Record>,
     /// How many arrows at the beginning are left out, since other pages have them.
     pub(super) untold: usize,
@@ -90,17 +90,29 @@ impl Stage {
         &self,
         name: &'static str,
         title: &'static str,
-        clients: &'static [&'static str],
+        sessions: &'static [&'static str],
     ) -> Story {
         self.journal.finish();
         let journal = self.written.0.lock().expect("nothing has panicked").clone();
         let journal = Aliases::default().settle(&String::from_utf8(journal).expect("UTF-8"));
         let (_, records) = journal::read(journal.as_bytes()).expect("a journal");
-        Story { name, title, clients, records, untold: 0 }
+        Story { name, title, sessions, records, untold: 0 }
     }
 }
 
 impl Story {
+    /// Who took part, each once.
+    pub(super) fn clients(&self) -> Vec<&'static str> {
+        let mut clients = Vec::new();
+        for client in self.sessions {
+            if !clients.contains(client) {
+                clients.push(*client);
+            }
+        }
+        // Who was refused has no session.
+        if clients.is_empty() { vec!["client"] } else { clients }
+    }
+
     /// The same without its first arrows.
     pub(super) fn from(self, arrow: usize) -> Story {
         Story { untold: arrow - 1, ..self }

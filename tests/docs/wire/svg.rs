@@ -71,7 +71,7 @@ pub(super) fn draw(story: &Story) -> String {
 fn description(story: &Story, arrows: &[Arrow]) -> String {
     let mut text = String::new();
     for (index, arrow) in arrows.iter().enumerate() {
-        let client = names(story)[arrow.client];
+        let client = story.clients()[arrow.client];
         let (from, to) = if arrow.from_client { (client, "server") } else { ("server", client) };
         let by = match arrow.transport {
             Transport::Http => "HTTP",
@@ -92,20 +92,6 @@ fn description(story: &Story, arrows: &[Arrow]) -> String {
     text
 }
 
-/// The story's clients, each once.
-fn names(story: &Story) -> Vec<&'static str> {
-    let mut names = Vec::new();
-    for client in story.clients {
-        if !names.contains(client) {
-            names.push(*client);
-        }
-    }
-    if names.is_empty() {
-        names.push("client");
-    }
-    names
-}
-
 /// Where everything stands.
 struct Layout {
     clients: Vec<(&'static str, u32)>,
@@ -117,7 +103,7 @@ struct Layout {
 
 impl Layout {
     fn of(story: &Story, arrows: &[Arrow]) -> Layout {
-        let names = names(story);
+        let names = story.clients();
         let (columns, server) = match names.len() {
             1 => (&[166][..], 618),
             _ => (&[86, 726][..], 406),
