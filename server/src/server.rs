@@ -133,6 +133,15 @@ impl Builder {
     }
 
     /// Answers requests to paths that are no endpoint's. Where `pages` has nothing, the answer is a 404.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http::Response;
+    /// use socketio_server::Server;
+    ///
+    /// let hello = Response::new(Bytes::from_static(b"Hello"));
+    /// let builder = Server::builder().pages(move |_, path, _| (path == "/").then(|| hello.clone()));
+    /// ```
     #[must_use]
     pub fn pages<F>(mut self, pages: F) -> Builder
     where

@@ -229,11 +229,12 @@ impl Layout {
         }
     }
 
+    /// What the strokes mean, where there is more than one kind.
     fn legend(&self, out: &mut String, arrows: &[Arrow]) {
-        let mut says = vec!["solid: carries packets"];
-        if arrows.iter().any(|arrow| arrow.packets.is_empty()) {
-            says.push("dashed: the transport's own, without a packet");
+        if arrows.iter().all(|arrow| !arrow.packets.is_empty()) {
+            return;
         }
+        let mut says = vec!["solid: carries packets", "dashed: the transport's own, without a packet"];
         let waits = |(index, arrow): (usize, &Arrow)| {
             arrow
                 .answers
