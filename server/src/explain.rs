@@ -186,7 +186,7 @@ impl Walk {
                 (&*payload.clone(), Carrier::Polling)
             }
             (Some(carrier), _) => (message, carrier),
-            (None, None) => (message, guess(message, self.settings.revision)),
+            (None, None) => (message, guess(message, self.settings.revision, self.packets.missing() > 0)),
         };
         let mut bytes = message.to_vec();
         let read = match carrier {
@@ -258,19 +258,23 @@ fn out_of_jsonp(message: &[u8]) -> Option<Bytes> {
     serde_json::from_slice(string).ok().map(|payload: String| payload.into())
 }
 
-/// What bytes most likely came by.
-fn guess(message: &[u8], revision: Revision) -> Carrier {
+/// What bytes most likely came by. Where an attachment is awaited, whatever doesn't begin as a text packet is it.
+fn guess(message: &[u8], revision: Revision, awaits_attachment: bool) -> Carrier {
     let payload = match revision {
         Revision::V4 => message.contains(&engine::SEPARATOR),
         Revision::V3 => engine::is_binary_payload(message) || engine::is_counted_payload(message),
     };
     // In revision 3 a byte 4 in front is a binary message's.
-    let binary = revision == Revision::V3 && message.starts_with(&[4]);
-    if message.is_empty() || payload {
+    let typed = revision == Revision::V3 && message.starts_with(&[4]);
+    let framed = !message.is_empty() && frames::are_frames(message);
+    let attachment = awaits_attachment && !framed && !matches!(message, [b'0'..=b'6' | b'b', ..]);
+    if attachment && revision == Revision::V4 {
+        Carrier::Binary
+    } else if message.is_empty() || payload {
         Carrier::Polling
-    } else if frames::are_frames(message) {
+    } else if framed {
         Carrier::Frames
-    } else if binary || std::str::from_utf8(message).is_err() {
+    } else if typed || std::str::from_utf8(message).is_err() {
         Carrier::Binary
     } else {
         Carrier::Text

@@ -31,6 +31,20 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
+#[test]
+fn an_attachment_that_is_awaited_is_taken_for_bytes() {
+    let event = r#"451-["e",{"_placeholder":true,"num":0}]"#.as_bytes();
+    for bytes in [&[1, 2, 3][..], b"text", b"x\x1ey", b""] {
+        let explained = explain(&[event, bytes], &V4);
+        assert_eq!((explained[1].carrier, &explained[1].mistake), (Carrier::Binary, &None), "{bytes:?}");
+    }
+    // What begins as a packet is one, and has no place there.
+    let explained = explain(&[event, br#"42["e"]"#], &V4);
+    let mistake = explained[1].mistake.as_ref().expect("a mistake");
+    assert_eq!(mistake.rule.id, PacketError::TextAmongAttachments.name());
+    assert_eq!(explain(&[event, b"bAQID"], &V4)[1].carrier, Carrier::Text);
+}
+
 /// `offset..end meaning` for each part.
 fn lines(message: &[u8], settings: Settings) -> Vec<String> {
     let explanation = only(message, settings);

@@ -9,6 +9,8 @@ use super::stage::Story;
 
 /// Something that one side sent to the other.
 pub(super) struct Arrow {
+    /// The record that it is made of.
+    pub(super) record: u64,
     /// Which of the story's clients.
     pub(super) client: usize,
     pub(super) from_client: bool,
@@ -162,6 +164,7 @@ impl Reader<'_> {
         self.by_record.insert(record.n, self.arrows.len());
         let revision = record.session.and_then(|session| self.sessions.get(&session).copied());
         self.arrows.push(Arrow {
+            record: record.n,
             client: self.client(record.session),
             from_client: record.direction == Some(Direction::In),
             transport,

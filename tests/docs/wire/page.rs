@@ -1,13 +1,13 @@
 //! The parts of a page that are made: exchanges, and tables of bytes, between two comments that can't be seen.
 //!
 //! `<!-- exchange: STORY 1-3 -->` shows those arrows of a story's diagram in full, `<!-- bytes: STORY 3 -->` explains
-//! what they carry. Both go up to `<!-- end -->`.
+//! what they carry, and `<!-- wrong: STORY 3 -->` what is wrong about that. Each goes up to `<!-- end -->`.
 
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
 use engineio::Revision;
-use socketio_server::explain::{Carrier, Explanation, Layer, Sender, Settings, explain};
+use socketio_server::explain::{Carrier, Explanation, Layer, Sender, Settings, explain, explain_journal};
 
 use super::arrows::{Arrow, arrows};
 use super::stage::Story;
@@ -32,7 +32,7 @@ pub(super) fn made(page: &str, stories: &[Story]) -> String {
         assert!(*numbers.end() <= arrows.len(), "{comment}: there are only {} arrows", arrows.len());
         let part = match kind {
             "exchange" => exchange(&story.clients(), &arrows, numbers),
-            "bytes" => bytes(&arrows, numbers),
+            "bytes" | "wrong" => bytes(story, &arrows, numbers, kind == "wrong"),
             other => panic!("{other} is none of a page's parts"),
         };
         let (_, behind) = behind.split_once(END).unwrap_or_else(|| panic!("{comment} has no end"));
@@ -92,29 +92,35 @@ fn exchange(clients: &[&str], arrows: &[Arrow], numbers: RangeInclusive<usize>) 
     out.trim_end().to_owned() + "\n"
 }
 
-/// Explains messages of one direction, one table each.
-fn bytes(arrows: &[Arrow], numbers: RangeInclusive<usize>) -> String {
-    let chosen: Vec<_> = numbers.map(|number| (number, &arrows[number - 1])).collect();
+/// Explains what arrows carry, a table each. Only a `wrong` part may have a mistake, and it must.
+fn bytes(story: &Story, arrows: &[Arrow], numbers: RangeInclusive<usize>, wrong: bool) -> String {
+    // Frames are explained in their order, since attachments follow the packet that announces them.
+    let frames = explain_journal(&story.records, &Settings::default());
     let mut out = String::new();
-    let (first, _) = chosen.first().expect("at least one");
-    let arrow = &arrows[first - 1];
+    let mut mistakes = 0;
+    for number in numbers {
+        let arrow = &arrows[number - 1];
+        let frame = frames.iter().find(|(record, _)| record.n == arrow.record);
+        let explanation = frame.map_or_else(|| payload(arrow), |(_, explanation)| explanation.clone());
+        mistakes += usize::from(explanation.mistake.is_some());
+        let sign = sign(number);
+        let _ = writeln!(out, "| {sign} at | bytes | what they are | where it stands |\n|---|---|---|---|");
+        table(&mut out, &explanation);
+        out.push('\n');
+    }
+    assert_eq!(mistakes > 0, wrong, "what the page calls wrong is: {out}");
+    out.trim_end().to_owned() + "\n"
+}
+
+/// Explains a body.
+fn payload(arrow: &Arrow) -> Explanation {
     let settings = Settings {
         revision: if arrow.revision == 3 { Revision::V3 } else { Revision::V4 },
-        carrier: (chosen.len() == 1).then_some(arrow.carrier),
+        carrier: Some(arrow.carrier),
         sender: Some(if arrow.from_client { Sender::Client } else { Sender::Server }),
         ..Settings::default()
     };
-    let messages: Vec<_> = chosen.iter().map(|(_, arrow)| &arrow.bytes).collect();
-    for (explanation, (number, _)) in explain(&messages, &settings).iter().zip(&chosen) {
-        let _ = writeln!(
-            out,
-            "| {} at | bytes | what they are | where it stands |\n|---|---|---|---|",
-            sign(*number)
-        );
-        table(&mut out, explanation);
-        out.push('\n');
-    }
-    out.trim_end().to_owned() + "\n"
+    explain(&[&arrow.bytes], &settings).remove(0)
 }
 
 fn table(out: &mut String, explanation: &Explanation) {

@@ -43,6 +43,8 @@ pub(super) struct Story {
     pub(super) records: Vec<Record>,
     /// How many arrows at the beginning are left out, since other pages have them.
     pub(super) untold: usize,
+    /// The arrows with which its steps begin, where two clients do the same side by side.
+    pub(super) steps: &'static [usize],
 }
 
 /// A file in memory.
@@ -96,7 +98,7 @@ impl Stage {
         let journal = self.written.0.lock().expect("nothing has panicked").clone();
         let journal = Aliases::default().settle(&String::from_utf8(journal).expect("UTF-8"));
         let (_, records) = journal::read(journal.as_bytes()).expect("a journal");
-        Story { name, title, sessions, records, untold: 0 }
+        Story { name, title, sessions, records, untold: 0, steps: &[] }
     }
 }
 
@@ -116,6 +118,11 @@ impl Story {
     /// The same without its first arrows.
     pub(super) fn from(self, arrow: usize) -> Story {
         Story { untold: arrow - 1, ..self }
+    }
+
+    /// Two clients that do the same: within a step, what one does stands beside what the other does.
+    pub(super) fn side_by_side(self, steps: &'static [usize]) -> Story {
+        Story { steps, ..self }
     }
 }
 

@@ -99,6 +99,7 @@ struct Layout {
     /// Of each arrow: where its first line of text stands, and the arrow.
     rows: Vec<(u32, u32)>,
     height: u32,
+    side_by_side: bool,
 }
 
 impl Layout {
@@ -110,15 +111,23 @@ impl Layout {
         };
         assert!(names.len() <= columns.len(), "there is no place for {names:?}");
         let mut rows = Vec::new();
-        let mut y = TOP + 26;
-        for arrow in arrows {
+        // Where the next row is: side by side each client has its own until the next step, else they share one.
+        let side_by_side = !story.steps.is_empty();
+        let mut next = vec![TOP + 26; names.len()];
+        for (index, arrow) in arrows.iter().enumerate() {
+            if !side_by_side || story.steps.contains(&(index + 1)) {
+                let lowest = next.iter().copied().max().unwrap_or(TOP);
+                next.fill(lowest);
+            }
+            let y = &mut next[arrow.client];
             let lines = lines(arrow).len().max(1) as u32;
             let notes = arrow.notes.iter().map(|note| wrapped(note).len() as u32).sum::<u32>();
-            rows.push((y, y + (lines - 1) * LINE + 8));
-            y += ((lines - 1) * LINE + 38).max(notes * 15 + 12);
+            rows.push((*y, *y + (lines - 1) * LINE + 8));
+            *y += ((lines - 1) * LINE + 38).max(if side_by_side { 0 } else { notes * 15 + 12 });
         }
+        let y = next.into_iter().max().unwrap_or(TOP);
         let clients = names.into_iter().zip(columns.iter().copied()).collect();
-        Layout { clients, server, rows, height: y + 16 }
+        Layout { clients, server, rows, height: y + 16, side_by_side }
     }
 
     fn lanes(&self, out: &mut String) {
@@ -133,8 +142,9 @@ impl Layout {
     }
 
     /// Where the number of an arrow stands: with one client, each transport has a track of its own.
-    fn track(&self, transport: Transport) -> u32 {
+    fn track(&self, transport: Transport, client: usize) -> u32 {
         match transport {
+            _ if self.side_by_side && client == 1 => WIDTH - 22,
             _ if self.clients.len() > 1 => 22,
             Transport::Http => 28,
             Transport::WebSocket => 82,
@@ -150,7 +160,7 @@ impl Layout {
             let on_it = |arrow: &Arrow| arrow.transport == transport;
             let Some(first) = arrows.iter().position(on_it) else { continue };
             let last = arrows.iter().rposition(on_it).unwrap_or(first);
-            let (x, class) = (self.track(transport), class(transport));
+            let (x, class) = (self.track(transport, 0), class(transport));
             let (from, to) = (self.rows[first].1, self.rows[last].1);
             let _ = writeln!(
                 out,
@@ -185,7 +195,7 @@ impl Layout {
         let dashed = if arrow.packets.is_empty() { " dashed" } else { "" };
         let (left, right) = (client.min(self.server), client.max(self.server));
         // The number, the line and its head.
-        let track = self.track(arrow.transport);
+        let track = self.track(arrow.transport, arrow.client);
         let _ = writeln!(out, "<circle class=\"disc {class}\" cx=\"{track}\" cy=\"{y}\" r=\"10\"/>");
         let number = index + 1;
         let _ = writeln!(
@@ -214,6 +224,9 @@ impl Layout {
             }
             let _ = writeln!(out, "<text x=\"{}\" y=\"{line_y}\">{}</text>", left + 16, line.fitted(columns));
             line_y += LINE;
+        }
+        if self.side_by_side {
+            return;
         }
         // What it means, on the server's other side.
         let (x, anchor) =
