@@ -23,7 +23,7 @@ test("a client's polling, probe and upgrade are seen as they happen", async (t) 
   for (const step of ["GET, Upgrade: websocket", "101", "2probe", "3probe", "5"]) {
     await steps.filter({ has: inspector.page.locator("code").getByText(step, { exact: true }) }).first().waitFor();
   }
-  await inspector.panel().getByText("The server pings every 25.0 s").waitFor();
+  await inspector.panel().getByText("The server pings every 25 s").waitFor();
   await inspector.panel().locator(".places li").filter({ hasText: socket.id }).waitFor();
 
   await inspector.filter("2probe");
@@ -48,7 +48,7 @@ test("a broken client's mistake is named, with the rule and where it stands", as
   await inspector.choose(1);
   await inspector.panel().getByText("parse error: the client sent what can't be read.").waitFor();
   await inspector.panel().getByRole("button", { name: /^JSON/ }).click();
-  await inspector.panel().getByText("The rule: the payload is not JSON.").waitFor();
+  await inspector.panel().getByText("The server ends the session: parse error.").waitFor();
   const link = inspector.panel().getByRole("link", { name: /Socket.IO protocol 5/ });
   assert.match(await link.getAttribute("href"), /^https:\/\/socket\.io\/docs\/v4\/socket-io-protocol\/#/);
   assert.equal(await link.getAttribute("rel"), "noreferrer");
@@ -203,7 +203,7 @@ test("what clients send is shown as text and never becomes part of the page", as
   const { server, visit } = await made(t);
   const evil = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>&lt;b>\u202e`;
   const script = new Script(1).open({ transport: "websocket" });
-  script.event("in", `42${JSON.stringify([evil, { [evil]: evil }])}`);
+  script.event("in", `42${JSON.stringify([evil, { [evil]: evil }])}`).event("in", '42[{"toString":1,"__proto__":[]}]');
   const request = script.request("GET", "polling", { target: `/socket.io/?${evil}` });
   script.add({ from: request, kind: "refused", code: 3, fault: evil, reason: evil });
   script.add({ kind: "violation", rule: "__proto__", text: evil });
@@ -307,7 +307,7 @@ for (const colorScheme of ["light", "dark"]) {
     await examine("with a session");
     await inspector.choose(2);
     await inspector.openRecord(/violation|JSON/);
-    await inspector.panel().getByText("The rule").waitFor();
+    await inspector.panel().getByText("This breaks").waitFor();
     await examine("with a breach");
     await inspector.openRecord(/EVENT/);
     await inspector.panel().getByRole("row").first().waitFor();

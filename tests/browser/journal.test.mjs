@@ -61,7 +61,22 @@ test("rooms are joined and left", () => {
   note("room_joined", { room: "tea" });
   note("room_joined", { room: "<b>" });
   note("room_left", { room: "tea" });
-  assert.deepEqual([...model([HEAD, ...script.lines]).sessions.get(1).namespaces.get("/").rooms], ["<b>"]);
+  const rooms = () => [...model([HEAD, ...script.lines]).sessions.get(1).namespaces.get("/").rooms];
+  assert.deepEqual(rooms(), ["<b>"]);
+  note("left", { reason: "client namespace disconnect" });
+  note("joined");
+  assert.deepEqual(rooms(), [], "who comes again is in none");
+});
+
+test("a plain WebSocket is a session of frames alone", () => {
+  const script = new Script(1);
+  const request = script.request("GET", "", { opens: true, target: "/ws" });
+  script.add({ from: request, kind: "plain_opened" });
+  script.add({ from: request, direction: "in", kind: "frame", opcode: "text", fin: true, raw: "40 hello" });
+  script.add({ kind: "plain_ended", code: 1001, reason: "going" });
+  const session = model([HEAD, ...script.lines]).sessions.get(1);
+  assert.deepEqual([session.transport, session.live, session.reason, session.sent.in], ["websocket", false, "1001 going", 1]);
+  assert.equal(session.entries.at(0).type, "GET", "the request that opened it belongs to it");
 });
 
 test("what is kept is bounded, by number and by size, and what had to go is counted", () => {
@@ -116,8 +131,23 @@ test("what is no journal is refused in words, and a line that is no record is le
   assert.throws(() => readHead("hello"), /not a journal/);
   assert.throws(() => readHead('{"n":1}'), /not a journal/);
   assert.throws(() => readHead('{"journal":2}'), /version 2/);
+  assert.throws(() => readHead('{"journal":1,"began":"then"}'), /when it began/);
   const torn = model([HEAD, ...upgrading(1).lines, '{"n":99,"ki', "null", '{"n":"1"}']);
   assert.equal(torn.unreadable, 3);
+});
+
+test("a record that somebody has edited is left out rather than stumbled over", () => {
+  const edited = [
+    '{"n":1,"time":"0","kind":"full"}',
+    '{"n":2,"time":0,"kind":"request","method":"GET"}',
+    '{"n":3,"time":0,"kind":"request","method":"GET","target":"/","headers":[["a"]]}',
+    '{"n":4,"time":0,"kind":"frame","opcode":"text","raw":{"base64":"?"}}',
+    '{"n":5,"time":0,"kind":"frame","opcode":"text","raw":7}',
+    '{"n":6,"time":0,"kind":"closed"}',
+    '{"n":6,"time":0,"kind":"lost","records":{"toString":1}}',
+  ];
+  const read = model([HEAD, ...edited, '{"n":7,"time":0,"kind":"full"}']);
+  assert.deepEqual([read.entries.length, read.unreadable], [1, edited.length]);
 });
 
 test("kinds of records that are not known here are kept", () => {

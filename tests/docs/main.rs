@@ -5,7 +5,7 @@ mod wire;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const DOCUMENTS: [&str; 27] = [
+const DOCUMENTS: [&str; 28] = [
     "README.md",
     "CHANGELOG.md",
     "docs/architecture.md",
@@ -30,6 +30,7 @@ const DOCUMENTS: [&str; 27] = [
     "docs/wire/revisions.md",
     "docs/guide/chat.md",
     "docs/guide/from-javascript.md",
+    "docs/guide/inspector.md",
     "docs/guide/plain-websocket.md",
     "docs/guide/running.md",
     "docs/guide/embedding.md",

@@ -16,6 +16,7 @@ pub(super) fn asset(path: &str) -> Option<Asset> {
         "/dance.js" => (JAVASCRIPT, include_bytes!("inspect/dance.js")),
         "/detail.js" => (JAVASCRIPT, include_bytes!("inspect/detail.js")),
         "/dom.js" => (JAVASCRIPT, include_bytes!("inspect/dom.js")),
+        "/drop.js" => (JAVASCRIPT, include_bytes!("inspect/drop.js")),
         "/filter.js" => (JAVASCRIPT, include_bytes!("inspect/filter.js")),
         "/heartbeat.js" => (JAVASCRIPT, include_bytes!("inspect/heartbeat.js")),
         "/inspect.js" => (JAVASCRIPT, include_bytes!("inspect/inspect.js")),

@@ -87,7 +87,8 @@ class Parts {
     if (start === end) return this.#add(start, end, depth, "an empty packet: its type is missing");
     if (type === "b") {
       this.#add(start, start + 1, depth, "a binary message, as base64");
-      return this.#add(start + 1, end, depth + 1, `${Math.floor(((end - start - 1) * 3) / 4)} bytes, about`);
+      const base64 = this.#text.slice(start + 1, end).replace(/=+$/, "");
+      return this.#add(start + 1, end, depth + 1, `${Math.floor((base64.length * 3) / 4)} bytes`);
     }
     const known = ENGINE[type];
     if (!known) return this.#add(start, end, depth, "no packet begins like this");

@@ -4,6 +4,9 @@ import { el, visible } from "./dom.js";
 import { bytesOf, whole } from "./journal.js";
 import { duration } from "./words.js";
 
+/** What comes so many milliseconds behind the upgrade did not wait for it. */
+const FLUSH = 20;
+
 /** A step in words: what goes over the wire, and what for. Nothing for a record that is not shown as one. */
 function step(entry, session) {
   const record = whole(entry);
@@ -41,12 +44,18 @@ function packet(entry, record, session) {
     case "upgrade":
       return { wire, means: "I have stopped polling: everything by WebSocket now" };
     case "message":
-      if (session.upgrade === "upgraded" && entry.carrier === "websocket") return { wire, means: "the flush: what waited goes by WebSocket" };
+      if (entry.carrier === "websocket") return { wire, means: flushes(entry, session) ? "the flush: what waited goes by WebSocket" : "the first that the server sends by WebSocket" };
       if (raw.startsWith("40")) return { wire, means: entry.direction === "in" ? "4 message, 0 CONNECT: into a namespace" : "CONNECT: you are in" };
       return { wire, means: "" };
     default:
       return { wire, means: "" };
   }
+}
+
+/** Whether it had waited for the upgrade: then it comes right behind it. */
+function flushes(entry, session) {
+  const upgraded = session.steps.find(({ kind }) => kind === "upgraded");
+  return upgraded !== undefined && entry.time - upgraded.time < FLUSH;
 }
 
 /** The dance as a list; `open(entry)` is called for a step that is chosen. */

@@ -42,11 +42,11 @@ function place(entry, record, session) {
 function rule({ kind, rule, fault }) {
   const id = kind === "violation" ? rule : kind === "refused" ? fault : undefined;
   if (id === undefined) return undefined;
-  const [what, section, answer] = Object.hasOwn(RULES, id) ? RULES[id] : [];
-  if (!what) return undefined;
+  if (!Object.hasOwn(RULES, id)) return undefined;
+  const [, section, answer] = RULES[id];
   const address = link(section);
   const where = address ? el("a", { className: "link", href: address, target: "_blank", rel: "noreferrer" }, section) : section;
-  return el("div", { className: "rule" }, el("code", {}, id), el("p", {}, `The rule: ${what}.`), el("p", {}, "It stands in ", where, ". The server ", answer.replaceAll("`", ""), "."));
+  return el("div", { className: "rule" }, el("code", {}, id), el("p", {}, "This breaks ", where, ". The server ", answer.replaceAll("`", ""), "."));
 }
 
 /** Where a section can be read. */
@@ -82,7 +82,7 @@ function layers(entry, model, open) {
 
 /** The bytes: in parts, and as a dump. */
 function content(entry, record, model, session) {
-  const source = wire(entry, record, model);
+  const source = wire(entry, record, model, session);
   const bytes = bytesOf(source.record);
   if (!bytes || bytes.length === 0) return [];
   const { revision, socketio } = session ?? {};
@@ -96,7 +96,7 @@ function content(entry, record, model, session) {
 }
 
 /** What is shown as bytes, and what it is: a Socket.IO packet has its header in the Engine.IO packet around it. */
-function wire(entry, record, model) {
+function wire(entry, record, model, session) {
   switch (entry.kind) {
     case "socket_packet": {
       const packet = entry.from === undefined ? undefined : model.find(entry.from);
@@ -107,12 +107,18 @@ function wire(entry, record, model) {
     case "attachment":
       return { record, form: "binary" };
     case "frame":
-      if (record.opcode === "text" && record.fin) return { record, form: "packet" };
+      if (record.opcode === "text" && record.fin && !session?.plain) return { record, form: "packet" };
       return { record, form: record.opcode === "binary" ? "binary" : undefined };
     case "body":
       return { record, form: "payload" };
     case "response":
       return { record, form: entryAnswersPoll(entry, model) ? "payload" : undefined };
+    case "violation":
+    case "refused": {
+      // What was wrong is in what it came out of.
+      const source = entry.from === undefined ? undefined : model.find(entry.from);
+      return source ? wire(source, whole(source), model, session) : { record };
+    }
     default:
       return { record };
   }

@@ -2,6 +2,7 @@
 
 import { detail } from "./detail.js";
 import { $, el } from "./dom.js";
+import { onDrop } from "./drop.js";
 import { EVERYTHING, GROUPS, filter } from "./filter.js";
 import { Lanes } from "./lanes.js";
 import { List } from "./list.js";
@@ -21,13 +22,17 @@ let before;
 let name;
 
 let paused = false;
-let pausedAt = 0;
+/** The newest record and the time when it was paused. */
+let pausedAt = { n: 0, time: 0 };
 let asked = { ...EVERYTHING };
 let selected; // a session
 let opened; // a record
 let connection = { name: "connecting" };
 let painted = 0;
 let requested = false;
+let timer;
+/** How much of the selected session was shown when, in its page. */
+let told = { session: undefined, changes: 0, at: 0 };
 
 const list = new List({ open: openRecord, moved: (entry) => opened && openRecord(entry), later });
 const lanes = new Lanes({ select, later });
@@ -81,9 +86,10 @@ function show(model, file) {
 
 // ── What one does ────────────────────────────────────────────────────────────────────────────────
 
-function ask(filter_) {
-  asked = filter_;
-  list.ask(shown, paused ? upTo(pausedAt, filter(asked)) : filter(asked), asked.session !== undefined);
+function ask(wanted) {
+  asked = wanted;
+  const test = filter(asked);
+  list.ask(shown, paused ? (entry) => entry.n <= pausedAt.n && test(entry) : test, asked.session !== undefined);
   const session = $("session-chip");
   session.hidden = asked.session === undefined;
   session.replaceChildren(`Session #${asked.session}`, el("span", { ariaHidden: "true" }, " ×"));
@@ -93,8 +99,6 @@ function ask(filter_) {
   for (const button of document.querySelectorAll("[data-layer]")) button.ariaPressed = String(layers.has(button.dataset.layer));
   later();
 }
-
-const upTo = (n, test) => (entry) => entry.n <= n && test(entry);
 
 function select(session, time) {
   const again = selected === session && asked.session === session.number && time === undefined;
@@ -124,8 +128,8 @@ function closePanel() {
 
 function setPaused(on) {
   if (paused === on) return;
+  pausedAt = { n: shown.entries.last()?.n ?? 0, time: time() };
   paused = on;
-  pausedAt = shown.entries.last()?.n ?? 0;
   $("pause").ariaPressed = String(on);
   $("pause").lastElementChild.textContent = on ? "Resume" : "Pause";
   if (!on) ask(asked);
@@ -142,7 +146,7 @@ function save() {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
-/** A word on top of the page, with something to do about it; nothing takes it away. */
+/** A word on top of the page, with something to do about it if there is; no word takes it away. */
 function note(text, act, run) {
   $("note").hidden = text === undefined;
   $("note-text").textContent = text ?? "";
@@ -168,7 +172,10 @@ function frame(now) {
     painted = now;
     paint();
   } else {
-    setTimeout(later, SLOW);
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      later();
+    }, SLOW);
   }
 }
 
@@ -176,40 +183,54 @@ function frame(now) {
 function paint() {
   const end = time();
   drawLanes(end);
-  if (!opened && selected) showPanel();
+  if (!opened && selected && news()) showPanel();
   drawStatus();
+}
+
+/** Whether there is something to tell of the selected session: of itself, or as deadlines come nearer. */
+function news() {
+  const panel = $("panel");
+  // Not under one's hands.
+  if (panel.matches(":active") || (!getSelection().isCollapsed && panel.contains(getSelection().anchorNode))) return false;
+  if (told.session !== selected || told.changes !== selected.changes) return true;
+  return shown === live && !paused && selected.live && performance.now() - told.at > 1000;
 }
 
 /** What time it is in the journal. */
 function time() {
-  if (paused) return shown.find(pausedAt)?.time ?? shown.end;
+  if (paused) return pausedAt.time;
   return shown === live && shown.head ? Math.max(shown.end, Date.now() - shown.head.began) : shown.end;
 }
 
 function drawLanes(end) {
   const which = $("which").value;
   const sessions = [...shown.sessions.values()].reverse().filter((session) =>
-    which === "all" || (which === "live" ? session.live : session.breaches.length > 0));
+    (!paused || session.began <= end) && (which === "all" || (which === "live" ? session.live : session.breaches.length > 0)));
   const span = Number($("span").value);
   const begin = shown.entries.at(0)?.time ?? 0;
   // What is shorter than the span fills it from the left.
   let to = span > 0 ? Math.max(end, begin + span) : end;
   let from = span > 0 ? to - span : begin;
-  if (opened && span > 0 && (opened.time < from || opened.time > to)) [from, to] = [opened.time - span / 2, opened.time + span / 2];
+  // What is looked at is in sight.
+  const focus = opened?.time ?? (selected?.closed < from ? selected.closed : undefined);
+  if (span > 0 && (focus < from || focus > to)) {
+    from = Math.max(begin, focus - span / 2);
+    to = from + span;
+  }
   const margin = (to - from) * 0.01;
-  lanes.update(sessions, { from: from - margin, to: to + margin }, selected, opened?.time);
+  lanes.update(sessions, { from: from - margin, to: to + margin, now: end }, selected, opened?.time);
   $("no-lanes").hidden = sessions.length > 0;
   $("no-lanes").textContent = shown.sessions.size > 0 ? "No session is like that." : shown === live ? "Connect a client to the server, and its session appears here." : "There is no session in this journal.";
 }
 
 function drawStatus() {
   const { records, sessions } = shown.fallen;
-  const waiting = paused ? shown.entries.length - shown.entries.search(({ n }) => n > pausedAt) : 0;
-  const live_ = [...shown.sessions.values()].filter((session) => session.live).length;
+  const waiting = paused ? shown.entries.length - shown.entries.search(({ n }) => n > pausedAt.n) : 0;
+  const lively = [...shown.sessions.values()].filter((session) => session.live).length;
   put($("status"), state());
   $("dot").className = `dot ${shown === live ? (paused ? "paused" : connection.name) : "file"}`;
   put($("totals"), [
-    shown === live ? `${live_} live of ${count(shown.sessions.size, "session")}` : count(shown.sessions.size, "session"),
+    shown === live ? `${lively} live of ${count(shown.sessions.size, "session")}` : count(shown.sessions.size, "session"),
     count(shown.entries.length, "record"),
     waiting > 0 && `${waiting} since`,
     records > 0 && `${count(records, "older one")} let go`,
@@ -250,6 +271,7 @@ function showPanel() {
   panel.classList.toggle("open", Boolean(opened ?? selected));
   const content = $("content");
   const key = content.contains(document.activeElement) && document.activeElement.dataset.key;
+  told = { session: selected, changes: selected?.changes, at: performance.now() };
   const view = opened ? detail(opened, shown, openRecord, look) : selected ? overview(selected, time(), openRecord) : help();
   content.replaceChildren(...view.filter(Boolean));
   $("close").hidden = !opened && !selected;
@@ -279,7 +301,7 @@ const TYPES = {
   "Engine.IO": ["open", "close", "ping", "pong", "message", "upgrade", "noop"],
   WebSocket: ["text", "binary", "continuation"],
   HTTP: ["GET", "POST", "body", "200", "101", "400"],
-  Session: ["opened", "probe_opened", "probe_dropped", "upgraded", "closed", "ended", "joined", "left", "room_joined", "room_left", "limit", "lost"],
+  Session: ["opened", "probe_opened", "probe_dropped", "upgraded", "closed", "ended", "joined", "left", "room_joined", "room_left", "plain_opened", "plain_ended", "limit", "lost"],
 };
 $("type").append(
   el("option", { value: "" }, "All types"),
@@ -333,6 +355,7 @@ $("newer").onclick = () => {
   later();
 };
 $("close").onclick = closePanel;
+$("note-close").onclick = () => note();
 
 window.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -353,24 +376,7 @@ window.addEventListener("keydown", (event) => {
   }
 });
 
-let dragged = 0;
-window.addEventListener("dragenter", (event) => {
-  if (!event.dataTransfer?.types.includes("Files")) return;
-  dragged += 1;
-  $("drop").hidden = false;
-});
-window.addEventListener("dragleave", () => {
-  dragged = Math.max(0, dragged - 1);
-  $("drop").hidden = dragged === 0;
-});
-window.addEventListener("dragover", (event) => event.preventDefault());
-window.addEventListener("drop", (event) => {
-  event.preventDefault();
-  dragged = 0;
-  $("drop").hidden = true;
-  const file = event.dataTransfer?.files[0];
-  if (file) openFile(file);
-});
+onDrop(openFile);
 
 // The time goes on while nothing comes: lanes move, deadlines come nearer.
 setInterval(() => shown === live && !paused && !document.hidden && later(), 250);

@@ -23,22 +23,59 @@ export function readHead(line) {
   const head = parse(line);
   if (typeof head?.journal !== "number") throw new Error("This is not a journal: its first line has no “journal” in it.");
   if (head.journal !== VERSION) throw new Error(`This journal is of version ${head.journal}; this page reads version ${VERSION}.`);
+  if (typeof head.began !== "number" || Number.isNaN(new Date(head.began).getTime())) throw new Error("This journal does not say when it began.");
   return head;
 }
 
 /**
- * What is kept of a record: what lists and lanes ask for all the time. The rest is read from `line` again when it
- * is shown. Nothing if the line is no record.
+ * A record, and the entry that is kept of it: what lists and lanes ask for all the time. The rest is read from its
+ * `line` again when it is shown. Nothing if the line is no record.
  */
 export function readRecord(line) {
   const record = parse(line);
-  if (typeof record?.n !== "number" || typeof record.kind !== "string") return undefined;
-  const { n, time = 0, at, session, from, kind, direction, carrier } = record;
-  return { n, time, at, session, from, kind, layer: LAYER_OF[kind] ?? "session", direction, carrier, type: type(record), line, children: undefined };
+  if (typeof record?.n !== "number" || typeof record.time !== "number" || !isSound(record)) return undefined;
+  const { n, time, session, from, kind, direction, carrier } = record;
+  const layer = Object.hasOwn(LAYER_OF, kind) ? LAYER_OF[kind] : "session";
+  return { record, entry: { n, time, session, from, kind, layer, direction, carrier, type: type(record), line, children: undefined } };
 }
 
 /** All of a record. */
 export const whole = (entry) => JSON.parse(entry.line);
+
+/** What a record of that kind has to have. */
+const STRINGS = {
+  request: ["method", "target"],
+  refused: ["fault"],
+  opened: ["sid", "transport"],
+  closed: ["reason"],
+  frame: ["opcode"],
+  packet: ["packet"],
+  socket_packet: ["packet", "nsp"],
+  joined: ["nsp", "socket"],
+  left: ["nsp", "socket", "reason"],
+  room_joined: ["nsp", "room"],
+  room_left: ["nsp", "room"],
+  violation: ["rule", "text"],
+  limit: ["limit"],
+};
+
+/** What it may have, whatever its kind. */
+const NUMBERS = ["session", "from", "status", "code", "revision", "id", "attachments", "records"];
+const WORDS = ["reason", "address", "direction", "carrier"];
+
+/** Whether what is read of a record is what it should be: somebody may have edited the file. */
+function isSound({ kind, raw, headers = [], ...record }) {
+  const isString = (value) => typeof value === "string";
+  const isPair = (pair) => Array.isArray(pair) && pair.length === 2 && pair.every(isString);
+  const named = Object.hasOwn(STRINGS, kind) ? STRINGS[kind] : [];
+  return isString(kind) && named.every((name) => isString(record[name]))
+    && NUMBERS.every((name) => record[name] === undefined || typeof record[name] === "number")
+    && WORDS.every((name) => record[name] === undefined || isString(record[name]))
+    && (raw === undefined || isString(raw) || isBase64(raw?.base64))
+    && Array.isArray(headers) && headers.every(isPair);
+}
+
+const isBase64 = (text) => typeof text === "string" && /^[A-Za-z0-9+/]*={0,2}$/.test(text) && text.length % 4 === 0;
 
 /** What it is, in one word: `GET`, `200`, `text`, `message`, `event`. */
 function type(record) {

@@ -10,7 +10,7 @@ const LABELS = 96;
 export class Lanes {
   rows;
   #sessions = [];
-  #window = { from: 0, to: 1 };
+  #window = { from: 0, to: 1, now: 1 };
   #cursor;
   #selected;
   #colours;
@@ -35,11 +35,11 @@ export class Lanes {
     return this.#sessions.length;
   }
 
-  /** Shows these sessions, in this span of time, with a line where `cursor` is. */
-  update(sessions, { from, to }, selected, cursor) {
+  /** Shows these sessions, in this span of time, which may go beyond `now`, with a line where `cursor` is. */
+  update(sessions, { from, to, now }, selected, cursor) {
     const active = this.#sessions[this.rows.active];
     this.#sessions = sessions;
-    this.#window = { from, to: Math.max(to, from + 1) };
+    this.#window = { from, to: Math.max(to, from + 1), now };
     this.#selected = selected;
     this.#cursor = cursor;
     this.rows.resize(sessions.length);
@@ -111,7 +111,7 @@ export class Lanes {
   }
 
   #transports(draw, session, x, middle, width) {
-    const end = session.closed ?? this.#window.to;
+    const end = session.closed ?? this.#window.now;
     session.transports.forEach(({ transport, began }, index) => {
       const until = session.transports[index + 1]?.began ?? end;
       const [left, right] = [Math.max(-2, x(began)), Math.min(width + 2, Math.max(x(until), x(began) + 1.5))];
@@ -140,15 +140,16 @@ export class Lanes {
     const { from, to } = this.#window;
     // Where something was drawn last, upwards and downwards: the next within a pixel would not be seen.
     const last = { in: -1, out: -1 };
+    const shown = session.plain ? "frame" : "packet";
     for (let index = entries.search((entry) => entry.time >= from); index < entries.length; index++) {
       const entry = entries.at(index);
       if (entry.time > to) break;
       const left = Math.round(x(entry.time));
       if (entry.kind === "violation" || entry.kind === "refused") {
         diamond(draw, left, middle, this.#colours.bad);
-      } else if (entry.kind === "packet" && last[entry.direction] !== left) {
+      } else if (entry.kind === shown && last[entry.direction] !== left) {
         last[entry.direction] = left;
-        const long = entry.type === "message" ? height / 2 - 4 : height / 4 - 2;
+        const long = session.plain || entry.type === "message" ? height / 2 - 4 : height / 4 - 2;
         draw.fillStyle = this.#colours[entry.direction];
         draw.fillRect(left, entry.direction === "in" ? middle - 2 - long : middle + 2, 1.5, long);
       }

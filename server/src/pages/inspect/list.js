@@ -94,7 +94,7 @@ export class List {
     const record = whole(entry);
     const session = this.#model.sessions.get(entry.session);
     const [time, number, arrow, what, means] = row.children;
-    const at = this.#relative && session ? entry.time - session.began : entry.time;
+    const at = this.#relative && session ? Math.max(0, entry.time - session.began) : entry.time;
     row.className = `record ${entry.layer} ${entry.direction ?? "neither"} kind-${kindClass(entry)}${row.classList.contains("active") ? " active" : ""}`;
     row.dataset.depth = DEPTH[entry.layer];
     time.textContent = `${(at / 1000).toFixed(3)}`;

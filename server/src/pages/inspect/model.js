@@ -1,7 +1,7 @@
 // A journal that is bounded: records come in, the oldest fall out, and sessions are made of what is there.
 
 import { Queue } from "./queue.js";
-import { readHead, readRecord, whole } from "./journal.js";
+import { readHead, readRecord } from "./journal.js";
 import { Session } from "./session.js";
 
 export class Model {
@@ -54,17 +54,18 @@ export class Model {
       this.headLine = line;
       return undefined;
     }
-    const entry = readRecord(line);
-    if (!entry) {
+    const read = readRecord(line);
+    if (!read) {
       this.unreadable += 1;
       return undefined;
     }
+    const { entry, record } = read;
     if (entry.n <= this.#known) return undefined;
     this.#first ??= entry.n;
     this.#highest = Math.max(this.#highest, entry.n);
     // One that says how many were lost stands in the place of the last of them.
     if (entry.kind !== "lost") this.#taken += 1;
-    this.#take(entry);
+    this.#take(entry, record);
     this.#bound();
     return entry;
   }
@@ -92,8 +93,7 @@ export class Model {
     for (const entry of this.entries) yield entry.line;
   }
 
-  #take(entry) {
-    const record = whole(entry);
+  #take(entry, record) {
     this.entries.push(entry);
     this.#characters += entry.line.length;
     if (entry.kind === "full") this.full = true;
@@ -107,7 +107,7 @@ export class Model {
       session = new Session(entry.session, entry.time);
       this.sessions.set(entry.session, session);
     }
-    if (entry.kind === "opened" && source?.session === undefined) this.#opening(session, source);
+    if ((entry.kind === "opened" || entry.kind === "plain_opened") && source?.session === undefined) this.#opening(session, source);
     session.take(entry, record);
   }
 
@@ -115,7 +115,7 @@ export class Model {
   #opening(session, request) {
     if (!request) return;
     for (const entry of [request, ...(request.children ?? [])]) {
-      if (entry.session !== undefined || entry.kind === "opened") continue;
+      if (entry.session !== undefined) continue;
       entry.session = session.number;
       if (entry === request) session.takeOpening(entry);
       else session.entries.push(entry);

@@ -17,9 +17,9 @@ export function overview(session, now, open) {
     over && ending(session),
     facts(session, now),
     session.breaches.length > 0 && section("Rule breaches", ...session.breaches.map((entry) => breach(entry, open))),
-    session.steps.length > 0 && section(danceTitle(session), dance(session, open)),
-    session.transport && section("Heartbeat", heartbeat(session, now)),
-    session.transport && section("Namespaces and rooms", ...namespaces(session)),
+    session.steps.length > 0 && !session.plain && section(danceTitle(session), dance(session, open)),
+    session.transport && !session.plain && section("Heartbeat", heartbeat(session, now)),
+    session.transport && !session.plain && section("Namespaces and rooms", ...namespaces(session)),
     session.limits.length > 0 && section("Limits", el("p", {}, [...new Set(session.limits.map((entry) => whole(entry).limit))].join(", "))),
   ];
 }
@@ -37,11 +37,11 @@ function facts(session, now) {
   });
   const rows = [
     ["Id", session.sid && el("code", {}, visible(session.sid))],
-    ["Protocol", session.revision && `Engine.IO ${session.revision}`],
+    ["Protocol", session.plain ? "WebSocket alone" : session.revision && `Engine.IO ${session.revision}`],
     ["Transports", transports.join(", then ")],
     ["From", session.address && el("code", {}, visible(session.address))],
     ["Client", session.agent && visible(session.agent)],
-    ["Packets", `${count(session.sent.in, "packet")} in, ${session.sent.out} out`],
+    [session.plain ? "Frames" : "Packets", `${session.sent.in} in, ${session.sent.out} out`],
   ];
   return el("dl", { className: "facts" }, ...rows.filter(([, value]) => value).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
 }

@@ -13,6 +13,8 @@ export class Rows {
   #options;
   #count = 0;
   #active = -1;
+  /** Where the list was scrolled to last in order to follow. */
+  #end;
 
   /**
    * In `list`, a listbox: `make()` gives an empty row, `draw(row, index)` fills it and names it, `open(index)` is
@@ -25,10 +27,7 @@ export class Rows {
     this.#spacer.className = "spacer";
     this.#spacer.role = "presentation";
     list.append(this.#spacer);
-    list.addEventListener("scroll", () => {
-      this.follow = options.follows === true && list.scrollTop + list.clientHeight > list.scrollHeight - this.height;
-      options.later();
-    }, { passive: true });
+    list.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     list.addEventListener("keydown", (event) => this.#key(event));
     list.addEventListener("click", (event) => {
       const row = event.target.closest("[role=option]");
@@ -86,6 +85,7 @@ export class Rows {
 
   toEnd() {
     this.#list.scrollTop = this.#list.scrollHeight;
+    this.#end = this.#list.scrollTop;
   }
 
   /** Brings a row into sight. */
@@ -121,6 +121,15 @@ export class Rows {
     const slot = this.#active % size;
     if (this.#active >= first && this.#active < last) this.#list.setAttribute("aria-activedescendant", this.#pool[slot].id);
     else this.#list.removeAttribute("aria-activedescendant");
+  }
+
+  /** Who scrolls up stops following, and who scrolls to the end begins. That the list became smaller is neither. */
+  #scrolled() {
+    const { scrollTop, clientHeight, scrollHeight } = this.#list;
+    if (scrollTop !== this.#end) {
+      this.follow = this.#options.follows === true && scrollTop + clientHeight > scrollHeight - this.height;
+    }
+    this.#options.later();
   }
 
   #add() {

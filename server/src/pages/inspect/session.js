@@ -29,13 +29,16 @@ export class Session {
   pingTimeout;
   /** `{ping, pong, by}`: when each was sent, and the time by which the answer is due. */
   beats = [];
-  /** Per namespace `{socket, joined, left, reason, rooms}`. */
+  /** Per namespace `{socket, rooms}`, and when and why it was left: with the rooms that it was in then. */
   namespaces = new Map();
   breaches = [];
   limits = [];
   sent = { in: 0, out: 0 };
-  /** Whether Socket.IO is spoken on top of Engine.IO. */
+  /** Whether Socket.IO is spoken on top of Engine.IO, or neither is: a plain WebSocket has frames alone. */
   socketio = false;
+  plain = false;
+  /** How many records it was made of. */
+  changes = 0;
 
   constructor(number, time) {
     this.number = number;
@@ -53,6 +56,7 @@ export class Session {
   /** Takes what one of its records says; `record` is the whole of `entry`. */
   take(entry, record) {
     this.entries.push(entry);
+    this.changes += 1;
     switch (entry.kind) {
       case "request":
         this.#request(entry, record);
@@ -65,6 +69,19 @@ export class Session {
         this.revision = record.revision;
         this.began = entry.time;
         this.transports.push({ transport: record.transport, began: entry.time });
+        break;
+      case "plain_opened":
+        this.plain = true;
+        this.began = entry.time;
+        this.transports.push({ transport: "websocket", began: entry.time });
+        break;
+      case "plain_ended":
+        this.closed = entry.time;
+        this.ended = true;
+        this.reason = `${record.code} ${record.reason ?? ""}`.trim();
+        break;
+      case "frame":
+        if (this.plain && entry.direction) this.sent[entry.direction] += 1;
         break;
       case "probe_opened":
         this.upgrade = "probing";
@@ -158,7 +175,7 @@ export class Session {
     switch (entry.kind) {
       case "joined":
         this.socketio = true;
-        Object.assign(place, { socket: record.socket, joined: entry.time, left: undefined, reason: undefined });
+        Object.assign(place, { socket: record.socket, left: undefined, reason: undefined, rooms: new Set() });
         break;
       case "left":
         Object.assign(place, { left: entry.time, reason: record.reason });

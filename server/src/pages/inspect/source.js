@@ -32,24 +32,20 @@ export async function follow(url, take, tell) {
   let last;
   for (let attempt = 0; ; attempt++) {
     tell({ name: "connecting" });
-    try {
-      const seen = last === undefined ? {} : { "last-event-id": last };
-      const response = await fetch(url, { headers: { accept: "text/event-stream", ...seen }, cache: "no-store" });
-      if (response.status === 401 || response.status === 403) {
-        return tell({ name: "refused", why: "The server asks for a token: open the address that it printed when it started." });
-      }
-      if (!response.ok) throw new Error(`status ${response.status}`);
+    const response = await ask(url, last).catch(() => undefined);
+    if (response?.status === 401 || response?.status === 403) {
+      return tell({ name: "refused", why: "The server asks for a token: open the address that it printed when it started." });
+    }
+    if (response?.ok) {
+      tell({ name: "live" });
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
       const lines = new Lines();
-      tell({ name: "live" });
-      for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
+      for (let chunk; (chunk = await reader.read().catch(() => undefined))?.done === false; ) {
         attempt = 0;
         const some = lines.push(chunk.value);
         last = fields("id", some).at(-1) ?? last;
         take(fields("data", some));
       }
-    } catch {
-      // The server is gone or can't be reached, which the state says.
     }
     const wait = Math.min(LONGEST_WAIT, 500 * 2 ** attempt);
     for (let left = wait; left > 0; left -= 1000) {
@@ -57,6 +53,11 @@ export async function follow(url, take, tell) {
       await pause(Math.min(left, 1000));
     }
   }
+}
+
+function ask(url, last) {
+  const seen = last === undefined ? {} : { "last-event-id": last };
+  return fetch(url, { headers: { accept: "text/event-stream", ...seen }, cache: "no-store" });
 }
 
 /** Reads a journal from a file. */

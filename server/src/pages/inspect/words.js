@@ -31,9 +31,12 @@ const REASONS = {
   "server namespace disconnect": "the application disconnected the socket",
 };
 
-export const reasonWords = (reason) => REASONS[reason] ?? "";
+/** A word of a table, and nothing for what every object has by itself. */
+const word = (table, key) => (Object.hasOwn(table, key) ? table[key] : undefined);
 
-export const who = (direction) => ({ in: "client → server", out: "server → client" })[direction] ?? "";
+export const reasonWords = (reason) => word(REASONS, reason) ?? "";
+
+export const who = (direction) => word({ in: "client → server", out: "server → client" }, direction) ?? "";
 
 /** The name of a record: `GET /socket.io/?…`, `text frame`, `message`, `EVENT chat`. */
 export function nameOf(record) {
@@ -53,7 +56,7 @@ export function nameOf(record) {
     case "packet":
       return record.packet;
     case "socket_packet":
-      return SOCKET_NAMES[record.packet] ?? String(record.packet);
+      return word(SOCKET_NAMES, record.packet) ?? String(record.packet);
     case "attachment":
       return "attachment";
     case "violation":
@@ -86,6 +89,10 @@ export function meaning(record, session) {
       return "the bytes that a placeholder stands for";
     case "opened":
       return `a session begins, by ${transportName(record.transport)}, revision ${record.revision}`;
+    case "plain_opened":
+      return "a plain WebSocket, which speaks neither Engine.IO nor Socket.IO";
+    case "plain_ended":
+      return `closed with ${record.code}${record.reason ? `, ${record.reason}` : ""}`;
     case "probe_opened":
       return "a WebSocket is there, to be tried out beside polling";
     case "probe_dropped":
@@ -117,7 +124,7 @@ export function meaning(record, session) {
   }
 }
 
-export const transportName = (transport) => ({ polling: "polling", websocket: "WebSocket" })[transport] ?? String(transport);
+export const transportName = (transport) => word({ polling: "polling", websocket: "WebSocket" }, transport) ?? String(transport);
 
 function request({ method, target }) {
   const query = new URLSearchParams(target.split("?")[1] ?? "");
@@ -133,12 +140,13 @@ function response({ status, raw }) {
   if (status === 101) return "it is a WebSocket from here on";
   if (status >= 400) return typeof raw === "string" ? raw.slice(0, 200) : "an error";
   if (raw === "ok") return "taken";
+  if (typeof raw === "string" && /^[0-6b]/.test(raw)) return `brings ${count(raw.split("\x1e").length, "packet")}`;
   return "";
 }
 
 function frame({ opcode, fin }) {
   if (!fin || opcode === "continuation") return "a piece of a message";
-  return { close: "the WebSocket is closed", ping: "WebSocket's own ping", pong: "WebSocket's own pong" }[opcode] ?? "";
+  return word({ close: "the WebSocket is closed", ping: "WebSocket's own ping", pong: "WebSocket's own pong" }, opcode) ?? "";
 }
 
 function packet({ packet, carrier, direction, binary, raw }, session) {
@@ -177,7 +185,8 @@ function socketPacket({ packet, nsp, id, direction, payload, attachments }) {
       return `may not join ${nsp}`;
     case "event":
     case "binary_event":
-      return `“${payload?.[0] ?? ""}”${place}${id === undefined ? "" : `, wants answer ${id}`}${more}`;
+      if (!Array.isArray(payload)) return "its payload can't be read";
+      return `“${typeof payload[0] === "string" ? payload[0] : JSON.stringify(payload[0])}”${place}${id === undefined ? "" : `, wants answer ${id}`}${more}`;
     case "ack":
     case "binary_ack":
       return `answer ${id}${place}${more}`;
@@ -189,17 +198,17 @@ function socketPacket({ packet, nsp, id, direction, payload, attachments }) {
 /** What a session is doing, or how it ended, in a word or two. */
 export function stateOf(session) {
   if (!session.live) return session.reason ?? "ended";
+  if (session.plain) return "plain WebSocket";
   if (session.upgrade === "probing") return "probing";
   return session.transport ? transportName(session.transport) : "?";
 }
 
 /** `12.3 ms`, `4.56 s`, `3 min 20 s`. */
 export function duration(milliseconds) {
-  const size = Math.abs(milliseconds);
-  if (size === 0) return "0 ms";
-  if (size < 1) return `${milliseconds.toFixed(3)} ms`;
-  if (size < 1000) return `${milliseconds.toFixed(1)} ms`;
-  if (size < 120_000) return `${(milliseconds / 1000).toFixed(size < 10_000 ? 2 : 1)} s`;
+  const rounded = (value, digits) => Number(value.toFixed(digits));
+  if (milliseconds < 1) return `${rounded(milliseconds, 3)} ms`;
+  if (milliseconds < 1000) return `${rounded(milliseconds, 1)} ms`;
+  if (milliseconds < 120_000) return `${rounded(milliseconds / 1000, milliseconds < 10_000 ? 2 : 1)} s`;
   const [minutes, seconds] = [Math.floor(milliseconds / 60_000), Math.round((milliseconds % 60_000) / 1000)];
   return seconds > 0 ? `${minutes} min ${seconds} s` : `${minutes} min`;
 }
