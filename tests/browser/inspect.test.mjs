@@ -190,6 +190,13 @@ test("what was before a restart of the server can still be looked at", async (t)
   inspector.forgiveLostConnection();
 });
 
+test("a server of another version is said to be one", async (t) => {
+  const { server, visit } = await made(t);
+  server.write(HEAD.replace('"journal":1', '"journal":2'));
+  const inspector = await visit();
+  await inspector.page.getByText("This journal is of version 2; this page reads version 1.").waitFor();
+});
+
 test("records that are missing are said to be", async (t) => {
   const { server, visit } = await made(t);
   const { lines } = new Script(1).open({ transport: "websocket" });
@@ -264,6 +271,7 @@ test("everything can be done by keyboard alone", async (t) => {
   await inspector.heading().filter({ hasText: "#1" }).waitFor();
   await inspector.press("Escape");
   await inspector.heading().filter({ hasText: "What passes here" }).waitFor();
+  assert.match(await focused(), /^Sessions/, "the focus is where the session was chosen");
 
   await inspector.press("Space");
   await inspector.status("paused");

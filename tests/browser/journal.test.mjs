@@ -200,6 +200,7 @@ test("payloads are taken apart as their revision writes them", () => {
   const starts = (list) => list.map((part) => part.split(" ")[0]);
   assert.deepEqual(starts(explained("40\x1e2\x1ebAQID", "payload")), ["0-1", "1-2", "2-3", "3-4", "4-5", "5-6", "6-10"]);
   assert.deepEqual(starts(explained("2:401:2", "payload", { revision: 3 })), ["0-2", "2-3", "3-4", "4-6", "6-7"]);
+  assert.deepEqual(starts(explained("10:b4AQID/w==", "payload", { revision: 3 })), ["0-3", "3-5", "5-13"]);
   const binary = Uint8Array.from([1, 3, 255, 4, 1, 2, 0, 1, 255, 50]);
   assert.deepEqual(parts(binary, "payload", { revision: 3 }).map(({ start, end }) => [start, end]), [[0, 3], [3, 6]].concat([[6, 9], [9, 10]]));
 });

@@ -32,7 +32,7 @@ export function parts(bytes, form, { revision = 4, socketio = true } = {}) {
   if (form === "binary") return [binary(bytes)];
   const text = decode(bytes);
   if (text === undefined) return form === "payload" && revision === 3 ? binaryPayload(bytes) : [binary(bytes)];
-  const found = new Parts(text, socketio);
+  const found = new Parts(text, revision, socketio);
   if (form === "packet") found.packet(0, text.length, 0);
   else if (revision === 3) found.countedPayload();
   else found.payload();
@@ -47,10 +47,12 @@ function binary(bytes) {
 class Parts {
   #list = [];
   #text;
+  #revision;
   #socketio;
 
-  constructor(text, socketio) {
+  constructor(text, revision, socketio) {
     this.#text = text;
+    this.#revision = revision;
     this.#socketio = socketio;
   }
 
@@ -86,9 +88,11 @@ class Parts {
     const type = this.#text[start];
     if (start === end) return this.#add(start, end, depth, "an empty packet: its type is missing");
     if (type === "b") {
-      this.#add(start, start + 1, depth, "a binary message, as base64");
-      const base64 = this.#text.slice(start + 1, end).replace(/=+$/, "");
-      return this.#add(start + 1, end, depth + 1, `${Math.floor((base64.length * 3) / 4)} bytes`);
+      // Revision 3 writes the type, which is 4, between the two.
+      const head = this.#revision === 3 ? 2 : 1;
+      this.#add(start, start + head, depth, "a binary message, as base64");
+      const base64 = this.#text.slice(start + head, end).replace(/=+$/, "");
+      return this.#add(start + head, end, depth + 1, `${Math.floor((base64.length * 3) / 4)} bytes`);
     }
     const known = ENGINE[type];
     if (!known) return this.#add(start, end, depth, "no packet begins like this");

@@ -38,7 +38,7 @@ function packet(entry, record, session) {
   if (probe && entry.type === "pong") return { wire, means: "it does" };
   switch (entry.type) {
     case "open":
-      return { wire, means: "you may: its id, and that it can move to a WebSocket" };
+      return { wire, means: raw.includes('"upgrades":["websocket"]') ? "you may: its id, and that it can move to a WebSocket" : "you may: its id and its rules" };
     case "noop":
       return { wire, means: "sends the waiting poll home, so that polling stops" };
     case "upgrade":

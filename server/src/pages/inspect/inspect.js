@@ -40,9 +40,14 @@ const lanes = new Lanes({ select, later });
 // ── What comes in ────────────────────────────────────────────────────────────────────────────────
 
 function take(lines) {
-  for (const line of lines) {
-    if (line.startsWith('{"journal"') && live.head && !live.resumes(line)) restarted();
-    live.add(line);
+  try {
+    for (const line of lines) {
+      if (line.startsWith('{"journal"') && live.head && !live.resumes(line)) restarted();
+      live.add(line);
+    }
+  } catch (error) {
+    // A server of another version.
+    note(error.message);
   }
   later();
 }
@@ -120,10 +125,11 @@ function openRecord(entry) {
 }
 
 function closePanel() {
+  const back = opened ? "records" : "lanes";
   if (opened) opened = undefined;
   else if (selected) select(selected);
   showPanel();
-  $("records").focus();
+  $(back).focus();
 }
 
 function setPaused(on) {

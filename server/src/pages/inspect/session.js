@@ -6,6 +6,8 @@ import { whole } from "./journal.js";
 /** How many heartbeats, steps of an upgrade and breaches are remembered of a session. */
 const BEATS = 40;
 const STEPS = 60;
+/** How many steps are a handshake's, if no upgrade comes. */
+const HANDSHAKE = 8;
 const BREACHES = 50;
 
 export class Session {
@@ -140,7 +142,7 @@ export class Session {
     if (entry.type === "open") this.#rules(record.raw);
     const probe = entry.carrier === "probe";
     if (!probe && (entry.type === "ping" || entry.type === "pong")) this.#beat(entry);
-    const before = this.upgrade === "none" || this.upgrade === "probing";
+    const before = this.upgrade === "probing" || (this.upgrade === "none" && this.steps.length < HANDSHAKE);
     const flush = this.upgrade === "upgraded" && entry.direction === "out" && entry.type === "message" && this.steps.at(-1)?.kind === "upgraded";
     if (this.transports[0]?.transport === "polling" && (probe || before || flush)) this.#step(entry);
   }

@@ -72,7 +72,7 @@ export function meaning(record, session) {
     case "request":
       return request(record);
     case "response":
-      return response(record);
+      return response(record, session);
     case "body":
       return "what the POST brings";
     case "refused":
@@ -136,11 +136,11 @@ function request({ method, target }) {
   return method === "POST" ? "brings packets" : "asks for packets, and waits";
 }
 
-function response({ status, raw }) {
+function response({ status, raw }, session) {
   if (status === 101) return "it is a WebSocket from here on";
   if (status >= 400) return typeof raw === "string" ? raw.slice(0, 200) : "an error";
   if (raw === "ok") return "taken";
-  if (typeof raw === "string" && /^[0-6b]/.test(raw)) return `brings ${count(raw.split("\x1e").length, "packet")}`;
+  if (session?.revision === 4 && typeof raw === "string" && /^[0-6b]/.test(raw)) return `brings ${count(raw.split("\x1e").length, "packet")}`;
   return "";
 }
 
