@@ -95,20 +95,20 @@ impl Route {
         upgrade: bool,
         known: impl FnOnce(&Sid) -> Option<Known>,
     ) -> Result<Route, Fault> {
-        let transport = query
-            .get("transport")
+        let [transport, revision, sid] = query.get_all(["transport", "EIO", "sid"]);
+        let transport = transport
             .and_then(|name| Transport::parse(&name))
             .filter(|transport| config.offers(*transport))
             .ok_or(Fault::TransportUnknown)?;
         let polling = transport == Transport::Polling;
         let jsonp = if config.jsonp && polling { Jsonp::asked(query)? } else { None };
-        let revision = match query.get("EIO").as_deref() {
+        let revision = match revision.as_deref() {
             Some("3") => Some(Revision::V3),
             Some("4") => Some(Revision::V4),
             _ => None,
         };
 
-        let Some(sid) = query.get("sid").filter(|sid| !sid.is_empty()) else {
+        let Some(sid) = sid.filter(|sid| !sid.is_empty()) else {
             if method != Method::Get {
                 return Err(Fault::HandshakeMethod);
             }

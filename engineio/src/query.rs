@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memchr2};
+
 /// Query parameters in the order sent: `application/x-www-form-urlencoded`, percent-decoded, bytes that are
 /// not UTF-8 replaced.
 #[derive(Clone, Copy, Debug)]
@@ -17,13 +19,36 @@ impl<'a> Query<'a> {
     /// The last parameter of that name: of several the last wins, as in the reference.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Cow<'a, str>> {
-        // Every request asks for several names: only what may be the one is decoded.
-        let may_be = |pair: &&str| {
-            let key = pair.split_once('=').map_or(*pair, |(key, _)| key);
-            key == name || key.contains(['%', '+'])
-        };
-        let named = |pair: &'a str| form_urlencoded::parse(pair.as_bytes()).find(|(key, _)| key == name);
-        self.0.rsplit('&').filter(may_be).find_map(named).map(|(_, value)| value)
+        let [value] = self.get_all([name]);
+        value
+    }
+
+    /// The last parameter of each name.
+    pub(crate) fn get_all<const N: usize>(&self, names: [&str; N]) -> [Option<Cow<'a, str>>; N] {
+        let mut found = [const { None }; N];
+        // Hardly any query has something escaped.
+        if memchr2(b'%', b'+', self.0.as_bytes()).is_some() {
+            for (key, value) in self.iter() {
+                if let Some(at) = names.iter().position(|name| *name == key) {
+                    found[at] = Some(value);
+                }
+            }
+            return found;
+        }
+        let mut rest = self.0;
+        while !rest.is_empty() {
+            let end = memchr(b'&', rest.as_bytes()).unwrap_or(rest.len());
+            let pair = &rest[..end];
+            for (name, found) in names.iter().zip(&mut found) {
+                match pair.strip_prefix(name) {
+                    Some("") => *found = Some(Cow::Borrowed("")),
+                    Some(behind) => *found = behind.strip_prefix('=').map(Cow::Borrowed).or(found.take()),
+                    None => {}
+                }
+            }
+            rest = rest.get(end + 1..).unwrap_or_default();
+        }
+        found
     }
 
     /// All parameters.
@@ -42,6 +67,10 @@ mod tests {
         assert_eq!(query.get("transport").as_deref(), Some("websocket"));
         assert_eq!(query.get("x").as_deref(), Some("\r\n b"));
         assert_eq!(query.get("sid"), None);
+        let query = Query::new("transport=polling&EIO=4&transport=websocket");
+        assert_eq!(query.get("transport").as_deref(), Some("websocket"));
+        assert_eq!(query.get("EIO").as_deref(), Some("4"));
+        assert_eq!((query.get("E"), query.get("sid")), (None, None));
     }
 
     #[test]
@@ -52,5 +81,8 @@ mod tests {
         assert_eq!(query.get("j").as_deref(), Some(""));
         assert_eq!(query.get("a b").as_deref(), Some("1"));
         assert_eq!((query.get(""), query.get("s%69d")), (None, None));
+        let query = Query::new("&b64&&j=&b64x=1&");
+        assert_eq!(query.get("b64").as_deref(), Some(""));
+        assert_eq!(query.get("j").as_deref(), Some(""));
     }
 }

@@ -93,7 +93,8 @@ impl<L: Layer> Driver<L> {
             }
             // What has been written may let the client's next packets through.
             let after = (self.is_writable(), self.listens());
-            if !busy && before == after && self.entry.mailbox.poll_left(cx, after.0).is_pending() {
+            let eased = (after.0 && !before.0) || (after.1 && !before.1);
+            if !busy && !eased && self.entry.mailbox.poll_left(cx, after.0).is_pending() {
                 return Poll::Pending;
             }
         }
@@ -211,6 +212,7 @@ impl<L: Layer> Driver<L> {
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut read = 0;
         while read < ROUND
+            && self.link.is_some()
             && self.inbox.is_empty()
             && self.session.is_open()
             && self.listens()

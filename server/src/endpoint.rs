@@ -15,7 +15,7 @@ use engineio::{
 };
 use http::header::{CONTENT_TYPE, HeaderValue, SET_COOKIE, UPGRADE};
 use http::request::Parts;
-use http::{Request, Response, StatusCode};
+use http::{Response, StatusCode};
 
 use crate::admission::{Admission, SessionPlace};
 use crate::answers::{Packed, Refused, accepted, closing, not_allowed, refused_by, status};
@@ -155,12 +155,16 @@ impl<A: Application> Endpoint<A> {
     }
 
     /// Answers one request.
-    pub(crate) async fn call<B>(self: Arc<Self>, request: Request<B>, peer: Peer) -> Response<Body>
+    pub(crate) async fn call<B>(
+        self: &Arc<Self>,
+        parts: &mut Parts,
+        body: B,
+        peer: Peer,
+    ) -> Response<Body>
     where
         B: http_body::Body<Data = Bytes> + Unpin,
     {
-        let (mut parts, body) = request.into_parts();
-        let exchange = Exchange::begin(&self.config.observers, &mut parts, peer);
+        let exchange = Exchange::begin(&self.config.observers, parts, peer);
         let response = self.respond(parts, body, peer).await;
         if let Some(exchange) = exchange {
             exchange.end(&response);
@@ -168,22 +172,22 @@ impl<A: Application> Endpoint<A> {
         response
     }
 
-    async fn respond<B>(self: Arc<Self>, mut parts: Parts, body: B, peer: Peer) -> Response<Body>
+    async fn respond<B>(self: &Arc<Self>, parts: &mut Parts, body: B, peer: Peer) -> Response<Body>
     where
         B: http_body::Body<Data = Bytes> + Unpin,
     {
-        let judged = self.http.cors.as_ref().map(|cors| (cors, cors.judge(&parts)));
+        let judged = self.http.cors.as_ref().map(|cors| (cors, cors.judge(parts)));
         if let Some((cors, verdict)) = judged.as_ref().filter(|_| parts.method == http::Method::OPTIONS) {
             return cors.preflight(verdict.clone(), &parts.headers).map(Body::from);
         }
         let foreign = judged.as_ref().is_some_and(|(_, verdict)| verdict.refused);
-        let mut response = match self.http.hooks.head(&parts, peer) {
+        let mut response = match self.http.hooks.head(parts, peer) {
             None => {
-                let answer = self.clone().answer(&mut parts, body, peer, foreign, None).await;
-                answer.unwrap_or_else(|refused| self.refuse(&parts, peer, refused, None))
+                let answer = self.answer(parts, body, peer, foreign, None).await;
+                answer.unwrap_or_else(|refused| self.refuse(parts, peer, refused, None))
             }
             // Boxed, so that requests which nothing hooks into don't carry its weight.
-            Some(head) => Box::pin(self.clone().hooked(&mut parts, body, peer, foreign, &head)).await,
+            Some(head) => Box::pin(self.hooked(parts, body, peer, foreign, &head)).await,
         };
         if let Some((cors, verdict)) = judged {
             cors.grant(verdict, response.headers_mut());
@@ -193,7 +197,7 @@ impl<A: Application> Endpoint<A> {
 
     /// Answers a request that the application has a say in.
     async fn hooked<B>(
-        self: Arc<Self>,
+        self: &Arc<Self>,
         parts: &mut Parts,
         body: B,
         peer: Peer,
@@ -205,7 +209,7 @@ impl<A: Application> Endpoint<A> {
     {
         let (fields, stop) = self.http.hooks.pass(head).await;
         let answer = match stop {
-            None | Some(Next::Pass(_)) => self.clone().answer(parts, body, peer, foreign, Some(head)).await,
+            None | Some(Next::Pass(_)) => self.answer(parts, body, peer, foreign, Some(head)).await,
             Some(Next::Answer(response)) => Ok(response.map(Body::from)),
             Some(Next::Fail) => Err(Fault::MiddlewareFailed.into()),
         };
@@ -244,7 +248,7 @@ impl<A: Application> Endpoint<A> {
 
     /// Does what a request asks for. `foreign` says whether it comes from a page that is not allowed.
     async fn answer<B>(
-        self: Arc<Self>,
+        self: &Arc<Self>,
         parts: &mut Parts,
         body: B,
         peer: Peer,

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use engineio::Limit;
+use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
@@ -147,18 +148,17 @@ impl Line {
         self.len += bytes.len();
     }
 
-    /// The line without its end, as far as it was kept.
+    /// The line as far as it was kept.
     fn text(&self) -> &[u8] {
-        let line = &self.kept[..self.len.min(KEPT)];
-        line.strip_suffix(b"\r").unwrap_or(line)
+        &self.kept[..self.len.min(KEPT)]
     }
+}
 
-    /// The value of the line, if it is that field's.
-    fn value(&self, name: &str) -> Option<&[u8]> {
-        let (field, value) = self.text().split_at_checked(name.len())?;
-        let value = value.strip_prefix(b":")?;
-        field.eq_ignore_ascii_case(name.as_bytes()).then_some(value.trim_ascii())
-    }
+/// The value of a line, if it is that field's.
+fn value<'a>(line: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let (field, value) = line.split_at_checked(name.len())?;
+    let value = value.strip_prefix(b":")?;
+    field.eq_ignore_ascii_case(name.as_bytes()).then_some(value.trim_ascii())
 }
 
 impl HeadWatch {
@@ -186,27 +186,37 @@ impl HeadWatch {
                     }
                 }
                 Part::Start | Part::Head { .. } | Part::ChunkSize | Part::Trailers => {
-                    let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
+                    let Some(end) = memchr(b'\n', bytes) else {
                         self.line.extend(bytes);
                         return ambiguous;
                     };
-                    self.line.extend(&bytes[..end]);
-                    bytes = &bytes[end + 1..];
-                    ambiguous |= self.end_line();
-                    self.line.len = 0;
+                    let (line, rest) = (&bytes[..end], &bytes[end + 1..]);
+                    if self.line.len == 0 {
+                        // Nearly always it comes whole.
+                        ambiguous |= self.part.end_line(&line[..end.min(KEPT)]);
+                    } else {
+                        self.line.extend(line);
+                        ambiguous |= self.part.end_line(self.line.text());
+                        self.line.len = 0;
+                    }
+                    bytes = rest;
                 }
             }
         }
         ambiguous
     }
+}
 
-    fn end_line(&mut self) -> bool {
-        let empty = self.line.text().is_empty();
-        match &mut self.part {
-            Part::Start if !empty => self.part = Part::Head { encoded: false, length: None },
+impl Part {
+    /// Goes on behind a line. Says whether it ends a head that was ambiguous.
+    fn end_line(&mut self, line: &[u8]) -> bool {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let empty = line.is_empty();
+        match self {
+            Part::Start if !empty => *self = Part::Head { encoded: false, length: None },
             Part::Head { encoded, length } if empty => {
                 let ambiguous = *encoded && length.is_some();
-                self.part = match (*encoded, *length) {
+                *self = match (*encoded, *length) {
                     (true, _) => Part::ChunkSize,
                     (false, Some(1..)) => Part::Body(length.unwrap_or_default()),
                     (false, _) => Part::Start,
@@ -214,27 +224,27 @@ impl HeadWatch {
                 return ambiguous;
             }
             Part::Head { encoded, length } => {
-                if self.line.value("transfer-encoding").is_some() {
+                if value(line, "transfer-encoding").is_some() {
                     *encoded = true;
-                } else if let Some(value) = self.line.value("content-length") {
+                } else if let Some(value) = value(line, "content-length") {
                     match std::str::from_utf8(value).ok().and_then(|value| value.parse().ok()) {
                         Some(value) => *length = Some(value),
                         None if *encoded => *length = Some(0),
-                        None => self.part = Part::Lost,
+                        None => *self = Part::Lost,
                     }
                 }
             }
             Part::ChunkSize => {
-                let digits = self.line.text().split(|byte| *byte == b';').next().unwrap_or_default();
+                let digits = line.split(|byte| *byte == b';').next().unwrap_or_default();
                 let size = std::str::from_utf8(digits.trim_ascii()).ok();
-                self.part = match size.and_then(|size| u64::from_str_radix(size, 16).ok()) {
+                *self = match size.and_then(|size| u64::from_str_radix(size, 16).ok()) {
                     Some(0) => Part::Trailers,
                     // The line's end behind the chunk is skipped with it.
                     Some(size) => size.checked_add(2).map_or(Part::Lost, Part::Chunk),
                     None => Part::Lost,
                 };
             }
-            Part::Trailers if empty => self.part = Part::Start,
+            Part::Trailers if empty => *self = Part::Start,
             Part::Start | Part::Trailers | Part::Body(_) | Part::Chunk(_) | Part::Lost => {}
         }
         false

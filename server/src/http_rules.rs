@@ -5,7 +5,7 @@
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
 
 /// Refuses a request that breaks one of these rules. Its head may have `max_head` bytes.
 pub(crate) fn check(request: &Parts, max_head: usize) -> Result<(), StatusCode> {
@@ -16,7 +16,7 @@ pub(crate) fn check(request: &Parts, max_head: usize) -> Result<(), StatusCode> 
         return Err(StatusCode::BAD_REQUEST);
     }
     // A head is kept for as long as its session, so it is bounded here and not only by what hyper buffers.
-    let head = request.uri.to_string().len() + request.headers.iter().map(field_len).sum::<usize>();
+    let head = uri_len(&request.uri) + request.headers.iter().map(field_len).sum::<usize>();
     if head > max_head {
         return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
@@ -37,6 +37,13 @@ pub(crate) fn check(request: &Parts, max_head: usize) -> Result<(), StatusCode> 
         return Err(StatusCode::BAD_REQUEST);
     }
     Ok(())
+}
+
+fn uri_len(uri: &Uri) -> usize {
+    let path = uri.path_and_query().map_or(0, |path| path.as_str().len());
+    let authority = uri.authority().map_or(0, |authority| authority.as_str().len());
+    // With "://" behind it.
+    path + authority + uri.scheme_str().map_or(0, |scheme| scheme.len() + 3)
 }
 
 fn field_len((name, value): (&HeaderName, &HeaderValue)) -> usize {

@@ -1,8 +1,10 @@
 //! Reading the body of a POST, under its limits.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt as _;
 use http_body_util::BodyExt as _;
 
 /// Why a body could not be read.
@@ -21,7 +23,12 @@ pub(crate) async fn read<B>(body: B, limit: usize, timeout: Duration) -> Result<
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
-    tokio::time::timeout(timeout, collect(body, limit)).await.unwrap_or(Err(BodyError::Slow))
+    let mut collected = pin!(collect(body, limit));
+    // Most bodies come together with their head, and need no timer.
+    if let Some(collected) = collected.as_mut().now_or_never() {
+        return collected;
+    }
+    tokio::time::timeout(timeout, collected).await.unwrap_or(Err(BodyError::Slow))
 }
 
 async fn collect<B>(mut body: B, limit: usize) -> Result<Bytes, BodyError>

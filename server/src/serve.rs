@@ -172,6 +172,7 @@ async fn connection(io: Io, tls: Option<Tls>, service: Service, mut stopping: wa
     }
     let mut connection = pin!(http.serve_connection(TokioIo::new(io), service).with_upgrades());
     let served = tokio::select! {
+        biased;
         served = &mut connection => served,
         _ = stopping.changed() => {
             connection.as_mut().graceful_shutdown();

@@ -17,7 +17,7 @@ use crate::answers::{closing, status};
 use crate::http_rules;
 use crate::peer::Peer;
 use crate::polling::Body;
-use crate::site::{Answering, Resource, Site};
+use crate::site::{Answering, RequestBody, Resource, Site};
 
 /// A server without listeners of its own, for somebody else's HTTP server:
 /// [`Server::into_service`](crate::Server::into_service) makes it. Clones share everything.
@@ -159,8 +159,10 @@ impl Service {
                     PeerOf::Request(find) => find(&parts.extensions).unwrap_or_default(),
                 };
                 let peer = self.site.proxies.client(peer, &parts.headers);
-                let body = body.map_err(|_| ()).boxed_unsync();
-                return endpoint.call(Request::from_parts(parts, body), peer);
+                // A GET has none, and then there is nothing to box.
+                let none = body.is_end_stream();
+                let body = if none { RequestBody::default() } else { body.map_err(|_| ()).boxed_unsync() };
+                return endpoint.call(parts, body, peer);
             }
         };
         Box::pin(std::future::ready(Ok(response)))

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use engineio::{Application, Limit, LimitHits};
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use socketio::Io;
 
@@ -123,7 +123,7 @@ impl Site {
 /// An endpoint, whatever its application.
 pub(crate) trait Mount: Send + Sync {
     fn serves(&self, path: &str) -> bool;
-    fn call(self: Arc<Self>, request: Request<RequestBody>, peer: Peer) -> Answering;
+    fn call(self: Arc<Self>, head: Parts, body: RequestBody, peer: Peer) -> Answering;
     fn drain(&self);
     fn emptied(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
     fn sessions(&self) -> usize;
@@ -139,8 +139,9 @@ impl<A: Application> Mount for Endpoint<A> {
         Endpoint::serves(self, path)
     }
 
-    fn call(self: Arc<Self>, request: Request<RequestBody>, peer: Peer) -> Answering {
-        Box::pin(async move { Ok(Endpoint::call(self, request, peer).await) })
+    fn call(self: Arc<Self>, mut head: Parts, body: RequestBody, peer: Peer) -> Answering {
+        // The head stays where it is from here on: this future is what a parked poll costs.
+        Box::pin(async move { Ok(Endpoint::call(&self, &mut head, body, peer).await) })
     }
 
     fn drain(&self) {

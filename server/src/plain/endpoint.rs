@@ -182,9 +182,8 @@ impl Mount for Endpoint {
         self.http.trailing_slash.allows(&self.path, path)
     }
 
-    fn call(self: Arc<Self>, request: http::Request<RequestBody>, peer: Peer) -> Answering {
-        let (parts, _) = request.into_parts();
-        Box::pin(async move { Ok(self.answer(parts, peer).await) })
+    fn call(self: Arc<Self>, head: Parts, _: RequestBody, peer: Peer) -> Answering {
+        Box::pin(async move { Ok(self.answer(head, peer).await) })
     }
 
     fn drain(&self) {
