@@ -1,5 +1,5 @@
-//! Ids of sessions and sockets: 20 characters of base64url, 120 bits from the operating system, unless the
-//! application makes its own.
+//! Ids of sessions and sockets: 20 characters of base64url, 120 random bits, unless the application makes its
+//! own.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -26,11 +26,11 @@ impl Sid {
     /// The most characters in an id that the application makes.
     pub const MAX_LEN: usize = 36;
 
-    /// A new id from `random`, which is the operating system's source outside of tests:
-    /// 120 bits, so that ids can't be guessed and don't collide.
+    /// A new id from `random`, which has to be a secure source outside of tests: 120 bits, so that ids can't be
+    /// guessed and don't collide.
     ///
     /// # Panics
-    /// If the random source fails, which for the operating system's means that nothing can be secret.
+    /// If the random source fails.
     #[must_use]
     pub fn random(random: &mut impl TryRng) -> Sid {
         let mut secret = [0; Sid::LEN / 4 * 3];
@@ -41,10 +41,11 @@ impl Sid {
         Sid { bytes, len: Sid::LEN as u8 }
     }
 
-    /// A new id from the operating system's random source.
+    /// A new id from a generator that this thread keeps: cryptographically secure, and seeded by the operating
+    /// system again and again.
     #[must_use]
     pub fn generate() -> Sid {
-        Sid::random(&mut rand::rngs::SysRng)
+        Sid::random(&mut rand::rng())
     }
 
     /// Reads an id that a client sent or an application made; `None` if it can't be one.

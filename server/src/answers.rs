@@ -6,7 +6,7 @@ use http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
     SEC_WEBSOCKET_VERSION, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderMap, Response, StatusCode};
+use http::{Response, StatusCode};
 
 use crate::compression::Encoding;
 use crate::hooks::{Denial, Denied, merge};
@@ -37,12 +37,12 @@ impl Packed {
         Packed { bytes, content_type, compress, encoding: None, script: jsonp.is_some() }
     }
 
-    /// Compresses a payload of `threshold` bytes or more, if the client understands it, unless none of its
-    /// packets may be. Without a threshold nothing is compressed.
-    pub(crate) async fn compress(mut self, request: &HeaderMap, threshold: Option<usize>) -> Packed {
+    /// Compresses a payload of `threshold` bytes or more in the encoding that the client accepts, unless none of
+    /// its packets may be. Without a threshold nothing is compressed.
+    pub(crate) async fn compress(mut self, accepted: Option<Encoding>, threshold: Option<usize>) -> Packed {
         if self.compress
             && threshold.is_some_and(|threshold| self.bytes.len() >= threshold)
-            && let Some(encoding) = Encoding::accepted(request)
+            && let Some(encoding) = accepted
             && let Some(compressed) = encoding.compress_aside(&self.bytes).await
         {
             self.bytes = compressed;

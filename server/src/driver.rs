@@ -78,10 +78,10 @@ impl<L: Layer> Driver<L> {
     fn poll(&mut self, cx: &mut Context<'_>, alarm: &mut Alarm<'_>) -> Poll<()> {
         loop {
             let now = Instant::from(tokio::time::Instant::now());
-            let before = (self.is_writable(), self.listens());
-            if self.entry.mailbox.look(before.0) || self.session.is_upgrading() {
+            if self.entry.mailbox.look(self.is_writable()) || self.session.is_upgrading() {
                 self.rung(now);
             }
+            let before = (self.is_writable(), self.listens());
             self.answer_if_queued(now);
             let mut busy = self.take_in(now);
             busy |= self.read(cx, now);

@@ -173,18 +173,18 @@ impl Hooks {
     }
 
     /// Whether the application allows a handshake.
-    pub(crate) async fn allow(&self, head: Option<&RequestHead>) -> Result<(), Denied> {
-        match (&self.allow_request, head) {
-            (Some(allow), Some(head)) => allow(head.clone()).await,
-            _ => Ok(()),
+    pub(crate) async fn allow(&self, head: &RequestHead) -> Result<(), Denied> {
+        match &self.allow_request {
+            Some(allow) => allow(head.clone()).await,
+            None => Ok(()),
         }
     }
 
     /// The id of a new session.
-    pub(crate) async fn id(&self, head: Option<&RequestHead>) -> Result<Sid, Fault> {
-        match (&self.generate_id, head) {
-            (Some(generate), Some(head)) => generate(head.clone()).await.ok_or(Fault::NoId),
-            _ => Ok(Sid::generate()),
+    pub(crate) async fn id(&self, head: &RequestHead) -> Result<Sid, Fault> {
+        match &self.generate_id {
+            Some(generate) => generate(head.clone()).await.ok_or(Fault::NoId),
+            None => Ok(Sid::generate()),
         }
     }
 

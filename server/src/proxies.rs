@@ -99,6 +99,9 @@ impl TrustedProxies {
     /// The list of addresses is read from its end, where the nearest proxy wrote, for as long as those are
     /// trusted that wrote it. What stands before that is only what a client says of itself.
     pub(crate) fn client(&self, peer: Peer, headers: &HeaderMap) -> Peer {
+        if !self.trust(peer.address.map(|address| address.ip())) {
+            return peer;
+        }
         let mut client = peer;
         let mut hops = values(headers, &FORWARDED_FOR);
         while self.trust(client.address.map(|address| address.ip()))
@@ -106,9 +109,7 @@ impl TrustedProxies {
         {
             client.address = Some(address);
         }
-        if self.trust(peer.address.map(|address| address.ip()))
-            && let Some(protocol) = values(headers, &FORWARDED_PROTO).next()
-        {
+        if let Some(protocol) = values(headers, &FORWARDED_PROTO).next() {
             client.secure = protocol.eq_ignore_ascii_case("https");
         }
         client

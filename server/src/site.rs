@@ -139,9 +139,8 @@ impl<A: Application> Mount for Endpoint<A> {
         Endpoint::serves(self, path)
     }
 
-    fn call(self: Arc<Self>, mut head: Parts, body: RequestBody, peer: Peer) -> Answering {
-        // The head stays where it is from here on: this future is what a parked poll costs.
-        Box::pin(async move { Ok(Endpoint::call(&self, &mut head, body, peer).await) })
+    fn call(self: Arc<Self>, head: Parts, body: RequestBody, peer: Peer) -> Answering {
+        Endpoint::call(self, head, body, peer)
     }
 
     fn drain(&self) {

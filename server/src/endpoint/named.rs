@@ -1,0 +1,158 @@
+//! Requests that name a session: polls, POSTs and probes.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use engineio::observe::What;
+use engineio::{Application, Fault, Jsonp, Limit, Payload, Revision, Route, Sid};
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::request::Parts;
+use http::{Response, StatusCode};
+use tokio::sync::oneshot;
+
+use super::Endpoint;
+use crate::answers::{Packed, accepted, closing, not_allowed, status};
+use crate::compression::Encoding;
+use crate::exchange::Exchange;
+use crate::polling::{Body, OpenGet, OpenPost, OpenProbe, Shut};
+use crate::post_body::{self, BodyError};
+use crate::registry::Entry;
+use crate::switch::switch;
+
+/// A request that is answered, or waits for its session.
+pub(super) enum Begun<B> {
+    Answered(Response<Body>),
+    Poll(Parked),
+    Post(Posting<B>),
+}
+
+/// A GET that is parked.
+pub(super) struct Parked {
+    get: OpenGet,
+    answer: oneshot::Receiver<Payload>,
+    jsonp: Option<Jsonp>,
+    /// How its answer may be compressed.
+    encoding: Option<Encoding>,
+}
+
+/// A POST whose body is to be read.
+pub(super) struct Posting<B> {
+    post: OpenPost,
+    body: B,
+    sid: Sid,
+    revision: Revision,
+    binary: bool,
+    jsonp: Option<Jsonp>,
+    exchange: u64,
+}
+
+impl<A: Application> Endpoint<A> {
+    /// Begins with a request to a session.
+    pub(super) fn go_on<B>(
+        self: &Arc<Self>,
+        parts: &mut Parts,
+        body: B,
+        route: &Route,
+        named: Option<Arc<Entry>>,
+    ) -> Result<Begun<B>, Fault> {
+        let named = named.ok_or(Fault::SessionUnknown);
+        let begun = match *route {
+            Route::Poll { jsonp } => self.park(parts, named?, jsonp).map(Begun::Poll),
+            Route::Post { jsonp } => post(parts, body, named?, jsonp).map(Begun::Post),
+            Route::Probe => return Ok(Begun::Answered(self.clone().open_probe(parts, named?)?)),
+            Route::Open { .. } | Route::MethodNotAllowed => return Ok(Begun::Answered(not_allowed())),
+        };
+        match begun {
+            Ok(begun) => Ok(begun),
+            Err(Shut::Taken) => Ok(Begun::Answered(status(StatusCode::BAD_REQUEST))),
+            Err(Shut::Ended) => Err(Fault::SessionUnknown),
+        }
+    }
+
+    /// Waits for what a request's answer has to wait for.
+    pub(super) async fn finish<B>(&self, begun: Begun<B>) -> Result<Response<Body>, Fault>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+    {
+        match begun {
+            Begun::Answered(response) => Ok(response),
+            Begun::Poll(parked) => self.answer_poll(parked).await,
+            Begun::Post(posting) => self.take_post(posting).await,
+        }
+    }
+
+    /// Parks a GET.
+    fn park(&self, parts: &Parts, entry: Arc<Entry>, jsonp: Option<Jsonp>) -> Result<Parked, Shut> {
+        let (get, answer) = entry.open_get()?;
+        let compresses = self.http.compression.is_some();
+        let encoding = if compresses { Encoding::accepted(&parts.headers) } else { None };
+        Ok(Parked { get, answer, jsonp, encoding })
+    }
+
+    /// Waits until the session has something for a GET.
+    async fn answer_poll(&self, parked: Parked) -> Result<Response<Body>, Fault> {
+        let Parked { get, answer, jsonp, encoding } = parked;
+        let payload = answer.await.map_err(|_| Fault::SessionUnknown)?;
+        // The guard moves into the body with the answer. If this future is dropped before, parked or while it
+        // compresses, the client went away.
+        let packed = Packed::new(payload, jsonp).compress(encoding, self.http.compression).await;
+        Ok(packed.response(|bytes| Body::poll(bytes, get)))
+    }
+
+    /// Reads a POST and hands it to its session.
+    async fn take_post<B>(&self, posting: Posting<B>) -> Result<Response<Body>, Fault>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+    {
+        let Posting { post, body, sid, revision, binary, jsonp, exchange } = posting;
+        if binary && revision == Revision::V4 {
+            // Revision 4 has no binary payloads. The guard is dropped: the session ends.
+            return Ok(status(StatusCode::BAD_REQUEST));
+        }
+        let body =
+            match post_body::read(body, self.config.max_payload, self.admission.limits.body_timeout).await {
+                Ok(body) => body,
+                Err(BodyError::TooLarge) => {
+                    post.release();
+                    self.config.hits.count(Limit::Payload);
+                    tracing::info!(limit = self.config.max_payload, "a POST is over the payload limit");
+                    return Ok(closing(status(StatusCode::PAYLOAD_TOO_LARGE)));
+                }
+                Err(BodyError::Broken) => return Ok(closing(status(StatusCode::BAD_REQUEST))),
+                Err(BodyError::Slow) => {
+                    self.config.hits.count(Limit::BodyTimeout);
+                    return Ok(closing(status(StatusCode::REQUEST_TIMEOUT)));
+                }
+            };
+        let body = if jsonp.is_some() { Jsonp::payload(&body) } else { body };
+        self.config.observers.see(Some(&sid), || What::RequestBody { exchange, body: &body });
+        match post.submit(body, binary).await {
+            Ok(()) => Ok(accepted()),
+            Err(_) => Err(Fault::SessionUnknown),
+        }
+    }
+
+    /// A WebSocket for a session that polls. One that comes while another is there is opened and closed.
+    fn open_probe(self: Arc<Self>, parts: &mut Parts, entry: Arc<Entry>) -> Result<Response<Body>, Fault> {
+        let format = entry.format;
+        let probe: Result<OpenProbe, Shut> = entry.open_probe();
+        switch(parts, move |io, read| {
+            let websocket = self.websocket(io, &read, format);
+            match probe {
+                Ok(probe) => probe.opened(websocket),
+                Err(_) => {
+                    tokio::spawn(tokio::time::timeout(self.config.close_timeout, websocket.close(None)));
+                }
+            }
+        })
+    }
+}
+
+/// Claims the door for a POST.
+fn post<B>(parts: &Parts, body: B, entry: Arc<Entry>, jsonp: Option<Jsonp>) -> Result<Posting<B>, Shut> {
+    let content_type = parts.headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let binary = jsonp.is_none() && content_type.eq_ignore_ascii_case(b"application/octet-stream");
+    let (sid, revision) = (entry.sid, entry.format.revision);
+    let exchange = Exchange::number(parts);
+    Ok(Posting { post: entry.open_post()?, body, sid, revision, binary, jsonp, exchange })
+}
