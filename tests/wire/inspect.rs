@@ -231,7 +231,7 @@ async fn the_page_and_its_files_may_load_nothing_from_elsewhere() {
     let page = inspected.ask("/", &[]).await;
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
     let script = page.text().split("src=\"").nth(1).and_then(|rest| rest.split('"').next());
-    let script = inspected.ask(script.expect("a script"), &[]).await;
+    let script = inspected.ask(&format!("/{}", script.expect("a script")), &[]).await;
     assert_eq!((script.status, script.header("content-type")), (200, Some("text/javascript; charset=utf-8")));
     for file in [page, script] {
         let policy = file.header("content-security-policy").expect("a policy");
