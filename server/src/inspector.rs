@@ -56,7 +56,8 @@ impl Default for Options {
 /// ```no_run
 /// use socketio_server::inspector::{Inspector, Options};
 /// use socketio_server::journal::Journal;
-/// use socketio_server::{Io, Server};
+/// use socketio::Io;
+/// use socketio_server::Server;
 /// use tokio::net::TcpListener;
 ///
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
