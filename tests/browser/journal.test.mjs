@@ -45,6 +45,11 @@ test("a packet is found with what it came out of and what came out of it", () =>
   assert.deepEqual(packet.children, [event]);
 });
 
+test("a record that came out of itself, or of a later one, came out of none", () => {
+  const round = model([HEAD, '{"n":1,"time":0,"kind":"body","from":1}', '{"n":2,"time":0,"kind":"body","from":3}', '{"n":3,"time":0,"kind":"body","from":2}']);
+  assert.deepEqual([1, 2, 3].map((n) => round.sources(round.find(n)).length), [0, 0, 1]);
+});
+
 test("heartbeats are answered, late, awaited or missed", () => {
   const script = new Script(1).open({ transport: "websocket", pingInterval: 300, pingTimeout: 200 });
   script.at(300).packet("out", "2", "ping").at(310).packet("in", "3", "pong").at(610).packet("out", "2", "ping");
@@ -139,6 +144,7 @@ test("what is no journal is refused in words, and a line that is no record is le
 test("a record that somebody has edited is left out rather than stumbled over", () => {
   const edited = [
     '{"n":1,"time":"0","kind":"full"}',
+    '{"n":1,"time":1e999,"kind":"full"}',
     '{"n":2,"time":0,"kind":"request","method":"GET"}',
     '{"n":3,"time":0,"kind":"request","method":"GET","target":"/","headers":[["a"]]}',
     '{"n":4,"time":0,"kind":"frame","opcode":"text","raw":{"base64":"?"}}',

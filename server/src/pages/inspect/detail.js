@@ -9,6 +9,8 @@ import { LAYER_NAMES, duration, meaning, nameOf, who } from "./words.js";
 /** The most bytes that are shown at first, and the most of a text. */
 const BYTES = 1024;
 const TEXT = 20_000;
+/** The most records that are named of those that came out of one. */
+const CHILDREN = 12;
 
 const section = (title, ...content) => el("section", {}, el("h3", {}, title), ...content);
 
@@ -41,8 +43,7 @@ function place(entry, record, session) {
 /** The rule that is broken, where it stands, and what the server does. */
 function rule({ kind, rule, fault }) {
   const id = kind === "violation" ? rule : kind === "refused" ? fault : undefined;
-  if (id === undefined) return undefined;
-  if (!Object.hasOwn(RULES, id)) return undefined;
+  if (id === undefined || !Object.hasOwn(RULES, id)) return undefined;
   const [, section, answer] = RULES[id];
   const address = link(section);
   const where = address ? el("a", { className: "link", href: address, target: "_blank", rel: "noreferrer" }, section) : section;
@@ -60,10 +61,10 @@ function link(section) {
 
 /** The records that it came out of and those that came out of it, each of which can be opened. */
 function layers(entry, model, open) {
-  const chain = [...model.sources(entry), entry, ...(entry.children ?? []).slice(0, 12)];
-  const depth = (other) => (other === entry ? chain.indexOf(entry) : other.n < entry.n && chain.indexOf(other) < chain.indexOf(entry) ? chain.indexOf(other) : chain.indexOf(entry) + 1);
-  const gone = entry.from !== undefined && !model.find(entry.from);
-  const items = chain.map((other) => {
+  const outside = [...model.sources(entry), entry];
+  const inside = (entry.children ?? []).slice(0, CHILDREN);
+  const gone = entry.from !== undefined && !model.source(entry);
+  const items = [...outside, ...inside].map((other, index) => {
     const record = whole(other);
     const button = el(
       "button",
@@ -74,7 +75,7 @@ function layers(entry, model, open) {
     if (other === entry) button.setAttribute("aria-current", "true");
     button.dataset.key = `layer ${other.n}`;
     const item = el("li", {}, button);
-    item.style.setProperty("--depth", depth(other));
+    item.style.setProperty("--depth", Math.min(index, outside.length));
     return item;
   });
   return section("Layers", gone && el("p", { className: "quiet" }, "What it came out of is not here any more."), el("ol", { className: "nest" }, ...items));
@@ -99,7 +100,7 @@ function content(entry, record, model, session) {
 function wire(entry, record, model, session) {
   switch (entry.kind) {
     case "socket_packet": {
-      const packet = entry.from === undefined ? undefined : model.find(entry.from);
+      const packet = model.source(entry);
       return packet ? { record: whole(packet), form: whole(packet).binary ? "binary" : "packet" } : { record };
     }
     case "packet":
@@ -112,11 +113,11 @@ function wire(entry, record, model, session) {
     case "body":
       return { record, form: "payload" };
     case "response":
-      return { record, form: entryAnswersPoll(entry, model) ? "payload" : undefined };
+      return { record, form: answersPoll(entry, model) ? "payload" : undefined };
     case "violation":
     case "refused": {
       // What was wrong is in what it came out of.
-      const source = entry.from === undefined ? undefined : model.find(entry.from);
+      const source = model.source(entry);
       return source ? wire(source, whole(source), model, session) : { record };
     }
     default:
@@ -124,8 +125,8 @@ function wire(entry, record, model, session) {
   }
 }
 
-function entryAnswersPoll(entry, model) {
-  const request = entry.from === undefined ? undefined : model.find(entry.from);
+function answersPoll(entry, model) {
+  const request = model.source(entry);
   return request?.type === "GET" && entry.type === "200" && whole(request).target.includes("transport=polling");
 }
 

@@ -33,7 +33,7 @@ export function readHead(line) {
  */
 export function readRecord(line) {
   const record = parse(line);
-  if (typeof record?.n !== "number" || typeof record.time !== "number" || !isSound(record)) return undefined;
+  if (!Number.isFinite(record?.n) || !Number.isFinite(record.time) || !isSound(record)) return undefined;
   const { n, time, session, from, kind, direction, carrier } = record;
   const layer = Object.hasOwn(LAYER_OF, kind) ? LAYER_OF[kind] : "session";
   return { record, entry: { n, time, session, from, kind, layer, direction, carrier, type: type(record), line, children: undefined } };

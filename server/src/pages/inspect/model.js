@@ -77,13 +77,15 @@ export class Model {
     return entry?.n === n ? entry : undefined;
   }
 
+  /** The record that it came out of, if that is still there. It came before. */
+  source(entry) {
+    return entry.from < entry.n ? this.find(entry.from) : undefined;
+  }
+
   /** The records that it came out of, outermost first. */
   sources(entry) {
     const sources = [];
-    for (let next = entry; next?.from !== undefined; ) {
-      next = this.find(next.from);
-      if (next) sources.unshift(next);
-    }
+    for (let next = entry; (next = this.source(next)); ) sources.unshift(next);
     return sources;
   }
 
@@ -97,7 +99,7 @@ export class Model {
     this.entries.push(entry);
     this.#characters += entry.line.length;
     if (entry.kind === "full") this.full = true;
-    const source = entry.from === undefined ? undefined : this.find(entry.from);
+    const source = this.source(entry);
     // Frames would be too many to hang on their handshake.
     if (source && entry.kind !== "frame") (source.children ??= []).push(entry);
     if (entry.session === undefined) entry.session = source?.session;

@@ -13,14 +13,14 @@ export function overview(session, now, open) {
   const over = !session.live;
   return [
     el("p", { className: "eyebrow" }, "Session"),
-    el("h2", {}, `#${session.number} `, el("span", { className: `badge ${over ? "over" : session.transport ?? ""}` }, stateOf(session))),
+    el("h2", {}, `#${session.number} `, el("span", { className: `badge ${over ? "over" : session.transport ?? ""}` }, visible(stateOf(session)))),
     over && ending(session),
     facts(session, now),
     session.breaches.length > 0 && section("Rule breaches", ...session.breaches.map((entry) => breach(entry, open))),
     session.steps.length > 0 && !session.plain && section(danceTitle(session), dance(session, open)),
     session.transport && !session.plain && section("Heartbeat", heartbeat(session, now)),
     session.transport && !session.plain && section("Namespaces and rooms", ...namespaces(session)),
-    session.limits.length > 0 && section("Limits", el("p", {}, [...new Set(session.limits.map((entry) => whole(entry).limit))].join(", "))),
+    session.limits.length > 0 && section("Limits", el("p", {}, [...new Set(session.limits.map((entry) => visible(whole(entry).limit)))].join(", "))),
   ];
 }
 
