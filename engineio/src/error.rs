@@ -21,11 +21,21 @@ pub enum Violation {
     PayloadTruncated,
     /// More packets in one payload than [`Config::max_packets`](crate::Config) allows.
     TooManyPackets,
+    /// A POST whose type says that it is binary, which in revision 4 none is.
+    BinaryPayload,
+    /// A second GET while one is open, or a second POST.
+    Overlap,
+    /// A request that was given up before its end: by its client, or because it took too long.
+    Aborted,
+    /// A client's ping in revision 4, or its pong in revision 3: there it is the other side that pings.
+    Heartbeat,
+    /// What came by a probing WebSocket was not `2probe` and then `5`.
+    Probe,
 }
 
 impl Violation {
     /// One of each.
-    pub const ALL: [Violation; 8] = [
+    pub const ALL: [Violation; 13] = [
         Violation::EmptyPayload,
         Violation::EmptyPacket,
         Violation::UnknownPacketType(b'7'),
@@ -34,6 +44,11 @@ impl Violation {
         Violation::PayloadLength,
         Violation::PayloadTruncated,
         Violation::TooManyPackets,
+        Violation::BinaryPayload,
+        Violation::Overlap,
+        Violation::Aborted,
+        Violation::Heartbeat,
+        Violation::Probe,
     ];
 
     /// The name of the rule that is broken.
@@ -48,6 +63,11 @@ impl Violation {
             Violation::PayloadLength => "PAYLOAD_LENGTH",
             Violation::PayloadTruncated => "PAYLOAD_TRUNCATED",
             Violation::TooManyPackets => "TOO_MANY_PACKETS",
+            Violation::BinaryPayload => "BINARY_PAYLOAD",
+            Violation::Overlap => "OVERLAPPING_REQUEST",
+            Violation::Aborted => "ABORTED_REQUEST",
+            Violation::Heartbeat => "HEARTBEAT_DIRECTION",
+            Violation::Probe => "BROKEN_PROBE",
         }
     }
 
@@ -56,19 +76,36 @@ impl Violation {
     pub fn section(self) -> &'static str {
         match self {
             Violation::EmptyPacket | Violation::UnknownPacketType(_) => "Engine.IO protocol 4, \"Protocol\"",
-            Violation::Base64 | Violation::EmptyPayload => {
+            Violation::Base64 | Violation::EmptyPayload | Violation::BinaryPayload => {
                 "Engine.IO protocol 4, \"Packet encoding\", \"HTTP long-polling\""
             }
             Violation::Utf8 => "Engine.IO protocol 4, \"Packet encoding\"",
             Violation::PayloadLength | Violation::PayloadTruncated => "Engine.IO protocol 3, \"Payload\"",
-            Violation::TooManyPackets => "docs/protocol.md, \"Polling\"",
+            Violation::TooManyPackets | Violation::Overlap | Violation::Aborted => {
+                "docs/protocol.md, \"Polling\""
+            }
+            Violation::Heartbeat => "Engine.IO protocol 4, \"Heartbeat\"",
+            Violation::Probe => "Engine.IO protocol 4, \"Upgrade\"",
         }
     }
 
-    /// Why the session ends that broke it.
+    /// Why the session ends that broke it; `None` if it goes on, by polling.
     #[must_use]
-    pub fn close_reason(self) -> CloseReason {
-        CloseReason::ParseError
+    pub fn close_reason(self) -> Option<CloseReason> {
+        match self {
+            Violation::EmptyPacket
+            | Violation::UnknownPacketType(_)
+            | Violation::Base64
+            | Violation::Utf8
+            | Violation::EmptyPayload
+            | Violation::PayloadLength
+            | Violation::PayloadTruncated
+            | Violation::TooManyPackets => Some(CloseReason::ParseError),
+            Violation::BinaryPayload | Violation::Overlap | Violation::Aborted | Violation::Heartbeat => {
+                Some(CloseReason::TransportError)
+            }
+            Violation::Probe => None,
+        }
     }
 }
 
@@ -83,6 +120,11 @@ impl fmt::Display for Violation {
             Violation::PayloadLength => f.write_str("a payload length that is not a number"),
             Violation::PayloadTruncated => f.write_str("a payload that is shorter than it announces"),
             Violation::TooManyPackets => f.write_str("too many packets in one payload"),
+            Violation::BinaryPayload => f.write_str("a binary payload, which revision 4 has not"),
+            Violation::Overlap => f.write_str("a GET or a POST while there is another one"),
+            Violation::Aborted => f.write_str("a request that was given up before its end"),
+            Violation::Heartbeat => f.write_str("a heartbeat in the wrong direction"),
+            Violation::Probe => f.write_str("a probe other than 2probe and then 5"),
         }
     }
 }

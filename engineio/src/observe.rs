@@ -101,6 +101,22 @@ pub enum What<'a> {
         transport: Transport,
     },
 
+    /// A plain WebSocket is open, which carries neither Engine.IO nor Socket.IO: frames alone.
+    PlainOpened {
+        /// The number of the request that opened it.
+        exchange: u64,
+        /// That request.
+        handshake: &'a Handshake,
+    },
+    /// Nothing is left of a plain WebSocket; the last observation of it.
+    PlainEnded {
+        /// The code of the close frame that came first, from either side; 1005 if it had none, and 1006 if
+        /// there was none.
+        code: u16,
+        /// The reason in it.
+        reason: &'a str,
+    },
+
     /// A frame of a WebSocket.
     Frame(WebSocketFrame<'a>),
     /// An Engine.IO packet.
@@ -134,6 +150,24 @@ pub enum What<'a> {
         nsp: &'a str,
         /// The socket's id.
         socket: &'a str,
+    },
+    /// A socket joined a room. The one that is named by its own id, where it always is, is not shown.
+    RoomJoined {
+        /// The namespace.
+        nsp: &'a str,
+        /// The socket's id.
+        socket: &'a str,
+        /// The room.
+        room: &'a str,
+    },
+    /// A socket left a room. When it leaves its namespace it leaves all of them, which is not shown.
+    RoomLeft {
+        /// The namespace.
+        nsp: &'a str,
+        /// The socket's id.
+        socket: &'a str,
+        /// The room.
+        room: &'a str,
     },
     /// A socket left its namespace.
     Left {

@@ -36,10 +36,8 @@ pub enum Input {
         /// Whether messages were in that answer.
         lost: bool,
     },
-    /// A POST's client went away before its body was complete.
-    PostAborted,
-    /// A second GET while one is open, or a second POST.
-    Overlap,
+    /// A request broke a rule: it overlaps another one, or is a POST without a proper end.
+    Broken(Violation),
     /// Frames wait for the client.
     Queued,
     /// While its packets wait to be taken in, the client took something that was sent: a sign of life in place of
@@ -70,6 +68,8 @@ pub enum Output {
     Send(Packet),
     /// Send a packet on the probing WebSocket.
     SendProbe(Packet),
+    /// Note that the client broke this rule. What comes of it follows.
+    Broken(Violation),
     /// Hand a message to the layer above.
     Deliver(Message),
     /// The probing WebSocket is the transport now; what is queued goes out on it.
@@ -241,16 +241,16 @@ impl Session {
             Input::PollAborted { lost } => {
                 self.parked = false;
                 match self.state {
-                    State::Polling | State::Probing { .. } => self.end(CloseReason::TransportError, out),
+                    State::Polling | State::Probing { .. } => self.broken(Violation::Aborted, out),
                     // Messages in order have no gap: what was taken for that answer can't follow later.
-                    State::Direct if lost => self.end(CloseReason::TransportError, out),
+                    State::Direct if lost => self.broken(Violation::Aborted, out),
                     State::Closing { .. } => self.state = State::Closed,
                     State::Direct | State::Closed => {}
                 }
             }
-            Input::PostAborted | Input::Overlap => {
+            Input::Broken(violation) => {
                 if self.is_open() && self.transport() == Transport::Polling {
-                    self.end(CloseReason::TransportError, out);
+                    self.broken(violation, out);
                 }
             }
             Input::Queued => {
@@ -334,7 +334,7 @@ impl Session {
             (Packet::Ping(_), Revision::V3) => out.push(Output::Send(Packet::Pong("".into()))),
             // A heartbeat in the wrong direction; the reference calls it a transport error.
             (Packet::Ping(_), Revision::V4) | (Packet::Pong(_), Revision::V3) => {
-                return self.end(CloseReason::TransportError, out);
+                return self.broken(Violation::Heartbeat, out);
             }
             (Packet::Close, _) => {
                 if self.parked {
@@ -389,8 +389,11 @@ impl Session {
                 self.state = State::Direct;
                 out.push(Output::Upgrade);
             }
-            _ => {
+            (_, packet) => {
                 self.state = State::Polling;
+                if packet.is_ok() {
+                    out.push(Output::Broken(Violation::Probe));
+                }
                 out.push(Output::DropProbe);
             }
         }
@@ -447,6 +450,14 @@ impl Session {
             }
             Heartbeat::DeadAt(at) if at <= now => self.end(CloseReason::PingTimeout, out),
             Heartbeat::PingAt(_) | Heartbeat::DeadAt(_) => {}
+        }
+    }
+
+    /// The client broke a rule that has nothing to do with how its packets are written.
+    fn broken(&mut self, violation: Violation, out: &mut Vec<Output>) {
+        out.push(Output::Broken(violation));
+        if let Some(reason) = violation.close_reason() {
+            self.end(reason, out);
         }
     }
 

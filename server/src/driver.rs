@@ -120,8 +120,7 @@ impl<L: Layer> Driver<L> {
         while let Some(knock) = self.next_knock() {
             match knock {
                 Knock::PollAborted { lost } => self.handle(now, Input::PollAborted { lost }),
-                Knock::PostAborted => self.handle(now, Input::PostAborted),
-                Knock::Overlap => self.handle(now, Input::Overlap),
+                Knock::Broken(violation) => self.handle(now, Input::Broken(violation)),
                 Knock::Poll => {
                     let queued = !self.outbox.is_empty() || self.entry.mailbox.has_frames();
                     self.handle(now, Input::PollOpened { queued });
@@ -365,6 +364,10 @@ impl<L: Layer> Driver<L> {
             Output::Deliver(message) => self.layer.message(message, now),
             Output::Upgrade => self.upgrade(now),
             Output::DropProbe => self.drop_probe(None),
+            Output::Broken(violation) => {
+                tracing::debug!(%violation, "a client broke a rule");
+                self.see(|| What::Violation { rule: violation.name(), error: &violation });
+            }
             Output::Closed(reason) => {
                 let transport = self.entry.known().transport;
                 self.see(|| What::Closed { reason, transport });

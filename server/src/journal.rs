@@ -156,6 +156,15 @@ pub enum Entry {
     },
     /// Nothing is left of the session.
     Ended,
+    /// A plain WebSocket is open; `from` is its request. It has frames and nothing else.
+    PlainOpened,
+    /// Nothing is left of a plain WebSocket.
+    PlainEnded {
+        /// The close frame's code; 1005 if it had none, 1006 if there was none.
+        code: u16,
+        /// The reason in it.
+        reason: String,
+    },
     /// A frame of a WebSocket; `raw` is its payload, `from` the request that opened the WebSocket.
     Frame {
         /// `text`, `binary`, `continuation`, `close`, `ping`, `pong`, or the opcode's number.
@@ -193,6 +202,24 @@ pub enum Entry {
         nsp: String,
         /// The socket's id.
         socket: String,
+    },
+    /// A socket joined a room.
+    RoomJoined {
+        /// The namespace.
+        nsp: String,
+        /// The socket's id.
+        socket: String,
+        /// The room.
+        room: String,
+    },
+    /// A socket left a room. When it leaves its namespace it leaves all of them.
+    RoomLeft {
+        /// The namespace.
+        nsp: String,
+        /// The socket's id.
+        socket: String,
+        /// The room.
+        room: String,
     },
     /// A socket left its namespace.
     Left {

@@ -40,6 +40,7 @@
 mod driver;
 mod endpoint;
 mod request;
+mod watch;
 mod websocket;
 
 pub use engineio::{Handshake, Message, SendError};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use engineio::Payload;
+use engineio::{Payload, Violation};
 use http_body::{Frame, SizeHint};
 use tokio::sync::oneshot;
 
@@ -62,8 +62,7 @@ struct News {
     poll: bool,
     /// Whether messages were lost with it.
     poll_aborted: Option<bool>,
-    post_aborted: bool,
-    overlap: bool,
+    broken: Option<Violation>,
 }
 
 /// A POST's complete body.
@@ -80,8 +79,7 @@ pub(crate) struct Posted {
 #[derive(Debug)]
 pub(crate) enum Knock {
     PollAborted { lost: bool },
-    PostAborted,
-    Overlap,
+    Broken(Violation),
     Poll,
     Post(Posted),
     Probe(Box<WebSocket>),
@@ -106,14 +104,11 @@ impl Doors {
         if let Some(lost) = news.poll_aborted.take() {
             return Some(Knock::PollAborted { lost });
         }
-        for (flag, knock) in [
-            (&mut news.overlap, Knock::Overlap),
-            (&mut news.post_aborted, Knock::PostAborted),
-            (&mut news.poll, Knock::Poll),
-        ] {
-            if std::mem::take(flag) {
-                return Some(knock);
-            }
+        if let Some(violation) = news.broken.take() {
+            return Some(Knock::Broken(violation));
+        }
+        if std::mem::take(&mut news.poll) {
+            return Some(Knock::Poll);
         }
         match std::mem::take(&mut self.post) {
             PostDoor::Ready(posted) if posts => return Some(Knock::Post(posted)),
@@ -157,7 +152,7 @@ impl Entry {
             return Err(Shut::Ended);
         }
         if !matches!(doors.get, GetDoor::Free) {
-            doors.news.overlap = true;
+            doors.news.broken = Some(Violation::Overlap);
             drop(doors);
             self.mailbox.wake();
             return Err(Shut::Taken);
@@ -177,7 +172,7 @@ impl Entry {
             return Err(Shut::Ended);
         }
         if !matches!(doors.post, PostDoor::Free) {
-            doors.news.overlap = true;
+            doors.news.broken = Some(Violation::Overlap);
             drop(doors);
             self.mailbox.wake();
             return Err(Shut::Taken);
@@ -230,7 +225,7 @@ impl Drop for OpenGet {
     }
 }
 
-/// A POST whose body is being read. Dropped before it is submitted or released, it is an aborted one.
+/// A POST whose body is being read. Dropped before it is submitted, refused or released, it is an aborted one.
 #[derive(Debug)]
 pub(crate) struct OpenPost {
     entry: Option<Arc<Entry>>,
@@ -259,15 +254,26 @@ impl OpenPost {
     }
 }
 
-impl Drop for OpenPost {
-    fn drop(&mut self) {
+impl OpenPost {
+    /// This POST breaks a rule, and is the end of its session.
+    pub(crate) fn refuse(mut self, violation: Violation) {
+        self.broken(violation);
+    }
+
+    fn broken(&mut self, violation: Violation) {
         if let Some(entry) = self.entry.take() {
             let mut doors = entry.doors.lock();
             doors.post = PostDoor::Free;
-            doors.news.post_aborted = true;
+            doors.news.broken = Some(violation);
             drop(doors);
             entry.mailbox.wake();
         }
+    }
+}
+
+impl Drop for OpenPost {
+    fn drop(&mut self) {
+        self.broken(Violation::Aborted);
     }
 }
 

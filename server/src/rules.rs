@@ -54,7 +54,10 @@ impl From<Breach> for Rule {
 
 impl From<Violation> for Rule {
     fn from(violation: Violation) -> Rule {
-        let answer = ends_the_session(violation.close_reason());
+        let answer = match violation.close_reason() {
+            Some(reason) => ends_the_session(reason),
+            None => "closes the probing WebSocket; polling goes on".to_owned(),
+        };
         Rule { id: violation.name(), what: violation.to_string(), section: violation.section(), answer }
     }
 }

@@ -1,6 +1,7 @@
 //! The change from HTTP to WebSocket (RFC 6455, section 4.2).
 
 use engineio::Fault;
+use engineio::observe::{Observers, What};
 use http::header::{
     CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
     UPGRADE,
@@ -11,6 +12,7 @@ use hyper::upgrade::OnUpgrade;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::answers::status;
+use crate::exchange::Exchange;
 use crate::io::Io;
 use crate::polling::Body;
 
@@ -22,6 +24,7 @@ use crate::polling::Body;
 /// If the handshake is incomplete.
 pub(crate) fn switch(
     parts: &mut Parts,
+    observers: Observers,
     then: impl FnOnce(Io, Vec<u8>) + Send + 'static,
 ) -> Result<Response<Body>, Fault> {
     let key = only(&parts.headers, &SEC_WEBSOCKET_KEY).filter(|_| has_key(&parts.headers));
@@ -37,13 +40,17 @@ pub(crate) fn switch(
     if let Ok(accept) = HeaderValue::from_str(&accept) {
         headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
     }
+    let exchange = Exchange::number(parts);
     tokio::spawn(async move {
         match on_upgrade.await {
             Ok(upgraded) => {
                 let (io, read) = Io::from_upgraded(upgraded);
                 then(io, read);
             }
-            Err(error) => tracing::debug!(%error, "the WebSocket handshake was not completed"),
+            Err(error) => {
+                tracing::debug!(%error, "the WebSocket handshake was not completed");
+                observers.see(None, || What::Aborted { exchange });
+            }
         }
     });
     Ok(response)

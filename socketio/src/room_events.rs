@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use engineio::observe::What;
+
 use crate::handler::guarded;
 use crate::rooms::Room;
 use crate::{Namespace, Socket};
@@ -43,56 +45,92 @@ pub(crate) type RoomListener = Arc<dyn Fn(&RoomEvent) + Send + Sync>;
 /// and may do what they like.
 #[derive(Default)]
 pub(crate) struct Untold {
-    events: VecDeque<RoomEvent>,
+    events: VecDeque<Happened>,
     /// Somebody is telling listeners. Whoever else comes along leaves their events to them.
     telling: bool,
 }
 
+/// An event, and the socket that it is about if somebody [observes](engineio::observe) it.
+pub(crate) struct Happened {
+    event: RoomEvent,
+    observed: Option<Socket>,
+}
+
+impl From<RoomEvent> for Happened {
+    fn from(event: RoomEvent) -> Happened {
+        Happened { event, observed: None }
+    }
+}
+
 impl Untold {
     pub(crate) fn joined(&mut self, room: &Room, socket: &Socket, is_first: bool) {
-        if socket.namespace().watches_rooms() {
-            if is_first {
-                self.events.push_back(RoomEvent::Created { room: Arc::clone(room) });
-            }
-            self.events.push_back(RoomEvent::Joined { room: Arc::clone(room), socket: socket.room() });
+        let listened = socket.namespace().watches_rooms();
+        if listened && is_first {
+            self.events.push_back(RoomEvent::Created { room: Arc::clone(room) }.into());
         }
+        self.moved(listened, socket, |socket| RoomEvent::Joined { room: Arc::clone(room), socket });
     }
 
     pub(crate) fn left(&mut self, room: &Room, socket: &Socket, was_last: bool) {
-        if socket.namespace().watches_rooms() {
-            self.events.push_back(RoomEvent::Left { room: Arc::clone(room), socket: socket.room() });
-            if was_last {
-                self.events.push_back(RoomEvent::Deleted { room: Arc::clone(room) });
-            }
+        let listened = socket.namespace().watches_rooms();
+        self.moved(listened, socket, |socket| RoomEvent::Left { room: Arc::clone(room), socket });
+        if listened && was_last {
+            self.events.push_back(RoomEvent::Deleted { room: Arc::clone(room) }.into());
+        }
+    }
+
+    fn moved(&mut self, listened: bool, socket: &Socket, event: impl FnOnce(Room) -> RoomEvent) {
+        let observed = socket.link().is_watched().then(|| socket.clone());
+        if listened || observed.is_some() {
+            self.events.push_back(Happened { event: event(socket.room()), observed });
         }
     }
 
     /// Takes the events to be told, and with them the duty to tell them and to come back for more.
-    pub(crate) fn begin(&mut self) -> Option<VecDeque<RoomEvent>> {
+    pub(crate) fn begin(&mut self) -> Option<VecDeque<Happened>> {
         (!self.telling).then(|| self.next())?
     }
 
     /// Takes the events that came meanwhile. Without any, the duty ends.
-    pub(crate) fn next(&mut self) -> Option<VecDeque<RoomEvent>> {
+    pub(crate) fn next(&mut self) -> Option<VecDeque<Happened>> {
         self.telling = !self.events.is_empty();
         self.telling.then(|| std::mem::take(&mut self.events))
     }
 }
 
 impl Namespace {
-    /// Calls the listeners. No lock may be held.
-    pub(crate) fn tell(&self, events: &VecDeque<RoomEvent>) {
+    /// Calls the observers and the listeners. No lock may be held.
+    pub(crate) fn tell(&self, events: &VecDeque<Happened>) {
         let mut listeners: Vec<RoomListener> = Vec::new();
         for handlers in self.layers() {
             handlers.look(|table| listeners.extend_from_slice(&table.room_listeners));
         }
-        for event in events {
+        for Happened { event, observed } in events {
+            // Before it is connected and when it ends, other observations say where it is.
+            if let Some(socket) = observed.as_ref().filter(|socket| socket.is_connected()) {
+                socket.see_room(event);
+            }
             for listener in &listeners {
                 if guarded(|| listener(event)).is_err() {
                     tracing::error!(namespace = self.name(), "a listener for rooms panicked");
                 }
             }
         }
+    }
+}
+
+impl Socket {
+    /// Shows what happened to one of its rooms.
+    pub(crate) fn see_room(&self, event: &RoomEvent) {
+        let (nsp, socket) = (self.namespace().name(), self.id());
+        self.link().see(|| match event {
+            RoomEvent::Joined { room, .. } | RoomEvent::Created { room } => {
+                What::RoomJoined { nsp, socket, room }
+            }
+            RoomEvent::Left { room, .. } | RoomEvent::Deleted { room } => {
+                What::RoomLeft { nsp, socket, room }
+            }
+        });
     }
 }
 

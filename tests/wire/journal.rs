@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use engineio::Config;
 use serde_json::Value;
+use socketio_server::apps;
 use socketio_server::journal::{self, Carrier, Entry, Journal, Options, Raw, Record};
 use socketio_tests::{Received, TestServer, WebSocket};
 
@@ -123,6 +124,37 @@ async fn a_journal_ends_where_it_is_full() {
     let records = page.records();
     assert_eq!(records.last().map(|record| &record.entry), Some(&Entry::Full));
     assert!(records.len() > 2 && page.text().len() < 1500 + 100, "{}", page.text());
+}
+
+#[tokio::test]
+async fn a_plain_websocket_is_a_session_of_frames_and_what_it_carries_is_shown() {
+    let page = Page::default();
+    let journal = Journal::lines(Box::new(page.clone()), Options::default()).expect("memory");
+    let observer = journal.clone();
+    let server = TestServer::echo_with(Config::default(), |builder| {
+        let builder = builder.observer(observer);
+        builder.websocket("/ws", |request| std::future::ready(apps::plain_echo(request)))
+    })
+    .await;
+    let mut websocket = server.websocket("/ws?token=hunter2").await;
+    websocket.text("40{\"looks\":\"like auth\"}").await;
+    websocket.next_text().await;
+    websocket.raw(WebSocket::frame(0x88, b"\x03\xe8bye")).await;
+    assert_eq!(websocket.next().await, Received::Close(Some(1000)));
+    drop(websocket);
+    server.stop().await;
+    journal.finish();
+    let records = page.records();
+    let request = &records[0];
+    assert!(matches!(&request.entry, Entry::Request { target, .. } if target == "/ws?token=*******"));
+    let opened = records.iter().find(|record| record.entry == Entry::PlainOpened).expect("its beginning");
+    assert_eq!((opened.from, opened.session), (Some(request.n), Some(1)));
+    let frames: Vec<_> =
+        records.iter().filter(|record| matches!(record.entry, Entry::Frame { .. })).collect();
+    assert!(frames.iter().all(|frame| frame.from == Some(request.n) && frame.session == Some(1)));
+    assert_eq!(frames[0].raw, Some(Raw(b"40{\"looks\":\"like auth\"}".to_vec())));
+    let ended = records.last().map(|record| (&record.entry, record.session));
+    assert_eq!(ended, Some((&Entry::PlainEnded { code: 1000, reason: "bye".to_owned() }, Some(1))));
 }
 
 /// Fields that differ from run to run, or with the version.

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use engineio::Config;
 use engineio::observe::{Observation, Observer, What};
+use socketio::{Io, Socket};
+use socketio_server::{Server, apps};
 use socketio_tests::{Received, TestServer, WebSocket};
 
 use crate::probing;
@@ -50,6 +52,10 @@ impl Observer for Notes {
             }
             What::Attachment { direction, bytes } => write!(line, "attachment {direction:?} {bytes:?}"),
             What::Joined { nsp, .. } => write!(line, "joined {nsp}"),
+            What::RoomJoined { nsp, room, .. } => write!(line, "joined room {room} of {nsp}"),
+            What::RoomLeft { nsp, room, .. } => write!(line, "left room {room} of {nsp}"),
+            What::PlainOpened { .. } => write!(line, "plain opened"),
+            What::PlainEnded { code, reason } => write!(line, "plain ended {code} {reason}"),
             What::Left { nsp, reason, .. } => write!(line, "left {nsp} {reason}"),
             What::Handled { nsp, name, .. } => write!(line, "handled {nsp} {name}"),
             What::Violation { rule, error } => write!(line, "violation {rule}: {error}"),
@@ -102,10 +108,11 @@ async fn polling_and_its_upgrade_are_seen_in_order() {
         "packet In Post 4 0",
         "socket In 0 / ",
         "joined /",
+        "joined room all of /",
         "handled / on_connect",
     ];
     let seen = notes.take();
-    assert_eq!(seen[..6], post);
+    assert_eq!(seen[..7], post);
     assert_eq!(seen.last().map(String::as_str), Some("- response 200 ok"));
 
     assert!(server.get(&target).await.text().starts_with("40{"));
@@ -219,5 +226,108 @@ async fn a_poll_whose_client_goes_away_is_seen() {
     notes.take_until("- request GET /engine.io/").await;
     drop(poll);
     let seen = notes.take_until("ended polling").await;
-    assert_eq!(seen, ["- aborted", "closed polling transport error", "ended polling"]);
+    let violation = "violation ABORTED_REQUEST: a request that was given up before its end";
+    assert_eq!(seen, ["- aborted", violation, "closed polling transport error", "ended polling"]);
+}
+
+#[tokio::test]
+async fn what_breaks_no_packet_but_a_rule_has_a_name_too() {
+    let (server, notes) = watched(Config::default()).await;
+    let ends = async |rule: &str, transport: &str| {
+        let seen = notes.take_until(&format!("ended {transport}")).await;
+        let violation = seen.iter().position(|line| line.starts_with(&format!("violation {rule}: ")));
+        let closed = format!("closed {transport} transport error");
+        let closed = seen.iter().position(|line| *line == closed);
+        assert!(violation.is_some() && violation < closed, "{rule}: {seen:#?}");
+    };
+    let target = server.open_polling("/engine.io/", 4).await;
+    let mut poll = server.connect().await;
+    poll.send("GET", &target, &[], b"").await;
+    notes.take_until("- request GET /engine.io/").await;
+    server.get(&target).await;
+    ends("OVERLAPPING_REQUEST", "polling").await;
+
+    let target = server.open_polling("/engine.io/", 4).await;
+    let binary = [("Content-Type", "application/octet-stream")];
+    server.connect().await.request("POST", &target, &binary, b"4").await;
+    ends("BINARY_PAYLOAD", "polling").await;
+
+    for (revision, packet) in [(4, "2"), (3, "3")] {
+        let target = format!("/engine.io/?EIO={revision}&transport=websocket");
+        let mut websocket = server.websocket(&target).await;
+        websocket.next_text().await;
+        websocket.text(packet).await;
+        assert_eq!(websocket.next().await, Received::Close(None));
+        drop(websocket);
+        ends("HEARTBEAT_DIRECTION", "websocket").await;
+    }
+
+    let target = server.open_polling("/engine.io/", 4).await;
+    let mut probe = server.websocket(&probing(&target)).await;
+    probe.text("2prob").await;
+    assert_eq!(probe.next().await, Received::Close(None));
+    let seen = notes.take_until("probe dropped").await.join("\n");
+    let broken = "packet In Probe 2 prob\nviolation BROKEN_PROBE: a probe other than 2probe and then 5\n";
+    assert!(seen.contains(broken) && !seen.contains("closed"), "{seen}");
+}
+
+#[tokio::test]
+async fn rooms_are_seen_as_sockets_join_and_leave_them() {
+    let notes = Arc::new(Notes::default());
+    let io = Io::new();
+    io.of("/").on("join", |socket: Socket, room: String| async move { socket.join(room).is_ok() });
+    io.of("/").on("leave", |socket: Socket, room: String| async move { socket.leave(&room) });
+    let builder = Server::builder().socketio("/socket.io/", io).observer(notes.clone());
+    let server = TestServer::start(builder).await;
+    let mut websocket = server.websocket("/socket.io/?EIO=4&transport=websocket").await;
+    websocket.text("40").await;
+    // In one room twice, and out of one that it is not in.
+    for (event, room) in [("join", "a"), ("join", "a"), ("join", "b"), ("leave", "a"), ("leave", "c")] {
+        websocket.text(format!("420[\"{event}\",\"{room}\"]")).await;
+        while !websocket.next_text().await.starts_with("430") {}
+    }
+    websocket.text("41").await;
+    let seen = notes.take_until("left / client namespace disconnect").await;
+    let rooms: Vec<_> = seen.iter().filter(|line| line.contains(" room ")).collect();
+    assert_eq!(rooms, ["joined room a of /", "joined room b of /", "left room a of /"]);
+}
+
+#[tokio::test]
+async fn a_plain_websocket_is_seen_from_its_request_to_its_end() {
+    let notes = Arc::new(Notes::default());
+    let server = Server::builder().observer(notes.clone());
+    let echo = server.websocket("/ws", |request| std::future::ready(apps::plain_echo(request)));
+    let server = TestServer::start(echo).await;
+    let mut websocket = server.websocket("/ws").await;
+    websocket.text("40{\"a\":1}").await;
+    assert_eq!(websocket.next_text().await, "40{\"a\":1}");
+    websocket.raw(WebSocket::frame(0x89, b"p")).await;
+    assert_eq!(websocket.next().await, Received::Pong(b"p".to_vec()));
+    websocket.raw(WebSocket::frame(0x88, b"\x03\xe8bye")).await;
+    assert_eq!(websocket.next().await, Received::Close(Some(1000)));
+    drop(websocket);
+    let expected = [
+        "- request GET /ws",
+        "- response 101 ",
+        "plain opened",
+        "frame In WebSocket 1 40{\"a\":1}",
+        "frame Out WebSocket 1 40{\"a\":1}",
+        "frame In WebSocket 9 p",
+        "frame Out WebSocket 10 p",
+        "frame In WebSocket 8 \u{3}\u{fffd}bye",
+        "frame Out WebSocket 8 \u{3}\u{fffd}bye",
+        "plain ended 1000 bye",
+    ];
+    assert_eq!(notes.take_until("plain ended 1000 bye").await, expected);
+
+    let mut websocket = server.websocket("/ws").await;
+    websocket.raw(WebSocket::frame(0x83, b"")).await;
+    assert_eq!(websocket.next().await, Received::Close(Some(1002)));
+    drop(websocket);
+    let seen = notes.take_until("plain ended 1002 ").await;
+    let violation = seen.iter().find(|line| line.starts_with("violation "));
+    assert_eq!(
+        violation.map(String::as_str),
+        Some("violation WEBSOCKET_OPCODE: a frame of the reserved opcode 3")
+    );
 }

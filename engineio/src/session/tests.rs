@@ -79,6 +79,11 @@ const PARKED: [Output; 0] = [];
 const NOOP: Output = Output::Answer(Answer::Noop);
 const CLOSE: Output = Output::Answer(Answer::Close);
 
+/// What comes of a rule that has nothing to do with how packets are written.
+fn broken(violation: Violation) -> [Output; 2] {
+    [Output::Broken(violation), Output::Closed(CloseReason::TransportError)]
+}
+
 #[test]
 fn a_poll_waits_until_something_is_queued() {
     let mut rig = Rig::polling();
@@ -99,7 +104,8 @@ fn a_message_is_delivered() {
 fn an_overlapping_request_closes_and_the_parked_poll_gets_a_close() {
     let mut rig = Rig::polling();
     rig.poll();
-    assert_eq!(rig.put(Input::Overlap), [CLOSE, Output::Closed(CloseReason::TransportError)]);
+    let [broken, closed] = broken(Violation::Overlap);
+    assert_eq!(rig.put(Input::Broken(Violation::Overlap)), [broken, CLOSE, closed]);
     assert!(rig.session.is_over());
 }
 
@@ -107,10 +113,11 @@ fn an_overlapping_request_closes_and_the_parked_poll_gets_a_close() {
 fn an_aborted_request_closes() {
     let mut rig = Rig::polling();
     rig.poll();
-    assert_eq!(rig.put(Input::PollAborted { lost: false }), [Output::Closed(CloseReason::TransportError)]);
+    assert_eq!(rig.put(Input::PollAborted { lost: false }), broken(Violation::Aborted));
     let mut rig = Rig::polling();
     rig.poll();
-    assert_eq!(rig.put(Input::PostAborted), [CLOSE, Output::Closed(CloseReason::TransportError)]);
+    let [broken, closed] = broken(Violation::Aborted);
+    assert_eq!(rig.put(Input::Broken(Violation::Aborted)), [broken, CLOSE, closed]);
 }
 
 #[test]
@@ -175,7 +182,7 @@ fn an_unsolicited_pong_changes_nothing() {
 
 #[test]
 fn a_heartbeat_in_the_wrong_direction_is_a_transport_error() {
-    let closed = [Output::Closed(CloseReason::TransportError)];
+    let closed = broken(Violation::Heartbeat);
     assert_eq!(Rig::direct().packet(ping("")), closed);
     assert_eq!(Rig::direct().packet(ping("probe")), closed);
     assert_eq!(Rig::new(Revision::V3, Transport::WebSocket).packet(pong()), closed);
@@ -261,8 +268,7 @@ fn a_poll_that_is_aborted_after_5_ends_the_session_if_messages_were_lost() {
     rig.put(Input::PollOpened { queued: true });
     rig.probe(Packet::Upgrade);
     assert_eq!(rig.put(Input::PollAborted { lost: false }), []);
-    let closed = [Output::Closed(CloseReason::TransportError)];
-    assert_eq!(rig.put(Input::PollAborted { lost: true }), closed);
+    assert_eq!(rig.put(Input::PollAborted { lost: true }), broken(Violation::Aborted));
 }
 
 #[test]
@@ -273,7 +279,7 @@ fn a_probe_that_opens_with_anything_else_is_dropped_and_polling_goes_on() {
         let mut rig = Rig::polling();
         rig.poll();
         rig.put(Input::ProbeOpened);
-        assert_eq!(rig.probe(packet), [Output::DropProbe]);
+        assert_eq!(rig.probe(packet), [Output::Broken(Violation::Probe), Output::DropProbe]);
         assert_eq!(rig.put(Input::Queued), [Output::Answer(Answer::Queued)]);
         assert_eq!(rig.put(Input::ProbeOpened), [], "a new probe is allowed");
     }
@@ -282,7 +288,7 @@ fn a_probe_that_opens_with_anything_else_is_dropped_and_polling_goes_on() {
 #[test]
 fn a_message_between_3probe_and_5_drops_that_websocket() {
     let mut rig = Rig::ponged();
-    assert_eq!(rig.probe(text("x")), [Output::DropProbe]);
+    assert_eq!(rig.probe(text("x")), [Output::Broken(Violation::Probe), Output::DropProbe]);
     assert!(rig.session.is_open());
     let mut rig = Rig::ponged();
     assert_eq!(rig.put(Input::ProbePacket(Err(Violation::EmptyPacket))), [Output::DropProbe]);

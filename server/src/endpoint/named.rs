@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use engineio::observe::What;
-use engineio::{Application, Fault, Jsonp, Limit, Payload, Revision, Route, Sid};
+use engineio::{Application, Fault, Jsonp, Limit, Payload, Revision, Route, Sid, Violation};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
 use http::{Response, StatusCode};
@@ -106,7 +106,7 @@ impl<A: Application> Endpoint<A> {
     {
         let Posting { post, body, sid, revision, binary, jsonp, exchange } = posting;
         if binary && revision == Revision::V4 {
-            // Revision 4 has no binary payloads. The guard is dropped: the session ends.
+            post.refuse(Violation::BinaryPayload);
             return Ok(status(StatusCode::BAD_REQUEST));
         }
         let body =
@@ -136,7 +136,7 @@ impl<A: Application> Endpoint<A> {
     fn open_probe(self: Arc<Self>, parts: &mut Parts, entry: Arc<Entry>) -> Result<Response<Body>, Fault> {
         let format = entry.format;
         let probe: Result<OpenProbe, Shut> = entry.open_probe();
-        switch(parts, move |io, read| {
+        switch(parts, self.config.observers.clone(), move |io, read| {
             let websocket = self.websocket(io, &read, format);
             match probe {
                 Ok(probe) => probe.opened(websocket),

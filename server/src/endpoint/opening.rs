@@ -85,7 +85,7 @@ impl<A: Application> Endpoint<A> {
             return Err(Fault::NoId);
         }
         let exchange = Exchange::number(parts);
-        switch(parts, move |io, read| {
+        switch(parts, self.config.observers.clone(), move |io, read| {
             let websocket = self.websocket(io, &read, opening.format);
             if let Some(driver) = self.driver(exchange, opening, Some(websocket)) {
                 tokio::spawn(driver);

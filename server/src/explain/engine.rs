@@ -197,7 +197,8 @@ impl Walk {
             (Packet::Ping(probe), Revision::V4) | (Packet::Pong(probe), Revision::V3) if probe != "probe"
         );
         if heartbeat && self.settings.sender == Some(Sender::Client) {
-            self.note("It is the server's to send. A client that does loses its session: `transport error`.");
+            // It is the server's to send.
+            return Err(mistake(at, Violation::Heartbeat));
         }
         match packet {
             Packet::Open(json) => {

@@ -74,12 +74,12 @@ impl Recent {
     pub(crate) fn push(&self, record: &Record, json: Bytes) {
         let mut lines = self.lines.lock();
         let begins = match (record.session, &record.entry) {
-            (Some(session), Entry::Opened { .. }) => {
+            (Some(session), Entry::Opened { .. } | Entry::PlainOpened) => {
                 lines.sessions.insert(session, Vec::new());
                 Some(session)
             }
             (Some(session), Entry::Upgraded | Entry::Joined { .. } | Entry::Left { .. }) => Some(session),
-            (Some(session), Entry::Ended) => {
+            (Some(session), Entry::Ended | Entry::PlainEnded { .. }) => {
                 let kept = lines.sessions.remove(&session).unwrap_or_default();
                 let cost: usize = kept.iter().map(Line::cost).sum();
                 lines.cost -= cost;

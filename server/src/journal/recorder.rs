@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use engineio::observe::{self, Observation, SocketPacket, What};
-use engineio::{Headers, PacketType, PayloadFormat, Query, Sid, Transport};
+use engineio::{Headers, PacketType, PayloadFormat, Query, Sid, Transport, Violation};
 
 use super::{Carrier, Direction, Entry, Raw, Record, redact};
 
@@ -28,7 +28,8 @@ struct Name {
 
 struct Session {
     name: Name,
-    format: PayloadFormat,
+    /// `None` for a plain WebSocket, which may carry anything.
+    format: Option<PayloadFormat>,
     /// The records that are the source of what comes next: the request of each kind that is under way, and the
     /// frame and the packet of each direction that came last.
     get: u64,
@@ -120,8 +121,15 @@ impl Recorder {
         if let What::Request(request) = &observation.what {
             self.request(request);
         }
-        if let What::Opened { exchange, .. } = &observation.what {
-            self.open(*observation.sid?, *exchange, &observation.what);
+        match observation.what {
+            What::Opened { exchange, transport, revision, base64, .. } => {
+                let format = PayloadFormat { revision, base64 };
+                self.open(*observation.sid?, exchange, transport, Some(format));
+            }
+            What::PlainOpened { exchange, .. } => {
+                self.open(*observation.sid?, exchange, Transport::WebSocket, None);
+            }
+            _ => {}
         }
         let exchange = number(&observation.what).and_then(|number| self.exchanges.get(&number));
         let asked = exchange.and_then(|exchange| exchange.session);
@@ -180,8 +188,7 @@ impl Recorder {
         self.exchanges.insert(request.exchange, Exchange { record, session: about, websocket });
     }
 
-    fn open(&mut self, sid: Sid, exchange: u64, what: &What<'_>) {
-        let What::Opened { transport, revision, base64, .. } = *what else { return };
+    fn open(&mut self, sid: Sid, exchange: u64, transport: Transport, format: Option<PayloadFormat>) {
         self.sessions_begun += 1;
         let name = Name { number: self.sessions_begun, began: Instant::now() };
         let mut record = 0;
@@ -192,7 +199,7 @@ impl Recorder {
         let direct = transport == Transport::WebSocket;
         let session = Session {
             name,
-            format: PayloadFormat { revision, base64 },
+            format,
             get: if direct { 0 } else { record },
             post: 0,
             websocket: if direct { record } else { 0 },
@@ -235,10 +242,10 @@ impl Recorder {
             What::Response(observe::Response { exchange, .. }) | What::Aborted { exchange } => {
                 self.exchanges.remove(&exchange);
             }
-            What::ProbeOpened | What::Ended { .. } => {
+            What::ProbeOpened | What::Ended { .. } | What::PlainEnded { .. } => {
                 let of = |exchange: &Exchange| exchange.session.map(|(sid, _)| sid);
                 self.exchanges.retain(|_, exchange| !exchange.websocket || of(exchange).as_ref() != sid);
-                if let (What::Ended { .. }, Some(sid)) = (observation.what, sid) {
+                if let (What::Ended { .. } | What::PlainEnded { .. }, Some(sid)) = (observation.what, sid) {
                     self.sessions.remove(sid);
                 }
             }
@@ -261,7 +268,7 @@ impl Recorder {
             .direction(Direction::In),
             What::RequestBody { exchange: number, body } => {
                 let shown = match session {
-                    Some(session) if self.redacts => redact::body(body, session.format),
+                    Some(Session { format: Some(format), .. }) if self.redacts => redact::body(body, *format),
                     _ => Some(body.to_vec()),
                 };
                 Draft::of(Entry::Body).from(exchange(number)).direction(Direction::In).raw(shown)
@@ -292,6 +299,10 @@ impl Recorder {
             What::Upgraded => Draft::of(Entry::Upgraded).from(of(|session| session.probe)),
             What::Closed { reason, .. } => Draft::of(Entry::Closed { reason: reason.as_str().to_owned() }),
             What::Ended { .. } => Draft::of(Entry::Ended),
+            What::PlainOpened { .. } => Draft::of(Entry::PlainOpened).from(of(|session| session.websocket)),
+            What::PlainEnded { code, reason } => {
+                Draft::of(Entry::PlainEnded { code, reason: reason.to_owned() })
+            }
             What::Frame(frame) => self.frame(session, &frame),
             What::Packet { direction, carrier, packet } => self.packet(session, direction, carrier, packet),
             What::SocketPacket { direction, packet } => self.socket_packet(session, direction, packet),
@@ -300,16 +311,32 @@ impl Recorder {
                 .direction(direction)
                 .raw(Some(bytes.to_vec())),
             What::Joined { nsp, socket } => {
-                Draft::of(Entry::Joined { nsp: redact::namespace(nsp), socket: socket.to_owned() })
+                Draft::of(Entry::Joined { nsp: self.namespace(nsp), socket: socket.to_owned() })
             }
+            What::RoomJoined { nsp, socket, room } => Draft::of(Entry::RoomJoined {
+                nsp: self.namespace(nsp),
+                socket: socket.to_owned(),
+                room: room.to_owned(),
+            }),
+            What::RoomLeft { nsp, socket, room } => Draft::of(Entry::RoomLeft {
+                nsp: self.namespace(nsp),
+                socket: socket.to_owned(),
+                room: room.to_owned(),
+            }),
             What::Left { nsp, socket, reason } => Draft::of(Entry::Left {
-                nsp: redact::namespace(nsp),
+                nsp: self.namespace(nsp),
                 socket: socket.to_owned(),
                 reason: reason.to_owned(),
             }),
             What::Violation { rule, error } => {
+                // Rules about requests are broken by the last one, whatever it brought before.
+                let requests = [Violation::Overlap, Violation::Aborted, Violation::BinaryPayload];
+                let source = match requests.iter().any(|violation| violation.name() == rule) {
+                    true => of(|session| session.get.max(session.post)),
+                    false => of(|session| session.last_in),
+                };
                 Draft::of(Entry::Violation { rule: rule.to_owned(), text: error.to_string() })
-                    .from(of(|session| session.last_in))
+                    .from(source)
                     .direction(Direction::In)
             }
             What::Limit(limit) => Draft::of(Entry::Limit { limit: limit.name().to_owned() }),
@@ -331,7 +358,10 @@ impl Recorder {
             observe::Carrier::Probe => session.probe,
             _ => session.websocket,
         });
-        let raw = self.shown(frame.direction, frame.opcode == 2, frame.payload);
+        let raw = match session {
+            Some(Session { format: None, .. }) => Some(frame.payload.to_vec()),
+            _ => self.shown(frame.direction, frame.opcode == 2, frame.payload),
+        };
         Draft::of(Entry::Frame { opcode, fin: frame.fin })
             .from(source)
             .direction(frame.direction)
@@ -389,10 +419,9 @@ impl Recorder {
         };
         let hides = self.redacts && packet.kind == 0 && direction == observe::Direction::In;
         let payload = if hides { redact::json(packet.payload) } else { packet.payload.to_owned() };
-        let nsp = if self.redacts { redact::namespace(packet.nsp) } else { packet.nsp.to_owned() };
         Draft::of(Entry::SocketPacket {
             packet: name.to_owned(),
-            nsp,
+            nsp: self.namespace(packet.nsp),
             id: packet.id,
             attachments: packet.attachments,
             payload: serde_json::from_str(&payload).ok(),
@@ -412,6 +441,10 @@ impl Recorder {
         }
         let redacted = std::str::from_utf8(bytes).ok().and_then(redact::text_packet);
         Some(redacted.map_or_else(|| bytes.to_vec(), String::into_bytes))
+    }
+
+    fn namespace(&self, nsp: &str) -> String {
+        if self.redacts { redact::namespace(nsp) } else { nsp.to_owned() }
     }
 
     fn headers(&self, headers: &Headers) -> Vec<(String, String)> {

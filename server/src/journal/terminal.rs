@@ -58,6 +58,8 @@ fn describe(record: &Record) -> (usize, String) {
         Entry::Upgraded => (0, "upgraded to WebSocket".to_owned()),
         Entry::Closed { reason } => (0, format!("closed: {reason}")),
         Entry::Ended => (0, "gone".to_owned()),
+        Entry::PlainOpened => (0, "plain WebSocket".to_owned()),
+        Entry::PlainEnded { code, reason } => (0, format!("gone: {code} {}", escaped(reason, LONGEST))),
         Entry::Frame { opcode, fin } => {
             (0, format!("{opcode} frame{} ", if *fin { "" } else { ", not the last," }))
         }
@@ -74,6 +76,12 @@ fn describe(record: &Record) -> (usize, String) {
         }
         Entry::Attachment => (4, "attachment ".to_owned()),
         Entry::Joined { nsp, .. } => (4, format!("joined {}", escaped(nsp, LONGEST))),
+        Entry::RoomJoined { nsp, room, .. } => {
+            (4, format!("joined room {} of {}", escaped(room, LONGEST), escaped(nsp, LONGEST)))
+        }
+        Entry::RoomLeft { nsp, room, .. } => {
+            (4, format!("left room {} of {}", escaped(room, LONGEST), escaped(nsp, LONGEST)))
+        }
         Entry::Left { nsp, reason, .. } => (4, format!("left {}: {reason}", escaped(nsp, LONGEST))),
         Entry::Violation { rule, text } => (2, format!("{rule}: {}", escaped(text, LONGEST))),
         Entry::Limit { limit } => (2, format!("limit met: {limit}")),

@@ -21,6 +21,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Message as Tungstenite};
 
 use super::request::Limits;
+use super::watch::Watch;
 use super::websocket::{Close, Shared};
 use crate::alarm::Alarm;
 use crate::io::Io;
@@ -52,6 +53,7 @@ pub(super) struct Driver {
     pinged: bool,
     /// When the end is to be over.
     close_by: Option<Instant>,
+    watch: Option<Watch>,
 }
 
 /// How the open state is left.
@@ -68,7 +70,12 @@ enum Leave {
 
 impl Driver {
     /// Takes a connection whose handshake is done; `read` is what was already read of it.
-    pub(super) async fn new(io: Io, read: Vec<u8>, limits: Limits) -> (Driver, Arc<Shared>) {
+    pub(super) async fn new(
+        io: Io,
+        read: Vec<u8>,
+        limits: Limits,
+        watch: Option<Watch>,
+    ) -> (Driver, Arc<Shared>) {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(WRITE_BUFFER)
@@ -86,6 +93,7 @@ impl Driver {
             heard: now(),
             pinged: false,
             close_by: None,
+            watch,
         };
         (driver, shared)
     }
@@ -107,9 +115,16 @@ impl Driver {
         };
         // Whoever waits for a message or for room is told before the goodbye, which may take a while.
         shared.end(Close::new(Close::LOST));
+        let watch = self.watch.take();
+        if let (Some(watch), Leave::Asked(close) | Leave::Broken(close)) = (&watch, &leave) {
+            watch.outgoing(&Tungstenite::Close(Some(close.frame())));
+        }
         let close_by = self.close_by.unwrap_or_else(|| now() + self.limits.close_timeout);
         drop(tokio::time::timeout_at(close_by.into(), self.leave(leave)).await);
         shared.abandon();
+        if let (Some(watch), Some(close)) = (watch, shared.wish()) {
+            watch.ended(&close);
+        }
     }
 
     /// Ready when the connection is no longer open.
@@ -148,6 +163,9 @@ impl Driver {
                 Some(Err(error)) => return Poll::Ready(self.broken(&error)),
                 Some(Ok(message)) => message,
             };
+            if let Some(watch) = &self.watch {
+                watch.incoming(&message);
+            }
             match message {
                 // It is UTF-8 already; the types don't know of each other.
                 Tungstenite::Text(text) => {
@@ -172,6 +190,9 @@ impl Driver {
             None => Leave::Lost,
             Some(code) => {
                 tracing::debug!(%error, "a WebSocket's peer broke a rule");
+                if let Some(watch) = &self.watch {
+                    watch.broken(error);
+                }
                 let close = Close::new(code.into());
                 self.shared.end(close.clone());
                 Leave::Broken(close)
@@ -187,7 +208,11 @@ impl Driver {
             ready!(stream.as_mut().poll_ready(cx))?;
             let Some((message, cost)) = self.shared.take() else { break };
             self.taken += cost;
-            stream.as_mut().start_send(frame(message))?;
+            let frame = frame(message);
+            if let Some(watch) = &self.watch {
+                watch.outgoing(&frame);
+            }
+            stream.as_mut().start_send(frame)?;
         }
         ready!(stream.as_mut().poll_flush(cx))?;
         self.shared.written(std::mem::take(&mut self.taken));
@@ -216,7 +241,11 @@ impl Driver {
             return Poll::Ready(Some(Leave::Lost));
         }
         self.pinged = true;
-        let pinged = Pin::new(&mut self.stream).start_send(Tungstenite::Ping(Bytes::new()));
+        let ping = Tungstenite::Ping(Bytes::new());
+        if let Some(watch) = &self.watch {
+            watch.outgoing(&ping);
+        }
+        let pinged = Pin::new(&mut self.stream).start_send(ping);
         Poll::Ready(pinged.is_err().then_some(Leave::Lost))
     }
 

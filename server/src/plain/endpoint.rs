@@ -14,11 +14,13 @@ use tokio::sync::watch;
 
 use super::driver::{Driver, stopped};
 use super::request::{Accepted, Request};
+use super::watch::Watch;
 use super::websocket::WebSocket;
 use crate::Denied;
 use crate::admission::Admission;
 use crate::answers::{REJECT_REASON, refused_by, reject_reason, status};
 use crate::endpoint::{HttpSettings, handshake};
+use crate::exchange::Exchange;
 use crate::hooks::{Denial, merge};
 use crate::http_rules::is_websocket;
 use crate::peer::Peer;
@@ -89,9 +91,12 @@ impl Endpoint {
             decided = decided => decided?.terms(),
         };
         let protocol = accepted.protocol.as_deref().and_then(|name| HeaderValue::from_str(name).ok());
-        let switched = switch(parts, move |io, read| {
+        let observers = self.config.observers.clone();
+        let exchange = Exchange::number(parts);
+        let switched = switch(parts, self.config.observers.clone(), move |io, read| {
             tokio::spawn(async move {
-                let (driver, shared) = Driver::new(io, read, accepted.limits).await;
+                let watch = Watch::opened(&observers, exchange, &accepted.handshake);
+                let (driver, shared) = Driver::new(io, read, accepted.limits, watch).await;
                 let websocket = WebSocket::new(shared, accepted.protocol, accepted.handshake);
                 tokio::spawn((accepted.run)(websocket));
                 driver.run(stopping).await;
@@ -182,8 +187,15 @@ impl Mount for Endpoint {
         self.http.trailing_slash.allows(&self.path, path)
     }
 
-    fn call(self: Arc<Self>, head: Parts, _: RequestBody, peer: Peer) -> Answering {
-        Box::pin(async move { Ok(self.answer(head, peer).await) })
+    fn call(self: Arc<Self>, mut head: Parts, _: RequestBody, peer: Peer) -> Answering {
+        Box::pin(async move {
+            let exchange = Exchange::begin(&self.config.observers, &mut head, peer);
+            let response = self.answer(head, peer).await;
+            if let Some(exchange) = exchange {
+                exchange.end(&response);
+            }
+            Ok(response)
+        })
     }
 
     fn drain(&self) {

@@ -15,6 +15,7 @@ use crate::lane::{Job, Lane};
 use crate::link::{Command, Link};
 use crate::namespace::Namespace;
 use crate::recovery::Granted;
+use crate::room_events::RoomEvent;
 use crate::rooms::Room;
 
 /// # The end
@@ -111,6 +112,10 @@ impl Socket {
         }
         self.0.phase.store(CONNECTED, Ordering::Release);
         self.0.link.see(|| What::Joined { nsp: self.namespace_name(), socket: self.id() });
+        if self.0.recovered && self.0.link.is_watched() {
+            let joined = |room| RoomEvent::Joined { room, socket: self.room() };
+            self.rooms().into_iter().for_each(|room| self.see_room(&joined(room)));
+        }
         self.start();
         true
     }

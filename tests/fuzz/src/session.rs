@@ -40,7 +40,7 @@ pub fn session(input: &[u8]) {
                 Output::Closed(_) => assert!(!std::mem::replace(&mut closed, true), "it ended twice"),
                 Output::Deliver(_) | Output::Send(_) => assert!(!closed, "{output:?} behind the end"),
                 Output::Upgrade => upgrades += 1,
-                Output::SendProbe(_) | Output::DropProbe => {}
+                Output::SendProbe(_) | Output::DropProbe | Output::Broken(_) => {}
             }
         }
         assert_eq!(parked, session.is_parked());
@@ -68,8 +68,8 @@ fn draw(choices: &mut Choices<'_>) -> Input {
         1 => Input::PollOpened { queued: true },
         2 => Input::PollAborted { lost: false },
         3 => Input::PollAborted { lost: true },
-        4 => Input::PostAborted,
-        5 => Input::Overlap,
+        4 => Input::Broken(Violation::Aborted),
+        5 => Input::Broken(Violation::Overlap),
         6 => Input::Queued,
         7 => Input::Packet(packet(choices)),
         8 => Input::ProbeOpened,
