@@ -19,7 +19,12 @@ PEERS = {
     "node": "socket.io on Node with ws",
     "python": "python-socketio on uvicorn, with uvloop, httptools and websockets",
 }
-YARDSTICKS = ("limit", "raw", "http")
+# This repository's server while it is watched. They are measured if they are asked for.
+WATCHED = {
+    "traced": "with a journal into a file",
+    "inspected": "with an inspector, and a page that reads all of it",
+}
+YARDSTICKS = ("limit", "raw", "http", *WATCHED)
 REAL = ["ours", "socketioxide", "bun", "node", "python"]
 BY_WEBSOCKET = ["limit", "raw", *REAL]
 

@@ -1,7 +1,13 @@
 //! The application that the load speaks to, on the server that this repository is about.
+//!
+//! Behind the address may stand `--trace FILE`, or `--inspect`: then everything is recorded.
+
+use std::path::Path;
 
 use socketio::{Args, Io, SendError, Socket};
-use socketio_server::Server;
+use socketio_server::journal::{Journal, Options};
+use socketio_server::{Inspector, Server, inspector};
+use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -10,9 +16,27 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for number in 0..10 {
         application(&io, &format!("/ns-{number}"));
     }
-    let server = Server::builder().socketio("/socket.io/", io).build()?;
-    let address = std::env::args().nth(1).ok_or("an address is missing")?;
-    let listener = tokio::net::TcpListener::bind(address).await?;
+    let mut server = Server::builder().socketio("/socket.io/", io);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (address, watch) = arguments.split_first().ok_or("an address is missing")?;
+    match watch {
+        [] => {}
+        [option, file] if option == "--trace" => {
+            // Long enough not to be full in the middle.
+            let options = Options { limit: u64::MAX, ..Options::default() };
+            server = server.observer(Journal::file(Path::new(file), options)?);
+        }
+        [option] if option == "--inspect" => {
+            let inspector = Inspector::new(inspector::Options::default());
+            server = server.observer(Journal::new([inspector.sink()], false)?);
+            let listening = inspector.listen(TcpListener::bind("127.0.0.1:0").await?)?;
+            println!("inspector on {}", listening.url());
+            tokio::spawn(listening.serve());
+        }
+        _ => return Err("behind the address, only --trace FILE or --inspect".into()),
+    }
+    let server = server.build()?;
+    let listener = TcpListener::bind(address).await?;
     println!("listening on http://{}/", listener.local_addr()?);
     server.serve(listener, std::future::pending()).await;
     Ok(())
