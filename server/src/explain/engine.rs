@@ -197,8 +197,10 @@ impl Walk {
             (Packet::Ping(probe), Revision::V4) | (Packet::Pong(probe), Revision::V3) if probe != "probe"
         );
         if heartbeat && self.settings.sender == Some(Sender::Client) {
-            // It is the server's to send.
-            return Err(mistake(at, Violation::Heartbeat));
+            self.note(&format!(
+                "It is the server's to send. A client that does loses its session: `transport error`, {}.",
+                Violation::Heartbeat.name()
+            ));
         }
         match packet {
             Packet::Open(json) => {
