@@ -17,8 +17,13 @@ pub fn explain_journal<'a>(records: &'a [Record], settings: &Settings) -> Vec<(&
     let mut explained = Vec::new();
     for record in records {
         let Some(session) = record.session else { continue };
-        if let Entry::Opened { revision, .. } = record.entry {
-            revisions.insert(session, if revision == 3 { Revision::V3 } else { Revision::V4 });
+        match record.entry {
+            Entry::Opened { revision, .. } => {
+                revisions.insert(session, if revision == 3 { Revision::V3 } else { Revision::V4 });
+            }
+            // It may carry anything.
+            Entry::PlainOpened => walks.extend([((session, true), None), ((session, false), None)]),
+            _ => {}
         }
         let revision = revisions.get(&session).copied().unwrap_or(settings.revision);
         let (Some(carrier), Some(raw)) = (carrier(record), &record.raw) else { continue };
@@ -72,6 +77,8 @@ mod tests {
 {"n":6,"time":6,"session":1,"direction":"in","raw":"bAQID","kind":"body"}
 {"n":7,"time":7,"session":1,"direction":"in","carrier":"websocket","raw":"42{}","kind":"frame","opcode":"text","fin":true}
 {"n":8,"time":8,"session":1,"direction":"in","carrier":"websocket","raw":"42[\"e\"]","kind":"frame","opcode":"text","fin":true}
+{"n":9,"time":9,"session":3,"kind":"plain_opened"}
+{"n":10,"time":10,"session":3,"direction":"in","carrier":"websocket","raw":"hello","kind":"frame","opcode":"text","fin":true}
 "#;
 
     #[test]

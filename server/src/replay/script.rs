@@ -1,6 +1,6 @@
 //! From a journal to what each client did, and what it heard by then.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use engineio::{PayloadFormat, Revision};
 use socketio_server::journal::{Direction, Entry, Raw, Record};
@@ -98,7 +98,7 @@ impl Script {
         // A request that opens a session has its record before there is one.
         let openers: HashMap<u64, u64> = records
             .iter()
-            .filter(|record| matches!(record.entry, Entry::Opened { .. }))
+            .filter(|record| matches!(record.entry, Entry::Opened { .. } | Entry::PlainOpened))
             .filter_map(|record| Some((record.from?, record.session?)))
             .collect();
         let session = |record: &Record| {
@@ -106,9 +106,18 @@ impl Script {
                 if matches!(record.entry, Entry::Request { .. }) { Some(record.n) } else { record.from };
             record.session.or_else(|| openers.get(&request?).copied())
         };
+        // What plain WebSockets carry is no packets, and can't be compared as such.
+        let plain: HashSet<u64> = records
+            .iter()
+            .filter(|record| record.entry == Entry::PlainOpened)
+            .filter_map(|record| record.session)
+            .collect();
         let mut scripts: Vec<Script> = Vec::new();
         for record in records {
             let session = session(record);
+            if session.is_some_and(|session| plain.contains(&session)) {
+                continue;
+            }
             let at = scripts.iter().position(|script| script.session == session).unwrap_or_else(|| {
                 scripts.push(Script {
                     session,
