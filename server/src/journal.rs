@@ -268,6 +268,13 @@ impl Record {
         }
     }
 
+    /// Reads the payload of a Socket.IO packet as the JSON that it is.
+    fn read_payload(&mut self) {
+        if let (Entry::SocketPacket { payload, .. }, Some(Raw(raw))) = (&mut self.entry, &self.raw) {
+            *payload = serde_json::from_slice(raw).ok();
+        }
+    }
+
     /// What stands in the place of this many records, with the number of the last of them.
     pub(crate) fn lost(n: u64, time: f64, records: u64) -> Record {
         Record { n, time, ..Record::of(Entry::Lost { records }) }

@@ -424,7 +424,8 @@ impl Recorder {
             nsp: self.namespace(packet.nsp),
             id: packet.id,
             attachments: packet.attachments,
-            payload: serde_json::from_str(&payload).ok(),
+            // Read by the thread that writes, so that no session does it.
+            payload: None,
         })
         .from(session.map_or(0, |session| session.packets[direction as usize]))
         .direction(direction)

@@ -174,8 +174,9 @@ fn cost(record: &Record) -> usize {
 fn write(records: &Receiver<Record>, sinks: &mut [Sink], waiting: &AtomicUsize) {
     while let Ok(record) = records.recv() {
         let mut next = Some(record);
-        while let Some(record) = next {
+        while let Some(mut record) = next {
             waiting.fetch_sub(cost(&record), Ordering::Relaxed);
+            record.read_payload();
             sink::write(sinks, &record);
             next = records.try_recv().ok();
         }
