@@ -29,8 +29,8 @@ mod table;
 mod trail;
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use engineio::{Frame, Mailbox};
@@ -156,13 +156,37 @@ impl Recoveries {
 
     /// An event that was written with that offset.
     pub(crate) fn keep(&self, offset: u64, frames: &Frames) -> Arc<Kept> {
-        // What has to be given up is given up here: while nothing is sent, nothing grows.
+        // What is sent grows what is kept, so what is too much is given up here.
         self.relieve();
         let kept = Kept::new(offset, frames.clone(), &self.budget);
         if !matches!(self.budget.shortage(), Shortage::None) {
             self.table.lock().sweep(kept.at);
         }
         kept
+    }
+
+    /// Somebody is away, and is given up in time also if nothing else happens until then.
+    fn wait_for(self: &Arc<Recoveries>, table: &mut Table, ticket: Ticket, trail: &Arc<Trail>) {
+        table.away.insert(ticket, Arc::clone(trail));
+        if !std::mem::replace(&mut table.awaited, true) {
+            tokio::spawn(Recoveries::give_up_in_time(Arc::downgrade(self)));
+        }
+    }
+
+    /// Gives up each who is away when their time is over, until nobody is.
+    async fn give_up_in_time(recoveries: Weak<Recoveries>) {
+        while let Some(first) = recoveries.upgrade().and_then(|recoveries| recoveries.first_to_give_up()) {
+            tokio::time::sleep_until(first).await;
+        }
+    }
+
+    /// When the next is to be given up, if anybody is still away.
+    fn first_to_give_up(&self) -> Option<Instant> {
+        self.relieve();
+        let mut table = self.table.lock();
+        let first = table.away.first_key_value().map(|((at, _), _)| *at);
+        table.awaited = first.is_some();
+        first
     }
 
     /// Gives up who is away for too long, and more of them while they are too many or take too much.
@@ -263,7 +287,7 @@ impl NamespaceRecovery {
         let away = trail.lose(Lost { ticket, id: Arc::clone(id), rooms, values, settled: false });
         if away {
             lost.insert(trail, id, &trail.rooms());
-            table.away.insert(ticket, Arc::clone(trail));
+            self.shared.wait_for(&mut table, ticket, trail);
         }
         drop((lost, table));
         self.shared.relieve();
@@ -319,7 +343,7 @@ impl NamespaceRecovery {
     /// A socket that has claimed the trail is not let in.
     pub(crate) fn put_back(&self, trail: &Arc<Trail>) {
         if let Some(ticket) = trail.put_back() {
-            self.shared.table.lock().away.insert(ticket, Arc::clone(trail));
+            self.shared.wait_for(&mut self.shared.table.lock(), ticket, trail);
         }
     }
 

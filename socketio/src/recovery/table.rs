@@ -20,6 +20,8 @@ pub(super) struct Table {
     /// Those that are away and not claimed, first who is given up first.
     pub(super) away: BTreeMap<Ticket, Arc<Trail>>,
     pub(super) next_ticket: u64,
+    /// A task waits until the first of those is away for too long.
+    pub(super) awaited: bool,
 }
 
 /// When a socket that is away is given up, and a number, since several can be lost at once.

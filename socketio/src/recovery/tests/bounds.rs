@@ -1,5 +1,7 @@
 //! How much is kept, and for how long.
 
+use tokio::time::sleep;
+
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -21,8 +23,21 @@ async fn all_that_was_kept_is_given_back() {
     roamers[2].peer.send("1");
     assert!(counts(&io).bytes > 20 * 64, "one is still away");
     advance(Duration::from_secs(121)).await;
-    events(1);
-    assert_eq!((counts(&io).bytes, counts(&io).away, counts(&io).given_up), (0, 0, 0));
+    assert_eq!((counts(&io).bytes, counts(&io).away, counts(&io).given_up), (0, 0, 0), "nothing need happen");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_away_is_given_up_one_after_the_other() {
+    let io = io();
+    let roamers = [(); 3].map(|()| Roamer::join(&io));
+    for mut roamer in roamers {
+        roamer.lose();
+        sleep(Duration::from_secs(50)).await;
+    }
+    for away in [2, 1, 0] {
+        assert_eq!(counts(&io).away, away);
+        sleep(Duration::from_secs(50)).await;
+    }
 }
 
 #[tokio::test]
