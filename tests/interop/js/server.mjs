@@ -55,6 +55,15 @@ export class Server {
     return this.#output;
   }
 
+  /** The address of its metrics, if it was started with `--metrics`. */
+  get metrics() {
+    return this.#output.match(/^metrics on (.*)$/gm).at(-1).slice("metrics on ".length);
+  }
+
+  get pid() {
+    return this.#child.pid;
+  }
+
   /** Closes it as an operator would: it tells its clients and exits. */
   async drain() {
     await this.#end("SIGTERM");
@@ -91,8 +100,9 @@ export class Server {
     this.url = await new Promise((resolve, reject) => {
       const read = (chunk) => {
         this.#output += chunk;
-        const address = /http:\/\/127\.0\.0\.1:\d+/.exec(this.#output.slice(start));
-        if (address) resolve(address[0]);
+        // With --metrics, where those are comes first.
+        const address = /^(?!metrics).*(http:\/\/127\.0\.0\.1:\d+)/m.exec(this.#output.slice(start));
+        if (address) resolve(address[1]);
       };
       child.stdout.setEncoding("utf8").on("data", read);
       child.stderr.setEncoding("utf8").on("data", read);
