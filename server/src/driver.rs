@@ -197,7 +197,7 @@ impl<L: Layer> Driver<L> {
     fn packet(&mut self, now: Instant, carrier: Carrier, packet: Result<Packet, Violation>) {
         self.see_incoming(carrier, &packet);
         if let Err(violation) = packet {
-            tracing::debug!(%violation, "malformed packet");
+            tracing::info!(rule = violation.name(), %violation, "malformed packet");
         }
         if !matches!(packet, Ok(Packet::Message(_))) {
             // It may be the end. What earlier packets brought about is sent before it.
@@ -236,7 +236,7 @@ impl<L: Layer> Driver<L> {
     /// Notes a rule of WebSocket that the client broke.
     fn broken(&self, breach: Option<Breach>) {
         let Some(breach) = breach else { return };
-        tracing::debug!(%breach, "a WebSocket's client broke a rule");
+        tracing::info!(rule = breach.name(), %breach, "a WebSocket's client broke a rule");
         self.see(|| What::Violation { rule: breach.name(), error: &breach });
         if let Some(limit) = breach.limit() {
             self.config.hits.count(limit);
@@ -365,7 +365,7 @@ impl<L: Layer> Driver<L> {
             Output::Upgrade => self.upgrade(now),
             Output::DropProbe => self.drop_probe(None),
             Output::Broken(violation) => {
-                tracing::debug!(%violation, "a client broke a rule");
+                tracing::info!(rule = violation.name(), %violation, "a client broke a rule");
                 self.see(|| What::Violation { rule: violation.name(), error: &violation });
             }
             Output::Closed(reason) => {

@@ -219,6 +219,7 @@ impl<A: Application> Endpoint<A> {
         merge(response.headers_mut(), fields);
         response
     }
+
     /// Refuses a request, and tells whoever is to know of it.
     fn refuse(
         &self,
@@ -232,6 +233,7 @@ impl<A: Application> Endpoint<A> {
         tracing::info!(
             code = fault.refusal().code(),
             reason = refused.reason().unwrap_or(fault.refusal().message()),
+            rule = fault.name(),
             %fault,
             method = %parts.method,
             transport = query("transport"),

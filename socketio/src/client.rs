@@ -150,7 +150,7 @@ impl Client {
     }
 
     fn violation(&mut self, error: PacketError) {
-        tracing::debug!(%error, "a client broke the protocol");
+        tracing::info!(rule = error.name(), %error, "a client broke the protocol");
         self.link.see(|| What::Violation { rule: error.name(), error: &error });
         if let Some(limit) = error.limit() {
             self.io.config().hits.count(limit);

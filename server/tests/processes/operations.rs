@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use socketio_tests::{Connection, Received, Response};
+use socketio_tests::{Connection, Received, Response, WebSocket};
 
 use crate::program::{Program, connect};
 
@@ -30,6 +30,21 @@ async fn metrics(address: SocketAddr) -> BTreeMap<String, f64> {
         }
     }
     samples
+}
+
+#[tokio::test]
+async fn the_log_names_the_rule_that_a_client_broke() {
+    let (mut program, address) = Program::echo(&[]).await;
+    assert_eq!(get(address, "/socket.io/?EIO=4&transport=carrier-pigeon").await.status, 400);
+    program.logged(r#"rule="UNKNOWN_TRANSPORT""#).await;
+    for (wrong, rule) in [("9", "UNKNOWN_PACKET_TYPE"), ("42[{}]", "EVENT_NAME"), ("2", "HEARTBEAT_DIRECTION")] {
+        let (mut websocket, _) = connect(Connection::open(address).await, "40").await;
+        websocket.text(wrong).await;
+        program.logged(&format!("rule=\"{rule}\"")).await;
+    }
+    let (mut websocket, _) = connect(Connection::open(address).await, "40").await;
+    websocket.raw(WebSocket::frame(0xf1, b"2")).await;
+    program.logged(r#"rule="WEBSOCKET_RESERVED_BIT""#).await;
 }
 
 #[tokio::test]
