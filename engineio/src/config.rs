@@ -30,6 +30,10 @@ pub struct Config {
     /// The bytes that may wait to be sent to one client, each frame counted as its length and
     /// [`FRAME_OVERHEAD`](crate::FRAME_OVERHEAD); 1,000,000 by default.
     pub send_budget: usize,
+    /// The bytes that all clients of the process together may make it hold: what waits to be sent to them, what
+    /// is coming in, and packets that wait ([`memory`](crate::memory)); 1,000,000,000 by default. Beyond it, each
+    /// client may have [`memory::ALLOWANCE`](crate::memory::ALLOWANCE) of each waiting, and no more.
+    pub memory_budget: usize,
     /// The most packets that a client may send in a second; unlimited by default. A second's worth may come
     /// at once. Who sends more is disconnected.
     pub packets_per_second: Option<usize>,
@@ -70,6 +74,7 @@ impl Default for Config {
             max_packets: 125_000,
             max_fragments: 4_096,
             send_budget: 1_000_000,
+            memory_budget: 1_000_000_000,
             packets_per_second: None,
             bytes_per_second: None,
             pings_per_second: None,

@@ -18,6 +18,7 @@ use std::sync::{Arc, OnceLock};
 use base64::Engine as _;
 use bytes::Bytes;
 
+use crate::memory::{self, Held};
 use crate::packet::{BASE64, Message, Packet, PacketType, Revision};
 
 /// Room for the longest header of an unmasked WebSocket frame: two bytes and a 64-bit length.
@@ -29,8 +30,10 @@ const SPARE: usize = 128;
 const FIN_TEXT: u8 = 0x81;
 const FIN_BINARY: u8 = 0x82;
 
+/// What a place in a queue takes, which may have twice the room that it needs.
+const REFERENCE: usize = 2 * size_of::<Frame>();
+
 /// One packet, encoded once. Cloning it is cheap and shares the bytes.
-#[derive(Clone)]
 pub struct Frame(Arc<Encoded>);
 
 #[derive(Clone)]
@@ -45,6 +48,20 @@ struct Encoded {
     v3_websocket: OnceLock<Bytes>,
     /// Of a text packet: its length in UTF-16 units, which prefixes it in a revision 3 payload.
     utf16_len: OnceLock<usize>,
+    held: Held,
+}
+
+impl Clone for Frame {
+    fn clone(&self) -> Frame {
+        memory::add(REFERENCE);
+        Frame(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Frame {
+    fn drop(&mut self) {
+        memory::sub(REFERENCE);
+    }
 }
 
 impl Frame {
@@ -97,7 +114,9 @@ impl Frame {
             bytes.shrink_to_fit();
         }
         bytes[start..HEADROOM].copy_from_slice(&header);
+        memory::add(REFERENCE);
         Frame(Arc::new(Encoded {
+            held: Held::new(size_of::<Encoded>() + bytes.capacity()),
             bytes,
             start,
             binary,
@@ -168,6 +187,11 @@ impl Frame {
                 String::from_utf8_lossy(packet).encode_utf16().count()
             }
         })
+    }
+
+    /// What this frame adds to what the process holds.
+    pub(crate) fn held(&self) -> usize {
+        self.0.held.bytes() + REFERENCE
     }
 
     /// What this frame counts against a session's byte budget: the packet's raw length and a fixed 64 bytes

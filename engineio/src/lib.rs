@@ -60,6 +60,7 @@ mod jsonp;
 mod layer;
 mod limit;
 mod mailbox;
+pub mod memory;
 pub mod observe;
 mod packet;
 mod payload;

@@ -60,6 +60,8 @@ limits! {
     PingRate = "ping_rate",
     /// Bytes that wait to be sent to one client.
     SendBudget = "send_budget",
+    /// Bytes that the process holds for all clients together.
+    Memory = "memory",
     /// Time for an upgrade to WebSocket.
     UpgradeTimeout = "upgrade_timeout",
     /// Time to join a namespace.

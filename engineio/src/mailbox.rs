@@ -10,11 +10,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use crate::sync::Mutex;
-use crate::{CloseReason, Frame, Limit, LimitHits};
+use crate::{CloseReason, Frame, Limit, LimitHits, memory};
 
 /// A session's queue and doorbell. Everyone may hold it in an `Arc`; only the driver takes from it.
 pub struct Mailbox {
     budget: usize,
+    /// What clients together may make the process hold.
+    memory: usize,
     /// Counts the messages that were over the budget.
     hits: Option<Arc<LimitHits>>,
     queue: Mutex<Queue>,
@@ -63,7 +65,14 @@ impl Mailbox {
     /// A mailbox that admits messages while less than `budget` bytes wait (see [`Frame::cost`]).
     #[must_use]
     pub fn new(budget: usize) -> Mailbox {
-        Mailbox { budget, hits: None, queue: Mutex::default() }
+        Mailbox { budget, memory: usize::MAX, hits: None, queue: Mutex::default() }
+    }
+
+    /// The same mailbox, which takes less while the process holds `memory` bytes for clients.
+    #[must_use]
+    pub fn within(mut self, memory: usize) -> Mailbox {
+        self.memory = memory;
+        self
     }
 
     /// The same mailbox, which counts messages over its budget.
@@ -74,7 +83,8 @@ impl Mailbox {
     }
 
     /// Queues the frames of one message together, so that nothing gets between them. A message is admitted
-    /// whole while the queue is under its budget, however large it is itself.
+    /// whole while the queue is under its budget, however large it is itself. While clients together make the
+    /// process hold all that they may, the budget is [`memory::ALLOWANCE`].
     ///
     /// # Errors
     /// [`SendError::Full`] over the budget and [`SendError::Closed`] after the end; nothing is queued then.
@@ -83,15 +93,34 @@ impl Mailbox {
         if queue.closed || queue.close.is_some() {
             return Err(SendError::Closed);
         }
-        if queue.cost >= self.budget {
+        // They are held already. If they counted here, whoever waits for room might find some, and none when it
+        // has made its message, over and over.
+        let own = frames.iter().map(Frame::held).sum();
+        if let Some(limit) = self.met(queue.cost, own) {
             if let Some(hits) = &self.hits {
-                hits.count(Limit::SendBudget);
+                hits.count(limit);
             }
             return Err(SendError::Full);
         }
         queue.append(frames);
         queue.wake();
         Ok(())
+    }
+
+    /// The limit that a queue of that cost has met, where `own` bytes of what the process holds don't count.
+    fn met(&self, cost: usize, own: usize) -> Option<Limit> {
+        if cost >= self.budget {
+            Some(Limit::SendBudget)
+        } else if !memory::admits(cost, self.memory.saturating_add(own)) {
+            Some(Limit::Memory)
+        } else {
+            None
+        }
+    }
+
+    /// Whether something of this client's that takes `bytes` may become more.
+    pub fn has_memory(&self, bytes: usize) -> bool {
+        memory::admits(bytes, self.memory)
     }
 
     /// Queues a message only if it can be written at once: nothing else waits, and the transport is ready.
@@ -140,7 +169,7 @@ impl Mailbox {
         if queue.closed || queue.close.is_some() {
             return Poll::Ready(Err(SendError::Closed));
         }
-        if queue.cost < self.budget {
+        if self.met(queue.cost, 0).is_none() {
             return Poll::Ready(Ok(()));
         }
         if !queue.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
@@ -199,7 +228,8 @@ impl Mailbox {
 
     /// Whether more than half of the budget waits: time to let the client take something before it sends more.
     pub fn is_crowded(&self) -> bool {
-        self.queue.lock().cost > self.budget / 2
+        let cost = self.queue.lock().cost;
+        cost > self.budget / 2 || !self.has_memory(cost + memory::ALLOWANCE / 2)
     }
 
     /// Whether frames wait to be taken.

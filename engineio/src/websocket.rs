@@ -90,6 +90,18 @@ impl Reader {
         self.input.extend_from_slice(bytes);
     }
 
+    /// How many bytes have come of a message that has not ended.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.input.len() + self.partial.as_ref().map_or(0, |partial| partial.payload.len())
+    }
+
+    /// How many bytes of memory these take.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.input.capacity() + self.partial.as_ref().map_or(0, |partial| partial.payload.capacity())
+    }
+
     /// The next message or control frame; `None` if the rest of it has not arrived.
     ///
     /// # Errors

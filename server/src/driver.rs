@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use engineio::memory::Held;
 use engineio::observe::{Carrier, Direction, What};
-use engineio::websocket::Breach;
 use engineio::{
     Answer, CloseReason, Config, Frame, Input, Layer, Output, Packet, PayloadReader, Session, Violation,
 };
@@ -18,7 +18,7 @@ use crate::alarm::Alarm;
 use crate::polling::{Knock, Posted};
 use crate::registry::{Entry, Registered};
 use crate::watch::Watch;
-use crate::websocket::{Incoming, WebSocket};
+use crate::websocket::{Ending, Incoming, WebSocket};
 
 /// Packets that are taken in before what they brought about is written. Without a limit, the answers to a
 /// burst would pile up to the session's budget while the client waits to read them.
@@ -51,6 +51,7 @@ pub(crate) struct Driver<L> {
 pub(crate) struct Inbox {
     packets: PayloadReader,
     accepted: Option<oneshot::Sender<()>>,
+    _held: Held,
 }
 
 impl<L: Layer> Driver<L> {
@@ -125,9 +126,9 @@ impl<L: Layer> Driver<L> {
                     let queued = !self.outbox.is_empty() || self.entry.mailbox.has_frames();
                     self.handle(now, Input::PollOpened { queued });
                 }
-                Knock::Post(Posted { body, binary, accepted }) => {
+                Knock::Post(Posted { body, binary, accepted, held }) => {
                     let packets = self.entry.format.decode(body, binary, self.config.max_packets);
-                    self.inbox.push_back(Inbox { packets, accepted: Some(accepted) });
+                    self.inbox.push_back(Inbox { packets, accepted: Some(accepted), _held: held });
                 }
                 Knock::Probe(websocket) => {
                     self.see(|| What::ProbeOpened);
@@ -225,7 +226,7 @@ impl<L: Layer> Driver<L> {
                 Incoming::Ended(ending) => {
                     link.discard();
                     self.close_code = ending.code;
-                    self.broken(ending.breach);
+                    self.broken(ending);
                     self.handle(now, Input::TransportClosed(ending.reason));
                 }
             }
@@ -233,12 +234,13 @@ impl<L: Layer> Driver<L> {
         read > 0
     }
 
-    /// Notes a rule of WebSocket that the client broke.
-    fn broken(&self, breach: Option<Breach>) {
-        let Some(breach) = breach else { return };
-        tracing::info!(rule = breach.name(), %breach, "a WebSocket's client broke a rule");
-        self.see(|| What::Violation { rule: breach.name(), error: &breach });
-        if let Some(limit) = breach.limit() {
+    /// Notes a rule of WebSocket that the client broke, or a limit that was met.
+    fn broken(&self, ending: Ending) {
+        if let Some(breach) = ending.breach {
+            tracing::info!(rule = breach.name(), %breach, "a WebSocket's client broke a rule");
+            self.see(|| What::Violation { rule: breach.name(), error: &breach });
+        }
+        if let Some(limit) = ending.limit {
             self.config.hits.count(limit);
         }
     }
@@ -254,7 +256,7 @@ impl<L: Layer> Driver<L> {
                 }
                 Poll::Ready(Incoming::Ended(ending)) => {
                     probe.discard();
-                    self.broken(ending.breach);
+                    self.broken(ending);
                     self.end_probe(now, ending.code);
                 }
                 Poll::Pending => match probe.poll_write(cx) {

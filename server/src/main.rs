@@ -207,6 +207,7 @@ fn server(
             max_packets: options.max_packets,
             max_fragments: options.max_fragments,
             send_budget: options.send_budget,
+            memory_budget: options.memory_budget,
             packets_per_second: options.max_packet_rate,
             bytes_per_second: options.max_byte_rate,
             pings_per_second: options.max_ping_rate,

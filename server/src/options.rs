@@ -180,6 +180,9 @@ options! {
         "max-ping-rate" pub(crate) max_ping_rate: Option<usize> = [] as COUNT_OR_OFF,
         /// How many bytes may wait to be sent to one client
         "send-budget" pub(crate) send_budget: usize = ["1000000"] as BYTES,
+        /// How many bytes all clients together may make the server hold, beside 16 KiB of each kind for each: what
+        /// waits to be sent to them, what is coming in, and packets that wait
+        "memory-budget" pub(crate) memory_budget: usize = ["1000000000"] as BYTES,
         /// How many bytes of a client's packets may wait for attachments, middlewares or handlers
         "max-backlog" pub(crate) max_backlog: usize = ["10000000"] as BYTES,
         /// How many attachments a packet may have

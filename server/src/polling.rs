@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use engineio::memory::Held;
 use engineio::{Payload, Violation};
 use http_body::{Frame, SizeHint};
 use tokio::sync::oneshot;
@@ -71,6 +72,7 @@ pub(crate) struct Posted {
     pub(crate) body: Bytes,
     /// Whether it came as `application/octet-stream`.
     pub(crate) binary: bool,
+    pub(crate) held: Held,
     /// To be told once the packets are accepted.
     pub(crate) accepted: oneshot::Sender<()>,
 }
@@ -233,12 +235,12 @@ pub(crate) struct OpenPost {
 
 impl OpenPost {
     /// Hands the body to the driver. The receiver is told once its packets are accepted.
-    pub(crate) fn submit(mut self, body: Bytes, binary: bool) -> oneshot::Receiver<()> {
+    pub(crate) fn submit(mut self, body: Bytes, binary: bool, held: Held) -> oneshot::Receiver<()> {
         let (accepted, receiver) = oneshot::channel();
         if let Some(entry) = self.entry.take() {
             let mut doors = entry.doors.lock();
             if !doors.shut {
-                doors.post = PostDoor::Ready(Posted { body, binary, accepted });
+                doors.post = PostDoor::Ready(Posted { body, binary, held, accepted });
             }
             drop(doors);
             entry.mailbox.wake();
@@ -310,6 +312,7 @@ impl Drop for OpenProbe {
 pub struct Body {
     rest: Bytes,
     poll: Option<OpenGet>,
+    _held: Held,
 }
 
 /// The most that is handed to the connection at once. What a poll's client did not take of a large answer is
@@ -319,7 +322,8 @@ const CHUNK: usize = 64 * 1024;
 impl Body {
     /// The answer to a poll.
     pub(crate) fn poll(bytes: Bytes, poll: OpenGet) -> Body {
-        Body { rest: bytes, poll: Some(poll) }
+        let held = Held::new(bytes.len());
+        Body { rest: bytes, poll: Some(poll), _held: held }
     }
 
     /// What has not been handed to the connection.
@@ -330,7 +334,7 @@ impl Body {
 
 impl<T: Into<Bytes>> From<T> for Body {
     fn from(bytes: T) -> Body {
-        Body { rest: bytes.into(), poll: None }
+        Body { rest: bytes.into(), poll: None, _held: Held::default() }
     }
 }
 

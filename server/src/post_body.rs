@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use engineio::memory::{self, Held};
 use futures_util::FutureExt as _;
 use http_body_util::BodyExt as _;
 
@@ -12,39 +13,57 @@ use http_body_util::BodyExt as _;
 pub(crate) enum BodyError {
     /// It is longer than allowed.
     TooLarge,
+    /// Clients make the process hold so much already.
+    Crowded,
     /// The connection ended before it did.
     Broken,
     /// It did not end in time.
     Slow,
 }
 
-/// The whole body, of `limit` bytes at most.
-pub(crate) async fn read<B>(body: B, limit: usize, timeout: Duration) -> Result<Bytes, BodyError>
+/// What bounds a body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Its bytes.
+    pub(crate) length: usize,
+    /// What clients together may make the process hold.
+    pub(crate) memory: usize,
+    /// Its time.
+    pub(crate) timeout: Duration,
+}
+
+/// The whole body, and what it takes.
+pub(crate) async fn read<B>(body: B, limits: Limits) -> Result<(Bytes, Held), BodyError>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
-    let mut collected = pin!(collect(body, limit));
+    let mut collected = pin!(collect(body, limits));
     // Most bodies come together with their head, and need no timer.
     if let Some(collected) = collected.as_mut().now_or_never() {
         return collected;
     }
-    tokio::time::timeout(timeout, collected).await.unwrap_or(Err(BodyError::Slow))
+    tokio::time::timeout(limits.timeout, collected).await.unwrap_or(Err(BodyError::Slow))
 }
 
-async fn collect<B>(mut body: B, limit: usize) -> Result<Bytes, BodyError>
+async fn collect<B>(mut body: B, limits: Limits) -> Result<(Bytes, Held), BodyError>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
     // A length that is announced is refused before anything is read.
-    if body.size_hint().lower() > limit as u64 {
+    if body.size_hint().lower() > limits.length as u64 {
         return Err(BodyError::TooLarge);
     }
+    let mut held = Held::default();
     let mut whole = Bytes::new();
     let mut parts = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(chunk) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
-        if whole.len() + parts.len() + chunk.len() > limit {
+        let length = whole.len() + parts.len() + chunk.len();
+        if length > limits.length {
             return Err(BodyError::TooLarge);
+        }
+        if !memory::admits(length, limits.memory) {
+            return Err(BodyError::Crowded);
         }
         if whole.is_empty() && parts.is_empty() {
             // Most bodies come in one piece, which needs no copy.
@@ -53,6 +72,7 @@ where
             parts.extend_from_slice(&std::mem::take(&mut whole));
             parts.extend_from_slice(&chunk);
         }
+        held.resize(whole.len() + parts.capacity());
     }
-    Ok(if parts.is_empty() { whole } else { parts.freeze() })
+    Ok((if parts.is_empty() { whole } else { parts.freeze() }, held))
 }

@@ -40,7 +40,9 @@ impl Entry {
             sid,
             format,
             origin,
-            mailbox: Arc::new(Mailbox::new(config.send_budget).counting(config.hits.clone())),
+            mailbox: Arc::new(
+                Mailbox::new(config.send_budget).within(config.memory_budget).counting(config.hits.clone()),
+            ),
             doors: Mutex::default(),
             direct: AtomicBool::new(transport == Transport::WebSocket),
         }

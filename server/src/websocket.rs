@@ -11,8 +11,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
+use engineio::memory::{self, Held};
 use engineio::websocket::{self, Breach, Event, Limits, Reader};
-use engineio::{CloseReason, Frame, Packet, Rate, Revision, Violation};
+use engineio::{CloseReason, Frame, Limit, Packet, Rate, Revision, Violation};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
 use crate::io::Io;
@@ -47,6 +48,9 @@ pub(crate) struct WebSocket {
     io: Io,
     revision: Revision,
     reader: Reader,
+    /// What has come of a message that has not ended, and what clients together may make the process hold.
+    incoming: Held,
+    memory: usize,
     /// Frames to be written.
     queue: VecDeque<Frame>,
     /// How much of the queue's first frame has been written.
@@ -85,14 +89,25 @@ pub(crate) struct Ending {
     pub(crate) code: Option<u16>,
     /// The rule that the client broke.
     pub(crate) breach: Option<Breach>,
+    /// The limit that was met.
+    pub(crate) limit: Option<Limit>,
 }
 
 /// The client is gone.
-const GONE: Ending = Ending { reason: CloseReason::TransportClose, code: None, breach: None };
+const GONE: Ending = Ending { reason: CloseReason::TransportClose, code: None, breach: None, limit: None };
+
+/// There is no memory left for what the client sends: 1013, "Try Again Later".
+const CROWDED: Ending = Ending {
+    reason: CloseReason::TransportError,
+    code: Some(1013),
+    breach: None,
+    limit: Some(Limit::Memory),
+};
 
 impl From<Breach> for Ending {
     fn from(breach: Breach) -> Ending {
-        Ending { reason: CloseReason::TransportError, code: Some(breach.code()), breach: Some(breach) }
+        let (code, limit) = (Some(breach.code()), breach.limit());
+        Ending { reason: CloseReason::TransportError, code, breach: Some(breach), limit }
     }
 }
 
@@ -112,6 +127,8 @@ impl WebSocket {
             io,
             revision,
             reader,
+            incoming: Held::default(),
+            memory: usize::MAX,
             queue: VecDeque::new(),
             written: 0,
             control: Vec::new(),
@@ -121,6 +138,12 @@ impl WebSocket {
             discarded: false,
             unflushed: false,
         }
+    }
+
+    /// The same WebSocket, which takes no long messages while the process holds `memory` bytes for clients.
+    pub(crate) fn within(mut self, memory: usize) -> WebSocket {
+        self.memory = memory;
+        self
     }
 
     /// The same WebSocket, whose client may send so many pings and pongs in a second.
@@ -163,6 +186,7 @@ impl WebSocket {
             }
             let event = match self.reader.next() {
                 Ok(Some(event)) => event,
+                Ok(None) if !self.may_go_on() => return Poll::Ready(Incoming::Ended(CROWDED)),
                 Ok(None) => match ready!(self.poll_fill(cx)) {
                     Ok(1..) => continue,
                     Ok(0) | Err(_) => return Poll::Ready(Incoming::Ended(GONE)),
@@ -188,6 +212,14 @@ impl WebSocket {
             };
             return Poll::Ready(Incoming::Packet(packet));
         }
+    }
+
+    /// Counts what has come of a message that has not ended. Says whether there may be more of it.
+    fn may_go_on(&mut self) -> bool {
+        let before = self.incoming.bytes();
+        self.incoming.resize(self.reader.capacity());
+        // What is as large as it was can wait.
+        self.incoming.bytes() <= before || memory::admits(self.reader.pending(), self.memory)
     }
 
     /// Reads from the connection once. Says how many bytes came.

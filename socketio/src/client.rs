@@ -23,7 +23,7 @@ use crate::decoder::{Decoder, Limits};
 use crate::error::DisconnectReason;
 use crate::io::Io;
 use crate::lane::Job;
-use crate::link::{Command, Link};
+use crate::link::{Command, Link, Overloaded};
 use crate::log::Excerpt;
 use crate::packet::{Body, Packet, PacketError};
 
@@ -100,18 +100,15 @@ impl Client {
                 let packet = Packet { nsp: packet.nsp, body };
                 let cost = packet.cost();
                 waiting.packets.push(packet);
-                if !self.link.hold(cost, self.io.config().max_backlog) {
-                    self.io.config().hits.count(Limit::Backlog);
-                    self.close(CloseReason::ForcedClose);
+                if let Err(overloaded) = self.link.hold(cost, self.io.config().max_backlog) {
+                    self.overloaded(overloaded);
                 }
             }
             // The socket was told to end, and the client does not know yet.
             (Membership::Joined(socket), _) if !socket.is_connected() => {}
             (Membership::Joined(socket), Body::Event(event)) => {
-                if socket.submit(Job::Event(event)).is_err() {
-                    self.io.config().hits.count(Limit::Backlog);
-                    tracing::warn!(namespace = %Excerpt(&packet.nsp), "a client's events wait too long");
-                    self.close(CloseReason::ForcedClose);
+                if let Err(overloaded) = socket.submit(Job::Event(event)) {
+                    self.overloaded(overloaded);
                 }
             }
             (Membership::Joined(socket), Body::Ack { id: Some(id), args }) => {
@@ -119,6 +116,13 @@ impl Client {
             }
             (Membership::Joined(_), Body::Ack { id: None, .. } | Body::Connect { .. }) => {}
         }
+    }
+
+    /// More of the client's packets wait than may.
+    fn overloaded(&mut self, Overloaded(limit): Overloaded) {
+        self.io.config().hits.count(limit);
+        tracing::warn!(limit = limit.name(), "too many packets of a client wait");
+        self.close(CloseReason::ForcedClose);
     }
 
     /// Ends a membership. If it is the server's doing, the client is told.
@@ -224,10 +228,21 @@ impl Layer for Client {
         let config = self.io.config();
         let limits = Limits::of(config);
         self.link.see_incoming(&message, &config.parser);
-        match self.decoder.message(message, &config.parser, self.link.revision, limits, now) {
-            Ok(Some(packet)) => self.packet(packet),
-            Ok(None) => {}
-            Err(error) => self.violation(error),
+        let before = self.decoder.bytes();
+        let decoded = self.decoder.message(message, &config.parser, self.link.revision, limits, now);
+        let waits = match self.decoder.bytes().checked_sub(before) {
+            Some(0) => Ok(()),
+            Some(more) => self.link.hold(more, limits.bytes),
+            None => {
+                self.link.release(before);
+                Ok(())
+            }
+        };
+        match (decoded, waits) {
+            (Err(error), _) => self.violation(error),
+            (Ok(_), Err(overloaded)) => self.overloaded(overloaded),
+            (Ok(Some(packet)), Ok(())) => self.packet(packet),
+            (Ok(None), Ok(())) => {}
         }
     }
 

@@ -94,6 +94,11 @@ impl Decoder {
         }
     }
 
+    /// How many bytes wait for further attachments.
+    pub(crate) fn bytes(&self) -> usize {
+        self.incomplete.as_ref().map_or(0, |incomplete| incomplete.bytes)
+    }
+
     /// How many attachments are missing.
     pub(crate) fn missing(&self) -> usize {
         self.incomplete.as_ref().map_or(0, |incomplete| incomplete.missing)

@@ -19,6 +19,8 @@ use crate::{Event, Socket};
 impl Socket {
     /// Shows an event to those who watch, and hands it to its handler. Ready if all is done at once.
     pub(crate) fn start_event(&self, event: packet::Event) -> Poll<()> {
+        let cost = event.cost();
+        let ended = move |socket: &Socket| socket.event_ended(cost);
         let packet::Event { name, args, id } = event;
         let ack = AckSender::new(self.clone(), id);
         let event = Event::new(name.clone(), args);
@@ -29,10 +31,10 @@ impl Socket {
             Vec::new()
         };
         if middlewares.is_empty() {
-            return self.run(&name, || self.handle(event, ack), Socket::event_ended);
+            return self.run(&name, || self.handle(event, ack), ended);
         }
         let checked: Task = Box::pin(self.clone().check(middlewares, event, ack));
-        self.run(&name, || Some(checked), Socket::event_ended)
+        self.run(&name, || Some(checked), ended)
     }
 
     async fn check(self, middlewares: Vec<EventMiddleware>, event: Event, ack: AckSender) {

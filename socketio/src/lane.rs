@@ -16,12 +16,14 @@ use std::task::Poll;
 use std::time::Instant;
 
 use engineio::Limit;
+use engineio::memory::Held;
 use engineio::observe::What;
 use parking_lot::Mutex;
 
 use crate::Socket;
 use crate::error::DisconnectReason;
 use crate::handler::{Task, finish, first_poll, guarded};
+use crate::link::Overloaded;
 use crate::log::Excerpt;
 use crate::packet::Event;
 
@@ -40,7 +42,9 @@ struct State {
     /// The last job, the socket's end, has been started.
     ended: bool,
     /// Event handlers that were started and have not ended.
-    running: usize,
+    running: u32,
+    /// What their events take.
+    handled: Held,
     waiting: VecDeque<Job>,
 }
 
@@ -50,10 +54,6 @@ pub(crate) enum Job {
     Upgraded,
     Ended(DisconnectReason),
 }
-
-/// Too many bytes of events wait to be handled.
-#[derive(Debug)]
-pub(crate) struct Overloaded;
 
 impl Job {
     /// Whether it counts among the running handlers. What happens to the socket never has to wait for them.
@@ -72,12 +72,25 @@ impl Job {
 impl State {
     /// Whether the next job of that kind may start.
     fn admits(&self, job: &Job, limit: usize) -> bool {
-        self.open && !self.starting && (self.running < limit || !job.counts())
+        self.open && !self.starting && ((self.running as usize) < limit || !job.counts())
     }
 
     /// Whether no handler will run any more.
     fn is_over(&self) -> bool {
         self.ended && self.running == 0
+    }
+
+    /// Gives the right to start jobs to whoever starts this one.
+    fn begin(&mut self, job: &Job) {
+        self.starting = true;
+        self.running += u32::from(job.counts());
+        self.handled.resize(self.handled.bytes() + job.cost());
+    }
+
+    /// A handler of an event of that cost has ended.
+    fn end(&mut self, cost: usize) {
+        self.running -= 1;
+        self.handled.resize(self.handled.bytes() - cost);
     }
 
     /// Takes the next job that may start; with it goes the right to start jobs.
@@ -87,8 +100,7 @@ impl State {
             return None;
         }
         let job = self.waiting.pop_front()?;
-        self.starting = true;
-        self.running += usize::from(job.counts());
+        self.begin(&job);
         Some(job)
     }
 }
@@ -112,21 +124,24 @@ impl Socket {
     pub(crate) fn submit(&self, job: Job) -> Result<(), Overloaded> {
         let config = self.config();
         let mut state = self.lane().state.lock();
+        if job.counts() && !self.link().mailbox.has_memory(state.handled.bytes()) {
+            return Err(Overloaded(Limit::Memory));
+        }
         if state.waiting.is_empty() && state.admits(&job, config.max_running_handlers) {
-            state.starting = true;
-            state.running += usize::from(job.counts());
+            state.begin(&job);
             drop(state);
             self.start_jobs(Some(job));
             return Ok(());
         }
         let cost = job.cost();
-        let waits_for_others = state.open && job.counts() && state.running >= config.max_running_handlers;
+        let waits_for_others =
+            state.open && job.counts() && state.running as usize >= config.max_running_handlers;
         state.waiting.push_back(job);
         drop(state);
         if waits_for_others {
             config.hits.count(Limit::RunningHandlers);
         }
-        if self.link().hold(cost, config.max_backlog) { Ok(()) } else { Err(Overloaded) }
+        self.link().hold(cost, config.max_backlog)
     }
 
     /// Forgets the events that wait.
@@ -150,7 +165,7 @@ impl Socket {
     /// Starts jobs one after the other for as long as there are any.
     fn start_jobs(&self, mut next: Option<Job>) {
         while let Some(job) = next {
-            let (counts, ends) = (job.counts(), matches!(job, Job::Ended(_)));
+            let (counts, ends, cost) = (job.counts(), matches!(job, Job::Ended(_)), job.cost());
             let done = match job {
                 Job::Event(event) => self.start_event(event),
                 Job::Upgraded => self.start_upgraded(),
@@ -158,7 +173,9 @@ impl Socket {
             };
             let mut state = self.lane().state.lock();
             state.starting = false;
-            state.running -= usize::from(counts && done.is_ready());
+            if counts && done.is_ready() {
+                state.end(cost);
+            }
             state.ended |= ends;
             next = self.next_job(&mut state);
             let over = state.is_over();
@@ -169,10 +186,10 @@ impl Socket {
         }
     }
 
-    /// An event's handler ended in its task.
-    pub(crate) fn event_ended(&self) {
+    /// The handler of an event of that cost ended in its task.
+    pub(crate) fn event_ended(&self, cost: usize) {
         let mut state = self.lane().state.lock();
-        state.running -= 1;
+        state.end(cost);
         let over = state.is_over();
         drop(state);
         if over {
@@ -214,7 +231,7 @@ impl Socket {
         &self,
         name: &str,
         start: impl FnOnce() -> Option<Task>,
-        ended: fn(&Socket),
+        ended: impl FnOnce(&Socket) + Send + 'static,
     ) -> Poll<()> {
         let began = self.link().is_watched().then(Instant::now);
         let started = guarded(start).and_then(|task| match task {

@@ -1,10 +1,11 @@
 //! What the sockets of one client share: the way to its session's driver.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use engineio::memory::Held;
 use engineio::observe::{Observers, What};
-use engineio::{CloseReason, Frame, Handshake, Mailbox, Opened, Revision, Sid, Transport};
+use engineio::{CloseReason, Frame, Handshake, Limit, Mailbox, Opened, Revision, Sid, Transport};
 use parking_lot::Mutex;
 
 use crate::Namespace;
@@ -19,10 +20,20 @@ pub(crate) struct Link {
     pub(crate) handshake: Handshake,
     pub(crate) mailbox: Arc<Mailbox>,
     observers: Observers,
-    commands: Mutex<Vec<Command>>,
-    /// Bytes of packets that wait in the client and in its sockets.
-    backlog: AtomicUsize,
+    left: Mutex<Left>,
 }
+
+/// What is left for a client, by whoever has something to do with it.
+#[derive(Default)]
+struct Left {
+    commands: Vec<Command>,
+    /// What packets take that wait in the client and in its sockets.
+    backlog: Held,
+}
+
+/// Too much waits, by this limit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Overloaded(pub(crate) Limit);
 
 /// What others want of a client. Sockets go by their serial number: a socket holds the link, so the link
 /// must not hold a socket.
@@ -50,8 +61,7 @@ impl Link {
             handshake,
             mailbox,
             observers,
-            commands: Mutex::default(),
-            backlog: AtomicUsize::new(0),
+            left: Mutex::default(),
         }
     }
 
@@ -75,12 +85,12 @@ impl Link {
 
     /// Has the driver run a command.
     pub(crate) fn command(&self, command: Command) {
-        self.commands.lock().push(command);
+        self.left.lock().commands.push(command);
         self.mailbox.wake();
     }
 
     pub(crate) fn take_commands(&self) -> Vec<Command> {
-        std::mem::take(&mut *self.commands.lock())
+        std::mem::take(&mut self.left.lock().commands)
     }
 
     /// Sends what the client must get. If it can't, because the client does not read, the session ends.
@@ -88,20 +98,31 @@ impl Link {
         send_or_close(&self.mailbox, frames);
     }
 
-    /// Counts a packet that has to wait; says whether it may. Like a mailbox, the backlog takes a packet
-    /// whole while it is under its limit.
-    pub(crate) fn hold(&self, cost: usize, limit: usize) -> bool {
-        self.backlog.fetch_add(cost, Ordering::Relaxed) < limit
+    /// Counts a packet that has to wait. Like a mailbox, the backlog takes a packet whole while it is under its
+    /// limit.
+    pub(crate) fn hold(&self, cost: usize, limit: usize) -> Result<(), Overloaded> {
+        let backlog = &mut self.left.lock().backlog;
+        let before = backlog.bytes();
+        backlog.resize(before + cost);
+        if before >= limit {
+            Err(Overloaded(Limit::Backlog))
+        } else if !self.mailbox.has_memory(before) {
+            Err(Overloaded(Limit::Memory))
+        } else {
+            Ok(())
+        }
     }
 
     /// Counts a packet that waits no longer.
     pub(crate) fn release(&self, cost: usize) {
-        self.backlog.fetch_sub(cost, Ordering::Relaxed);
+        let backlog = &mut self.left.lock().backlog;
+        let before = backlog.bytes();
+        backlog.resize(before - cost);
     }
 
     #[cfg(test)]
     pub(crate) fn backlog(&self) -> usize {
-        self.backlog.load(Ordering::Relaxed)
+        self.left.lock().backlog.bytes()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use engineio::Limit;
+use engineio::memory::ALLOWANCE;
 use socketio::{AckError, Args, Socket};
 use socketio_server::Limits;
 
@@ -318,6 +319,84 @@ async fn handlers_beyond_those_that_may_run_wait_and_too_many_waiting_end_the_se
             websocket.expect_close(None).await;
             assert_eq!(server.service().limit_hits(Limit::Backlog), 1);
             go.add_permits(10);
+        },
+    )
+    .await;
+}
+
+/// Clients together may not hold anything, so each has its allowance.
+fn without_memory() -> Hostile {
+    Hostile { config: Config { memory_budget: 0, ..Config::default() }, ..Hostile::default() }
+}
+
+#[tokio::test]
+async fn over_the_memory_budget_long_messages_are_1013_and_long_bodies_503() {
+    hostile_with(
+        without_memory(),
+        |builder, _| builder,
+        async |server| {
+            let message = |len: usize| WebSocket::frame(0x81, format!("4{}", "x".repeat(len - 1)).as_bytes());
+            let mut websocket = open(server).await;
+            websocket.raw(message(ALLOWANCE)).await;
+            assert_eq!(websocket.next_text().await.len(), ALLOWANCE);
+            assert_eq!(server.service().limit_hits(Limit::Memory), 0);
+            let longer = message(ALLOWANCE + 1);
+            websocket.raw(&longer[..longer.len() - 1]).await;
+            websocket.expect_close_and_answer(1013).await;
+            assert_eq!(server.service().limit_hits(Limit::Memory), 1);
+
+            let target = server.open_polling("/engine.io/", 4).await;
+            let body = |len: usize| format!("4{}", "x".repeat(len - 1));
+            assert_eq!(server.post(&target, body(ALLOWANCE - 1)).await.text(), "ok");
+            let refused = server.post(&target, body(ALLOWANCE)).await;
+            assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
+            assert_eq!(server.service().limit_hits(Limit::Memory), 2);
+            // The session goes on.
+            assert_eq!(server.get(&target).await.text(), body(ALLOWANCE - 1));
+            end(server, &target).await;
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn over_the_memory_budget_events_that_are_handled_have_the_allowance() {
+    hostile_with(
+        without_memory(),
+        |builder, io| {
+            io.of("/").on("wait", async |socket: Socket, _: String| {
+                socket.closed().await;
+            });
+            builder
+        },
+        async |server| {
+            let mut websocket = joined(server).await;
+            let event = format!(r#"42["wait","{}"]"#, "x".repeat(ALLOWANCE - 500));
+            // The first is less than the allowance, and the second is taken whole.
+            websocket.text(&event).await;
+            websocket.text(&event).await;
+            websocket.text(r#"42["join","a"]"#).await;
+            websocket.expect_close(None).await;
+            assert_eq!(server.service().limit_hits(Limit::Memory), 1);
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn over_the_memory_budget_attachments_that_wait_have_the_allowance() {
+    hostile_with(
+        without_memory(),
+        |builder, _| builder,
+        async |server| {
+            let nums = (0..4).map(|n| format!(r#"{{"_placeholder":true,"num":{n}}}"#)).collect::<Vec<_>>();
+            let mut websocket = joined(server).await;
+            websocket.text(format!(r#"454-["message",{}]"#, nums.join(","))).await;
+            for _ in 0..3 {
+                websocket.binary([0; ALLOWANCE - 500]).await;
+            }
+            websocket.expect_close(None).await;
+            assert_eq!(server.service().limit_hits(Limit::Memory), 1);
         },
     )
     .await;

@@ -20,6 +20,9 @@ const CONNECTIONS: &str = "HOSTILE_CONNECTIONS";
 /// The payload that it takes, if not [`PAYLOAD`].
 pub(crate) const PAYLOAD_LIMIT: &str = "HOSTILE_PAYLOAD";
 
+/// What its clients together may make it hold, if not the default.
+pub(crate) const MEMORY: &str = "HOSTILE_MEMORY";
+
 /// The file with the certificate and the key of its TLS, if it speaks that.
 pub(crate) const PEM: &str = "HOSTILE_PEM";
 
@@ -80,7 +83,8 @@ async fn a_server_in_a_process_of_its_own() {
     apps::echo(&io);
     let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse().ok());
     let max_payload = number(PAYLOAD_LIMIT).unwrap_or(PAYLOAD);
-    let config = Config { send_budget: BUDGET, max_payload, ..Config::default() };
+    let memory_budget = number(MEMORY).unwrap_or(Config::default().memory_budget);
+    let config = Config { send_budget: BUDGET, max_payload, memory_budget, ..Config::default() };
     let max_connections = number(CONNECTIONS);
     let builder = Server::builder().config(config).limits(Limits { max_connections, ..Limits::default() });
     let builder = builder.socketio("/socket.io/", io).engineio("/engine.io/", apps::EngineEcho);

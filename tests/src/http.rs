@@ -77,7 +77,7 @@ impl Connection {
     }
 
     /// Writes bytes, or as many of them as the server takes before it ends the connection.
-    pub(crate) async fn write_as_far_as_possible(&mut self, bytes: &[u8]) {
+    pub async fn write_as_far_as_possible(&mut self, bytes: &[u8]) {
         drop(write(self.writer(), bytes).await);
     }
 

@@ -11,7 +11,7 @@ use http::{Response, StatusCode};
 use tokio::sync::oneshot;
 
 use super::Endpoint;
-use crate::answers::{Packed, accepted, closing, not_allowed, status};
+use crate::answers::{Packed, accepted, closing, not_allowed, refused_by, status};
 use crate::compression::Encoding;
 use crate::exchange::Exchange;
 use crate::polling::{Body, OpenGet, OpenPost, OpenProbe, Shut};
@@ -109,24 +109,33 @@ impl<A: Application> Endpoint<A> {
             post.refuse(Violation::BinaryPayload);
             return Ok(status(StatusCode::BAD_REQUEST));
         }
-        let body =
-            match post_body::read(body, self.config.max_payload, self.admission.limits.body_timeout).await {
-                Ok(body) => body,
-                Err(BodyError::TooLarge) => {
-                    post.release();
-                    self.config.hits.count(Limit::Payload);
-                    tracing::info!(limit = self.config.max_payload, "a POST is over the payload limit");
-                    return Ok(closing(status(StatusCode::PAYLOAD_TOO_LARGE)));
-                }
-                Err(BodyError::Broken) => return Ok(closing(status(StatusCode::BAD_REQUEST))),
-                Err(BodyError::Slow) => {
-                    self.config.hits.count(Limit::BodyTimeout);
-                    return Ok(closing(status(StatusCode::REQUEST_TIMEOUT)));
-                }
-            };
+        let limits = post_body::Limits {
+            length: self.config.max_payload,
+            memory: self.config.memory_budget,
+            timeout: self.admission.limits.body_timeout,
+        };
+        let (body, held) = match post_body::read(body, limits).await {
+            Ok(read) => read,
+            Err(BodyError::TooLarge) => {
+                post.release();
+                self.config.hits.count(Limit::Payload);
+                tracing::info!(limit = limits.length, "a POST is over the payload limit");
+                return Ok(closing(status(StatusCode::PAYLOAD_TOO_LARGE)));
+            }
+            Err(BodyError::Crowded) => {
+                post.release();
+                self.config.hits.count(Limit::Memory);
+                return Ok(closing(refused_by(Limit::Memory)));
+            }
+            Err(BodyError::Broken) => return Ok(closing(status(StatusCode::BAD_REQUEST))),
+            Err(BodyError::Slow) => {
+                self.config.hits.count(Limit::BodyTimeout);
+                return Ok(closing(status(StatusCode::REQUEST_TIMEOUT)));
+            }
+        };
         let body = if jsonp.is_some() { Jsonp::payload(&body) } else { body };
         self.config.observers.see(Some(&sid), || What::RequestBody { exchange, body: &body });
-        match post.submit(body, binary).await {
+        match post.submit(body, binary, held).await {
             Ok(()) => Ok(accepted()),
             Err(_) => Err(Fault::SessionUnknown),
         }

@@ -95,7 +95,9 @@ impl<A: Application> Endpoint<A> {
 
     pub(super) fn websocket(&self, io: Io, read: &[u8], format: PayloadFormat) -> WebSocket {
         let limits = Limits { message: self.config.max_payload, fragments: self.config.max_fragments };
-        WebSocket::new(io, read, format.revision, limits).limiting_pings(self.config.pings_per_second)
+        WebSocket::new(io, read, format.revision, limits)
+            .within(self.config.memory_budget)
+            .limiting_pings(self.config.pings_per_second)
     }
 
     /// Makes a session and what drives it; `None` if there is one of that id already.

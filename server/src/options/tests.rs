@@ -75,6 +75,7 @@ fn the_limits_are_those_of_the_libraries_unless_set() {
     assert_eq!(options.max_packet_rate, protocol.packets_per_second);
     assert_eq!(options.max_byte_rate, protocol.bytes_per_second);
     assert_eq!(options.max_ping_rate, protocol.pings_per_second);
+    assert_eq!(options.memory_budget, protocol.memory_budget);
     let socketio = socketio::Config::default();
     assert_eq!(options.max_backlog, socketio.max_backlog);
     assert_eq!(options.max_attachments, socketio.max_attachments);
@@ -163,6 +164,7 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("max-byte-rate", "7", "7"),
     ("max-ping-rate", "7", "7"),
     ("send-budget", "7", "7"),
+    ("memory-budget", "7", "7"),
     ("max-backlog", "7", "7"),
     ("max-attachments", "7", "7"),
     ("attachment-timeout", "3s", "'3s'"),
