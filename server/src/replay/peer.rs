@@ -129,7 +129,7 @@ pub(super) async fn play(script: Script, replay: Replay, began: Instant, first: 
             tokio::time::sleep_until(began + pause).await;
         }
         let has_heard = |heard: &Heard| heard.reaches(step.packets, step.probes, step.answers);
-        peer.hear(has_heard).await;
+        peer.hear(step.packets, has_heard).await;
         match &step.act {
             Act::Request(request) if request.is_websocket() => peer.open(request).await,
             Act::Request(request) => peer.request(request).await,
@@ -145,7 +145,7 @@ pub(super) async fn play(script: Script, replay: Replay, began: Instant, first: 
     }
     let (packets, statuses) = (script.heard.packets.len(), script.heard.statuses.len());
     let complete = |heard: &Heard| heard.reaches(packets, script.heard.probes, statuses);
-    peer.hear(complete).await;
+    peer.hear(packets, complete).await;
     // What comes beyond that is a difference, too.
     if complete(&peer.ear.heard.lock()) {
         peer.ear.wait(Duration::from_millis(100), |heard| heard.packets.len() > packets).await;
@@ -157,13 +157,14 @@ pub(super) async fn play(script: Script, replay: Replay, began: Instant, first: 
 
 impl Peer {
     /// Waits until the client has heard enough, for as long as there is news in time. A server may spread over
-    /// several polls what another sent with one, so it is polled until then.
-    async fn hear(&mut self, enough: impl Fn(&Heard) -> bool) {
+    /// several polls what another sent with one, so it is polled until there are as many `packets`.
+    async fn hear(&mut self, packets: usize, enough: impl Fn(&Heard) -> bool) {
         loop {
             let ear = self.ear.clone();
-            let idle = || matches!(*ear.poll.lock(), Poll::Brought);
-            ear.wait(self.patience, |heard| enough(heard) || idle()).await;
-            if enough(&ear.heard.lock()) || !idle() {
+            let polls_again =
+                |heard: &Heard| heard.packets.len() < packets && matches!(*ear.poll.lock(), Poll::Brought);
+            ear.wait(self.patience, |heard| enough(heard) || polls_again(heard)).await;
+            if !polls_again(&ear.heard.lock()) {
                 return;
             }
             let Some(poll) = self.poll.clone() else { return };

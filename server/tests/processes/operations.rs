@@ -37,7 +37,9 @@ async fn the_log_names_the_rule_that_a_client_broke() {
     let (mut program, address) = Program::echo(&[]).await;
     assert_eq!(get(address, "/socket.io/?EIO=4&transport=carrier-pigeon").await.status, 400);
     program.logged(r#"rule="UNKNOWN_TRANSPORT""#).await;
-    for (wrong, rule) in [("9", "UNKNOWN_PACKET_TYPE"), ("42[{}]", "EVENT_NAME"), ("2", "HEARTBEAT_DIRECTION")] {
+    for (wrong, rule) in
+        [("9", "UNKNOWN_PACKET_TYPE"), ("42[{}]", "EVENT_NAME"), ("2", "HEARTBEAT_DIRECTION")]
+    {
         let (mut websocket, _) = connect(Connection::open(address).await, "40").await;
         websocket.text(wrong).await;
         program.logged(&format!("rule=\"{rule}\"")).await;

@@ -33,7 +33,7 @@ async fn visit(address: SocketAddr) {
     let opened = get("/socket.io/?EIO=3&transport=polling&b64=1").await;
     let target = format!("/socket.io/?EIO=3&transport=polling&b64=1&sid={}", opened.sid());
     get(&target).await;
-    post(&target, "18:42[\"message\",\"é\"]").await;
+    post(&target, "17:42[\"message\",\"é\"]").await;
     get(&target).await;
     assert_eq!(get("/socket.io/?EIO=4&transport=none").await.status, 400);
     websocket.text("41").await;
