@@ -93,10 +93,7 @@ impl Mailbox {
         if queue.closed || queue.close.is_some() {
             return Err(SendError::Closed);
         }
-        // They are held already. If they counted here, whoever waits for room might find some, and none when it
-        // has made its message, over and over.
-        let own = frames.iter().map(Frame::held).sum();
-        if let Some(limit) = self.met(queue.cost, own) {
+        if let Some(limit) = self.met(queue.cost, frames) {
             if let Some(hits) = &self.hits {
                 hits.count(limit);
             }
@@ -107,15 +104,18 @@ impl Mailbox {
         Ok(())
     }
 
-    /// The limit that a queue of that cost has met, where `own` bytes of what the process holds don't count.
-    fn met(&self, cost: usize, own: usize) -> Option<Limit> {
+    /// The limit that keeps these frames from a queue of that cost.
+    fn met(&self, cost: usize, frames: &[Frame]) -> Option<Limit> {
         if cost >= self.budget {
-            Some(Limit::SendBudget)
-        } else if !memory::admits(cost, self.memory.saturating_add(own)) {
-            Some(Limit::Memory)
-        } else {
-            None
+            return Some(Limit::SendBudget);
         }
+        if self.has_memory(cost) {
+            return None;
+        }
+        // They are held already. If they counted here, whoever waits for room might find some, and none when it
+        // has made its message, over and over.
+        let own = frames.iter().map(Frame::held).sum();
+        (!memory::admits(cost, self.memory.saturating_add(own))).then_some(Limit::Memory)
     }
 
     /// Whether something of this client's that takes `bytes` may become more.
@@ -169,7 +169,7 @@ impl Mailbox {
         if queue.closed || queue.close.is_some() {
             return Poll::Ready(Err(SendError::Closed));
         }
-        if self.met(queue.cost, 0).is_none() {
+        if self.met(queue.cost, &[]).is_none() {
             return Poll::Ready(Ok(()));
         }
         if !queue.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {

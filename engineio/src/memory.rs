@@ -3,54 +3,77 @@
 //!
 //! A frame counts once, for however many sessions it waits, so a broadcast is no heavier for its receivers. It is
 //! one count for the whole process, as there is one memory, and whoever admits more compares it with
-//! [`Config::memory_budget`](crate::Config::memory_budget). Each thread counts in a place of its own, or nearly:
+//! [`Config::memory_budget`](crate::Config::memory_budget). Each thread counts for itself, since
 //! this is done for every frame.
 
-use std::cell::Cell;
-use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicIsize, Ordering};
+
+use parking_lot::Mutex;
 
 /// So many bytes of one kind each session may have waiting, whatever others hold: enough for a client that does
 /// nothing wrong to go on while the budget is used up.
 pub const ALLOWANCE: usize = 16 * 1024;
 
-const PLACES: usize = 16;
-
-/// A count that shares its cache line with no other. What one thread adds another may take away.
+/// What one thread has counted: less than nothing, where it let go of what others hold. It alone writes here,
+/// so that it takes no locked instruction, and no other count shares the cache line.
+#[derive(Default)]
 #[repr(align(128))]
-struct Place(AtomicIsize);
+struct Count(AtomicIsize);
 
-static COUNTS: [Place; PLACES] = [const { Place(AtomicIsize::new(0)) }; PLACES];
-static THREADS: AtomicUsize = AtomicUsize::new(0);
+/// The counts of the threads that run.
+static RUNNING: Mutex<Vec<Arc<Count>>> = Mutex::new(Vec::new());
+/// What threads have left behind that run no more.
+static ENDED: AtomicIsize = AtomicIsize::new(0);
 
 thread_local! {
-    static PLACE: Cell<Option<&'static Place>> = const { Cell::new(None) };
+    static MINE: Mine = Mine::begin();
 }
 
-fn place() -> &'static Place {
-    PLACE.with(|place| match place.get() {
-        Some(place) => place,
-        None => {
-            let mine = &COUNTS[THREADS.fetch_add(1, Ordering::Relaxed) % PLACES];
-            place.set(Some(mine));
-            mine
-        }
-    })
+struct Mine(Arc<Count>);
+
+impl Mine {
+    fn begin() -> Mine {
+        let count = Arc::default();
+        RUNNING.lock().push(Arc::clone(&count));
+        Mine(count)
+    }
+}
+
+impl Drop for Mine {
+    fn drop(&mut self) {
+        // Whoever adds up meanwhile waits, and finds it in one place.
+        let mut running = RUNNING.lock();
+        ENDED.fetch_add(self.0.0.load(Ordering::Relaxed), Ordering::Relaxed);
+        running.retain(|count| !Arc::ptr_eq(count, &self.0));
+    }
+}
+
+fn change(bytes: isize) {
+    let counted = MINE.try_with(|Mine(count)| {
+        count.0.store(count.0.load(Ordering::Relaxed) + bytes, Ordering::Relaxed);
+    });
+    if counted.is_err() {
+        // The thread is ending, and lets go of what it had.
+        ENDED.fetch_add(bytes, Ordering::Relaxed);
+    }
 }
 
 pub(crate) fn add(bytes: usize) {
-    place().0.fetch_add(bytes.cast_signed(), Ordering::Relaxed);
+    change(bytes.cast_signed());
 }
 
 pub(crate) fn sub(bytes: usize) {
-    place().0.fetch_sub(bytes.cast_signed(), Ordering::Relaxed);
+    change(-bytes.cast_signed());
 }
 
 /// How many bytes are held.
 #[must_use]
 pub fn held() -> usize {
+    let running = RUNNING.lock();
     // While it is being added up, what has left one place may not have come to be missing from another.
-    let sum: isize = COUNTS.iter().map(|place| place.0.load(Ordering::Relaxed)).sum();
-    usize::try_from(sum).unwrap_or(0)
+    let counted: isize = running.iter().map(|count| count.0.load(Ordering::Relaxed)).sum();
+    usize::try_from(ENDED.load(Ordering::Relaxed) + counted).unwrap_or(0)
 }
 
 /// Whether something of a client's that takes `bytes` may become more, where clients together may hold `budget`.
@@ -73,11 +96,8 @@ impl Held {
 
     /// It is so many bytes now.
     pub fn resize(&mut self, bytes: usize) {
-        if bytes != self.0 {
-            add(bytes);
-            sub(self.0);
-            self.0 = bytes;
-        }
+        change(bytes.cast_signed() - self.0.cast_signed());
+        self.0 = bytes;
     }
 
     /// How many bytes it is.
