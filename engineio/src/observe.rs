@@ -192,6 +192,8 @@ pub enum What<'a> {
     Violation {
         /// The rule's name, such as `UNKNOWN_PACKET_TYPE`.
         rule: &'static str,
+        /// Where the rule stands: a section of the protocol, or of `docs/protocol.md`.
+        section: &'static str,
         /// What was wrong.
         error: &'a dyn Error,
     },

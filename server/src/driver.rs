@@ -198,7 +198,7 @@ impl<L: Layer> Driver<L> {
     fn packet(&mut self, now: Instant, carrier: Carrier, packet: Result<Packet, Violation>) {
         self.see_incoming(carrier, &packet);
         if let Err(violation) = packet {
-            tracing::info!(rule = violation.name(), %violation, "malformed packet");
+            tracing::info!(rule = violation.name(), section = violation.section(), %violation, "malformed packet");
         }
         if !matches!(packet, Ok(Packet::Message(_))) {
             // It may be the end. What earlier packets brought about is sent before it.
@@ -237,8 +237,8 @@ impl<L: Layer> Driver<L> {
     /// Notes a rule of WebSocket that the client broke, or a limit that was met.
     fn broken(&self, ending: Ending) {
         if let Some(breach) = ending.breach {
-            tracing::info!(rule = breach.name(), %breach, "a WebSocket's client broke a rule");
-            self.see(|| What::Violation { rule: breach.name(), error: &breach });
+            tracing::info!(rule = breach.name(), section = breach.section(), %breach, "a WebSocket's client broke a rule");
+            self.see(|| What::Violation { rule: breach.name(), section: breach.section(), error: &breach });
         }
         if let Some(limit) = ending.limit {
             self.config.hits.count(limit);
@@ -367,8 +367,12 @@ impl<L: Layer> Driver<L> {
             Output::Upgrade => self.upgrade(now),
             Output::DropProbe => self.drop_probe(None),
             Output::Broken(violation) => {
-                tracing::info!(rule = violation.name(), %violation, "a client broke a rule");
-                self.see(|| What::Violation { rule: violation.name(), error: &violation });
+                tracing::info!(rule = violation.name(), section = violation.section(), %violation, "a client broke a rule");
+                self.see(|| What::Violation {
+                    rule: violation.name(),
+                    section: violation.section(),
+                    error: &violation,
+                });
             }
             Output::Closed(reason) => {
                 let transport = self.entry.known().transport;
@@ -433,7 +437,9 @@ impl<L: Layer> Driver<L> {
     fn see_incoming(&self, carrier: Carrier, packet: &Result<Packet, Violation>) {
         self.see(|| match packet {
             Ok(packet) => What::Packet { direction: Direction::In, carrier, packet: packet.into() },
-            Err(violation) => What::Violation { rule: violation.name(), error: violation },
+            Err(violation) => {
+                What::Violation { rule: violation.name(), section: violation.section(), error: violation }
+            }
         });
     }
 

@@ -234,6 +234,7 @@ impl<A: Application> Endpoint<A> {
             code = fault.refusal().code(),
             reason = refused.reason().unwrap_or(fault.refusal().message()),
             rule = fault.name(),
+            section = fault.section(),
             %fault,
             method = %parts.method,
             transport = query("transport"),

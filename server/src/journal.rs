@@ -234,6 +234,9 @@ pub enum Entry {
     Violation {
         /// The rule's name.
         rule: String,
+        /// Where the rule stands.
+        #[serde(default)]
+        section: String,
         /// What was wrong.
         text: String,
     },

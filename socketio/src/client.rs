@@ -154,8 +154,8 @@ impl Client {
     }
 
     fn violation(&mut self, error: PacketError) {
-        tracing::info!(rule = error.name(), %error, "a client broke the protocol");
-        self.link.see(|| What::Violation { rule: error.name(), error: &error });
+        tracing::info!(rule = error.name(), section = error.section(), %error, "a client broke the protocol");
+        self.link.see(|| What::Violation { rule: error.name(), section: error.section(), error: &error });
         if let Some(limit) = error.limit() {
             self.io.config().hits.count(limit);
         }

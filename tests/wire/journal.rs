@@ -76,7 +76,10 @@ async fn each_record_names_the_one_that_it_came_out_of() {
     assert_eq!((frame.carrier, &frame.raw), (Some(Carrier::WebSocket), &packet.raw));
     let request = frame.from.and_then(by_number).expect("its request");
     assert!(matches!(&request.entry, Entry::Request { target, .. } if target.contains("websocket")));
-    let violation = records.iter().find(|record| matches!(record.entry, Entry::Violation { .. }));
+    let violation = records.iter().find(|record| {
+        matches!(&record.entry, Entry::Violation { rule, section, .. }
+            if rule == "UNKNOWN_PACKET_TYPE" && section == "Engine.IO protocol 4, \"Protocol\"")
+    });
     let wrong = violation.and_then(|record| record.from).and_then(by_number).expect("what was wrong");
     assert_eq!(wrong.raw, Some(Raw(b"9".to_vec())));
     assert!(records.iter().zip(1..).all(|(record, n)| record.n == n), "none is missing");

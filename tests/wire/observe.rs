@@ -58,7 +58,7 @@ impl Observer for Notes {
             What::PlainEnded { code, reason } => write!(line, "plain ended {code} {reason}"),
             What::Left { nsp, reason, .. } => write!(line, "left {nsp} {reason}"),
             What::Handled { nsp, name, .. } => write!(line, "handled {nsp} {name}"),
-            What::Violation { rule, error } => write!(line, "violation {rule}: {error}"),
+            What::Violation { rule, error, .. } => write!(line, "violation {rule}: {error}"),
             What::Limit(limit) => write!(line, "limit {}", limit.name()),
             other => panic!("new: {other:?}"),
         };

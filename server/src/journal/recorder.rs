@@ -328,16 +328,20 @@ impl Recorder {
                 socket: socket.to_owned(),
                 reason: reason.to_owned(),
             }),
-            What::Violation { rule, error } => {
+            What::Violation { rule, section, error } => {
                 // Rules about requests are broken by the last one, whatever it brought before.
                 let requests = [Violation::Overlap, Violation::Aborted, Violation::BinaryPayload];
                 let source = match requests.iter().any(|violation| violation.name() == rule) {
                     true => of(|session| session.get.max(session.post)),
                     false => of(|session| session.last_in),
                 };
-                Draft::of(Entry::Violation { rule: rule.to_owned(), text: error.to_string() })
-                    .from(source)
-                    .direction(Direction::In)
+                Draft::of(Entry::Violation {
+                    rule: rule.to_owned(),
+                    section: section.to_owned(),
+                    text: error.to_string(),
+                })
+                .from(source)
+                .direction(Direction::In)
             }
             What::Limit(limit) => Draft::of(Entry::Limit { limit: limit.name().to_owned() }),
             _ => return None,

@@ -83,7 +83,9 @@ fn describe(record: &Record) -> (usize, String) {
             (4, format!("left room {} of {}", escaped(room, LONGEST), escaped(nsp, LONGEST)))
         }
         Entry::Left { nsp, reason, .. } => (4, format!("left {}: {reason}", escaped(nsp, LONGEST))),
-        Entry::Violation { rule, text } => (2, format!("{rule}: {}", escaped(text, LONGEST))),
+        Entry::Violation { rule, section, text } => {
+            (2, format!("{rule}: {} ({section})", escaped(text, LONGEST)))
+        }
         Entry::Limit { limit } => (2, format!("limit met: {limit}")),
         Entry::Lost { records } => (0, format!("{records} records were lost")),
         Entry::Full => (0, "the journal is full".to_owned()),

@@ -45,7 +45,7 @@ impl Watch {
     /// Shows the rule that the client broke.
     pub(super) fn broken(&self, error: &tungstenite::Error) {
         if let Some(breach) = breach(error) {
-            self.see(|| What::Violation { rule: breach.name(), error: &breach });
+            self.see(|| What::Violation { rule: breach.name(), section: breach.section(), error: &breach });
         }
     }
 

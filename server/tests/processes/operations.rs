@@ -36,7 +36,7 @@ async fn metrics(address: SocketAddr) -> BTreeMap<String, f64> {
 async fn the_log_names_the_rule_that_a_client_broke() {
     let (mut program, address) = Program::echo(&[]).await;
     assert_eq!(get(address, "/socket.io/?EIO=4&transport=carrier-pigeon").await.status, 400);
-    program.logged(r#"rule="UNKNOWN_TRANSPORT""#).await;
+    program.logged(r#"rule="UNKNOWN_TRANSPORT" section="Engine.IO protocol 4, \"Query parameters\"""#).await;
     for (wrong, rule) in
         [("9", "UNKNOWN_PACKET_TYPE"), ("42[{}]", "EVENT_NAME"), ("2", "HEARTBEAT_DIRECTION")]
     {
