@@ -76,19 +76,22 @@ async function openWs(url, { protocols = [], origin } = {}) {
 /** npm's `websocket`, which is WebSocket-Node. */
 async function openWebSocketNode(url, { protocols = [], origin } = {}) {
   const client = new websocket.client();
-  const raw = await within(
+  const connection = await within(
     new Promise((resolve, reject) => {
-      // A client puts its own listeners on a connection behind these, so none of its messages is missed.
-      client.on("connect", resolve);
+      // What came with the answer to the handshake is given out as soon as these listeners return.
+      client.on("connect", (raw) => {
+        const connection = new Connection(raw);
+        raw.on("error", () => {});
+        raw.on("message", ({ type, utf8Data, binaryData }) => connection.came(type === "utf8" ? utf8Data : binaryData));
+        resolve(connection);
+      });
       client.on("connectFailed", reject);
       client.on("httpResponse", (response) => reject(new Refused(response)));
       client.connect(url, protocols, origin);
     }),
     "the connection",
   );
-  const connection = new Connection(raw);
-  raw.on("error", () => {});
-  raw.on("message", ({ type, utf8Data, binaryData }) => connection.came(type === "utf8" ? utf8Data : binaryData));
+  const { raw } = connection;
   return Object.assign(connection, {
     protocol: raw.protocol ?? "",
     send: (message) => (typeof message === "string" ? raw.sendUTF(message) : raw.sendBytes(message)),
