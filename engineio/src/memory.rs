@@ -96,8 +96,10 @@ impl Held {
 
     /// It is so many bytes now.
     pub fn resize(&mut self, bytes: usize) {
-        change(bytes.cast_signed() - self.0.cast_signed());
-        self.0 = bytes;
+        if bytes != self.0 {
+            change(bytes.cast_signed() - self.0.cast_signed());
+            self.0 = bytes;
+        }
     }
 
     /// How many bytes it is.

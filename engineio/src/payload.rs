@@ -69,6 +69,18 @@ impl PayloadFormat {
         }
     }
 
+    /// Whether the client may send a body of that form: `binary` says whether it comes as
+    /// `application/octet-stream`.
+    ///
+    /// # Errors
+    /// [`Violation::BinaryPayload`]: revision 4 has text payloads alone.
+    pub fn check_form(self, binary: bool) -> Result<(), Violation> {
+        match self.revision {
+            Revision::V4 if binary => Err(Violation::BinaryPayload),
+            Revision::V4 | Revision::V3 => Ok(()),
+        }
+    }
+
     /// The packets of a POST's body, read as they are asked for. `binary` says whether it came as
     /// `application/octet-stream`, `limit` how many packets it may hold.
     #[must_use]

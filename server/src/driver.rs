@@ -2,6 +2,7 @@
 //! the wires. The protocol's rules are the session's; nothing here decides anything.
 
 use std::collections::VecDeque;
+use std::error::Error;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -197,9 +198,6 @@ impl<L: Layer> Driver<L> {
     /// Takes in a packet of the transport in use.
     fn packet(&mut self, now: Instant, carrier: Carrier, packet: Result<Packet, Violation>) {
         self.see_incoming(carrier, &packet);
-        if let Err(violation) = packet {
-            tracing::info!(rule = violation.name(), section = violation.section(), %violation, "malformed packet");
-        }
         if !matches!(packet, Ok(Packet::Message(_))) {
             // It may be the end. What earlier packets brought about is sent before it.
             self.answer_if_queued(now);
@@ -237,8 +235,7 @@ impl<L: Layer> Driver<L> {
     /// Notes a rule of WebSocket that the client broke, or a limit that was met.
     fn broken(&self, ending: Ending) {
         if let Some(breach) = ending.breach {
-            tracing::info!(rule = breach.name(), section = breach.section(), %breach, "a WebSocket's client broke a rule");
-            self.see(|| What::Violation { rule: breach.name(), section: breach.section(), error: &breach });
+            self.broke(breach.name(), breach.section(), &breach);
         }
         if let Some(limit) = ending.limit {
             self.config.hits.count(limit);
@@ -311,7 +308,8 @@ impl<L: Layer> Driver<L> {
         if self.link.as_ref().is_some_and(WebSocket::is_drained) {
             self.load();
         }
-        let listens = self.listens();
+        // What goes out may let the client's packets through again.
+        let waited = self.link.is_some() && !self.listens();
         let Some(link) = &mut self.link else { return };
         let written = link.poll_write(cx);
         let moved = link.take_moved();
@@ -323,7 +321,7 @@ impl<L: Layer> Driver<L> {
             tracing::debug!(%error, "the WebSocket can't be written to");
             link.discard();
             self.handle(now, Input::TransportClosed(CloseReason::TransportError));
-        } else if moved && !listens {
+        } else if moved && waited {
             self.handle(now, Input::Taken);
         }
     }
@@ -348,9 +346,9 @@ impl<L: Layer> Driver<L> {
     fn apply(&mut self, now: Instant, output: Output) {
         match output {
             Output::Answer(answer) => {
-                let listens = self.listens();
+                let taken = answer == Answer::Queued && !self.listens();
                 self.answer(answer);
-                if answer == Answer::Queued && !listens {
+                if taken {
                     self.handle(now, Input::Taken);
                 }
             }
@@ -367,12 +365,7 @@ impl<L: Layer> Driver<L> {
             Output::Upgrade => self.upgrade(now),
             Output::DropProbe => self.drop_probe(None),
             Output::Broken(violation) => {
-                tracing::info!(rule = violation.name(), section = violation.section(), %violation, "a client broke a rule");
-                self.see(|| What::Violation {
-                    rule: violation.name(),
-                    section: violation.section(),
-                    error: &violation,
-                });
+                self.broke(violation.name(), violation.section(), &violation);
             }
             Output::Closed(reason) => {
                 let transport = self.entry.known().transport;
@@ -435,12 +428,18 @@ impl<L: Layer> Driver<L> {
     }
 
     fn see_incoming(&self, carrier: Carrier, packet: &Result<Packet, Violation>) {
-        self.see(|| match packet {
-            Ok(packet) => What::Packet { direction: Direction::In, carrier, packet: packet.into() },
-            Err(violation) => {
-                What::Violation { rule: violation.name(), section: violation.section(), error: violation }
+        match packet {
+            Ok(packet) => {
+                self.see(|| What::Packet { direction: Direction::In, carrier, packet: packet.into() });
             }
-        });
+            Err(violation) => self.broke(violation.name(), violation.section(), violation),
+        }
+    }
+
+    /// Notes a rule that the client broke.
+    fn broke(&self, rule: &'static str, section: &'static str, error: &dyn Error) {
+        tracing::info!(rule, section, %error, "a client broke a rule");
+        self.see(|| What::Violation { rule, section, error });
     }
 
     fn see_outgoing(&mut self, carrier: Carrier, frame: &Frame) {

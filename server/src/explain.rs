@@ -180,14 +180,15 @@ impl Walk {
     }
 
     fn message(&mut self, message: &[u8]) -> Explanation {
-        let (message, carrier) = match (self.settings.carrier, out_of_jsonp(message)) {
-            (None | Some(Carrier::Polling), Some(payload)) => {
-                self.note("JSONP had put a form or a script around it.");
-                (&*payload.clone(), Carrier::Polling)
-            }
-            (Some(carrier), _) => (message, carrier),
-            (None, None) => (message, guess(message, self.settings.revision, self.packets.missing() > 0)),
-        };
+        let may_be_polling = matches!(self.settings.carrier, None | Some(Carrier::Polling));
+        let payload = out_of_jsonp(message).filter(|_| may_be_polling);
+        if payload.is_some() {
+            self.note("JSONP had put a form or a script around it.");
+        }
+        let given = self.settings.carrier.or(payload.is_some().then_some(Carrier::Polling));
+        let message = payload.as_deref().unwrap_or(message);
+        let carrier =
+            given.unwrap_or_else(|| guess(message, self.settings.revision, self.packets.missing() > 0));
         let mut bytes = message.to_vec();
         let read = match carrier {
             Carrier::Polling => self.payload(&Bytes::copy_from_slice(message)),

@@ -129,7 +129,7 @@ fn journal(options: &Options, inspector: Option<&Inspector>) -> Result<Option<Ar
     let error = |path: &Path, error| format!("the journal {}: {error}", path.display());
     match options.trace.as_deref() {
         None => {}
-        Some(path) if path == Path::new("-") => sinks.push(Sink::terminal()),
+        Some(path) if path == Path::new("-") => sinks.push(Sink::terminal(logging::colours(&io::stdout()))),
         Some(path) => {
             let limit = u64::try_from(options.trace_limit).unwrap_or(u64::MAX);
             sinks.push(Sink::file(path, limit).map_err(|problem| error(path, problem))?);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use engineio::observe::What;
-use engineio::{Application, Fault, Jsonp, Limit, Payload, Revision, Route, Sid, Violation};
+use engineio::{Application, Fault, Jsonp, Limit, Payload, PayloadFormat, Route, Sid};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
 use http::{Response, StatusCode};
@@ -40,7 +40,7 @@ pub(super) struct Posting<B> {
     post: OpenPost,
     body: B,
     sid: Sid,
-    revision: Revision,
+    format: PayloadFormat,
     binary: bool,
     jsonp: Option<Jsonp>,
     exchange: u64,
@@ -104,9 +104,9 @@ impl<A: Application> Endpoint<A> {
     where
         B: http_body::Body<Data = Bytes> + Unpin,
     {
-        let Posting { post, body, sid, revision, binary, jsonp, exchange } = posting;
-        if binary && revision == Revision::V4 {
-            post.refuse(Violation::BinaryPayload);
+        let Posting { post, body, sid, format, binary, jsonp, exchange } = posting;
+        if let Err(violation) = format.check_form(binary) {
+            post.refuse(violation);
             return Ok(status(StatusCode::BAD_REQUEST));
         }
         let limits = post_body::Limits {
@@ -161,7 +161,7 @@ impl<A: Application> Endpoint<A> {
 fn post<B>(parts: &Parts, body: B, entry: Arc<Entry>, jsonp: Option<Jsonp>) -> Result<Posting<B>, Shut> {
     let content_type = parts.headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let binary = jsonp.is_none() && content_type.eq_ignore_ascii_case(b"application/octet-stream");
-    let (sid, revision) = (entry.sid, entry.format.revision);
+    let (sid, format) = (entry.sid, entry.format);
     let exchange = Exchange::number(parts);
-    Ok(Posting { post: entry.open_post()?, body, sid, revision, binary, jsonp, exchange })
+    Ok(Posting { post: entry.open_post()?, body, sid, format, binary, jsonp, exchange })
 }

@@ -1,7 +1,7 @@
 //! Where a journal goes: a file, a terminal, [inspectors](crate::Inspector).
 
 use std::fs::OpenOptions;
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -47,12 +47,9 @@ impl Sink {
         Sink(To::Lines { out: io::BufWriter::new(out), left: limit })
     }
 
-    /// Standard output, for people: a line each, in colours on a terminal whose user has not set
-    /// [`NO_COLOR`](https://no-color.org).
+    /// Standard output, for people: a line each, with the colours of a terminal or without.
     #[must_use]
-    pub fn terminal() -> Sink {
-        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let colours = io::stdout().is_terminal() && !no_color;
+    pub fn terminal(colours: bool) -> Sink {
         Sink(To::Terminal { out: io::BufWriter::new(io::stdout()), colours })
     }
 

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 
 use super::recorder::Recorder;
 use super::sink::{self, Sink};
-use super::{Header, Record, VERSION};
+use super::{Entry, Header, Record, VERSION};
 
 /// How many records may wait to be written.
 const WAITING: usize = 16 * 1024;
@@ -101,14 +101,6 @@ impl Journal {
         Journal::new([Sink::lines(out, options.limit)], options.secrets)
     }
 
-    /// What happens, on standard output, for people: see [`Sink::terminal`].
-    ///
-    /// # Errors
-    /// If there can't be another thread.
-    pub fn terminal(options: Options) -> io::Result<Arc<Journal>> {
-        Journal::new([Sink::terminal()], options.secrets)
-    }
-
     /// Writes what waits, and nothing after that.
     pub fn finish(&self) {
         {
@@ -168,7 +160,16 @@ impl std::fmt::Debug for Journal {
 }
 
 fn cost(record: &Record) -> usize {
-    size_of::<Record>() + record.raw.as_ref().map_or(0, |raw| raw.0.len())
+    let head = match &record.entry {
+        Entry::Request { target, headers, .. } => target.len() + length(headers),
+        Entry::Response { headers, .. } => length(headers),
+        _ => 0,
+    };
+    size_of::<Record>() + head + record.raw.as_ref().map_or(0, |raw| raw.0.len())
+}
+
+fn length(headers: &[(String, String)]) -> usize {
+    headers.iter().map(|(name, value)| size_of::<(String, String)>() + name.len() + value.len()).sum()
 }
 
 fn write(records: &Receiver<Record>, sinks: &mut [Sink], waiting: &AtomicUsize) {
