@@ -1,11 +1,13 @@
 //! What is fuzzed: each decoder and the session, as plain functions of bytes that panic when something does not
 //! hold. `fuzz/` hands them what libFuzzer makes up; the tests here a corpus and chance.
 
+mod chance;
 mod engine;
 mod messages;
 mod session;
 mod websocket;
 
+pub use chance::Chance;
 pub use engine::{jsonp, packets, payloads, routes};
 pub use messages::{attachments, msgpack, opened};
 pub use session::session;

@@ -11,28 +11,7 @@ use bytes::Bytes;
 use engineio::{Application as _, CloseReason, Layer as _, Mailbox, Message, Revision};
 use serde_json::{Value, json};
 use socketio::{AckSender, Args, Config, Event, Io, Socket};
-
-/// Numbers that look drawn (splitmix64).
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % end as u64) as usize
-    }
-
-    fn one_in(&mut self, times: usize) -> bool {
-        self.below(times) == 0
-    }
-
-    /// One of several words, which bars stand between.
-    fn pick(&mut self, words: &str) -> String {
-        let words: Vec<&str> = words.split('|').collect();
-        words[self.below(words.len())].to_owned()
-    }
-}
+use socketio_fuzz::Chance;
 
 fn main() -> io::Result<()> {
     let mut numbers = std::env::args().skip(1).map(|number| number.parse().unwrap_or(0));
