@@ -1,5 +1,7 @@
-//! What the machine allows: one epoll loop that answers with canned frames, one read and one write a wake. It
-//! knows just enough of WebSocket to tell the frames that it is sent apart, and nothing of Socket.IO.
+//! What the machine allows: one epoll loop that answers with canned frames, one read and one write a wake.
+
+mod canned;
+mod frames;
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -7,16 +9,12 @@ use std::io::{self, Read, Write};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
-const LISTENER: Token = Token(usize::MAX);
-const SWITCH: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-                        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-const OPEN: &[u8] = br#"0{"sid":"aaaaaaaaaaaaaaaaaaaa","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
-const CONNECT: &[u8] = br#"40{"sid":"bbbbbbbbbbbbbbbbbbbb"}"#;
+use canned::OPEN;
+use frames::{ACCEPT, Canned, frame};
 
-/// What a client may send, and what the answer begins with.
-const ECHO: (&[u8], &[u8]) = (br#"42["message",""#, br#"42["message-back",""#);
-const ACK: (&[u8], &[u8]) = (br#"421["message-with-ack",""#, br#"431[""#);
-const BROADCAST: (&[u8], &[u8]) = (br#"42["broadcast",""#, br#"42["bcast",""#);
+const LISTENER: Token = Token(usize::MAX);
+const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                      Sec-WebSocket-Accept: ";
 
 struct Client {
     stream: TcpStream,
@@ -33,42 +31,6 @@ struct Shared {
     read: Vec<u8>,
     answers: Vec<u8>,
     broadcasts: Vec<u8>,
-}
-
-/// The answers, by the lengths of what was asked and the lengths of their heads.
-#[derive(Default)]
-struct Canned(HashMap<(usize, usize), Vec<u8>>);
-
-impl Canned {
-    /// An answer with a string as long as the one in a message of `len` bytes.
-    fn get(&mut self, kind: (&[u8], &[u8]), len: usize) -> &[u8] {
-        self.0.entry((kind.1.len(), len)).or_insert_with(|| {
-            let string = vec![b'x'; len - kind.0.len() - 2];
-            frame(&[kind.1, &string, br#""]"#].concat())
-        })
-    }
-}
-
-/// A server's frame.
-fn frame(payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![0x81];
-    if payload.len() < 126 {
-        frame.push(payload.len() as u8);
-    } else {
-        frame.push(126);
-        frame.extend_from_slice(&(payload.len() as u16).to_be_bytes());
-    }
-    frame.extend_from_slice(payload);
-    frame
-}
-
-/// A client's frame at the start of `bytes`: where its mask and its payload begin, and its whole length.
-fn parse(bytes: &[u8]) -> Option<(usize, usize)> {
-    let (mask, len) = match *bytes.get(1)? & 0x7f {
-        126 => (4, usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?]))),
-        len => (2, usize::from(len)),
-    };
-    (bytes.len() >= mask + 4 + len).then_some((mask, mask + 4 + len))
 }
 
 fn main() -> io::Result<()> {
@@ -158,28 +120,10 @@ impl Client {
             let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { return 0 };
             used = end + 4;
             self.open = true;
-            answers.extend_from_slice(SWITCH);
-            answers.extend_from_slice(&frame(OPEN));
+            answers.extend_from_slice([SWITCH, ACCEPT, "\r\n\r\n"].concat().as_bytes());
+            answers.extend_from_slice(&frame(OPEN.as_bytes()));
         }
-        while let Some((mask, len)) = parse(&bytes[used..]) {
-            let (key, payload) = bytes[used + mask..used + len].split_at_mut(4);
-            // Canned answers need no more than what tells the questions apart.
-            for (at, byte) in payload.iter_mut().take(5).enumerate() {
-                *byte ^= key[at % 4];
-            }
-            let asked = payload.len();
-            match payload {
-                [b'4', b'0', ..] => answers.extend_from_slice(&frame(CONNECT)),
-                [b'4', b'2', b'[', b'"', b'm', ..] => answers.extend_from_slice(canned.get(ECHO, asked)),
-                [b'4', b'2', b'[', b'"', b'b', ..] => {
-                    broadcasts.extend_from_slice(canned.get(BROADCAST, asked));
-                }
-                [b'4', b'2', b'1', ..] => answers.extend_from_slice(canned.get(ACK, asked)),
-                _ => {}
-            }
-            used += len;
-        }
-        used
+        used + canned.answer(&mut bytes[used..], answers, |frame| broadcasts.extend_from_slice(frame))
     }
 
     /// Writes what is left and `bytes`, now or when the socket can take them.

@@ -1,6 +1,8 @@
 //! Bare tokio-tungstenite: a task for each client, canned answers, a flush for each message. What a server
 //! pays that builds on it, before it has done anything of its own.
 
+mod canned;
+
 use std::io;
 
 use futures_util::{SinkExt, StreamExt};
@@ -8,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 
-const OPEN: &str = r#"0{"sid":"aaaaaaaaaaaaaaaaaaaa","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
+use canned::{CONNECT, OPEN};
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
@@ -33,7 +35,7 @@ async fn client(stream: TcpStream) -> tungstenite::Result<()> {
         let message = message?;
         let Message::Text(text) = &message else { continue };
         let answer = if text.starts_with("40") {
-            Utf8Bytes::from_static(r#"40{"sid":"bbbbbbbbbbbbbbbbbbbb"}"#)
+            Utf8Bytes::from_static(CONNECT)
         } else if text.starts_with("42") {
             if canned.0 != text.len() {
                 canned = (text.len(), can(text).into());
