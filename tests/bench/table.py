@@ -174,18 +174,17 @@ def goal(line, ours, limit, floor, best):
     return f"{text}: {ours / bound - 1:+.0%}{by_floor}"
 
 
-def heads(peers):
-    return ["row", "figure", *peers, "ours / limit", "ours / floor", "ours / best peer", "goal", "spread of ours"]
-
-
-def present(results, peers):
-    """The peers that any of the rows has."""
-    return [peer for peer in peers if any(peer in measured for measured in results.values())]
+def table(results, peers):
+    """The heads and the lines, without the columns that say nothing."""
+    peers = [peer for peer in peers if any(peer in measured for measured in results.values())]
+    heads = ["row", "figure", *peers, "ours / limit", "ours / floor", "ours / best peer", "goal", "spread of ours"]
+    rows = list(lines(results, peers))
+    telling = [at for at in range(len(heads)) if any(row[at] for row in rows)]
+    return [[row[at] for at in telling] for row in (heads, *rows)]
 
 
 def text_table(results, peers):
-    peers = present(results, peers)
-    rows = [heads(peers), *lines(results, peers)]
+    rows = table(results, peers)
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     return "\n".join(
         "  ".join(cell.ljust(width) if at < 2 else cell.rjust(width) for at, (cell, width) in enumerate(zip(row, widths)))
@@ -194,15 +193,14 @@ def text_table(results, peers):
 
 
 def markdown_table(results, peers):
-    peers = present(results, peers)
-    head = heads(peers)
+    head, *measured = table(results, peers)
     rows = [head, ["---", "---", *["--:" for _ in head[2:]]]]
     seen = None
-    for row in lines(results, peers):
+    for row in measured:
         name, seen = ("" if row[0] == seen else f"`{row[0]}`"), row[0]
         cells = [name, *row[1:]]
-        if "ours" in peers:
-            at = 2 + peers.index("ours")
+        if "ours" in head:
+            at = head.index("ours")
             cells[at] = f"**{cells[at]}**" if cells[at] else ""
         rows.append(cells)
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
