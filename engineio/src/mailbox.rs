@@ -7,26 +7,31 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use crate::sync::Mutex;
 use crate::{CloseReason, Frame, Limit, LimitHits, memory};
 
 /// A session's queue and doorbell. Everyone may hold it in an `Arc`; only the driver takes from it.
+///
+/// What a broadcast looks at comes first, side by side: it finds the mailboxes of its receivers in cold memory.
+#[repr(C)]
 pub struct Mailbox {
     budget: usize,
     /// What clients together may make the process hold.
     memory: usize,
+    /// The cost of the frames that are queued and of those that the driver has taken but not yet written. Only
+    /// who holds the queue changes it.
+    cost: AtomicUsize,
+    queue: Mutex<Queue>,
     /// Counts the messages that were over the budget.
     hits: Option<Arc<LimitHits>>,
-    queue: Mutex<Queue>,
 }
 
 #[derive(Default)]
+#[repr(C)]
 struct Queue {
-    frames: VecDeque<Frame>,
-    /// The cost of the frames above and of those that the driver has taken but not yet written.
-    cost: usize,
     /// Whether the transport could write at once when the driver last looked or went to sleep.
     writable: bool,
     close: Option<CloseReason>,
@@ -36,6 +41,7 @@ struct Queue {
     /// The driver will look before it sleeps, so nobody has to wake it.
     awake: bool,
     driver: Option<Waker>,
+    frames: VecDeque<Frame>,
     /// Senders that wait for room; nearly always none.
     waiting: Vec<Waker>,
 }
@@ -65,7 +71,7 @@ impl Mailbox {
     /// A mailbox that admits messages while less than `budget` bytes wait (see [`Frame::cost`]).
     #[must_use]
     pub fn new(budget: usize) -> Mailbox {
-        Mailbox { budget, memory: usize::MAX, hits: None, queue: Mutex::default() }
+        Mailbox { budget, memory: usize::MAX, cost: AtomicUsize::new(0), queue: Mutex::default(), hits: None }
     }
 
     /// The same mailbox, which takes less while the process holds `memory` bytes for clients.
@@ -93,15 +99,23 @@ impl Mailbox {
         if queue.closed || queue.close.is_some() {
             return Err(SendError::Closed);
         }
-        if let Some(limit) = self.met(queue.cost, frames) {
+        let cost = self.cost();
+        if let Some(limit) = self.met(cost, frames) {
             if let Some(hits) = &self.hits {
                 hits.count(limit);
             }
             return Err(SendError::Full);
         }
-        queue.append(frames);
+        self.append(&mut queue, cost, frames);
         queue.wake();
         Ok(())
+    }
+
+    /// Queues frames behind others, which have that cost.
+    fn append(&self, queue: &mut Queue, cost: usize, frames: &[Frame]) {
+        let more: usize = frames.iter().map(Frame::cost).sum();
+        self.cost.store(cost + more, Ordering::Relaxed);
+        queue.frames.extend(frames.iter().cloned());
     }
 
     /// The limit that keeps these frames from a queue of that cost.
@@ -127,9 +141,9 @@ impl Mailbox {
     /// Says whether it was queued.
     pub fn push_volatile(&self, frames: &[Frame]) -> bool {
         let mut queue = self.queue.lock();
-        let now = queue.writable && queue.cost == 0 && !queue.closed && queue.close.is_none();
+        let now = queue.writable && self.cost() == 0 && !queue.closed && queue.close.is_none();
         if now {
-            queue.append(frames);
+            self.append(&mut queue, 0, frames);
             queue.wake();
         }
         now
@@ -151,7 +165,7 @@ impl Mailbox {
 
     /// What waits to be sent, as the budget counts it.
     pub fn cost(&self) -> usize {
-        self.queue.lock().cost
+        self.cost.load(Ordering::Relaxed)
     }
 
     /// Whether the session is over, or about to be.
@@ -169,7 +183,7 @@ impl Mailbox {
         if queue.closed || queue.close.is_some() {
             return Poll::Ready(Err(SendError::Closed));
         }
-        if self.met(queue.cost, &[]).is_none() {
+        if self.met(self.cost(), &[]).is_none() {
             return Poll::Ready(Ok(()));
         }
         if !queue.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
@@ -184,8 +198,7 @@ impl Mailbox {
     /// Queues a packet of the protocol itself, such as a ping: never refused.
     pub fn push_control(&self, frame: Frame) {
         let mut queue = self.queue.lock();
-        queue.cost += frame.cost();
-        queue.frames.push_back(frame);
+        self.append(&mut queue, self.cost(), &[frame]);
     }
 
     /// The driver begins to look: whether there is more than frames to look at. Until it sleeps again, nobody
@@ -228,7 +241,7 @@ impl Mailbox {
 
     /// Whether more than half of the budget waits: time to let the client take something before it sends more.
     pub fn is_crowded(&self) -> bool {
-        let cost = self.queue.lock().cost;
+        let cost = self.cost();
         cost > self.budget / 2 || !self.has_memory(cost + memory::ALLOWANCE / 2)
     }
 
@@ -240,8 +253,9 @@ impl Mailbox {
     /// Gives back the cost of frames that were written.
     pub fn written(&self, cost: usize) {
         let mut queue = self.queue.lock();
-        queue.cost -= cost;
-        if queue.cost < self.budget {
+        let left = self.cost() - cost;
+        self.cost.store(left, Ordering::Relaxed);
+        if left < self.budget {
             queue.release_waiting();
         }
     }
@@ -263,11 +277,6 @@ impl Mailbox {
 }
 
 impl Queue {
-    fn append(&mut self, frames: &[Frame]) {
-        self.cost += frames.iter().map(Frame::cost).sum::<usize>();
-        self.frames.extend(frames.iter().cloned());
-    }
-
     fn ring(&mut self) {
         self.rung = true;
         self.wake();
@@ -293,7 +302,7 @@ impl fmt::Debug for Mailbox {
         let queue = self.queue.lock();
         f.debug_struct("Mailbox")
             .field("frames", &queue.frames.len())
-            .field("cost", &queue.cost)
+            .field("cost", &self.cost())
             .field("closed", &queue.closed)
             .finish_non_exhaustive()
     }
@@ -301,8 +310,6 @@ impl fmt::Debug for Mailbox {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
 
     use super::*;

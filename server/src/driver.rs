@@ -3,17 +3,19 @@
 
 use std::collections::VecDeque;
 use std::error::Error;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use engineio::memory::Held;
 use engineio::observe::{Carrier, Direction, What};
 use engineio::{
-    Answer, CloseReason, Config, Frame, Input, Layer, Output, Packet, PayloadReader, Session, Violation,
+    Answer, CloseReason, Config, Frame, Input, Layer, Mailbox, Output, Packet, PayloadReader, Session,
+    Violation,
 };
 use tokio::sync::oneshot;
+use tokio::time::error::Elapsed;
 
 use crate::alarm::Alarm;
 use crate::polling::{Knock, Posted};
@@ -28,25 +30,40 @@ const ROUND: usize = 32;
 /// POSTs that may wait to be taken in while a client upgrades.
 const EARLY: usize = 4;
 
-/// A session, its layer and its transports.
+/// A session, its layer and its transports: a future that is ready when the session has ended and its client
+/// has been told. It belongs to one task, and is polled by no other.
+///
+/// What every turn looks at comes first, side by side. A broadcast finds the drivers of its receivers in cold memory,
+/// and each line of it that one has to wait for costs as much as a hundred instructions.
+#[repr(C)]
 pub(crate) struct Driver<L> {
-    pub(crate) session: Session,
-    pub(crate) layer: L,
-    pub(crate) entry: Arc<Entry>,
-    pub(crate) config: Arc<Config>,
-    /// The WebSocket in use; `None` while the session polls.
-    pub(crate) link: Option<WebSocket>,
-    /// The WebSocket that is being probed.
-    pub(crate) probe: Option<Box<WebSocket>>,
-    /// The packets of POSTs that have not been taken in; nearly always of one at most.
-    pub(crate) inbox: VecDeque<Inbox>,
-    /// Frames taken from the mailbox for a poll, and cut from its answer.
-    pub(crate) outbox: VecDeque<Frame>,
+    mailbox: Arc<Mailbox>,
+    entry: Arc<Entry>,
+    config: Arc<Config>,
+    /// The session has ended, and its WebSocket is being closed.
+    goodbye: Option<Goodbye>,
+    alarm: Alarm,
+    /// The session or the layer was called since the alarm was set, and may have another deadline.
+    stirred: bool,
     /// The code of the close frame that ends the WebSocket in use.
-    pub(crate) close_code: Option<u16>,
+    close_code: Option<u16>,
+    session: Session,
+    /// The WebSocket in use; `None` while the session polls.
+    link: Option<WebSocket>,
+    /// The WebSocket that is being probed.
+    probe: Option<Box<WebSocket>>,
+    /// The packets of POSTs that have not been taken in; nearly always of one at most.
+    inbox: VecDeque<Inbox>,
     /// The session's outputs; kept for its memory.
-    pub(crate) out: Vec<Output>,
+    out: Vec<Output>,
+    layer: L,
+    /// Frames taken from the mailbox for a poll, and cut from its answer.
+    outbox: VecDeque<Frame>,
+    registered: Registered,
 }
+
+/// A WebSocket that is being closed, which may take so long and no longer.
+type Goodbye = Pin<Box<dyn Future<Output = Result<(), Elapsed>> + Send>>;
 
 /// A POST that is being taken in.
 pub(crate) struct Inbox {
@@ -55,32 +72,68 @@ pub(crate) struct Inbox {
     _held: Held,
 }
 
+/// Nothing in it is pinned where it lies.
+impl<L> Unpin for Driver<L> {}
+
+impl<L: Layer> Future for Driver<L> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.goodbye.is_none() {
+            ready!(self.poll_session(cx));
+            self.goodbye = self.leave();
+        }
+        match &mut self.goodbye {
+            Some(goodbye) => goodbye.as_mut().poll(cx).map(drop),
+            None => Poll::Ready(()),
+        }
+    }
+}
+
 impl<L: Layer> Driver<L> {
-    /// Drives the session to its end.
-    #[allow(clippy::manual_async_fn, reason = "an async fn's future has room for each argument twice")]
-    pub(crate) fn run(mut self, registered: Registered) -> impl Future<Output = ()> {
-        async move {
-            {
-                let sleep = pin!(tokio::time::sleep(Duration::ZERO));
-                let mut alarm = Alarm::new(sleep);
-                std::future::poll_fn(|cx| self.poll(cx, &mut alarm)).await;
-            }
-            // The goodbye may take a while, and nobody should find the session meanwhile.
-            registered.unlist();
-            self.load();
-            if let Some(link) = self.link.take() {
-                Watch::of(&self.config, &self.entry, Carrier::WebSocket).closing(self.close_code);
-                let close = link.close(self.close_code);
-                drop(Box::pin(tokio::time::timeout(self.config.close_timeout, close)).await);
-            }
+    pub(crate) fn new(
+        session: Session,
+        layer: L,
+        link: Option<WebSocket>,
+        config: Arc<Config>,
+        registered: Registered,
+    ) -> Driver<L> {
+        let entry = registered.entry().clone();
+        Driver {
+            mailbox: entry.mailbox.clone(),
+            alarm: Alarm::new(),
+            stirred: true,
+            close_code: None,
+            session,
+            link,
+            probe: None,
+            inbox: VecDeque::new(),
+            entry,
+            config,
+            out: Vec::new(),
+            layer,
+            outbox: VecDeque::new(),
+            registered,
+            goodbye: None,
         }
     }
 
+    /// Gives up the session's place, and says goodbye on the WebSocket in use.
+    fn leave(&mut self) -> Option<Goodbye> {
+        // The goodbye may take a while, and nobody should find the session meanwhile.
+        self.registered.unlist();
+        self.load();
+        let link = self.link.take()?;
+        Watch::of(&self.config, &self.entry, Carrier::WebSocket).closing(self.close_code);
+        let close = tokio::time::timeout(self.config.close_timeout, link.close(self.close_code));
+        Some(Box::pin(close))
+    }
+
     /// Ready once the session is over.
-    fn poll(&mut self, cx: &mut Context<'_>, alarm: &mut Alarm<'_>) -> Poll<()> {
+    fn poll_session(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let now = Instant::from(tokio::time::Instant::now());
-            if self.entry.mailbox.look(self.is_writable()) || self.session.is_upgrading() {
+            if self.mailbox.look(self.is_writable()) || self.session.is_upgrading() {
                 self.rung(now);
             }
             let before = (self.is_writable(), self.listens());
@@ -88,7 +141,7 @@ impl<L: Layer> Driver<L> {
             let mut busy = self.take_in(now);
             busy |= self.read(cx, now);
             busy |= self.poll_probe(cx, now);
-            busy |= self.expire(cx, now, alarm);
+            busy |= self.expire(cx, now);
             self.write(cx, now);
             if self.session.is_over() {
                 return Poll::Ready(());
@@ -96,7 +149,7 @@ impl<L: Layer> Driver<L> {
             // What has been written may let the client's next packets through.
             let after = (self.is_writable(), self.listens());
             let eased = (after.0 && !before.0) || (after.1 && !before.1);
-            if !busy && !eased && self.entry.mailbox.poll_left(cx, after.0).is_pending() {
+            if !busy && !eased && self.mailbox.poll_left(cx, after.0).is_pending() {
                 return Poll::Pending;
             }
         }
@@ -114,7 +167,7 @@ impl<L: Layer> Driver<L> {
     /// about has not been sent. What shows then that the client lives is that it takes what is sent: packets that
     /// have waited say nothing of who sent them.
     fn listens(&self) -> bool {
-        !self.entry.mailbox.is_crowded()
+        !self.mailbox.is_crowded()
     }
 
     /// Looks at what others left: requests at the doors, work for the layer, frames, a wish to close.
@@ -124,7 +177,7 @@ impl<L: Layer> Driver<L> {
                 Knock::PollAborted { lost } => self.handle(now, Input::PollAborted { lost }),
                 Knock::Broken(violation) => self.handle(now, Input::Broken(violation)),
                 Knock::Poll => {
-                    let queued = !self.outbox.is_empty() || self.entry.mailbox.has_frames();
+                    let queued = !self.outbox.is_empty() || self.mailbox.has_frames();
                     self.handle(now, Input::PollOpened { queued });
                 }
                 Knock::Post(Posted { body, binary, accepted, held }) => {
@@ -139,10 +192,10 @@ impl<L: Layer> Driver<L> {
             }
         }
         if self.session.is_open() {
-            self.layer.poll(now);
+            self.poll_layer(now);
         }
         self.answer_if_queued(now);
-        if let Some(reason) = self.entry.mailbox.take_close() {
+        if let Some(reason) = self.mailbox.take_close() {
             self.handle(now, Input::Close(reason));
         }
     }
@@ -155,7 +208,7 @@ impl<L: Layer> Driver<L> {
     }
 
     fn answer_if_queued(&mut self, now: Instant) {
-        if self.session.is_parked() && self.entry.mailbox.has_frames() {
+        if self.session.is_parked() && self.mailbox.has_frames() {
             self.handle(now, Input::Queued);
         }
     }
@@ -173,7 +226,7 @@ impl<L: Layer> Driver<L> {
                 None => {
                     self.end_inbox();
                     // Another POST may be at the door.
-                    self.entry.mailbox.wake();
+                    self.mailbox.wake();
                 }
             }
             taken += 1;
@@ -281,7 +334,10 @@ impl<L: Layer> Driver<L> {
     }
 
     /// Sees to deadlines that have passed, and sets the alarm for the next. Says whether one had passed.
-    fn expire(&mut self, cx: &mut Context<'_>, now: Instant, alarm: &mut Alarm<'_>) -> bool {
+    fn expire(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        if !std::mem::take(&mut self.stirred) && self.alarm.is_set(now) {
+            return false;
+        }
         let layer = self.layer.deadline().filter(|_| self.session.is_open());
         let session = self.session.deadline();
         let passed = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
@@ -289,15 +345,19 @@ impl<L: Layer> Driver<L> {
             self.handle(now, Input::Timeout);
         }
         if passed(layer) && self.session.is_open() {
-            self.layer.poll(now);
+            self.poll_layer(now);
         }
         if passed(session) || passed(layer) {
             return true;
         }
-        match session.into_iter().chain(layer).min() {
-            Some(next) => alarm.poll(cx, now, next).is_ready(),
-            None => false,
-        }
+        let next = session.into_iter().chain(layer).min();
+        self.stirred = next.is_some_and(|next| self.alarm.poll(cx, now, next).is_ready());
+        self.stirred
+    }
+
+    fn poll_layer(&mut self, now: Instant) {
+        self.stirred = true;
+        self.layer.poll(now);
     }
 
     /// Writes what is queued to the WebSocket in use.
@@ -315,7 +375,7 @@ impl<L: Layer> Driver<L> {
         let moved = link.take_moved();
         match link.take_freed() {
             0 => {}
-            freed => self.entry.mailbox.written(freed),
+            freed => self.mailbox.written(freed),
         }
         if let Poll::Ready(Err(error)) = written {
             tracing::debug!(%error, "the WebSocket can't be written to");
@@ -330,11 +390,12 @@ impl<L: Layer> Driver<L> {
     fn load(&mut self) {
         let Some(link) = &mut self.link else { return };
         let loaded = link.queue().len();
-        self.entry.mailbox.take(link.queue());
+        self.mailbox.take(link.queue());
         self.see_loaded(loaded);
     }
 
     fn handle(&mut self, now: Instant, input: Input) {
+        self.stirred = true;
         let mut out = std::mem::take(&mut self.out);
         self.session.handle(now, input, &mut out);
         for output in out.drain(..) {
@@ -352,7 +413,7 @@ impl<L: Layer> Driver<L> {
                     self.handle(now, Input::Taken);
                 }
             }
-            Output::Send(packet) => self.entry.mailbox.push_control(Frame::from(&packet)),
+            Output::Send(packet) => self.mailbox.push_control(Frame::from(&packet)),
             Output::SendProbe(packet) => {
                 let frame = Frame::from(&packet);
                 Watch::of(&self.config, &self.entry, Carrier::Probe).outgoing(&frame);
@@ -370,7 +431,7 @@ impl<L: Layer> Driver<L> {
             Output::Closed(reason) => {
                 let transport = self.entry.known().transport;
                 self.see(|| What::Closed { reason, transport });
-                self.entry.mailbox.shut();
+                self.mailbox.shut();
                 self.layer.closed(reason);
             }
         }
@@ -396,10 +457,10 @@ impl<L: Layer> Driver<L> {
         let format = self.entry.format;
         let packets: &[Packet] = match answer {
             Answer::Queued => {
-                self.entry.mailbox.take(&mut self.outbox);
+                self.mailbox.take(&mut self.outbox);
                 let before = self.is_watched().then(|| self.outbox.clone());
                 let (payload, cost) = format.encode(&mut self.outbox, self.config.max_payload);
-                self.entry.mailbox.written(cost);
+                self.mailbox.written(cost);
                 if let Some(mut before) = before {
                     before.truncate(before.len() - self.outbox.len());
                     before.iter().for_each(|frame| self.see_outgoing(Carrier::Get, frame));

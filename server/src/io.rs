@@ -17,20 +17,42 @@ use crate::stall::StallLimit;
 /// A connection: as it was accepted, or as hyper gave it back after an upgrade. The latter is the same where
 /// the connection was ours or plain TCP's, and otherwise what is left of another server's layers.
 #[derive(Debug)]
-pub(crate) enum Io {
+pub(crate) struct Io {
+    stream: Stream,
+    /// Its place among the server's connections, which it gives back in the end.
+    _place: Option<ConnectionPlace>,
+}
+
+#[derive(Debug)]
+enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
     Tls(Box<TlsStream<Io>>),
     Upgraded(Box<TokioIo<Upgraded>>),
-    /// One that has a place among the server's connections, and gives it back in the end.
-    Counted(Box<Counted>),
 }
 
-/// A connection and its place.
-#[derive(Debug)]
-pub(crate) struct Counted {
-    io: Io,
-    _place: ConnectionPlace,
+impl From<Stream> for Io {
+    fn from(stream: Stream) -> Io {
+        Io { stream, _place: None }
+    }
+}
+
+impl From<TcpStream> for Io {
+    fn from(stream: TcpStream) -> Io {
+        Stream::Tcp(stream).into()
+    }
+}
+
+impl From<UnixStream> for Io {
+    fn from(stream: UnixStream) -> Io {
+        Stream::Unix(stream).into()
+    }
+}
+
+impl From<TlsStream<Io>> for Io {
+    fn from(stream: TlsStream<Io>) -> Io {
+        Stream::Tls(Box::new(stream)).into()
+    }
 }
 
 impl Io {
@@ -42,14 +64,14 @@ impl Io {
         };
         // Whoever uses hyper itself does it mostly like this.
         match upgraded.downcast::<TokioIo<TcpStream>>() {
-            Ok(parts) => (Io::Tcp(parts.io.into_inner()), parts.read_buf.to_vec()),
-            Err(upgraded) => (Io::Upgraded(Box::new(TokioIo::new(upgraded))), Vec::new()),
+            Ok(parts) => (parts.io.into_inner().into(), parts.read_buf.to_vec()),
+            Err(upgraded) => (Stream::Upgraded(Box::new(TokioIo::new(upgraded))).into(), Vec::new()),
         }
     }
 
     /// The connection, which has that place.
     pub(crate) fn counted(self, place: ConnectionPlace) -> Io {
-        Io::Counted(Box::new(Counted { io: self, _place: place }))
+        Io { _place: Some(place), ..self }
     }
 
     /// Ends our side and reads until the peer has ended its own.
@@ -64,15 +86,11 @@ impl Io {
 /// Calls a method of the stream, whichever it is.
 macro_rules! forward {
     ($io:expr, $stream:ident => $call:expr) => {
-        match $io {
-            Io::Tcp($stream) => $call,
-            Io::Unix($stream) => $call,
-            Io::Tls($stream) => $call,
-            Io::Upgraded($stream) => $call,
-            Io::Counted(counted) => {
-                let $stream = &mut counted.io;
-                $call
-            }
+        match $io.stream {
+            Stream::Tcp(ref mut $stream) => $call,
+            Stream::Unix(ref mut $stream) => $call,
+            Stream::Tls(ref mut $stream) => $call,
+            Stream::Upgraded(ref mut $stream) => $call,
         }
     };
 }
@@ -83,13 +101,13 @@ impl AsyncRead for Io {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        forward!(&mut *self, stream => Pin::new(stream).poll_read(cx, buf))
+        forward!(self, stream => Pin::new(stream).poll_read(cx, buf))
     }
 }
 
 impl AsyncWrite for Io {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        forward!(&mut *self, stream => Pin::new(stream).poll_write(cx, bytes))
+        forward!(self, stream => Pin::new(stream).poll_write(cx, bytes))
     }
 
     fn poll_write_vectored(
@@ -97,24 +115,23 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        forward!(&mut *self, stream => Pin::new(stream).poll_write_vectored(cx, bytes))
+        forward!(self, stream => Pin::new(stream).poll_write_vectored(cx, bytes))
     }
 
     fn is_write_vectored(&self) -> bool {
-        match self {
-            Io::Tcp(stream) => stream.is_write_vectored(),
-            Io::Unix(stream) => stream.is_write_vectored(),
-            Io::Tls(stream) => stream.is_write_vectored(),
-            Io::Upgraded(stream) => stream.is_write_vectored(),
-            Io::Counted(counted) => counted.io.is_write_vectored(),
+        match &self.stream {
+            Stream::Tcp(stream) => stream.is_write_vectored(),
+            Stream::Unix(stream) => stream.is_write_vectored(),
+            Stream::Tls(stream) => stream.is_write_vectored(),
+            Stream::Upgraded(stream) => stream.is_write_vectored(),
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        forward!(&mut *self, stream => Pin::new(stream).poll_flush(cx))
+        forward!(self, stream => Pin::new(stream).poll_flush(cx))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        forward!(&mut *self, stream => Pin::new(stream).poll_shutdown(cx))
+        forward!(self, stream => Pin::new(stream).poll_shutdown(cx))
     }
 }

@@ -114,9 +114,9 @@ impl Listener {
                 let (stream, address) = listener.accept().await?;
                 // Packets are small and wanted at once.
                 drop(stream.set_nodelay(true));
-                Ok((Io::Tcp(stream), Some(address)))
+                Ok((stream.into(), Some(address)))
             }
-            Socket::Unix(listener) => Ok((Io::Unix(listener.accept().await?.0), None)),
+            Socket::Unix(listener) => Ok((listener.accept().await?.0.into(), None)),
         }
     }
 

@@ -129,6 +129,10 @@ pub(crate) struct Registered {
 }
 
 impl Registered {
+    pub(crate) fn entry(&self) -> &Arc<Entry> {
+        &self.entry
+    }
+
     /// The session is over: nobody finds it any more, and who waits at its doors is told.
     pub(crate) fn unlist(&self) {
         let mut listed = self.registry.shard(&self.entry.sid).lock();

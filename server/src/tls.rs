@@ -58,7 +58,7 @@ impl Tls {
     pub(crate) async fn accept(&self, io: Io) -> io::Result<Io> {
         let acceptor = TlsAcceptor::from(self.0.config.read().clone());
         let stream = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(io)).await??;
-        Ok(Io::Tls(Box::new(stream)))
+        Ok(stream.into())
     }
 }
 

@@ -42,31 +42,34 @@ thread_local! {
     static WRITE_BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A WebSocket that carries one session.
+/// A WebSocket that carries one session. What each turn of its driver looks at comes first (see there).
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct WebSocket {
     io: Io,
-    revision: Revision,
-    reader: Reader,
-    /// What has come of a message that has not ended, and what clients together may make the process hold.
-    incoming: Held,
-    memory: usize,
     /// Frames to be written.
     queue: VecDeque<Frame>,
     /// How much of the queue's first frame has been written.
     written: usize,
-    /// Control frames to be written before the next frame of the queue.
-    control: Vec<u8>,
     /// The cost of the frames that went out since it was last asked for.
     freed: usize,
+    /// Control frames to be written before the next frame of the queue.
+    control: Vec<u8>,
+    revision: Revision,
     /// Bytes of frames went out since it was last asked.
     moved: bool,
-    /// Boxed, since mostly there is no limit.
-    pings: Option<Box<Pings>>,
     /// Nothing that is queued can be sent any more.
     discarded: bool,
     /// The stream may hold back what we wrote: TLS encrypts more than it can send.
     unflushed: bool,
+    /// The reader has nothing to give until it is fed.
+    hungry: bool,
+    reader: Reader,
+    /// What has come of a message that has not ended, and what clients together may make the process hold.
+    incoming: Held,
+    memory: usize,
+    /// Boxed, since mostly there is no limit.
+    pings: Option<Box<Pings>>,
 }
 
 /// The pings and pongs that a client has sent lately.
@@ -125,18 +128,19 @@ impl WebSocket {
         reader.feed(read);
         WebSocket {
             io,
+            queue: VecDeque::new(),
+            written: 0,
+            freed: 0,
+            control: Vec::new(),
             revision,
+            moved: false,
+            discarded: false,
+            unflushed: false,
+            hungry: false,
             reader,
             incoming: Held::default(),
             memory: usize::MAX,
-            queue: VecDeque::new(),
-            written: 0,
-            control: Vec::new(),
-            freed: 0,
-            moved: false,
             pings: None,
-            discarded: false,
-            unflushed: false,
         }
     }
 
@@ -184,13 +188,19 @@ impl WebSocket {
             if self.control.len() >= PONGS && ready!(self.poll_write(cx)).is_err() {
                 return Poll::Ready(Incoming::Ended(GONE));
             }
+            if self.hungry {
+                match ready!(self.poll_fill(cx)) {
+                    Ok(1..) => self.hungry = false,
+                    Ok(0) | Err(_) => return Poll::Ready(Incoming::Ended(GONE)),
+                }
+            }
             let event = match self.reader.next() {
                 Ok(Some(event)) => event,
                 Ok(None) if !self.may_go_on() => return Poll::Ready(Incoming::Ended(CROWDED)),
-                Ok(None) => match ready!(self.poll_fill(cx)) {
-                    Ok(1..) => continue,
-                    Ok(0) | Err(_) => return Poll::Ready(Incoming::Ended(GONE)),
-                },
+                Ok(None) => {
+                    self.hungry = true;
+                    continue;
+                }
                 Err(breach) => return Poll::Ready(Incoming::Ended(breach.into())),
             };
             watch.incoming(&event);
@@ -359,10 +369,10 @@ mod tests {
             .with_no_client_auth();
         let (ours, theirs) = UnixStream::pair().unwrap();
         let (ours, theirs) = tokio::join!(
-            TlsAcceptor::from(Arc::new(server)).accept(Io::Unix(ours)),
+            TlsAcceptor::from(Arc::new(server)).accept(ours.into()),
             TlsConnector::from(Arc::new(client)).connect(ServerName::try_from("test").unwrap(), theirs)
         );
-        let io = Io::Tls(Box::new(ours.unwrap()));
+        let io = Io::from(ours.unwrap());
         (WebSocket::new(io, &[], Revision::V4, Limits { message: 1_000_000, fragments: 16 }), theirs.unwrap())
     }
 

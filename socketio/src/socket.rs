@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use engineio::{Limit, Revision, Transport};
+use engineio::{Limit, Mailbox, Revision, Transport};
 use tokio::sync::Notify;
 
 use crate::ack::PendingAcks;
@@ -31,23 +31,27 @@ pub use sending::Emitter;
 #[derive(Clone)]
 pub struct Socket(Arc<State>);
 
+/// What a broadcast looks at comes first, side by side: it finds the sockets of its receivers in cold memory.
+#[repr(C)]
 struct State {
-    id: Room,
+    /// What it takes to be recovered, if it can be.
+    trail: Option<Arc<Trail>>,
+    /// The link's.
+    mailbox: Arc<Mailbox>,
+    phase: AtomicU8,
+    recovered: bool,
     /// Tells the sockets of one client apart, ended ones included.
     serial: u32,
     link: Arc<Link>,
+    id: Room,
     namespace: Namespace,
     /// JSON; `None` stands for `{}`.
     auth: Option<Box<str>>,
-    phase: AtomicU8,
     lane: Lane,
     pending_acks: PendingAcks,
     ended: OnceLock<Ended>,
     end: Notify,
     attached: OnceLock<Box<Attached>>,
-    /// What it takes to be recovered, if it can be.
-    trail: Option<Arc<Trail>>,
-    recovered: bool,
 }
 
 struct Ended {

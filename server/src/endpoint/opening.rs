@@ -101,12 +101,7 @@ impl<A: Application> Endpoint<A> {
     }
 
     /// Makes a session and what drives it; `None` if there is one of that id already.
-    fn driver(
-        &self,
-        exchange: u64,
-        opening: Opening,
-        link: Option<WebSocket>,
-    ) -> Option<impl Future<Output = ()> + Send + use<A>> {
+    fn driver(&self, exchange: u64, opening: Opening, link: Option<WebSocket>) -> Option<Driver<A::Layer>> {
         let Opening { sid, handshake, format, origin, place, .. } = opening;
         let now = Instant::from(tokio::time::Instant::now());
         let transport = if link.is_some() { Transport::WebSocket } else { Transport::Polling };
@@ -133,19 +128,8 @@ impl<A: Application> Endpoint<A> {
         });
         let opened = Opened { sid, revision, transport, mailbox, handshake, observers };
         let layer = self.application.open(opened, now);
-        let driver = Driver {
-            session: Session::new(self.config.clone(), revision, transport, now),
-            layer,
-            entry,
-            config: self.config.clone(),
-            link,
-            probe: None,
-            outbox: [].into(),
-            close_code: None,
-            inbox: [].into(),
-            out: Vec::new(),
-        };
-        Some(driver.run(registered))
+        let session = Session::new(self.config.clone(), revision, transport, now);
+        Some(Driver::new(session, layer, link, self.config.clone(), registered))
     }
 }
 

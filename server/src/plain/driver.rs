@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -102,8 +102,7 @@ impl Driver {
     pub(super) async fn run(mut self, mut stopping: watch::Receiver<bool>) {
         let shared = self.shared.clone();
         let leave = {
-            let sleep = pin!(tokio::time::sleep(Duration::ZERO));
-            let mut alarm = Alarm::new(sleep);
+            let mut alarm = Alarm::new();
             let mut open = pin!(std::future::poll_fn(|cx| self.poll(cx, &mut alarm)));
             tokio::select! {
                 leave = &mut open => leave,
@@ -128,7 +127,7 @@ impl Driver {
     }
 
     /// Ready when the connection is no longer open.
-    fn poll(&mut self, cx: &mut Context<'_>, alarm: &mut Alarm<'_>) -> Poll<Leave> {
+    fn poll(&mut self, cx: &mut Context<'_>, alarm: &mut Alarm) -> Poll<Leave> {
         loop {
             self.shared.register(cx);
             let wish = self.shared.wish();
@@ -221,7 +220,7 @@ impl Driver {
     }
 
     /// Looks at the clock. Ready if that ends the connection, or if there is something to write.
-    fn poll_time(&mut self, cx: &mut Context<'_>, alarm: &mut Alarm<'_>) -> Poll<Option<Leave>> {
+    fn poll_time(&mut self, cx: &mut Context<'_>, alarm: &mut Alarm) -> Poll<Option<Leave>> {
         let now = now();
         // A peer that we don't listen to can't be expected to be heard.
         if std::mem::take(&mut self.stream.get_mut().heard) || !self.shared.listens() {

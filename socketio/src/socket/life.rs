@@ -29,7 +29,7 @@ impl Socket {
         match (was, &self.0.trail) {
             (Ok(_), _) => self.end_trail(),
             // Its connection is lost, or is being lost right now.
-            (Err(ENDED), Some(trail)) => self.0.namespace.put_out(trail, &self.0.link.mailbox),
+            (Err(ENDED), Some(trail)) => self.0.namespace.put_out(trail, &self.0.mailbox),
             (Err(_), _) => {}
         }
         if close {
@@ -73,25 +73,26 @@ impl Socket {
             (None, _) => (None, None),
         };
         Socket(Arc::new(State {
-            id,
+            trail,
+            mailbox: Arc::clone(&link.mailbox),
+            phase: AtomicU8::new(PENDING),
+            recovered,
             serial,
             link,
+            id,
             namespace,
             auth,
-            phase: AtomicU8::new(PENDING),
             lane: Lane::default(),
             pending_acks: PendingAcks::default(),
             ended: OnceLock::new(),
             end: Notify::new(),
             attached: values.map_or_else(OnceLock::new, |values| Box::new(Attached::with(values)).into()),
-            trail,
-            recovered,
         }))
     }
 
     /// The middlewares let the client in. Says whether the namespace is still in service.
     pub(crate) fn admit(&self) -> bool {
-        let (members, mailbox) = (self.0.namespace.members(), &self.0.link.mailbox);
+        let (members, mailbox) = (self.0.namespace.members(), &self.0.mailbox);
         let trail = self.0.trail.as_ref().zip(self.0.namespace.recovery());
         let rooms = trail.filter(|_| self.0.recovered).map(|(trail, _)| trail.rooms());
         // No broadcast reaches it before it is connected. What it misses until then, it still misses as the

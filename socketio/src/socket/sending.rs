@@ -13,6 +13,7 @@ use crate::adapter::Flags;
 use crate::args::ToArgs;
 use crate::broadcast::Broadcast;
 use crate::error::SendError;
+use crate::link::send_or_close;
 use crate::listener::Direction;
 use crate::namespace::{Outgoing, Recall};
 use crate::packet::Frames;
@@ -94,7 +95,7 @@ impl Socket {
         let trail = self.0.trail.as_ref().filter(|_| self.was_let_in());
         let mailbox = match trail.and_then(|trail| trail.mailbox()) {
             Some(mailbox) => mailbox,
-            None => Arc::clone(&self.0.link.mailbox),
+            None => Arc::clone(&self.0.mailbox),
         };
         match poll_fn(|cx| mailbox.poll_room(cx)).await {
             // What is sent to a client that is away waits elsewhere.
@@ -142,11 +143,11 @@ impl Socket {
         if !self.is_connected() {
             return Err(SendError::Closed);
         }
-        Ok(self.0.link.mailbox.push(frames.as_slice())?)
+        Ok(self.0.mailbox.push(frames.as_slice())?)
     }
 
     pub(crate) fn push_volatile(&self, frames: &Frames) -> bool {
-        self.is_connected() && self.0.link.mailbox.push_volatile(frames.as_slice())
+        self.is_connected() && self.0.mailbox.push_volatile(frames.as_slice())
     }
 
     /// Sends a share of a broadcast; says whether the socket is there to get it. A client that does not keep
@@ -160,14 +161,14 @@ impl Socket {
         }
         let connected = self.is_connected();
         if connected {
-            self.0.link.send_or_close(outgoing.frames.as_slice());
+            send_or_close(&self.0.mailbox, outgoing.frames.as_slice());
         }
         connected
     }
 
     /// Ends the session of a client that takes too much.
     pub(crate) fn close_overloaded(&self) {
-        self.0.link.mailbox.close(CloseReason::ForcedClose);
+        self.0.mailbox.close(CloseReason::ForcedClose);
     }
 }
 
