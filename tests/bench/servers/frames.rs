@@ -1,7 +1,7 @@
 //! Canned answers by WebSocket: just enough to tell the frames that clients send apart, and nothing of
 //! Socket.IO.
 
-use bytes::Bytes;
+use std::sync::Arc;
 
 use crate::canned::CONNECT;
 
@@ -21,7 +21,7 @@ struct Answer {
     /// How long the question is, and how long what the answer begins with.
     question: usize,
     head: usize,
-    frame: Bytes,
+    frame: Arc<[u8]>,
 }
 
 impl Canned {
@@ -31,7 +31,7 @@ impl Canned {
         &mut self,
         bytes: &mut [u8],
         answers: &mut Vec<u8>,
-        mut broadcast: impl FnMut(&Bytes),
+        mut broadcast: impl FnMut(&Arc<[u8]>),
     ) -> usize {
         let mut used = 0;
         while let Some((mask, len)) = parse(&bytes[used..]) {
@@ -54,7 +54,7 @@ impl Canned {
     }
 
     /// An answer with a string as long as the one in a message of `question` bytes.
-    fn get(&mut self, kind: (&[u8], &[u8]), question: usize) -> &Bytes {
+    fn get(&mut self, kind: (&[u8], &[u8]), question: usize) -> &Arc<[u8]> {
         let head = kind.1.len();
         let known = self.0.iter().position(|answer| answer.question == question && answer.head == head);
         let at = known.unwrap_or_else(|| {

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker, ready};
 
-use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -39,7 +38,7 @@ pub struct Everybody {
 }
 
 impl Everybody {
-    fn broadcast(&self, frame: &Bytes) {
+    fn broadcast(&self, frame: &Arc<[u8]>) {
         self.mailboxes.lock().unwrap().values().for_each(|mailbox| mailbox.push(frame.clone()));
     }
 }
@@ -50,13 +49,13 @@ struct Mailbox(Mutex<Queue>);
 
 #[derive(Default)]
 struct Queue {
-    frames: Vec<Bytes>,
+    frames: Vec<Arc<[u8]>>,
     session: Option<Waker>,
 }
 
 impl Mailbox {
     /// Queues a frame. What is queued already has woken the session.
-    fn push(&self, frame: Bytes) {
+    fn push(&self, frame: Arc<[u8]>) {
         let mut queue = self.0.lock().unwrap();
         queue.frames.push(frame);
         if let ([_], Some(session)) = (&queue.frames[..], &queue.session) {
@@ -121,7 +120,7 @@ impl Session {
         let mut buffer = ReadBuf::new(read);
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
         let bytes = buffer.filled_mut();
-        let broadcast = |frame: &Bytes| self.everybody.broadcast(frame);
+        let broadcast = |frame: &Arc<[u8]>| self.everybody.broadcast(frame);
         if self.pending.is_empty() {
             let used = canned.answer(bytes, write, broadcast);
             self.pending.extend_from_slice(&bytes[used..]);
