@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memchr2};
+use memchr::memchr2;
 
 /// Query parameters in the order sent: `application/x-www-form-urlencoded`, percent-decoded, bytes that are
 /// not UTF-8 replaced.
@@ -37,13 +37,18 @@ impl<'a> Query<'a> {
         }
         let mut rest = self.0;
         while !rest.is_empty() {
-            let end = memchr(b'&', rest.as_bytes()).unwrap_or(rest.len());
+            // Most are shorter than what a search by memchr begins to be worth.
+            let end = rest.bytes().position(|byte| byte == b'&').unwrap_or(rest.len());
             let pair = &rest[..end];
-            for (name, found) in names.iter().zip(&mut found) {
-                match pair.strip_prefix(name) {
-                    Some("") => *found = Some(Cow::Borrowed("")),
-                    Some(behind) => *found = behind.strip_prefix('=').map(Cow::Borrowed).or(found.take()),
-                    None => {}
+            for (at, name) in names.iter().enumerate() {
+                // What stands behind the name tells most pairs from it, without a look at the name.
+                let value = match pair.as_bytes().get(name.len()) {
+                    Some(b'=') => name.len() + 1,
+                    None if pair.len() == name.len() => name.len(),
+                    _ => continue,
+                };
+                if pair.starts_with(name) {
+                    found[at] = Some(Cow::Borrowed(&pair[value..]));
                 }
             }
             rest = rest.get(end + 1..).unwrap_or_default();

@@ -18,7 +18,7 @@ pub(crate) const REJECT_REASON: HeaderName = HeaderName::from_static("x-websocke
 /// A payload on its way into a response.
 pub(crate) struct Packed {
     bytes: Bytes,
-    content_type: &'static str,
+    content_type: HeaderValue,
     /// Whether one of its packets may be compressed.
     compress: bool,
     encoding: Option<Encoding>,
@@ -30,9 +30,11 @@ impl Packed {
     pub(crate) fn new(payload: Payload, jsonp: Option<Jsonp>) -> Packed {
         let Payload { body, binary, compress } = payload;
         let (bytes, content_type) = match jsonp {
-            Some(jsonp) => (jsonp.script(&body), "text/javascript; charset=UTF-8"),
-            None if binary => (body, "application/octet-stream"),
-            None => (body, "text/plain; charset=UTF-8"),
+            Some(jsonp) => {
+                (jsonp.script(&body), const { HeaderValue::from_static("text/javascript; charset=UTF-8") })
+            }
+            None if binary => (body, const { HeaderValue::from_static("application/octet-stream") }),
+            None => (body, const { HeaderValue::from_static("text/plain; charset=UTF-8") }),
         };
         Packed { bytes, content_type, compress, encoding: None, script: jsonp.is_some() }
     }
@@ -55,8 +57,8 @@ impl Packed {
     pub(crate) fn response(self, body: impl FnOnce(Bytes) -> Body) -> Response<Body> {
         let mut response = Response::new(body(self.bytes));
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(CONTENT_TYPE, self.content_type);
+        headers.insert(CACHE_CONTROL, const { HeaderValue::from_static("no-store") });
         if let Some(encoding) = self.encoding {
             headers.insert(CONTENT_ENCODING, encoding.header());
         }
@@ -71,8 +73,8 @@ impl Packed {
 /// The answer to a POST whose packets were accepted.
 pub(crate) fn accepted() -> Response<Body> {
     let mut response = Response::new(Body::from("ok"));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(CONTENT_TYPE, const { HeaderValue::from_static("text/html") });
+    response.headers_mut().insert(CACHE_CONTROL, const { HeaderValue::from_static("no-store") });
     response
 }
 

@@ -160,19 +160,22 @@ impl<A: Application> Endpoint<A> {
         let foreign = verdict.as_ref().is_some_and(|verdict| verdict.refused);
         match self.http.hooks.head(&parts, peer) {
             None => {
-                let begun = match self.begin(&mut parts, body, peer, foreign) {
-                    Ok(begun) => begun,
-                    Err(refused) => Begun::Answered(self.refuse(&parts, peer, refused, None)),
+                let response = match self.begin(&mut parts, body, peer, foreign) {
+                    Ok(Begun::Waiting(waiting)) => {
+                        let number = Exchange::number(&parts);
+                        return Box::pin(async move {
+                            let answer = self.finish(waiting).await;
+                            let response = answer.unwrap_or_else(|fault| {
+                                tracing::info!(%fault, "a session ended while a request waited for it");
+                                self.refused(number, fault.into(), false, None)
+                            });
+                            Ok(self.answered(response, verdict, exchange))
+                        });
+                    }
+                    Ok(Begun::Answered(response)) => response,
+                    Err(refused) => self.refuse(&parts, peer, refused, None),
                 };
-                let number = Exchange::number(&parts);
-                Box::pin(async move {
-                    let answer = self.finish(begun).await;
-                    let response = answer.unwrap_or_else(|fault| {
-                        tracing::info!(%fault, "a session ended while a request waited for it");
-                        self.refused(number, fault.into(), false, None)
-                    });
-                    Ok(self.answered(response, verdict, exchange))
-                })
+                Box::pin(ready(Ok(self.answered(response, verdict, exchange))))
             }
             Some(head) => Box::pin(async move {
                 let response = self.hooked(&mut parts, body, peer, foreign, &head).await;
@@ -344,10 +347,10 @@ impl<A: Application> Endpoint<A> {
                 let origin = self.origin(parts).map(Box::from);
                 self.open(parts, transport, Opening { sid, handshake, format, jsonp, origin, place })?
             }
-            route => {
-                let begun = self.go_on(parts, body, &route, named)?;
-                self.finish(begun).await?
-            }
+            route => match self.go_on(parts, body, &route, named)? {
+                Begun::Answered(response) => response,
+                Begun::Waiting(waiting) => self.finish(waiting).await?,
+            },
         };
         if matches!(response.status(), StatusCode::OK | StatusCode::SWITCHING_PROTOCOLS) {
             hooks.answer(response.headers_mut(), head, initial);

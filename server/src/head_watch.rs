@@ -190,16 +190,19 @@ impl HeadWatch {
                         self.line.extend(bytes);
                         return ambiguous;
                     };
-                    let (line, rest) = (&bytes[..end], &bytes[end + 1..]);
+                    let line = &bytes[..end];
+                    bytes = &bytes[end + 1..];
                     if self.line.len == 0 {
                         // Nearly always it comes whole.
+                        if self.part.ignores(line) {
+                            continue;
+                        }
                         ambiguous |= self.part.end_line(&line[..end.min(KEPT)]);
                     } else {
                         self.line.extend(line);
                         ambiguous |= self.part.end_line(self.line.text());
                         self.line.len = 0;
                     }
-                    bytes = rest;
                 }
             }
         }
@@ -208,6 +211,12 @@ impl HeadWatch {
 }
 
 impl Part {
+    /// Whether a line is of no interest, as its first letter tells of most.
+    fn ignores(&self, line: &[u8]) -> bool {
+        let may_matter = matches!(line.first(), None | Some(b'\r' | b'T' | b't' | b'C' | b'c'));
+        matches!(self, Part::Head { .. }) && !may_matter
+    }
+
     /// Goes on behind a line. Says whether it ends a head that was ambiguous.
     fn end_line(&mut self, line: &[u8]) -> bool {
         let line = line.strip_suffix(b"\r").unwrap_or(line);

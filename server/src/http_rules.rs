@@ -9,23 +9,29 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version}
 
 /// Refuses a request that breaks one of these rules. Its head may have `max_head` bytes.
 pub(crate) fn check(request: &Parts, max_head: usize) -> Result<(), StatusCode> {
+    // A head is kept for as long as its session, so it is bounded here and not only by what hyper buffers.
+    let mut head = uri_len(&request.uri);
+    let (mut hosts, mut encodings, mut chunked) = (0, 0, true);
+    for (name, value) in &request.headers {
+        head += field_len(name, value);
+        if name == HOST {
+            hosts += 1;
+        } else if name == TRANSFER_ENCODING {
+            encodings += 1;
+            chunked = value.as_bytes().eq_ignore_ascii_case(b"chunked");
+        }
+    }
     // "A server MUST respond with a 400 status code to any HTTP/1.1 request message that lacks a Host header
     // field and to any request message that contains more than one" (RFC 9112, section 3.2).
-    let hosts = request.headers.get_all(HOST).iter().count();
     if hosts > 1 || (hosts == 0 && request.version == Version::HTTP_11) {
         return Err(StatusCode::BAD_REQUEST);
     }
-    // A head is kept for as long as its session, so it is bounded here and not only by what hyper buffers.
-    let head = uri_len(&request.uri) + request.headers.iter().map(field_len).sum::<usize>();
     if head > max_head {
         return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
     // hyper takes any coding that ends with `chunked`, and hands on what it can't decode. "A server that
     // receives a request message with a transfer coding it does not understand" refuses it (RFC 9112, 6.1).
-    let mut encodings = request.headers.get_all(TRANSFER_ENCODING).iter();
-    if let Some(encoding) = encodings.next()
-        && (encodings.next().is_some() || !encoding.as_bytes().eq_ignore_ascii_case(b"chunked"))
-    {
+    if encodings > 1 || !chunked {
         return Err(StatusCode::BAD_REQUEST);
     }
     // We are no proxy (RFC 9110, section 9.3.6).
@@ -33,7 +39,7 @@ pub(crate) fn check(request: &Parts, max_head: usize) -> Result<(), StatusCode> 
         return Err(StatusCode::BAD_REQUEST);
     }
     // The body of a request that leaves HTTP would be lost between the two protocols.
-    if request.headers.contains_key(UPGRADE) && is_websocket(&request.headers) && has_body(&request.headers) {
+    if has_body(&request.headers) && is_websocket(&request.headers) {
         return Err(StatusCode::BAD_REQUEST);
     }
     Ok(())
@@ -46,7 +52,7 @@ fn uri_len(uri: &Uri) -> usize {
     path + authority + uri.scheme_str().map_or(0, |scheme| scheme.len() + 3)
 }
 
-fn field_len((name, value): (&HeaderName, &HeaderValue)) -> usize {
+fn field_len(name: &HeaderName, value: &HeaderValue) -> usize {
     // A colon, a space, and the line's end.
     name.as_str().len() + value.len() + 4
 }

@@ -43,6 +43,7 @@ pub mod explain;
 mod head_watch;
 mod hooks;
 mod http_rules;
+mod idle;
 pub mod inspector;
 mod io;
 pub mod journal;

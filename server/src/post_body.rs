@@ -38,11 +38,12 @@ where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
     let mut collected = pin!(collect(body, limits));
-    // Most bodies come together with their head, and need no timer.
+    // Most bodies come together with their head, and need neither a timer nor room for one.
     if let Some(collected) = collected.as_mut().now_or_never() {
         return collected;
     }
-    tokio::time::timeout(limits.timeout, collected).await.unwrap_or(Err(BodyError::Slow))
+    let timed = Box::pin(tokio::time::timeout(limits.timeout, collected));
+    timed.await.unwrap_or(Err(BodyError::Slow))
 }
 
 async fn collect<B>(mut body: B, limits: Limits) -> Result<(Bytes, Held), BodyError>

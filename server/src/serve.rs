@@ -1,15 +1,17 @@
 //! A server on its own listeners: connections, and their orderly end.
 
-use std::pin::pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::Duration;
 
 use engineio::Limit;
 use http::StatusCode;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -17,6 +19,7 @@ use tokio::task::JoinSet;
 use crate::Limits;
 use crate::answers::{closing, refused_by, status};
 use crate::head_watch::Watched;
+use crate::idle::IdleTimer;
 use crate::io::Io;
 use crate::listener::Listener;
 use crate::peer::Peer;
@@ -165,20 +168,19 @@ async fn connection(io: Io, tls: Option<Tls>, service: Service, mut stopping: wa
     let mut http = http1::Builder::new();
     // hyper's time for a head begins when the last answer ends, so it is the time to idle. The head's own is
     // `Watched`'s. Its buffer has a little more than a head's room, so that it is we who measure a head.
-    http.timer(TokioTimer::new()).header_read_timeout(idle_timeout);
+    http.timer(IdleTimer::default()).header_read_timeout(idle_timeout);
     http.max_buf_size(max_head.saturating_add(1024).max(HYPER_BUFFER));
     if max_fields != HYPER_FIELDS {
         http.max_headers(max_fields);
     }
     let mut connection = pin!(http.serve_connection(TokioIo::new(io), service).with_upgrades());
-    let served = tokio::select! {
-        biased;
-        served = &mut connection => served,
-        _ = stopping.changed() => {
+    let served = match unless_stopped(connection.as_mut(), &mut stopping).await {
+        Some(served) => served,
+        None => {
             connection.as_mut().graceful_shutdown();
-            tokio::select! {
-                served = &mut connection => served,
-                _ = stopping.changed() => return,
+            match unless_stopped(connection, &mut stopping).await {
+                Some(served) => served,
+                None => return,
             }
         }
     };
@@ -190,4 +192,25 @@ async fn connection(io: Io, tls: Option<Tls>, service: Service, mut stopping: wa
         }
         tracing::debug!(%error, "a connection failed");
     }
+}
+
+/// What `served` comes to; `None` once the next word to stop is there. A connection's task runs for each request,
+/// and the word comes once, so it is looked for only by its number once the task is to be woken for it.
+async fn unless_stopped<F: Future>(
+    mut served: Pin<&mut F>,
+    stop: &mut watch::Receiver<()>,
+) -> Option<F::Output> {
+    let word = stop.clone();
+    let mut told = pin!(stop.changed());
+    let mut waits = false;
+    poll_fn(|cx| {
+        if let Poll::Ready(served) = served.as_mut().poll(cx) {
+            return Poll::Ready(Some(served));
+        }
+        if std::mem::replace(&mut waits, true) && matches!(word.has_changed(), Ok(false)) {
+            return Poll::Pending;
+        }
+        told.as_mut().poll(cx).map(|_| None)
+    })
+    .await
 }

@@ -22,6 +22,11 @@ use crate::switch::switch;
 /// A request that is answered, or waits for its session.
 pub(super) enum Begun<B> {
     Answered(Response<Body>),
+    Waiting(Waiting<B>),
+}
+
+/// What waits is small: its future is copied into a box, and lies there for as long as a poll is parked.
+pub(super) enum Waiting<B> {
     Poll(Parked),
     Post(Posting<B>),
 }
@@ -56,28 +61,27 @@ impl<A: Application> Endpoint<A> {
         named: Option<Arc<Entry>>,
     ) -> Result<Begun<B>, Fault> {
         let named = named.ok_or(Fault::SessionUnknown);
-        let begun = match *route {
-            Route::Poll { jsonp } => self.park(parts, named?, jsonp).map(Begun::Poll),
-            Route::Post { jsonp } => post(parts, body, named?, jsonp).map(Begun::Post),
+        let waiting = match *route {
+            Route::Poll { jsonp } => self.park(parts, named?, jsonp).map(Waiting::Poll),
+            Route::Post { jsonp } => post(parts, body, named?, jsonp).map(Waiting::Post),
             Route::Probe => return Ok(Begun::Answered(self.clone().open_probe(parts, named?)?)),
             Route::Open { .. } | Route::MethodNotAllowed => return Ok(Begun::Answered(not_allowed())),
         };
-        match begun {
-            Ok(begun) => Ok(begun),
+        match waiting {
+            Ok(waiting) => Ok(Begun::Waiting(waiting)),
             Err(Shut::Taken) => Ok(Begun::Answered(status(StatusCode::BAD_REQUEST))),
             Err(Shut::Ended) => Err(Fault::SessionUnknown),
         }
     }
 
     /// Waits for what a request's answer has to wait for.
-    pub(super) async fn finish<B>(&self, begun: Begun<B>) -> Result<Response<Body>, Fault>
+    pub(super) async fn finish<B>(&self, waiting: Waiting<B>) -> Result<Response<Body>, Fault>
     where
         B: http_body::Body<Data = Bytes> + Unpin,
     {
-        match begun {
-            Begun::Answered(response) => Ok(response),
-            Begun::Poll(parked) => self.answer_poll(parked).await,
-            Begun::Post(posting) => self.take_post(posting).await,
+        match waiting {
+            Waiting::Poll(parked) => self.answer_poll(parked).await,
+            Waiting::Post(posting) => self.take_post(posting).await,
         }
     }
 
