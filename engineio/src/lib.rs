@@ -80,7 +80,7 @@ pub use handshake::{Known, Method, Route, Transport, open_packet};
 pub use jsonp::Jsonp;
 pub use layer::{Application, Handshake, Headers, Layer, Opened};
 pub use limit::{Limit, LimitHits};
-pub use mailbox::{Mailbox, SendError};
+pub use mailbox::{Mailbox, Outlet, SendError};
 pub use packet::{Message, Packet, PacketType, Revision};
 pub use payload::{Payload, PayloadFormat, PayloadReader};
 pub use query::Query;

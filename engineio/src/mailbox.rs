@@ -32,8 +32,7 @@ pub struct Mailbox {
 #[derive(Default)]
 #[repr(C)]
 struct Queue {
-    /// Whether the transport could write at once when the driver last looked or went to sleep.
-    writable: bool,
+    outlet: Outlet,
     close: Option<CloseReason>,
     closed: bool,
     /// Something other than frames was left since the driver last looked.
@@ -44,6 +43,27 @@ struct Queue {
     frames: VecDeque<Frame>,
     /// Senders that wait for room; nearly always none.
     waiting: Vec<Waker>,
+}
+
+/// How a message that is queued now would go out.
+///
+/// ```text
+///   the driver says    Shut      NextPoll ── polled ──▶ Polled      Open
+///   a poll that comes  wakes it  doesn't                            (wakes it)
+///   a volatile message is lost   is lost                is queued   is queued
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outlet {
+    /// Not before the driver has looked once more, at whatever keeps it.
+    #[default]
+    Shut,
+    /// With the next poll. While nothing is queued, one that comes can do no more than wait, so the driver may
+    /// sleep on: it notices the poll when it looks for another reason, a message or a deadline.
+    NextPoll,
+    /// With a poll that has come and that the driver has not noticed. The mailbox's own: no driver says so.
+    Polled,
+    /// At once.
+    Open,
 }
 
 /// Why a mailbox did not take a message.
@@ -141,7 +161,8 @@ impl Mailbox {
     /// Says whether it was queued.
     pub fn push_volatile(&self, frames: &[Frame]) -> bool {
         let mut queue = self.queue.lock();
-        let now = queue.writable && self.cost() == 0 && !queue.closed && queue.close.is_none();
+        let open = matches!(queue.outlet, Outlet::Polled | Outlet::Open);
+        let now = open && self.cost() == 0 && !queue.closed && queue.close.is_none();
         if now {
             self.append(&mut queue, 0, frames);
             queue.wake();
@@ -161,6 +182,18 @@ impl Mailbox {
     /// Wakes the driver, which then asks the layer above what it has to do.
     pub fn wake(&self) {
         self.queue.lock().ring();
+    }
+
+    /// A poll has come, which the driver will find when it looks. Wakes it only if there may be something for
+    /// that poll already.
+    pub fn polled(&self) {
+        let mut queue = self.queue.lock();
+        if queue.outlet == Outlet::NextPoll && !queue.awake && queue.frames.is_empty() {
+            queue.outlet = Outlet::Polled;
+            queue.rung = true;
+        } else {
+            queue.ring();
+        }
     }
 
     /// What waits to be sent, as the budget counts it.
@@ -202,22 +235,22 @@ impl Mailbox {
     }
 
     /// The driver begins to look: whether there is more than frames to look at. Until it sleeps again, nobody
-    /// wakes it. `writable` is as for [`poll_left`](Mailbox::poll_left): a turn may follow another without sleep,
+    /// wakes it. `outlet` is as for [`poll_left`](Mailbox::poll_left): a turn may follow another without sleep,
     /// on a transport that is new since.
-    pub fn look(&self, writable: bool) -> bool {
+    pub fn look(&self, outlet: Outlet) -> bool {
         let mut queue = self.queue.lock();
-        queue.writable = writable;
+        // The driver finds the poll in this turn.
+        queue.outlet = if queue.outlet == Outlet::Polled { Outlet::Open } else { outlet };
         queue.awake = true;
         std::mem::take(&mut queue.rung)
     }
 
-    /// The driver may sleep; ready if it has to look again first. `writable` says whether the transport could
-    /// write at once: frames are then something to look at, and [`push_volatile`](Mailbox::push_volatile) may
-    /// queue.
-    pub fn poll_left(&self, cx: &mut Context<'_>, writable: bool) -> Poll<()> {
+    /// The driver may sleep; ready if it has to look again first. While the `outlet` is open, frames are
+    /// something to look at, and [`push_volatile`](Mailbox::push_volatile) may queue.
+    pub fn poll_left(&self, cx: &mut Context<'_>, outlet: Outlet) -> Poll<()> {
         let mut queue = self.queue.lock();
-        queue.writable = writable;
-        if queue.rung || (writable && !queue.frames.is_empty()) {
+        queue.outlet = outlet;
+        if queue.rung || (outlet == Outlet::Open && !queue.frames.is_empty()) {
             return Poll::Ready(());
         }
         queue.awake = false;
@@ -393,18 +426,18 @@ mod tests {
         let (_, waker) = waker();
         let mut cx = Context::from_waker(&waker);
         assert!(!mailbox.push_volatile(&[frame(64)]), "before the driver has looked");
-        mailbox.look(false);
+        mailbox.look(Outlet::Shut);
         assert!(!mailbox.push_volatile(&[frame(64)]));
-        mailbox.look(true);
+        mailbox.look(Outlet::Open);
         assert!(mailbox.push_volatile(&[frame(64)]));
         assert_eq!(taken(&mailbox), 1);
         mailbox.written(64);
-        assert_eq!(mailbox.poll_left(&mut cx, true), Poll::Pending);
+        assert_eq!(mailbox.poll_left(&mut cx, Outlet::Open), Poll::Pending);
         assert!(mailbox.push_volatile(&[frame(64)]));
         assert!(!mailbox.push_volatile(&[frame(64)]), "one waits already");
         assert_eq!(taken(&mailbox), 1);
         mailbox.written(64);
-        assert_eq!(mailbox.poll_left(&mut cx, false), Poll::Pending);
+        assert_eq!(mailbox.poll_left(&mut cx, Outlet::Shut), Poll::Pending);
         assert!(!mailbox.push_volatile(&[frame(64)]));
     }
 
@@ -413,13 +446,13 @@ mod tests {
         let mailbox = Mailbox::new(1_000);
         let (count, waker) = waker();
         let mut cx = Context::from_waker(&waker);
-        assert_eq!(mailbox.poll_left(&mut cx, true), Poll::Pending);
+        assert_eq!(mailbox.poll_left(&mut cx, Outlet::Open), Poll::Pending);
         mailbox.push(&[frame(64)]).unwrap();
         mailbox.wake();
         mailbox.close(CloseReason::ForcedClose);
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
-        assert!(mailbox.look(true));
-        assert!(!mailbox.look(true));
+        assert!(mailbox.look(Outlet::Open));
+        assert!(!mailbox.look(Outlet::Open));
     }
 
     #[test]
@@ -427,16 +460,64 @@ mod tests {
         let mailbox = Mailbox::new(1_000);
         let (count, waker) = waker();
         let mut cx = Context::from_waker(&waker);
-        assert!(!mailbox.look(true));
+        assert!(!mailbox.look(Outlet::Open));
         mailbox.push(&[frame(64)]).unwrap();
-        assert_eq!(mailbox.poll_left(&mut cx, true), Poll::Ready(()));
-        assert!(!mailbox.look(true), "frames are no reason to look at anything else");
+        assert_eq!(mailbox.poll_left(&mut cx, Outlet::Open), Poll::Ready(()));
+        assert!(!mailbox.look(Outlet::Open), "frames are no reason to look at anything else");
         assert_eq!(taken(&mailbox), 1);
         mailbox.wake();
-        assert_eq!(mailbox.poll_left(&mut cx, false), Poll::Ready(()));
-        assert!(mailbox.look(true));
-        assert_eq!(mailbox.poll_left(&mut cx, true), Poll::Pending);
+        assert_eq!(mailbox.poll_left(&mut cx, Outlet::Shut), Poll::Ready(()));
+        assert!(mailbox.look(Outlet::Open));
+        assert_eq!(mailbox.poll_left(&mut cx, Outlet::Open), Poll::Pending);
         assert_eq!(count.0.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_poll_wakes_the_driver_only_if_it_may_be_answered_at_once() {
+        let (count, waker) = waker();
+        let mut cx = Context::from_waker(&waker);
+        let asleep = |outlet| {
+            let mailbox = Mailbox::new(1_000);
+            mailbox.look(outlet);
+            assert_eq!(mailbox.poll_left(&mut cx, outlet), Poll::Pending);
+            mailbox
+        };
+        let [shut, queued, idle] = [Outlet::Shut, Outlet::NextPoll, Outlet::NextPoll].map(asleep);
+        shut.polled();
+        assert_eq!(count.0.load(Ordering::Relaxed), 1, "it may be the upgrade's");
+        queued.push(&[frame(64)]).unwrap();
+        assert_eq!(count.0.load(Ordering::Relaxed), 2);
+        queued.polled();
+        assert!(queued.look(Outlet::NextPoll), "the driver was about to look");
+        idle.polled();
+        assert_eq!(count.0.load(Ordering::Relaxed), 2);
+        assert!(idle.look(Outlet::NextPoll), "it is found whenever the driver looks");
+    }
+
+    #[test]
+    fn a_message_wakes_the_driver_for_a_poll_that_it_has_not_noticed() {
+        for volatile in [false, true] {
+            let mailbox = Mailbox::new(1_000);
+            let (count, waker) = waker();
+            let mut cx = Context::from_waker(&waker);
+            assert_eq!(mailbox.poll_left(&mut cx, Outlet::NextPoll), Poll::Pending);
+            assert!(!mailbox.push_volatile(&[frame(64)]), "there is no poll");
+            mailbox.polled();
+            if volatile {
+                assert!(mailbox.push_volatile(&[frame(64)]));
+            } else {
+                mailbox.push(&[frame(64)]).unwrap();
+            }
+            assert_eq!(count.0.load(Ordering::Relaxed), 1);
+            assert!(mailbox.look(Outlet::NextPoll));
+            assert_eq!(taken(&mailbox), 1);
+            mailbox.written(64);
+            assert!(mailbox.push_volatile(&[frame(64)]), "the poll is noticed in this turn");
+            mailbox.look(Outlet::NextPoll);
+            assert_eq!(taken(&mailbox), 1);
+            mailbox.written(64);
+            assert!(!mailbox.push_volatile(&[frame(64)]), "and gone in the next");
+        }
     }
 
     #[test]
@@ -445,8 +526,8 @@ mod tests {
         let (count, waker) = waker();
         let mut cx = Context::from_waker(&waker);
         mailbox.push(&[frame(64)]).unwrap();
-        assert_eq!(mailbox.poll_left(&mut cx, false), Poll::Pending);
-        assert_eq!(mailbox.poll_left(&mut cx, true), Poll::Ready(()));
+        assert_eq!(mailbox.poll_left(&mut cx, Outlet::Shut), Poll::Pending);
+        assert_eq!(mailbox.poll_left(&mut cx, Outlet::Open), Poll::Ready(()));
         assert_eq!(count.0.load(Ordering::Relaxed), 0);
     }
 

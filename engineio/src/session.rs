@@ -194,6 +194,12 @@ impl Session {
         self.parked
     }
 
+    /// Whether a GET that comes has to wait, unless something is queued for it.
+    #[must_use]
+    pub fn parks(&self) -> bool {
+        matches!(self.state, State::Polling) && !self.parked
+    }
+
     /// Whether the client may have stopped polling for its upgrade. It then gets nothing, and waits for its POSTs
     /// to be answered before it sends `5`.
     #[must_use]

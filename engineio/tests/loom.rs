@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use engineio::{CloseReason, FRAME_OVERHEAD, Frame, Mailbox, SendError};
+use engineio::{CloseReason, FRAME_OVERHEAD, Frame, Mailbox, Outlet, SendError};
 use loom::future::block_on;
 use loom::thread;
 
@@ -27,8 +27,8 @@ fn write(mailbox: &Mailbox) -> usize {
 
 /// Does as a driver: sleeps until something was left, and writes it.
 fn drive(mailbox: &Mailbox) -> usize {
-    block_on(poll_fn(|cx| mailbox.poll_left(cx, true)));
-    mailbox.look(true);
+    block_on(poll_fn(|cx| mailbox.poll_left(cx, Outlet::Open)));
+    mailbox.look(Outlet::Open);
     write(mailbox)
 }
 
@@ -52,6 +52,33 @@ fn whoever_pushes_wakes_the_driver() {
 }
 
 #[test]
+fn whoever_pushes_wakes_the_driver_for_a_poll_that_it_has_not_noticed() {
+    loom::model(|| {
+        let mailbox = Arc::new(Mailbox::new(1000));
+        let poll = {
+            let mailbox = Arc::clone(&mailbox);
+            thread::spawn(move || mailbox.polled())
+        };
+        let pusher = {
+            let mailbox = Arc::clone(&mailbox);
+            thread::spawn(move || mailbox.push(&[frame()]))
+        };
+        // Asleep it may miss the poll, as long as there is nothing to answer it with.
+        let (mut polled, mut taken) = (false, 0);
+        while taken == 0 {
+            let outlet = if polled { Outlet::Open } else { Outlet::NextPoll };
+            block_on(poll_fn(|cx| mailbox.poll_left(cx, outlet)));
+            polled |= mailbox.look(outlet);
+            if polled {
+                taken += write(&mailbox);
+            }
+        }
+        poll.join().expect("a poll");
+        assert_eq!(pusher.join().expect("a pusher"), Ok(()));
+    });
+}
+
+#[test]
 fn a_close_wakes_the_driver_and_is_taken_once() {
     loom::model(|| {
         let mailbox = Arc::new(Mailbox::new(1000));
@@ -59,8 +86,8 @@ fn a_close_wakes_the_driver_and_is_taken_once() {
             let mailbox = Arc::clone(&mailbox);
             thread::spawn(move || mailbox.close(CloseReason::ForcedClose))
         });
-        block_on(poll_fn(|cx| mailbox.poll_left(cx, true)));
-        assert!(mailbox.look(true) && mailbox.take_close().is_some());
+        block_on(poll_fn(|cx| mailbox.poll_left(cx, Outlet::Open)));
+        assert!(mailbox.look(Outlet::Open) && mailbox.take_close().is_some());
         for closer in closers {
             closer.join().expect("a closer");
         }
@@ -103,8 +130,8 @@ fn what_is_admitted_is_taken_and_its_budget_given_back() {
             thread::spawn(move || usize::from(mailbox.push_volatile(&[frame()])))
         };
         // Volatile messages are taken while the driver sleeps and could write.
-        let _ = block_on(poll_fn(|cx| std::task::Poll::Ready(mailbox.poll_left(cx, true))));
-        mailbox.look(true);
+        let _ = block_on(poll_fn(|cx| std::task::Poll::Ready(mailbox.poll_left(cx, Outlet::Open))));
+        mailbox.look(Outlet::Open);
         let first = write(&mailbox);
         let admitted = pusher.join().expect("a pusher") + volatile.join().expect("a pusher");
         assert_eq!(first + write(&mailbox), admitted);

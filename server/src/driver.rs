@@ -11,8 +11,8 @@ use std::time::Instant;
 use engineio::memory::Held;
 use engineio::observe::{Carrier, Direction, What};
 use engineio::{
-    Answer, CloseReason, Config, Frame, Input, Layer, Mailbox, Output, Packet, PayloadReader, Session,
-    Violation,
+    Answer, CloseReason, Config, Frame, Input, Layer, Mailbox, Outlet, Output, Packet, PayloadReader,
+    Session, Violation,
 };
 use tokio::sync::oneshot;
 use tokio::time::error::Elapsed;
@@ -133,33 +133,37 @@ impl<L: Layer> Driver<L> {
     fn poll_session(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let now = Instant::from(tokio::time::Instant::now());
-            if self.mailbox.look(self.is_writable()) || self.session.is_upgrading() {
+            if self.mailbox.look(self.outlet()) || self.session.is_upgrading() {
                 self.rung(now);
             }
-            let before = (self.is_writable(), self.listens());
+            let before = (self.outlet(), self.listens());
             self.answer_if_queued(now);
             let mut busy = self.take_in(now);
             busy |= self.read(cx, now);
             busy |= self.poll_probe(cx, now);
             busy |= self.expire(cx, now);
+            self.answer_if_queued(now);
             self.write(cx, now);
             if self.session.is_over() {
                 return Poll::Ready(());
             }
             // What has been written may let the client's next packets through.
-            let after = (self.is_writable(), self.listens());
-            let eased = (after.0 && !before.0) || (after.1 && !before.1);
+            let after = (self.outlet(), self.listens());
+            let opened = after.0 == Outlet::Open && before.0 != Outlet::Open;
+            let eased = opened || (after.1 && !before.1);
             if !busy && !eased && self.mailbox.poll_left(cx, after.0).is_pending() {
                 return Poll::Pending;
             }
         }
     }
 
-    /// Whether a message that is queued now would go out at once.
-    fn is_writable(&self) -> bool {
+    /// How a message that is queued now would go out.
+    fn outlet(&self) -> Outlet {
         match &self.link {
-            Some(link) => self.session.is_open() && link.is_drained(),
-            None => self.session.is_parked(),
+            Some(link) if self.session.is_open() && link.is_drained() => Outlet::Open,
+            None if self.session.is_parked() => Outlet::Open,
+            None if self.session.parks() && self.outbox.is_empty() => Outlet::NextPoll,
+            Some(_) | None => Outlet::Shut,
         }
     }
 
@@ -225,8 +229,9 @@ impl<L: Layer> Driver<L> {
                 Some(packet) => self.packet(now, Carrier::Post, packet),
                 None => {
                     self.end_inbox();
-                    // Another POST may be at the door.
-                    self.mailbox.wake();
+                    if self.entry.doors.lock().has_post() {
+                        self.mailbox.wake();
+                    }
                 }
             }
             taken += 1;

@@ -125,6 +125,11 @@ impl Doors {
         }
     }
 
+    /// Whether a POST is at its door.
+    pub(crate) fn has_post(&self) -> bool {
+        matches!(self.post, PostDoor::Ready(_))
+    }
+
     /// Answers the parked GET, with messages or without.
     pub(crate) fn answer(&mut self, payload: Payload, messages: bool) {
         match std::mem::replace(&mut self.get, GetDoor::Answering { messages }) {
@@ -163,7 +168,7 @@ impl Entry {
         doors.get = GetDoor::Waiting(sender);
         doors.news.poll = true;
         drop(doors);
-        self.mailbox.wake();
+        self.mailbox.polled();
         Ok((OpenGet { entry: Some(self) }, receiver))
     }
 
@@ -220,6 +225,8 @@ impl Drop for OpenGet {
         if let Some(entry) = self.entry.take() {
             let mut doors = entry.doors.lock();
             let door = std::mem::take(&mut doors.get);
+            // The driver may not have noticed it.
+            doors.news.poll = false;
             doors.news.poll_aborted = Some(matches!(door, GetDoor::Answering { messages: true }));
             drop(doors);
             entry.mailbox.wake();

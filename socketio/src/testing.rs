@@ -9,8 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use engineio::observe::Observers;
 use engineio::{
-    Application, Attached, CloseReason, Frame, Handshake, Headers, Layer, Mailbox, Message, Opened, Revision,
-    Sid, Transport,
+    Application, Attached, CloseReason, Frame, Handshake, Headers, Layer, Mailbox, Message, Opened, Outlet,
+    Revision, Sid, Transport,
 };
 
 use crate::{Client, Io};
@@ -100,8 +100,8 @@ impl Peer {
 
     /// Does as a driver that has nothing to do and could write: volatile events are taken then.
     pub(crate) fn sleep(&mut self) {
-        self.mailbox.look(true);
-        let _ = self.mailbox.poll_left(&mut Context::from_waker(Waker::noop()), true);
+        self.mailbox.look(Outlet::Open);
+        let _ = self.mailbox.poll_left(&mut Context::from_waker(Waker::noop()), Outlet::Open);
     }
 
     /// Runs the commands left for the client.
@@ -111,12 +111,12 @@ impl Peer {
 
     /// Waits until something is left for the client, and runs it.
     pub(crate) async fn woken(&mut self) {
-        self.left(false).await;
+        self.left(Outlet::Shut).await;
     }
 
-    async fn left(&mut self, writable: bool) {
-        poll_fn(|cx| self.mailbox.poll_left(cx, writable)).await;
-        self.mailbox.look(writable);
+    async fn left(&mut self, outlet: Outlet) {
+        poll_fn(|cx| self.mailbox.poll_left(cx, outlet)).await;
+        self.mailbox.look(outlet);
         self.poll();
     }
 
@@ -127,7 +127,7 @@ impl Peer {
             if !sent.is_empty() {
                 return sent;
             }
-            self.left(true).await;
+            self.left(Outlet::Open).await;
         }
     }
 

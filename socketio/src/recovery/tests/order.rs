@@ -3,6 +3,8 @@
 
 use std::task::{Context, Wake, Waker};
 
+use engineio::Outlet;
+
 use super::*;
 
 /// Notes, each time that something is sent, whether the trail was locked.
@@ -28,7 +30,7 @@ fn watched(trail: &Arc<Trail>) -> (Arc<Mailbox>, Arc<Watch>) {
 fn sleep(mailbox: &Mailbox, watch: &Arc<Watch>) {
     mailbox.take(&mut [].into());
     let waker = Waker::from(Arc::clone(watch));
-    assert!(mailbox.poll_left(&mut Context::from_waker(&waker), true).is_pending());
+    assert!(mailbox.poll_left(&mut Context::from_waker(&waker), Outlet::Open).is_pending());
 }
 
 fn sent_under_lock(watch: &Watch) {
