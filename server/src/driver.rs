@@ -123,7 +123,7 @@ impl<L: Layer> Driver<L> {
         // The goodbye may take a while, and nobody should find the session meanwhile.
         self.registered.unlist();
         self.load();
-        let link = self.link.take()?;
+        let link = self.link.take().filter(|link| !link.is_gone())?;
         Watch::of(&self.config, &self.entry, Carrier::WebSocket).closing(self.close_code);
         let close = tokio::time::timeout(self.config.close_timeout, link.close(self.close_code));
         Some(Box::pin(close))
@@ -331,10 +331,12 @@ impl<L: Layer> Driver<L> {
 
     fn drop_probe(&mut self, code: Option<u16>) {
         if let Some(probe) = self.probe.take() {
-            Watch::of(&self.config, &self.entry, Carrier::Probe).closing(code);
+            if !probe.is_gone() {
+                Watch::of(&self.config, &self.entry, Carrier::Probe).closing(code);
+                tokio::spawn(tokio::time::timeout(self.config.close_timeout, probe.close(code)));
+            }
             self.see(|| What::ProbeDropped);
             self.entry.doors.lock().free_probe();
-            tokio::spawn(tokio::time::timeout(self.config.close_timeout, probe.close(code)));
         }
     }
 

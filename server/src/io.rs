@@ -1,12 +1,13 @@
 //! A connection, before it speaks HTTP and after.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 
@@ -76,10 +77,21 @@ impl Io {
 
     /// Ends our side and reads until the peer has ended its own.
     pub(crate) async fn drain(mut self) {
-        let mut rest = [0; 1024];
-        if self.shutdown().await.is_ok() {
-            while matches!(self.read(&mut rest).await, Ok(1..)) {}
+        if self.shutdown().await.is_err() {
+            return;
         }
+        poll_fn(|cx| {
+            loop {
+                // What is read counts for nothing, so no connection has memory for it while it waits.
+                let mut room = [0; 1024];
+                let mut rest = ReadBuf::new(&mut room);
+                match ready!(Pin::new(&mut self).poll_read(cx, &mut rest)) {
+                    Ok(()) if !rest.filled().is_empty() => {}
+                    Ok(()) | Err(_) => return Poll::Ready(()),
+                }
+            }
+        })
+        .await;
     }
 }
 

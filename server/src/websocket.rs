@@ -60,6 +60,8 @@ pub(crate) struct WebSocket {
     moved: bool,
     /// Nothing that is queued can be sent any more.
     discarded: bool,
+    /// The client has ended the connection, or it has broken: nobody waits for a close frame.
+    gone: bool,
     /// The stream may hold back what we wrote: TLS encrypts more than it can send.
     unflushed: bool,
     /// The reader has nothing to give until it is fed.
@@ -135,6 +137,7 @@ impl WebSocket {
             revision,
             moved: false,
             discarded: false,
+            gone: false,
             unflushed: false,
             hungry: false,
             reader,
@@ -186,12 +189,12 @@ impl WebSocket {
     pub(crate) fn poll_packet(&mut self, cx: &mut Context<'_>, watch: Watch<'_>) -> Poll<Incoming> {
         loop {
             if self.control.len() >= PONGS && ready!(self.poll_write(cx)).is_err() {
-                return Poll::Ready(Incoming::Ended(GONE));
+                return self.lost();
             }
             if self.hungry {
                 match ready!(self.poll_fill(cx)) {
                     Ok(1..) => self.hungry = false,
-                    Ok(0) | Err(_) => return Poll::Ready(Incoming::Ended(GONE)),
+                    Ok(0) | Err(_) => return self.lost(),
                 }
             }
             let event = match self.reader.next() {
@@ -222,6 +225,16 @@ impl WebSocket {
             };
             return Poll::Ready(Incoming::Packet(packet));
         }
+    }
+
+    fn lost(&mut self) -> Poll<Incoming> {
+        self.gone = true;
+        Poll::Ready(Incoming::Ended(GONE))
+    }
+
+    /// Whether there is nobody to say goodbye to.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone
     }
 
     /// Counts what has come of a message that has not ended. Says whether there may be more of it.
