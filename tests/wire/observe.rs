@@ -181,6 +181,17 @@ async fn polling_and_its_upgrade_are_seen_in_order() {
 }
 
 #[tokio::test]
+async fn a_client_that_ends_the_connection_is_sent_no_close_frame() {
+    let (server, notes) = watched(Config::default()).await;
+    let mut websocket = WebSocket::open(server.address(), "/socket.io/?EIO=4&transport=websocket").await;
+    websocket.next_text().await;
+    notes.take();
+    drop(websocket);
+    let end = ["closed websocket transport close", "ended websocket"];
+    assert_eq!(notes.take_until("ended websocket").await, end);
+}
+
+#[tokio::test]
 async fn what_was_wrong_is_seen() {
     let (server, notes) = watched(Config { max_payload: 10, ..Config::default() }).await;
     assert_eq!(server.get("/engine.io/?EIO=9&transport=polling").await.status, 400);
