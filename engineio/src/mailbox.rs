@@ -324,8 +324,8 @@ impl Queue {
     }
 
     fn release_waiting(&mut self) {
-        for waker in self.waiting.drain(..) {
-            waker.wake();
+        if !self.waiting.is_empty() {
+            self.waiting.drain(..).for_each(Waker::wake);
         }
     }
 }

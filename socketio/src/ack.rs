@@ -25,19 +25,19 @@ use crate::{Namespace, Socket};
 
 /// Acknowledges one event, at once or at any later time, from anywhere. Dropping it sends nothing.
 pub struct AckSender {
-    socket: Socket,
-    id: Option<u64>,
+    /// Whom to send it, and its id, if the client asked for one.
+    asked: Option<(Socket, u64)>,
 }
 
 impl AckSender {
-    pub(crate) fn new(socket: Socket, id: Option<u64>) -> AckSender {
-        AckSender { socket, id }
+    pub(crate) fn new(socket: &Socket, id: Option<u64>) -> AckSender {
+        AckSender { asked: id.map(|id| (socket.clone(), id)) }
     }
 
     /// Whether the client asked for an acknowledgement. Otherwise nothing will be sent.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
-        self.id.is_some()
+        self.asked.is_some()
     }
 
     /// Sends the acknowledgement, if the client wants one.
@@ -45,31 +45,34 @@ impl AckSender {
     /// # Errors
     /// See [`SendError`].
     pub fn send(self, args: impl ToArgs) -> Result<(), SendError> {
-        self.send_value(args)
+        let Some((socket, id)) = self.asked else { return Ok(()) };
+        socket.acknowledge(id, args)
     }
 
     /// Sends what a handler returned. The client waits for it and nobody here sees an error, so a client
     /// that can't take it is disconnected.
     pub(crate) fn send_returned(self, args: impl ToArgs) {
-        match self.send_value(args) {
+        let Some((socket, id)) = self.asked else { return };
+        match socket.acknowledge(id, args) {
             Ok(()) | Err(SendError::Closed | SendError::ReservedEvent) => {}
-            Err(SendError::Full) => self.socket.close_overloaded(),
+            Err(SendError::Full) => socket.close_overloaded(),
             Err(error @ SendError::Serialize(_)) => {
-                tracing::error!(namespace = %Excerpt(self.socket.namespace_name()), %error, "no acknowledgement");
+                tracing::error!(namespace = %Excerpt(socket.namespace_name()), %error, "no acknowledgement");
             }
         }
     }
+}
 
-    fn send_value(&self, args: impl ToArgs) -> Result<(), SendError> {
-        let Some(id) = self.id else { return Ok(()) };
-        let frames = self.socket.config().parser.ack(self.socket.namespace_name(), id, args)?;
-        self.socket.push(&frames)
+impl Socket {
+    fn acknowledge(&self, id: u64, args: impl ToArgs) -> Result<(), SendError> {
+        self.push(&self.config().parser.ack(self.namespace_name(), id, args)?)
     }
 }
 
 impl fmt::Debug for AckSender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AckSender").field("id", &self.id).finish_non_exhaustive()
+        let id = self.asked.as_ref().map(|(_, id)| id);
+        f.debug_struct("AckSender").field("id", &id).finish_non_exhaustive()
     }
 }
 

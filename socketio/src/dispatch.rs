@@ -14,7 +14,7 @@ use crate::handler::{EventError, EventHandler, EventMiddleware, Handlers, Table,
 use crate::listener::{Direction, Listener};
 use crate::log::Excerpt;
 use crate::packet;
-use crate::{Event, Socket};
+use crate::{Args, Event, Socket};
 
 impl Socket {
     /// Shows an event to those who watch, and hands it to its handler. Ready if all is done at once.
@@ -22,18 +22,13 @@ impl Socket {
         let cost = event.cost();
         let ended = move |socket: &Socket| socket.event_ended(cost);
         let packet::Event { name, args, id } = event;
-        let ack = AckSender::new(self.clone(), id);
-        let event = Event::new(name.clone(), args);
-        let middlewares = if self.layers().any(|handlers| handlers.watches(Direction::Incoming)) {
-            self.show(Direction::Incoming, &event);
-            self.event_middlewares()
-        } else {
-            Vec::new()
-        };
-        if middlewares.is_empty() {
-            return self.run(&name, || self.handle(event, ack), ended);
+        let ack = AckSender::new(self, id);
+        if !self.layers().any(|handlers| handlers.watches(Direction::Incoming)) {
+            return self.run(&name, || self.handle(&name, args, ack), ended);
         }
-        let checked: Task = Box::pin(self.clone().check(middlewares, event, ack));
+        let event = Event::new(name.clone(), args);
+        self.show(Direction::Incoming, &event);
+        let checked: Task = Box::pin(self.clone().check(self.event_middlewares(), event, ack));
         self.run(&name, || Some(checked), ended)
     }
 
@@ -43,7 +38,8 @@ impl Socket {
                 return self.refused(event, error).await;
             }
         }
-        if let Some(task) = self.handle(event, ack) {
+        let (name, args) = event.into_parts();
+        if let Some(task) = self.handle(&name, args, ack) {
             task.await;
         }
     }
@@ -61,22 +57,21 @@ impl Socket {
     }
 
     /// Calls the handler of an event; gives what is left to do, if anything.
-    fn handle(&self, event: Event, ack: AckSender) -> Option<Task> {
-        let Some(handler) = self.event_handler(event.name()) else {
+    fn handle(&self, name: &str, args: Args, ack: AckSender) -> Option<Task> {
+        let Some(handler) = self.event_handler(name) else {
             if ack.is_wanted() {
                 tracing::warn!(
                     namespace = %Excerpt(self.namespace_name()),
-                    event = %Excerpt(event.name()),
+                    event = %Excerpt(name),
                     "an event without a handler wants an acknowledgement"
                 );
             }
             return None;
         };
-        let (name, args) = event.into_parts();
         handler(self.clone(), args, ack).unwrap_or_else(|error| {
             tracing::warn!(
                 namespace = %Excerpt(self.namespace_name()),
-                event = %Excerpt(&name),
+                event = %Excerpt(name),
                 error = %Excerpt(&error.to_string()),
                 "an event's arguments do not fit its handler"
             );

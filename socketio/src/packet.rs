@@ -218,10 +218,8 @@ fn read_event(payload: ByteString, id: Option<u64>, attachments: usize) -> Resul
     let JsonArray { first, len } = read_array(&payload, attachments)?;
     let raw_name = first.ok_or(PacketError::EventName)?;
     let name = match raw_name.as_bytes()[0] {
-        b'"' => match raw_name[1..raw_name.len() - 1].find('\\') {
-            None => payload.slice_ref(&raw_name[1..raw_name.len() - 1]),
-            Some(_) => serde_json::from_str::<String>(raw_name).map_err(|_| PacketError::Json)?.into(),
-        },
+        b'"' if !raw_name.as_bytes().contains(&b'\\') => payload.slice_ref(&raw_name[1..raw_name.len() - 1]),
+        b'"' => serde_json::from_str::<String>(raw_name).map_err(|_| PacketError::Json)?.into(),
         // A client may use numbers as names. JavaScript makes no difference between 5 and "5" there.
         b'-' | b'0'..=b'9' => payload.slice_ref(raw_name),
         _ => return Err(PacketError::EventName),
@@ -231,7 +229,8 @@ fn read_event(payload: ByteString, id: Option<u64>, attachments: usize) -> Resul
     }
     // The first argument stands behind the comma; the closing bracket stands there if there is none.
     let after_name = raw_name.as_ptr().addr() - payload.as_ptr().addr() + raw_name.len();
-    let separator = payload[after_name..].find([',', ']']).unwrap_or_default();
+    let rest = &payload.as_bytes()[after_name..];
+    let separator = rest.iter().position(|byte| matches!(byte, b',' | b']')).unwrap_or_default();
     let start = after_name + separator + usize::from(len > 1);
     Ok(Event { name, args: Args::from_array(payload, 1, start, len - 1), id })
 }
