@@ -87,7 +87,11 @@ impl Reader {
     /// Takes in what the connection brought. Ask for [`next`](Reader::next) until there is nothing, before more
     /// is read: what is fed is kept until then.
     pub fn feed(&mut self, bytes: &[u8]) {
-        self.input.extend_from_slice(bytes);
+        if self.input.is_empty() {
+            self.input = BytesMut::from(bytes);
+        } else {
+            self.input.extend_from_slice(bytes);
+        }
     }
 
     /// How many bytes have come of a message that has not ended.
