@@ -30,7 +30,8 @@ pub trait Layer {
     /// Called after [`Mailbox::wake`], and once [`deadline`](Layer::deadline) has passed.
     fn poll(&mut self, now: Instant);
 
-    /// When [`poll`](Layer::poll) is due at the latest.
+    /// When [`poll`](Layer::poll) is due at the latest. It is asked for behind calls of the methods above and of
+    /// [`upgraded`](Layer::upgraded); one that moves for another reason needs a [`Mailbox::wake`].
     fn deadline(&self) -> Option<Instant>;
 
     /// The session went over from polling to WebSocket, on which it stays.

@@ -1,9 +1,10 @@
 //! The one timer of a connection's task.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use tokio::task::coop::unconstrained;
 use tokio::time::Sleep;
 
 /// A timer that is set anew only when it has gone off or a deadline moved closer, since a deadline that moves
@@ -27,13 +28,56 @@ impl Alarm {
         now < self.at
     }
 
-    /// Ready when the alarm went off, which may be before `next`.
+    /// Ready once `next` has passed. Until then the task is woken at the latest then, and maybe earlier.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, now: Instant, next: Instant) -> Poll<()> {
         if self.is_set(now) && self.at <= next {
             return Poll::Pending;
         }
         self.at = next;
-        self.sleep.as_mut().reset(next.into());
-        self.sleep.as_mut().poll(cx)
+        set(self.sleep.as_mut(), cx, next)
+    }
+}
+
+/// Sets a timer that is not polled again before it has gone off. A task that has used up its budget is to yield, so
+/// tokio's timers would then note nobody to be woken, and leave it to the next poll; hence not under the budget.
+pub(crate) fn set(mut sleep: Pin<&mut Sleep>, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
+    sleep.as_mut().reset(at.into());
+    pin!(unconstrained(sleep)).poll(cx)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::future::poll_fn;
+
+    use tokio::task::coop::poll_proceed;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// Polls what `poll` polls, first when the task's budget is used up.
+    pub(crate) async fn begun_without_budget<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
+        let mut begun = false;
+        poll_fn(|cx| {
+            if !std::mem::replace(&mut begun, true) {
+                while let Poll::Ready(step) = poll_proceed(cx) {
+                    step.made_progress();
+                }
+            }
+            poll(cx)
+        })
+        .await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_alarm_goes_off_though_a_task_without_budget_has_set_it() {
+        let second = Duration::from_secs(1);
+        let mut alarm = Alarm::new();
+        for _ in 0..2 {
+            let began = Instant::now();
+            let next = (began + second).into();
+            let gone_off = begun_without_budget(|cx| alarm.poll(cx, Instant::now().into(), next));
+            tokio::time::timeout(60 * second, gone_off).await.unwrap();
+            assert_eq!(began.elapsed().as_secs(), 1);
+        }
     }
 }

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use hyper::rt::{Sleep, Timer};
 use parking_lot::Mutex;
 
+use crate::alarm;
+
 /// The timer of one connection, for [`hyper::server::conn::http1::Builder::timer`].
 #[derive(Debug, Default)]
 pub(crate) struct IdleTimer {
@@ -51,19 +53,30 @@ impl Future for Idle {
         let alarm = match &mut *alarm {
             // It is to wake the connection's task already.
             Some(alarm) if alarm.deadline() <= until && !alarm.is_elapsed() => return Poll::Pending,
-            Some(alarm) => {
-                alarm.as_mut().reset(until);
-                alarm
-            }
+            Some(alarm) => alarm,
             none => none.insert(Box::pin(tokio::time::sleep_until(until))),
         };
-        alarm.as_mut().poll(cx)
+        alarm::set(alarm.as_mut(), cx, self.until)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alarm::tests::begun_without_budget;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_idles_no_longer_though_its_task_had_no_budget_left() {
+        let timer = IdleTimer::default();
+        let second = Duration::from_secs(1);
+        for _ in 0..2 {
+            let began = timer.now();
+            let mut idle = timer.sleep(10 * second);
+            let gone_off = begun_without_budget(|cx| idle.as_mut().poll(cx));
+            tokio::time::timeout(60 * second, gone_off).await.unwrap();
+            assert_eq!((timer.now() - began).as_secs(), 10);
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_has_its_time_behind_each_answer() {

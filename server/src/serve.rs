@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::task::coop::unconstrained;
 
 use crate::Limits;
 use crate::answers::{closing, refused_by, status};
@@ -201,7 +202,8 @@ async fn unless_stopped<F: Future>(
     stop: &mut watch::Receiver<()>,
 ) -> Option<F::Output> {
     let word = stop.clone();
-    let mut told = pin!(stop.changed());
+    // It is polled but once before the word is there, and that has to count though the task's budget be used up.
+    let mut told = pin!(unconstrained(stop.changed()));
     let mut waits = false;
     poll_fn(|cx| {
         if let Poll::Ready(served) = served.as_mut().poll(cx) {
@@ -213,4 +215,34 @@ async fn unless_stopped<F: Future>(
         told.as_mut().poll(cx).map(|_| None)
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Instant, sleep, timeout};
+
+    use super::*;
+    use crate::alarm::tests::begun_without_budget;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_hears_each_word_to_stop_though_its_task_had_no_budget_left() {
+        let second = Duration::from_secs(1);
+        let word = watch::Sender::new(());
+        let mut stop = word.subscribe();
+        for _ in 0..2 {
+            let began = Instant::now();
+            // In a task of its own, so that nothing but the word wakes this one.
+            let word = word.clone();
+            let said = tokio::spawn(async move {
+                sleep(second).await;
+                word.send(()).unwrap();
+            });
+            let mut served = pin!(std::future::pending::<()>());
+            let mut stopped = pin!(unless_stopped(served.as_mut(), &mut stop));
+            let stopped = begun_without_budget(|cx| stopped.as_mut().poll(cx));
+            assert_eq!(timeout(60 * second, stopped).await, Ok(None));
+            assert_eq!(began.elapsed().as_secs(), 1);
+            said.await.unwrap();
+        }
+    }
 }
