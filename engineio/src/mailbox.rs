@@ -188,7 +188,7 @@ impl Mailbox {
     /// that poll already.
     pub fn polled(&self) {
         let mut queue = self.queue.lock();
-        if queue.outlet == Outlet::NextPoll && !queue.awake && queue.frames.is_empty() {
+        if queue.outlet == Outlet::NextPoll && queue.frames.is_empty() {
             queue.outlet = Outlet::Polled;
             queue.rung = true;
         } else {
@@ -249,10 +249,10 @@ impl Mailbox {
     /// something to look at, and [`push_volatile`](Mailbox::push_volatile) may queue.
     pub fn poll_left(&self, cx: &mut Context<'_>, outlet: Outlet) -> Poll<()> {
         let mut queue = self.queue.lock();
-        queue.outlet = outlet;
         if queue.rung || (outlet == Outlet::Open && !queue.frames.is_empty()) {
             return Poll::Ready(());
         }
+        queue.outlet = outlet;
         queue.awake = false;
         match &mut queue.driver {
             Some(waker) => waker.clone_from(cx.waker()),
@@ -518,6 +518,22 @@ mod tests {
             mailbox.written(64);
             assert!(!mailbox.push_volatile(&[frame(64)]), "and gone in the next");
         }
+    }
+
+    #[test]
+    fn a_poll_that_comes_while_the_driver_looks_takes_volatile_messages_too() {
+        let mailbox = Mailbox::new(1_000);
+        let (_, waker) = waker();
+        let mut cx = Context::from_waker(&waker);
+        mailbox.look(Outlet::NextPoll);
+        mailbox.polled();
+        assert_eq!(
+            mailbox.poll_left(&mut cx, Outlet::NextPoll),
+            Poll::Ready(()),
+            "the poll is to be looked at"
+        );
+        assert!(mailbox.look(Outlet::NextPoll));
+        assert!(mailbox.push_volatile(&[frame(64)]), "by whoever is handled in the turn that finds the poll");
     }
 
     #[test]
