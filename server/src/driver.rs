@@ -122,8 +122,13 @@ impl<L: Layer> Driver<L> {
     fn leave(&mut self) -> Option<Goodbye> {
         // The goodbye may take a while, and nobody should find the session meanwhile.
         self.registered.unlist();
+        if self.link.as_ref().is_none_or(WebSocket::is_gone) {
+            // Nobody gets what is still queued, though an application may hold on to its sockets.
+            self.mailbox.take(&mut VecDeque::new());
+            return None;
+        }
         self.load();
-        let link = self.link.take().filter(|link| !link.is_gone())?;
+        let link = self.link.take()?;
         Watch::of(&self.config, &self.entry, Carrier::WebSocket).closing(self.close_code);
         let close = tokio::time::timeout(self.config.close_timeout, link.close(self.close_code));
         Some(Box::pin(close))
@@ -229,9 +234,7 @@ impl<L: Layer> Driver<L> {
                 Some(packet) => self.packet(now, Carrier::Post, packet),
                 None => {
                     self.end_inbox();
-                    if self.entry.doors.lock().has_post() {
-                        self.mailbox.wake();
-                    }
+                    self.let_next_in();
                 }
             }
             taken += 1;
@@ -241,8 +244,9 @@ impl<L: Layer> Driver<L> {
             // The client may be gone, and then nobody is there to be told.
             let _ = accepted.send(());
         }
-        if !self.session.is_open() {
+        if !self.session.is_open() && !self.inbox.is_empty() {
             self.inbox.clear();
+            self.let_next_in();
         }
         taken > 0 && !self.inbox.is_empty()
     }
@@ -250,6 +254,13 @@ impl<L: Layer> Driver<L> {
     fn end_inbox(&mut self) {
         if let Some(accepted) = self.inbox.pop_front().and_then(|inbox| inbox.accepted) {
             let _ = accepted.send(());
+        }
+    }
+
+    /// Has a POST that waits at its door looked at, now that there is room for it.
+    fn let_next_in(&self) {
+        if self.entry.doors.lock().has_post() {
+            self.mailbox.wake();
         }
     }
 

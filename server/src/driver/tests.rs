@@ -1,9 +1,12 @@
-//! Whether a client lives, in virtual time, while its packets wait because of what it has not taken.
+//! What becomes of a client, in virtual time, that doesn't take what it is sent: whether it lives while its packets
+//! wait for that, and what is shown of its end.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use engineio::observe::{Direction, Observation, Observer, What};
 use engineio::{
     Application, CloseReason, Config, Frame, Layer, Mailbox, Message, Opened, Packet, PayloadFormat, Revision,
 };
@@ -145,6 +148,42 @@ async fn a_client_whose_packets_wait_lives_while_it_reads() {
         }
         assert!(began.elapsed() > Duration::from_secs(300), "{:?} are no test", began.elapsed());
     }
+}
+
+/// Counts the messages of WebSockets, and the open packets.
+#[derive(Default)]
+struct Seen {
+    came: AtomicUsize,
+    went: AtomicUsize,
+}
+
+impl Observer for Seen {
+    fn observe(&self, observation: &Observation<'_>) {
+        if let What::Packet { direction, .. } = observation.what {
+            let count = if direction == Direction::In { &self.came } else { &self.went };
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_client_was_not_sent_before_it_went_away_is_shown_to_nobody() {
+    let seen = Arc::new(Seen::default());
+    let server = Server::builder().engineio("/engine.io/", EngineEcho).observer(seen.clone());
+    let service = server.build().unwrap().into_service();
+    let mut websocket = opened(&service, Revision::V4).await;
+    for came in 1..=2 {
+        websocket.text(&format!("4{}", "x".repeat(2 * BUFFERS))).await;
+        while seen.came.load(Ordering::Relaxed) < came {
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+    drop(websocket);
+    while service.sessions() > 0 {
+        sleep(Duration::from_millis(1)).await;
+    }
+    // The second echo waited behind the first, which nobody read.
+    assert_eq!(seen.went.load(Ordering::Relaxed), 2, "the open packet, and the first echo");
 }
 
 /// What a client sends to show that it lives.
