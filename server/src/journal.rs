@@ -3,6 +3,7 @@
 //! The format is described in `docs/journal.md`. [`Journal`] writes it, as an observer of a server; [`Record`]
 //! is one line of it, for whoever reads it again.
 
+mod draft;
 mod recorder;
 mod redact;
 mod sink;

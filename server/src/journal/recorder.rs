@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use engineio::observe::{self, Observation, SocketPacket, What};
 use engineio::{Headers, PacketType, PayloadFormat, Query, Sid, Transport, Violation};
 
-use super::{Carrier, Direction, Entry, Raw, Record, redact};
+use super::draft::Draft;
+use super::{Direction, Entry, Record, redact};
 
 /// What is known of sessions and requests that are under way.
 pub(super) struct Recorder {
@@ -47,61 +48,6 @@ struct Exchange {
     /// The session that it is about. A poll's answer is sent when that may be over.
     session: Option<(Sid, Name)>,
     websocket: bool,
-}
-
-impl From<observe::Direction> for Direction {
-    fn from(direction: observe::Direction) -> Direction {
-        match direction {
-            observe::Direction::In => Direction::In,
-            observe::Direction::Out => Direction::Out,
-        }
-    }
-}
-
-impl From<observe::Carrier> for Carrier {
-    fn from(carrier: observe::Carrier) -> Carrier {
-        match carrier {
-            observe::Carrier::Get => Carrier::Get,
-            observe::Carrier::Post => Carrier::Post,
-            observe::Carrier::WebSocket => Carrier::WebSocket,
-            observe::Carrier::Probe => Carrier::Probe,
-        }
-    }
-}
-
-/// A record that is being put together.
-struct Draft {
-    direction: Option<Direction>,
-    carrier: Option<Carrier>,
-    from: u64,
-    raw: Option<Raw>,
-    entry: Entry,
-}
-
-impl Draft {
-    fn of(entry: Entry) -> Draft {
-        Draft { direction: None, carrier: None, from: 0, raw: None, entry }
-    }
-
-    fn from(mut self, record: u64) -> Draft {
-        self.from = record;
-        self
-    }
-
-    fn direction(mut self, direction: impl Into<Direction>) -> Draft {
-        self.direction = Some(direction.into());
-        self
-    }
-
-    fn carrier(mut self, carrier: observe::Carrier) -> Draft {
-        self.carrier = Some(carrier.into());
-        self
-    }
-
-    fn raw(mut self, raw: Option<Vec<u8>>) -> Draft {
-        self.raw = raw.map(Raw);
-        self
-    }
 }
 
 impl Recorder {

@@ -1,0 +1,60 @@
+//! A record before it has its number and its time.
+
+use engineio::observe;
+
+use super::{Carrier, Direction, Entry, Raw};
+
+/// A record that is being put together.
+pub(super) struct Draft {
+    pub(super) direction: Option<Direction>,
+    pub(super) carrier: Option<Carrier>,
+    pub(super) from: u64,
+    pub(super) raw: Option<Raw>,
+    pub(super) entry: Entry,
+}
+
+impl Draft {
+    pub(super) fn of(entry: Entry) -> Draft {
+        Draft { direction: None, carrier: None, from: 0, raw: None, entry }
+    }
+
+    pub(super) fn from(mut self, record: u64) -> Draft {
+        self.from = record;
+        self
+    }
+
+    pub(super) fn direction(mut self, direction: impl Into<Direction>) -> Draft {
+        self.direction = Some(direction.into());
+        self
+    }
+
+    pub(super) fn carrier(mut self, carrier: observe::Carrier) -> Draft {
+        self.carrier = Some(carrier.into());
+        self
+    }
+
+    pub(super) fn raw(mut self, raw: Option<Vec<u8>>) -> Draft {
+        self.raw = raw.map(Raw);
+        self
+    }
+}
+
+impl From<observe::Direction> for Direction {
+    fn from(direction: observe::Direction) -> Direction {
+        match direction {
+            observe::Direction::In => Direction::In,
+            observe::Direction::Out => Direction::Out,
+        }
+    }
+}
+
+impl From<observe::Carrier> for Carrier {
+    fn from(carrier: observe::Carrier) -> Carrier {
+        match carrier {
+            observe::Carrier::Get => Carrier::Get,
+            observe::Carrier::Post => Carrier::Post,
+            observe::Carrier::WebSocket => Carrier::WebSocket,
+            observe::Carrier::Probe => Carrier::Probe,
+        }
+    }
+}
