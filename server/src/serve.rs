@@ -219,10 +219,31 @@ async fn unless_stopped<F: Future>(
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::UnixStream;
     use tokio::time::{Instant, sleep, timeout};
 
     use super::*;
     use crate::alarm::tests::begun_without_budget;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_may_idle_for_its_time_behind_each_answer() {
+        let idle_timeout = Duration::from_secs(30);
+        let limits = Limits { idle_timeout, ..Limits::default() };
+        let service = Server::builder().limits(limits).build().unwrap().into_service();
+        let peer = Peer { address: None, secure: false };
+        let word = watch::Sender::new(());
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        tokio::spawn(connection(ours.into(), None, service.for_peer(peer), word.subscribe()));
+        for _ in 0..3 {
+            sleep(idle_timeout * 2 / 3).await;
+            theirs.write_all(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n").await.unwrap();
+            assert!(theirs.read(&mut [0; 4096]).await.unwrap() > 0, "it is there to answer");
+        }
+        let answered = Instant::now();
+        assert_eq!(theirs.read(&mut [0; 4096]).await.unwrap(), 0);
+        assert_eq!(answered.elapsed().as_secs(), idle_timeout.as_secs());
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_hears_each_word_to_stop_though_its_task_had_no_budget_left() {
