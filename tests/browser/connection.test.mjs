@@ -186,6 +186,29 @@ for (const end of ["kill", "drain"]) {
   });
 }
 
+test("who comes into a room right behind us is seen, also if word of it comes with our answer", async (t) => {
+  const { visit } = await chat(t);
+  const [ada, ben] = [await visit(), await visit({ path: "/?polling" })];
+  await ada.take("Ada");
+  await ben.take("Ben");
+  let letGo;
+  const held = new Promise((resolve) => (letGo = resolve));
+  await ben.page.route("**/socket.io/**", async (route) => {
+    if (route.request().method() === "GET") await held;
+    await route.continue();
+  });
+  // What Ben hears by the GET that waits already; the next one is held.
+  await ada.say("hello");
+  await ben.hears("hello");
+  const posted = ben.page.waitForResponse((response) => response.request().method() === "POST");
+  const joined = ben.join("tea");
+  await posted;
+  await ada.join("tea");
+  letGo();
+  await joined;
+  await ben.page.getByText("Ada, Ben", { exact: true }).waitFor();
+});
+
 test("a reload keeps name and rooms", async (t) => {
   const { visit } = await chat(t);
   const [ada, ben] = [await visit(), await visit()];

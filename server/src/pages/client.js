@@ -24,6 +24,18 @@ const OPEN = "0", CLOSE = "1", PING = "2", PONG = "3", MESSAGE = "4", UPGRADE = 
 const CONNECT = "0", DISCONNECT = "1", EVENT = "2", ACK = "3", CONNECT_ERROR = "4";
 
 /**
+ * A turn of the event loop later. Whoever waited for the answer that a packet was goes on before the next packet is
+ * read, as it is by WebSocket, where each message comes in a turn of its own.
+ */
+function nextTurn() {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = resolve;
+    port2.postMessage(null);
+  });
+}
+
+/**
  * One Engine.IO session, from its handshake to its end. It doesn't come back: whoever lost one
  * opens another.
  *
@@ -86,7 +98,11 @@ class Session {
   async #poll() {
     while (!this.#ended && !this.#paused) {
       const payload = await this.#request("GET");
-      for (const packet of payload.split(SEPARATOR)) this.#receive(packet);
+      for (const packet of payload.split(SEPARATOR)) {
+        if (this.#ended) break;
+        this.#receive(packet);
+        await nextTurn();
+      }
     }
     this.#polling = undefined;
   }
