@@ -9,8 +9,6 @@ pub enum Violation {
     EmptyPacket,
     /// The first character (or, in a binary packet of revision 3, byte) is none of the packet types.
     UnknownPacketType(u8),
-    /// A `b` packet whose base64 can't be decoded.
-    Base64,
     /// A text packet or text payload that is not UTF-8.
     Utf8,
     /// A POST with an empty body.
@@ -35,11 +33,10 @@ pub enum Violation {
 
 impl Violation {
     /// One of each.
-    pub const ALL: [Violation; 13] = [
+    pub const ALL: [Violation; 12] = [
         Violation::EmptyPayload,
         Violation::EmptyPacket,
         Violation::UnknownPacketType(b'7'),
-        Violation::Base64,
         Violation::Utf8,
         Violation::PayloadLength,
         Violation::PayloadTruncated,
@@ -57,7 +54,6 @@ impl Violation {
         match self {
             Violation::EmptyPacket => "EMPTY_PACKET",
             Violation::UnknownPacketType(_) => "UNKNOWN_PACKET_TYPE",
-            Violation::Base64 => "BASE64",
             Violation::Utf8 => "UTF8",
             Violation::EmptyPayload => "EMPTY_PAYLOAD",
             Violation::PayloadLength => "PAYLOAD_LENGTH",
@@ -76,7 +72,7 @@ impl Violation {
     pub fn section(self) -> &'static str {
         match self {
             Violation::EmptyPacket | Violation::UnknownPacketType(_) => "Engine.IO protocol 4, \"Protocol\"",
-            Violation::Base64 | Violation::EmptyPayload | Violation::BinaryPayload => {
+            Violation::EmptyPayload | Violation::BinaryPayload => {
                 "Engine.IO protocol 4, \"Packet encoding\", \"HTTP long-polling\""
             }
             Violation::Utf8 => "Engine.IO protocol 4, \"Packet encoding\"",
@@ -95,7 +91,6 @@ impl Violation {
         match self {
             Violation::EmptyPacket
             | Violation::UnknownPacketType(_)
-            | Violation::Base64
             | Violation::Utf8
             | Violation::EmptyPayload
             | Violation::PayloadLength
@@ -114,7 +109,6 @@ impl fmt::Display for Violation {
         match self {
             Violation::EmptyPacket => f.write_str("a packet without a type"),
             Violation::UnknownPacketType(code) => write!(f, "unknown packet type {:?}", char::from(*code)),
-            Violation::Base64 => f.write_str("a binary packet that is not base64"),
             Violation::Utf8 => f.write_str("a text packet that is not UTF-8"),
             Violation::EmptyPayload => f.write_str("an empty payload"),
             Violation::PayloadLength => f.write_str("a payload length that is not a number"),

@@ -102,11 +102,7 @@ impl Route {
             .ok_or(Fault::TransportUnknown)?;
         let polling = transport == Transport::Polling;
         let jsonp = if config.jsonp && polling { Jsonp::asked(query)? } else { None };
-        let revision = match revision.as_deref() {
-            Some("3") => Some(Revision::V3),
-            Some("4") => Some(Revision::V4),
-            _ => None,
-        };
+        let revision = revision_of(revision.as_deref());
 
         let Some(sid) = sid.filter(|sid| !sid.is_empty()) else {
             if method != Method::Get {
@@ -149,6 +145,16 @@ impl Route {
             (Transport::Polling, Method::Post) => Ok(Route::Post { jsonp }),
             (_, _) => Ok(Route::MethodNotAllowed),
         }
+    }
+}
+
+/// The revision that `EIO` names. Revision 3 has no name of its own on the wire: Swift's client up to 15.2 sends no
+/// `EIO` at all, clients 1.0 to 1.2 and elephant.io 1 send 2, and all of them speak it.
+fn revision_of(eio: Option<&str>) -> Option<Revision> {
+    match eio {
+        None | Some("" | "0" | "1" | "2" | "3") => Some(Revision::V3),
+        Some("4") => Some(Revision::V4),
+        Some(_) => None,
     }
 }
 
@@ -234,9 +240,32 @@ mod tests {
 
     #[test]
     fn a_revision_other_than_the_sessions_is_code_3() {
-        for eio in ["", "&EIO=3", "&EIO=5"] {
+        for eio in ["", "&EIO=", "&EIO=2", "&EIO=3", "&EIO=5"] {
             let query = format!("transport=polling&sid={SID}{eio}");
             assert_eq!(find(Method::Get, &query, false), Err(Refusal::BadRequest));
+        }
+    }
+
+    #[test]
+    fn no_eio_and_any_below_3_mean_revision_3_in_each_request() {
+        let config = Config::default();
+        let known = Known { format: V3, transport: Transport::Polling };
+        for eio in ["", "&EIO", "&EIO=", "&EIO=0", "&EIO=1", "&EIO=2", "&EIO=3"] {
+            let opened = Route::Open { transport: Transport::Polling, format: Ok(V3), jsonp: None };
+            assert_eq!(find(Method::Get, &format!("transport=polling{eio}"), false), Ok(opened), "{eio}");
+            let websocket = find(Method::Get, &format!("transport=websocket{eio}"), true);
+            assert!(matches!(websocket, Ok(Route::Open { format: Ok(V3), .. })), "{eio}");
+            let on = |transport| format!("transport={transport}&sid={SID}{eio}");
+            for (method, route) in
+                [(Method::Get, Route::Poll { jsonp: None }), (Method::Post, Route::Post { jsonp: None })]
+            {
+                assert_eq!(find_in(&config, known, method, &on("polling"), false), Ok(route), "{eio}");
+            }
+            assert_eq!(
+                find_in(&config, known, Method::Get, &on("websocket"), true),
+                Ok(Route::Probe),
+                "{eio}"
+            );
         }
     }
 
@@ -245,16 +274,18 @@ mod tests {
         for method in [Method::Post, Method::Other] {
             assert_eq!(find(method, "transport=polling&EIO=5", false), Err(Refusal::HandshakeMethod));
         }
-        for eio in ["", "&EIO=", "&EIO=5", "&EIO=04", "&EIO=2"] {
-            let query = format!("transport=polling{eio}");
+        for eio in ["5", "10", "04", "+4", "-1", "3.0", "four", "%204"] {
+            let query = format!("transport=polling&EIO={eio}");
             assert_eq!(find(Method::Get, &query, false), Err(Refusal::RevisionUnsupported));
         }
         let config = Config { revision_3: false, ..Config::default() };
         let known = Known { format: V4, transport: Transport::Polling };
-        assert_eq!(
-            find_in(&config, known, Method::Get, "transport=polling&EIO=3", false),
-            Err(Fault::RevisionUnsupported)
-        );
+        for eio in ["", "&EIO=", "&EIO=2", "&EIO=3"] {
+            assert_eq!(
+                find_in(&config, known, Method::Get, &format!("transport=polling{eio}"), false),
+                Err(Fault::RevisionUnsupported)
+            );
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use bytestring::ByteString;
 
 use crate::Violation;
 
-/// Standard base64. What we write is padded; clients that leave the padding out are understood too.
+/// Standard base64, as we write it. What clients write is [read](decode_base64) with more patience.
 pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -174,14 +174,15 @@ impl Packet {
     /// Reads a packet from its text form: a WebSocket text frame, or one packet of a text payload.
     ///
     /// `b` introduces a binary message in base64, with the type's digit after it in revision 3 (`b4…`) and
-    /// without one in revision 4 (`b…`). The payload of a message shares `text`'s memory.
+    /// without one in revision 4 (`b…`). The base64 is read as Node's `Buffer` reads it, which refuses none. The
+    /// payload of a text message shares `text`'s memory.
     ///
     /// # Errors
-    /// [`Violation::EmptyPacket`], [`Violation::UnknownPacketType`] or [`Violation::Base64`].
+    /// [`Violation::EmptyPacket`] or [`Violation::UnknownPacketType`].
     pub fn decode_text(text: &ByteString, revision: Revision) -> Result<Packet, Violation> {
         let first = *text.as_bytes().first().ok_or(Violation::EmptyPacket)?;
         if first == b'b' {
-            return decode_base64(&text[1..], revision);
+            return decode_base64_packet(&text[1..], revision);
         }
         let kind = PacketType::from_digit(first).ok_or(Violation::UnknownPacketType(first))?;
         let payload = || text.slice_ref(&text[1..]);
@@ -228,7 +229,7 @@ impl Packet {
     }
 }
 
-fn decode_base64(text: &str, revision: Revision) -> Result<Packet, Violation> {
+fn decode_base64_packet(text: &str, revision: Revision) -> Result<Packet, Violation> {
     let encoded = match revision {
         Revision::V4 => text,
         Revision::V3 => match text.as_bytes().first() {
@@ -237,8 +238,41 @@ fn decode_base64(text: &str, revision: Revision) -> Result<Packet, Violation> {
             Some(&code) => return Err(Violation::UnknownPacketType(code)),
         },
     };
-    let bytes = BASE64.decode(encoded).map_err(|_| Violation::Base64)?;
-    Ok(Packet::Message(Message::Binary(bytes.into())))
+    Ok(Packet::Message(Message::Binary(decode_base64(encoded).into())))
+}
+
+/// The bytes of a client's base64, read as Node's `Buffer` reads it, since that is what clients are tested with: both
+/// alphabets, up to the first `=`. Everything else is passed over, such as the line ends of Java's encoder, and so
+/// are bits that don't make a byte.
+fn decode_base64(text: &str) -> Vec<u8> {
+    if let Ok(bytes) = BASE64.decode(text) {
+        return bytes;
+    }
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 2);
+    // What has been read and not written: its bits, and how many of them count.
+    let (mut bits, mut count) = (0u32, 0);
+    for digit in text.bytes().take_while(|byte| *byte != b'=').filter_map(base64_digit) {
+        bits = bits << 6 | u32::from(digit);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count) as u8);
+            bits &= (1 << count) - 1;
+        }
+    }
+    bytes
+}
+
+/// The value of a character, in the standard alphabet or the one of URLs.
+fn base64_digit(byte: u8) -> Option<u8> {
+    Some(match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' | b'-' => 62,
+        b'/' | b'_' => 63,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -277,8 +311,40 @@ mod tests {
         assert_eq!(text("b4AQID", Revision::V3), Ok(binary(&[1, 2, 3])));
         assert_eq!(text("bAQ", Revision::V4), Ok(binary(&[1])), "padding may be left out");
         assert_eq!(text("b", Revision::V4), Ok(binary(&[])));
-        assert_eq!(text("b!", Revision::V4), Err(Violation::Base64));
         assert_eq!(text("b2AQID", Revision::V3), Err(Violation::UnknownPacketType(b'2')));
+    }
+
+    /// The bytes are what `Buffer.from(text, "base64")` gives in Node 20.
+    #[test]
+    fn base64_is_read_as_nodes_buffer_reads_it() {
+        for (encoded, bytes) in [
+            ("AQID", &[1, 2, 3][..]),
+            // Line ends and other white space; missing padding; the alphabet of URLs, and both mixed.
+            ("AQ\r\nID\n", &[1, 2, 3]),
+            (" A Q\tI\nD ", &[1, 2, 3]),
+            ("AQI", &[1, 2]),
+            ("AQ\n=\n=", &[1]),
+            ("-_8=", &[0xfb, 0xff]),
+            ("AQ+/-_", &[1, 15, 0xbf, 0xfb]),
+            // Too much padding, and bits that are left over.
+            ("AQID====", &[1, 2, 3]),
+            ("AR==", &[1]),
+            ("AQIDA", &[1, 2, 3]),
+            ("A", &[]),
+            // What stands behind the padding is not read, and what is no base64 is passed over.
+            ("AQ==AQID", &[1]),
+            ("AQ=\nAQID", &[1]),
+            ("=AQID", &[]),
+            ("AQ!D", &[1, 0]),
+            ("AQéI\0D", &[1, 2, 3]),
+            ("!", &[]),
+            ("", &[]),
+        ] {
+            let bytes = Packet::Message(Message::Binary(Bytes::copy_from_slice(bytes)));
+            let read = |text: String, revision| Packet::decode_text(&text.into(), revision);
+            assert_eq!(read(format!("b{encoded}"), Revision::V4).as_ref(), Ok(&bytes), "{encoded:?}");
+            assert_eq!(read(format!("b4{encoded}"), Revision::V3).as_ref(), Ok(&bytes), "{encoded:?}");
+        }
     }
 
     #[test]

@@ -97,7 +97,7 @@ pub enum Fault {
     OriginForbidden,
     /// The application forbids it.
     Forbidden,
-    /// `EIO` is missing, or names a revision that is not spoken.
+    /// `EIO` names a revision that is not spoken, or is no number.
     RevisionUnsupported,
     /// What the application has put before the endpoint failed.
     MiddlewareFailed,

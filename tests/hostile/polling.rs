@@ -41,7 +41,7 @@ async fn row_16_of_two_transports_the_last_wins() {
 #[tokio::test]
 async fn row_17_another_revision_is_code_5_and_no_websocket_is_opened_for_it() {
     hostile(async |server| {
-        for eio in ["EIO=5", "EIO=", "EIO=04", "x=y"] {
+        for eio in ["EIO=5", "EIO=-1", "EIO=04", "EIO=x"] {
             refused(server, "GET", &format!("/engine.io/?{eio}&transport=polling"), UNSUPPORTED).await;
             let target = format!("/engine.io/?{eio}&transport=websocket");
             let (response, _) = WebSocket::handshake(server.address(), &target, &[]).await;

@@ -197,7 +197,7 @@ async fn row_41_compression_is_not_negotiated_and_what_uses_it_is_1002() {
 #[tokio::test]
 async fn row_43_what_is_no_packet_closes_without_a_code() {
     hostile(async |server| {
-        for text in ["", "9", "2", "x", "-1", "b*", "éaaaa"] {
+        for text in ["", "9", "2", "x", "-1", "éaaaa"] {
             closes(server, text, &WebSocket::frame(0x81, text.as_bytes()), None).await;
         }
         // Base64 in a text frame is binary, as the reference has it.

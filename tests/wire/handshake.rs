@@ -2,9 +2,9 @@
 
 use engineio::Config;
 use socketio_server::{ClientFiles, Cors};
-use socketio_tests::{Response, TestServer, WebSocket};
+use socketio_tests::{Received, Response, TestServer, WebSocket};
 
-use crate::{POLLING, WEBSOCKET, echo};
+use crate::{POLLING, WEBSOCKET, echo, probing};
 
 async fn refused(server: &TestServer, method: &str, target: &str, status: u16, body: &str) {
     let response = server.connect().await.request(method, target, &[], b"").await;
@@ -73,8 +73,8 @@ async fn the_transport_is_checked_first_then_the_session_the_method_and_the_revi
         refused(&server, method, "/engine.io/?transport=polling", 400, HANDSHAKE_METHOD).await;
     }
     refused(&server, get, "/engine.io/?EIO=9&transport=websocket", 400, BAD_REQUEST).await;
-    for eio in ["", "&EIO=", "&EIO=2", "&EIO=5", "&EIO=04"] {
-        refused(&server, get, &format!("/engine.io/?transport=polling{eio}"), 400, UNSUPPORTED).await;
+    for eio in ["5", "04", "four"] {
+        refused(&server, get, &format!("/engine.io/?transport=polling&EIO={eio}"), 400, UNSUPPORTED).await;
     }
 }
 
@@ -113,13 +113,36 @@ async fn another_revision_than_the_sessions_is_code_3() {
 }
 
 #[tokio::test]
+async fn a_client_that_names_no_eio_or_2_speaks_revision_3_in_all_its_requests() {
+    let server = echo().await;
+    for eio in ["", "EIO=&", "EIO=2&", "EIO=3&"] {
+        let opened = server.get(&format!("/engine.io/?{eio}transport=polling&b64=1")).await;
+        let target = format!("/engine.io/?{eio}transport=polling&sid={}", opened.sid());
+        assert_eq!(server.post(&target, "6:4polls").await.text(), "ok", "{eio}");
+        assert_eq!(server.get(&target).await.text(), "6:4polls", "{eio}");
+        let mut websocket = server.websocket(&probing(&target)).await;
+        websocket.text("2probe").await;
+        assert_eq!(websocket.next_text().await, "3probe", "{eio}");
+        websocket.text("5").await;
+        // Bytes have their type in front in revision 3 alone.
+        websocket.binary([4, 1, 2]).await;
+        assert_eq!(websocket.next().await, Received::Binary(vec![4, 1, 2]), "{eio}");
+
+        let mut websocket = server.websocket(&format!("/engine.io/?{eio}transport=websocket")).await;
+        assert!(websocket.next_text().await.starts_with("0{"), "{eio}");
+        websocket.text("2").await;
+        assert_eq!(websocket.next_text().await, "3", "{eio}");
+    }
+}
+
+#[tokio::test]
 async fn a_refused_websocket_gets_the_status_and_body_of_a_refused_poll() {
     let server = echo().await;
     for (target, body) in [
         ("/engine.io/?EIO=4&transport=foo", TRANSPORT_UNKNOWN),
         ("/engine.io/?EIO=4&transport=__proto__", TRANSPORT_UNKNOWN),
         ("/engine.io/?EIO=5&transport=websocket", UNSUPPORTED),
-        ("/engine.io/?transport=websocket", UNSUPPORTED),
+        ("/engine.io/?EIO=x&transport=websocket", UNSUPPORTED),
         ("/engine.io/?EIO=4&transport=websocket&sid=zzz", SESSION_UNKNOWN),
         ("/engine.io/?EIO=4&transport=polling", BAD_REQUEST),
     ] {
@@ -161,7 +184,9 @@ async fn the_path_is_exact_but_for_its_last_slash() {
 async fn a_revision_can_be_switched_off() {
     let config = engineio::Config { revision_3: false, ..Default::default() };
     let server = TestServer::echo(config).await;
-    refused(&server, "GET", "/engine.io/?EIO=3&transport=polling", 400, UNSUPPORTED).await;
+    for eio in ["EIO=3&", "EIO=2&", "EIO=&", ""] {
+        refused(&server, "GET", &format!("/engine.io/?{eio}transport=polling"), 400, UNSUPPORTED).await;
+    }
     assert_eq!(server.get(POLLING).await.status, 200);
 }
 

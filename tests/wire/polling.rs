@@ -1,7 +1,7 @@
 //! Long polling: what GETs and POSTs are answered, together and alone.
 
 use engineio::Config;
-use socketio_tests::TestServer;
+use socketio_tests::{Received, TestServer};
 
 use crate::{POLLING, echo};
 
@@ -227,6 +227,38 @@ async fn revision_3_uses_base64_where_b64_was_asked_for() {
     let polled = server.get(&target).await;
     assert_eq!(polled.text(), "6:b4AQID2:4a");
     assert_eq!(polled.header("content-type"), Some("text/plain; charset=UTF-8"));
+}
+
+#[tokio::test]
+async fn base64_may_have_line_ends_and_the_alphabet_of_urls_and_no_padding() {
+    let server = echo().await;
+    let plain = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0+P0A=";
+    // Java's encoder for MIME: lines of 76 characters, and one more end.
+    let java = format!("{}\n{}\n", &plain[..76], &plain[76..]);
+    let carriage = java.replace('\n', "\r\n");
+    for (sent, back) in [
+        (plain, plain),
+        (&*java, plain),
+        (&carriage, plain),
+        ("-_8=", "+/8="),
+        ("+/8", "+/8="),
+        ("AQ==AQID", "AQ=="),
+    ] {
+        let target = server.open_polling("/engine.io/", 4).await;
+        assert_eq!(server.post(&target, format!("b{sent}")).await.text(), "ok");
+        assert_eq!(server.get(&target).await.text(), format!("b{back}"));
+        let mut websocket = server.websocket(crate::WEBSOCKET).await;
+        websocket.next_text().await;
+        let target = format!("{}&b64=1", server.open_polling("/engine.io/", 3).await);
+        let body = format!("{}:b4{sent}", sent.len() + 2);
+        assert_eq!(server.post(&target, body).await.text(), "ok");
+        let binary = server.get(&target).await.body;
+        websocket.text(format!("b{sent}")).await;
+        // Both are the bytes, the poll's behind its mark and type.
+        let Received::Binary(bytes) = websocket.next().await else { panic!("{sent:?}: no bytes came back") };
+        let mark = binary.iter().position(|byte| *byte == 0xff).expect("a binary payload");
+        assert_eq!(binary[mark + 2..], bytes, "{sent:?}");
+    }
 }
 
 #[tokio::test]

@@ -174,12 +174,8 @@ impl Walk {
     pub(super) fn text_packet(&mut self, text: &ByteString, at: usize) -> Result<(), Mistake> {
         let revision = self.settings.revision;
         let packet = Packet::decode_text(text, revision).map_err(|violation| {
-            let wrong = match violation {
-                Violation::Base64 => 1 + first_outside_base64(&text.as_bytes()[1..]),
-                // Behind the `b` of revision 3.
-                _ if text.starts_with('b') => 1,
-                _ => 0,
-            };
+            // Behind the `b` of revision 3.
+            let wrong = usize::from(text.starts_with('b'));
             let section = if revision == Revision::V3 { V3_PAYLOAD } else { POLLING };
             self.part(at..at + wrong, Layer::EngineIo, section, "a binary message, as base64");
             mistake(at + wrong, violation)
@@ -308,19 +304,5 @@ fn opened(element: &str) -> String {
         "pingTimeout" => format!("time that a heartbeat may take: {value} ms"),
         "maxPayload" => format!("the longest body of a POST: {value} bytes"),
         _ => "a field that this server does not send".to_owned(),
-    }
-}
-
-/// Where base64 goes wrong: at a character that is none of its own, or at the end.
-fn first_outside_base64(text: &[u8]) -> usize {
-    let alphabet = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
-    let digits = text.iter().take_while(|byte| alphabet(byte)).count();
-    let padding = text[digits..].iter().take_while(|byte| **byte == b'=').count();
-    match (digits + padding < text.len(), padding) {
-        // Something that is no base64, or stands behind the padding.
-        (true, _) => digits + padding,
-        // All is of base64, but its length or the bits that its last character leaves over.
-        (false, 0) if digits % 4 == 1 => text.len(),
-        (false, _) => digits.saturating_sub(1),
     }
 }

@@ -33,7 +33,6 @@ export const RULES = {
   EMPTY_PAYLOAD: ["an empty payload", "Engine.IO protocol 4, \"Packet encoding\", \"HTTP long-polling\"", "ends the session: `parse error`"],
   EMPTY_PACKET: ["a packet without a type", "Engine.IO protocol 4, \"Protocol\"", "ends the session: `parse error`"],
   UNKNOWN_PACKET_TYPE: ["unknown packet type '7'", "Engine.IO protocol 4, \"Protocol\"", "ends the session: `parse error`"],
-  BASE64: ["a binary packet that is not base64", "Engine.IO protocol 4, \"Packet encoding\", \"HTTP long-polling\"", "ends the session: `parse error`"],
   UTF8: ["a text packet that is not UTF-8", "Engine.IO protocol 4, \"Packet encoding\"", "ends the session: `parse error`"],
   PAYLOAD_LENGTH: ["a payload length that is not a number", "Engine.IO protocol 3, \"Payload\"", "ends the session: `parse error`"],
   PAYLOAD_TRUNCATED: ["a payload that is shorter than it announces", "Engine.IO protocol 3, \"Payload\"", "ends the session: `parse error`"],
