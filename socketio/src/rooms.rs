@@ -299,7 +299,10 @@ mod tests {
         assert_eq!(receivers(&io.to("a").to("b").except("a").except("x"), &mut all), [1]);
         assert_eq!(receivers(&first.broadcast(), &mut all), [1, 2, 3]);
         assert_eq!(receivers(&first.to("b"), &mut all), [1]);
-        assert_eq!(receivers(&first.within("a"), &mut all), [0; 0]);
+        assert_eq!(receivers(&first.to("a"), &mut all), [0; 0]);
+        assert_eq!(receivers(&first.within("a"), &mut all), [0]);
+        assert_eq!(receivers(&first.within("b").except("a"), &mut all), [1]);
+        assert_eq!(receivers(&last.within("b"), &mut all), [0, 1]);
         assert_eq!(receivers(&first.except("b"), &mut all), [2, 3]);
         assert_eq!(receivers(&last.to("a").to("b"), &mut all), [0, 1]);
     }

@@ -72,14 +72,16 @@ impl Socket {
         self.0.namespace.everyone().except(Arc::clone(&self.0.id))
     }
 
-    /// Everyone in a room but this client.
+    /// Everyone in a room but this client. [`within`](Socket::within) means this client too.
     pub fn to(&self, room: impl Into<Room>) -> Broadcast {
         self.broadcast().to(room)
     }
 
-    /// Everyone in a room but this client. The same as [`to`](Socket::to): `in` is a keyword in Rust.
+    /// Everyone in a room, with this client if it is in the room: the same as
+    /// [`Namespace::to`](crate::Namespace::to). [`to`](Socket::to) leaves this client out, and so does
+    /// `socket.in(..)` in JavaScript.
     pub fn within(&self, room: impl Into<Room>) -> Broadcast {
-        self.to(room)
+        self.0.namespace.to(room)
     }
 
     /// Everyone who is not in that room, and not this client.
