@@ -1,8 +1,8 @@
 //! The arguments of events and acknowledgements: raw JSON with attachments, and how Rust values become
 //! arguments and back.
 //!
-//! A tuple is several arguments, `()` is none, and anything else is one, in both directions: what
-//! `emit("add", (1, 2))` writes, `on("add", |_, (a, b): (i64, i64)| ..)` reads.
+//! A tuple is several arguments, `()` is none, and anything else is one, an array too, in both directions:
+//! what `emit("add", (1, 2))` writes, `on("add", |_, (a, b): (i64, i64)| ..)` reads.
 
 use std::fmt;
 
@@ -11,6 +11,7 @@ use bytestring::ByteString;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 mod read;
+mod shape;
 #[cfg(test)]
 mod tests;
 mod write;

@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(events, [news("all"), news("all"), news("one")]);
         assert_eq!((peer.next(), other.next()), (r#"2["news",1,"x"]"#.into(), r#"2["news",1,"x"]"#.into()));
 
-        socket.emit("one", [json!({"a": null})]).unwrap();
+        socket.emit("one", json!({"a": null})).unwrap();
         drop(socket.emit_with_ack::<()>("asked", ()));
         assert_eq!(
             take(&seen),

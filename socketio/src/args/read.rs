@@ -8,13 +8,15 @@ use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, SeqAccess, Visito
 use serde::{Deserializer, Serialize, Serializer};
 
 use super::Args;
+use super::shape::Shape;
 use crate::binary::with_attachments;
 
 /// What a handler can take as its arguments, and what an acknowledgement can be awaited as.
 ///
-/// Every deserialisable type is: a tuple (or an array) takes one argument an element, `()` takes none, and
-/// any other type takes the first argument. Arguments in excess are ignored. Missing ones read as `null`, so
-/// they fit an `Option`. [`Args`] takes all arguments as they came.
+/// Every deserialisable type is. A tuple takes one argument for each element, `()` takes none, and any other
+/// type takes the first argument: `[f64; 2]` and `Vec<f64>` both take the JavaScript array of
+/// `emit("at", [48.1, 11.5])`. [`ToArgs`](crate::ToArgs) has a table. Further arguments are ignored. Missing
+/// ones read as `null`, so they fit an `Option`. [`Args`] takes all arguments as they came.
 ///
 /// A handler whose arguments don't fit is not called. One that takes [`Args`] always is, and can answer with
 /// what is wrong:
@@ -45,7 +47,8 @@ impl<T: DeserializeOwned> FromArgs for T {
     fn from_args(mut args: Args) -> Result<T, ArgsError> {
         let attachments = std::mem::take(&mut args.attachments);
         let index = Cell::new(0);
-        with_attachments(attachments, || T::deserialize(Positional { args: &args, index: &index }))
+        let shape = Shape::of::<T>();
+        with_attachments(attachments, || T::deserialize(Positional { args: &args, shape, index: &index }))
             .map_err(|error| ArgsError { index: index.get(), error })
     }
 }
@@ -91,19 +94,28 @@ impl std::error::Error for ArgsError {
 /// Gives a type its arguments: to a tuple all of them, to anything else the first.
 struct Positional<'de, 'c> {
     args: &'de Args,
+    /// What the type is that is being read.
+    shape: Shape,
     /// The argument that is being read, for the error.
     index: &'c Cell<usize>,
 }
 
-/// Passes calls on to the first argument.
+/// Passes a call on to the first argument.
+macro_rules! to_first {
+    ($positional:ident.$method:ident($($arg:ident),*)) => {{
+        let Positional { args, .. } = $positional;
+        if args.is_empty() {
+            return UnitDeserializer::new().$method($($arg),*);
+        }
+        // The deserializer stops after the first value, so what follows need not be cut off.
+        serde_json::Deserializer::from_str(&args.array[args.start..]).$method($($arg),*)
+    }};
+}
+
 macro_rules! first_argument {
     ($($method:ident($($arg:ident: $type:ty),*))*) => {$(
         fn $method<V: Visitor<'de>>(self, $($arg: $type,)* visitor: V) -> Result<V::Value, Self::Error> {
-            if self.args.is_empty() {
-                return UnitDeserializer::new().$method($($arg,)* visitor);
-            }
-            // The deserializer stops behind the first value, so what follows need not be cut off.
-            serde_json::Deserializer::from_str(&self.args.array[self.args.start..]).$method($($arg,)* visitor)
+            to_first!(self.$method($($arg,)* visitor))
         }
     )*};
 }
@@ -112,12 +124,18 @@ impl<'de> Deserializer<'de> for Positional<'de, '_> {
     type Error = serde_json::Error;
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        visitor.visit_unit()
+        if self.shape == Shape::None {
+            return visitor.visit_unit();
+        }
+        to_first!(self.deserialize_unit(visitor))
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Self::Error> {
-        serde_json::Deserializer::from_str(&self.args.array)
-            .deserialize_seq(Elements { visitor, positional: self })
+    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Self::Error> {
+        if self.shape == Shape::Tuple {
+            return serde_json::Deserializer::from_str(&self.args.array)
+                .deserialize_seq(Elements { visitor, positional: self });
+        }
+        to_first!(self.deserialize_tuple(len, visitor))
     }
 
     first_argument! {
@@ -149,7 +167,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Elements<'de, '_, V> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<V::Value, A::Error> {
-        let Positional { args, index } = self.positional;
+        let Positional { args, index, .. } = self.positional;
         for _ in 0..args.skip {
             seq.next_element::<IgnoredAny>()?;
         }

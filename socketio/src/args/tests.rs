@@ -54,6 +54,40 @@ struct Named {
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 struct Pair(i32, String);
 
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+struct Unit;
+
+/// Types such as `num::Complex` write themselves as a tuple.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(from = "(i32, i32)", into = "(i32, i32)")]
+struct Point(i32, i32);
+
+impl From<(i32, i32)> for Point {
+    fn from((x, y): (i32, i32)) -> Point {
+        Point(x, y)
+    }
+}
+
+impl From<Point> for (i32, i32) {
+    fn from(Point(x, y): Point) -> (i32, i32) {
+        (x, y)
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+#[serde(transparent)]
+struct Nothing(());
+
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+struct Coordinates([i32; 2]);
+
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
+enum Move {
+    Stop,
+    To(i32, i32),
+    By((i32, i32)),
+}
+
 #[test]
 fn a_tuple_is_an_argument_each_and_anything_else_is_one() {
     assert_written((), "");
@@ -63,8 +97,26 @@ fn a_tuple_is_an_argument_each_and_anything_else_is_one() {
     assert_written(String::from("text"), r#""text""#);
     assert_written(vec![1, 2], "[1,2]");
     assert_written(Vec::<i32>::new(), "[]");
-    assert_written([1, 2], "1,2");
-    assert_written([0; 0], "");
+    assert_written([1, 2], "[1,2]");
+    assert_written(&[1, 2], "[1,2]");
+    assert_written(&[1, 2][..], "[1,2]");
+    assert_written([0; 0], "[]");
+    assert_written(([1, 2], 3), "[1,2],3");
+    assert_written(&(1, "two"), r#"1,"two""#);
+    assert_written(((1, 2),), "[1,2]");
+    assert_written(Box::new((1, 2)), "[1,2]");
+    assert_written([(1, 2)], "[[1,2]]");
+    assert_written(&(), "");
+    assert_written(Value::Null, "null");
+    assert_written(Unit, "null");
+    assert_written(Point(1, 2), "[1,2]");
+    assert_written(Nothing(()), "null");
+    assert_written(Coordinates([1, 2]), "[1,2]");
+    assert_written(Move::Stop, r#""Stop""#);
+    assert_written(Move::To(1, 2), r#"{"To":[1,2]}"#);
+    assert_written(Move::By((1, 2)), r#"{"By":[1,2]}"#);
+    assert_written(vec![1_u8, 2], "[1,2]");
+    assert_written(b"ab", "[97,98]");
     assert_written(Named { a: 1 }, r#"{"a":1}"#);
     assert_written(Pair(1, "b".into()), r#"[1,"b"]"#);
     assert_written(None::<i32>, "null");
@@ -76,6 +128,9 @@ fn a_tuple_is_an_argument_each_and_anything_else_is_one() {
 #[test]
 fn a_result_is_the_value_inside_of_it() {
     assert_written(Ok::<_, ()>((1, 2)), "1,2");
+    assert_written(Ok::<_, ()>([1, 2]), "[1,2]");
+    assert_written(Ok::<_, Value>(Value::Null), "null");
+    assert_written(Err::<(), _>(&(1, 2)), "1,2");
     assert_written(Err::<(), _>("no"), r#""no""#);
     assert_written(Ok::<(), ()>(()), "");
     assert_written((Ok::<_, ()>(1),), r#"{"Ok":1}"#);
@@ -90,7 +145,25 @@ fn a_value_that_json_cannot_hold_is_an_error() {
 #[test]
 fn what_a_type_writes_it_reads() {
     assert_eq!(read::<(i32, String)>(r#"1,"two""#, 2), (1, "two".into()));
-    assert_eq!(read::<[i32; 2]>("1,2", 2), [1, 2]);
+    assert_eq!(read::<[i32; 2]>("[1,2]", 1), [1, 2]);
+    assert_eq!(read::<[i32; 2]>("[1,2],3", 2), [1, 2]);
+    assert_eq!(read::<([i32; 2], i32)>("[1,2],3", 2), ([1, 2], 3));
+    assert_eq!(read::<((i32, i32),)>("[1,2]", 1), ((1, 2),));
+    assert_eq!(*read::<Box<(i32, i32)>>("[1,2]", 1), (1, 2));
+    assert_eq!(read::<Option<(i32, i32)>>("[1,2]", 1), Some((1, 2)));
+    assert_eq!(read::<Value>("null", 1), Value::Null);
+    assert_eq!(read::<Unit>("null", 1), Unit);
+    assert_eq!(read::<Point>("[1,2]", 1), Point(1, 2));
+    assert_eq!(read::<Nothing>("null", 1), Nothing(()));
+    assert_eq!(read::<Coordinates>("[1,2]", 1), Coordinates([1, 2]));
+    for (json, value) in [
+        (r#""Stop""#, Move::Stop),
+        (r#"{"To":[1,2]}"#, Move::To(1, 2)),
+        (r#"{"By":[1,2]}"#, Move::By((1, 2))),
+    ] {
+        assert_eq!(read::<Move>(json, 1), value);
+    }
+    assert_eq!(read::<Vec<u8>>("[1,2]", 1), [1, 2]);
     assert_eq!(read::<String>(r#""text""#, 1), "text");
     assert_eq!(read::<Vec<i32>>("[1,2]", 1), [1, 2]);
     assert_eq!(read::<Named>(r#"{"a":1}"#, 1), Named { a: 1 });
@@ -115,6 +188,13 @@ fn arguments_in_excess_are_ignored_and_missing_ones_are_null() {
 fn an_argument_that_does_not_fit_is_named_by_its_index() {
     assert_eq!(error::<(i32, i64)>(r#"1,"b""#, 2), r#"argument 1: invalid type: string "b", expected i64"#);
     assert_eq!(error::<Named>("1", 1), "argument 0: invalid type: integer `1`, expected struct Named");
+    assert_eq!(
+        error::<[i32; 2]>("1,2", 2),
+        "argument 0: invalid type: integer `1`, expected an array of length 2"
+    );
+    assert_eq!(error::<[i32; 2]>("", 0), "argument 0: invalid type: null, expected an array of length 2");
+    assert_eq!(error::<[i32; 2]>("[1]", 1), "argument 0: invalid length 1, expected an array of length 2");
+    assert_eq!(error::<Unit>("1", 1), "argument 0: invalid type: integer `1`, expected unit struct Unit");
     assert_eq!(error::<String>("", 0), "argument 0: invalid type: null, expected a string");
     assert_eq!(error::<(i32, String)>("1", 1), "argument 1: invalid type: null, expected a string");
 }

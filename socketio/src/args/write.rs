@@ -7,12 +7,26 @@ use bytes::Bytes;
 use serde::{Serialize, Serializer};
 
 use super::Args;
+use super::shape::Shape;
 use crate::binary::collect_attachments;
 
 /// What can be sent as arguments.
 ///
-/// Every serialisable type is: a tuple (or an array) is one argument an element, `()` is no argument, and
-/// any other value is one argument. [`Args`] are sent as they came.
+/// Every serialisable type is. A tuple, or a reference to one, is one argument for each element, and `()` is no
+/// argument. Any other value is one argument: an array `[T; N]`, a slice and a `Vec` are one JavaScript array,
+/// a struct is an object, a tuple struct is an array, and so is a tuple within something else
+/// (`Some((1, 2))`, `Box::new((1, 2))`). [`Args`] are sent as they came.
+///
+/// | Rust | JavaScript |
+/// |---|---|
+/// | `emit("e", ())` | `emit("e")` |
+/// | `emit("e", (1, "a"))` | `emit("e", 1, "a")` |
+/// | `emit("e", [3.0, 4.0])` | `emit("e", [3, 4])` |
+/// | `emit("e", ([3.0, 4.0], 1))` | `emit("e", [3, 4], 1)` |
+/// | `emit("e", ((1, 2),))` | `emit("e", [1, 2])` |
+/// | `emit("e", None::<u8>)` | `emit("e", null)` |
+/// | `emit("e", vec![1_u8, 2])` | `emit("e", [1, 2])` |
+/// | `emit("e", Binary::from(vec![1, 2]))` | `emit("e", Buffer.from([1, 2]))` |
 ///
 /// What a handler returns is sent like that as well. `None` is one argument, `null`. A `Result` is the value
 /// inside of it, be it a success or an error: nothing on the wire tells an error, so the application says
@@ -89,14 +103,14 @@ impl ToArgs for &Args {
 impl<T: Serialize> ToArgs for T {
     fn write(self, out: &mut ArgsWriter<'_>) -> Result<(), serde_json::Error> {
         let start = out.json.len();
-        let shape = Cell::new(Shape::One);
+        let written = Cell::new(Shape::One);
         out.json.push(out.opening());
         collect_attachments(&mut out.attachments, || {
             let mut json = serde_json::Serializer::new(&mut *out.json);
-            self.serialize(Shaped { json: &mut json, shape: &shape })
+            self.serialize(Shaped { json: &mut json, shape: Shape::of::<T>(), written: &written })
         })?;
         let arguments = start + 1;
-        match shape.get() {
+        match written.get() {
             Shape::One => out.json.push(b']'),
             // A tuple's own brackets were written: the closing one closes the array.
             Shape::Tuple => drop(out.json.remove(arguments)),
@@ -113,17 +127,12 @@ impl<T: Serialize> ToArgs for T {
     }
 }
 
-#[derive(Clone, Copy, PartialEq)]
-enum Shape {
-    None,
-    One,
-    Tuple,
-}
-
-/// Serialises as JSON, and notes what was serialised.
+/// Serialises as JSON, and notes what was written.
 struct Shaped<'a, 'b> {
     json: &'a mut serde_json::Serializer<&'b mut Vec<u8>>,
-    shape: &'a Cell<Shape>,
+    /// What the type is that is being serialised.
+    shape: Shape,
+    written: &'a Cell<Shape>,
 }
 
 type JsonSerializer<'a, 'b> = &'a mut serde_json::Serializer<&'b mut Vec<u8>>;
@@ -149,12 +158,15 @@ impl<'a, 'b> Serializer for Shaped<'a, 'b> {
     type SerializeStructVariant = <JsonSerializer<'a, 'b> as Serializer>::SerializeStructVariant;
 
     fn serialize_unit(self) -> Result<(), Self::Error> {
-        self.shape.set(Shape::None);
-        Ok(())
+        if self.shape == Shape::None {
+            self.written.set(Shape::None);
+            return Ok(());
+        }
+        self.json.serialize_unit()
     }
 
     fn serialize_tuple(self, len: usize) -> Result<Self::SerializeTuple, Self::Error> {
-        self.shape.set(Shape::Tuple);
+        self.written.set(self.shape);
         self.json.serialize_tuple(len)
     }
 
@@ -167,7 +179,7 @@ impl<'a, 'b> Serializer for Shaped<'a, 'b> {
     ) -> Result<(), Self::Error> {
         match (name, variant) {
             // serde would write the name of the variant: `{"Ok":1}`.
-            ("Result", "Ok" | "Err") => value.serialize(self),
+            ("Result", "Ok" | "Err") => value.serialize(Shaped { shape: Shape::of::<T>(), ..self }),
             _ => self.json.serialize_newtype_variant(name, index, variant, value),
         }
     }

@@ -51,6 +51,13 @@ io.on("connection", (socket) => {
   socket.on("sizes", ({ title, cover, pages }, loose, answer) => {
     answer(title, cover.length, pages.map(({ picture }) => picture.length), loose.length);
   });
+  socket.on("at", (id, [x, y]) => {
+    socket.emit("at", [x, y]);
+    socket.emit("at", [y, x], id);
+    socket.emit("at", [x, y]);
+    socket.emit("at", null);
+  });
+  socket.on("turned", ([x, y], answer) => answer([y, x]));
   socket.on("echo", (...args) => args.pop()(...args));
 
   // Acknowledgements of acknowledgements.
@@ -144,6 +151,7 @@ rooms.on("connection", (socket) => {
     answer(joined());
   });
   socket.on("tell room", (room, words) => socket.to(room).emit("told", words));
+  socket.on("tell all in room", (room, words) => socket.nsp.to(room).emit("told", words));
   socket.on("tell rooms", (a, b, words) => rooms.to(a).to(b).emit("told", words));
   socket.on("tell all but room", (room, words) => rooms.except(room).emit("told", words));
   socket.on("tell others", (words) => socket.broadcast.emit("told", words));

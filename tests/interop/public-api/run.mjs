@@ -136,6 +136,15 @@ const tests = {
     assert.deepEqual(await call(socket, "echo"), []);
   },
 
+  async "an array is one argument, both ways"({ join }) {
+    const socket = await join();
+    const told = [];
+    socket.on("at", (...args) => told.push(args));
+    socket.emit("at", 7, [48.5, 11]);
+    assert.deepEqual(await call(socket, "turned", [48.5, 11]), [[11, 48.5]]);
+    assert.deepEqual(told, [[[48.5, 11]], [[11, 48.5], 7], [[48.5, 11]], [null]]);
+  },
+
   async "binary at any depth, both ways"({ join }) {
     const socket = await join();
     socket.emit("bytes");
@@ -261,6 +270,8 @@ const tests = {
     for (const [from, event, args, expected] of [
       [a, "tell room", ["y", 1], [[], [1], []]],
       [c, "tell room", ["y", 2], [[2], [2], []]],
+      [a, "tell all in room", ["y", 9], [[9], [9], []]],
+      [c, "tell all in room", ["y", 10], [[10], [10], []]],
       [c, "tell rooms", ["x", "y", 3], [[3], [3], []]],
       [a, "tell all but room", ["x", 4], [[], [4], [4]]],
       [a, "tell others", [5], [[], [5], [5]]],

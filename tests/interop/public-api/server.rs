@@ -129,6 +129,14 @@ fn values(io: &Io) {
             let pages: Vec<usize> = album.pages.iter().map(|page| page.picture.len()).collect();
             (album.title, album.cover.len(), pages, loose.len())
         })
+        // An array is one argument, like a tuple within a tuple.
+        .on("at", |socket: Socket, (id, [x, y]): (u8, [f64; 2])| async move {
+            socket.emit("at", [x, y])?;
+            socket.emit("at", ([y, x], id))?;
+            socket.emit("at", ((x, y),))?;
+            socket.emit("at", Value::Null)
+        })
+        .on_sync("turned", |_: Socket, [x, y]: [f64; 2]| [y, x])
         .on_sync("echo", |_: Socket, args: Args| args);
 }
 
@@ -234,6 +242,9 @@ fn rooms(io: &Io) {
         .on("tell room", |socket: Socket, args: Args| async move {
             let (room, words): (String, Args) = args.split_first().ok()?;
             socket.to(room).emit("told", &words).ok()
+        })
+        .on("tell all in room", |socket: Socket, (room, words): (String, Value)| async move {
+            socket.within(room).emit("told", words)
         })
         .on("tell rooms", |socket: Socket, (a, b, words): (String, String, Value)| async move {
             socket.namespace().to(a).to(b).emit("told", words)
