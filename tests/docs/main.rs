@@ -265,3 +265,25 @@ fn every_name_of_a_rule_in_the_source_is_in_the_list() {
     }
     assert!(names > 50, "only {names} names were found in the source");
 }
+
+/// The scripts follow `CARGO_TARGET_DIR`, and none leaves a program in `release` that is no release.
+#[test]
+fn the_scripts_build_where_cargo_is_told_to() {
+    let folders =
+        fs::read_dir(root().join("tests")).expect("tests").map(|folder| folder.expect("tests").path());
+    let beside = |folder: PathBuf| ["run", "instructions", "differential"].map(|name| folder.join(name));
+    let scripts = [root().join("tests/run")].into_iter().chain(folders.flat_map(beside));
+    let mut checked = 0;
+    for script in scripts.filter(|script| script.is_file()) {
+        let text = fs::read_to_string(&script).expect("a script");
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let fixed =
+                line.replace("CARGO_TARGET_DIR:-$root/target}", "").replace("CARGO_TARGET_DIR:-target}", "");
+            let fixed = ["$root/target/", "$PWD/target", " target/"].iter().any(|path| fixed.contains(path));
+            assert!(!fixed, "{}: {line}", script.display());
+            assert!(!line.contains("CARGO_PROFILE_"), "{}: a profile has a name: {line}", script.display());
+        }
+        checked += 1;
+    }
+    assert!(checked >= 8, "only {checked} scripts were found");
+}
