@@ -71,6 +71,9 @@ impl Cors {
     /// (`https://*.example.com`, which `https://example.com` itself is not), and for the port
     /// (`http://localhost:*`). A single `*` is the same as [`Cors::any`].
     ///
+    /// Clients that are loaded from no host send `file://`, `app://.` or `null`, which can be listed too. `null` is
+    /// also the origin of every sandboxed frame, so with it in the list any page can get in.
+    ///
     /// # Errors
     /// If the list is empty, or an entry can't be an origin.
     pub fn new<I>(origins: I) -> Result<Cors, CorsError>
@@ -93,11 +96,11 @@ impl Cors {
         }
     }
 
-    /// Pages that `allow` allows: it sees the origin, and the request that comes from it. It is not asked
-    /// about `null`, the origin of every sandboxed page, which is refused.
+    /// Pages that `allow` allows: it sees the origin, and the request that comes from it.
     ///
     /// With [`credentials`](Cors::credentials), a page of an allowed origin acts in its user's name: don't
-    /// allow what you don't know.
+    /// allow what you don't know. So it is not asked about `null` then, which every page can send from a sandboxed
+    /// frame, and which is refused.
     #[must_use]
     pub fn by<F>(allow: F) -> Cors
     where
@@ -120,10 +123,11 @@ impl Cors {
     /// Lets those pages send cookies and HTTP authentication: `Access-Control-Allow-Credentials: true`.
     ///
     /// # Errors
-    /// If every origin is allowed: any page that a user visits could then act in the user's name.
+    /// If every origin is allowed, or `null`: any page that a user visits could then act in the user's name.
     pub fn credentials(self) -> Result<Cors, CorsError> {
-        match self.origins {
+        match &self.origins {
             Origins::Any => Err(CorsError::CredentialsForAny),
+            Origins::Listed(listed) if listed.contains(&Origin::Null) => Err(CorsError::CredentialsForNull),
             Origins::Listed(_) | Origins::Asked(_) => Ok(Cors { credentials: true, ..self }),
         }
     }
@@ -180,7 +184,9 @@ impl Cors {
             }
             Origins::Asked(Ask(allow)) => {
                 let text = origin.and_then(|origin| origin.to_str().ok());
-                origin.filter(|_| text.is_some_and(|text| text != "null" && allow(text, request)))
+                origin.filter(|_| {
+                    text.is_some_and(|text| (text != "null" || !self.credentials) && allow(text, request))
+                })
             }
         };
         let own = second.is_none() && origin.is_none_or(|origin| is_own(origin, &request.headers));
@@ -284,14 +290,14 @@ pub enum CorsError {
     NoOrigin,
     /// An empty origin.
     Empty,
-    /// `null`, which is what the sandboxed frames of every page send.
-    Null,
     /// Not of the form `scheme://host` or `scheme://host:port`.
     Invalid(String),
     /// `*` in a list with others.
     AnyAmongOthers,
     /// Credentials for every origin.
     CredentialsForAny,
+    /// Credentials for `null`, which is what the sandboxed frames of every page send.
+    CredentialsForNull,
     /// Not the name of a header field.
     HeaderName(String),
 }
@@ -301,14 +307,14 @@ impl fmt::Display for CorsError {
         match self {
             CorsError::NoOrigin => f.write_str("no origin is given"),
             CorsError::Empty => f.write_str("an origin can't be empty"),
-            CorsError::Null => f.write_str(
-                "`null` is the origin of every sandboxed page and can't be told apart; `*` allows them all",
-            ),
             CorsError::Invalid(text) => {
                 write!(f, "{text:?} is not an origin, such as https://example.com or http://localhost:8080")
             }
             CorsError::AnyAmongOthers => f.write_str("`*` allows every origin; give it alone"),
             CorsError::CredentialsForAny => f.write_str("credentials can't be allowed to every origin (`*`)"),
+            CorsError::CredentialsForNull => f.write_str(
+                "credentials can't be allowed to `null`, which every page can send from a sandboxed frame",
+            ),
             CorsError::HeaderName(name) => write!(f, "{name:?} can't be the name of a header field"),
         }
     }

@@ -5,21 +5,25 @@ use super::CorsError;
 /// An origin as a browser serialises it: scheme and host in lower case, no default port, no path (RFC 6454,
 /// section 6.2). A pattern leaves open which names stand before the host's last ones, or which port.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Origin {
-    scheme: Box<str>,
-    host: Host,
-    port: Port,
+pub(super) enum Origin {
+    /// `null`: what a browser sends for a page without an origin, such as a file or a sandboxed frame.
+    Null,
+    Of {
+        scheme: Box<str>,
+        host: Host,
+        port: Port,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Host {
+pub(super) enum Host {
     Exact(Box<str>),
     /// Whatever stands before this, which begins with a dot.
     Under(Box<str>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Port {
+pub(super) enum Port {
     /// The scheme's.
     Default,
     Exact(Box<str>),
@@ -31,7 +35,7 @@ impl Origin {
     pub(super) fn parse(text: &str) -> Result<Origin, CorsError> {
         match text {
             "" => return Err(CorsError::Empty),
-            "null" => return Err(CorsError::Null),
+            "null" => return Ok(Origin::Null),
             _ => {}
         }
         let invalid = || CorsError::Invalid(text.to_owned());
@@ -40,7 +44,13 @@ impl Origin {
         let scheme_char = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
         let scheme_ok =
             scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.chars().all(scheme_char);
-        let host = parse_host(host).filter(|_| scheme_ok).ok_or_else(invalid)?;
+        let own_scheme = !matches!(scheme, "http" | "https" | "ws" | "wss");
+        let host = match host {
+            // Clients that load no page from a host send these: `file://` (Cordova, Arduino), `app://.` (Electron).
+            "" | "." if own_scheme && port.is_none() => Some(Host::Exact(host.into())),
+            host => parse_host(host),
+        };
+        let host = host.filter(|_| scheme_ok).ok_or_else(invalid)?;
         let port = match (scheme, port) {
             (_, None) | ("http", Some("80")) | ("https", Some("443")) => Port::Default,
             (_, Some("*")) => Port::Any,
@@ -51,22 +61,25 @@ impl Origin {
                 Port::Exact(number.ok_or_else(invalid)?.into())
             }
         };
-        Ok(Origin { scheme: scheme.into(), host, port })
+        Ok(Origin::Of { scheme: scheme.into(), host, port })
     }
 
     /// Whether an origin that a browser sent is this one, or one of these.
     pub(super) fn matches(&self, origin: &str) -> bool {
+        let Origin::Of { scheme: its_scheme, host: its_host, port: its_port } = self else {
+            return origin == "null";
+        };
         let Some((scheme, host, port)) = split(origin) else { return false };
-        let host = match &self.host {
+        let host = match its_host {
             Host::Exact(exact) => **exact == *host,
             Host::Under(end) => host.strip_suffix(&**end).is_some_and(is_name),
         };
-        let port = match &self.port {
+        let port = match its_port {
             Port::Default => port.is_none(),
             Port::Exact(exact) => port == Some(exact),
             Port::Any => port.is_none_or(|port| port.parse::<u16>().is_ok()),
         };
-        *scheme == *self.scheme && host && port
+        *scheme == **its_scheme && host && port
     }
 }
 
@@ -144,6 +157,21 @@ mod tests {
             ("http://localhost.evil.example:80", false),
         ] {
             assert_eq!(matches("http://localhost:*", origin), is, "{origin}");
+        }
+    }
+
+    #[test]
+    fn an_origin_without_a_host_is_itself_alone() {
+        for origin in ["file://", "app://.", "null", "capacitor://localhost", "tauri://localhost"] {
+            assert!(matches(origin, origin), "{origin}");
+            for other in ["file://", "app://.", "null", "http://.", "file://.", "file:///", "app://", ""] {
+                assert_eq!(matches(origin, other), origin == other, "{origin} and {other}");
+            }
+        }
+        for text in
+            ["http://", "https://.", "http://:80", "file://:80", "app://.:80", "://", "file:", "app://.."]
+        {
+            assert_eq!(Origin::parse(text), Err(CorsError::Invalid(text.to_owned())));
         }
     }
 

@@ -214,7 +214,6 @@ fn what_no_browser_sends_is_no_origin() {
         assert_eq!(Cors::new([text]), Err(CorsError::Invalid(text.to_owned())));
     }
     assert_eq!(Cors::new([""]), Err(CorsError::Empty));
-    assert_eq!(Cors::new(["null"]), Err(CorsError::Null));
     assert_eq!(Cors::new(["https://a.example", "*"]), Err(CorsError::AnyAmongOthers));
     assert_eq!(Cors::new([] as [&str; 0]), Err(CorsError::NoOrigin));
 }
@@ -235,11 +234,27 @@ fn a_pattern_names_the_origin_itself() {
 }
 
 #[test]
-fn the_applications_rule_sees_origin_and_request_but_never_null() {
-    let cors = Cors::by(|origin, request| {
-        assert_ne!(origin, "null");
-        origin.ends_with(".example") && request.headers.contains_key("x-known")
-    });
+fn pages_from_no_host_are_let_in_by_name_and_never_with_credentials_for_null() {
+    let cors = Cors::new(["file://", "app://.", "null"]).unwrap();
+    for origin in ["file://", "app://.", "null"] {
+        let allowed = format!("access-control-allow-origin: {origin}");
+        assert!(!refuses(&cors, &request(&[("origin", origin), ("host", "chat.example")])), "{origin}");
+        assert_eq!(granted(&cors, &[("origin", origin)]), [&allowed, "vary: Origin"]);
+    }
+    for origin in ["file:///", "app://", "https://evil.example"] {
+        assert!(refuses(&cors, &request(&[("origin", origin), ("host", "chat.example")])), "{origin}");
+    }
+    assert_eq!(cors.credentials(), Err(CorsError::CredentialsForNull));
+    assert!(Cors::new(["file://", "app://."]).unwrap().credentials().is_ok());
+}
+
+#[test]
+fn the_applications_rule_sees_origin_and_request_and_null_without_credentials_alone() {
+    let any = Cors::by(|_, _| true);
+    assert!(!refuses(&any, &request(&[("origin", "null")])));
+    assert!(refuses(&any.credentials().unwrap(), &request(&[("origin", "null")])));
+    let cors =
+        Cors::by(|origin, request| origin.ends_with(".example") && request.headers.contains_key("x-known"));
     let known = |origin| request(&[("origin", origin), ("x-known", "1")]);
     assert!(!refuses(&cors, &known("https://a.example")));
     assert!(refuses(&cors, &request(&[("origin", "https://a.example")])));
