@@ -2,6 +2,7 @@
 
 mod logging;
 mod options;
+mod place;
 mod replay;
 
 use std::io::{self, Write as _};
@@ -154,13 +155,14 @@ fn raise_descriptor_limit() {
 /// Listens everywhere, and only then says so: a program that waits for the last line finds all of them.
 async fn listen(options: &Options, tls: Option<Tls>) -> Result<Vec<Listener>, ListenError> {
     let mut listeners = Vec::new();
-    for address in &options.listen {
-        let listener = Listener::bind(address, options.backlog).await?;
-        listeners.push(match (address, &tls) {
-            (ListenAddress::Tcp(_), Some(tls)) => listener.tls(tls.clone()),
-            // Behind a Unix socket is a proxy on the same machine.
-            _ => listener,
-        });
+    for place in &options.listen {
+        for listener in place.bind(options.backlog).await? {
+            listeners.push(match (listener.address(), &tls) {
+                (ListenAddress::Tcp(_), Some(tls)) => listener.tls(tls.clone()),
+                // A proxy on the same machine uses the Unix socket.
+                _ => listener,
+            });
+        }
     }
     for listener in &listeners {
         println!("listening on {listener}");

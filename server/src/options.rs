@@ -19,11 +19,10 @@ use std::{env, fmt, fs, io};
 use tracing::level_filters::LevelFilter;
 
 use socketio::{Parser, Recovery};
-use socketio_server::{
-    Cookie, CookieError, Cors, CorsError, Limits, ListenAddress, SameSite, TrailingSlash, TrustedProxy,
-};
+use socketio_server::{Cookie, CookieError, Cors, CorsError, Limits, SameSite, TrailingSlash, TrustedProxy};
 
 use crate::logging::LogFormat;
+use crate::place::Place;
 use crate::replay::Replay;
 pub(crate) use explain::Explain;
 use sources::Given;
@@ -93,9 +92,10 @@ options! {
     "Server" {
         /// What is served: a chat with its page, the echo that test suites expect, or none
         "app" pub(crate) app: App = ["chat"] as APP,
-        /// Where to listen; port 0 takes a free one. Repeat it for several places. Who may connect to a Unix
-        /// socket is who may write to its file
-        "listen" pub(crate) listen: Vec<ListenAddress> = ["127.0.0.1:3000"] as ADDRESSES,
+        /// Where to listen: a port of this machine alone (3000 or localhost:3000), of every address (:3000), of one
+        /// (192.0.2.1:3000), or a Unix socket. Port 0 takes a free one. Repeat it for several places. Whoever may
+        /// write to the socket's file may connect
+        "listen" pub(crate) listen: Vec<Place> = ["localhost:3000"] as PLACES,
         /// How many connections may wait to be accepted, each place for itself
         "backlog" pub(crate) backlog: u32 = ["1024"] as BACKLOG,
         /// Speak TLS, with the certificate in this PEM file, on all addresses but Unix sockets. SIGHUP has it
@@ -214,8 +214,8 @@ options! {
         "recovery-skip-middlewares" recovery_skip_middlewares: bool = ["false"] as SWITCH,
     }
     "Browsers" {
-        /// An origin whose pages may connect, such as https://example.com, https://*.example.com or
-        /// http://localhost:*; or * for all. Repeat it for several
+        /// An origin whose pages may connect, such as https://example.com, https://*.example.com,
+        /// http://localhost:*, file://, app://. or null; or * for all. Repeat it for several
         "cors-origin" pub(crate) cors: Option<Cors> = [] as ORIGINS,
         /// Let those pages send cookies
         "cors-credentials" cors_credentials: bool = ["false"] as SWITCH,

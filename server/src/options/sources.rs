@@ -14,6 +14,23 @@ use crate::replay::Replay;
 /// The option that names the file. It is in no row of the table, since the file can't hold it.
 const CONFIG: &str = "config";
 
+/// The options that `-h` shows; `--help` shows all.
+const COMMON: [&str; 13] = [
+    "app",
+    "listen",
+    "tls-cert",
+    "tls-key",
+    "path",
+    "client-dir",
+    CONFIG,
+    "recovery",
+    "cors-origin",
+    "metrics",
+    "trace",
+    "inspect",
+    "log",
+];
+
 /// One option as it was given in one place.
 pub(super) struct Given {
     pub(super) key: &'static str,
@@ -81,14 +98,14 @@ pub(super) fn command() -> clap::Command {
     clap::Command::new("socketio-server")
         .version(env!("CARGO_PKG_VERSION"))
         .about("A Socket.IO server for clients of every version.")
-        .after_help(
+        .after_help("These are the options that are needed most. --help shows all.")
+        .after_long_help(
             "Each option can also be given as the environment variable beside it, or in the file: a line\n\
              `ping-interval = \"25s\"`, without the dashes in front. The command line overrides the environment,\n\
              and the environment the file.",
         )
         .args(arguments())
         .args_conflicts_with_subcommands(true)
-        .next_line_help(true)
         .subcommand(clap::Command::new("serve").about("Run the server (the default)").args(arguments()))
         .subcommand(replay_command())
         .subcommand(explain::command())
@@ -149,7 +166,8 @@ fn arguments() -> impl Iterator<Item = Arg> {
     let config = Arg::new(CONFIG)
         .long(CONFIG)
         .value_name("FILE")
-        .help(format!("The TOML file with further options\n[env: {}]", variable(CONFIG)))
+        .help("The TOML file with further options")
+        .long_help(format!("The TOML file with further options\n[env: {}]", variable(CONFIG)))
         .help_heading(TABLE[0].section);
     TABLE.iter().map(argument).chain([config])
 }
@@ -159,8 +177,14 @@ fn argument(row: &Row) -> Arg {
         (Form::Switch, _) | (_, []) => String::new(),
         (_, words) => format!("[default: {}] ", words.join(", ")),
     };
-    let help = format!("{}\n{default}[env: {}]", row.help.trim(), variable(row.key));
-    let argument = Arg::new(row.key).long(row.key).value_name(row.value).help(help).help_heading(row.section);
+    let long = format!("{}\n{default}[env: {}]", row.help.trim(), variable(row.key));
+    let argument = Arg::new(row.key)
+        .long(row.key)
+        .value_name(row.value)
+        .help(format!("{} {}", in_short(row.help), default.trim()).trim().to_owned())
+        .long_help(long)
+        .hide_short_help(!COMMON.contains(&row.key))
+        .help_heading(row.section);
     match row.form {
         Form::Text | Form::Number => argument,
         Form::List => argument.action(ArgAction::Append),
@@ -168,6 +192,15 @@ fn argument(row: &Row) -> Arg {
         // `--no-eio3=false` is how the command line takes back what the file says.
         Form::Switch => argument.num_args(0..=1).require_equals(true).default_missing_value("true"),
     }
+}
+
+/// What an option's help says first.
+fn in_short(help: &str) -> &str {
+    let end = [": ", "; ", ". ", ", with ", ", such as ", ", beside "]
+        .iter()
+        .filter_map(|end| help.find(end))
+        .min();
+    help[..end.unwrap_or(help.len())].trim()
 }
 
 /// The name of an option's environment variable.

@@ -40,7 +40,7 @@ fn environment_error(name: &str, text: &str) -> String {
 fn the_defaults_are_the_references() {
     let options = load(&[], &[], "").unwrap();
     assert_eq!(options.app, App::Chat);
-    assert_eq!(options.listen, ["127.0.0.1:3000".parse().unwrap()]);
+    assert_eq!(options.listen, [Place::Localhost(3000)]);
     assert_eq!(options.backlog, socketio_server::BACKLOG);
     assert!(options.recovery().is_none());
     assert_eq!((options.tls_cert, options.tls_key), (None, None));
@@ -250,10 +250,28 @@ fn help_has_every_option_with_its_default_and_its_variable() {
             assert!(help.contains(&format!("--{}", row.key)), "{}", row.key);
             assert!(help.contains(&variable), "{variable}");
         }
-        for default in ["[default: 25s]", "[default: 127.0.0.1:3000]", "[default: chat]"] {
+        for default in ["[default: 25s]", "[default: localhost:3000]", "[default: chat]"] {
             assert!(help.contains(default), "{default}");
         }
     }
+}
+
+#[test]
+fn the_short_help_fits_a_screen_and_names_the_long_one() {
+    let help = |arguments: &[&str]| match load(arguments, &[], "") {
+        Err(Stop::CommandLine(help)) => help.to_string(),
+        other => panic!("no help: {other:?}"),
+    };
+    for arguments in [&["-h"][..], &["serve", "-h"]] {
+        let short = help(arguments);
+        assert!(short.lines().count() <= 48, "{} lines", short.lines().count());
+        assert!(short.lines().all(|line| line.chars().count() <= 120), "{short}");
+        for shown in ["--listen", "--app", "--tls-cert", "--inspect", "--config", "--help"] {
+            assert!(short.contains(shown), "{shown} in {short}");
+        }
+        assert!(!short.contains("--max-attachments"), "{short}");
+    }
+    assert!(help(&["--help"]).lines().count() > 200);
 }
 
 #[test]
@@ -290,17 +308,17 @@ fn impossible_values_are_errors() {
         (
             "--listen",
             "localhost",
-            r#""localhost" is neither an IP address and a port, such as 127.0.0.1:3000 or [::1]:3000, nor unix:PATH"#,
+            r#""localhost" is no place to listen: name a port (3000, or :3000 for every address), an address and a port (localhost:3000, [::1]:3000), or unix:PATH"#,
         ),
         (
             "--listen",
             "127.0.0.1:70000",
-            r#""127.0.0.1:70000" is neither an IP address and a port, such as 127.0.0.1:3000 or [::1]:3000, nor unix:PATH"#,
+            r#""127.0.0.1:70000" is no place to listen: name a port (3000, or :3000 for every address), an address and a port (localhost:3000, [::1]:3000), or unix:PATH"#,
         ),
         (
             "--listen",
             "unix:",
-            r#""unix:" is neither an IP address and a port, such as 127.0.0.1:3000 or [::1]:3000, nor unix:PATH"#,
+            r#""unix:" is no place to listen: name a port (3000, or :3000 for every address), an address and a port (localhost:3000, [::1]:3000), or unix:PATH"#,
         ),
         ("--backlog", "0", r#""0" is not a number of connections, such as 1024"#),
         ("--backlog", "2147483648", r#""2147483648" is not a number of connections, such as 1024"#),
@@ -384,7 +402,7 @@ fn several_places_can_be_listened_on() {
     assert_eq!(listen, places);
     let listen = load(&[], &[("SOCKETIO_LISTEN", "0.0.0.0:80,unix:/run/chat.sock")], "").unwrap().listen;
     assert_eq!(listen, places);
-    assert_eq!(file_error("listen = []"), "listen in server.toml, line 1: must name an address at least");
+    assert_eq!(file_error("listen = []"), "listen in server.toml, line 1: must name a place at least");
 }
 
 #[test]

@@ -8,9 +8,10 @@ use tracing::level_filters::LevelFilter;
 
 use super::{App, Form, Transports};
 use socketio::Parser;
-use socketio_server::{Cookie, Cors, ListenAddress, SameSite, TrailingSlash, TrustedProxy};
+use socketio_server::{Cookie, Cors, SameSite, TrailingSlash, TrustedProxy};
 
 use crate::logging::LogFormat;
+use crate::place::Place;
 
 /// Reads the values of one kind of option.
 pub(super) struct Reader<T> {
@@ -32,20 +33,21 @@ pub(super) const APP: Reader<App> = Reader::new("chat|echo|none", Form::Text, |w
     one_of(words, &[("chat", App::Chat), ("echo", App::Echo), ("none", App::None)])
 });
 
-pub(super) const ADDRESSES: Reader<Vec<ListenAddress>> =
-    Reader::new("ADDRESS:PORT|unix:PATH", Form::List, |words| match words {
-        [] => Err("must name an address at least".to_owned()),
+pub(super) const PLACES: Reader<Vec<Place>> =
+    Reader::new("[ADDRESS:]PORT|unix:PATH", Form::List, |words| match words {
+        [] => Err("must name a place at least".to_owned()),
         words => {
             words.iter().map(|text| text.parse().map_err(|error| format!("{text:?} is {error}"))).collect()
         }
     });
 
 pub(super) const ADDRESS_OR_OFF: Reader<Option<SocketAddr>> =
-    Reader::new("ADDRESS:PORT", Form::Text, |words| match words.first() {
+    Reader::new("[ADDRESS:]PORT", Form::Text, |words| match words.first() {
         None => Ok(None),
-        Some(text) => {
-            text.parse().map(Some).map_err(|_| format!("{text:?} is not an address, such as 127.0.0.1:9090"))
-        }
+        Some(text) => match text.parse::<Place>().ok().and_then(|place| place.address()) {
+            Some(address) => Ok(Some(address)),
+            None => Err(format!("{text:?} is not an address, such as localhost:9090 or 127.0.0.1:9090")),
+        },
     });
 
 pub(super) const PROXIES: Reader<Vec<TrustedProxy>> =
@@ -57,7 +59,7 @@ pub(super) const PROXIES: Reader<Vec<TrustedProxy>> =
 const INSPECTOR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3030);
 
 pub(super) const PLACE_OR_OFF: Reader<Option<SocketAddr>> =
-    Reader::new("ADDRESS:PORT", Form::Place, |words| match words.first().map(String::as_str) {
+    Reader::new("[ADDRESS:]PORT", Form::Place, |words| match words.first().map(String::as_str) {
         Some("true") => Ok(Some(INSPECTOR)),
         Some("false") | None => Ok(None),
         Some(_) => (ADDRESS_OR_OFF.read)(words),

@@ -91,3 +91,23 @@ async fn what_can_not_be_listened_on_is_named() {
         assert!(log.starts_with(&format!("socketio-server: can't listen on {place}: ")), "{log}");
     }
 }
+
+#[tokio::test]
+async fn localhost_is_both_of_its_addresses_with_one_port() {
+    let mut program =
+        Program::server(["--app=echo", "--listen=localhost:0", "--listen=unix:/nowhere/at/all"]);
+    let (status, log) = program.ended().await;
+    assert_eq!(status.code(), Some(1), "{log}");
+
+    let mut program = Program::server(["--app=echo", "--listen=localhost:0"]);
+    let first = program.address().await;
+    assert_eq!(first.ip(), std::net::Ipv4Addr::LOCALHOST);
+    let target = "/engine.io/?EIO=4&transport=polling";
+    assert_eq!(get(first, target).await.status, 200);
+    // Where there is no IPv6 there is one line alone.
+    if std::net::TcpListener::bind("[::1]:0").is_ok() {
+        let second = program.address().await;
+        assert_eq!(second, std::net::SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, first.port())));
+        assert_eq!(get(second, target).await.status, 200);
+    }
+}
