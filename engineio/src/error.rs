@@ -27,7 +27,7 @@ pub enum Violation {
     Aborted,
     /// A client's ping in revision 4, or its pong in revision 3: there it is the other side that pings.
     Heartbeat,
-    /// What came by a probing WebSocket was not `2probe` and then `5`.
+    /// A probing WebSocket brought something other than `2probe` and `5`.
     Probe,
 }
 
@@ -118,7 +118,7 @@ impl fmt::Display for Violation {
             Violation::Overlap => f.write_str("a GET or a POST while there is another one"),
             Violation::Aborted => f.write_str("a request that was given up before its end"),
             Violation::Heartbeat => f.write_str("a heartbeat in the wrong direction"),
-            Violation::Probe => f.write_str("a probe other than 2probe and then 5"),
+            Violation::Probe => f.write_str("a packet other than 2probe and 5 on a probing WebSocket"),
         }
     }
 }

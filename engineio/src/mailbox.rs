@@ -283,6 +283,12 @@ impl Mailbox {
         !self.queue.lock().frames.is_empty()
     }
 
+    /// Counts frames that never were in this queue, and that go out in front of it.
+    pub fn charge(&self, cost: usize) {
+        let _queue = self.queue.lock();
+        self.cost.store(self.cost() + cost, Ordering::Relaxed);
+    }
+
     /// Gives back the cost of frames that were written.
     pub fn written(&self, cost: usize) {
         let mut queue = self.queue.lock();
@@ -399,6 +405,16 @@ mod tests {
         assert_eq!(mailbox.push(&[frame(64)]), Ok(()));
         mailbox.written(600);
         assert!(!mailbox.is_crowded());
+    }
+
+    #[test]
+    fn frames_that_go_out_in_front_of_the_queue_count_like_those_in_it() {
+        let mailbox = Mailbox::new(1_000);
+        mailbox.push(&[frame(600)]).unwrap();
+        mailbox.charge(400);
+        assert_eq!(mailbox.push(&[frame(64)]), Err(SendError::Full));
+        mailbox.written(400);
+        assert_eq!(mailbox.cost(), 600);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One session, as a state machine without IO: inputs and instants go in, outputs come out.
 //!
 //! ```text
-//!             ProbeOpened                  2probe, 5
+//!             ProbeOpened                       5
 //!   Polling ───────────────▶ Probing ───────────────────▶ Direct
 //!    │   ▲                    │  │                          │
 //!    │   └────────────────────┘  │   anything but 2probe    │
@@ -375,27 +375,30 @@ impl Session {
         })
     }
 
-    /// The probe: `2probe`, answered with `3probe`, then `5`. Anything else ends that WebSocket alone.
+    /// The probe: `2probe`, answered with `3probe`, then `5`. A client may repeat the first or leave it out, as
+    /// arduinoWebSockets does. Anything else ends that WebSocket alone.
     fn probe_packet(&mut self, packet: Result<Packet, Violation>, out: &mut Vec<Output>) {
         let State::Probing { probe, .. } = &mut self.state else { return };
-        match (probe, packet) {
-            (probe @ Probe::Opened, Ok(Packet::Ping(payload))) if payload == "probe" => {
+        match packet {
+            Ok(Packet::Ping(payload)) if payload == "probe" => {
                 out.push(Output::SendProbe(Packet::Pong(payload)));
-                if self.parked {
-                    *probe = Probe::Released { next: None };
-                    self.answer(Answer::Noop, out);
-                } else {
-                    *probe = Probe::Ponged;
+                match probe {
+                    Probe::Opened if self.parked => {
+                        *probe = Probe::Released { next: None };
+                        self.answer(Answer::Noop, out);
+                    }
+                    Probe::Opened => *probe = Probe::Ponged,
+                    Probe::Ponged | Probe::Released { .. } => {}
                 }
             }
-            (Probe::Ponged | Probe::Released { .. }, Ok(Packet::Upgrade)) => {
+            Ok(Packet::Upgrade) => {
                 if self.parked {
                     self.answer(Answer::Noop, out);
                 }
                 self.state = State::Direct;
                 out.push(Output::Upgrade);
             }
-            (_, packet) => {
+            packet => {
                 self.state = State::Polling;
                 if packet.is_ok() {
                     out.push(Output::Broken(Violation::Probe));

@@ -315,6 +315,15 @@ impl<L: Layer> Driver<L> {
     fn poll_probe(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut any = false;
         while let Some(probe) = &mut self.probe {
+            // Whoever repeats `2probe` reads the answers before it is read from again.
+            if probe.queue().len() >= ROUND {
+                match probe.poll_write(cx) {
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(_)) => self.end_probe(now, None),
+                    Poll::Pending => break,
+                }
+                continue;
+            }
             match probe.poll_packet(cx, Watch::of(&self.config, &self.entry, Carrier::Probe)) {
                 Poll::Ready(Incoming::Packet(packet)) => {
                     self.see_incoming(Carrier::Probe, &packet);
@@ -441,7 +450,7 @@ impl<L: Layer> Driver<L> {
                 }
             }
             Output::Deliver(message) => self.layer.message(message, now),
-            Output::Upgrade => self.upgrade(now),
+            Output::Upgrade => self.upgrade(),
             Output::DropProbe => self.drop_probe(None),
             Output::Broken(violation) => {
                 self.broke(violation.name(), violation.section(), &violation);
@@ -455,23 +464,24 @@ impl<L: Layer> Driver<L> {
         }
     }
 
-    fn upgrade(&mut self, now: Instant) {
+    fn upgrade(&mut self) {
         let Some(mut link) = self.probe.take() else { return };
-        // An honest client has read `3probe`, which is all that was sent here.
-        let honest = link.is_drained();
+        // What a probe is sent counts for nothing until now. If `5` comes right behind `2probe`, `3probe` still waits.
         link.take_freed();
+        let unsent = link.queue().len();
+        self.mailbox.charge(link.queue().iter().map(Frame::cost).sum());
         link.queue().append(&mut self.outbox);
         self.link = Some(*link);
         self.entry.upgraded();
         self.see(|| What::Upgraded);
-        self.see_loaded(0);
+        self.see_loaded(unsent);
         self.layer.upgraded();
-        if !honest {
-            self.handle(now, Input::TransportClosed(CloseReason::TransportError));
-        }
     }
 
     fn answer(&mut self, answer: Answer) {
+        let messages = answer == Answer::Queued;
+        // Who has gone gets nothing. That it has gone is news of its own, which comes by the door.
+        let Some(waiting) = self.entry.doors.lock().answer(messages) else { return };
         let format = self.entry.format;
         let packets: &[Packet] = match answer {
             Answer::Queued => {
@@ -483,7 +493,8 @@ impl<L: Layer> Driver<L> {
                     before.truncate(before.len() - self.outbox.len());
                     before.iter().for_each(|frame| self.see_outgoing(Carrier::Get, frame));
                 }
-                return self.entry.doors.lock().answer(payload, true);
+                // If it goes before it has the answer, the door tells.
+                return drop(waiting.send(payload));
             }
             Answer::Noop => &[Packet::Noop],
             Answer::Close => &[Packet::Close],
@@ -492,7 +503,7 @@ impl<L: Layer> Driver<L> {
         let mut frames: VecDeque<Frame> = packets.iter().map(Frame::from).collect();
         frames.iter().for_each(|frame| self.see_outgoing(Carrier::Get, frame));
         let (payload, _) = format.encode(&mut frames, usize::MAX);
-        self.entry.doors.lock().answer(payload, false);
+        drop(waiting.send(payload));
     }
 }
 

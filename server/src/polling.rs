@@ -130,12 +130,18 @@ impl Doors {
         matches!(self.post, PostDoor::Ready(_))
     }
 
-    /// Answers the parked GET, with messages or without.
-    pub(crate) fn answer(&mut self, payload: Payload, messages: bool) {
-        match std::mem::replace(&mut self.get, GetDoor::Answering { messages }) {
-            // If the client went away in this moment, its guard tells.
-            GetDoor::Waiting(waiting) => drop(waiting.send(payload)),
-            other => self.get = other,
+    /// Begins to answer the parked GET, with messages or without; `None` if its client has gone, so that nothing is
+    /// taken from a queue for it. Whoever goes from now on is known to have lost the messages: its guard tells.
+    pub(crate) fn answer(&mut self, messages: bool) -> Option<oneshot::Sender<Payload>> {
+        match std::mem::take(&mut self.get) {
+            GetDoor::Waiting(waiting) if !waiting.is_closed() => {
+                self.get = GetDoor::Answering { messages };
+                Some(waiting)
+            }
+            other => {
+                self.get = other;
+                None
+            }
         }
     }
 

@@ -108,9 +108,23 @@ async fn row_48_requests_after_the_upgrade_are_code_3() {
 }
 
 #[tokio::test]
-async fn row_49_and_50_a_probe_that_begins_with_anything_else_is_dropped_and_polling_goes_on() {
+async fn row_49_a_5_without_a_probe_upgrades_once() {
     hostile(async |server| {
-        for first in ["5", "40", "2", "2prob", "2probe ", "9", "", "test"] {
+        let (target, mut websocket) = probe(server).await;
+        for _ in 0..2 {
+            websocket.text("5").await;
+        }
+        websocket.text("4a").await;
+        assert_eq!(websocket.next_text().await, "4a");
+        assert_eq!(server.get(&target).await.text(), BAD_REQUEST);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn row_50_a_probe_that_begins_with_anything_else_is_dropped_and_polling_goes_on() {
+    hostile(async |server| {
+        for first in ["3probe", "40", "2", "2prob", "2probe ", "9", "", "test"] {
             let (target, mut websocket) = probe(server).await;
             websocket.text(first).await;
             websocket.expect_close(None).await;

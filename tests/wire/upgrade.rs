@@ -144,7 +144,7 @@ async fn a_get_that_is_parked_when_5_arrives_gets_a_noop() {
 #[tokio::test]
 async fn a_probe_that_opens_with_anything_else_is_dropped_and_polling_goes_on() {
     let server = echo().await;
-    for first in ["40", "2", "5", "2prob", "9", ""] {
+    for first in ["40", "2", "3probe", "2prob", "9", ""] {
         let target = server.open_polling("/engine.io/", 4).await;
         let mut websocket = server.websocket(&probing(&target)).await;
         websocket.text(first).await;
@@ -165,6 +165,70 @@ async fn a_message_between_3probe_and_5_drops_that_websocket() {
     websocket.text("4early").await;
     websocket.expect_close(None).await;
     assert_polls(&server, &target).await;
+}
+
+/// What clients send other than `2probe`, and `5` once `3probe` has come. The reference upgrades each time.
+/// arduinoWebSockets sends `5` alone.
+const OTHER_UPGRADES: [&[&str]; 4] =
+    [&["5"], &["2probe", "5"], &["2probe", "2probe", "5"], &["2probe", "5", "4with"]];
+
+fn frames(texts: &[&str]) -> Vec<u8> {
+    texts.iter().flat_map(|text| WebSocket::frame(0x81, text.as_bytes())).collect()
+}
+
+/// What a client gets that sends these: `3probe` for each `2probe`, then what was posted, then its messages.
+fn answers<'a>(sent: &[&'a str], posted: &[&'a str]) -> Vec<&'a str> {
+    let probes = sent.iter().filter(|text| **text == "2probe").map(|_| "3probe");
+    let messages = sent.iter().filter(|text| text.starts_with('4'));
+    probes.chain(posted.iter().copied()).chain(messages.copied()).collect()
+}
+
+#[tokio::test]
+async fn a_client_may_leave_out_its_probe_repeat_it_or_send_all_at_once() {
+    let server = echo().await;
+    for sent in OTHER_UPGRADES {
+        for with_the_request in [false, true] {
+            let target = server.open_polling("/engine.io/", 4).await;
+            let mut poll = server.connect().await;
+            poll.send("GET", &target, &[], b"").await;
+            let mut websocket = if with_the_request {
+                WebSocket::open_with(server.address(), &probing(&target), &frames(sent)).await
+            } else {
+                let mut websocket = server.websocket(&probing(&target)).await;
+                websocket.raw(frames(sent)).await;
+                websocket
+            };
+            assert_eq!(poll.response().await.text(), "6", "{sent:?}: the parked poll is let go");
+            websocket.text("4behind").await;
+            for text in answers(sent, &[]).into_iter().chain(["4behind"]) {
+                assert_eq!(websocket.next_text().await, text, "{sent:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_posted_comes_before_what_came_with_the_5_whatever_stood_before_it() {
+    let server = echo().await;
+    for sent in OTHER_UPGRADES {
+        let target = server.open_polling("/engine.io/", 4).await;
+        assert_eq!(server.post(&target, "4posted").await.text(), "ok");
+        let mut websocket = server.websocket(&probing(&target)).await;
+        websocket.raw(frames(sent)).await;
+        for text in answers(sent, &["4posted"]) {
+            assert_eq!(websocket.next_text().await, text, "{sent:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_ping_in_the_segment_of_the_5_is_answered_and_ends_nothing() {
+    let server = echo().await;
+    let (_, mut websocket) = probed(&server).await;
+    let frames = [(0x89, "beat"), (0x81, "5"), (0x81, "4hello")];
+    websocket.raw(frames.map(|(kind, payload)| WebSocket::frame(kind, payload.as_bytes())).concat()).await;
+    assert_eq!(websocket.next().await, Received::Pong(b"beat".to_vec()));
+    assert_eq!(websocket.next_text().await, "4hello");
 }
 
 #[tokio::test]

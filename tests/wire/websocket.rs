@@ -61,7 +61,7 @@ async fn frames_sent_with_the_handshake_are_kept() {
 #[tokio::test]
 async fn a_malformed_packet_closes_without_a_code() {
     let server = echo().await;
-    for text in ["", "9", "7x", "éaaaa", "b!"] {
+    for text in ["", "9", "7x", "éaaaa"] {
         let mut websocket = open(&server).await;
         websocket.text(text).await;
         websocket.expect_close(None).await;

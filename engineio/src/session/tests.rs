@@ -273,8 +273,7 @@ fn a_poll_that_is_aborted_after_5_ends_the_session_if_messages_were_lost() {
 
 #[test]
 fn a_probe_that_opens_with_anything_else_is_dropped_and_polling_goes_on() {
-    for packet in
-        [text("0"), ping(""), ping("x"), Packet::Upgrade, Packet::Message(Message::Binary("2probe".into()))]
+    for packet in [text("0"), ping(""), ping("x"), pong(), Packet::Message(Message::Binary("2probe".into()))]
     {
         let mut rig = Rig::polling();
         rig.poll();
@@ -292,6 +291,34 @@ fn a_message_between_3probe_and_5_drops_that_websocket() {
     assert!(rig.session.is_open());
     let mut rig = Rig::ponged();
     assert_eq!(rig.put(Input::ProbePacket(Err(Violation::EmptyPacket))), [Output::DropProbe]);
+}
+
+#[test]
+fn a_5_without_a_probe_upgrades_and_lets_the_parked_poll_go() {
+    let mut rig = Rig::polling();
+    rig.put(Input::ProbeOpened);
+    rig.poll();
+    assert_eq!(rig.probe(Packet::Upgrade), [NOOP, Output::Upgrade]);
+    assert_eq!(rig.session.transport(), Transport::WebSocket);
+    let mut rig = Rig::polling();
+    rig.put(Input::ProbeOpened);
+    assert_eq!(rig.probe(Packet::Upgrade), [Output::Upgrade]);
+}
+
+#[test]
+fn a_repeated_2probe_is_answered_and_changes_nothing_else() {
+    let pong = || Output::SendProbe(Packet::Pong("probe".into()));
+    let mut rig = Rig::ponged();
+    assert_eq!(rig.poll(), [NOOP]);
+    rig.advance(5);
+    rig.poll();
+    assert_eq!(rig.probe(ping("probe")), [pong()]);
+    assert_eq!(rig.expire(105), [NOOP], "the second poll is let go when it would have been");
+    assert_eq!(rig.probe(ping("probe")), [pong()]);
+    assert_eq!(rig.expire(10_000), [Output::DropProbe], "nor is there more time for a `5`");
+    let mut rig = Rig::ponged();
+    assert_eq!(rig.probe(ping("probe")), [pong()]);
+    assert_eq!(rig.probe(Packet::Upgrade), [Output::Upgrade]);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What becomes of a client, in virtual time, that doesn't take what it is sent: whether it lives while its packets
 //! wait for that, and what is shown of its end.
 
+mod upgrade;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

@@ -41,7 +41,7 @@ export const RULES = {
   OVERLAPPING_REQUEST: ["a GET or a POST while there is another one", "docs/protocol.md, \"Polling\"", "ends the session: `transport error`"],
   ABORTED_REQUEST: ["a request that was given up before its end", "docs/protocol.md, \"Polling\"", "ends the session: `transport error`"],
   HEARTBEAT_DIRECTION: ["a heartbeat in the wrong direction", "Engine.IO protocol 4, \"Heartbeat\"", "ends the session: `transport error`"],
-  BROKEN_PROBE: ["a probe other than 2probe and then 5", "Engine.IO protocol 4, \"Upgrade\"", "closes the probing WebSocket; polling goes on"],
+  BROKEN_PROBE: ["a packet other than 2probe and 5 on a probing WebSocket", "Engine.IO protocol 4, \"Upgrade\"", "closes the probing WebSocket; polling goes on"],
   UNKNOWN_TYPE: ["unknown packet type", "Socket.IO protocol 5, \"Exchange protocol\"", "ends the session: `parse error`"],
   ATTACHMENT_COUNT: ["illegal number of attachments", "Socket.IO protocol 5, \"Packet encoding\", \"Format\"", "ends the session: `parse error`"],
   TOO_MANY_ATTACHMENTS: ["too many attachments", "docs/protocol.md, \"Socket.IO packets\"", "ends the session: `parse error`"],
