@@ -210,7 +210,8 @@ impl Waiting {
     fn request(socket: &Socket, event: &str, args: impl ToArgs, flags: Flags) -> Result<Waiting, AckError> {
         let config = socket.config();
         let id = socket.next_ack_id();
-        let event = socket.encode(event, Some(id), args, flags)?;
+        let outgoing =
+            if socket.is_pending() { Err(args) } else { Ok(socket.encode(event, Some(id), args, flags)?) };
         let (sender, receiver) = oneshot::channel();
         socket.pending_acks().insert(id, Waiter::One(sender), config.max_pending_acks).inspect_err(
             |error| {
@@ -220,7 +221,10 @@ impl Waiting {
             },
         )?;
         let entry = Entry { socket: socket.clone(), id };
-        socket.send(&event, flags.volatile)?;
+        match outgoing {
+            Ok(outgoing) => socket.send(&outgoing, flags.volatile)?,
+            Err(args) => socket.emit_early(event, Some(id), args, flags)?,
+        }
         let timeout = flags.timeout.unwrap_or(config.ack_timeout);
         Ok(Waiting { entry, receiver, sent: Instant::now(), timeout })
     }

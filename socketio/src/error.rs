@@ -106,7 +106,7 @@ impl From<SendError> for AckError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JoinError {
-    /// The socket is not connected, or no longer.
+    /// The socket was not let in, or has ended.
     Closed,
     /// The socket is in too many rooms. See [`Config::max_rooms`](crate::Config::max_rooms).
     TooManyRooms,
@@ -115,7 +115,7 @@ pub enum JoinError {
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            JoinError::Closed => "the socket is not connected",
+            JoinError::Closed => "the socket has ended",
             JoinError::TooManyRooms => "the socket is in too many rooms",
         })
     }

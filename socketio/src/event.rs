@@ -46,6 +46,11 @@ impl Event {
         &self.args
     }
 
+    /// The bytes that it takes to keep the event, about.
+    pub(crate) fn cost(&self) -> usize {
+        size_of::<Event>() + self.name.len() + self.args.cost()
+    }
+
     pub(crate) fn into_parts(self) -> (ByteString, Args) {
         (self.name, self.args)
     }

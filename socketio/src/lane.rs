@@ -18,7 +18,7 @@ use std::time::Instant;
 use engineio::Limit;
 use engineio::memory::Held;
 use engineio::observe::What;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::Socket;
 use crate::error::DisconnectReason;
@@ -46,6 +46,24 @@ struct State {
     /// What their events take.
     handled: Held,
     waiting: VecDeque<Job>,
+}
+
+/// While this is there, the socket does not become connected or refused.
+pub(crate) struct PhaseGuard<'a> {
+    _state: MutexGuard<'a, State>,
+}
+
+impl Lane {
+    /// Whether no handler will run any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.state.lock().is_over()
+    }
+
+    /// Keeps a socket that is pending from being let in, and the other way round. It is the lane's lock, so that
+    /// a socket needs no other.
+    pub(crate) fn hold_phase(&self) -> PhaseGuard<'_> {
+        PhaseGuard { _state: self.state.lock() }
+    }
 }
 
 /// What is started in order.

@@ -17,6 +17,7 @@ use crate::recovery::Trail;
 use crate::rooms::Room;
 
 mod attached;
+mod entering;
 mod handshake;
 mod life;
 mod sending;
@@ -109,7 +110,7 @@ impl Socket {
         self.0.recovered
     }
 
-    /// Whether the socket is connected: from before `on_connect` until it ends.
+    /// Whether the socket is connected: from before `on_connect` until it ends, and so in no middleware.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.0.phase.load(Ordering::Acquire) == CONNECTED
@@ -118,12 +119,15 @@ impl Socket {
 
 /// # Rooms
 impl Socket {
-    /// Joins a room.
+    /// Joins a room. In a middleware the socket will be in it once it is let in.
     ///
     /// # Errors
     /// See [`JoinError`].
     pub fn join(&self, room: impl Into<Room>) -> Result<(), JoinError> {
-        let joined = self.0.namespace.members().join(self, &room.into(), self.config().max_rooms);
+        let room = room.into();
+        let joined = self
+            .join_early(&room)
+            .unwrap_or_else(|| self.0.namespace.members().join(self, &room, self.config().max_rooms));
         if let Err(JoinError::TooManyRooms) = joined {
             self.config().hits.count(Limit::Rooms);
         }
@@ -132,15 +136,19 @@ impl Socket {
 
     /// Leaves a room.
     pub fn leave(&self, room: &str) {
-        self.0.namespace.members().leave(self, room);
+        if self.leave_early(room).is_none() {
+            self.0.namespace.members().leave(self, room);
+        }
     }
 
-    /// The rooms that the socket has joined; after its end, those it was in. The room named by its own id,
+    /// The rooms that the socket has joined; after its end, those it was in; in a middleware, those it will be
+    /// in. The room named by its own id,
     /// where it always is, is not among them.
     #[must_use]
     pub fn rooms(&self) -> Vec<Room> {
         match self.0.ended.get() {
             Some(ended) => ended.rooms.clone(),
+            None if self.is_pending() => self.early_rooms(),
             None => self.0.namespace.members().of(self),
         }
     }

@@ -18,6 +18,7 @@ use crate::{
 mod acks;
 mod connecting;
 mod ending;
+mod entering;
 mod events;
 mod handlers;
 mod middlewares;

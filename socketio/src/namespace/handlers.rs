@@ -18,9 +18,28 @@ use crate::{Event, Socket};
 /// # Sockets that come
 impl Namespace {
     /// Has a future decide whether a client may join: `io.use(..)` in JavaScript. Middlewares run in the order
-    /// in which they were added; the first error is the client's `connect_error`. The socket is not connected
-    /// yet: nothing can be sent to it, but [`Socket::handshake`] tells who it is, and [`Socket::insert`] keeps
-    /// what was found out.
+    /// in which they were added; the first error is the client's `connect_error`.
+    ///
+    /// The socket is not connected yet. [`Socket::handshake`] tells who it is, and [`Socket::insert`] keeps what
+    /// was found out. Rooms that it joins and events that are emitted to it wait until all middlewares have
+    /// agreed: then it is in those rooms, and the client gets the events right after it has connected. If one
+    /// refuses, or the client goes meanwhile, they are forgotten. An acknowledgement can't come before that, so
+    /// don't await one here.
+    ///
+    /// ```
+    /// # use socketio::{ConnectError, Io, Socket};
+    /// # #[derive(serde::Deserialize)]
+    /// # struct User { id: u64, name: String }
+    /// # async fn user_of(token: String) -> Option<User> { None }
+    /// # let io = Io::new();
+    /// io.middleware(|socket: Socket| async move {
+    ///     let token = socket.handshake().auth::<String>().unwrap_or_default();
+    ///     let Some(user) = user_of(token).await else { return Err("who are you?".into()) };
+    ///     let _ = socket.join(format!("user:{}", user.id));
+    ///     let _ = socket.emit("welcome", &user.name);
+    ///     Ok(())
+    /// });
+    /// ```
     pub fn middleware<F, Fut>(&self, middleware: F) -> Namespace
     where
         F: Fn(Socket) -> Fut + Send + Sync + 'static,

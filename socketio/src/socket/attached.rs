@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::Socket;
+use super::entering::Entering;
 use crate::Event;
 use crate::ack::AckSender;
 use crate::args::{FromArgs, ToArgs};
@@ -24,6 +25,7 @@ use crate::listener::{Direction, Listener, ListenerHandle, Place};
 pub(crate) struct Attached {
     handlers: OnceLock<Arc<Handlers>>,
     kept: Arc<Values>,
+    pub(super) entering: Mutex<Entering>,
 }
 
 /// What is kept with a socket, and with the one that takes its place if it is recovered.
@@ -106,7 +108,7 @@ impl Socket {
         F: Fn(Socket, A) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: ToArgs> + Send + 'static,
     {
-        self.handlers_or_new().register_event(event, event_handler(handler), false);
+        self.register(|own| own.register_event(event, event_handler(handler), false));
     }
 
     /// Handles the next event of that name, and then no other: `socket.once(..)` in JavaScript. The namespace
@@ -120,7 +122,7 @@ impl Socket {
         F: Fn(Socket, A) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: ToArgs> + Send + 'static,
     {
-        self.handlers_or_new().register_event(event, event_handler(handler), true);
+        self.register(|own| own.register_event(event, event_handler(handler), true));
     }
 
     /// Handles an event of this socket with a plain function, which must not block.
@@ -133,7 +135,7 @@ impl Socket {
         F: Fn(Socket, A) -> R + Send + Sync + 'static,
         R: ToArgs,
     {
-        self.handlers_or_new().register_event(event, sync_event_handler(handler), false);
+        self.register(|own| own.register_event(event, sync_event_handler(handler), false));
     }
 
     /// Handles an event of this socket, and leaves it to the handler when and how to acknowledge it.
@@ -146,7 +148,7 @@ impl Socket {
         F: Fn(Socket, A, AckSender) -> Fut + Send + Sync + 'static,
         Fut: Future + Send + 'static,
     {
-        self.handlers_or_new().register_event(event, acking_event_handler(handler), false);
+        self.register(|own| own.register_event(event, acking_event_handler(handler), false));
     }
 
     /// Removes this socket's handler of an event; says whether there was one. `socket.off(..)` in JavaScript.
@@ -162,7 +164,7 @@ impl Socket {
         F: Fn(Socket, Event) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), EventError>> + Send + 'static,
     {
-        self.handlers_or_new().add_event_middleware(middleware);
+        self.register(|own| own.add_event_middleware(middleware));
     }
 
     /// Runs when an event middleware refused an event of this socket, in place of the namespace's handler:
@@ -173,7 +175,7 @@ impl Socket {
         Fut: Future + Send + 'static,
     {
         let handler = error_handler(handler);
-        drop(self.handlers_or_new().register(|table| table.error.replace(handler)));
+        self.register(|own| drop(own.register(|table| table.error.replace(handler))));
     }
 
     /// Runs when this socket's session goes over from polling to WebSocket, before the namespace's handler:
@@ -184,7 +186,7 @@ impl Socket {
         Fut: Future + Send + 'static,
     {
         let handler = socket_handler(handler);
-        drop(self.handlers_or_new().register(|table| table.upgrade.replace(handler)));
+        self.register(|own| drop(own.register(|table| table.upgrade.replace(handler))));
     }
 
     /// Runs when this socket ends, before the namespace's handler: `socket.on("disconnecting", ..)` in
@@ -195,7 +197,7 @@ impl Socket {
         Fut: Future + Send + 'static,
     {
         let handler = disconnect_handler(handler);
-        drop(self.handlers_or_new().register(|table| table.disconnecting.replace(handler)));
+        self.register(|own| drop(own.register(|table| table.disconnecting.replace(handler))));
     }
 
     /// Runs when this socket has ended, before the namespace's handler: `socket.on("disconnect", ..)` in
@@ -206,7 +208,7 @@ impl Socket {
         Fut: Future + Send + 'static,
     {
         let handler = disconnect_handler(handler);
-        drop(self.handlers_or_new().register(|table| table.disconnect.replace(handler)));
+        self.register(|own| drop(own.register(|table| table.disconnect.replace(handler))));
     }
 
     /// Sees every event that this client sends: `socket.onAny(..)` in JavaScript. See
@@ -240,16 +242,16 @@ impl Socket {
     fn add_listener(&self, direction: Direction, place: Place, listener: Listener) -> ListenerHandle {
         // Whoever sends to many looks at the namespace, and not at each socket.
         self.namespace().watch(direction);
-        self.handlers_or_new().add_listener(direction, place, listener)
+        self.register(|own| own.add_listener(direction, place, listener))
     }
 }
 
 impl Socket {
-    fn attached(&self) -> Option<&Attached> {
+    pub(super) fn attached(&self) -> Option<&Attached> {
         self.0.attached.get().map(|attached| &**attached)
     }
 
-    fn attached_or_new(&self) -> &Attached {
+    pub(super) fn attached_or_new(&self) -> &Attached {
         self.0.attached.get_or_init(Box::default)
     }
 
@@ -263,8 +265,13 @@ impl Socket {
         self.attached()?.handlers.get()
     }
 
-    fn handlers_or_new(&self) -> &Arc<Handlers> {
-        self.attached_or_new().handlers.get_or_init(Arc::default)
+    fn register<R>(&self, register: impl FnOnce(&Arc<Handlers>) -> R) -> R {
+        let registered = register(self.attached_or_new().handlers.get_or_init(Arc::default));
+        // What comes after the end would never be dropped.
+        if self.was_refused() || self.lane().is_over() {
+            self.drop_handlers();
+        }
+        registered
     }
 
     /// The socket's end: its handlers may own the socket, which then would never be freed.

@@ -8,7 +8,7 @@ use engineio::{Frame, Revision};
 use tokio::sync::Notify;
 
 use super::attached::Attached;
-use super::{CONNECTED, ENDED, Ended, PENDING, REFUSED, Socket, State};
+use super::{CONNECTED, ENDED, Ended, PENDING, Socket, State};
 use crate::ack::PendingAcks;
 use crate::error::DisconnectReason;
 use crate::lane::{Job, Lane};
@@ -23,8 +23,12 @@ impl Socket {
     /// Puts the client out of the namespace; with `close`, out of all namespaces, and its session ends.
     /// Nothing more is sent from this socket. A client that is away does not get its socket back any more.
     ///
-    /// In a middleware, where the client is not connected yet, return an error instead.
+    /// In a middleware the client is not connected yet, and this does nothing, as in JavaScript: return an error
+    /// instead. With `close`, the session ends when the middlewares have decided.
     pub fn disconnect(&self, close: bool) {
+        if self.is_pending() && (!close || self.close_early()) {
+            return;
+        }
         let was = self.0.phase.compare_exchange(CONNECTED, ENDED, Ordering::AcqRel, Ordering::Acquire);
         match (was, &self.0.trail) {
             (Ok(_), _) => self.end_trail(),
@@ -94,10 +98,10 @@ impl Socket {
     pub(crate) fn admit(&self) -> bool {
         let (members, mailbox) = (self.0.namespace.members(), &self.0.mailbox);
         let trail = self.0.trail.as_ref().zip(self.0.namespace.recovery());
-        let rooms = trail.filter(|_| self.0.recovered).map(|(trail, _)| trail.rooms());
+        let rooms = self.early_rooms();
         // No broadcast reaches it before it is connected. What it misses until then, it still misses as the
         // socket that was lost.
-        if !members.add(self, rooms.unwrap_or_default()) {
+        if !members.add(self, rooms.clone()) {
             return false;
         }
         let pid = trail.map(|(trail, _)| trail.pid());
@@ -111,7 +115,7 @@ impl Socket {
                 return false;
             }
         }
-        self.0.phase.store(CONNECTED, Ordering::Release);
+        self.enter(&rooms);
         self.0.link.see(|| What::Joined { nsp: self.namespace_name(), socket: self.id() });
         if self.0.recovered && self.0.link.is_watched() {
             let joined = |room| RoomEvent::Joined { room, socket: self.room() };
@@ -176,11 +180,14 @@ impl Socket {
 
     /// The socket ended before the middlewares had decided.
     pub(crate) fn discard(&self, reason: DisconnectReason) {
-        self.0.phase.store(REFUSED, Ordering::Release);
+        self.turn_away();
         if let (Some(trail), Some(recovery)) = (&self.0.trail, self.0.namespace.recovery()) {
             recovery.put_back(trail);
         }
+        self.0.pending_acks.end();
         self.end(reason, Vec::new());
+        // They may own the socket.
+        self.drop_handlers();
     }
 
     fn end(&self, reason: DisconnectReason, rooms: Vec<Room>) {

@@ -22,13 +22,13 @@ use crate::rooms::Room;
 /// # Sending
 impl Socket {
     /// Sends an event to this client. See [`ToArgs`] for what the arguments can be. While the client is away
-    /// and can come back ([`Config::recovery`](crate::Config::recovery)), the event waits for it.
+    /// and can come back ([`Config::recovery`](crate::Config::recovery)), the event waits for it. What is emitted in
+    /// a middleware waits until the socket is let in.
     ///
     /// # Errors
     /// See [`SendError`].
     pub fn emit(&self, event: &str, args: impl ToArgs) -> Result<(), SendError> {
-        let outgoing = self.encode(event, None, args, Flags::default())?;
-        self.send(&outgoing, false)
+        self.emit_with(event, args, Flags::default())
     }
 
     /// Sends an event that the client is to acknowledge. Await what is returned for the answer, which is
@@ -104,6 +104,14 @@ impl Socket {
             Err(engineio::SendError::Closed) if trail.is_some_and(|trail| trail.is_open()) => Ok(()),
             room => Ok(room?),
         }
+    }
+
+    fn emit_with(&self, event: &str, args: impl ToArgs, flags: Flags) -> Result<(), SendError> {
+        if self.is_pending() {
+            return self.emit_early(event, None, args, flags);
+        }
+        let outgoing = self.encode(event, None, args, flags)?;
+        self.send(&outgoing, flags.volatile)
     }
 
     pub(crate) fn encode(
@@ -208,8 +216,7 @@ impl Emitter<'_> {
     /// # Errors
     /// See [`SendError`]. That a volatile event is dropped is none.
     pub fn emit(&self, event: &str, args: impl ToArgs) -> Result<(), SendError> {
-        let outgoing = self.socket.encode(event, None, args, self.flags)?;
-        self.socket.send(&outgoing, self.flags.volatile)
+        self.socket.emit_with(event, args, self.flags)
     }
 
     /// Sends an event that the client is to acknowledge: see [`Socket::emit_with_ack`]. A volatile one that

@@ -128,6 +128,27 @@ io.of("/slow")
   })
   .on("connection", (socket) => socket.on("name", (answer) => answer(socket.data.name)));
 
+io.of("/entering")
+  .use((socket, next) => {
+    socket.join(["a", "b"]);
+    socket.leave("b");
+    socket.emit("early", 1, [...socket.rooms].sort());
+    socket.emit("asked", 2, (answer) => socket.emit("answered", answer));
+    socket.disconnect();
+    socket.on("own", (answer) => answer("the socket's"));
+    setTimeout(next, 20);
+  })
+  .use((socket, next) => next(socket.handshake.auth.refuse ? new Error("no") : undefined))
+  .on("connection", (socket) => {
+    socket.emit("connected");
+    socket.nsp.to("a").emit("to the room", socket.id);
+    socket.on("rooms", (answer) => answer([...socket.rooms].filter((room) => room !== socket.id).sort()));
+    socket.on("all rooms", (answer) => {
+      const rooms = [...socket.nsp.adapter.rooms].filter(([room]) => !socket.nsp.sockets.has(room));
+      answer(Object.fromEntries(rooms.map(([room, sockets]) => [room, sockets.size])));
+    });
+  });
+
 io.of("/strict").on("connection", (socket) => {
   let refused;
   socket.use(([name], next) => {

@@ -240,6 +240,37 @@ const tests = {
     assert.deepEqual(await call(await join("/slow", { auth: { name: "Bob" } }), "name"), ["Bob"]);
   },
 
+  async "a middleware joins rooms and emits, and a refusal forgets both"({ open }) {
+    const enter = (auth) => {
+      const socket = open("/entering", { auth });
+      const told = [];
+      for (const event of ["early", "connected", "to the room", "answered"]) {
+        socket.on(event, (...args) => told.push([event, ...args]));
+      }
+      socket.on("asked", (value, answer) => {
+        told.push(["asked", value]);
+        answer("yes");
+      });
+      return [socket, told];
+    };
+    const [socket, told] = enter({});
+    assert.deepEqual(await call(socket, "own"), ["the socket's"]);
+    assert.deepEqual(await call(socket, "rooms"), [["a"]]);
+    const { id } = socket;
+    const expected = [["early", 1, ["a"]], ["asked", 2], ["connected"], ["to the room", id], ["answered", "yes"]];
+    assert.deepEqual(told, expected);
+    const [refused, nothing] = enter({ refuse: true });
+    assert.equal((await next(refused, "connect_error"))[0].message, "no");
+    assert.deepEqual(await call(socket, "all rooms"), [{ a: 1 }]);
+    assert.deepEqual([told.length, nothing.length], [expected.length, 0]);
+    // One that goes while a middleware decides.
+    const [hasty] = enter({});
+    await within(once(hasty.io, "open"), "the connection");
+    hasty.disconnect();
+    await sleep(50);
+    assert.deepEqual(await call(socket, "all rooms"), [{ a: 1 }]);
+  },
+
   async "a packet middleware keeps an event from its handler"({ join }) {
     const socket = await join("/strict");
     const refused = next(socket, "refused event");

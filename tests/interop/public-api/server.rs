@@ -220,6 +220,34 @@ fn refusals(io: &Io) {
             socket.set_data("name", name).map_err(|error| ConnectError::new(error.to_string()))
         })
         .on_sync("name", |socket: Socket, ()| socket.data::<Value>().map(|data| data["name"].clone()).ok());
+    io.of("/entering")
+        .middleware(|socket: Socket| async move {
+            for room in ["a", "b"] {
+                let _ = socket.join(room);
+            }
+            socket.leave("b");
+            let _ = socket.emit("early", (1, rooms_of(&socket)));
+            let asked = socket.clone();
+            let answer = socket.emit_with_ack::<Value>("asked", 2);
+            tokio::spawn(async move { asked.emit("answered", answer.await.unwrap_or_default()) });
+            socket.disconnect(false);
+            socket.on("own", |_, ()| async { "the socket's" });
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            Ok(())
+        })
+        .middleware(|socket: Socket| async move {
+            let auth: Value = socket.handshake().auth().unwrap_or_default();
+            if auth["refuse"] == true { Err("no".into()) } else { Ok(()) }
+        })
+        .on_connect(|socket: Socket| async move {
+            socket.emit("connected", ())?;
+            socket.namespace().to("a").emit("to the room", socket.id())
+        })
+        .on_sync("rooms", |socket: Socket, ()| rooms_of(&socket))
+        .on_sync("all rooms", |socket: Socket, ()| {
+            let rooms = socket.namespace().rooms().into_iter();
+            rooms.map(|(room, size)| (room.to_string(), size)).collect::<BTreeMap<_, _>>()
+        });
     io.of("/strict")
         .event_middleware(|_: Socket, event: Event| async move {
             if event.name() == "forbidden" { Err("not that word".into()) } else { Ok(()) }

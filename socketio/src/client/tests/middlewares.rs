@@ -157,21 +157,6 @@ async fn the_sessions_end_discards_a_pending_connect() {
 }
 
 #[tokio::test]
-async fn a_socket_under_middleware_can_be_told_nothing_and_is_in_no_room() {
-    let (io, log) = logging();
-    let seen = log.clone();
-    io.of("/").middleware(move |socket| {
-        seen.add(format!("{:?} {:?}", socket.emit("e", ()).is_err(), socket.join("r")));
-        socket.insert("kept");
-        async { Ok(()) }
-    });
-    let mut peer = Peer::join(&io);
-    assert_eq!(log.take(), ["true Err(Closed)", "connect"]);
-    assert_eq!(socket(&io, "/").get::<&str>().as_deref(), Some(&"kept"));
-    assert!(peer.take().is_empty());
-}
-
-#[tokio::test]
 async fn a_middleware_that_panics_refuses() {
     let io = Io::new();
     io.of("/").middleware(|_| async { panic!("on purpose") });

@@ -152,8 +152,7 @@ async fn middlewares_run_again_unless_told_otherwise() {
         let ran = Arc::new(StdMutex::new(Vec::new()));
         let runs = Arc::clone(&ran);
         io.middleware(move |socket: Socket| {
-            // It is known as the old one, and can be sent nothing yet.
-            assert!(matches!(socket.emit("e", 0), Err(SendError::Closed)));
+            // It is known as the old one.
             runs.lock().unwrap().push((socket.recovered(), socket.get::<u8>().is_some()));
             async { Ok(()) }
         });
@@ -164,6 +163,39 @@ async fn middlewares_run_again_unless_told_otherwise() {
         let expected = if skip_middlewares { &[(false, false)][..] } else { &[(false, false), (true, true)] };
         assert_eq!(*ran.lock().unwrap(), expected);
     }
+}
+
+#[tokio::test]
+async fn what_a_middleware_does_with_a_recovered_socket_comes_on_top_of_what_it_had() {
+    let io = with(Recovery::default());
+    io.middleware(|socket: Socket| async move {
+        if socket.recovered() {
+            assert!(socket.rooms().contains(&"old".into()));
+            socket.leave("older");
+            socket.emit("e", 3).unwrap();
+        }
+        socket.join("new").unwrap();
+        Ok(())
+    });
+    let mut roamer = Roamer::join(&io);
+    assert_eq!(roamer.socket(&io).rooms(), ["new".into()]);
+    roamer.socket(&io).leave("new");
+    for room in ["old", "older"] {
+        roamer.socket(&io).join(room).unwrap();
+    }
+    roamer.socket(&io).emit("e", 1).unwrap();
+    roamer.receive(1);
+    roamer.lose();
+    io.to("old").emit("e", 2).unwrap();
+    let pid = roamer.reply.clone().unwrap().pid;
+    assert!(!roamer.reconnect(&io), "what the middleware emitted follows the reply");
+    assert_eq!(roamer.reply.clone().unwrap().pid, pid);
+    assert_eq!(roamer.take_got(), [1, 2, 3]);
+    assert_eq!(roamer.socket(&io).rooms(), ["old".into(), "new".into()]);
+    // It is kept like everything else that was sent to it.
+    roamer.lose();
+    assert!(!roamer.reconnect(&io) && roamer.reply.unwrap().pid == pid);
+    assert_eq!(roamer.got, [3], "and what it had is not sent again");
 }
 
 /// Lets clients bring namespaces into being, which are let go when they are empty.
