@@ -81,6 +81,7 @@ mod broadcast;
 mod client;
 mod cluster;
 mod config;
+mod date;
 mod deadline;
 mod decoder;
 mod dispatch;

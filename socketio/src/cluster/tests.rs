@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::testing::Peer;
-use crate::{Config, Io, Socket};
+use crate::{Args, Config, Io, Socket};
 
 /// Links nodes of one process. Each hears all others in the order of their messages.
 #[derive(Clone, Debug, Default)]

@@ -1,0 +1,70 @@
+//! What can go wrong between nodes.
+
+use std::fmt;
+
+use crate::adapter::AdapterError;
+use crate::error::SendError;
+
+/// Why other nodes could not be asked.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ClusterError {
+    /// Not all nodes answered in time.
+    Timeout {
+        /// How many did not.
+        missing: usize,
+    },
+    /// The adapter could not bring the request to them.
+    Adapter(AdapterError),
+}
+
+/// Why other servers did not answer an event.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ServerSideError {
+    /// It could not be sent.
+    Send(SendError),
+    /// The other nodes could not be asked.
+    Cluster(ClusterError),
+}
+
+impl fmt::Display for ClusterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClusterError::Timeout { missing } => write!(f, "{missing} other nodes did not answer in time"),
+            ClusterError::Adapter(error) => write!(f, "other nodes were not reached: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ClusterError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            ClusterError::Timeout { .. } => None,
+            ClusterError::Adapter(error) => Some(&**error),
+        }
+    }
+}
+
+impl From<SendError> for ServerSideError {
+    fn from(error: SendError) -> ServerSideError {
+        ServerSideError::Send(error)
+    }
+}
+
+impl From<ClusterError> for ServerSideError {
+    fn from(error: ClusterError) -> ServerSideError {
+        ServerSideError::Cluster(error)
+    }
+}
+
+impl fmt::Display for ServerSideError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ServerSideError::Send(error) => error.fmt(f),
+            ServerSideError::Cluster(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ServerSideError {}

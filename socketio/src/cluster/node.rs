@@ -1,0 +1,156 @@
+//! What other nodes ask of this one.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::Cluster;
+use crate::adapter::{Flags, Message, MessageBody, NodeId, RequestId};
+use crate::answers::{Answer, BroadcastAck};
+use crate::args::Args;
+use crate::broadcast::Broadcast;
+use crate::fetched::SocketDetails;
+use crate::handler::{ServerEventHandler, finish, guarded};
+use crate::io::WeakIo;
+use crate::log::Excerpt;
+use crate::{Event, Namespace};
+
+/// This node, as its [`Adapter`] knows it: where messages of other nodes go. It does not keep the node alive.
+#[derive(Clone)]
+pub struct Node {
+    pub(super) io: WeakIo,
+    pub(super) id: NodeId,
+}
+
+impl Node {
+    /// The node's id, unique in its cluster.
+    #[must_use]
+    pub fn id(&self) -> &NodeId {
+        &self.id
+    }
+
+    /// Does what another node asks, or takes its answer. Messages of this node and those that are for another
+    /// are ignored, so that all that is heard on a channel can be handed in.
+    ///
+    /// It doesn't wait: answers that take time are [published](Adapter::publish) by tasks of their own, so it
+    /// must be called where tokio's tasks can be spawned.
+    pub fn receive(&self, message: Message) {
+        let Message { from, to, namespace, body } = message;
+        if from == self.id || to.is_some_and(|to| to != self.id) {
+            return;
+        }
+        let Some(io) = self.io.upgrade() else { return };
+        let Some(cluster) = io.cluster() else { return };
+        if let Some(request) = body.answers().cloned() {
+            return cluster.answered(&request, body);
+        }
+        let asker = Asker { cluster: Arc::clone(cluster), namespace, node: from };
+        match io.namespace(&asker.namespace) {
+            Some(namespace) => asker.serve(&namespace, body),
+            None => asker.decline(body),
+        }
+    }
+}
+
+/// The node that asks for something, and for which namespace.
+struct Asker {
+    cluster: Arc<Cluster>,
+    namespace: Arc<str>,
+    node: NodeId,
+}
+
+impl Asker {
+    fn answer(&self, body: MessageBody) {
+        drop(self.cluster.publish(&self.namespace, Some(Arc::clone(&self.node)), body));
+    }
+
+    fn serve(self, namespace: &Namespace, body: MessageBody) {
+        let select = |selection, flags| Broadcast::here(namespace.clone(), selection, flags);
+        match body {
+            MessageBody::Broadcast { event, selection, flags, request } => {
+                let sent = match request {
+                    None => select(selection, flags).emit(event.name(), event.args()),
+                    Some(request) => select(selection, flags)
+                        .emit_with_ack(event.name(), event.args())
+                        .map(|answers| drop(tokio::spawn(self.pass_on(answers, request)))),
+                };
+                if let Err(error) = sent {
+                    tracing::debug!(event = %Excerpt(event.name()), %error, "another node's event is not sent");
+                }
+            }
+            MessageBody::SocketsJoin { selection, rooms } => {
+                let sockets = select(selection, Flags::default());
+                rooms.into_iter().for_each(|room| sockets.sockets_join(room));
+            }
+            MessageBody::SocketsLeave { selection, rooms } => {
+                let sockets = select(selection, Flags::default());
+                rooms.into_iter().for_each(|room| sockets.sockets_leave(room));
+            }
+            MessageBody::DisconnectSockets { selection, close } => {
+                select(selection, Flags::default()).disconnect_sockets(close);
+            }
+            MessageBody::FetchSockets { selection, request } => {
+                let found = select(selection, Flags::default()).sockets();
+                let sockets = found.iter().map(SocketDetails::of).collect();
+                self.answer(MessageBody::FetchedSockets { request, sockets });
+            }
+            MessageBody::ServerSideEmit { event, request } => {
+                let handler = namespace.find_handler(|table| table.server_events.get(event.name()).cloned());
+                if let Some(handler) = handler {
+                    tokio::spawn(self.handle(handler, event, request));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The namespace is not there, since no client of this node has joined it. Who asks waits for each node.
+    fn decline(self, body: MessageBody) {
+        match body {
+            MessageBody::Broadcast { request: Some(request), .. } => {
+                self.answer(MessageBody::ClientCount { request, clients: 0 });
+            }
+            MessageBody::FetchSockets { request, .. } => {
+                self.answer(MessageBody::FetchedSockets { request, sockets: Vec::new() });
+            }
+            _ => {}
+        }
+    }
+
+    /// Passes on what clients of this node answer. Who asks knows how long it waits for the others.
+    async fn pass_on(self, mut answers: BroadcastAck<Args>, request: RequestId) {
+        let clients = answers.asked_here();
+        self.answer(MessageBody::ClientCount { request: Arc::clone(&request), clients });
+        while let Some(Answer { result, .. }) = answers.next().await {
+            if let Ok(answer) = result {
+                self.answer(MessageBody::ClientAnswer { request: Arc::clone(&request), answer });
+            }
+        }
+    }
+
+    /// Runs a handler of an event that is for the servers themselves.
+    async fn handle(self, handler: ServerEventHandler, event: Event, request: Option<RequestId>) {
+        let (name, args) = event.into_parts();
+        let (namespace, event) = (&*self.namespace, &*name);
+        let answer = match guarded(|| handler(args)) {
+            Ok(Ok(task)) => finish(task).await,
+            Ok(Err(error)) => {
+                let error = error.to_string();
+                tracing::warn!(namespace, event, error, "a server's event does not fit its handler");
+                return;
+            }
+            Err(panicked) => Err(panicked),
+        };
+        match (answer, request) {
+            (Ok(Ok(answer)), Some(request)) => self.answer(MessageBody::ServerSideAnswer { request, answer }),
+            (Ok(Ok(_)), None) => {}
+            (Ok(Err(error)), _) => tracing::error!(namespace, event, %error, "no answer to a server's event"),
+            (Err(_), _) => tracing::error!(namespace, event, "a handler of a server's event panicked"),
+        }
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Node").field(&self.id).finish()
+    }
+}
