@@ -3,13 +3,14 @@
 //! Sockets and rooms of this node are always in this node's memory, and sending to them needs no adapter.
 //! An adapter brings messages to the other nodes of a cluster and back.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::fetched::SocketDetails;
 use crate::handler::Task;
 use crate::rooms::{Room, Selection};
-use crate::{Args, Event, Node};
+use crate::{Args, Event, Namespace, Node};
 
 /// The id of a node, unique in its cluster.
 pub type NodeId = Arc<str>;
@@ -25,33 +26,59 @@ pub type AdapterError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Brings messages to the other nodes of a cluster, and theirs to this one.
 ///
-/// It moves [`Message`]s and nothing else: who gets a broadcast, what a request is answered and when it is
-/// given up is decided on both sides of it. The messages are those of socket.io's own cluster adapters
-/// (`BROADCAST`, `SOCKETS_JOIN`, `FETCH_SOCKETS`, ..), so that an adapter that writes them as these do can
-/// share a cluster with servers in JavaScript.
+/// It moves [`Message`]s and nothing else. Who gets a broadcast, what answers a request and when it is given up
+/// is decided on both sides of it. The messages are those of socket.io's own cluster adapters (`BROADCAST`,
+/// `SOCKETS_JOIN`, `FETCH_SOCKETS`, ..). An adapter that writes them as these do can share a cluster with
+/// servers in JavaScript: [`RawJson`](crate::RawJson) reads and writes their values.
+///
+/// No method may block. The crate `socketio-adapter-contract` tests what is asked of an adapter here.
 pub trait Adapter: Send + Sync + 'static {
     /// The node begins. Messages of other nodes go to [`Node::receive`]. Called once, before anything else.
     fn start(&self, node: Node);
 
-    /// How many other nodes there are that answer for a namespace.
+    /// A namespace is there from now on, with its handlers and clients to come. Called for each, `/` included,
+    /// in the order in which they come and go.
+    ///
+    /// It is called under a lock, and must not ask the [`Io`](crate::Io) or the node for namespaces.
+    fn namespace_opened(&self, namespace: &Namespace) {
+        let _ = namespace;
+    }
+
+    /// The namespace of that name is gone. Called under the same lock.
+    fn namespace_closed(&self, name: &str) {
+        let _ = name;
+    }
+
+    /// Waits until messages of other nodes reach the namespaces that are there now.
+    fn ready(&self) -> AdapterFuture<()> {
+        Box::pin(ready(()))
+    }
+
+    /// How many other nodes there are that answer for a namespace. It is asked again while answers are awaited,
+    /// so that nobody waits long for a node that has gone.
     fn other_nodes(&self, namespace: &str) -> AdapterFuture<usize>;
 
     /// Brings a message to the node that [`Message::to`] names, or to all other nodes.
     ///
     /// The message is on its way when this returns: messages arrive in the order of the calls, and dropping
-    /// the future stops nothing. It must not block. The future tells whether the message was handed on.
+    /// the future stops nothing. The future tells whether the message was handed on.
     fn publish(&self, message: Message) -> AdapterFuture<Result<(), AdapterError>>;
 
-    /// The node ends.
-    fn close(&self) {}
+    /// The node ends: it takes no further messages, and others stop counting it. What is published before and
+    /// after still goes out, since clients that are put out may have something to tell. The future is done
+    /// when others count it no longer; dropping it stops nothing. It may be called again.
+    fn close(&self) -> AdapterFuture<()> {
+        Box::pin(ready(()))
+    }
 }
 
 /// What goes from one node to others.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Message {
-    /// The node that sent it.
-    pub from: NodeId,
+    /// The node that sent it, if it says so: some answers of servers in JavaScript don't, nor do programs that
+    /// only send.
+    pub from: Option<NodeId>,
     /// The node that it is for; all others if there is none.
     pub to: Option<NodeId>,
     /// The namespace that it is about.
@@ -63,7 +90,7 @@ pub struct Message {
 impl Message {
     /// A message, as an adapter has read it.
     #[must_use]
-    pub fn new(from: NodeId, to: Option<NodeId>, namespace: Arc<str>, body: MessageBody) -> Message {
+    pub fn new(from: Option<NodeId>, to: Option<NodeId>, namespace: Arc<str>, body: MessageBody) -> Message {
         Message { from, to, namespace, body }
     }
 }

@@ -9,12 +9,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use engineio::Limit;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use crate::Socket;
 use crate::adapter::AdapterFuture;
 use crate::args::{Args, FromArgs};
-use crate::cluster::Request;
+use crate::cluster::{Cluster, RECOUNT, Request};
 use crate::error::AckError;
 use crate::gathering::Gathering;
 use crate::handler::Task;
@@ -30,8 +30,7 @@ pub struct BroadcastAck<T> {
     /// The sockets here that are to answer, for each namespace that the event went to.
     asked: Vec<Asked>,
     requests: Vec<Request>,
-    /// How many other nodes got the event is not known yet.
-    counting: Vec<AdapterFuture<usize>>,
+    counting: Vec<Counting>,
     sent: Instant,
     timeout: Duration,
     sleep: Option<Pin<Box<Sleep>>>,
@@ -50,6 +49,59 @@ pub struct Answer<T> {
     /// What it answered, or why there is no answer: [`AckError::Timeout`], [`AckError::Disconnected`],
     /// [`AckError::TooManyPending`] or [`AckError::Args`].
     pub result: Result<T, AckError>,
+}
+
+/// Counts the nodes that are to tell how many of their clients got an event, and counts them again as long as
+/// some are silent: they may have gone.
+pub(crate) struct Counting {
+    cluster: Arc<Cluster>,
+    namespace: Arc<str>,
+    /// How many got the event and are still there; not known yet at first.
+    nodes: Option<usize>,
+    step: CountingStep,
+}
+
+enum CountingStep {
+    Asking(AdapterFuture<usize>),
+    Waiting(Pin<Box<Sleep>>),
+}
+
+impl Counting {
+    pub(crate) fn new(cluster: &Arc<Cluster>, namespace: &Arc<str>) -> Counting {
+        Counting {
+            cluster: Arc::clone(cluster),
+            namespace: Arc::clone(namespace),
+            nodes: None,
+            step: CountingStep::Asking(cluster.other_nodes(namespace)),
+        }
+    }
+
+    fn has_counted(&self) -> bool {
+        self.nodes.is_some()
+    }
+
+    fn poll<A>(&mut self, cx: &mut Context<'_>, gathering: &Gathering<A>) {
+        loop {
+            match &mut self.step {
+                CountingStep::Asking(count) => {
+                    let Poll::Ready(count) = count.as_mut().poll(cx) else { return };
+                    match &mut self.nodes {
+                        None => gathering.expect_nodes(count),
+                        Some(nodes) => gathering.expect_fewer_nodes(nodes.saturating_sub(count)),
+                    }
+                    self.nodes = Some(self.nodes.map_or(count, |nodes| nodes.min(count)));
+                    self.step = CountingStep::Waiting(Box::pin(sleep(RECOUNT)));
+                }
+                CountingStep::Waiting(wait) => {
+                    // Once all have told, their clients are waited for, and nobody is counted.
+                    if gathering.missing().1 == 0 || wait.as_mut().poll(cx).is_pending() {
+                        return;
+                    }
+                    self.step = CountingStep::Asking(self.cluster.other_nodes(&self.namespace));
+                }
+            }
+        }
+    }
 }
 
 /// All answers to an event that went to many.
@@ -126,9 +178,9 @@ impl<T> BroadcastAck<T> {
     }
 
     /// Clients of other nodes are to answer.
-    pub(crate) fn add_request(&mut self, request: Request, nodes: AdapterFuture<usize>) {
+    pub(crate) fn add_request(&mut self, request: Request, counting: Counting) {
         self.requests.push(request);
-        self.counting.push(nodes);
+        self.counting.push(counting);
     }
 
     /// How many sockets of this node are to answer.
@@ -157,17 +209,12 @@ impl<T> BroadcastAck<T> {
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<RawAnswer>> {
-        let gathering = &self.gathering;
-        self.counting.retain_mut(|count| match count.as_mut().poll(cx) {
-            Poll::Ready(nodes) => {
-                gathering.expect_nodes(nodes);
-                false
-            }
-            Poll::Pending => true,
-        });
+        for counting in &mut self.counting {
+            counting.poll(cx, &self.gathering);
+        }
         match self.gathering.poll_next(cx) {
             Poll::Ready(Some(answer)) => return Poll::Ready(Some(answer)),
-            Poll::Ready(None) if self.counting.is_empty() => return Poll::Ready(None),
+            Poll::Ready(None) if self.counting.iter().all(Counting::has_counted) => return Poll::Ready(None),
             _ => {}
         }
         // An instant too far away to be one never comes.

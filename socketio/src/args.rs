@@ -9,6 +9,10 @@ use std::fmt;
 use bytes::Bytes;
 use bytestring::ByteString;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::value::RawValue;
+
+use crate::packet::{PacketError, read_ack};
+use crate::raw_json::RawJson;
 
 mod read;
 mod shape;
@@ -59,6 +63,36 @@ impl Args {
     #[must_use]
     pub fn none() -> Args {
         Args::from_array(ByteString::from_static("[]"), 0, 1, 0)
+    }
+
+    /// The arguments that another node or program sent: an array. For those who write adapters.
+    ///
+    /// # Errors
+    /// If it is no array, or has a placeholder without an attachment.
+    pub fn from_raw(array: RawJson) -> Result<Args, PacketError> {
+        let (json, attachments) = array.into_parts();
+        let mut args = read_ack(json, attachments.len())?;
+        args.attach(attachments);
+        Ok(args)
+    }
+
+    /// The arguments as an array.
+    #[must_use]
+    pub fn to_raw(&self) -> RawJson {
+        RawJson::trusted(format!("[{}]", self.json()).into(), self.attachments.clone())
+    }
+
+    /// The first argument alone; `None` if there is none.
+    #[must_use]
+    pub fn first_raw(&self) -> Option<RawJson> {
+        let first = serde_json::Deserializer::from_str(self.json()).into_iter::<&RawValue>().next()?.ok()?;
+        Some(RawJson::trusted(first.get().into(), self.attachments.clone()))
+    }
+
+    /// The arguments as an array, behind an element.
+    pub(crate) fn to_raw_behind(&self, element: &str) -> RawJson {
+        let comma = if self.is_empty() { "" } else { "," };
+        RawJson::trusted(format!("[{element}{comma}{}]", self.json()).into(), self.attachments.clone())
     }
 
     pub(crate) fn attach(&mut self, attachments: Vec<Bytes>) {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::Socket;
 use crate::ack::ask_selected;
 use crate::adapter::{Flags, MessageBody};
-use crate::answers::BroadcastAck;
+use crate::answers::{BroadcastAck, Counting};
 use crate::args::{Args, ToArgs};
-use crate::cluster::ClusterError;
+use crate::cluster::FetchError;
 use crate::error::SendError;
 use crate::fetched::FetchedSocket;
 use crate::listener::Direction;
@@ -176,7 +176,7 @@ impl Broadcast {
             let (name, selection) = (self.namespace.shared_name(), self.selection.clone());
             let flags = Flags { timeout: Some(answers.patience()), ..self.flags };
             let request = cluster.ask_clients(name, event, selection, flags, answers.gathering());
-            answers.add_request(request, cluster.other_nodes(name));
+            answers.add_request(request, Counting::new(cluster, name));
         }
         let volatile = self.flags.volatile;
         let asked =
@@ -202,16 +202,21 @@ impl Broadcast {
     /// are what these nodes tell of them.
     ///
     /// # Errors
-    /// If a node does not answer in time, or can't be asked.
-    pub async fn fetch_sockets(&self) -> Result<Vec<FetchedSocket>, ClusterError> {
+    /// If a node does not answer in time, or can't be asked. The error has the sockets that were found.
+    pub async fn fetch_sockets(&self) -> Result<Vec<FetchedSocket>, FetchError> {
         let mut found: Vec<_> = self.sockets().into_iter().map(FetchedSocket::local).collect();
+        let mut complete = Ok(());
         for Broadcast { namespace, selection, flags } in self.each() {
             let Some(cluster) = namespace.cluster().filter(|_| !flags.local) else { continue };
             let timeout = flags.timeout.unwrap_or(namespace.config().cluster_timeout);
-            let others = cluster.fetch_sockets(namespace.shared_name(), selection, timeout).await?;
+            let (others, all) = cluster.fetch_sockets(namespace.shared_name(), selection, timeout).await;
             found.extend(others.into_iter().map(|details| FetchedSocket::remote(namespace.clone(), details)));
+            complete = complete.and(all);
         }
-        Ok(found)
+        match complete {
+            Ok(()) => Ok(found),
+            Err(error) => Err(FetchError { found, error }),
+        }
     }
 
     /// Has all of them join a room: `socketsJoin(room)` in JavaScript. A socket that is in

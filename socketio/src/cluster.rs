@@ -1,14 +1,16 @@
 //! This node among others: what it asks of them, and what they ask of it.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use engineio::Sid;
 use parking_lot::Mutex;
-use tokio::time::timeout_at;
+use tokio::time::{sleep, timeout_at};
 
-use crate::Event;
 use crate::adapter::{Adapter, AdapterError, AdapterFuture, Flags, Message, MessageBody, NodeId, RequestId};
 use crate::answers::{Answer, Answers, RawAnswer};
 use crate::args::FromArgs;
@@ -18,13 +20,14 @@ use crate::fetched::SocketDetails;
 use crate::gathering::Gathering;
 use crate::io::WeakIo;
 use crate::rooms::Selection;
+use crate::{Event, Namespace};
 
 mod error;
 mod node;
 #[cfg(test)]
 mod tests;
 
-pub use error::{ClusterError, ServerSideError};
+pub use error::{ClusterError, FetchError, ServerSideError};
 pub use node::Node;
 
 /// The other nodes, as this one sees them.
@@ -35,6 +38,9 @@ pub(crate) struct Cluster {
     /// entry out.
     requests: Mutex<HashMap<RequestId, TakeAnswer>>,
 }
+
+/// How often other nodes are counted again while their answers are awaited: some may have gone.
+pub(crate) const RECOUNT: Duration = Duration::from_millis(500);
 
 type TakeAnswer = Arc<dyn Fn(MessageBody) + Send + Sync>;
 
@@ -59,8 +65,20 @@ impl Cluster {
         Arc::new(Cluster { adapter, id, requests: Mutex::default() })
     }
 
-    pub(crate) fn close(&self) {
-        self.adapter.close();
+    pub(crate) fn namespace_opened(&self, namespace: &Namespace) {
+        self.adapter.namespace_opened(namespace);
+    }
+
+    pub(crate) fn namespace_closed(&self, name: &str) {
+        self.adapter.namespace_closed(name);
+    }
+
+    pub(crate) fn ready(&self) -> AdapterFuture<()> {
+        self.adapter.ready()
+    }
+
+    pub(crate) fn close(&self) -> AdapterFuture<()> {
+        self.adapter.close()
     }
 
     /// Tells other nodes something about a namespace.
@@ -71,7 +89,7 @@ impl Cluster {
         body: MessageBody,
     ) -> AdapterFuture<Result<(), AdapterError>> {
         self.adapter.publish(Message {
-            from: Arc::clone(&self.id),
+            from: Some(Arc::clone(&self.id)),
             to,
             namespace: Arc::clone(namespace),
             body,
@@ -117,13 +135,13 @@ impl Cluster {
         request
     }
 
-    /// The sockets of other nodes.
+    /// The sockets of other nodes, and why some may be missing.
     pub(crate) async fn fetch_sockets(
         self: &Arc<Self>,
         namespace: &Arc<str>,
         selection: Selection,
         timeout: Duration,
-    ) -> Result<Vec<SocketDetails>, ClusterError> {
+    ) -> (Vec<SocketDetails>, Result<(), ClusterError>) {
         let gathering = Arc::new(Gathering::default());
         let found = Arc::clone(&gathering);
         let request = self.request(move |answer| {
@@ -132,10 +150,15 @@ impl Cluster {
             }
         });
         let body = MessageBody::FetchSockets { selection, request: Arc::clone(&request.id) };
-        let sockets = self.ask(namespace, body, &gathering, timeout).await?;
-        match gathering.missing() {
-            (0, _) => Ok(sockets.into_iter().flatten().collect()),
-            (missing, _) => Err(ClusterError::Timeout { missing }),
+        match self.ask(namespace, body, &gathering, timeout).await {
+            Err(error) => (Vec::new(), Err(error)),
+            Ok(sockets) => {
+                let complete = match gathering.missing() {
+                    (0, _) => Ok(()),
+                    (missing, _) => Err(ClusterError::Timeout { missing }),
+                };
+                (sockets.into_iter().flatten().collect(), complete)
+            }
         }
     }
 
@@ -169,14 +192,32 @@ impl Cluster {
     ) -> Result<Vec<A>, ClusterError> {
         let deadline = deadline::after(timeout);
         let nodes = timeout_at(deadline, self.other_nodes(namespace)).await;
-        let nodes = nodes.map_err(|_| ClusterError::Timeout { missing: 0 })?;
+        let nodes = nodes.map_err(|_| ClusterError::NotCounted)?;
         if nodes == 0 {
             return Ok(Vec::new());
         }
         gathering.expect(nodes);
         let published = timeout_at(deadline, self.publish(namespace, None, body)).await;
         published.map_err(|_| ClusterError::Timeout { missing: nodes })?.map_err(ClusterError::Adapter)?;
-        Ok(gathering.collect(deadline).await)
+        let mut answers = Vec::new();
+        let recount = async {
+            let mut nodes = nodes;
+            loop {
+                sleep(RECOUNT).await;
+                let left = self.other_nodes(namespace).await;
+                gathering.expect_fewer(nodes.saturating_sub(left));
+                nodes = nodes.min(left);
+            }
+        };
+        {
+            let (mut collect, mut recount) = (pin!(gathering.collect(deadline, &mut answers)), pin!(recount));
+            poll_fn(|cx| {
+                let _: Poll<()> = recount.as_mut().poll(cx);
+                collect.as_mut().poll(cx)
+            })
+            .await;
+        }
+        Ok(answers)
     }
 }
 

@@ -1,8 +1,10 @@
 //! Points in time as JavaScript writes them.
 
+/// The milliseconds of a day.
+const DAY: i64 = 86_400_000;
+
 /// A time as `Date.prototype.toISOString` writes it; `None` beyond what a `Date` can be.
 pub(crate) fn iso_date(millis: i64) -> Option<String> {
-    const DAY: i64 = 86_400_000;
     if !(-100_000_000 * DAY..=100_000_000 * DAY).contains(&millis) {
         return None;
     }
@@ -15,6 +17,20 @@ pub(crate) fn iso_date(millis: i64) -> Option<String> {
         _ => format!("{year:+07}"),
     };
     Some(format!("{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", time % 1000))
+}
+
+/// A time as `Date.prototype.toString` writes it, in UTC; empty beyond what a `Date` can be.
+pub(crate) fn date_text(millis: i64) -> String {
+    const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let Some(iso) = iso_date(millis) else { return String::new() };
+    let days = millis.div_euclid(DAY);
+    let (year, month, day) = civil(days);
+    // 1970 began with a Thursday.
+    let (weekday, month) = (WEEKDAYS[days.rem_euclid(7) as usize], MONTHS[month as usize - 1]);
+    let time = &iso[iso.len() - "00:00:00.000Z".len()..][.."00:00:00".len()];
+    format!("{weekday} {month} {day:02} {year:04} {time} GMT+0000 (Coordinated Universal Time)")
 }
 
 /// Year, month and day of a day counted from 1970, in the Gregorian calendar.
@@ -53,5 +69,17 @@ mod tests {
         }
         assert_eq!(iso_date(8_640_000_000_000_001), None);
         assert_eq!(iso_date(i64::MIN), None);
+    }
+
+    #[test]
+    fn a_date_as_text_has_its_weekday() {
+        for (millis, text) in [
+            (0, "Thu Jan 01 1970 00:00:00 GMT+0000 (Coordinated Universal Time)"),
+            (-1, "Wed Dec 31 1969 23:59:59 GMT+0000 (Coordinated Universal Time)"),
+            (1_709_210_096_789, "Thu Feb 29 2024 12:34:56 GMT+0000 (Coordinated Universal Time)"),
+        ] {
+            assert_eq!(date_text(millis), text);
+        }
+        assert_eq!(date_text(i64::MAX), "");
     }
 }

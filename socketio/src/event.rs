@@ -4,7 +4,8 @@ use bytestring::ByteString;
 
 use crate::args::{Args, ToArgs};
 use crate::error::SendError;
-use crate::packet::RESERVED_EVENTS;
+use crate::packet::{PacketError, RESERVED_EVENTS, read_event};
+use crate::raw_json::RawJson;
 
 /// An event: its name and its arguments. Cloning it is cheap.
 ///
@@ -28,6 +29,25 @@ impl Event {
     pub fn outgoing(name: &str, args: impl ToArgs) -> Result<Event, SendError> {
         check_name(name)?;
         Ok(Event::new(name.to_owned(), Args::new(args)?))
+    }
+
+    /// The event that another node or program sent: an array that begins with its name. For those who write
+    /// adapters.
+    ///
+    /// # Errors
+    /// If it is no such array, if the protocol keeps the name for itself, or if it has a placeholder without an
+    /// attachment.
+    pub fn from_raw(array: RawJson) -> Result<Event, PacketError> {
+        let (json, attachments) = array.into_parts();
+        let mut event = read_event(json, None, attachments.len())?;
+        event.args.attach(attachments);
+        Ok(Event::new(event.name, event.args))
+    }
+
+    /// The event as an array that begins with its name.
+    #[must_use]
+    pub fn to_raw(&self) -> RawJson {
+        self.args.to_raw_behind(&serde_json::Value::from(&*self.name).to_string())
     }
 
     pub(crate) fn new(name: impl Into<ByteString>, args: Args) -> Event {

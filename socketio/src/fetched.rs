@@ -3,12 +3,13 @@
 use std::time::UNIX_EPOCH;
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::Socket;
 use crate::args::ToArgs;
 use crate::broadcast::Broadcast;
+use crate::date::date_text;
 use crate::error::SendError;
 use crate::namespace::Namespace;
 use crate::rooms::Room;
@@ -20,10 +21,11 @@ pub struct SocketDetails {
     /// The socket's id.
     pub id: String,
     /// How it came.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub handshake: HandshakeDetails,
-    /// The rooms that it is in, the one named by its id included.
-    #[serde(default)]
+    /// The rooms that it is in, the one named by its id included. Servers in JavaScript may have numbers among
+    /// them.
+    #[serde(default, deserialize_with = "room_names")]
     pub rooms: Vec<String>,
     /// What [`Socket::set_data`] keeps: an object.
     #[serde(default)]
@@ -36,21 +38,49 @@ pub struct SocketDetails {
 #[non_exhaustive]
 pub struct HandshakeDetails {
     /// The headers of the request that opened the session, with their names in lower case.
+    #[serde(deserialize_with = "or_default")]
     pub headers: Map<String, Value>,
+    /// When it came, as `Date.prototype.toString` writes it.
+    #[serde(deserialize_with = "or_default")]
+    pub time: String,
     /// The client's IP address.
+    #[serde(deserialize_with = "or_default")]
     pub address: String,
     /// Whether the request had an `Origin`.
+    #[serde(deserialize_with = "or_default")]
     pub xdomain: bool,
     /// Whether it came by TLS.
+    #[serde(deserialize_with = "or_default")]
     pub secure: bool,
     /// When it came, in milliseconds since 1970.
+    #[serde(deserialize_with = "or_default")]
     pub issued: u64,
     /// The request's path and query.
+    #[serde(deserialize_with = "or_default")]
     pub url: String,
     /// The request's query.
+    #[serde(deserialize_with = "or_default")]
     pub query: Map<String, Value>,
     /// What the client presented for the namespace.
     pub auth: Value,
+}
+
+/// Reads what another node tells, whatever it is: what doesn't fit is left at its default. One odd field must not
+/// hide a socket.
+fn or_default<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(T::deserialize(Value::deserialize(deserializer)?).unwrap_or_default())
+}
+
+fn room_names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let rooms: Vec<Value> = or_default(deserializer)?;
+    let name = |room| match room {
+        Value::String(name) => Some(name),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    Ok(rooms.into_iter().filter_map(name).collect())
 }
 
 /// A socket of this node or of another: what [`Broadcast::fetch_sockets`] finds.
@@ -67,6 +97,7 @@ impl SocketDetails {
         let headers = handshake.headers.iter();
         let query = handshake.query();
         let issued = handshake.time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let issued = u64::try_from(issued.as_millis()).unwrap_or(u64::MAX);
         let rooms = socket.rooms();
         SocketDetails {
             id: socket.id().to_owned(),
@@ -81,7 +112,8 @@ impl SocketDetails {
                 address: handshake.address.map(|address| address.ip().to_string()).unwrap_or_default(),
                 xdomain: handshake.headers.get("origin").is_some(),
                 secure: handshake.secure,
-                issued: u64::try_from(issued.as_millis()).unwrap_or(u64::MAX),
+                issued,
+                time: date_text(i64::try_from(issued).unwrap_or(i64::MAX)),
                 url: handshake.url.to_string(),
                 query: query.iter().map(|(key, value)| (key.into(), Value::String(value.into()))).collect(),
                 auth: handshake.auth().unwrap_or_default(),
@@ -156,5 +188,33 @@ impl FetchedSocket {
 
     fn itself(&self) -> Broadcast {
         self.namespace.to(self.id())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_servers_in_javascript_tell_of_a_socket_is_read_leniently() {
+        let read = |value: Value| serde_json::from_value::<SocketDetails>(value);
+        let least = read(json!({ "id": "a", "handshake": {}, "rooms": ["a", 7, null], "data": {} })).unwrap();
+        assert_eq!((least.id.as_str(), &least.rooms[..]), ("a", &["a".to_owned(), "7".to_owned()][..]));
+        let handshake = json!({
+            "headers": null, "time": 5, "address": null, "xdomain": null, "secure": null, "issued": "x", "url": null,
+            "query": null, "auth": null, "more": 1,
+        });
+        assert_eq!(
+            read(json!({ "id": "a", "handshake": handshake })).unwrap().handshake,
+            HandshakeDetails::default()
+        );
+        let data = json!({ "bytes": { "type": "Buffer", "data": [1] } });
+        assert_eq!(
+            read(json!({ "id": "a", "handshake": null, "rooms": 1, "data": data })).unwrap().data,
+            data
+        );
+        assert!(read(json!({ "rooms": [] })).is_err(), "without an id");
     }
 }

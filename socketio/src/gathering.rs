@@ -38,6 +38,16 @@ impl<A> Gathering<A> {
         self.change(|state| state.silent += nodes as i64);
     }
 
+    /// So many answers will not come after all.
+    pub(crate) fn expect_fewer(&self, answers: usize) {
+        self.change(|state| state.missing -= answers as i64);
+    }
+
+    /// So many nodes have gone that were to tell how many answers come from them.
+    pub(crate) fn expect_fewer_nodes(&self, nodes: usize) {
+        self.change(|state| state.silent -= nodes as i64);
+    }
+
     /// A node told how many answers come from it.
     pub(crate) fn node_expects(&self, answers: usize) {
         self.change(|state| {
@@ -83,15 +93,13 @@ impl<A> Gathering<A> {
         Poll::Pending
     }
 
-    /// The answers that come until the deadline.
-    pub(crate) async fn collect(&self, deadline: Instant) -> Vec<A> {
-        let mut answers = Vec::new();
+    /// Takes the answers that come until the deadline.
+    pub(crate) async fn collect(&self, deadline: Instant, answers: &mut Vec<A>) {
         let all = async {
             while let Some(answer) = poll_fn(|cx| self.poll_next(cx)).await {
                 answers.push(answer);
             }
         };
         let _ = timeout_at(deadline, all).await;
-        answers
     }
 }

@@ -65,7 +65,7 @@ impl Io {
     }
 
     fn build(config: Config, cluster: impl FnOnce(WeakIo) -> Option<Arc<Cluster>>) -> Io {
-        Io(Arc::new_cyclic(|io| {
+        let io = Io(Arc::new_cyclic(|io| {
             let io = WeakIo(io.clone());
             let recoveries = config.recovery.clone().map(|settings| Arc::new(Recoveries::new(settings)));
             let home = Arc::new(Home { config, recoveries, cluster: cluster(io.clone()), io });
@@ -80,7 +80,11 @@ impl Io {
                 sessions: AtomicUsize::new(0),
                 closed: AtomicBool::new(false),
             }
-        }))
+        }));
+        if let Some(cluster) = io.cluster() {
+            cluster.namespace_opened(&io);
+        }
+        io
     }
 
     /// The settings.
@@ -131,7 +135,7 @@ impl Io {
             namespace.give_up_lost();
         }
         if let Some(cluster) = self.cluster() {
-            cluster.close();
+            drop(cluster.close());
         }
     }
 
@@ -145,6 +149,30 @@ impl Io {
 
     pub(crate) fn session_ended(&self) {
         self.0.sessions.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// # Other nodes
+impl Io {
+    /// Waits until this node hears the others of its cluster, in the namespaces that are there by now. Without
+    /// an adapter it is so at once.
+    pub async fn cluster_ready(&self) {
+        if let Some(cluster) = self.cluster() {
+            cluster.ready().await;
+        }
+    }
+
+    /// Leaves the cluster, and waits until the other nodes don't count this one any more, but no longer than
+    /// [`Config::cluster_timeout`]. To be called before the process ends, so that nobody waits for its answers.
+    pub async fn leave_cluster(&self) {
+        if let Some(cluster) = self.cluster() {
+            let left = tokio::time::timeout(self.config().cluster_timeout, cluster.close()).await;
+            if left.is_err() {
+                tracing::warn!(
+                    "the other nodes may count this one for some time: leaving the cluster took too long"
+                );
+            }
+        }
     }
 }
 
@@ -256,6 +284,9 @@ impl Io {
         let namespace = Namespace::new(Arc::clone(&name), kind, Arc::clone(&self.0.home));
         found(&namespace);
         namespaces.insert(name, namespace.clone());
+        if let Some(cluster) = self.cluster() {
+            cluster.namespace_opened(&namespace);
+        }
         drop(namespaces);
         let listeners = self.0.new_namespace.read().clone();
         for listener in listeners {
@@ -311,17 +342,23 @@ impl Io {
     /// Forgets a namespace that its last socket has left, unless another came.
     pub(crate) fn let_go(&self, namespace: &Namespace) {
         let mut namespaces = self.0.namespaces.write();
-        if namespace.is_empty() && namespaces.get(namespace.name()) == Some(namespace) {
-            namespaces.remove(namespace.name());
+        if namespace.is_empty() {
+            self.take_out(&mut namespaces, namespace);
         }
     }
 
     /// Forgets a namespace, or a parent.
     pub(crate) fn remove(&self, namespace: &Namespace) {
         self.0.parents.write().retain(|parent| parent.namespace != *namespace);
-        let mut namespaces = self.0.namespaces.write();
+        self.take_out(&mut self.0.namespaces.write(), namespace);
+    }
+
+    fn take_out(&self, namespaces: &mut HashMap<Arc<str>, Namespace>, namespace: &Namespace) {
         if namespaces.get(namespace.name()) == Some(namespace) {
             namespaces.remove(namespace.name());
+            if let Some(cluster) = self.cluster() {
+                cluster.namespace_closed(namespace.name());
+            }
         }
     }
 }

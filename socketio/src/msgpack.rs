@@ -18,12 +18,12 @@ use bytes::Bytes;
 use serde::ser::Error as _;
 
 use crate::packet::{MAX_ACK_ID, PacketError, PacketType, RawPacket};
-use read::{Reader, Value};
+use read::{Dates, Reader, Value};
 
 /// Reads a packet. Its attachments share the memory of `message`. `limit` bounds the bytes of what it
 /// becomes: a short message can have a long text in JSON.
 pub(crate) fn decode(message: &Bytes, limit: usize) -> Result<RawPacket, PacketError> {
-    let mut reader = Reader::new(message, limit);
+    let mut reader = Reader::new(message, limit, Dates::Old);
     let Value::Map(len) = reader.value()? else { return Err(PacketError::MsgPack("it is not a map")) };
     let (mut kind, mut nsp, mut id) = (None, None, None);
     for _ in 0..len {
@@ -70,6 +70,26 @@ fn ack_id(value: Value<'_>) -> Result<Option<u64>, PacketError> {
         }
         _ => Err(PacketError::AckId),
     }
+}
+
+/// Reads a value that another node sent, which is no packet: JSON and attachments, as of a packet's payload.
+pub(crate) fn decode_value(message: &Bytes, limit: usize) -> Result<(String, Vec<Bytes>), PacketError> {
+    let mut reader = Reader::new(message, limit, Dates::Timestamps);
+    reader.payload()?;
+    let (json, attachments) = reader.finish()?;
+    if json.is_empty() {
+        return Err(PacketError::MsgPack("it is undefined"));
+    }
+    Ok((String::from_utf8(json).map_err(|_| PacketError::Json)?, attachments))
+}
+
+/// Writes a value for other nodes. It fails like [`encode`].
+pub(crate) fn encode_value(json: &str, attachments: &[Bytes]) -> Result<Vec<u8>, serde_json::Error> {
+    let size = json.len() + attachments.iter().map(Bytes::len).sum::<usize>();
+    u32::try_from(size).map_err(serde_json::Error::custom)?;
+    let mut out = Vec::with_capacity(size);
+    write::json(&mut out, json, attachments)?;
+    Ok(out)
 }
 
 /// Writes a packet. It fails where the payload nests deeper than serde_json reads, and over 4 GiB.

@@ -98,6 +98,12 @@ impl Namespace {
     pub fn rooms(&self) -> Vec<(Room, usize)> {
         self.members().sizes()
     }
+
+    /// Whether a socket of this node is in a room. A socket's id names a room that it is in.
+    #[must_use]
+    pub fn has_room(&self, room: &str) -> bool {
+        self.members().has_room(room)
+    }
 }
 
 impl Namespace {

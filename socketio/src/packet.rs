@@ -211,7 +211,11 @@ fn query_as_auth(query: &str) -> Option<ByteString> {
     serde_json::to_string(&parameters).ok().map(ByteString::from)
 }
 
-fn read_event(payload: ByteString, id: Option<u64>, attachments: usize) -> Result<Event, PacketError> {
+pub(crate) fn read_event(
+    payload: ByteString,
+    id: Option<u64>,
+    attachments: usize,
+) -> Result<Event, PacketError> {
     if payload.is_empty() {
         return Err(PacketError::MissingPayload);
     }
@@ -235,7 +239,7 @@ fn read_event(payload: ByteString, id: Option<u64>, attachments: usize) -> Resul
     Ok(Event { name, args: Args::from_array(payload, 1, start, len - 1), id })
 }
 
-fn read_ack(payload: ByteString, attachments: usize) -> Result<Args, PacketError> {
+pub(crate) fn read_ack(payload: ByteString, attachments: usize) -> Result<Args, PacketError> {
     if payload.is_empty() {
         return Ok(Args::none());
     }

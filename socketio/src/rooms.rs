@@ -136,6 +136,12 @@ impl Rooms {
         membership.rooms.keys().map(|room| (Arc::clone(room), size(room))).collect()
     }
 
+    /// Whether a socket is in a room, be it its own.
+    pub(crate) fn has_room(&self, room: &str) -> bool {
+        let membership = self.membership.read();
+        membership.rooms.contains_key(room) || membership.sockets.contains_key(room)
+    }
+
     /// How many rooms there are, without the sockets' own.
     pub(crate) fn room_count(&self) -> usize {
         self.membership.read().rooms.len()

@@ -4,11 +4,14 @@ use std::fmt;
 
 use crate::adapter::AdapterError;
 use crate::error::SendError;
+use crate::fetched::FetchedSocket;
 
 /// Why other nodes could not be asked.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ClusterError {
+    /// The adapter could not tell in time how many other nodes there are.
+    NotCounted,
     /// Not all nodes answered in time.
     Timeout {
         /// How many did not.
@@ -16,6 +19,16 @@ pub enum ClusterError {
     },
     /// The adapter could not bring the request to them.
     Adapter(AdapterError),
+}
+
+/// Not all sockets could be fetched: some nodes did not answer, or could not be asked.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct FetchError {
+    /// The sockets that were found all the same: those of this node, and of the nodes that answered.
+    pub found: Vec<FetchedSocket>,
+    /// What went wrong; with [`ClusterError::Timeout`], how many nodes are missing.
+    pub error: ClusterError,
 }
 
 /// Why other servers did not answer an event.
@@ -31,6 +44,7 @@ pub enum ServerSideError {
 impl fmt::Display for ClusterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            ClusterError::NotCounted => f.write_str("the other nodes could not be counted in time"),
             ClusterError::Timeout { missing } => write!(f, "{missing} other nodes did not answer in time"),
             ClusterError::Adapter(error) => write!(f, "other nodes were not reached: {error}"),
         }
@@ -40,9 +54,21 @@ impl fmt::Display for ClusterError {
 impl std::error::Error for ClusterError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            ClusterError::Timeout { .. } => None,
+            ClusterError::NotCounted | ClusterError::Timeout { .. } => None,
             ClusterError::Adapter(error) => Some(&**error),
         }
+    }
+}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for FetchError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
     }
 }
 

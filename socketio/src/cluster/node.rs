@@ -14,7 +14,7 @@ use crate::io::WeakIo;
 use crate::log::Excerpt;
 use crate::{Event, Namespace};
 
-/// This node, as its [`Adapter`] knows it: where messages of other nodes go. It does not keep the node alive.
+/// This node, as its [`Adapter`](crate::Adapter) knows it: where messages of other nodes go. It does not keep the node alive.
 #[derive(Clone)]
 pub struct Node {
     pub(super) io: WeakIo,
@@ -28,14 +28,21 @@ impl Node {
         &self.id
     }
 
+    /// A namespace, if it is there. Adapters of clusters in which a node is asked for more than a [`Message`] can
+    /// say answer by what they find in it.
+    #[must_use]
+    pub fn namespace(&self, name: &str) -> Option<Namespace> {
+        self.io.upgrade()?.namespace(name)
+    }
+
     /// Does what another node asks, or takes its answer. Messages of this node and those that are for another
     /// are ignored, so that all that is heard on a channel can be handed in.
     ///
-    /// It doesn't wait: answers that take time are [published](Adapter::publish) by tasks of their own, so it
+    /// It doesn't wait: answers that take time are [published](crate::Adapter::publish) by tasks of their own, so it
     /// must be called where tokio's tasks can be spawned.
     pub fn receive(&self, message: Message) {
         let Message { from, to, namespace, body } = message;
-        if from == self.id || to.is_some_and(|to| to != self.id) {
+        if from.as_ref() == Some(&self.id) || to.is_some_and(|to| to != self.id) {
             return;
         }
         let Some(io) = self.io.upgrade() else { return };
@@ -55,12 +62,13 @@ impl Node {
 struct Asker {
     cluster: Arc<Cluster>,
     namespace: Arc<str>,
-    node: NodeId,
+    /// Whoever has not signed gets the answer along with all others.
+    node: Option<NodeId>,
 }
 
 impl Asker {
     fn answer(&self, body: MessageBody) {
-        drop(self.cluster.publish(&self.namespace, Some(Arc::clone(&self.node)), body));
+        drop(self.cluster.publish(&self.namespace, self.node.clone(), body));
     }
 
     fn serve(self, namespace: &Namespace, body: MessageBody) {

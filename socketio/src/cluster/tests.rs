@@ -1,5 +1,5 @@
 use std::future::ready;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -7,7 +7,9 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::testing::Peer;
-use crate::{Args, Config, Io, Socket};
+use crate::{Args, Config, FetchError, Io, Socket};
+
+mod missing;
 
 /// Links nodes of one process. Each hears all others in the order of their messages.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +21,12 @@ struct State {
     log: Mutex<Vec<Message>>,
     /// Messages get lost.
     broken: AtomicBool,
+    /// This node, counted from the first, hears nothing.
+    deaf: Mutex<Option<usize>>,
+    /// How many nodes have gone.
+    gone: AtomicUsize,
+    /// The namespaces that came and went.
+    namespaces: Mutex<Vec<String>>,
 }
 
 impl Adapter for Bus {
@@ -32,8 +40,16 @@ impl Adapter for Bus {
         });
     }
 
+    fn namespace_opened(&self, namespace: &Namespace) {
+        self.0.namespaces.lock().push(format!("+{}", namespace.name()));
+    }
+
+    fn namespace_closed(&self, name: &str) {
+        self.0.namespaces.lock().push(format!("-{name}"));
+    }
+
     fn other_nodes(&self, _: &str) -> AdapterFuture<usize> {
-        Box::pin(ready(self.0.nodes.lock().len() - 1))
+        Box::pin(ready(self.0.nodes.lock().len() - 1 - self.0.gone.load(Ordering::Relaxed)))
     }
 
     fn publish(&self, message: Message) -> AdapterFuture<Result<(), AdapterError>> {
@@ -41,8 +57,10 @@ impl Adapter for Bus {
         if self.0.broken.load(Ordering::Relaxed) {
             return Box::pin(ready(Ok(())));
         }
-        for node in self.0.nodes.lock().iter() {
-            node.send(message.clone()).unwrap();
+        for (at, node) in self.0.nodes.lock().iter().enumerate() {
+            if *self.0.deaf.lock() != Some(at) {
+                node.send(message.clone()).unwrap();
+            }
         }
         Box::pin(ready(Ok(())))
     }
@@ -165,7 +183,9 @@ async fn a_node_that_does_not_answer_is_a_timeout() {
     bus.0.broken.store(true, Ordering::Relaxed);
     let start = Instant::now();
     match here.fetch_sockets().await {
-        Err(ClusterError::Timeout { missing: 1 }) => assert_eq!(start.elapsed(), Duration::from_secs(5)),
+        Err(FetchError { error: ClusterError::Timeout { missing: 1 }, .. }) => {
+            assert_eq!(start.elapsed(), Duration::from_secs(5));
+        }
         other => panic!("{other:?}"),
     }
     let start = Instant::now();
@@ -327,7 +347,7 @@ async fn messages_of_this_node_and_for_others_are_ignored() {
             flags: Flags::default(),
             request: None,
         };
-        Message::new(from.into(), to.map(Into::into), "/".into(), body)
+        Message::new(Some(from.into()), to.map(Into::into), "/".into(), body)
     };
     node.receive(message(node.id(), None));
     node.receive(message("a", Some("b")));
@@ -348,7 +368,7 @@ async fn answers_whose_count_got_lost_do_not_make_anybody_wait_for_ever() {
     for answer in [1, 2] {
         let answer = Args::new(answer).unwrap();
         let body = MessageBody::ClientAnswer { request: Arc::clone(&request), answer };
-        node.receive(Message::new("a".into(), None, "/".into(), body));
+        node.receive(Message::new(Some("a".into()), None, "/".into(), body));
     }
     let start = Instant::now();
     let answers = asking.await;
@@ -367,7 +387,7 @@ async fn an_answer_of_a_node_that_has_just_joined_delays_nobody() {
     let request = here.cluster().unwrap().requests.lock().keys().next().unwrap().clone();
     for from in ["known", "new"] {
         let body = MessageBody::FetchedSockets { request: Arc::clone(&request), sockets: Vec::new() };
-        node.receive(Message::new(from.into(), None, "/".into(), body));
+        node.receive(Message::new(Some(from.into()), None, "/".into(), body));
     }
     assert_eq!(asking.await.unwrap().unwrap().len(), 0);
 }

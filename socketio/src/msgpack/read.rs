@@ -38,11 +38,21 @@ pub(super) struct Reader<'a> {
     json: Vec<u8>,
     attachments: Vec<Bytes>,
     limit: usize,
+    dates: Dates,
+}
+
+/// What stands for a `Date`, beside the extension of type 0.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dates {
+    /// Nothing. An extension of type -1 has no meaning, as in notepack.io 2, which clients use.
+    Old,
+    /// MessagePack's own timestamp, an extension of type -1, as in notepack.io 3 and @msgpack/msgpack.
+    Timestamps,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(message: &'a Bytes, limit: usize) -> Reader<'a> {
-        Reader { message, rest: message, json: Vec::new(), attachments: Vec::new(), limit }
+    pub(super) fn new(message: &'a Bytes, limit: usize, dates: Dates) -> Reader<'a> {
+        Reader { message, rest: message, json: Vec::new(), attachments: Vec::new(), limit, dates }
     }
 
     /// The next value. Of an array or a map that is its length, and what is inside comes next.
@@ -140,10 +150,8 @@ impl<'a> Reader<'a> {
             }
             Value::Text(text) => self.write_text(text)?,
             Value::Binary(bytes) => self.write_binary(bytes),
-            Value::Date(millis) => match iso_date(millis) {
-                Some(date) => self.format(format_args!("\"{date}\"")),
-                None => self.json.extend_from_slice(b"null"),
-            },
+            Value::Date(millis) => self.write_date(Some(millis)),
+            Value::Extension(-1, bytes) if self.dates == Dates::Timestamps => self.write_date(millis(bytes)),
             // The npm package hands such a value on as a pair.
             Value::Extension(kind, bytes) => {
                 self.format(format_args!("[{kind},"));
@@ -158,6 +166,14 @@ impl<'a> Reader<'a> {
             return Err(PacketError::MsgPack("it is too large as JSON"));
         }
         Ok(())
+    }
+
+    /// A date that is none becomes null, as in `JSON.stringify`.
+    fn write_date(&mut self, millis: Option<i64>) {
+        match millis.and_then(iso_date) {
+            Some(date) => self.format(format_args!("\"{date}\"")),
+            None => self.json.extend_from_slice(b"null"),
+        }
     }
 
     fn write_array(&mut self, len: usize, depth: usize) -> Result<(), PacketError> {
@@ -237,4 +253,18 @@ impl<'a> Reader<'a> {
         self.rest = rest;
         Ok(taken)
     }
+}
+
+/// Milliseconds since 1970 of a timestamp: 32 bits of seconds; 30 bits of nanoseconds and 34 of seconds; or 32
+/// of nanoseconds and 64 of seconds. ("Timestamp extension type")
+fn millis(timestamp: &[u8]) -> Option<i64> {
+    let (seconds, nanos) = if let Ok(seconds) = timestamp.try_into().map(u32::from_be_bytes) {
+        (seconds.into(), 0)
+    } else if let Ok(both) = timestamp.try_into().map(u64::from_be_bytes) {
+        ((both & ((1 << 34) - 1)).cast_signed(), (both >> 34) as u32)
+    } else {
+        let (nanos, seconds) = timestamp.split_first_chunk()?;
+        (i64::from_be_bytes(seconds.try_into().ok()?), u32::from_be_bytes(*nanos))
+    };
+    seconds.checked_mul(1000)?.checked_add(i64::from(nanos / 1_000_000))
 }

@@ -7,7 +7,7 @@ use crate::adapter::MessageBody;
 use crate::answers::{Answers, BroadcastAck};
 use crate::args::{FromArgs, ToArgs};
 use crate::broadcast::Broadcast;
-use crate::cluster::{ClusterError, ServerSideError};
+use crate::cluster::{FetchError, ServerSideError};
 use crate::error::SendError;
 use crate::fetched::FetchedSocket;
 use crate::rooms::Room;
@@ -69,8 +69,8 @@ impl Namespace {
     /// All sockets of all nodes. See [`Broadcast::fetch_sockets`].
     ///
     /// # Errors
-    /// If a node does not answer in time, or can't be asked.
-    pub async fn fetch_sockets(&self) -> Result<Vec<FetchedSocket>, ClusterError> {
+    /// If a node does not answer in time, or can't be asked. The error has the sockets that were found.
+    pub async fn fetch_sockets(&self) -> Result<Vec<FetchedSocket>, FetchError> {
         self.everyone().fetch_sockets().await
     }
 
@@ -120,6 +120,15 @@ impl Namespace {
 
 /// # Other servers
 impl Namespace {
+    /// How many servers of the cluster have this namespace, this one included: `adapter.serverCount()` in
+    /// JavaScript. It is the adapter's count, and waits until the adapter can tell.
+    pub async fn server_count(&self) -> usize {
+        match self.cluster() {
+            Some(cluster) => 1 + cluster.other_nodes(self.name()).await,
+            None => 1,
+        }
+    }
+
     /// Sends an event to the other servers of the cluster, to their
     /// [`on_server_side`](Namespace::on_server_side): `serverSideEmit` in JavaScript. Without an adapter there
     /// are none.

@@ -1,0 +1,93 @@
+//! A client that is no more than a mailbox.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use engineio::observe::Observers;
+use engineio::{
+    Application as _, Attached, Frame, Handshake, Headers, Layer as _, Mailbox, Message, Opened, Outlet,
+    Revision, Sid, Transport,
+};
+use socketio::{Client, Io, Socket};
+
+/// How long what has to come is waited for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+
+pub(crate) struct TestClient {
+    client: Client,
+    mailbox: Arc<Mailbox>,
+    /// What was sent to it and not looked at yet.
+    received: VecDeque<String>,
+    pub(crate) socket: Socket,
+}
+
+impl TestClient {
+    /// A client that has joined `/`.
+    pub(crate) fn join(io: &Io) -> TestClient {
+        let mailbox = Arc::new(Mailbox::new(10_000_000));
+        let handshake = Handshake {
+            time: SystemTime::now(),
+            address: Some(([127, 0, 0, 1], 50_000).into()),
+            secure: false,
+            url: "/socket.io/?EIO=4&transport=polling".into(),
+            headers: Headers::new([("User-Agent", &b"contract"[..])].into_iter()),
+            attached: Attached::default(),
+        };
+        let opened = Opened {
+            sid: Sid::generate(),
+            revision: Revision::V4,
+            transport: Transport::Polling,
+            mailbox: Arc::clone(&mailbox),
+            handshake,
+            observers: Observers::default(),
+        };
+        let mut client = io.open(opened, Instant::now());
+        client.message(Message::Text("0".into()), Instant::now());
+        let socket = io.local().sockets().pop().expect("the client has joined");
+        let mut client = TestClient { client, mailbox, received: VecDeque::new(), socket };
+        client.take();
+        client.received.clear();
+        client
+    }
+
+    /// Sends a packet of Socket.IO.
+    pub(crate) fn send(&mut self, packet: &str) {
+        self.client.message(Message::Text(packet.into()), Instant::now());
+    }
+
+    /// The next packet, or attachment, that is sent to it.
+    pub(crate) async fn next(&mut self) -> String {
+        loop {
+            self.take();
+            if let Some(next) = self.received.pop_front() {
+                return next;
+            }
+            let left = poll_fn(|cx| self.mailbox.poll_left(cx, Outlet::Open));
+            tokio::time::timeout(PATIENCE, left)
+                .await
+                .expect("nothing comes to a client that should get something");
+            self.mailbox.look(Outlet::Open);
+            self.client.poll(Instant::now());
+        }
+    }
+
+    /// Expects these packets and no others before them.
+    pub(crate) async fn expect(&mut self, what: &str, packets: &[&str]) {
+        for packet in packets {
+            assert_eq!(self.next().await, *packet, "{what}");
+        }
+    }
+
+    fn take(&mut self) {
+        let mut frames = VecDeque::new();
+        self.mailbox.take(&mut frames);
+        self.mailbox.written(frames.iter().map(Frame::cost).sum());
+        // Text comes with the `4` of Engine.IO.
+        self.received.extend(frames.iter().map(|frame| match (frame.is_binary(), frame.packet()) {
+            (true, packet) => format!("bytes {packet:?}"),
+            (false, packet) => String::from_utf8_lossy(&packet[1..]).into_owned(),
+        }));
+    }
+}

@@ -1,0 +1,59 @@
+//! What is asked of an [`Adapter`](socketio::Adapter), as a test that any of them can run.
+//!
+//! ```no_run
+//! # async fn example() {
+//! # use socketio_adapter_contract::Loopback;
+//! let cluster = Loopback::default();
+//! socketio_adapter_contract::check(|| cluster.another()).await;
+//! # }
+//! ```
+//!
+//! Three nodes in one process, each with a client that is no more than a mailbox, do everything that crosses
+//! nodes. The test waits for what has to come, for five seconds at most. That nothing more comes it finds out by
+//! sending something behind it, since messages keep their order.
+
+mod client;
+mod loopback;
+mod scenarios;
+
+pub use loopback::Loopback;
+
+use socketio::{Adapter, Config, Io};
+
+use client::TestClient;
+
+/// Tests adapters. Each call of `adapter` makes one for a further node of the same cluster, in which there are no
+/// other nodes.
+///
+/// # Panics
+/// If an adapter does not do what it should. The message says what that was.
+pub async fn check<A: Adapter>(mut adapter: impl FnMut() -> A) {
+    let mut nodes = [(); 3].map(|()| Node::start(adapter()));
+    for node in &nodes {
+        node.io.cluster_ready().await;
+    }
+    scenarios::counting(&nodes).await;
+    scenarios::broadcasts(&mut nodes).await;
+    scenarios::order(&mut nodes).await;
+    scenarios::rooms_of_others(&mut nodes).await;
+    scenarios::fetching(&nodes).await;
+    scenarios::acknowledgements(&mut nodes).await;
+    scenarios::servers(&nodes).await;
+    scenarios::namespaces(&nodes).await;
+    scenarios::disconnecting(&mut nodes).await;
+    scenarios::leaving(&mut nodes).await;
+}
+
+/// A node, and its client in `/`.
+struct Node {
+    io: Io,
+    client: TestClient,
+}
+
+impl Node {
+    fn start(adapter: impl Adapter) -> Node {
+        let io = Io::with_adapter(Config::default(), adapter);
+        let client = TestClient::join(&io);
+        Node { io, client }
+    }
+}

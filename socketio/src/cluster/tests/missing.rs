@@ -1,0 +1,104 @@
+//! Nodes that are asked and don't answer, and namespaces that come and go.
+
+use std::future::IntoFuture as _;
+
+use super::*;
+use crate::FetchedSocket;
+
+/// Three nodes, of which the last hears nothing, with a client each.
+fn three() -> (Bus, [Io; 3], [(Peer, Socket); 3]) {
+    let bus = Bus::default();
+    let nodes = [(); 3].map(|()| Io::with_adapter(Config::default(), bus.clone()));
+    *bus.0.deaf.lock() = Some(2);
+    let clients = nodes.each_ref().map(joined);
+    (bus, nodes, clients)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_is_kept_when_a_node_is_missing() {
+    let (_bus, [here, _there, _deaf], [(_one, one), (_two, two), _third]) = three();
+    let FetchError { found, error } = here.fetch_sockets().await.unwrap_err();
+    assert!(matches!(error, ClusterError::Timeout { missing: 1 }));
+    assert_eq!(found.iter().map(FetchedSocket::id).collect::<Vec<_>>(), [one.id(), two.id()]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_goes_while_it_is_asked_costs_no_timeout() {
+    let (bus, [here, _there, _deaf], _clients) = three();
+    let start = Instant::now();
+    let io = here.clone();
+    let asking = tokio::spawn(async move { io.fetch_sockets().await });
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert!(!asking.is_finished());
+    bus.0.gone.store(1, Ordering::Relaxed);
+    assert_eq!(asking.await.unwrap().unwrap().len(), 2);
+    assert_eq!(start.elapsed(), Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn acknowledgements_do_not_wait_for_a_node_that_has_gone() {
+    let (bus, [here, _there, _deaf], [(mut one, _), (mut two, _), _third]) = three();
+    let start = Instant::now();
+    let asking = here.emit_with_ack::<i32>("q", ()).unwrap();
+    let asking = tokio::spawn(asking.into_future());
+    settle().await;
+    one.send("30[1]");
+    two.send("30[2]");
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert!(!asking.is_finished());
+    bus.0.gone.store(1, Ordering::Relaxed);
+    assert_eq!(asking.await.unwrap().all().unwrap(), [1, 2]);
+    assert_eq!(start.elapsed(), Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nodes_that_cannot_be_counted_are_told_from_nodes_that_are_silent() {
+    struct Uncounted;
+
+    impl Adapter for Uncounted {
+        fn start(&self, _: Node) {}
+
+        fn other_nodes(&self, _: &str) -> AdapterFuture<usize> {
+            Box::pin(std::future::pending())
+        }
+
+        fn publish(&self, _: Message) -> AdapterFuture<Result<(), AdapterError>> {
+            Box::pin(ready(Ok(())))
+        }
+    }
+
+    let io = Io::with_adapter(Config::default(), Uncounted);
+    let (_peer, socket) = joined(&io);
+    let FetchError { found, error } = io.fetch_sockets().await.unwrap_err();
+    assert!(matches!(error, ClusterError::NotCounted));
+    assert_eq!(found[0].socket(), Some(&socket));
+}
+
+#[tokio::test]
+async fn an_adapter_is_told_of_namespaces_as_they_come_and_go() {
+    let bus = Bus::default();
+    let config = Config { cleanup_empty_child_namespaces: true, ..Config::default() };
+    let io = Io::with_adapter(config, bus.clone());
+    let _parent = io.of_pattern("^/n").unwrap();
+    let _ = (io.of("/x"), io.of("/x"));
+    let mut peer = Peer::open(&io);
+    peer.send("0/n1,");
+    peer.send("1/n1,");
+    io.of("/x").close();
+    let _ = io.of("/x");
+    assert_eq!(*bus.0.namespaces.lock(), ["+/", "+/x", "+/n1", "-/n1", "-/x", "+/x"]);
+}
+
+#[tokio::test]
+async fn who_does_not_sign_is_answered_along_with_all_others() {
+    let (bus, [here, _]) = nodes();
+    let node = Node { io: here.weak(), id: Arc::clone(&here.cluster().unwrap().id) };
+    let body = MessageBody::FetchSockets { selection: Selection::default(), request: "r".into() };
+    node.receive(Message::new(None, None, "/".into(), body));
+    match &bus.0.log.lock()[..] {
+        [Message { to: None, body: MessageBody::FetchedSockets { request, .. }, .. }] => {
+            assert_eq!(&**request, "r");
+        }
+        other => panic!("{other:?}"),
+    }
+}
