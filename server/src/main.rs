@@ -18,7 +18,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socketio::Io;
 use socketio_server::inspector::{self, Inspector};
 use socketio_server::journal::{self, Journal, Sink};
-use socketio_server::{ClientFiles, ListenAddress, ListenError, Listener, Metrics, Server, Tls, apps};
+use socketio_server::{
+    ClientFiles, ListenAddress, ListenError, Listener, Metrics, Server, Tls, TrailingSlash, apps,
+};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -244,8 +246,12 @@ fn server(
         App::None => {}
         App::Chat => {
             let chat = apps::chat(&io);
+            let endpoint = match options.trailing_slash {
+                TrailingSlash::Absent => options.path.trim_end_matches('/'),
+                TrailingSlash::Optional | TrailingSlash::Required => &options.path,
+            };
             builder = builder
-                .pages(apps::chat_page)
+                .pages(apps::chat_pages(endpoint))
                 .websocket("/ws", move |request| std::future::ready(chat.websocket(request)));
         }
         App::Echo => {

@@ -180,3 +180,54 @@ test("a message in another conversation is counted until it is read", async (t) 
   await ada.page.getByRole("button", { name: "Everyone", exact: true }).waitFor();
   assert.doesNotMatch(await ada.page.title(), /^\(/);
 });
+
+test("an address of the web is a link that opens beside the page and learns nothing of it", async (t) => {
+  const { server, visit } = await chat(t);
+  const [ada, ben] = [await visit(), await visit()];
+  await ada.say(`look at ${server.url}/icon.svg?a=1&b=2, not at javascript:alert(1) or https://bank.example@evil.example/`);
+  const link = ben.log().getByRole("link");
+  await link.waitFor();
+  assert.equal(await link.count(), 1);
+  assert.equal(await link.textContent(), `${server.url}/icon.svg?a=1&b=2`);
+  assert.deepEqual(await link.evaluate(({ href, target, rel }) => ({ href, target, rel })), {
+    href: `${server.url}/icon.svg?a=1&b=2`, target: "_blank", rel: "noopener noreferrer",
+  });
+  const [opened] = await Promise.all([ben.page.context().waitForEvent("page"), link.click()]);
+  assert.equal(await opened.evaluate(() => window.opener), null);
+});
+
+test("a room whose name has a space is not taken for another", async (t) => {
+  const { visit } = await chat(t);
+  const [ada, ben] = [await visit(), await visit()];
+  await ada.join("Tea time");
+  await ada.title("#tea-time");
+  await ada.page.getByText("or by following #tea-time in a message").waitFor();
+  await ada.turnTo("Everyone");
+  await ada.say("come to #tea-time, or to #c++");
+  await ben.hears("come to #tea-time, or to #c++");
+  assert.deepEqual(await ben.log().getByRole("button").allTextContents(), ["#tea-time"]);
+  await ben.log().getByRole("button", { name: "#tea-time" }).click();
+  await ben.title("#tea-time");
+  await ben.say("found it");
+  await ada.turnTo("tea-time");
+  await ada.hears("found it");
+  await ben.join("c++");
+  await ben.page.getByText("Others come in by joining “c++”.").waitFor();
+});
+
+test("who is at the end of a conversation stays there when the window becomes smaller", async (t) => {
+  const { visit } = await chat(t);
+  const [ada, ben] = [await visit({ viewport: { width: 900, height: 800 } }), await visit()];
+  for (let line = 1; line <= 20; line++) await ada.say(`line ${line}\n${"word ".repeat(60)}`);
+  await ada.page.getByRole("textbox", { name: /^Message to/ }).fill("much to say ".repeat(20));
+  await ada.page.setViewportSize({ width: 420, height: 500 });
+  await ada.page.waitForFunction(() => {
+    const { scrollHeight, scrollTop, clientHeight } = document.getElementById("scroll");
+    return scrollHeight - scrollTop - clientHeight < 5;
+  });
+  const field = await ada.page.evaluate(() => {
+    const { scrollHeight, clientHeight, style } = document.getElementById("text");
+    return { scrollHeight, clientHeight, height: parseFloat(style.height) };
+  });
+  assert.ok(field.height >= field.scrollHeight, `the field is as high as what is in it: ${JSON.stringify(field)}`);
+});

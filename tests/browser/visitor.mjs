@@ -19,9 +19,12 @@ export async function chat(t, ...flags) {
   });
   return {
     server,
-    /** Opens the page as somebody new. `path` may hold a query; `prepare(page)` runs before. */
-    async visit({ path = "/", prepare, ...options } = {}) {
-      const visitor = new Visitor(server, await profile(options));
+    /**
+     * Opens the page as somebody new. `path` may hold a query, `at` is the address of a proxy, if there is one;
+     * `prepare(page)` runs before.
+     */
+    async visit({ path = "/", at = server.url, prepare, ...options } = {}) {
+      const visitor = new Visitor(at, await profile(options));
       visitors.push(visitor);
       await visitor.open(path, prepare);
       return visitor;
@@ -34,16 +37,16 @@ class Visitor {
   elsewhere = [];
   requests = [];
   frames = []; // what went over WebSockets: "> 2probe", "< 3probe"
-  #server;
+  #url;
   #context;
 
-  constructor(server, context) {
-    this.#server = server;
+  constructor(url, context) {
+    this.#url = url;
     this.#context = context;
   }
 
   async open(path, prepare) {
-    const { host } = new URL(this.#server.url);
+    const { host } = new URL(this.#url);
     this.page = await this.#context.newPage();
     this.#context.on("request", (request) => {
       const url = new URL(request.url());
@@ -60,7 +63,7 @@ class Visitor {
     });
     this.page.on("pageerror", (error) => this.errors.push(String(error)));
     await prepare?.(this.page);
-    await this.page.goto(this.#server.url + path);
+    await this.page.goto(this.#url + path);
     await this.status(/^online/);
   }
 

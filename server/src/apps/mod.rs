@@ -5,7 +5,7 @@ mod echo;
 mod engine_echo;
 mod plain_echo;
 
-pub use crate::pages::chat_page;
+pub use crate::pages::chat_pages;
 pub use chat::{Chat, chat};
 pub use echo::echo;
 pub use engine_echo::EngineEcho;

@@ -12,7 +12,7 @@ import { entry, fill, initial, invitation, paint, place, status, words } from ".
 const $ = (id) => document.getElementById(id);
 
 // `/?polling` stays with long polling, to look at it in peace.
-const client = new Client({ upgrade: !new URLSearchParams(location.search).has("polling") });
+const client = new Client({ path: document.body.dataset.endpoint, upgrade: !new URLSearchParams(location.search).has("polling") });
 const wire = new Wire($("records"));
 const places = new Conversations();
 
@@ -295,6 +295,7 @@ function fit() {
 }
 
 $("text").addEventListener("input", fit);
+window.addEventListener("resize", fit);
 $("text").addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
@@ -315,7 +316,18 @@ $("newer").onclick = () => {
   seen();
   $("text").focus();
 };
-scroll.addEventListener("scroll", seen);
+// A window that becomes smaller scrolls by itself; so does a phone whose keyboard comes up. Whoever was at the end stays there.
+let ended = true;
+let size = "";
+const sizeNow = () => `${scroll.clientWidth} ${scroll.clientHeight}`;
+scroll.addEventListener("scroll", () => {
+  if (size === sizeNow()) ended = atEnd();
+  seen();
+});
+new ResizeObserver(() => {
+  size = sizeNow();
+  if (ended) toEnd();
+}).observe(scroll);
 window.addEventListener("focus", seen);
 
 // ── The page: questions ──────────────────────────────────────────────────────────────────────

@@ -270,8 +270,11 @@ export class Client {
   #attempt = 0;
   #retry;
 
-  /** `upgrade: false` stays with polling. */
-  constructor({ path = "/socket.io/", upgrade = true } = {}) {
+  /**
+   * `path` is a URL, relative to the page's. It has no `/` in front here: a proxy may serve the page and the
+   * endpoint together under a prefix of its own, such as `/chat/`. `upgrade: false` stays with polling.
+   */
+  constructor({ path = "socket.io/", upgrade = true } = {}) {
     this.#path = new URL(path, location.href).href;
     this.#upgrade = upgrade;
   }

@@ -16,34 +16,60 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'";
 
+/// What the page says of its endpoint.
+const ENDPOINT: &str = "data-endpoint=\"socket.io/\"";
+
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
-/// Answers a request for one of the files: [`Builder::pages`](crate::Builder::pages) for the chat.
-#[must_use]
-pub fn chat_page(method: &Method, path: &str, _: &HeaderMap) -> Option<Response<Bytes>> {
-    Some(answer(method, asset(path)?, POLICY))
+/// Answers requests for the chat's files: an argument for [`Builder::pages`](crate::Builder::pages).
+///
+/// `endpoint` is the path of the Socket.IO endpoint, such as `/socket.io/`. The page looks for it below its own
+/// address, so that a proxy can serve both under a prefix.
+pub fn chat_pages(
+    endpoint: &str,
+) -> impl Fn(&Method, &str, &HeaderMap) -> Option<Response<Bytes>> + Send + Sync + 'static {
+    let page = Bytes::from(page_for(endpoint));
+    move |method, path, _| {
+        let (content_type, content) = asset(path)?;
+        let content = if path == "/" { page.clone() } else { Bytes::from_static(content) };
+        Some(answer(method, content_type, content, POLICY))
+    }
+}
+
+/// The page, which says where its client finds the endpoint.
+fn page_for(endpoint: &str) -> String {
+    let endpoint = endpoint.trim_start_matches('/');
+    let escaped = endpoint.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
+    include_str!("chat.html").replace(ENDPOINT, &format!("data-endpoint=\"{escaped}\""))
 }
 
 /// Answers a request for one of the inspector's files.
 pub(crate) fn inspector_page(method: &Method, path: &str) -> Option<Response<Bytes>> {
-    Some(answer(method, inspect::asset(path)?, inspect::POLICY))
+    let (content_type, content) = inspect::asset(path)?;
+    Some(answer(method, content_type, Bytes::from_static(content), inspect::POLICY))
 }
 
 /// The content type and the bytes of a file.
 type Asset = (&'static str, &'static [u8]);
 
-fn answer(method: &Method, (content_type, content): Asset, policy: &'static str) -> Response<Bytes> {
+fn answer(
+    method: &Method,
+    content_type: &'static str,
+    content: Bytes,
+    policy: &'static str,
+) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     if method != Method::GET && method != Method::HEAD {
         *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
+    let length = content.len();
     if method == Method::GET {
-        *response.body_mut() = Bytes::from_static(content);
+        *response.body_mut() = content;
     }
     let headers = response.headers_mut();
     for (name, value) in [
@@ -56,7 +82,7 @@ fn answer(method: &Method, (content_type, content): Asset, policy: &'static str)
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(content.len()));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
     response
 }
 
@@ -71,6 +97,7 @@ fn asset(path: &str) -> Option<Asset> {
         "/program.js" => (JAVASCRIPT, include_bytes!("program.js")),
         "/question.js" => (JAVASCRIPT, include_bytes!("question.js")),
         "/sidebar.js" => (JAVASCRIPT, include_bytes!("sidebar.js")),
+        "/text.js" => (JAVASCRIPT, include_bytes!("text.js")),
         "/view.js" => (JAVASCRIPT, include_bytes!("view.js")),
         "/wire.js" => (JAVASCRIPT, include_bytes!("wire.js")),
         "/icon.svg" => (SVG, include_bytes!("icon.svg")),
@@ -98,14 +125,16 @@ mod tests {
         let mut queue = references(page, "src=\"");
         queue.extend(references(page, "href=\"").into_iter().filter(|href| !href.starts_with('#')));
         let mut scripts = 0;
-        while let Some(path) = queue.pop() {
-            let (content_type, _) = asset(path).unwrap_or_else(|| panic!("{path} is not served"));
+        while let Some(reference) = queue.pop() {
+            // Relative, for a proxy may serve the page under a prefix.
+            let path = &format!("/{}", reference.trim_start_matches("./"));
+            let (content_type, _) = asset(path).unwrap_or_else(|| panic!("{reference} is not served"));
             if content_type == JAVASCRIPT {
                 scripts += 1;
-                queue.extend(references(text(path), " \"."));
+                queue.extend(references(text(path), " \"./"));
             }
         }
-        assert!(scripts >= 8, "only {scripts} scripts found");
+        assert!(scripts >= 9, "only {scripts} scripts found");
     }
 
     #[test]
@@ -118,17 +147,26 @@ mod tests {
 
     #[test]
     fn a_file_comes_with_its_type_and_the_policy_and_a_head_without_its_bytes() {
-        let get = chat_page(&Method::GET, "/client.js", &HeaderMap::new()).expect("the client is served");
+        let pages = chat_pages("/socket.io/");
+        let get = pages(&Method::GET, "/client.js", &HeaderMap::new()).expect("the client is served");
         assert_eq!(get.headers()[CONTENT_TYPE], JAVASCRIPT);
         assert_eq!(get.headers()[CONTENT_SECURITY_POLICY], POLICY);
         assert_eq!(get.headers()[CONTENT_LENGTH], get.body().len().to_string());
-        let head = chat_page(&Method::HEAD, "/client.js", &HeaderMap::new()).expect("the client is served");
+        let head = pages(&Method::HEAD, "/client.js", &HeaderMap::new()).expect("the client is served");
         assert_eq!((head.headers(), head.body().len()), (get.headers(), 0));
     }
 
     #[test]
+    fn the_page_says_where_its_endpoint_is() {
+        assert!(page_for("/socket.io/").contains(ENDPOINT), "as it is written in the page");
+        let page = page_for("/a/\"b<&");
+        assert!(page.contains("data-endpoint=\"a/&quot;b&lt;&amp;\"") && !page.contains(ENDPOINT));
+    }
+
+    #[test]
     fn the_files_can_only_be_read() {
-        let post = chat_page(&Method::POST, "/", &HeaderMap::new()).expect("there is such a page");
+        let post =
+            chat_pages("/socket.io/")(&Method::POST, "/", &HeaderMap::new()).expect("there is such a page");
         assert_eq!(
             (post.status(), post.headers()[ALLOW].as_bytes()),
             (StatusCode::METHOD_NOT_ALLOWED, &b"GET, HEAD"[..])

@@ -3,7 +3,7 @@
 
 const $ = (id) => document.getElementById(id);
 
-const url = `${location.protocol.replace("http", "ws")}//${location.host}/ws`;
+const url = new URL("ws", location.href).href.replace(/^http/, "ws");
 
 $("program-text").textContent = `const socket = new WebSocket("${url}");
 socket.onmessage = ({ data }) => console.log(data);

@@ -1,5 +1,7 @@
 // Builds what the page shows. What people write becomes text nodes, never HTML.
 
+import { canBeFollowed, parts } from "./text.js";
+
 /** An element with properties and children: `el("b", { className: "name" }, "ada")`. */
 export function el(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
@@ -76,7 +78,7 @@ export function entry(item, previous, act) {
   const byline = follows
     ? el("span", { className: "hidden" }, `${who}, `, time)
     : el("div", { className: "byline" }, item.own ? el("span", { className: "hidden" }, "You ") : el("b", {}, who), time);
-  const bubble = el("div", { className: "bubble" }, ...withRooms(item.text, act.room));
+  const bubble = el("div", { className: "bubble", dir: "auto" }, ...parts(item.text).map((part) => written(part, act.room)));
   const message = el(
     "div",
     { className: `message${item.own ? " own" : ""}${follows ? "" : " first"} ${item.state ?? ""}` },
@@ -93,11 +95,11 @@ export function entry(item, previous, act) {
   return paint(message, item.from);
 }
 
-/** `#tea` in a message is a door into that room. */
-function withRooms(text, enter) {
-  return text.split(/(?<![\p{L}\p{N}#&/])(#[\p{L}\p{N}][\p{L}\p{N}_-]{0,23})(?![\p{L}\p{N}_-])/u).map((part, index) =>
-    index % 2 === 0 ? part : el("button", { type: "button", className: "room-link", onclick: () => enter(part.slice(1)) }, part),
-  );
+/** A part of a message. `#tea` is a door into that room; a page of the web opens beside this one, and is not told of it. */
+function written({ text, room, address }, enter) {
+  if (room) return el("button", { type: "button", className: "room-link", onclick: () => enter(room) }, text);
+  if (address) return el("a", { className: "web-link", href: address, target: "_blank", rel: "noopener noreferrer", title: address }, text);
+  return text;
 }
 
 /** The line below the conversation. */
@@ -136,7 +138,9 @@ export function invitation({ kind, name }) {
     case "everyone":
       return ["It is quiet here", "Say something, or open this page in a second window and talk to yourself. Nothing is stored: you see what is said while you are here."];
     case "room":
-      return [`You are in #${name}`, `Others come in by joining “${name}”, or by following #${name} in a message.`];
+      return [`You are in #${name}`, canBeFollowed(name)
+        ? `Others come in by joining “${name}”, or by following #${name} in a message.`
+        : `Others come in by joining “${name}”.`];
     case "direct":
       return [`You and ${name}`, "What you write here goes to nobody else."];
   }

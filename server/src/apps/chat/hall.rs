@@ -162,10 +162,12 @@ fn guest_name(number: u64) -> String {
     format!("{GUEST}{}", 1000 + number)
 }
 
-/// A room's name. Rooms that differ in case only are the same, and the `#` before it is no part of it.
+/// A room's name. Rooms that differ in case only are the same, and the `#` before it is no part of it. A name has
+/// no spaces: in a message, nobody could tell where `#tea time` ends.
 fn room_name(room: &str) -> Result<String, Refusal> {
     let room = room.trim_start();
-    Ok(fold(&tidy(Word::Room, room.strip_prefix('#').unwrap_or(room))?))
+    let name = tidy(Word::Room, room.strip_prefix('#').unwrap_or(room))?;
+    Ok(fold(&name).replace(' ', "-"))
 }
 
 /// Names that read the same to people are the same name.
@@ -380,11 +382,11 @@ mod tests {
     #[test]
     fn rooms_are_joined_once_under_any_case_and_left_once() {
         let mut hall = hall_of(&["a"]);
-        assert_eq!(hall.join("a", " #Tea  Room"), Ok(("tea room".into(), true)));
-        assert_eq!(hall.join("a", "TEA ROOM"), Ok(("tea room".into(), false)));
-        assert_eq!(hall.room_of("a", "Tea Room"), Ok("tea room".into()));
-        assert_eq!(hall.leave("a", "#tea room"), Ok("tea room".into()));
-        assert_eq!(hall.leave("a", "tea room"), Err(Refusal::NotJoined("tea room".into())));
+        assert_eq!(hall.join("a", " #Tea  Room"), Ok(("tea-room".into(), true)), "with no space in it");
+        assert_eq!(hall.join("a", "TEA ROOM"), Ok(("tea-room".into(), false)));
+        assert_eq!(hall.room_of("a", "Tea-Room"), Ok("tea-room".into()));
+        assert_eq!(hall.leave("a", "#tea room"), Ok("tea-room".into()));
+        assert_eq!(hall.leave("a", "tea room"), Err(Refusal::NotJoined("tea-room".into())));
         assert_eq!(hall.join("a", "#"), Err(Refusal::Empty(Word::Room)));
     }
 
@@ -395,7 +397,7 @@ mod tests {
             assert!(hall.join("a", &format!("room {i}")).is_ok());
         }
         assert_eq!(hall.join("a", "one more"), Err(Refusal::TooManyRooms));
-        assert_eq!(hall.join("a", "room 3"), Ok(("room 3".into(), false)));
+        assert_eq!(hall.join("a", "room 3"), Ok(("room-3".into(), false)));
         assert!(hall.leave("a", "room 3").is_ok() && hall.join("a", "one more").is_ok());
     }
 
