@@ -46,6 +46,65 @@ fn string_len(rest: &[u8]) -> usize {
     rest.len()
 }
 
+/// Replaces numbers that no double holds, such as `1e400`, by `null`; not a number that is the array's first
+/// element, if `keeps_first`.
+///
+/// `JSON.parse` makes an infinity of them, and `JSON.stringify` makes `null` of that. Whoever gets them as they
+/// are, and is stricter, refuses the whole packet. The replacement is filled up with spaces, so everything stays
+/// where it was.
+pub(crate) fn replace_infinities(json: &str, keeps_first: bool) -> Cow<'_, str> {
+    if !may_hold_infinity(json.as_bytes()) {
+        return Cow::Borrowed(json);
+    }
+    let bytes = json.as_bytes();
+    let mut repaired: Option<Vec<u8>> = None;
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let start = at;
+        at += 1;
+        match byte {
+            b'"' => at += string_len(&bytes[at..]),
+            b'-' | b'0'..=b'9' => {
+                at += bytes[at..].iter().take_while(|byte| is_of_number(**byte)).count();
+                let is_first = keeps_first && bytes[..start].trim_ascii() == b"[";
+                let value = json[start..at].parse::<f64>();
+                if !is_first && value.is_ok_and(f64::is_infinite) {
+                    let number = &mut repaired.get_or_insert_with(|| bytes.to_vec())[start..at];
+                    number.fill(b' ');
+                    // The shortest is `1e309`.
+                    number[..4].copy_from_slice(b"null");
+                }
+            }
+            _ => {}
+        }
+    }
+    match repaired.map(String::from_utf8) {
+        Some(Ok(repaired)) => Cow::Owned(repaired),
+        // ASCII was replaced by ASCII, so the error can't happen.
+        Some(Err(_)) | None => Cow::Borrowed(json),
+    }
+}
+
+fn is_of_number(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-')
+}
+
+/// Whether there is an exponent, or as many digits in a row as the largest double has; in a string too.
+fn may_hold_infinity(bytes: &[u8]) -> bool {
+    const DIGITS: usize = 309;
+    // Without a branch in the loop, it looks at many bytes at once.
+    let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
+    let is_exponent = |(digit, e): (&u8, &u8)| digit.is_ascii_digit() & (e | 0x20 == b'e');
+    if pairs.fold(false, |found, pair| found | is_exponent(pair)) {
+        return true;
+    }
+    (DIGITS..=bytes.len()).step_by(DIGITS).any(|end| {
+        let before = bytes[..end].iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+        let after = bytes[end..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        before > 0 && before + after >= DIGITS
+    })
+}
+
 /// Replaces escapes of lone surrogates by `\ufffd`.
 ///
 /// A JavaScript string is a sequence of UTF-16 units, and `JSON.stringify` writes a surrogate without its
@@ -100,6 +159,43 @@ mod tests {
     fn a_string_that_never_ends_is_no_panic() {
         assert!(!too_deep(&format!("\"{}\\", "a".repeat(200))));
         assert!(!too_deep(&format!("{}\"", " ".repeat(200))));
+    }
+
+    #[test]
+    fn numbers_that_no_double_holds_become_null() {
+        let digits = "9".repeat(309);
+        for (json, repaired) in [
+            ("[1e400]", "[null ]"),
+            ("[-1E+400 ,1]", "[null    ,1]"),
+            (r#"{"a":[1.5e309,"1e400"],"b":2e308}"#, r#"{"a":[null   ,"1e400"],"b":null }"#),
+            (&format!("[{digits}]"), &format!("[null{}]", " ".repeat(305))),
+            (&format!("[{digits}.5,1]"), &format!("[null{},1]", " ".repeat(307))),
+        ] {
+            assert_eq!(replace_infinities(json, false), *repaired);
+            assert!(serde_json::from_str::<serde_json::Value>(repaired).is_ok());
+        }
+        assert_eq!(replace_infinities("[1e400,1e400]", true), "[1e400,null ]", "a name stays");
+        assert_eq!(replace_infinities(r#"["a",1e400]"#, true), r#"["a",null ]"#);
+    }
+
+    #[test]
+    fn what_a_double_holds_stays() {
+        let digits = "1".repeat(309);
+        let (text, fraction) = (format!("[\"{}\"]", "9".repeat(400)), format!("[0.{}]", "9".repeat(400)));
+        let pairs = format!("[{}]", vec!["1234567890"; 100].join(","));
+        for json in [
+            "[1e308,-1.7976931348623157e+308,0e400,1e-400]",
+            r#"["1e400","\"1e400"]"#,
+            "1e4-00",
+            "[1e",
+            &digits,
+            &text,
+            &fraction,
+            &pairs,
+            "",
+        ] {
+            assert!(matches!(replace_infinities(json, false), Cow::Borrowed(same) if same == json), "{json}");
+        }
     }
 
     #[test]

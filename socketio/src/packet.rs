@@ -136,6 +136,11 @@ impl Packet {
             Cow::Borrowed(_) => payload,
             Cow::Owned(repaired) => repaired.into(),
         };
+        // Where an event's name stands, a number is a name.
+        let payload = match json::replace_infinities(&payload, kind == PacketType::Event) {
+            Cow::Borrowed(_) => payload,
+            Cow::Owned(repaired) => repaired.into(),
+        };
         let body = match kind {
             PacketType::Connect => Body::Connect { auth: read_auth(payload)? },
             PacketType::Disconnect if payload.is_empty() => Body::Disconnect,

@@ -221,10 +221,15 @@ async fn what_the_reference_takes_is_taken() {
         (r#"424["message-with-ack","\ud800"]"#, r#"434["\ufffd"]"#),
         (r#"425["message-with-ack","\ud83d\ude00"]"#, r#"435["\ud83d\ude00"]"#),
         (r#"429007199254740991["message-with-ack"]"#, "439007199254740991[]"),
+        (r#"426["message-with-ack",1e400]"#, "436[null]"),
     ] {
         websocket.text(packet).await;
         assert_eq!(websocket.next_text().await, answer, "{packet}");
     }
+    websocket.text(r#"451-7["message-with-ack",-1e400,{"_placeholder":true,"num":0}]"#).await;
+    websocket.binary([5]).await;
+    assert_eq!(websocket.next_text().await, r#"461-7[null  ,{"_placeholder":true,"num":0}]"#);
+    assert_eq!(websocket.next().await, Received::Binary(vec![5]));
     // Without an answer, and without harm.
     for packet in
         ["43[]", "4399[]", "43007[1]", r#"42["error"]"#, r#"42["connection"]"#, "42[7,1]", r#"42["none"]"#]

@@ -210,10 +210,21 @@ fn a_lone_surrogate_becomes_the_replacement_character() {
 }
 
 #[test]
-fn a_number_out_of_range_is_an_error_for_whoever_reads_it() {
-    let (_, event) = event(r#"2["e",1e400]"#);
-    assert!(event.args.read::<f64>().is_err());
-    assert_eq!(event.args.json(), "1e400");
+fn a_number_that_no_double_holds_is_null_wherever_it_stands() {
+    let (_, plain) = event(r#"2["e",1e400]"#);
+    assert_eq!((plain.args.json(), plain.args.read::<Option<f64>>().unwrap()), ("null", None));
+    assert!(plain.args.read::<f64>().is_err());
+    let (_, binary) = event(r#"51-["e",[-1e400],{"_placeholder":true,"num":0}]"#);
+    assert_eq!(binary.args.json(), r#"[null  ],{"_placeholder":true,"num":0}"#);
+    assert_eq!(ack("31[1e400]").1.json(), "null");
+    assert_eq!(ack(r#"61-1[1e400,{"_placeholder":true,"num":0}]"#).1.read::<Option<f64>>().unwrap(), None);
+    assert_eq!(connect(r#"0{"n":1e400}"#, Revision::V4).1.unwrap(), r#"{"n":null }"#);
+    assert_eq!(&*event("2[1e400,1e400]").1.name, "1e400");
+    assert_eq!(
+        error(r#"51-["e",{"_placeholder":true,"num":1e400}]"#),
+        Some(PacketError::Placeholder),
+        "null is no index"
+    );
 }
 
 #[test]
