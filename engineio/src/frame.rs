@@ -43,12 +43,25 @@ struct Encoded {
     binary: bool,
     compress: bool,
     /// Of a binary packet: its base64 as revision 4 polling writes it, `b…`.
-    base64: OnceLock<Bytes>,
+    base64: OnceLock<Form>,
     /// Of a binary packet: its WebSocket frame in revision 3, where a `0x04` stands before the bytes.
-    v3_websocket: OnceLock<Bytes>,
+    v3_websocket: OnceLock<Form>,
     /// Of a text packet: its length in UTF-16 units, which prefixes it in a revision 3 payload.
     utf16_len: OnceLock<usize>,
     held: Held,
+}
+
+/// A rarer form of a packet. It counts for what the process holds, as the packet itself does.
+#[derive(Clone)]
+struct Form {
+    bytes: Box<[u8]>,
+    _held: Held,
+}
+
+impl From<Vec<u8>> for Form {
+    fn from(bytes: Vec<u8>) -> Form {
+        Form { _held: Held::new(bytes.len()), bytes: bytes.into() }
+    }
 }
 
 impl Clone for Frame {
@@ -156,25 +169,41 @@ impl Frame {
     #[must_use]
     pub fn websocket(&self, revision: Revision) -> &[u8] {
         match revision {
-            Revision::V3 if self.0.binary => self.0.v3_websocket.get_or_init(|| {
-                let packet = self.packet();
-                let mut bytes = websocket_header(true, packet.len() + 1).to_vec();
-                bytes.push(4);
-                bytes.extend_from_slice(packet);
-                bytes.into()
-            }),
+            Revision::V3 if self.0.binary => {
+                let form = self.0.v3_websocket.get_or_init(|| {
+                    let packet = self.packet();
+                    let header = websocket_header(true, packet.len() + 1);
+                    let mut bytes = Vec::with_capacity(header.len() + 1 + packet.len());
+                    bytes.extend_from_slice(&header);
+                    bytes.push(4);
+                    bytes.extend_from_slice(packet);
+                    bytes.into()
+                });
+                &form.bytes
+            }
             _ => &self.0.bytes[self.0.start..],
         }
     }
 
     /// A binary message as text, `b` and base64, as revision 4 writes it in a payload.
     pub(crate) fn base64(&self) -> &[u8] {
-        self.0.base64.get_or_init(|| {
+        let form = self.0.base64.get_or_init(|| {
             let mut text = String::with_capacity(1 + self.packet().len().div_ceil(3) * 4);
             text.push('b');
             BASE64.encode_string(self.packet(), &mut text);
-            text.into()
-        })
+            text.into_bytes().into()
+        });
+        &form.bytes
+    }
+
+    /// The packet, which shares the memory of the frame.
+    pub(crate) fn shared_packet(&self) -> Bytes {
+        Bytes::from_owner(Shared { frame: self.clone(), form: Frame::packet })
+    }
+
+    /// [`base64`](Frame::base64), which shares the memory of the frame.
+    pub(crate) fn shared_base64(&self) -> Bytes {
+        Bytes::from_owner(Shared { frame: self.clone(), form: Frame::base64 })
     }
 
     /// The length of a text packet in UTF-16 code units.
@@ -189,6 +218,11 @@ impl Frame {
         })
     }
 
+    /// A number that no other packet has while this one is kept.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
     /// What this frame adds to what the process holds.
     pub(crate) fn held(&self) -> usize {
         self.0.held.bytes() + REFERENCE
@@ -199,6 +233,18 @@ impl Frame {
     #[must_use]
     pub fn cost(&self) -> usize {
         self.packet().len() + FRAME_OVERHEAD
+    }
+}
+
+/// A form of a frame that keeps the frame.
+struct Shared {
+    frame: Frame,
+    form: fn(&Frame) -> &[u8],
+}
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        (self.form)(&self.frame)
     }
 }
 

@@ -82,7 +82,7 @@ pub use layer::{Application, Handshake, Headers, Layer, Opened};
 pub use limit::{Limit, LimitHits};
 pub use mailbox::{Mailbox, Outlet, SendError};
 pub use packet::{Message, Packet, PacketType, Revision};
-pub use payload::{Payload, PayloadFormat, PayloadReader};
+pub use payload::{Identity, Payload, PayloadFormat, PayloadReader};
 pub use query::Query;
 pub use rate::Rate;
 pub use refusal::{Fault, Refusal};

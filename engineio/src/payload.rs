@@ -8,28 +8,20 @@
 //! The binary form of revision 3, for clients that did not ask for `b64`, is `00` (text) or `01` (binary),
 //! the length in bytes as decimal digits of one byte each (0 to 9, not ASCII), `ff`, and the packet.
 
+mod outgoing;
+
 use std::collections::VecDeque;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use bytestring::ByteString;
 
 use crate::packet::Packet;
 use crate::{Frame, Revision, Violation};
 
+pub use outgoing::{Identity, Payload};
+
 /// Between two packets of a revision 4 payload.
 const SEPARATOR: u8 = 0x1e;
-
-/// One encoded payload.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Payload {
-    /// The bytes of the body.
-    pub body: Bytes,
-    /// Whether this is the binary form of revision 3, to be sent as `application/octet-stream`. Everything
-    /// else is text, to be sent as `text/plain; charset=UTF-8`.
-    pub binary: bool,
-    /// Whether the body may be compressed: at least one of its packets [may](Frame::may_compress).
-    pub compress: bool,
-}
 
 /// How a session's polls encode their payloads: its revision and, in revision 3, whether the client asked
 /// for base64.
@@ -48,25 +40,17 @@ impl PayloadFormat {
         self.revision == Revision::V4 || self.base64
     }
 
-    /// Takes packets from the front of `frames` and encodes them. It stops before the packet with which the
+    /// Takes packets from the front of `frames` for one body. It stops before the packet with which the
     /// body would grow over `limit` bytes; a single larger packet goes alone. The second value is the
     /// [cost](Frame::cost) of the packets taken.
     pub fn encode(self, frames: &mut VecDeque<Frame>, limit: usize) -> (Payload, usize) {
-        match self.revision {
-            Revision::V4 => {
-                // A separator stands before each packet but the first; counting it for all is on the safe side.
-                let batch = take_batch(frames, limit, |frame| 1 + v4_len(frame));
-                (batch.payload(encode_v4(&batch), false), batch.cost)
-            }
-            Revision::V3 if !self.base64 && frames.iter().any(Frame::is_binary) => {
-                let batch = take_batch(frames, limit, |frame| LENGTH_PREFIX + 2 + frame.packet().len());
-                (batch.payload(encode_v3_binary(&batch), true), batch.cost)
-            }
-            Revision::V3 => {
-                let batch = take_batch(frames, limit, |frame| LENGTH_PREFIX + v3_len(frame));
-                (batch.payload(encode_v3_text(&batch), false), batch.cost)
-            }
-        }
+        let form = match self.revision {
+            Revision::V4 => Form::Separated,
+            Revision::V3 if !self.base64 && frames.iter().any(Frame::is_binary) => Form::Binary,
+            Revision::V3 => Form::Counted,
+        };
+        let (batch, cost) = take_batch(frames, limit, |frame| form.room(frame));
+        (Payload::new(batch, form), cost)
     }
 
     /// Whether the client may send a body of that form: `binary` says whether it comes as
@@ -106,7 +90,8 @@ pub struct PayloadReader {
     empty: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// How packets are written one behind the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Form {
     Separated,
     Counted,
@@ -136,22 +121,12 @@ impl Iterator for PayloadReader {
 /// A packet, and what follows it.
 type Read = Result<(Packet, Option<Bytes>), Violation>;
 
-/// Frames of one body.
-struct Batch {
-    frames: Vec<Frame>,
-    /// An upper bound of the body's bytes.
-    size: usize,
-    cost: usize,
-}
-
-impl Batch {
-    fn payload(&self, body: Bytes, binary: bool) -> Payload {
-        Payload { body, binary, compress: self.frames.iter().any(Frame::may_compress) }
-    }
-}
-
-/// Takes frames while `size` of them all stays within `limit`, at least one.
-fn take_batch(frames: &mut VecDeque<Frame>, limit: usize, size: impl Fn(&Frame) -> usize) -> Batch {
+/// Takes frames while `size` of them all stays within `limit`, at least one. The second value is their cost.
+fn take_batch(
+    frames: &mut VecDeque<Frame>,
+    limit: usize,
+    size: impl Fn(&Frame) -> usize,
+) -> (Vec<Frame>, usize) {
     let (mut count, mut total, mut cost) = (0, 0, 0);
     for frame in frames.iter() {
         let next = size(frame);
@@ -162,65 +137,7 @@ fn take_batch(frames: &mut VecDeque<Frame>, limit: usize, size: impl Fn(&Frame) 
         cost += frame.cost();
         count += 1;
     }
-    Batch { frames: frames.drain(..count).collect(), size: total, cost }
-}
-
-fn base64_len(frame: &Frame) -> usize {
-    frame.packet().len().div_ceil(3) * 4
-}
-
-fn v4_len(frame: &Frame) -> usize {
-    if frame.is_binary() { 1 + base64_len(frame) } else { frame.packet().len() }
-}
-
-fn encode_v4(batch: &Batch) -> Bytes {
-    let mut body = BytesMut::with_capacity(batch.size);
-    for (index, frame) in batch.frames.iter().enumerate() {
-        if index > 0 {
-            body.put_u8(SEPARATOR);
-        }
-        body.put_slice(if frame.is_binary() { frame.base64() } else { frame.packet() });
-    }
-    body.freeze()
-}
-
-/// The base64 form is `b4` and base64: one character more than in revision 4.
-fn v3_len(frame: &Frame) -> usize {
-    if frame.is_binary() { 2 + base64_len(frame) } else { frame.packet().len() }
-}
-
-fn encode_v3_text(batch: &Batch) -> Bytes {
-    let mut body = BytesMut::with_capacity(batch.size);
-    for frame in &batch.frames {
-        if frame.is_binary() {
-            body.put_slice(format!("{}:b4", v3_len(frame)).as_bytes());
-            body.put_slice(&frame.base64()[1..]);
-        } else {
-            body.put_slice(format!("{}:", frame.utf16_len()).as_bytes());
-            body.put_slice(frame.packet());
-        }
-    }
-    body.freeze()
-}
-
-/// What a length prefix is counted as when a body is cut: seven digits and a colon.
-const LENGTH_PREFIX: usize = 8;
-
-fn encode_v3_binary(batch: &Batch) -> Bytes {
-    let mut body = BytesMut::with_capacity(batch.size);
-    for frame in &batch.frames {
-        let binary = frame.is_binary();
-        // Text entries are counted in bytes here, unlike in the text form.
-        let len = frame.packet().len() + usize::from(binary);
-        body.put_u8(u8::from(binary));
-        body.put_slice(&len.to_string().bytes().map(|digit| digit - b'0').collect::<Vec<u8>>());
-        body.put_u8(0xff);
-        if binary {
-            body.put_u8(4);
-        }
-        body.put_slice(frame.packet());
-    }
-    body.freeze()
+    (frames.drain(..count).collect(), cost)
 }
 
 fn utf8(bytes: &Bytes) -> Result<ByteString, Violation> {
@@ -318,8 +235,13 @@ mod tests {
         encode(format, frames, usize::MAX).0
     }
 
-    fn text_body(body: &'static [u8]) -> Payload {
-        Payload { body: Bytes::from_static(body), binary: false, compress: true }
+    /// A payload's body, and whether it is binary.
+    fn read(payload: &Payload) -> (Bytes, bool) {
+        (payload.to_bytes(), payload.is_binary())
+    }
+
+    fn text_body(body: &'static [u8]) -> (Bytes, bool) {
+        (Bytes::from_static(body), false)
     }
 
     fn text(text: &str) -> Packet {
@@ -351,7 +273,7 @@ mod tests {
     fn revision_4_joins_packets_with_a_record_separator() {
         let frames = [Frame::text("hé"), Frame::from(&Packet::Noop), Frame::binary(&[1, 2, 3])];
         let body = "4hé\u{1e}6\u{1e}bAQID".as_bytes();
-        assert_eq!(all(V4, &frames), text_body(body));
+        assert_eq!(read(&all(V4, &frames)), text_body(body));
         assert_eq!(decode(V4, body, false), (vec![text("hé"), Packet::Noop, binary(&[1, 2, 3])], None));
     }
 
@@ -359,14 +281,14 @@ mod tests {
     fn revision_3_counts_text_in_utf16_units() {
         let frames = [Frame::text("hé"), Frame::text("😀")];
         let body = "3:4hé3:4😀".as_bytes();
-        assert_eq!(all(V3, &frames), text_body(body));
+        assert_eq!(read(&all(V3, &frames)), text_body(body));
         assert_eq!(decode(V3, body, false), (vec![text("hé"), text("😀")], None));
     }
 
     #[test]
     fn revision_3_counts_base64_without_its_prefix_colon() {
         let frames = [Frame::binary(&[1, 2, 3])];
-        assert_eq!(all(V3_BASE64, &frames), text_body(b"6:b4AQID"));
+        assert_eq!(read(&all(V3_BASE64, &frames)), text_body(b"6:b4AQID"));
         assert_eq!(decode(V3_BASE64, b"6:b4AQID", false), (vec![binary(&[1, 2, 3])], None));
     }
 
@@ -374,7 +296,7 @@ mod tests {
     fn revision_3_has_a_binary_form_that_counts_text_in_bytes() {
         let frames = [Frame::text("é"), Frame::binary(&[1, 2])];
         let body = b"\x00\x03\xff4\xc3\xa9\x01\x03\xff\x04\x01\x02";
-        assert_eq!(all(V3, &frames), Payload { binary: true, ..text_body(body) });
+        assert_eq!(read(&all(V3, &frames)), (Bytes::from_static(body), true));
         assert_eq!(decode(V3, body, true), (vec![text("é"), binary(&[1, 2])], None));
     }
 
@@ -382,12 +304,13 @@ mod tests {
     fn a_body_is_cut_at_the_limit_and_one_larger_packet_goes_alone() {
         let frames =
             [Frame::text("aaaa"), Frame::text("bbbb"), Frame::text(&"c".repeat(100)), Frame::text("d")];
-        assert_eq!(encode(V4, &frames, 12), (text_body(b"4aaaa\x1e4bbbb"), 2));
+        let (payload, left) = encode(V4, &frames, 12);
+        assert_eq!((read(&payload), left), (text_body(b"4aaaa\x1e4bbbb"), 2));
         assert_eq!(encode(V4, &frames, 11).1, 3);
         assert_eq!(encode(V4, &frames[2..], 11).1, 1);
         for format in [V4, V3, V3_BASE64] {
             let (payload, _) = encode(format, &[Frame::binary(&[0; 100]), Frame::binary(&[0; 100])], 170);
-            assert!(payload.body.len() <= 170);
+            assert!(payload.len() <= 170);
         }
     }
 
@@ -397,9 +320,9 @@ mod tests {
         let quiet = shared.clone().uncompressed();
         assert_eq!(quiet.packet(), shared.packet());
         for format in [V4, V3, V3_BASE64] {
-            assert!(!all(format, &[quiet.clone(), quiet.clone()]).compress);
-            assert!(all(format, &[quiet.clone(), plain.clone()]).compress);
-            assert!(all(format, std::slice::from_ref(&shared)).compress, "a copy asked for it");
+            assert!(!all(format, &[quiet.clone(), quiet.clone()]).may_compress());
+            assert!(all(format, &[quiet.clone(), plain.clone()]).may_compress());
+            assert!(all(format, std::slice::from_ref(&shared)).may_compress(), "a copy asked for it");
         }
     }
 

@@ -1,10 +1,11 @@
 //! What the process holds for clients. There is one count for all of it, so these tests take turns.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use engineio::memory::{ALLOWANCE, Held, held};
-use engineio::{FRAME_OVERHEAD, Frame, Limit, LimitHits, Mailbox, SendError};
+use engineio::{FRAME_OVERHEAD, Frame, Limit, LimitHits, Mailbox, PayloadFormat, Revision, SendError};
 
 fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
@@ -96,4 +97,26 @@ fn exact_room(mailbox: &Mailbox) -> usize {
         step /= 2;
     }
     free + 1
+}
+
+#[test]
+fn the_rarer_forms_of_a_frame_count_once_they_are_made() {
+    let _turn = turn();
+    let before = held();
+    let frame = Frame::binary(&[7; 90_000]);
+    let alone = held() - before;
+    for _ in 0..2 {
+        frame.websocket(Revision::V3);
+    }
+    let with_v3 = held() - before;
+    assert!((alone + 90_000..alone + 91_000).contains(&with_v3), "{alone}, {with_v3}");
+    let format = PayloadFormat { revision: Revision::V4, base64: false };
+    let mut payloads = [0; 100].map(|_| format.encode(&mut VecDeque::from([frame.clone()]), usize::MAX).0);
+    let waiting = held() - before;
+    assert!(waiting - with_v3 < 100 * 100, "an answer that nobody reads takes no more than its place");
+    payloads.iter_mut().for_each(|payload| drop(payload.take(64 * 1024)));
+    let with_base64 = held() - before;
+    assert!((with_v3 + 120_000..with_v3 + 135_000).contains(&with_base64), "{with_v3}, {with_base64}");
+    drop((payloads, frame));
+    assert_eq!(held(), before);
 }

@@ -1,6 +1,6 @@
 //! The answers that an endpoint gives.
 
-use bytes::Bytes;
+use engineio::memory::Held;
 use engineio::{Fault, Jsonp, Limit, Payload};
 use http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
@@ -8,16 +8,18 @@ use http::header::{
 };
 use http::{Response, StatusCode};
 
-use crate::compression::Encoding;
+use crate::body::Body;
+use crate::compression::{Compressors, Encoding};
 use crate::hooks::{Denial, Denied, merge};
-use crate::polling::Body;
 
 /// In which a refused WebSocket is told why.
 pub(crate) const REJECT_REASON: HeaderName = HeaderName::from_static("x-websocket-reject-reason");
 
 /// A payload on its way into a response.
 pub(crate) struct Packed {
-    bytes: Bytes,
+    payload: Payload,
+    /// What it takes beside the packets of its session.
+    held: Held,
     content_type: HeaderValue,
     /// Whether one of its packets may be compressed.
     compress: bool,
@@ -28,34 +30,45 @@ pub(crate) struct Packed {
 impl Packed {
     /// A payload, as a script where JSONP asks for one.
     pub(crate) fn new(payload: Payload, jsonp: Option<Jsonp>) -> Packed {
-        let Payload { body, binary, compress } = payload;
-        let (bytes, content_type) = match jsonp {
+        let compress = payload.may_compress();
+        let (payload, content_type) = match jsonp {
             Some(jsonp) => {
-                (jsonp.script(&body), const { HeaderValue::from_static("text/javascript; charset=UTF-8") })
+                let script = jsonp.script(&payload.to_bytes());
+                (script.into(), const { HeaderValue::from_static("text/javascript; charset=UTF-8") })
             }
-            None if binary => (body, const { HeaderValue::from_static("application/octet-stream") }),
-            None => (body, const { HeaderValue::from_static("text/plain; charset=UTF-8") }),
+            None if payload.is_binary() => {
+                (payload, const { HeaderValue::from_static("application/octet-stream") })
+            }
+            None => (payload, const { HeaderValue::from_static("text/plain; charset=UTF-8") }),
         };
-        Packed { bytes, content_type, compress, encoding: None, script: jsonp.is_some() }
+        let held = Held::new(payload.encoded());
+        Packed { payload, held, content_type, compress, encoding: None, script: jsonp.is_some() }
     }
 
     /// Compresses a payload of `threshold` bytes or more in the encoding that the client accepts, unless none of
     /// its packets may be. Without a threshold nothing is compressed.
-    pub(crate) async fn compress(mut self, accepted: Option<Encoding>, threshold: Option<usize>) -> Packed {
+    pub(crate) async fn compress(
+        mut self,
+        accepted: Option<Encoding>,
+        threshold: Option<usize>,
+        compressors: &Compressors,
+        memory: usize,
+    ) -> Packed {
         if self.compress
-            && threshold.is_some_and(|threshold| self.bytes.len() >= threshold)
+            && threshold.is_some_and(|threshold| self.payload.len() >= threshold)
             && let Some(encoding) = accepted
-            && let Some(compressed) = encoding.compress_aside(&self.bytes).await
+            && let Some((compressed, held)) = compressors.compress(encoding, &self.payload, memory).await
         {
-            self.bytes = compressed;
+            self.payload = compressed.into();
+            self.held = held;
             self.encoding = Some(encoding);
         }
         self
     }
 
     /// The response. It says `no-store`, so that there is no need for it to vary.
-    pub(crate) fn response(self, body: impl FnOnce(Bytes) -> Body) -> Response<Body> {
-        let mut response = Response::new(body(self.bytes));
+    pub(crate) fn response(self, body: impl FnOnce(Payload, Held) -> Body) -> Response<Body> {
+        let mut response = Response::new(body(self.payload, self.held));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, self.content_type);
         headers.insert(CACHE_CONTROL, const { HeaderValue::from_static("no-store") });

@@ -1,15 +1,16 @@
 //! Compressed bodies, in the encoding that a client likes best (RFC 9110, section 12.5.3).
 
-use std::io::Write as _;
+mod compressors;
+
+use std::io::{self, Write};
 
 use bytes::Bytes;
+use engineio::Payload;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use http::header::ACCEPT_ENCODING;
 use http::{HeaderMap, HeaderValue};
 
-/// Bodies over this length are compressed on a thread that may block: it takes longer than others should wait
-/// for their turn on this one.
-const INLINE: usize = 64 * 1024;
+pub(crate) use compressors::Compressors;
 
 /// zlib's and gzip's usual level.
 const DEFLATE_LEVEL: u32 = 6;
@@ -18,7 +19,7 @@ const DEFLATE_LEVEL: u32 = 6;
 const BROTLI_QUALITY: u32 = 4;
 
 /// How a body is compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Encoding {
     Brotli,
     Gzip,
@@ -71,40 +72,39 @@ impl Encoding {
     }
 
     /// The body, compressed; `None` if that would not make it shorter.
-    pub(crate) fn compress(self, body: &[u8]) -> Option<Bytes> {
-        let out = Vec::with_capacity(body.len() / 2);
+    pub(crate) fn compress(self, body: &Bytes) -> Option<Bytes> {
+        self.compress_payload(body.clone().into())
+    }
+
+    /// The same for a body that is encoded as it goes.
+    fn compress_payload(self, mut body: Payload) -> Option<Bytes> {
+        let len = body.len();
+        let mut out = Vec::with_capacity(len / 2);
         let level = flate2::Compression::new(DEFLATE_LEVEL);
-        let compressed = match self {
-            Encoding::Brotli => brotli(body, out),
+        let mut write = |encoder: &mut dyn Write| {
+            while !body.is_empty() {
+                encoder.write_all(&body.take(usize::MAX))?;
+            }
+            Ok(())
+        };
+        let compressed: io::Result<()> = match self {
+            Encoding::Brotli => {
+                // A window that is no larger than the body: the encoder's tables grow with it.
+                let window = (usize::BITS - len.leading_zeros()).clamp(10, 22);
+                write(&mut brotli::CompressorWriter::new(&mut out, 4096, BROTLI_QUALITY, window))
+            }
             Encoding::Gzip => {
-                let mut encoder = GzEncoder::new(out, level);
-                encoder.write_all(body).and_then(|()| encoder.finish())
+                let mut encoder = GzEncoder::new(&mut out, level);
+                write(&mut encoder).and_then(|()| encoder.finish().map(drop))
             }
             Encoding::Deflate => {
-                let mut encoder = ZlibEncoder::new(out, level);
-                encoder.write_all(body).and_then(|()| encoder.finish())
+                let mut encoder = ZlibEncoder::new(&mut out, level);
+                write(&mut encoder).and_then(|()| encoder.finish().map(drop))
             }
         };
-        compressed.ok().filter(|compressed| compressed.len() < body.len()).map(Bytes::from)
+        out.shrink_to_fit();
+        (compressed.is_ok() && out.len() < len).then(|| out.into())
     }
-
-    /// The same, without keeping other tasks of this thread waiting.
-    pub(crate) async fn compress_aside(self, body: &Bytes) -> Option<Bytes> {
-        if body.len() <= INLINE {
-            return self.compress(body);
-        }
-        let body = body.clone();
-        tokio::task::spawn_blocking(move || self.compress(&body)).await.ok().flatten()
-    }
-}
-
-fn brotli(body: &[u8], mut out: Vec<u8>) -> std::io::Result<Vec<u8>> {
-    // A window that is no larger than the body: the encoder's tables grow with it.
-    let window = usize::BITS - body.len().leading_zeros();
-    let mut encoder = brotli::CompressorWriter::new(&mut out, 4096, BROTLI_QUALITY, window.clamp(10, 22));
-    encoder.write_all(body)?;
-    drop(encoder);
-    Ok(out)
 }
 
 /// One element of `Accept-Encoding`: a name and its weight in thousandths. `None` if it is malformed.
@@ -181,7 +181,7 @@ mod tests {
     fn what_is_compressed_reads_back() {
         let body = "42[\"chat\",\"hello world\"]\u{1e}".repeat(100);
         let read = |encoding: Encoding| {
-            let compressed = encoding.compress(body.as_bytes()).unwrap();
+            let compressed = encoding.compress(&body.clone().into()).unwrap();
             assert!(compressed.len() < body.len() / 10, "{encoding:?}: {}", compressed.len());
             let mut plain = String::new();
             match encoding {
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn what_would_grow_stays_as_it_is() {
         for encoding in Encoding::ALL {
-            assert_eq!(encoding.compress(b"4a"), None);
+            assert_eq!(encoding.compress(&Bytes::from_static(b"4a")), None);
         }
     }
 }

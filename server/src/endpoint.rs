@@ -15,12 +15,13 @@ use http::{Response, StatusCode};
 
 use crate::admission::Admission;
 use crate::answers::Refused;
+use crate::body::Body;
+use crate::compression::Compressors;
 use crate::cors::{Verdict, foreign_origin};
 use crate::exchange::Exchange;
 use crate::hooks::{Hooks, Next, RequestHead, merge};
 use crate::http_rules::is_websocket;
 use crate::peer::Peer;
-use crate::polling::Body;
 use crate::registry::{Entry, Registry};
 use crate::site::Answering;
 use crate::{Cookie, Cors};
@@ -63,6 +64,7 @@ pub(crate) struct HttpSettings {
     pub(crate) hooks: Hooks,
     /// The length in bytes from which on answers to polls are compressed.
     pub(crate) compression: Option<usize>,
+    pub(crate) compressors: Compressors,
     pub(crate) trailing_slash: TrailingSlash,
     /// Whether a session belongs to the pages of the origin that opened it.
     pub(crate) bind_origin: bool,
@@ -75,6 +77,7 @@ impl Default for HttpSettings {
             cookie: None,
             hooks: Hooks::new(),
             compression: Some(1024),
+            compressors: Compressors::default(),
             trailing_slash: TrailingSlash::default(),
             bind_origin: false,
         }

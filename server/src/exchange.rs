@@ -7,8 +7,8 @@ use engineio::observe::{Observers, Request, Response, What};
 use http::HeaderMap;
 use http::request::Parts;
 
+use crate::body::Body;
 use crate::peer::Peer;
-use crate::polling::Body;
 
 /// The number of the next request.
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -55,12 +55,13 @@ impl Exchange {
     pub(crate) fn end(mut self, response: &http::Response<Body>) {
         self.answered = true;
         let headers = copy(response.headers());
+        let body = response.body().to_bytes();
         self.observers.see(None, || {
             What::Response(Response {
                 exchange: self.number.0,
                 status: response.status().as_u16(),
                 headers: &headers,
-                body: response.body().as_bytes(),
+                body: &body,
             })
         });
     }

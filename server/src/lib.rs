@@ -32,6 +32,7 @@ mod admission;
 mod alarm;
 mod answers;
 pub mod apps;
+mod body;
 mod client_files;
 mod compression;
 mod cookie;
@@ -70,6 +71,7 @@ mod tls;
 mod watch;
 mod websocket;
 
+pub use body::Body;
 pub use client_files::{ClientFiles, ClientFilesError};
 pub use cookie::{Cookie, CookieError, SameSite};
 pub use cors::{Cors, CorsError};
@@ -82,7 +84,6 @@ pub use listener::{BACKLOG, ListenAddress, ListenAddressError, ListenError, List
 pub use metrics::Metrics;
 pub use operations::Operations;
 pub use peer::Peer;
-pub use polling::Body;
 pub use proxies::{TrustedProxy, TrustedProxyError};
 pub use server::{BuildError, Builder, Server};
 pub use service::{Layered, Service};

@@ -5,14 +5,11 @@
 //! guard that is dropped before its work is done tells the driver that the client went away, so what was
 //! taken from a queue for a poll is never lost silently.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use engineio::memory::Held;
 use engineio::{Payload, Violation};
-use http_body::{Frame, SizeHint};
 use tokio::sync::oneshot;
 
 use crate::registry::Entry;
@@ -219,7 +216,7 @@ pub(crate) struct OpenGet {
 
 impl OpenGet {
     /// The answer's body was handed to the HTTP connection.
-    fn written(&mut self) {
+    pub(crate) fn written(&mut self) {
         if let Some(entry) = self.entry.take() {
             entry.doors.lock().get = GetDoor::Free;
         }
@@ -317,63 +314,5 @@ impl Drop for OpenProbe {
         if let Some(entry) = self.entry.take() {
             entry.doors.lock().free_probe();
         }
-    }
-}
-
-/// The body of an HTTP response. A poll's carries the guard that sees it taken.
-#[derive(Debug, Default)]
-pub struct Body {
-    rest: Bytes,
-    poll: Option<OpenGet>,
-    _held: Held,
-}
-
-/// The most that is handed to the connection at once. What a poll's client did not take of a large answer is
-/// then known not to have been sent.
-const CHUNK: usize = 64 * 1024;
-
-impl Body {
-    /// The answer to a poll.
-    pub(crate) fn poll(bytes: Bytes, poll: OpenGet) -> Body {
-        let held = Held::new(bytes.len());
-        Body { rest: bytes, poll: Some(poll), _held: held }
-    }
-
-    /// What has not been handed to the connection.
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.rest
-    }
-}
-
-impl<T: Into<Bytes>> From<T> for Body {
-    fn from(bytes: T) -> Body {
-        Body { rest: bytes.into(), poll: None, _held: Held::default() }
-    }
-}
-
-impl http_body::Body for Body {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let len = self.rest.len().min(CHUNK);
-        let chunk = self.rest.split_to(len);
-        if self.rest.is_empty()
-            && let Some(mut poll) = self.poll.take()
-        {
-            poll.written();
-        }
-        Poll::Ready(Some(chunk).filter(|chunk| !chunk.is_empty()).map(|chunk| Ok(Frame::data(chunk))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.rest.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.rest.len() as u64)
     }
 }

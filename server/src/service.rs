@@ -14,9 +14,9 @@ use http_body_util::{BodyExt as _, Either as EitherBody};
 
 use crate::Limit;
 use crate::answers::{closing, status};
+use crate::body::Body;
 use crate::http_rules;
 use crate::peer::Peer;
-use crate::polling::Body;
 use crate::site::{Answering, RequestBody, Resource, Site};
 
 /// A server without listeners of its own, for somebody else's HTTP server:

@@ -14,10 +14,10 @@ use http_body_util::combinators::UnsyncBoxBody;
 use socketio::Io;
 
 use crate::admission::Admission;
+use crate::body::Body;
 use crate::client_files::{self, ClientFiles};
 use crate::endpoint::{Endpoint, HttpSettings};
 use crate::peer::Peer;
-use crate::polling::Body;
 use crate::proxies::TrustedProxies;
 
 /// Answers a request for a page: by its path, if there is such a page.

@@ -12,9 +12,9 @@ use hyper::upgrade::OnUpgrade;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::answers::status;
+use crate::body::Body;
 use crate::exchange::Exchange;
 use crate::io::Io;
-use crate::polling::Body;
 
 /// Answers a WebSocket handshake with 101, and calls `then` with the connection and what was already read of it.
 /// What is to live as long as the connection begins a task of its own there: the one that waits for the change

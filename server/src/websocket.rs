@@ -70,6 +70,8 @@ pub(crate) struct WebSocket {
     /// What has come of a message that has not ended, and what clients together may make the process hold.
     incoming: Held,
     memory: usize,
+    /// What the control frames take that are to be written.
+    answers: Held,
     /// Boxed, since mostly there is no limit.
     pings: Option<Box<Pings>>,
 }
@@ -143,6 +145,7 @@ impl WebSocket {
             reader,
             incoming: Held::default(),
             memory: usize::MAX,
+            answers: Held::default(),
             pings: None,
         }
     }
@@ -217,6 +220,7 @@ impl WebSocket {
                 Event::Binary(bytes) => Packet::decode_binary(&bytes, self.revision),
                 Event::Ping(payload) => {
                     websocket::pong(&payload, &mut self.control);
+                    self.answers.resize(self.control.capacity());
                     continue;
                 }
                 Event::Pong(_) => continue,
@@ -311,6 +315,7 @@ impl WebSocket {
             bytes -= control;
             if self.control.is_empty() {
                 self.control = Vec::new();
+                self.answers.resize(0);
             }
         }
         self.written += bytes;

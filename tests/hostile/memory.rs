@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use engineio::memory::ALLOWANCE;
+use tokio::net::TcpSocket;
 
 use super::process::{BACKLOG, BUDGET, MEMORY, PAYLOAD, PAYLOAD_LIMIT, Process};
 use super::*;
@@ -129,4 +130,60 @@ async fn all_clients_together_hold_no_more_than_the_memory_budget_and_a_little_e
         assert_eq!(bystander.next_text().await, format!("43{n}[{n}]"));
     }
     drop(hogs);
+}
+
+/// A connection whose kernel takes little of what nobody reads.
+async fn narrow(address: SocketAddr) -> Connection {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4 * 1024).expect("a small buffer");
+    Connection::over(socket.connect(address).await.expect("a connection"))
+}
+
+/// What a server holds more once many clients have polled, and read no more than the beginning of what all of them
+/// were sent.
+async fn held_for_unread_polls(server: &Process, clients: usize, headers: &[(&str, &str)]) -> usize {
+    const MESSAGE: usize = 900_000;
+    let polling = "/socket.io/?EIO=4&transport=polling";
+    let mut polls = Vec::new();
+    for _ in 0..clients {
+        let mut connection = narrow(server.address).await;
+        let sid = connection.request("GET", polling, &[], b"").await.sid();
+        let target = format!("{polling}&sid={sid}");
+        connection.request("POST", &target, &[], b"40").await;
+        let mut joined = connection.request("GET", &target, &[], b"").await;
+        while !joined.text().ends_with(r#"42["auth",{}]"#) {
+            joined = connection.request("GET", &target, &[], b"").await;
+        }
+        connection.send("GET", &target, headers, b"").await;
+        polls.push(connection);
+    }
+    let mut sender = WebSocket::open(server.address, SOCKETIO).await;
+    sender.text("40").await;
+    let before = server.resident();
+    // Letters in no order, so that compression makes little of them.
+    let mut seed = 1_u32;
+    let text: String = std::iter::repeat_with(|| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(b'a' + (seed >> 24) as u8 % 26)
+    })
+    .take(MESSAGE)
+    .collect();
+    sender.text(format!(r#"42["broadcast","{text}"]"#)).await;
+    for poll in &mut polls {
+        poll.begun().await;
+    }
+    server.resident().saturating_sub(before)
+}
+
+#[tokio::test]
+async fn answers_that_nobody_reads_take_no_more_than_the_message_that_all_of_them_carry() {
+    const POLLS: usize = 200;
+    for headers in [&[][..], &[("Accept-Encoding", "br")], &[("Accept-Encoding", "gzip")]] {
+        let server = Process::start(&[MEMORY, "=20000000 ", PAYLOAD_LIMIT, "=1000000"]);
+        let held = held_for_unread_polls(&server, POLLS, headers).await;
+        // The budget, and for each what hyper and the answer hold of it.
+        let implied = 20_000_000 + POLLS * 2 * ALLOWANCE;
+        eprintln!("{held} bytes are held of {implied} that the options imply, for {headers:?}");
+        assert!(held < implied, "{held} bytes are held, {implied} are implied, for {headers:?}");
+    }
 }

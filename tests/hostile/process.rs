@@ -89,7 +89,11 @@ async fn a_server_in_a_process_of_its_own() {
     let builder = Server::builder().config(config).limits(Limits { max_connections, ..Limits::default() });
     let builder = builder.socketio("/socket.io/", io).engineio("/engine.io/", apps::EngineEcho);
     let server = builder.build().expect("a server");
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    // What clients don't read is to stay with the server, and not with the kernel.
+    socket.set_send_buffer_size(16 * 1024).expect("a small buffer");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+    let listener = socket.listen(1_024).expect("to listen");
     let address = listener.local_addr().expect("an address");
     let mut listener = Listener::from(listener);
     if let Ok(pem) = std::env::var(PEM) {

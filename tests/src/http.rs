@@ -168,6 +168,11 @@ impl Connection {
         std::mem::take(&mut self.rest)
     }
 
+    /// Waits until something of the next response has come, and takes no more of it than one read brings.
+    pub async fn begun(&mut self) {
+        assert!(!self.rest.is_empty() || self.fill().await, "the connection ended before a response");
+    }
+
     /// Reads more; false at the end.
     pub(crate) async fn fill(&mut self) -> bool {
         matches!(self.read.read_buf(&mut self.rest).await, Ok(1..))

@@ -1,8 +1,10 @@
 //! Requests that name a session: polls, POSTs and probes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use engineio::memory;
 use engineio::observe::What;
 use engineio::{Application, Fault, Jsonp, Limit, Payload, PayloadFormat, Route, Sid};
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -12,9 +14,10 @@ use tokio::sync::oneshot;
 
 use super::Endpoint;
 use crate::answers::{Packed, accepted, closing, not_allowed, refused_by, status};
+use crate::body::Body;
 use crate::compression::Encoding;
 use crate::exchange::Exchange;
-use crate::polling::{Body, OpenGet, OpenPost, OpenProbe, Shut};
+use crate::polling::{OpenGet, OpenPost, OpenProbe, Shut};
 use crate::post_body::{self, BodyError};
 use crate::registry::Entry;
 use crate::switch::switch;
@@ -97,10 +100,19 @@ impl<A: Application> Endpoint<A> {
     async fn answer_poll(&self, parked: Parked) -> Result<Response<Body>, Fault> {
         let Parked { get, answer, jsonp, encoding } = parked;
         let payload = answer.await.map_err(|_| Fault::SessionUnknown)?;
+        let memory = self.config.memory_budget;
         // The guard moves into the body with the answer. If this future is dropped before, parked or while it
         // compresses, the client went away.
-        let packed = Packed::new(payload, jsonp).compress(encoding, self.http.compression).await;
-        Ok(packed.response(|bytes| Body::poll(bytes, get)))
+        if jsonp.is_some() {
+            // A script is a copy, and a payload and all of its escapes may be there at once.
+            until_admitted(3 * payload.len(), memory).await;
+        }
+        let packed = Packed::new(payload, jsonp);
+        let packed = match encoding {
+            Some(_) => packed.compress(encoding, self.http.compression, &self.http.compressors, memory).await,
+            None => packed,
+        };
+        Ok(packed.response(|payload, held| Body::poll(payload, held, get)))
     }
 
     /// Reads a POST and hands it to its session.
@@ -158,6 +170,16 @@ impl<A: Application> Endpoint<A> {
                 }
             }
         })
+    }
+}
+
+/// How often a poll that waits for memory looks whether there is some.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Waits until so many bytes more may be held for a client.
+async fn until_admitted(bytes: usize, memory: usize) {
+    while !memory::admits(bytes, memory) {
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
 

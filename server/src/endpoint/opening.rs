@@ -16,12 +16,12 @@ use http::{Response, StatusCode};
 use super::Endpoint;
 use crate::admission::SessionPlace;
 use crate::answers::{Packed, refused_by, status};
+use crate::body::Body;
 use crate::driver::Driver;
 use crate::exchange::{Exchange, copy};
 use crate::hooks::RequestHead;
 use crate::io::Io;
 use crate::peer::Peer;
-use crate::polling::Body;
 use crate::registry::Entry;
 use crate::switch::switch;
 use crate::websocket::WebSocket;
@@ -72,7 +72,7 @@ impl<A: Application> Endpoint<A> {
         });
         tokio::spawn(driver);
         let payload = format.encode(&mut [open].into(), usize::MAX).0;
-        let mut response = Packed::new(payload, jsonp).response(Body::from);
+        let mut response = Packed::new(payload, jsonp).response(|payload, _| payload.into());
         if let Some(cookie) = &self.http.cookie {
             response.headers_mut().append(SET_COOKIE, cookie.header(&sid));
         }

@@ -19,12 +19,12 @@ use super::websocket::WebSocket;
 use crate::Denied;
 use crate::admission::Admission;
 use crate::answers::{REJECT_REASON, refused_by, reject_reason, status};
+use crate::body::Body;
 use crate::endpoint::{HttpSettings, handshake};
 use crate::exchange::Exchange;
 use crate::hooks::{Denial, merge};
 use crate::http_rules::is_websocket;
 use crate::peer::Peer;
-use crate::polling::Body;
 use crate::site::{Answering, Mount, RequestBody};
 use crate::switch::{has_key, speaks_our_version, switch};
 

@@ -75,7 +75,7 @@ fn encode_payload(bencher: Bencher<'_, '_>, name: &str) {
 fn decode_payload(bencher: Bencher<'_, '_>, name: &str) {
     let (format, octets) = form(name);
     let (payload, _) = format.encode(&mut frames(), 1_000_000);
-    let body = payload.body;
+    let body = payload.to_bytes();
     bencher.counter(ItemsCount::new(17_usize)).bench(|| {
         format.decode(body.clone(), octets, 4_096).map(|packet| packet.is_ok()).filter(|ok| *ok).count()
     });

@@ -56,7 +56,8 @@ pub fn payloads(input: &[u8]) {
     let mut frames: VecDeque<Frame> = packets.iter().map(Frame::from).collect();
     let (payload, _) = format.encode(&mut frames, usize::MAX);
     assert!(frames.is_empty());
-    let again: Result<Vec<Packet>, _> = format.decode(payload.body, payload.binary, MOST).collect();
+    let again: Result<Vec<Packet>, _> =
+        format.decode(payload.to_bytes(), payload.is_binary(), MOST).collect();
     assert_eq!(again, Ok(packets));
 }
 

@@ -436,10 +436,11 @@ impl Session {
                 Some(connection) => connection,
                 none => none.insert(self.connect()?),
             };
-            let kind = if payload.binary { "application/octet-stream" } else { "text/plain;charset=UTF-8" };
+            let kind =
+                if payload.is_binary() { "application/octet-stream" } else { "text/plain;charset=UTF-8" };
             let kind = format!("Content-Type: {kind}\r\n");
-            step!("client {} posts {} bytes", self.0.name, payload.body.len());
-            connection.request("POST", &self.target("polling"), &kind, &payload.body).await?;
+            step!("client {} posts {} bytes", self.0.name, payload.len());
+            connection.request("POST", &self.target("polling"), &kind, &payload.to_bytes()).await?;
             let answer = connection.response().await?;
             step!("client {} has its POST answered {}", self.0.name, answer.status);
             self.0.posting.set(false);
