@@ -9,17 +9,37 @@ use std::time::Instant;
 use engineio::{Limit, LimitHits, Rate};
 use parking_lot::Mutex;
 use rustix::process::{Resource, getrlimit};
+use tokio::sync::Semaphore;
 
 use crate::Limits;
 
 /// Addresses that are remembered before those that have nothing here any more are looked for.
 const FEW_ADDRESSES: usize = 1024;
 
+/// The most connections that are told at once that there is no room for them.
+const FAREWELLS: usize = 64;
+
+/// The most connections that a listener may have which is not for clients.
+const PLACES_ASIDE: usize = 128;
+
+/// The fewest of either, however few file descriptors there are.
+const FEW_PLACES: usize = 4;
+
+/// File descriptors that are kept at the least, beside those that are open when a server is built.
+const KEPT: usize = 40;
+
+/// File descriptors of a server without connections.
+const USUALLY_OPEN: usize = 16;
+
 /// Counts who is here.
 #[derive(Debug)]
 pub(crate) struct Admission {
     pub(crate) limits: Limits,
     pub(crate) hits: Arc<LimitHits>,
+    /// Connections that are told that there is no room for them; others are just closed.
+    pub(crate) farewells: Arc<Semaphore>,
+    /// How many connections each listener may have that is not for clients.
+    pub(crate) places_aside: usize,
     max_connections: usize,
     connections: AtomicUsize,
     sessions: AtomicUsize,
@@ -42,8 +62,12 @@ struct Visitor {
 
 impl Admission {
     pub(crate) fn new(limits: Limits, hits: Arc<LimitHits>) -> Admission {
-        let max_connections = limits.max_connections.unwrap_or_else(most_of_the_descriptors);
+        let descriptors = Descriptors::of_this_process();
+        let max_connections = limits.max_connections.unwrap_or_else(|| descriptors.connections());
+        let spare = descriptors.spare(max_connections);
         Admission {
+            farewells: Arc::new(Semaphore::new((spare / 2).clamp(FEW_PLACES, FAREWELLS))),
+            places_aside: (spare / 4).clamp(FEW_PLACES, PLACES_ASIDE),
             limits,
             hits,
             max_connections,
@@ -127,11 +151,32 @@ fn prefix(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Nine tenths of the file descriptors that the process may have.
-fn most_of_the_descriptors() -> usize {
-    match getrlimit(Resource::Nofile).current {
-        Some(limit) => usize::try_from(limit - limit / 10).unwrap_or(usize::MAX),
-        None => usize::MAX,
+/// The file descriptors of the process.
+#[derive(Clone, Copy, Debug)]
+struct Descriptors {
+    limit: usize,
+    open: usize,
+}
+
+impl Descriptors {
+    fn of_this_process() -> Descriptors {
+        let limit = getrlimit(Resource::Nofile).current;
+        let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+        // Where it can't be told, it is about what a server with one listener has.
+        let open = std::fs::read_dir("/dev/fd").map_or(USUALLY_OPEN, Iterator::count);
+        Descriptors { limit, open }
+    }
+
+    /// How many connections there may be: as many as leave a tenth of all descriptors, and some beside those that are
+    /// open already, for refusals, for whoever operates the server, and for files.
+    fn connections(self) -> usize {
+        let kept = (self.limit / 10).max(self.open + KEPT).min(self.limit / 2);
+        self.limit - kept
+    }
+
+    /// How many there are beside so many connections.
+    fn spare(self, connections: usize) -> usize {
+        self.limit.saturating_sub(self.open).saturating_sub(connections)
     }
 }
 
@@ -178,6 +223,22 @@ mod tests {
 
     fn address(text: &str) -> Option<IpAddr> {
         Some(text.parse().unwrap())
+    }
+
+    #[test]
+    fn descriptors_are_left_for_refusals_and_operators_however_few_there_are() {
+        for (limit, open, connections) in
+            [(100_000, 14, 90_000), (1_024, 14, 922), (200, 14, 146), (100, 14, 50), (20, 14, 10)]
+        {
+            let descriptors = Descriptors { limit, open };
+            assert_eq!(descriptors.connections(), connections, "of {limit}");
+        }
+        let spare = |limit| {
+            let descriptors = Descriptors { limit, open: 14 };
+            descriptors.spare(descriptors.connections())
+        };
+        assert_eq!([100_000, 1_024, 100].map(spare), [9_986, 88, 36]);
+        assert_eq!(Descriptors { limit: 100, open: 14 }.spare(1_000), 0);
     }
 
     #[test]

@@ -25,8 +25,9 @@ use http_body_util::{BodyExt as _, Full};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
+use crate::admission::Admission;
 use crate::journal::Sink;
-use crate::{pages, side_listener};
+use crate::{Limits, pages, side_listener};
 use door::{Door, Entrance};
 pub(crate) use recent::Recent;
 
@@ -43,11 +44,13 @@ pub struct Options {
     /// What whoever wants to look has to know. Without one, only pages of this machine may look, and on an
     /// address that others reach there is a random one.
     pub token: Option<String>,
+    /// What bounds the requests of pages: those limits of [`Limits`] that are about heads, idling and writes.
+    pub limits: Limits,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { memory: 16_000_000, token: None }
+        Options { memory: 16_000_000, token: None, limits: Limits::default() }
     }
 }
 
@@ -73,13 +76,15 @@ impl Default for Options {
 pub struct Inspector {
     recent: Arc<Recent>,
     token: Option<String>,
+    limits: Limits,
 }
 
 impl Inspector {
     /// An inspector that shows nothing yet.
     #[must_use]
     pub fn new(options: Options) -> Inspector {
-        Inspector { recent: Arc::new(Recent::new(options.memory)), token: options.token }
+        let Options { memory, token, limits } = options;
+        Inspector { recent: Arc::new(Recent::new(memory)), token, limits }
     }
 
     /// Where the journal is to go that this inspector shows. It can show one.
@@ -98,7 +103,8 @@ impl Inspector {
         let token = self.token.clone().or_else(random);
         let door = Arc::new(Door::new(token, address.port()));
         let desk = Desk { recent: self.recent.clone(), door, watchers: Arc::new(Semaphore::new(WATCHERS)) };
-        Ok(Listening { listener, address, desk })
+        let admission = Arc::new(Admission::new(self.limits.clone(), Arc::default()));
+        Ok(Listening { listener, address, desk, admission })
     }
 }
 
@@ -113,6 +119,7 @@ pub struct Listening {
     listener: TcpListener,
     address: SocketAddr,
     desk: Desk,
+    admission: Arc<Admission>,
 }
 
 impl Listening {
@@ -127,8 +134,9 @@ impl Listening {
 
     /// Answers for as long as it is polled.
     pub async fn serve(self) {
-        let desk = self.desk;
-        side_listener::serve(self.listener, "the inspector", move |request| desk.answer(request)).await;
+        let Listening { listener, desk, admission, .. } = self;
+        let answer = move |request: Request<_>| desk.answer(request);
+        side_listener::serve(listener, "the inspector", admission, answer).await;
     }
 }
 

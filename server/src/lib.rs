@@ -59,6 +59,7 @@ mod polling;
 mod post_body;
 mod proxies;
 mod registry;
+mod room;
 pub mod rules;
 mod serve;
 mod server;

@@ -10,7 +10,8 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Connections at once; more are answered 503 and closed. `None`, the default, stands for nine tenths of
-    /// the file descriptors that the process may have, so that some are left for everything else.
+    /// the file descriptors that the process may have, or fewer where that would leave less than 40 for everything
+    /// else.
     pub max_connections: Option<usize>,
     /// Sessions at once, on all endpoints; more handshakes are answered 503. 100,000 by default.
     pub max_sessions: usize,

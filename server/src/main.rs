@@ -84,7 +84,7 @@ async fn serve(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     let metrics = options.metrics.map(|_| Arc::new(Metrics::default()));
     let inspector = options.inspect.map(|_| {
         let (memory, token) = (options.inspect_memory, options.inspect_token.clone());
-        Inspector::new(inspector::Options { memory, token })
+        Inspector::new(inspector::Options { memory, token, limits: options.limits() })
     });
     let journal = journal(options, inspector.as_ref())?;
     let mut observers: Vec<Arc<dyn Observer>> = Vec::new();

@@ -31,8 +31,9 @@ impl Operations {
     /// Answers for as long as it is polled. There is no access control here: let only those reach the
     /// address who may know.
     pub async fn serve(self, listener: TcpListener) {
+        let admission = self.site.admission.clone();
         let answer = move |request: http::Request<_>| self.answer(request.method(), request.uri().path());
-        side_listener::serve(listener, "metrics", answer).await;
+        side_listener::serve(listener, "metrics", admission, answer).await;
     }
 
     fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {

@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
@@ -13,7 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt as _;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::task::coop::unconstrained;
 
@@ -32,9 +31,6 @@ use crate::tls::Tls;
 
 /// How long to wait after a failure to accept, which mostly means that there are no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// Connections that are told at once that there is no room for them; others are just closed.
-const FAREWELLS: usize = 64;
 
 /// How long a connection that is told so may take to go.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
@@ -92,7 +88,7 @@ impl Server {
 
 /// Takes connections, for ever.
 async fn accept(listener: Listener, service: Service, stop: watch::Sender<()>) {
-    let farewells = Arc::new(Semaphore::new(FAREWELLS));
+    let farewells = service.site().admission.farewells.clone();
     loop {
         match listener.accept().await {
             Ok((io, address)) => {
@@ -157,7 +153,6 @@ async fn connection(io: Io, tls: Option<Tls>, service: Service, mut stopping: wa
         }
     };
     let admission = service.site().admission.clone();
-    let Limits { idle_timeout, max_head, max_fields, .. } = admission.limits;
     let (io, ambiguous) = Watched::new(StallLimit::new(io, admission.clone()), admission.clone());
     let service = service_fn(|request| -> Answering {
         if ambiguous.load(Ordering::Acquire) {
@@ -166,14 +161,7 @@ async fn connection(io: Io, tls: Option<Tls>, service: Service, mut stopping: wa
         }
         service.respond(request)
     });
-    let mut http = http1::Builder::new();
-    // hyper's time for a head begins when the last answer ends, so it is the time to idle. The head's own is
-    // `Watched`'s. Its buffer has a little more than a head's room, so that it is we who measure a head.
-    http.timer(IdleTimer::default()).header_read_timeout(idle_timeout);
-    http.max_buf_size(max_head.saturating_add(1024).max(HYPER_BUFFER));
-    if max_fields != HYPER_FIELDS {
-        http.max_headers(max_fields);
-    }
+    let http = http_connection(&admission.limits);
     let mut connection = pin!(http.serve_connection(TokioIo::new(io), service).with_upgrades());
     let served = match unless_stopped(connection.as_mut(), &mut stopping).await {
         Some(served) => served,
@@ -193,6 +181,19 @@ async fn connection(io: Io, tls: Option<Tls>, service: Service, mut stopping: wa
         }
         tracing::debug!(%error, "a connection failed");
     }
+}
+
+/// hyper's part of a connection.
+pub(crate) fn http_connection(limits: &Limits) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    // hyper's time for a head begins when the last answer ends, so it is the time to idle. The head's own is
+    // `Watched`'s. Its buffer has a little more than a head's room, so that it is we who measure a head.
+    http.timer(IdleTimer::default()).header_read_timeout(limits.idle_timeout);
+    http.max_buf_size(limits.max_head.saturating_add(1024).max(HYPER_BUFFER));
+    if limits.max_fields != HYPER_FIELDS {
+        http.max_headers(limits.max_fields);
+    }
+    http
 }
 
 /// What `served` comes to; `None` once the next word to stop is there. A connection's task runs for each request,

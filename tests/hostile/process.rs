@@ -3,6 +3,8 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
 
 use ::socketio::Io;
 use socketio_server::{Limits, Listener, Server, Tls, apps};
@@ -30,6 +32,8 @@ pub(crate) const PEM: &str = "HOSTILE_PEM";
 pub(crate) struct Process {
     child: Child,
     pub(crate) address: SocketAddr,
+    /// Where it answers whoever operates it.
+    operations: SocketAddr,
     /// Who prints to nobody is ended.
     _output: BufReader<ChildStdout>,
 }
@@ -48,10 +52,12 @@ impl Process {
             .expect("another process");
         let mut output = BufReader::new(child.stdout.take().expect("its output"));
         let mut lines = output.by_ref().lines().map_while(Result::ok);
-        let address = lines
-            .find_map(|line| line.split_once("listening on ")?.1.parse().ok())
-            .expect("the server says where it listens");
-        Process { child, address, _output: output }
+        let mut address = |before: &str| {
+            let address = lines.find_map(|line| line.split_once(before)?.1.parse().ok());
+            address.expect("the server says where it listens")
+        };
+        let (operations, address) = (address("operations on "), address("listening on "));
+        Process { child, address, operations, _output: output }
     }
 
     /// Bytes of its memory that are in use.
@@ -89,6 +95,9 @@ async fn a_server_in_a_process_of_its_own() {
     let builder = Server::builder().config(config).limits(Limits { max_connections, ..Limits::default() });
     let builder = builder.socketio("/socket.io/", io).engineio("/engine.io/", apps::EngineEcho);
     let server = builder.build().expect("a server");
+    let operations = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    println!("operations on {}", operations.local_addr().expect("an address"));
+    tokio::spawn(server.operations(Arc::default()).serve(operations));
     let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
     // What clients don't read is to stay with the server, and not with the kernel.
     socket.set_send_buffer_size(16 * 1024).expect("a small buffer");
@@ -143,20 +152,39 @@ async fn what_came_before_a_kill_9_in_mid_stream_is_a_prefix_of_what_was_sent() 
 }
 
 #[tokio::test]
-async fn a_server_keeps_a_tenth_of_its_file_descriptors_for_itself() {
-    let server = Process::start(&["ulimit -n 200;"]);
-    let mut bystander = member(server.address).await;
-    let mut inside = Vec::new();
-    for _ in 1..180 {
-        inside.push(member(server.address).await);
+async fn a_server_keeps_file_descriptors_for_refusals_and_for_whoever_operates_it() {
+    // The second has hardly more of them than a server needs for itself.
+    for (descriptors, connections) in [("ulimit -n 1000;", 850..=900), ("ulimit -n 100;", 40..=60)] {
+        let server = Process::start(&[descriptors]);
+        let mut bystander = member(server.address).await;
+        // They idle, all but the last, for which there is no room.
+        let mut inside = vec![Connection::open(server.address).await];
+        let refused = loop {
+            let mut next = Connection::open(server.address).await;
+            next.send("GET", "/nowhere", &[], b"").await;
+            let answer = tokio::time::timeout(Duration::from_secs(20), next.response()).await;
+            match answer.expect("it is answered, one way or the other").status {
+                404 => inside.push(next),
+                status => break status,
+            }
+        };
+        assert_eq!(refused, 503);
+        assert!(connections.contains(&inside.len()), "{descriptors} {} connections", inside.len());
+        // Strangers at the other address don't shut it either.
+        let mut strangers = Vec::new();
+        for _ in 0..150 {
+            strangers.push(Connection::open(server.operations).await);
+        }
+        let mut operator = Connection::open(server.operations).await;
+        let health = operator.request("GET", "/healthz", &[], b"");
+        let health = tokio::time::timeout(Duration::from_secs(20), health).await;
+        assert_eq!(health.expect("health is answered").status, 200, "{descriptors}");
+        bystander.text(r#"421["message-with-ack"]"#).await;
+        assert_eq!(bystander.next_text().await, "431[]");
+        drop(inside);
+        // That they have gone is noticed soon, though not at once.
+        while Connection::open(server.address).await.request("GET", "/", &[], b"").await.status == 503 {}
     }
-    let mut refused = Connection::open(server.address).await;
-    assert_eq!(refused.response().await.status, 503);
-    bystander.text(r#"421["message-with-ack"]"#).await;
-    assert_eq!(bystander.next_text().await, "431[]");
-    drop(inside);
-    // That they have gone is noticed soon, though not at once.
-    while Connection::open(server.address).await.request("GET", "/", &[], b"").await.status == 503 {}
 }
 
 #[tokio::test]

@@ -275,3 +275,10 @@ async fn with_a_token_only_who_has_it_comes_in() {
     let bearer = format!("Bearer {token}");
     assert_eq!(inspected.ask_by(host, "/records", &[("Authorization", &bearer)]).await.status, 200);
 }
+
+#[tokio::test]
+async fn the_page_comes_however_many_clients_ask_for_it_and_do_not_read() {
+    let inspected = Inspected::new().await;
+    let _deaf = crate::metrics::deaf(inspected.inspector, "/", 140).await;
+    crate::metrics::answered(inspected.inspector, "/").await;
+}

@@ -2,25 +2,34 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use socketio::{Config, Io, Recovery};
-use socketio_server::{Metrics, Server, apps};
+use socketio_server::{Limits, Metrics, Server, apps};
 use socketio_tests::{Connection, WebSocket};
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 
 /// Where an echo server answers clients, and where it answers its operator.
 async fn echo() -> (SocketAddr, SocketAddr) {
+    echo_within(Limits::default()).await
+}
+
+async fn echo_within(limits: Limits) -> (SocketAddr, SocketAddr) {
     let config = Config { recovery: Some(Recovery::default()), ..Config::default() };
     let io = Io::with_config(config);
     apps::echo(&io);
     let metrics = Arc::new(Metrics::default());
-    let builder = Server::builder().observer(metrics.clone());
+    let builder = Server::builder().limits(limits).observer(metrics.clone());
     // The same application twice is still one.
     let builder = builder.socketio("/socket.io/", io.clone()).socketio("/again/", io);
     let server = builder.build().expect("a server");
     let mut listeners = Vec::new();
     for _ in 0..2 {
-        listeners.push(TcpListener::bind("127.0.0.1:0").await.expect("a free port"));
+        let socket = TcpSocket::new_v4().expect("a socket");
+        // What is not read is to stay with the server, and not with the kernel.
+        socket.set_send_buffer_size(4 * 1024).expect("a small buffer");
+        socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+        listeners.push(socket.listen(1024).expect("to listen"));
     }
     let addresses = [&listeners[0], &listeners[1]].map(|listener| listener.local_addr().expect("an address"));
     tokio::spawn(server.operations(metrics).serve(listeners.remove(1)));
@@ -77,4 +86,53 @@ async fn metrics_tell_what_is_held_and_that_it_is_given_back() {
         becomes(operations, name, 0.0).await;
     }
     becomes(operations, "socketio_tasks", tasks).await;
+}
+
+/// Clients that ask for much, all at once, and read nothing of it.
+pub(crate) async fn deaf(address: SocketAddr, target: &str, clients: usize) -> Vec<Connection> {
+    let mut deaf = Vec::new();
+    for _ in 0..clients {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4 * 1024).expect("a small buffer");
+        let mut client = Connection::over(socket.connect(address).await.expect("a connection"));
+        client.write(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n").repeat(200)).await;
+        deaf.push(client);
+    }
+    deaf
+}
+
+/// Asks for something that has to be answered, whoever else is there.
+pub(crate) async fn answered(address: SocketAddr, target: &str) {
+    let mut connection = Connection::open(address).await;
+    connection.host = "localhost".to_owned();
+    let answer = connection.request("GET", target, &[], b"");
+    let answer = tokio::time::timeout(Duration::from_secs(20), answer).await.expect("an answer");
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
+async fn health_is_answered_however_many_clients_ask_for_metrics_and_do_not_read() {
+    let (_, operations) = echo().await;
+    let _deaf = deaf(operations, "/metrics", 140).await;
+    answered(operations, "/healthz").await;
+    let _more = deaf(operations, "/metrics", 140).await;
+    answered(operations, "/metrics").await;
+}
+
+#[tokio::test]
+async fn who_reads_nothing_of_the_metrics_is_closed_at_the_write_timeout() {
+    let (_, operations) =
+        echo_within(Limits { write_timeout: Duration::from_millis(100), ..Limits::default() }).await;
+    let _deaf = deaf(operations, "/metrics", 1).await;
+    becomes(operations, r#"socketio_limit_hits_total{limit="write_timeout"}"#, 1.0).await;
+}
+
+#[tokio::test]
+async fn who_never_ends_a_head_is_closed_at_its_timeout_here_as_elsewhere() {
+    let (_, operations) =
+        echo_within(Limits { head_timeout: Duration::from_millis(100), ..Limits::default() }).await;
+    let mut slow = Connection::open(operations).await;
+    slow.write("GET /metr").await;
+    assert_eq!(slow.closed().await, b"");
+    becomes(operations, r#"socketio_limit_hits_total{limit="head_timeout"}"#, 1.0).await;
 }
