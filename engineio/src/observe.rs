@@ -86,7 +86,8 @@ pub enum What<'a> {
     ProbeOpened,
     /// That WebSocket is given up; polling goes on, or the session has ended.
     ProbeDropped,
-    /// The probed WebSocket is the session's transport from now on.
+    /// The probed WebSocket is the session's transport from now on. A session that is closed already sends what is
+    /// queued on it, and its end.
     Upgraded,
     /// The session is over for the layer above. What is queued may still be sent.
     Closed {

@@ -1,19 +1,28 @@
 //! One session, as a state machine without IO: inputs and instants go in, outputs come out.
 //!
 //! ```text
-//!             ProbeOpened                       5
-//!   Polling ───────────────▶ Probing ───────────────────▶ Direct
-//!    │   ▲                    │  │                          │
-//!    │   └────────────────────┘  │   anything but 2probe    │
-//!    │     and 5, its end, or upgradeTimeout                │
-//!    │                           │                          │
-//!    │ Close, and no poll to say so                         │ Close, the WebSocket's end,
-//!    ▼                           ▼                          │ a violation, no heartbeat
-//!   Closing ── a poll, or closeTimeout ──▶ Closed ◀─────────┘
+//!          ProbeOpened                        5
+//!   Polling ─────────────────▶ Probing ────────────────▶ Direct
+//!    │   ▲                      │   │                      │
+//!    │   └──────────────────────┘   │                      │
+//!    │     anything but 2probe      │                      │ Close, the WebSocket's end,
+//!    │     and 5, its end, or       │                      │ a violation, no heartbeat
+//!    │     upgradeTimeout           │                      │
+//!    │                              │                      │
+//!    │ Close, and no poll           │ the same             │
+//!    │ to say so                    │                      │
+//!    ▼                              ▼                      ▼
+//!   Closing ◀────────── Closing, with a probe ── 5 ──▶ Closed
+//!    │       its end                │                      ▲
+//!    └──────────────────────────────┴──────────────────────┘
+//!             a poll that finds nothing queued, or time
 //! ```
 //!
 //! Polling, Probing and Direct are the open states. A violation or a missed heartbeat leads from each of
 //! them to Closed at once: whoever breaks the protocol gets no farewell but to the poll that is parked.
+//!
+//! A client that upgrades polls no more until it has sent `5`. So a session that the server closes meanwhile keeps
+//! its probe: what is queued, and the end, go out on whichever comes first, a poll or a `5`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -72,12 +81,14 @@ pub enum Output {
     Broken(Violation),
     /// Hand a message to the layer above.
     Deliver(Message),
-    /// The probing WebSocket is the transport now; what is queued goes out on it.
+    /// The probing WebSocket is the transport now; what is queued goes out on it. Of a session that is closing it
+    /// is all that goes out.
     Upgrade,
     /// Close the probing WebSocket.
     DropProbe,
     /// The session is over for the layer above, which gets nothing after this. A WebSocket in use is closed
-    /// once what is queued has been sent. Comes once.
+    /// once what is queued has been sent, and so is one that an [`Upgrade`](Output::Upgrade) makes it use later.
+    /// Comes once.
     Closed(CloseReason),
 }
 
@@ -115,9 +126,10 @@ enum State {
         probe: Probe,
     },
     Direct,
-    /// The layer above is done; the client is told by its next poll.
+    /// The layer above is done; the client is told by its next poll, or by its probe's `5`.
     Closing {
         until: Instant,
+        probe: Option<Probe>,
     },
     Closed,
 }
@@ -127,10 +139,21 @@ enum State {
 enum Probe {
     /// The WebSocket is open and has sent nothing.
     Opened,
-    /// `2probe` was answered. No poll has been let go since.
-    Ponged,
+    /// `2probe` was answered. No poll has been let go since; one may be from that instant on.
+    Ponged { from: Instant },
     /// A poll was let go with a noop; the next is due at that instant, if one is parked.
     Released { next: Option<Instant> },
+}
+
+impl Probe {
+    /// When the poll that is parked is let go.
+    fn noop(&self, parked: bool) -> Option<Instant> {
+        match self {
+            Probe::Ponged { from } => Some(*from).filter(|_| parked),
+            Probe::Released { next } => *next,
+            Probe::Opened => None,
+        }
+    }
 }
 
 /// What the client has sent lately, where that is limited.
@@ -171,13 +194,10 @@ impl Session {
         match &self.state {
             State::Polling | State::Direct => Some(heartbeat),
             State::Probing { until, probe } => {
-                let noop = match probe {
-                    Probe::Released { next: Some(next) } => *next,
-                    _ => *until,
-                };
+                let noop = probe.noop(self.parked).unwrap_or(*until);
                 Some(heartbeat.min(*until).min(noop))
             }
-            State::Closing { until } => Some(*until),
+            State::Closing { until, .. } => Some(*until),
             State::Closed => None,
         }
     }
@@ -205,7 +225,7 @@ impl Session {
     #[must_use]
     pub fn is_upgrading(&self) -> bool {
         let answered =
-            matches!(self.state, State::Probing { probe: Probe::Ponged | Probe::Released { .. }, .. });
+            matches!(self.state, State::Probing { probe: Probe::Ponged { .. } | Probe::Released { .. }, .. });
         answered && !self.parked
     }
 
@@ -250,7 +270,7 @@ impl Session {
                     State::Polling | State::Probing { .. } => self.broken(Violation::Aborted, out),
                     // Messages in order have no gap: what was taken for that answer can't follow later.
                     State::Direct if lost => self.broken(Violation::Aborted, out),
-                    State::Closing { .. } => self.state = State::Closed,
+                    State::Closing { .. } => self.finish(out),
                     State::Direct | State::Closed => {}
                 }
             }
@@ -270,19 +290,17 @@ impl Session {
                 }
             }
             Input::Taken => self.heartbeat.alive(now, self.revision, &self.config),
-            Input::ProbeOpened => match self.state {
+            Input::ProbeOpened => match &mut self.state {
                 State::Polling => {
                     let until = now + self.config.upgrade_timeout;
                     self.state = State::Probing { until, probe: Probe::Opened };
                 }
+                // It gets no time of its own.
+                State::Closing { probe: probe @ None, .. } => *probe = Some(Probe::Opened),
                 _ => out.push(Output::DropProbe),
             },
-            Input::ProbePacket(packet) => self.probe_packet(packet, out),
-            Input::ProbeClosed => {
-                if let State::Probing { .. } = self.state {
-                    self.state = State::Polling;
-                }
-            }
+            Input::ProbePacket(packet) => self.probe_packet(now, packet, out),
+            Input::ProbeClosed => self.probe_ended(now),
             Input::TransportClosed(reason) => {
                 if let State::Direct = self.state {
                     self.end(reason, out);
@@ -307,15 +325,12 @@ impl Session {
             // stops polling before it sends `5`. The first poll is let go at once; were each of them, a
             // client behind a proxy that holds `3probe` back would poll as fast as it can.
             State::Probing { probe: Probe::Opened, .. } => {}
-            State::Probing { probe: probe @ Probe::Ponged, .. } => {
-                *probe = Probe::Released { next: None };
-                self.answer(Answer::Noop, out);
-            }
+            State::Probing { probe: Probe::Ponged { .. }, .. } => self.let_go(now, out),
             State::Probing { probe: Probe::Released { next }, .. } => *next = Some(now + NOOP_PAUSE),
             State::Direct => self.answer(Answer::Noop, out),
             State::Closing { .. } => {
-                self.state = State::Closed;
                 self.answer(Answer::NoopClose, out);
+                self.finish(out);
             }
             State::Closed => self.answer(Answer::Close, out),
         }
@@ -377,29 +392,34 @@ impl Session {
 
     /// The probe: `2probe`, answered with `3probe`, then `5`. A client may repeat the first or leave it out, as
     /// arduinoWebSockets does. Anything else ends that WebSocket alone.
-    fn probe_packet(&mut self, packet: Result<Packet, Violation>, out: &mut Vec<Output>) {
-        let State::Probing { probe, .. } = &mut self.state else { return };
+    fn probe_packet(&mut self, now: Instant, packet: Result<Packet, Violation>, out: &mut Vec<Output>) {
+        let (State::Probing { probe, .. } | State::Closing { probe: Some(probe), .. }) = &mut self.state
+        else {
+            return;
+        };
         match packet {
             Ok(Packet::Ping(payload)) if payload == "probe" => {
                 out.push(Output::SendProbe(Packet::Pong(payload)));
-                match probe {
-                    Probe::Opened if self.parked => {
-                        *probe = Probe::Released { next: None };
-                        self.answer(Answer::Noop, out);
-                    }
-                    Probe::Opened => *probe = Probe::Ponged,
-                    Probe::Ponged | Probe::Released { .. } => {}
+                if let Probe::Opened = probe {
+                    let pause = match self.revision {
+                        // Its client decodes a poll's text twice and a WebSocket's once, and encodes what it posts
+                        // twice. So what answers a POST that is under way has to go back by the poll.
+                        Revision::V3 => NOOP_PAUSE,
+                        Revision::V4 => Duration::ZERO,
+                    };
+                    *probe = Probe::Ponged { from: now + pause };
+                    self.let_go(now, out);
                 }
             }
             Ok(Packet::Upgrade) => {
                 if self.parked {
                     self.answer(Answer::Noop, out);
                 }
-                self.state = State::Direct;
+                self.state = if self.is_open() { State::Direct } else { State::Closed };
                 out.push(Output::Upgrade);
             }
             packet => {
-                self.state = State::Polling;
+                self.probe_ended(now);
                 if packet.is_ok() {
                     out.push(Output::Broken(Violation::Probe));
                 }
@@ -408,7 +428,31 @@ impl Session {
         }
     }
 
-    /// The server ends the session: in order behind what is queued, and with a poll to tell the client.
+    /// Polling goes on without the probe.
+    fn probe_ended(&mut self, now: Instant) {
+        match &mut self.state {
+            State::Probing { .. } => self.state = State::Polling,
+            State::Closing { until, probe: probe @ Some(_) } => {
+                *probe = None;
+                *until = (*until).min(now + self.config.close_timeout);
+            }
+            _ => {}
+        }
+    }
+
+    /// Lets the parked poll go if a probe has waited long enough for it.
+    fn let_go(&mut self, now: Instant, out: &mut Vec<Output>) {
+        if let State::Probing { probe, .. } = &mut self.state
+            && probe.noop(self.parked).is_some_and(|noop| noop <= now)
+        {
+            *probe = Probe::Released { next: None };
+            if self.parked {
+                self.answer(Answer::Noop, out);
+            }
+        }
+    }
+
+    /// The server ends the session: in order behind what is queued, and with a poll or a probe to tell the client.
     fn close(&mut self, now: Instant, reason: CloseReason, out: &mut Vec<Output>) {
         if !self.is_open() {
             return;
@@ -421,19 +465,24 @@ impl Session {
             CloseReason::ForcedClose => CloseReason::ForcedServerClose,
             other => other,
         };
-        let parked = self.parked;
-        self.end(reason, out);
-        if !parked {
-            self.state = State::Closing { until: now + self.config.close_timeout };
+        if self.parked {
+            return self.end(reason, out);
         }
+        let closed = now + self.config.close_timeout;
+        let (until, probe) = match std::mem::replace(&mut self.state, State::Closed) {
+            State::Probing { until, probe } => (until.max(closed), Some(probe)),
+            _ => (closed, None),
+        };
+        self.state = State::Closing { until, probe };
+        out.push(Output::Closed(reason));
     }
 
     fn timeout(&mut self, now: Instant, out: &mut Vec<Output>) {
         match &mut self.state {
             State::Closed => return,
-            State::Closing { until } => {
+            State::Closing { until, .. } => {
                 if *until <= now {
-                    self.state = State::Closed;
+                    self.finish(out);
                 }
                 return;
             }
@@ -442,15 +491,8 @@ impl Session {
                 self.state = State::Polling;
                 out.push(Output::DropProbe);
             }
-            State::Probing { probe: Probe::Released { next }, .. }
-                if next.is_some_and(|next| next <= now) =>
-            {
-                *next = None;
-                if self.parked {
-                    self.answer(Answer::Noop, out);
-                }
-            }
-            State::Polling | State::Probing { .. } | State::Direct => {}
+            State::Probing { .. } => self.let_go(now, out),
+            State::Polling | State::Direct => {}
         }
         match self.heartbeat {
             Heartbeat::PingAt(at) if at <= now => {
@@ -475,11 +517,16 @@ impl Session {
         if self.parked {
             self.answer(Answer::Close, out);
         }
-        if let State::Probing { .. } = self.state {
+        self.finish(out);
+        out.push(Output::Closed(reason));
+    }
+
+    /// Nothing can happen any more.
+    fn finish(&mut self, out: &mut Vec<Output>) {
+        if let State::Probing { .. } | State::Closing { probe: Some(_), .. } = self.state {
             out.push(Output::DropProbe);
         }
         self.state = State::Closed;
-        out.push(Output::Closed(reason));
     }
 
     fn answer(&mut self, answer: Answer, out: &mut Vec<Output>) {

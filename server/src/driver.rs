@@ -475,7 +475,10 @@ impl<L: Layer> Driver<L> {
         self.entry.upgraded();
         self.see(|| What::Upgraded);
         self.see_loaded(unsent);
-        self.layer.upgraded();
+        // A session that closes goes over to say so, and its layer is done.
+        if self.session.is_open() {
+            self.layer.upgraded();
+        }
     }
 
     fn answer(&mut self, answer: Answer) {

@@ -1,6 +1,10 @@
 //! The end of a session, and of the server.
 
-use crate::{POLLING, WEBSOCKET, echo};
+use socketio::{Io, Socket};
+use socketio_server::Server;
+use socketio_tests::{TestServer, WebSocket};
+
+use crate::{POLLING, WEBSOCKET, echo, probing};
 
 #[tokio::test]
 async fn a_client_that_closes_by_polling_gets_a_noop_on_its_poll() {
@@ -56,4 +60,93 @@ async fn half_a_request_holds_no_drain_up() {
     server.get("/none").await;
     let closed = async { connection.closed().await };
     tokio::join!(server.stop(), closed);
+}
+
+/// A Socket.IO client whose poll was let go by its probe, so that nothing can reach it before its `5` or its next
+/// poll.
+async fn between(server: &TestServer) -> (String, WebSocket) {
+    let target = server.open_polling("/socket.io/", 4).await;
+    assert_eq!(server.post(&target, "40").await.text(), "ok");
+    assert!(server.get(&target).await.text().starts_with("40"));
+    let mut websocket = server.websocket(&probing(&target)).await;
+    websocket.text("2probe").await;
+    assert_eq!(websocket.next_text().await, "3probe");
+    assert_eq!(server.get(&target).await.text(), "6");
+    (target, websocket)
+}
+
+/// Says a word to whoever asks for it, and puts out whoever asks for that.
+async fn farewells() -> (Io, TestServer) {
+    let io = Io::new();
+    io.on("kick", |socket: Socket, ()| async move {
+        let _ = socket.emit("why", "spam");
+        socket.disconnect(true);
+    })
+    .on("say", |socket: Socket, ()| async move { socket.emit("said", ()) });
+    let server = Server::builder().socketio("/socket.io/", io.clone());
+    (io, TestServer::start(server).await)
+}
+
+#[tokio::test]
+async fn an_event_and_a_disconnect_reach_a_client_that_upgrades_by_its_websocket() {
+    let (_, server) = farewells().await;
+    let (target, mut websocket) = between(&server).await;
+    assert_eq!(server.post(&target, r#"42["kick"]"#).await.text(), "ok");
+    websocket.text("5").await;
+    assert_eq!(websocket.next_text().await, r#"42["why","spam"]"#);
+    assert_eq!(websocket.next_text().await, "41");
+    websocket.expect_close(None).await;
+    assert_eq!(server.get(&target).await.text(), r#"{"code":1,"message":"Session ID unknown"}"#);
+}
+
+#[tokio::test]
+async fn an_event_and_a_disconnect_reach_a_client_that_polls_on_by_its_polls() {
+    let (_, server) = farewells().await;
+    let (target, mut websocket) = between(&server).await;
+    assert_eq!(server.post(&target, r#"42["kick"]"#).await.text(), "ok");
+    assert_eq!(server.get(&target).await.text(), "42[\"why\",\"spam\"]\u{1e}41");
+    assert_eq!(server.get(&target).await.text(), "6\u{1e}1");
+    websocket.expect_close(None).await;
+}
+
+#[tokio::test]
+async fn who_is_closed_before_its_probe_is_told_by_the_websocket_that_comes() {
+    let (_, server) = farewells().await;
+    let target = server.open_polling("/socket.io/", 4).await;
+    assert_eq!(server.post(&target, "40").await.text(), "ok");
+    assert!(server.get(&target).await.text().starts_with("40"));
+    assert_eq!(server.post(&target, r#"42["kick"]"#).await.text(), "ok");
+    let mut websocket = server.websocket(&probing(&target)).await;
+    websocket.text("2probe").await;
+    assert_eq!(websocket.next_text().await, "3probe");
+    websocket.text("5").await;
+    assert_eq!(websocket.next_text().await, r#"42["why","spam"]"#);
+    assert_eq!(websocket.next_text().await, "41");
+    websocket.expect_close(None).await;
+}
+
+#[tokio::test]
+async fn what_was_sent_before_any_end_reaches_a_client_that_upgrades() {
+    // Io::close, an error of Socket.IO, a stop of the server.
+    for end in 0..3 {
+        let (io, server) = farewells().await;
+        let (target, mut websocket) = between(&server).await;
+        assert_eq!(server.post(&target, r#"42["say"]"#).await.text(), "ok");
+        let told = async move {
+            websocket.text("5").await;
+            assert_eq!(websocket.next_text().await, r#"42["said"]"#);
+            websocket.expect_close(None).await;
+        };
+        match end {
+            0 => {
+                io.close();
+                told.await;
+            }
+            1 => {
+                assert_eq!(server.post(&target, "42{}").await.text(), "ok");
+                told.await;
+            }
+            _ => drop(tokio::join!(server.stop(), told)),
+        }
+    }
 }

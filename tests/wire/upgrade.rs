@@ -338,3 +338,20 @@ async fn a_heartbeat_goes_on_after_the_upgrade() {
         websocket.text("3").await;
     }
 }
+
+#[tokio::test]
+async fn in_revision_3_an_echo_goes_back_by_the_poll_that_is_parked_during_the_probe() {
+    let server = echo().await;
+    let target = server.open_polling("/engine.io/", 3).await;
+    let mut poll = server.connect().await;
+    poll.send("GET", &target, &[], b"").await;
+    let mut websocket = server.websocket(&probing(&target)).await;
+    websocket.text("2probe").await;
+    assert_eq!(websocket.next_text().await, "3probe");
+    // What clients 1.x make of "hé": they encode it once more than they should.
+    assert_eq!(server.post(&target, "5:4h\u{c3}\u{a9}!").await.text(), "ok");
+    assert_eq!(poll.response().await.text(), "5:4h\u{c3}\u{a9}!");
+    websocket.text("5").await;
+    websocket.text("4up").await;
+    assert_eq!(websocket.next_text().await, "4up");
+}

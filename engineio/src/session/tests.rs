@@ -237,6 +237,42 @@ fn while_probing_the_first_poll_is_let_go_at_once_and_later_ones_after_100_ms() 
 }
 
 #[test]
+fn in_revision_3_the_first_poll_is_let_go_100_ms_after_the_probe_or_with_data_at_once() {
+    let ponged = || {
+        let mut rig = Rig::new(Revision::V3, Transport::Polling);
+        rig.put(Input::ProbeOpened);
+        rig.poll();
+        rig.advance(10);
+        assert_eq!(rig.probe(ping("probe")), [Output::SendProbe(Packet::Pong("probe".into()))]);
+        rig
+    };
+    let mut rig = ponged();
+    assert_eq!(rig.expire(110), [NOOP]);
+    rig.advance(5);
+    assert_eq!(rig.poll(), PARKED);
+    assert_eq!(rig.expire(215), [NOOP], "as later ones in revision 4");
+
+    // With data at once; the next poll is let go when the first would have been.
+    let mut rig = ponged();
+    rig.advance(20);
+    assert_eq!(rig.put(Input::Queued), [Output::Answer(Answer::Queued)]);
+    rig.advance(20);
+    assert_eq!(rig.poll(), PARKED);
+    assert_eq!(rig.expire(110), [NOOP]);
+
+    // One that comes late need not wait.
+    let mut rig = ponged();
+    rig.put(Input::Queued);
+    rig.advance(500);
+    assert_eq!(rig.put(Input::Timeout), []);
+    assert_eq!(rig.poll(), [NOOP]);
+
+    // Whoever says `5` has waited enough.
+    let mut rig = ponged();
+    assert_eq!(rig.probe(Packet::Upgrade), [NOOP, Output::Upgrade]);
+}
+
+#[test]
 fn a_probe_that_has_said_nothing_lets_no_poll_go() {
     let mut rig = Rig::polling();
     rig.put(Input::ProbeOpened);
@@ -391,8 +427,91 @@ fn a_closing_session_waits_no_longer_than_close_timeout() {
 fn the_server_closes_a_websocket_and_a_probe() {
     let out = Rig::direct().put(Input::Close(CloseReason::ForcedClose));
     assert_eq!(out, [Output::Closed(CloseReason::ForcedClose)]);
-    let out = Rig::ponged().put(Input::Close(CloseReason::ServerShuttingDown));
-    assert_eq!(out, [Output::DropProbe, Output::Closed(CloseReason::ServerShuttingDown)]);
+    let mut rig = Rig::polling();
+    rig.put(Input::ProbeOpened);
+    rig.poll();
+    let out = rig.put(Input::Close(CloseReason::ServerShuttingDown));
+    assert_eq!(out, [CLOSE, Output::DropProbe, Output::Closed(CloseReason::ServerShuttingDown)]);
+}
+
+/// A session that the server closed while it was probed and no poll was parked.
+fn closing(mut rig: Rig) -> Rig {
+    assert_eq!(
+        rig.put(Input::Close(CloseReason::ForcedClose)),
+        [Output::Closed(CloseReason::ForcedServerClose)]
+    );
+    assert!(!rig.session.is_open() && !rig.session.is_over());
+    rig
+}
+
+#[test]
+fn a_client_that_upgrades_while_it_is_closed_is_told_by_its_websocket() {
+    let mut rig = closing(Rig::ponged());
+    assert_eq!(rig.packet(text("late")), [], "nothing is delivered any more");
+    assert_eq!(rig.probe(Packet::Upgrade), [Output::Upgrade]);
+    assert!(rig.session.is_over(), "what is queued, and the end, go out on it");
+    assert_eq!(rig.poll(), [CLOSE]);
+
+    // Whose probe had not been answered by then, or comes even later.
+    for opened in [true, false] {
+        let mut rig = Rig::polling();
+        if opened {
+            rig.put(Input::ProbeOpened);
+        }
+        let mut rig = closing(rig);
+        if !opened {
+            assert_eq!(rig.put(Input::ProbeOpened), []);
+        }
+        assert_eq!(rig.probe(ping("probe")), [Output::SendProbe(Packet::Pong("probe".into()))]);
+        assert_eq!(rig.put(Input::ProbeOpened), [Output::DropProbe], "a second one");
+        assert_eq!(rig.probe(Packet::Upgrade), [Output::Upgrade]);
+        assert!(rig.session.is_over());
+    }
+}
+
+#[test]
+fn a_client_that_polls_while_it_is_closed_is_told_by_its_poll_and_its_probe_is_dropped() {
+    let mut rig = closing(Rig::ponged());
+    assert_eq!(rig.put(Input::PollOpened { queued: true }), [Output::Answer(Answer::Queued)]);
+    assert!(!rig.session.is_over());
+    assert_eq!(rig.poll(), [Output::Answer(Answer::NoopClose), Output::DropProbe]);
+    assert!(rig.session.is_over());
+    let mut rig = closing(Rig::ponged());
+    assert_eq!(rig.put(Input::PollAborted { lost: false }), [Output::DropProbe]);
+    assert!(rig.session.is_over());
+}
+
+#[test]
+fn a_session_that_closes_waits_for_a_5_as_long_as_one_that_does_not() {
+    let mut rig = Rig::ponged();
+    rig.advance(1_000);
+    let mut rig = closing(rig);
+    assert_eq!(rig.expire(10_000), [Output::DropProbe], "the upgrade timeout");
+    assert!(rig.session.is_over());
+    // Close to it there is still the time that a poll has.
+    let mut rig = Rig::ponged();
+    rig.advance(8_000);
+    assert_eq!(closing(rig).expire(13_000), [Output::DropProbe]);
+    // A probe that comes late has no time of its own.
+    let mut rig = closing(Rig::polling());
+    rig.advance(4_000);
+    rig.put(Input::ProbeOpened);
+    assert_eq!(rig.expire(5_000), [Output::DropProbe]);
+    assert!(rig.session.is_over());
+}
+
+#[test]
+fn without_its_probe_a_session_that_closes_waits_for_a_poll() {
+    let mut rig = closing(Rig::ponged());
+    rig.advance(1_000);
+    assert_eq!(rig.put(Input::ProbeClosed), []);
+    assert_eq!(rig.expire(6_000), []);
+    assert!(rig.session.is_over());
+    let mut rig = closing(Rig::ponged());
+    assert_eq!(rig.probe(text("x")), [Output::Broken(Violation::Probe), Output::DropProbe]);
+    assert_eq!(rig.probe(Packet::Upgrade), [], "it is gone");
+    assert_eq!(rig.put(Input::PollOpened { queued: true }), [Output::Answer(Answer::Queued)]);
+    assert_eq!(rig.poll(), [Output::Answer(Answer::NoopClose)]);
 }
 
 #[test]

@@ -206,7 +206,14 @@ impl Link {
                             break;
                         }
                     }
-                    Some(Event::Closed) | None => break,
+                    Some(Event::Closed) | None => {
+                        // Whose queue is full can't be told anything.
+                        let plan = &world.plan;
+                        if plan.harm.is_none() && !plan.restarts && plan.engine.send_budget > 6000 {
+                            oracle(|oracle| oracle.untold(self.at));
+                        }
+                        break;
+                    }
                 },
                 () = world.changed.notified() => {
                     if world.phase() == Phase::End {
@@ -224,7 +231,7 @@ impl Link {
         }
         if world.phase() == Phase::Drain && self.confirmed {
             count("told of a drain");
-            oracle(|oracle| oracle.drained(self.at));
+            oracle(|oracle| oracle.told(self.at));
         }
     }
 
@@ -404,6 +411,7 @@ impl Link {
                 if kind == "1" {
                     // Who is put out is not recovered.
                     self.client.memory.take();
+                    oracle(|oracle| oracle.told(self.at));
                 }
                 return std::ops::ControlFlow::Break(());
             }

@@ -33,7 +33,7 @@ pub enum Property {
     Recovery,
     /// A broadcast reaches the members of its rooms, once each.
     Rooms,
-    /// A drain tells every client, behind what was sent to it, and ends.
+    /// A drain tells every client, behind what was sent to it, and ends. Whoever is put out is told so as well.
     Drain,
     /// A session without a client ends in time, and leaves nothing behind.
     Liveness,
@@ -113,6 +113,8 @@ struct Line {
     /// How much had been sent when it was last recovered.
     resumed_at: usize,
     pending_acks: usize,
+    /// The server has put its client out.
+    put_out: bool,
 }
 
 #[derive(Debug, Default)]
@@ -219,6 +221,7 @@ impl Oracle {
             mark,
             resumed_at: 0,
             pending_acks: 0,
+            put_out: false,
         });
         mark
     }
@@ -261,6 +264,13 @@ impl Oracle {
             && self.lines[at].stage == Stage::Connected
         {
             self.lines[at].stage = if may_come_back { Stage::Away(Instant::now()) } else { Stage::Over };
+        }
+    }
+
+    pub(crate) fn put_out(&mut self, id: &str) {
+        self.socket_ended(id, false);
+        if let Some(line) = self.line(id) {
+            line.put_out = true;
         }
     }
 
@@ -529,8 +539,15 @@ impl Oracle {
         }
     }
 
-    /// At the end of a drain every client must have got all, and have been told.
-    pub(crate) fn drained(&mut self, at: usize) {
+    /// A client that nothing bad happened to loses its connection.
+    pub(crate) fn untold(&mut self, at: usize) {
+        if self.connections[at].line.is_some_and(|line| self.lines[line].put_out) {
+            self.fail(Property::Drain, format!("{at} was put out, and never told so"));
+        }
+    }
+
+    /// A client that is told of the end, by a drain or because it is put out, must have got all.
+    pub(crate) fn told(&mut self, at: usize) {
         let connection = &self.connections[at];
         let Some(line) = connection.line.map(|line| &self.lines[line]) else { return };
         let due: Vec<u64> =

@@ -266,13 +266,16 @@ fn leave(socket: &Socket, room: &str) {
     }
 }
 
+/// Says something to a client, and sends it away.
 fn put_out(socket: &Socket) {
     let close = app(|_, chance| chance.one_in(2));
+    send_plain(socket);
     step!("server: {} is put out, close: {close}", socket.id());
     let was_connected = socket.is_connected();
     socket.disconnect(close);
     if was_connected {
-        oracle(|oracle| oracle.socket_ended(socket.id(), false));
+        count("put out");
+        oracle(|oracle| oracle.put_out(socket.id()));
     }
 }
 

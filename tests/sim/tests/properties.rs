@@ -23,6 +23,7 @@ fn every_property_holds() {
         "events",
         "failed upgrades",
         "harm",
+        "put out",
         "questions",
         "recoveries",
         "recoveries of a pid in use",
