@@ -43,6 +43,10 @@ export async function nginx(t, prefix, node) {
   const file = join(folder, "nginx.conf");
   writeFileSync(file, configuration(folder, port, prefix, node));
   const child = spawn("nginx", ["-p", folder, "-c", file], { env, stdio: ["ignore", "ignore", "pipe"] });
+  // Should what the test did before fail, nothing waits for it.
+  child.unref();
+  child.stderr.unref();
+  process.on("exit", () => child.kill("SIGKILL"));
   let complaint = "";
   child.stderr.setEncoding("utf8").on("data", (text) => (complaint += text));
   const ended = once(child, "exit").then(() => {

@@ -37,6 +37,7 @@
 
 mod hall;
 mod plain;
+mod refusal;
 
 use std::future::ready;
 use std::sync::Arc;
@@ -45,8 +46,9 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use socketio::{DisconnectReason, Io, Namespace, Socket};
 
-use self::hall::{Hall, Refusal, check_text};
+use self::hall::{Hall, check_text};
 use self::plain::{PlainClients, direct_line};
+use self::refusal::Refusal;
 
 /// Registers the application's handlers. The result is for those who come by plain WebSocket, if they may.
 pub fn chat(io: &Io) -> Chat {

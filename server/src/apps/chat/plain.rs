@@ -7,7 +7,8 @@ use http::StatusCode;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::hall::{Refusal, check_text};
+use super::hall::check_text;
+use super::refusal::Refusal;
 use super::{Chat, News};
 use crate::Denied;
 use crate::plain::{Accepted, Message, Request, SendError, Sender, WebSocket};
