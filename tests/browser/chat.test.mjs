@@ -52,6 +52,9 @@ test("a name that can't be had is refused with a reason", async (t) => {
     ["x".repeat(25), /at most 24/],
     ["guest-1234", /guest-/],
     ["Ada\u202eecalevoL", /invisible/],
+    ["Ada\u2060 Lovelace", /invisible/],
+    ["Аda Lovelace", /looks like a name that is taken/], // with a letter of another script
+    ["\u0301Ada", /accent/],
   ]) {
     await ben.askFor(name);
     assert.match(await ben.refusal(), reason, JSON.stringify(name));

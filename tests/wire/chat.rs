@@ -201,6 +201,45 @@ async fn texts_are_refused_by_the_chats_rules() {
 }
 
 #[tokio::test]
+async fn who_writes_too_much_is_told_to_wait_and_nobody_else_is_held_up() {
+    let server = chat().await;
+    let mut fast = server.websocket("/ws").await;
+    let mut ben = named(&server, "Ben").await;
+    object(&mut fast).await;
+    for _ in 0..300 {
+        fast.text("again").await;
+    }
+    let refused = object(&mut fast).await;
+    let message = "That was too much at once. Wait a moment, then send it again.";
+    assert_eq!(refused, json!({ "type": "error", "code": "too-fast", "message": message }));
+    let mut heard = 0;
+    let (mut guest, _) = guest(&server).await;
+    assert_eq!(call(&mut guest, r#"["message","and I?"]"#).await[0]["ok"], true);
+    while ben.next_text().await == "again" {
+        heard += 1;
+    }
+    assert!((100..300).contains(&heard), "{heard} of 300");
+}
+
+#[tokio::test]
+async fn nobody_passes_for_somebody_else_whatever_they_came_by() {
+    let server = chat().await;
+    let mut ada = named(&server, "Ada").await;
+    let (mut guest, _) = guest(&server).await;
+    for name in ["Аda", "Ad\u{200b}a", "Ａｄａ", "Ada\u{2060}"] {
+        let refused = call(&mut guest, &json!(["name", name]).to_string()).await;
+        assert_eq!(refused[0]["ok"], false, "{name:?}: {refused}");
+    }
+    assert_eq!(call(&mut guest, r#"["name","Вen"]"#).await[0]["ok"], true);
+    object(&mut ada).await;
+    let mut ben = server.websocket("/ws").await;
+    ben.text(r#"{"type":"online","from":"ben"}"#).await;
+    let message = "“ben” looks like a name that is taken. Choose another.";
+    let error = json!({ "type": "error", "code": "taken", "message": message });
+    assert_eq!(object(&mut ben).await, error);
+}
+
+#[tokio::test]
 async fn subprotocols_that_are_not_spoken_are_refused_with_the_reason() {
     let server = chat().await;
     let offer = [("Sec-WebSocket-Protocol", "echo-protocol")];
@@ -213,14 +252,15 @@ async fn subprotocols_that_are_not_spoken_are_refused_with_the_reason() {
 async fn a_plain_client_that_does_not_keep_up_is_let_go_and_the_others_are_not() {
     let server = chat().await;
     let mut slow = server.websocket("/ws").await;
-    let mut ada = named(&server, "Ada").await;
     let mut ben = named(&server, "Ben").await;
-    object(&mut ada).await;
-    let text = "x".repeat(4_000);
-    // More than sockets and the send budget hold.
-    for _ in 0..3_000 {
-        ada.text(&text).await;
-        assert_eq!(ben.next_text().await, text);
+    let text = "🙂".repeat(4_000);
+    // More than sockets and the send budget hold, from as many as may say so much at once.
+    for _ in 0..8 {
+        let mut ada = server.websocket("/ws").await;
+        for _ in 0..100 {
+            ada.text(&text).await;
+            assert_eq!(ben.next_text().await, text);
+        }
     }
     let ended = loop {
         match slow.next().await {

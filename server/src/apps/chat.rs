@@ -15,10 +15,11 @@
 //! | `leave` | room | leaves it | `{ok, room}` |
 //! | `room` | room, text | goes to everyone else in a room that one is in | `{ok}` |
 //!
-//! or else with `{ok: false, code, message}`: a code for programs (`empty`, `too-long`, `invisible`,
-//! `reserved`, `taken`, `unknown-name`, `not-joined`, `too-many-rooms`) and a sentence for people. Names and
-//! rooms have 24 characters at most and are the same in any case; a message has 4,000 characters at most; one
-//! can be in 32 rooms.
+//! or else with `{ok: false, code, message}`: a code for programs (`empty`, `too-long`, `invisible`, `marks`,
+//! `reserved`, `taken`, `unknown-name`, `not-joined`, `too-many-rooms`, `too-fast`) and a sentence for people.
+//! Names and rooms have at most 24 characters and are the same in any case; nobody can take a name that looks
+//! like somebody else's. A message has at most 4,000 characters. A client can be in 32 rooms, and can send 100
+//! events at once, then ten a second.
 //!
 //! What a client gets:
 //!
@@ -36,6 +37,8 @@
 //! Plain WebSockets take part at a path of their own: see [`Chat::websocket`].
 
 mod hall;
+mod names;
+mod pace;
 mod plain;
 mod refusal;
 
@@ -45,6 +48,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use serde::Serialize;
 use socketio::{DisconnectReason, Io, Namespace, Socket};
+use tokio::time::Instant;
 
 use self::hall::{Hall, check_text};
 use self::plain::{PlainClients, direct_line};
@@ -144,6 +148,11 @@ impl Talk {
         }
     }
 
+    /// Whether somebody may ask for something now: whatever is told to all is work for every page.
+    fn pace(&self, id: &str) -> Result<(), Refusal> {
+        self.0.lock().hall.pace(id, Instant::now())
+    }
+
     /// Takes a name. Returns it, tidied, and the one before if that was another.
     fn rename(
         &self,
@@ -196,7 +205,10 @@ impl Talk {
         answer: fn(&Talk, &Socket, &A) -> Answer<T>,
     ) -> impl Fn(Socket, A) -> Answer<T> + Send + Sync + 'static {
         let talk = self.clone();
-        move |socket, args| answer(&talk, &socket, &args)
+        move |socket, args| {
+            talk.pace(socket.id())?;
+            answer(&talk, &socket, &args)
+        }
     }
 
     fn enter(&self, socket: &Socket) {

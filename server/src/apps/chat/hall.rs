@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use tokio::time::Instant;
+
+use super::names::{Look, MAX_NAME, fold, looks, tidy};
+use super::pace::Pace;
 use super::refusal::{Refusal, Word};
 
-/// The characters that a name, and a room's, can have.
-pub(super) const MAX_NAME: usize = 24;
 /// The characters that a message can have.
 pub(super) const MAX_TEXT: usize = 4000;
 /// The rooms that one can be in.
@@ -17,9 +19,10 @@ pub(super) const GUEST: &str = "guest-";
 #[derive(Default)]
 pub(super) struct Hall {
     people: HashMap<String, Person>,
-    /// The socket behind each name. Names are kept as [`fold`]ed: whoever is called `Ada`, nobody else is
-    /// `ada`.
+    /// The socket of each name. Names are kept as [`fold`]ed: if somebody is called `Ada`, nobody else is `ada`.
     names: HashMap<String, String>,
+    /// What the names that were chosen look like, so that nobody passes for somebody else.
+    looks: HashMap<(Look, String), String>,
     rooms: HashMap<String, BTreeSet<String>>,
     guests: u64,
 }
@@ -30,6 +33,7 @@ pub(super) struct Person {
     /// Whether they chose the name. Guests did not, and are not on the list.
     pub(super) online: bool,
     pub(super) rooms: BTreeSet<String>,
+    pace: Pace,
 }
 
 impl Hall {
@@ -38,7 +42,8 @@ impl Hall {
         let name = guest_name(self.guests);
         self.guests += 1;
         self.names.insert(name.clone(), id.into());
-        let person = Person { name: name.clone(), online: false, rooms: BTreeSet::new() };
+        let person =
+            Person { name: name.clone(), online: false, rooms: BTreeSet::new(), pace: Pace::default() };
         self.people.insert(id.into(), person);
         name
     }
@@ -46,7 +51,7 @@ impl Hall {
     /// Somebody leaves, and with them their name and their places in rooms.
     pub(super) fn exit(&mut self, id: &str) -> Option<Person> {
         let person = self.people.remove(id)?;
-        self.names.remove(&fold(&person.name));
+        self.free(&person.name);
         for room in &person.rooms {
             self.vacate(id, room);
         }
@@ -69,26 +74,44 @@ impl Hall {
     /// Takes a name. Returns it, tidied, and the one before if that was another.
     pub(super) fn rename(&mut self, id: &str, name: &str) -> Result<(String, Option<String>), Refusal> {
         let name = tidy(Word::Name, name)?;
-        let folded = fold(&name);
-        if folded.starts_with(GUEST) {
+        let (folded, looks) = (fold(&name), looks(&name));
+        if folded.starts_with(GUEST) || looks.iter().any(|(_, look)| look.starts_with(GUEST)) {
             return Err(Refusal::Reserved);
         }
         if self.names.get(&folded).is_some_and(|holder| holder != id) {
             return Err(Refusal::Taken(name));
         }
+        if looks.iter().any(|look| self.looks.get(look).is_some_and(|holder| holder != id)) {
+            return Err(Refusal::LooksTaken(name));
+        }
         let person = self.people.get_mut(id).ok_or(Refusal::Left)?;
         let was = std::mem::replace(&mut person.name, name.clone());
         person.online = true;
-        self.names.remove(&fold(&was));
+        self.free(&was);
         self.names.insert(folded, id.into());
+        self.looks.extend(looks.into_iter().map(|look| (look, id.to_owned())));
         let changed = was != name;
         Ok((name, changed.then_some(was)))
+    }
+
+    /// The name is anybody's again.
+    fn free(&mut self, name: &str) {
+        self.names.remove(&fold(name));
+        for look in looks(name) {
+            self.looks.remove(&look);
+        }
+    }
+
+    /// Whether somebody may ask for something now, or has asked for too much lately.
+    pub(super) fn pace(&mut self, id: &str, now: Instant) -> Result<(), Refusal> {
+        let person = self.people.get_mut(id).ok_or(Refusal::Left)?;
+        if person.pace.take(now) { Ok(()) } else { Err(Refusal::TooFast) }
     }
 
     /// Who has that name: their socket's id, and the name as they write it.
     pub(super) fn find(&self, name: &str) -> Result<(&str, &str), Refusal> {
         let unknown = || Refusal::UnknownName(name.chars().take(MAX_NAME).collect());
-        let (_, id) = self.names.get_key_value(&fold(name.trim())).ok_or_else(unknown)?;
+        let (_, id) = self.names.get_key_value(&fold(name)).ok_or_else(unknown)?;
         Ok((id, self.name(id)?))
     }
 
@@ -169,36 +192,6 @@ fn room_name(room: &str) -> Result<String, Refusal> {
     Ok(fold(&name).replace(' ', "-"))
 }
 
-/// Names that read the same to people are the same name.
-fn fold(name: &str) -> String {
-    name.to_lowercase()
-}
-
-/// A name without needless spaces, if it can be one.
-fn tidy(word: Word, name: &str) -> Result<String, Refusal> {
-    // Only as much as is needed to see that it is too long: it may be a megabyte.
-    let name: String = name.trim_start().chars().take(MAX_NAME * 4).collect();
-    let words: Vec<&str> = name.split_whitespace().collect();
-    let name = words.join(" ");
-    if name.is_empty() {
-        Err(Refusal::Empty(word))
-    } else if name.chars().count() > MAX_NAME {
-        Err(Refusal::TooLong(word))
-    } else if name.chars().any(is_invisible) {
-        Err(Refusal::Invisible(word))
-    } else {
-        Ok(name)
-    }
-}
-
-/// Control characters, and those that show nothing or turn the direction of what follows: with them, two
-/// names could look the same. The joiner of emoji is not among them.
-fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
-        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -264,15 +257,41 @@ mod tests {
             ("x".repeat(25).as_str(), Refusal::TooLong(Word::Name)),
             ("x".repeat(1_000_000).as_str(), Refusal::TooLong(Word::Name)),
             ("Guest-1", Refusal::Reserved),
-            ("a\u{202e}b", Refusal::Invisible(Word::Name)),
-            ("a\u{200b}b", Refusal::Invisible(Word::Name)),
-            ("a\u{7}b", Refusal::Invisible(Word::Name)),
+            ("gu\u{435}st-1", Refusal::Reserved),
+            ("Ａd\u{430}\u{200b}", Refusal::Invisible(Word::Name)),
+            ("\u{301}", Refusal::Marks(Word::Name)),
         ] {
             assert_eq!(hall.rename("a", name), Err(refusal), "{name:?}");
         }
         for name in ["x".repeat(24).as_str(), "日本語", "👩\u{200d}👧"] {
             assert!(hall.rename("a", name).is_ok(), "{name:?}");
         }
+    }
+
+    #[test]
+    fn nobody_passes_for_somebody_else() {
+        let mut hall = hall_of(&["a", "b"]);
+        let _ = hall.rename("a", "Ada");
+        for name in ["Аda", "аdа", "ΑDΑ"] {
+            assert_eq!(hall.rename("b", name), Err(Refusal::LooksTaken(name.into())));
+        }
+        for name in ["Ａｄａ", "𝐀𝐝𝐚", "ADA"] {
+            assert!(matches!(hall.rename("b", name), Err(Refusal::Taken(_))), "{name}");
+        }
+        assert!(hall.rename("a", "Аda").is_ok(), "one may write one's own name otherwise");
+        assert!(matches!(hall.rename("b", "Ada"), Err(Refusal::LooksTaken(_))));
+        let _ = hall.rename("a", "Eve");
+        assert!(hall.rename("b", "Ada").is_ok(), "what it looked like is free with the name");
+    }
+
+    #[test]
+    fn each_member_has_a_pace_of_their_own() {
+        let mut hall = hall_of(&["a", "b"]);
+        let now = Instant::now();
+        while hall.pace("a", now).is_ok() {}
+        assert_eq!(hall.pace("a", now), Err(Refusal::TooFast));
+        assert_eq!(hall.pace("b", now), Ok(()));
+        assert_eq!(hall.pace("c", now), Err(Refusal::Left));
     }
 
     #[test]
@@ -297,7 +316,9 @@ mod tests {
             let _ = hall.join(id, id);
             hall.exit(id);
         }
-        assert!(hall.people.is_empty() && hall.names.is_empty() && hall.rooms.is_empty());
+        assert!(
+            hall.people.is_empty() && hall.names.is_empty() && hall.rooms.is_empty() && hall.looks.is_empty()
+        );
     }
 
     #[test]

@@ -91,6 +91,7 @@ impl Chat {
     /// Does what somebody asks for.
     fn hear(&self, id: &str, text: &str) -> Result<(), Refusal> {
         let Chat { namespace, talk } = self;
+        talk.pace(id)?;
         check_text(text)?;
         match Heard::in_text(text) {
             Heard::Text => talk.say(namespace, id, text),

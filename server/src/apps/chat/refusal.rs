@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-use super::hall::{GUEST, MAX_NAME, MAX_ROOMS, MAX_TEXT};
+use super::hall::{GUEST, MAX_ROOMS, MAX_TEXT};
+use super::names::MAX_NAME;
 
 /// What is wrong can be said of a name, a room's or a message.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,11 +22,16 @@ pub(super) enum Refusal {
     Empty(Word),
     TooLong(Word),
     Invisible(Word),
+    /// Combining marks without a letter, or too many on one.
+    Marks(Word),
     Reserved,
     Taken(String),
+    /// Somebody has a name that looks the same.
+    LooksTaken(String),
     UnknownName(String),
     NotJoined(String),
     TooManyRooms,
+    TooFast,
     /// Who asked has left meanwhile.
     Left,
 }
@@ -36,11 +42,13 @@ impl Refusal {
             Refusal::Empty(_) => "empty",
             Refusal::TooLong(_) => "too-long",
             Refusal::Invisible(_) => "invisible",
+            Refusal::Marks(_) => "marks",
             Refusal::Reserved => "reserved",
-            Refusal::Taken(_) => "taken",
+            Refusal::Taken(_) | Refusal::LooksTaken(_) => "taken",
             Refusal::UnknownName(_) => "unknown-name",
             Refusal::NotJoined(_) => "not-joined",
             Refusal::TooManyRooms => "too-many-rooms",
+            Refusal::TooFast => "too-fast",
             Refusal::Left => "left",
         }
     }
@@ -54,11 +62,18 @@ impl fmt::Display for Refusal {
             Refusal::TooLong(Word::Message) => write!(f, "A message has at most {MAX_TEXT} characters."),
             Refusal::TooLong(word) => write!(f, "{word} has at most {MAX_NAME} characters."),
             Refusal::Invisible(word) => write!(f, "{word} can't have invisible characters."),
+            Refusal::Marks(word) => {
+                write!(f, "{word} can't begin with an accent, or have more than four on one letter.")
+            }
             Refusal::Reserved => write!(f, "Names that begin with “{GUEST}” are given to guests."),
             Refusal::Taken(name) => write!(f, "“{name}” is taken."),
+            Refusal::LooksTaken(name) => {
+                write!(f, "“{name}” looks like a name that is taken. Choose another.")
+            }
             Refusal::UnknownName(name) => write!(f, "Nobody here is called “{name}”."),
             Refusal::NotJoined(room) => write!(f, "You are not in #{room}."),
-            Refusal::TooManyRooms => write!(f, "One can be in {MAX_ROOMS} rooms at most."),
+            Refusal::TooManyRooms => write!(f, "You can be in at most {MAX_ROOMS} rooms. Leave one first."),
+            Refusal::TooFast => f.write_str("That was too much at once. Wait a moment, then send it again."),
             Refusal::Left => f.write_str("You have left."),
         }
     }

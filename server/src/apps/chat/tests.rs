@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use engineio::observe::Observers;
 use engineio::{
@@ -158,6 +158,31 @@ async fn a_refusal_says_why_to_a_program_and_to_a_person() {
         assert_eq!(b.call(event), refusal, "{event}");
     }
     assert!(a.got().is_empty(), "nobody else hears of it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_for_too_much_is_refused_until_time_has_passed() {
+    let io = opened();
+    let (mut a, mut b) = (Guest::enter(&io), Guest::enter(&io));
+    for _ in 0..100 {
+        assert_eq!(a.call(r#"["message","again"]"#), DONE);
+    }
+    let refused = r#"[{"ok":false,"code":"too-fast","message":"That was too much at once. Wait a moment, then send it again."}]"#;
+    for event in [
+        r#"["message","again"]"#,
+        r#"["name","Ada"]"#,
+        r#"["join","tea"]"#,
+        r#"["leave","tea"]"#,
+        r#"["room","tea","hi"]"#,
+        r#"["direct","Ben","hi"]"#,
+    ] {
+        assert_eq!(a.call(event), refused, "{event}");
+    }
+    assert_eq!(b.got().len(), 100);
+    assert_eq!(b.call(r#"["message","and I?"]"#), DONE);
+    tokio::time::advance(Duration::from_millis(100)).await;
+    assert_eq!(a.call(r#"["message","now"]"#), DONE);
+    assert_eq!(a.call(r#"["message","again"]"#), refused);
 }
 
 #[tokio::test]
