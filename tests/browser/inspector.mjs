@@ -89,7 +89,7 @@ class Inspector {
   }
 
   async filter(text) {
-    await this.page.getByRole("searchbox").fill(text);
+    await this.page.getByRole("searchbox", { name: "Text in a record" }).fill(text);
     await this.drawn();
   }
 

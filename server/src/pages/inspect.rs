@@ -30,6 +30,7 @@ pub(super) fn asset(path: &str) -> Option<Asset> {
         "/rules.js" => (JAVASCRIPT, include_bytes!("inspect/rules.js")),
         "/session.js" => (JAVASCRIPT, include_bytes!("inspect/session.js")),
         "/source.js" => (JAVASCRIPT, include_bytes!("inspect/source.js")),
+        "/split.js" => (JAVASCRIPT, include_bytes!("inspect/split.js")),
         "/words.js" => (JAVASCRIPT, include_bytes!("inspect/words.js")),
         "/icon.svg" => (SVG, include_bytes!("icon.svg")),
         _ => return None,

@@ -9,6 +9,7 @@ import { List } from "./list.js";
 import { Model } from "./model.js";
 import { overview } from "./overview.js";
 import { follow, read } from "./source.js";
+import { makeRoom } from "./split.js";
 import { count } from "./words.js";
 
 /** How often lanes and a session's page are drawn anew while records come in, in milliseconds. */
@@ -210,8 +211,9 @@ function time() {
 
 function drawLanes(end) {
   const which = $("which").value;
+  const wanted = $("find").value.toLowerCase().split(/\s+/).filter(Boolean);
   const sessions = [...shown.sessions.values()].reverse().filter((session) =>
-    (!paused || session.began <= end) && (which === "all" || (which === "live" ? session.live : session.breaches.length > 0)));
+    (!paused || session.began <= end) && session.isKnownBy(wanted) && (which === "all" || (which === "live" ? session.live : session.breaches.length > 0)));
   const span = Number($("span").value);
   const begin = shown.entries.at(0)?.time ?? 0;
   // What is shorter than the span fills it from the left.
@@ -340,6 +342,16 @@ $("clear").onclick = () => {
   $("text").focus();
 };
 $("which").onchange = later;
+$("find").oninput = later;
+let takeBack;
+$("fit").onclick = () => {
+  lanes.all = !lanes.all;
+  $("fit").ariaPressed = String(lanes.all);
+  // As high as lanes should be at least for one to tell them apart, where the page has so much.
+  if (lanes.all) takeBack = makeRoom(lanes.length * 6);
+  else takeBack?.();
+  later();
+};
 $("span").onchange = later;
 $("pause").onclick = () => setPaused(!paused);
 $("save").onclick = save;
@@ -368,6 +380,7 @@ window.addEventListener("keydown", (event) => {
   const typing = event.target.matches("input, select, textarea");
   if (event.key === "Escape") {
     if (event.target === $("text")) $("records").focus();
+    else if (event.target === $("find")) $("lanes").focus();
     else closePanel();
   } else if (event.key === "/" && !typing) {
     event.preventDefault();

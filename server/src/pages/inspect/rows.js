@@ -8,6 +8,8 @@ export class Rows {
   follow = false;
   #list;
   #spacer;
+  /** As high as a row, whatever the style sheet makes of it. */
+  #measure;
   #pool = [];
   #drawn = [];
   #options;
@@ -26,7 +28,10 @@ export class Rows {
     this.#spacer = document.createElement("div");
     this.#spacer.className = "spacer";
     this.#spacer.role = "presentation";
-    list.append(this.#spacer);
+    this.#measure = document.createElement("div");
+    this.#measure.className = "measure";
+    this.#measure.role = "presentation";
+    list.append(this.#spacer, this.#measure);
     list.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     list.addEventListener("keydown", (event) => this.#key(event));
     list.addEventListener("click", (event) => {
@@ -34,17 +39,25 @@ export class Rows {
       if (row) this.#choose(Number(row.dataset.index), event);
     });
     list.addEventListener("focus", options.later);
-    new ResizeObserver(() => {
+    this.height = this.#measure.getBoundingClientRect().height;
+    const observer = new ResizeObserver(() => {
+      this.#measured();
       this.redraw();
       if (this.follow) this.toEnd();
       options.later();
-    }).observe(list);
-    this.measure();
+    });
+    observer.observe(list);
+    observer.observe(this.#measure);
   }
 
-  /** The height of a row in pixels, which the style sheet says. */
-  measure() {
-    this.height = parseFloat(getComputedStyle(this.#list).getPropertyValue("--row")) * parseFloat(getComputedStyle(document.documentElement).fontSize);
+  /** The style sheet may have another height for rows in a narrow window. The first row in sight stays in its place. */
+  #measured() {
+    const { height } = this.#measure.getBoundingClientRect();
+    if (height === this.height || height === 0) return;
+    const first = this.#list.scrollTop / this.height;
+    this.height = height;
+    this.#spacer.style.height = `${this.#count * height}px`;
+    if (!this.follow) this.#list.scrollTop = first * height;
   }
 
   get active() {

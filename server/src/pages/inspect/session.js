@@ -51,6 +51,18 @@ export class Session {
     return this.transports.at(-1)?.transport;
   }
 
+  /** The namespaces that it is in. */
+  get joined() {
+    return [...this.namespaces].filter(([, { left }]) => left === undefined).map(([nsp]) => nsp);
+  }
+
+  /** Whether all of these words are in what it is known by. */
+  isKnownBy(words) {
+    const places = [...this.namespaces].flatMap(([nsp, { socket, rooms }]) => [nsp, socket, ...rooms]);
+    const known = [`#${this.number}`, this.sid, this.address, this.agent, this.reason, ...places].join("\n").toLowerCase();
+    return words.every((word) => known.includes(word));
+  }
+
   get live() {
     return this.closed === undefined && !this.ended;
   }

@@ -203,6 +203,18 @@ export function stateOf(session) {
   return session.transport ? transportName(session.transport) : "?";
 }
 
+const BROWSERS = [[/\bEdg(?:A|iOS)?\/(\d+)/, "Edge"], [/\bOPR\/(\d+)/, "Opera"], [/\b(?:Firefox|FxiOS)\/(\d+)/, "Firefox"], [/\b(?:HeadlessChrome|Chrome|CriOS)\/(\d+)/, "Chrome"], [/\bVersion\/(\d+)[\d.]* (?:Mobile\/\S+ )?Safari\//, "Safari"]];
+
+/** The name of the program in a `User-Agent`: `Firefox 128`, `okhttp/4.9`. */
+export function agentName(agent) {
+  if (!agent) return "";
+  for (const [pattern, name] of BROWSERS) {
+    const found = pattern.exec(agent);
+    if (found) return `${name} ${found[1]}`;
+  }
+  return agent.split(/[ (]/)[0].slice(0, 40);
+}
+
 /** `12.3 ms`, `4.56 s`, `3 min 20 s`. */
 export function duration(milliseconds) {
   const rounded = (value, digits) => Number(value.toFixed(digits));
