@@ -44,6 +44,8 @@ limits! {
     IdleTimeout = "idle_timeout",
     /// Time for a request's body.
     BodyTimeout = "body_timeout",
+    /// Time for a message of a plain WebSocket.
+    MessageTimeout = "message_timeout",
     /// Time that a write may make no progress.
     WriteTimeout = "write_timeout",
     /// Bytes of a POST or of a WebSocket message.

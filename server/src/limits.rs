@@ -29,6 +29,10 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// Time that the body of a POST may take; then it is answered 408, and its session ends. 30 s by default.
     pub body_timeout: Duration,
+    /// Time that a message of a plain WebSocket may take from its first byte to its last; then the WebSocket is
+    /// closed with 1008. 30 s by default. Clients of Engine.IO have their heartbeat instead, which can't get between
+    /// the parts of a message.
+    pub message_timeout: Duration,
     /// Time that writing may make no progress; then the connection is closed. 30 s by default. A WebSocket has
     /// its heartbeat instead.
     pub write_timeout: Duration,
@@ -48,6 +52,7 @@ impl Default for Limits {
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             body_timeout: Duration::from_secs(30),
+            message_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
             max_head: 16 * 1024,
             max_fields: 100,

@@ -147,7 +147,7 @@ options! {
     }
     "Limits" {
         /// How many connections there may be at once; by default nine tenths of the file descriptors that the
-        /// process may have
+        /// process may have, or all but 40 of those that are left
         "max-connections" max_connections: Option<usize> = [] as COUNT_OR_OFF,
         /// How many sessions there may be at once
         "max-sessions" max_sessions: usize = ["100000"] as POSITIVE,
@@ -166,6 +166,8 @@ options! {
         "idle-timeout" idle_timeout: Duration = ["75s"] as TIME,
         /// The time that the body of a POST may take
         "body-timeout" body_timeout: Duration = ["30s"] as TIME,
+        /// The time that a message of a plain WebSocket may take
+        "message-timeout" message_timeout: Duration = ["30s"] as TIME,
         /// The time that a client may take nothing of an answer
         "write-timeout" write_timeout: Duration = ["30s"] as TIME,
         /// How many packets one request may bring
@@ -394,6 +396,7 @@ impl Options {
             head_timeout: self.head_timeout,
             idle_timeout: self.idle_timeout,
             body_timeout: self.body_timeout,
+            message_timeout: self.message_timeout,
             write_timeout: self.write_timeout,
             max_head: self.max_head,
             max_fields: self.max_fields,

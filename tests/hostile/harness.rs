@@ -48,6 +48,7 @@ pub(crate) fn impatient() -> Hostile {
             head_timeout: second,
             idle_timeout: second,
             body_timeout: second,
+            message_timeout: second,
             write_timeout: second,
             ..Limits::default()
         },

@@ -187,3 +187,31 @@ async fn answers_that_nobody_reads_take_no_more_than_the_message_that_all_of_the
         assert!(held < implied, "{held} bytes are held, {implied} are implied, for {headers:?}");
     }
 }
+
+#[tokio::test]
+async fn plain_websockets_with_half_a_message_each_hold_no_more_than_the_memory_budget_and_a_little_each() {
+    const PLAIN: usize = 200;
+    const MESSAGE: usize = 1_000_000;
+    const MEMORY_BUDGET: usize = 20_000_000;
+    let server = Process::start(&[MEMORY, "=20000000 ", PAYLOAD_LIMIT, "=1000000"]);
+    let mut bystander = WebSocket::open(server.address, "/ws").await;
+    let before = server.resident();
+    let half = &WebSocket::frame(0x82, &[0; MESSAGE])[..MESSAGE * 9 / 10];
+    let mut hogs = Vec::new();
+    for _ in 0..PLAIN {
+        let mut hog = WebSocket::open(server.address, "/ws").await;
+        hog.flood(half).await;
+        hogs.push(hog);
+    }
+    // Whoever comes when there is no room is put out.
+    let mut last = hogs.pop().expect("the last");
+    let end = tokio::time::timeout(Duration::from_secs(20), last.next()).await;
+    assert_eq!(end, Ok(Received::Close(Some(1013))));
+    let held = server.resident().saturating_sub(before);
+    let implied = MEMORY_BUDGET + PLAIN * (ALLOWANCE + 64 * 1024);
+    eprintln!("{held} bytes are held of {implied} that the options imply");
+    assert!(held < implied, "{held} bytes are held, {implied} are implied");
+    assert!(held > MEMORY_BUDGET / 2, "{held} bytes are held: these clients are no hogs");
+    bystander.text("and now?").await;
+    assert_eq!(bystander.next_text().await, "and now?");
+}

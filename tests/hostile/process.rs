@@ -94,6 +94,7 @@ async fn a_server_in_a_process_of_its_own() {
     let max_connections = number(CONNECTIONS);
     let builder = Server::builder().config(config).limits(Limits { max_connections, ..Limits::default() });
     let builder = builder.socketio("/socket.io/", io).engineio("/engine.io/", apps::EngineEcho);
+    let builder = builder.websocket("/ws", |request| std::future::ready(apps::plain_echo(request)));
     let server = builder.build().expect("a server");
     let operations = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     println!("operations on {}", operations.local_addr().expect("an address"));

@@ -429,7 +429,8 @@ async fn a_peer_is_pinged_after_20_seconds_and_has_10_more_unless_set() {
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_says_anything_is_not_pinged() {
-    let (server, _ended) = listening(|accept| accept.keepalive(INTERVAL, GRACE)).await;
+    let terms = |accept: Accept| accept.keepalive(INTERVAL, GRACE).message_timeout(INTERVAL * 20);
+    let (server, _ended) = listening(terms).await;
     let mut websocket = server.websocket("/ws").await;
     // A message that comes byte by byte is a sign of life, too.
     let message = WebSocket::frame(0x81, b"slow");
@@ -569,6 +570,44 @@ async fn a_flood_of_pings_waits_until_the_pongs_are_read() {
     }
     assert_eq!(pongs, count, "until the text, which is no pong");
     written.await.expect("all was written");
+}
+
+/// Waits until a WebSocket to which something comes bit by bit, and pings in between, is closed with 1008.
+async fn ends_while_it_drips(server: &TestServer, first: Vec<u8>, bit: Vec<u8>) {
+    let mut websocket = server.websocket("/ws").await;
+    websocket.raw(first).await;
+    loop {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        websocket.raw(&bit).await;
+        // The pong says that the bit has come, where a ping may stand at all.
+        match tokio::time::timeout(Duration::from_secs(1), websocket.next()).await {
+            Err(_) | Ok(Received::Pong(_)) => {}
+            Ok(end) => return assert_eq!(end, Received::Close(Some(1008))),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_drips_ends_at_its_timeout_and_pings_alone_do_not() {
+    let server = echo(Config::default()).await;
+    let whole = WebSocket::frame(0x82, &[0; 10_000]);
+    // In one frame, and in fragments with pings between.
+    ends_while_it_drips(&server, whole[..100].to_vec(), vec![0]).await;
+    let ping = WebSocket::frame(0x89, b"");
+    let more = [WebSocket::frame(0x00, b"x"), ping.clone()].concat();
+    ends_while_it_drips(&server, WebSocket::frame(0x01, b"x"), more).await;
+    assert_eq!(server.service().limit_hits(engineio::Limit::MessageTimeout), 2);
+    // Pings alone are no message, however they are cut.
+    let mut websocket = server.websocket("/ws").await;
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(90) {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        websocket.raw(&ping[..3]).await;
+        websocket.raw(&ping[3..]).await;
+        assert_eq!(websocket.next().await, Received::Pong(Vec::new()));
+    }
+    websocket.text("here").await;
+    assert_eq!(websocket.next_text().await, "here");
 }
 
 #[tokio::test]

@@ -157,6 +157,7 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("head-timeout", "3s", "'3s'"),
     ("idle-timeout", "3s", "'3s'"),
     ("body-timeout", "3s", "'3s'"),
+    ("message-timeout", "3s", "'3s'"),
     ("write-timeout", "3s", "'3s'"),
     ("max-packets", "7", "7"),
     ("max-fragments", "7", "7"),

@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use engineio::Message;
+use engineio::memory::{self, Held};
+use engineio::{Limit, LimitHits, Message};
 use futures_util::{Sink, SinkExt as _, Stream as _, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
@@ -26,6 +27,9 @@ use super::websocket::{Close, Shared};
 use crate::alarm::Alarm;
 use crate::io::Io;
 
+/// What stands before the payload of a client's control frame: two bytes and the mask (RFC 6455, section 5.5).
+const CONTROL_HEAD: usize = 6;
+
 /// What a connection reads ahead. Larger messages grow the buffer.
 const READ_BUFFER: usize = 4 * 1024;
 
@@ -33,16 +37,23 @@ const READ_BUFFER: usize = 4 * 1024;
 const WRITE_BUFFER: usize = 4 * 1024;
 
 /// The most that pongs may take up while the peer doesn't read. Beyond that its pings are not read either.
-const PONG_BUFFER: usize = 64 * 1024;
+const PONG_BUFFER: usize = 8 * 1024;
 
 /// "The endpoint is going away" (RFC 6455, section 7.4.1).
 const GOING_AWAY: u16 = 1001;
+
+/// "A message that violates its policy": it takes too long.
+const POLICY: u16 = 1008;
+
+/// "Try Again Later": there is no memory for what the peer sends.
+const TRY_AGAIN_LATER: u16 = 1013;
 
 /// A plain WebSocket's stream, and what is known of its peer.
 pub(super) struct Driver {
     stream: WebSocketStream<Watched>,
     shared: Arc<Shared>,
     limits: Limits,
+    hits: Arc<LimitHits>,
     /// The cost of what was taken from the queue and has not been written.
     taken: usize,
     /// The pongs that have not been written, in bytes; about.
@@ -74,6 +85,7 @@ impl Driver {
         io: Io,
         read: Vec<u8>,
         limits: Limits,
+        hits: Arc<LimitHits>,
         watch: Option<Watch>,
     ) -> (Driver, Arc<Shared>) {
         let config = WebSocketConfig::default()
@@ -81,13 +93,15 @@ impl Driver {
             .write_buffer_size(WRITE_BUFFER)
             .max_message_size(Some(limits.max_payload))
             .max_frame_size(Some(limits.max_payload));
-        let watched = Watched { io, heard: false, stuck: false };
+        let unfinished = Unfinished::new(limits.memory, read.len());
+        let watched = Watched { io, heard: false, stuck: false, unfinished };
         let stream = WebSocketStream::from_partially_read(watched, read, Role::Server, Some(config)).await;
-        let shared = Shared::new(limits.send_budget);
+        let shared = Shared::new(limits.send_budget, limits.memory);
         let driver = Driver {
             stream,
             shared: shared.clone(),
             limits,
+            hits,
             taken: 0,
             pongs: 0,
             heard: now(),
@@ -168,23 +182,47 @@ impl Driver {
             match message {
                 // It is UTF-8 already; the types don't know of each other.
                 Tungstenite::Text(text) => {
+                    self.unfinished().end();
                     if let Ok(text) = ByteString::try_from(Bytes::from(text)) {
                         self.shared.deliver(Message::Text(text));
                     }
                 }
-                Tungstenite::Binary(bytes) => self.shared.deliver(Message::Binary(bytes)),
+                Tungstenite::Binary(bytes) => {
+                    self.unfinished().end();
+                    self.shared.deliver(Message::Binary(bytes));
+                }
                 Tungstenite::Close(frame) => {
                     self.shared.end(Close::by_peer(frame));
                     return Poll::Ready(Leave::Answered);
                 }
-                Tungstenite::Ping(payload) => self.pongs += payload.len() + 2,
-                Tungstenite::Pong(_) | Tungstenite::Frame(_) => {}
+                Tungstenite::Ping(payload) => {
+                    self.unfinished().leave_out(payload.len());
+                    self.pongs += payload.len() + 2;
+                }
+                Tungstenite::Pong(payload) => self.unfinished().leave_out(payload.len()),
+                Tungstenite::Frame(_) => {}
             }
         }
         Poll::Pending
     }
 
+    fn unfinished(&mut self) -> &mut Unfinished {
+        &mut self.stream.get_mut().unfinished
+    }
+
+    /// Ends the connection at a limit.
+    fn met(&self, limit: Limit, code: u16) -> Leave {
+        tracing::debug!(limit = limit.name(), "a WebSocket is closed at a limit");
+        self.hits.count(limit);
+        let close = Close::new(code);
+        self.shared.end(close.clone());
+        Leave::Broken(close)
+    }
+
     fn broken(&self, error: &tungstenite::Error) -> Leave {
+        if self.stream.get_ref().unfinished.refused {
+            return self.met(Limit::Memory, TRY_AGAIN_LATER);
+        }
         match close_code(error) {
             None => Leave::Lost,
             Some(code) => {
@@ -223,18 +261,30 @@ impl Driver {
     fn poll_time(&mut self, cx: &mut Context<'_>, alarm: &mut Alarm) -> Poll<Option<Leave>> {
         let now = now();
         // A peer that we don't listen to can't be expected to be heard.
-        if std::mem::take(&mut self.stream.get_mut().heard) || !self.shared.listens() {
+        let listens = self.shared.listens();
+        if std::mem::take(&mut self.stream.get_mut().heard) || !listens {
             self.heard = now;
             self.pinged = false;
         }
+        if !listens {
+            self.unfinished().put_off(now);
+        }
+        let begun = self.unfinished().begun.filter(|_| self.close_by.is_none());
+        let message = begun.map(|begun| begun + self.limits.message_timeout);
+        if message.is_some_and(|deadline| deadline <= now) {
+            return Poll::Ready(Some(self.met(Limit::MessageTimeout, POLICY)));
+        }
         let deadline = match (self.close_by, self.limits.keepalive) {
-            (Some(close_by), _) => close_by,
-            (None, Some(keepalive)) if self.pinged => self.heard + keepalive.interval + keepalive.grace,
-            (None, Some(keepalive)) => self.heard + keepalive.interval,
-            (None, None) => return Poll::Pending,
+            (Some(close_by), _) => Some(close_by),
+            (None, Some(keepalive)) if self.pinged => Some(self.heard + keepalive.interval + keepalive.grace),
+            (None, Some(keepalive)) => Some(self.heard + keepalive.interval),
+            (None, None) => None,
         };
-        if now < deadline {
-            return alarm.poll(cx, now, deadline).map(|()| None);
+        if deadline.is_none_or(|deadline| now < deadline) {
+            return match deadline.into_iter().chain(message).min() {
+                Some(next) => alarm.poll(cx, now, next).map(|()| None),
+                None => Poll::Pending,
+            };
         }
         if self.close_by.is_some() || self.pinged {
             return Poll::Ready(Some(Leave::Lost));
@@ -304,6 +354,54 @@ fn now() -> Instant {
     tokio::time::Instant::now().into()
 }
 
+/// What has come of a message that has not ended.
+#[derive(Debug)]
+struct Unfinished {
+    /// When it began. What has come of the next message along with the end of one is noticed when more comes.
+    begun: Option<Instant>,
+    held: Held,
+    /// What clients together may make the process hold, and whether they did, so that no more was read.
+    memory: usize,
+    refused: bool,
+}
+
+impl Unfinished {
+    fn new(memory: usize, read: usize) -> Unfinished {
+        Unfinished { begun: (read > 0).then(now), held: Held::new(read), memory, refused: false }
+    }
+
+    /// Whether more of it may be read.
+    fn may_go_on(&mut self) -> bool {
+        self.refused = !memory::admits(self.held.bytes(), self.memory);
+        !self.refused
+    }
+
+    fn more(&mut self, bytes: usize) {
+        if bytes > 0 {
+            self.begun.get_or_insert_with(now);
+            self.held.resize(self.held.bytes() + bytes);
+        }
+    }
+
+    /// Of what has come, a control frame was none of it.
+    fn leave_out(&mut self, payload: usize) {
+        self.held.resize(self.held.bytes().saturating_sub(CONTROL_HEAD + payload));
+        if self.held.bytes() == 0 {
+            self.begun = None;
+        }
+    }
+
+    /// Nobody reads on: that is not the peer's fault.
+    fn put_off(&mut self, now: Instant) {
+        self.begun = self.begun.map(|_| now);
+    }
+
+    fn end(&mut self) {
+        self.begun = None;
+        self.held.resize(0);
+    }
+}
+
 /// A stream that notices signs of life: bytes that come in, and a write that goes on after it was stuck, since
 /// the peer has then taken what was in its way.
 #[derive(Debug)]
@@ -311,6 +409,7 @@ struct Watched {
     io: Io,
     heard: bool,
     stuck: bool,
+    unfinished: Unfinished,
 }
 
 impl Watched {
@@ -327,9 +426,14 @@ impl AsyncRead for Watched {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.unfinished.may_go_on() {
+            return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
+        }
         let before = buf.filled().len();
         let read = Pin::new(&mut self.io).poll_read(cx, buf);
-        self.heard |= buf.filled().len() > before;
+        let bytes = buf.filled().len() - before;
+        self.heard |= bytes > 0;
+        self.unfinished.more(bytes);
         read
     }
 }

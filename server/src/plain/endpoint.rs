@@ -84,19 +84,22 @@ impl Endpoint {
             Err(limit) => return Ok(refused_by(limit)),
         };
         let mut stopping = self.stopping.subscribe();
-        let decided = (self.handler)(Request::new(handshake(parts, peer, None), &self.config));
+        let decided = {
+            let handshake = handshake(parts, peer, None);
+            (self.handler)(Request::new(handshake, &self.config, &self.admission.limits))
+        };
         let accepted = tokio::select! {
             biased;
             () = stopped(&mut stopping) => return Ok(status(StatusCode::SERVICE_UNAVAILABLE)),
             decided = decided => decided?.terms(),
         };
         let protocol = accepted.protocol.as_deref().and_then(|name| HeaderValue::from_str(name).ok());
-        let observers = self.config.observers.clone();
+        let (observers, hits) = (self.config.observers.clone(), self.config.hits.clone());
         let exchange = Exchange::number(parts);
         let switched = switch(parts, self.config.observers.clone(), move |io, read| {
             tokio::spawn(async move {
                 let watch = Watch::opened(&observers, exchange, &accepted.handshake);
-                let (driver, shared) = Driver::new(io, read, accepted.limits, watch).await;
+                let (driver, shared) = Driver::new(io, read, accepted.limits, hits, watch).await;
                 let websocket = WebSocket::new(shared, accepted.protocol, accepted.handshake);
                 tokio::spawn((accepted.run)(websocket));
                 driver.run(stopping).await;

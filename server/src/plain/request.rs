@@ -30,6 +30,9 @@ pub(super) struct Limits {
     pub(super) max_payload: usize,
     pub(super) send_budget: usize,
     pub(super) close_timeout: Duration,
+    pub(super) message_timeout: Duration,
+    /// What clients together may make the process hold.
+    pub(super) memory: usize,
     pub(super) keepalive: Option<Keepalive>,
 }
 
@@ -41,11 +44,13 @@ pub(super) struct Keepalive {
 }
 
 impl Request {
-    pub(super) fn new(handshake: Handshake, config: &Config) -> Request {
+    pub(super) fn new(handshake: Handshake, config: &Config, server: &crate::Limits) -> Request {
         let limits = Limits {
             max_payload: config.max_payload,
             send_budget: config.send_budget,
             close_timeout: config.close_timeout,
+            message_timeout: server.message_timeout,
+            memory: config.memory_budget,
             keepalive: Some(Keepalive { interval: KEEPALIVE_INTERVAL, grace: KEEPALIVE_GRACE }),
         };
         Request { handshake, limits }
@@ -140,6 +145,14 @@ impl Accept {
     /// [`close_timeout`](Config::close_timeout) unless set.
     pub fn close_timeout(mut self, timeout: Duration) -> Accept {
         self.request.limits.close_timeout = timeout;
+        self
+    }
+
+    /// How long a message may take from its first byte to its last; the server's
+    /// [`message_timeout`](crate::Limits::message_timeout) unless set. One that takes longer ends the connection with
+    /// 1008.
+    pub fn message_timeout(mut self, timeout: Duration) -> Accept {
+        self.request.limits.message_timeout = timeout;
         self
     }
 
@@ -239,7 +252,7 @@ mod tests {
             headers: Headers::new(fields),
             attached: Attached::default(),
         };
-        Request::new(handshake, &Config::default())
+        Request::new(handshake, &Config::default(), &crate::Limits::default())
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use engineio::memory::{self, Held};
 use engineio::{FRAME_OVERHEAD, Handshake, Message, SendError};
 use parking_lot::Mutex;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -97,7 +98,8 @@ pub struct Sender(Arc<Shared>);
 
 impl Sender {
     /// Queues a message: a string goes as text, bytes as binary. It never waits. A message is admitted whole
-    /// while less than the [budget](crate::plain::Accept::send_budget) waits.
+    /// while less than the [budget](crate::plain::Accept::send_budget) waits. While clients together make the
+    /// process hold all that they may, the budget is [`ALLOWANCE`](engineio::memory::ALLOWANCE).
     ///
     /// # Errors
     /// [`SendError::Full`] over the budget and [`SendError::Closed`] after the end; nothing is queued then.
@@ -107,10 +109,11 @@ impl Sender {
         if state.close.is_some() {
             return Err(SendError::Closed);
         }
-        if state.cost >= self.0.budget {
+        if !self.0.has_room(&state) {
             return Err(SendError::Full);
         }
         state.cost += cost(&message);
+        state.count();
         state.outbox.push_back(message);
         state.wake_driver();
         Ok(())
@@ -126,7 +129,7 @@ impl Sender {
             if state.close.is_some() {
                 return Poll::Ready(Err(SendError::Closed));
             }
-            if state.cost < self.0.budget {
+            if self.0.has_room(&state) {
                 return Poll::Ready(Ok(()));
             }
             if !state.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
@@ -193,6 +196,8 @@ fn cost(message: &Message) -> usize {
 #[derive(Debug)]
 pub(super) struct Shared {
     budget: usize,
+    /// What clients together may make the process hold.
+    memory: usize,
     state: Mutex<State>,
 }
 
@@ -203,6 +208,10 @@ struct State {
     cost: usize,
     inbox: VecDeque<Message>,
     inbox_cost: usize,
+    /// What both of these cost, as the process counts it. A message that several WebSockets are to send counts for each.
+    held: Held,
+    /// The driver takes nothing in, and is to be woken when there is room again.
+    deaf: bool,
     /// How it ends, as soon as either side wants it to.
     close: Option<Close>,
     driver: Option<Waker>,
@@ -212,6 +221,10 @@ struct State {
 }
 
 impl State {
+    fn count(&mut self) {
+        self.held.resize(self.cost + self.inbox_cost);
+    }
+
     fn wake_driver(&mut self) {
         if let Some(driver) = self.driver.take() {
             driver.wake();
@@ -220,8 +233,18 @@ impl State {
 }
 
 impl Shared {
-    pub(super) fn new(budget: usize) -> Arc<Shared> {
-        Arc::new(Shared { budget, state: Mutex::default() })
+    pub(super) fn new(budget: usize, memory: usize) -> Arc<Shared> {
+        Arc::new(Shared { budget, memory, state: Mutex::default() })
+    }
+
+    /// Whether a message may be queued.
+    fn has_room(&self, state: &State) -> bool {
+        state.cost < self.budget && memory::admits(state.cost, self.memory)
+    }
+
+    /// Whether a message may be taken in.
+    fn takes_in(&self, state: &State) -> bool {
+        state.inbox_cost < INBOX && memory::admits(state.inbox_cost, self.memory)
     }
 
     /// It ends, if it doesn't already.
@@ -245,9 +268,10 @@ impl Shared {
             state.reader = Some(cx.waker().clone());
             return Poll::Pending;
         };
-        let full = state.inbox_cost >= INBOX;
         state.inbox_cost -= cost(&message);
-        if full && state.inbox_cost < INBOX {
+        state.count();
+        if state.deaf && self.takes_in(&state) {
+            state.deaf = false;
             state.wake_driver();
         }
         Poll::Ready(Some(message))
@@ -271,8 +295,9 @@ impl Shared {
 
     /// Whether messages are taken in: there is room for them, or nobody who wants them.
     pub(super) fn listens(&self) -> bool {
-        let state = self.state.lock();
-        state.inbox_cost < INBOX || state.close.is_some()
+        let mut state = self.state.lock();
+        state.deaf = !self.takes_in(&state) && state.close.is_none();
+        !state.deaf
     }
 
     /// A message has come.
@@ -282,6 +307,7 @@ impl Shared {
             return;
         }
         state.inbox_cost += cost(&message);
+        state.count();
         state.inbox.push_back(message);
         if let Some(reader) = state.reader.take() {
             reader.wake();
@@ -299,6 +325,8 @@ impl Shared {
     pub(super) fn abandon(&self) {
         let mut state = self.state.lock();
         state.outbox = VecDeque::new();
+        state.cost = 0;
+        state.count();
         state.driver = None;
     }
 
@@ -309,6 +337,7 @@ impl Shared {
         }
         let mut state = self.state.lock();
         state.cost -= cost;
+        state.count();
         if state.cost < self.budget {
             state.waiting.drain(..).for_each(Waker::wake);
         }
@@ -325,7 +354,7 @@ mod tests {
 
     #[test]
     fn no_more_is_taken_in_than_the_application_reads() {
-        let shared = Shared::new(1_000);
+        let shared = Shared::new(1_000, usize::MAX);
         let mut cx = Context::from_waker(Waker::noop());
         shared.deliver(Message::from(vec![0; INBOX - FRAME_OVERHEAD - 1]));
         assert!(shared.listens());
