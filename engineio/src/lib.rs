@@ -67,6 +67,7 @@ mod payload;
 mod query;
 mod rate;
 mod refusal;
+mod rule;
 mod session;
 mod sid;
 mod sync;

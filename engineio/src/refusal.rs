@@ -2,8 +2,6 @@
 //!
 //! (Engine.IO protocol, "Error handling".)
 
-use std::fmt;
-
 use crate::{Revision, Transport};
 
 /// What a client is told about a refused request. Code and message are part of the protocol.
@@ -63,67 +61,79 @@ impl Refusal {
     }
 }
 
-/// What was wrong with a refused request. A client learns no more of it than its [`refusal`](Fault::refusal);
-/// logs and hooks do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Fault {
-    /// `transport` is missing, or names none that is offered.
-    TransportUnknown,
-    /// `j` asks for JSONP, which is off.
-    JsonpOff,
-    /// No session has the id that `sid` names, or not any more.
-    SessionUnknown,
-    /// A handshake by another method than GET.
-    HandshakeMethod,
-    /// `transport` says WebSocket and the request does not ask for one, or the other way round; or the
-    /// request for a WebSocket is incomplete (RFC 6455, section 4.2.1).
-    TransportHandshake,
-    /// The session uses another transport, `session`.
-    TransportMismatch {
-        /// The session's.
-        session: Transport,
-    },
-    /// The session has another revision, `session`.
-    RevisionMismatch {
-        /// The session's.
-        session: Revision,
-    },
-    /// A WebSocket for a session that polls, where upgrades are off.
-    UpgradesOff,
-    /// `j` is no number, or its session sends binary, which a script can't hold.
-    JsonpUnfit,
-    /// The request comes from a page of an origin that is not allowed.
-    OriginForbidden,
-    /// The application forbids it.
-    Forbidden,
-    /// `EIO` names a revision that is not spoken, or is no number.
-    RevisionUnsupported,
-    /// What the application has put before the endpoint failed.
-    MiddlewareFailed,
-    /// The application made no id for the session, or one that another session has.
-    NoId,
+crate::rules! {
+    /// What was wrong with a refused request. A client learns no more of it than its [`refusal`](Fault::refusal);
+    /// logs and hooks do.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    pub enum Fault {
+        /// `transport` is missing, or names none that is offered.
+        TransportUnknown => "UNKNOWN_TRANSPORT",
+            "no transport that is offered is named",
+            "Engine.IO protocol 4, \"Query parameters\"";
+        /// `j` asks for JSONP, which is off.
+        JsonpOff => "JSONP_OFF",
+            "JSONP is off",
+            "docs/protocol.md, \"Compression and JSONP\"";
+        /// No session has the id that `sid` names, or not any more.
+        SessionUnknown => "UNKNOWN_SID",
+            "no session has this id, or not any more",
+            "Engine.IO protocol 4, \"Query parameters\"";
+        /// A handshake by another method than GET.
+        HandshakeMethod => "BAD_HANDSHAKE_METHOD",
+            "a handshake is a GET",
+            "Engine.IO protocol 4, \"Handshake\"";
+        /// `transport` says WebSocket and the request does not ask for one, or the other way round; or the
+        /// request for a WebSocket is incomplete (RFC 6455, section 4.2.1).
+        TransportHandshake => "TRANSPORT_HANDSHAKE_ERROR",
+            "the named transport and the request's form don't agree",
+            "Engine.IO protocol 4, \"WebSocket\"";
+        /// The session uses another transport, `session`.
+        TransportMismatch {
+            /// The session's.
+            session: Transport = Transport::WebSocket
+        } => "TRANSPORT_MISMATCH",
+            "the session uses {}" (session.as_str()),
+            "Engine.IO protocol 4, \"Upgrade\"";
+        /// The session has another revision, `session`.
+        RevisionMismatch {
+            /// The session's.
+            session: Revision = Revision::V4
+        } => "PROTOCOL_MISMATCH",
+            "the session is of revision {}" (session.number()),
+            "docs/protocol.md, \"Handshake and HTTP\"";
+        /// A WebSocket for a session that polls, where upgrades are off.
+        UpgradesOff => "UPGRADES_OFF",
+            "upgrades are off",
+            "Engine.IO protocol 4, \"Upgrade\"";
+        /// `j` is no number, or its session sends binary, which a script can't hold.
+        JsonpUnfit => "JSONP_UNFIT",
+            "the session can't be polled by JSONP, or not with this index",
+            "docs/protocol.md, \"Compression and JSONP\"";
+        /// The request comes from a page of an origin that is not allowed.
+        OriginForbidden => "ORIGIN_FORBIDDEN",
+            "the page's origin is not allowed",
+            "docs/protocol.md, \"Origins\"";
+        /// The application forbids it.
+        Forbidden => "FORBIDDEN",
+            "the application forbids it",
+            "docs/protocol.md, \"What the application decides by HTTP\"";
+        /// `EIO` names a revision that is not spoken, or is no number.
+        RevisionUnsupported => "UNSUPPORTED_PROTOCOL_VERSION",
+            "no revision that is spoken is named",
+            "Engine.IO protocol 4, \"Query parameters\"";
+        /// What the application has put before the endpoint failed.
+        MiddlewareFailed => "MIDDLEWARE_FAILURE",
+            "a middleware failed",
+            "docs/protocol.md, \"What the application decides by HTTP\"";
+        /// The application made no id for the session, or one that another session has.
+        NoId => "ID_GENERATION_ERROR",
+            "the application made no id that is free",
+            "docs/protocol.md, \"What the application decides by HTTP\"";
+    }
 }
 
 impl Fault {
-    /// One of each.
-    pub const ALL: [Fault; 14] = [
-        Fault::TransportUnknown,
-        Fault::JsonpOff,
-        Fault::SessionUnknown,
-        Fault::HandshakeMethod,
-        Fault::TransportHandshake,
-        Fault::TransportMismatch { session: Transport::WebSocket },
-        Fault::RevisionMismatch { session: Revision::V4 },
-        Fault::UpgradesOff,
-        Fault::JsonpUnfit,
-        Fault::OriginForbidden,
-        Fault::Forbidden,
-        Fault::RevisionUnsupported,
-        Fault::MiddlewareFailed,
-        Fault::NoId,
-    ];
-
     /// What the client is told.
     #[must_use]
     pub fn refusal(self) -> Refusal {
@@ -141,73 +151,6 @@ impl Fault {
             Fault::OriginForbidden | Fault::Forbidden => Refusal::Forbidden,
             Fault::RevisionUnsupported => Refusal::RevisionUnsupported,
         }
-    }
-
-    /// The fault's name: where the reference gives it one, the reference's.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Fault::TransportUnknown => "UNKNOWN_TRANSPORT",
-            Fault::JsonpOff => "JSONP_OFF",
-            Fault::SessionUnknown => "UNKNOWN_SID",
-            Fault::HandshakeMethod => "BAD_HANDSHAKE_METHOD",
-            Fault::TransportHandshake => "TRANSPORT_HANDSHAKE_ERROR",
-            Fault::TransportMismatch { .. } => "TRANSPORT_MISMATCH",
-            Fault::RevisionMismatch { .. } => "PROTOCOL_MISMATCH",
-            Fault::UpgradesOff => "UPGRADES_OFF",
-            Fault::JsonpUnfit => "JSONP_UNFIT",
-            Fault::OriginForbidden => "ORIGIN_FORBIDDEN",
-            Fault::Forbidden => "FORBIDDEN",
-            Fault::RevisionUnsupported => "UNSUPPORTED_PROTOCOL_VERSION",
-            Fault::MiddlewareFailed => "MIDDLEWARE_FAILURE",
-            Fault::NoId => "ID_GENERATION_ERROR",
-        }
-    }
-}
-
-impl Fault {
-    /// Where the rule stands: in the protocol, or among this server's own decisions.
-    #[must_use]
-    pub fn section(self) -> &'static str {
-        match self {
-            Fault::TransportUnknown | Fault::SessionUnknown | Fault::RevisionUnsupported => {
-                "Engine.IO protocol 4, \"Query parameters\""
-            }
-            Fault::RevisionMismatch { .. } => "docs/protocol.md, \"Handshake and HTTP\"",
-            Fault::HandshakeMethod => "Engine.IO protocol 4, \"Handshake\"",
-            Fault::TransportHandshake => "Engine.IO protocol 4, \"WebSocket\"",
-            Fault::TransportMismatch { .. } | Fault::UpgradesOff => "Engine.IO protocol 4, \"Upgrade\"",
-            Fault::JsonpOff | Fault::JsonpUnfit => "docs/protocol.md, \"Compression and JSONP\"",
-            Fault::OriginForbidden => "docs/protocol.md, \"Origins\"",
-            Fault::Forbidden | Fault::MiddlewareFailed | Fault::NoId => {
-                "docs/protocol.md, \"What the application decides by HTTP\""
-            }
-        }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Fault::TransportUnknown => "no transport that is offered is named",
-            Fault::JsonpOff => "JSONP is off",
-            Fault::SessionUnknown => "no session has this id, or not any more",
-            Fault::HandshakeMethod => "a handshake is a GET",
-            Fault::TransportHandshake => "the named transport and the request's form don't agree",
-            Fault::TransportMismatch { session } => {
-                return write!(f, "the session uses {}", session.as_str());
-            }
-            Fault::RevisionMismatch { session } => {
-                return write!(f, "the session is of revision {}", session.number());
-            }
-            Fault::UpgradesOff => "upgrades are off",
-            Fault::JsonpUnfit => "the session can't be polled by JSONP, or not with this index",
-            Fault::OriginForbidden => "the page's origin is not allowed",
-            Fault::Forbidden => "the application forbids it",
-            Fault::RevisionUnsupported => "no revision that is spoken is named",
-            Fault::MiddlewareFailed => "a middleware failed",
-            Fault::NoId => "the application made no id that is free",
-        })
     }
 }
 

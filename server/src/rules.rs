@@ -25,11 +25,15 @@ pub struct Rule {
 #[must_use]
 pub fn all() -> [(&'static str, Vec<Rule>); 4] {
     [
-        ("Requests", Fault::ALL.map(Rule::from).into()),
-        ("WebSocket frames", Breach::ALL.map(Rule::from).into()),
-        ("Engine.IO packets and payloads", Violation::ALL.map(Rule::from).into()),
-        ("Socket.IO packets", PacketError::ALL.map(Rule::from).into()),
+        ("Requests", list(Fault::ALL)),
+        ("WebSocket frames", list(Breach::ALL)),
+        ("Engine.IO packets and payloads", list(Violation::ALL)),
+        ("Socket.IO packets", list(PacketError::ALL)),
     ]
+}
+
+fn list<R: Copy + Into<Rule>>(rules: &[R]) -> Vec<Rule> {
+    rules.iter().copied().map(Into::into).collect()
 }
 
 fn ends_the_session(reason: CloseReason) -> String {
