@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::{fmt, fs, io};
+use std::{fmt, io};
 
 use bytes::Bytes;
 use http::header::{
@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use serde::Deserialize;
 
 use crate::compression::Encoding;
+use crate::files;
 
 /// The names that are served, those of the reference server.
 const NAMES: [&str; 8] = [
@@ -27,6 +28,9 @@ const NAMES: [&str; 8] = [
     "socket.io.msgpack.min.js",
     "socket.io.msgpack.min.js.map",
 ];
+
+/// The longest of these files that is read, in bytes.
+const LONGEST_FILE: u64 = 100_000_000;
 
 const HINT: &str = "This server was started without this file of the JavaScript client.\n\
     Install the client with `npm install socket.io-client`,\n\
@@ -75,7 +79,7 @@ impl ClientFiles {
         let mut files = Vec::new();
         for name in NAMES {
             let path = dir.join(name);
-            match fs::read(&path) {
+            match files::read_regular(&path, LONGEST_FILE) {
                 Ok(content) => files.push((name, File::new(Bytes::from(content)))),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(ClientFilesError::Read(path, error)),
@@ -188,7 +192,7 @@ fn package_version(dir: &Path) -> Result<String, ClientFilesError> {
         version: String,
     }
     let path = package_path(dir);
-    match fs::read(&path) {
+    match files::read_regular(&path, LONGEST_FILE) {
         Ok(text) => match serde_json::from_slice::<Package>(&text) {
             Ok(package) => Ok(package.version),
             Err(_) => Err(ClientFilesError::Version(path)),
@@ -235,6 +239,8 @@ impl std::error::Error for ClientFilesError {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use http::header::ACCEPT_ENCODING;
 
     use super::*;

@@ -41,6 +41,7 @@ mod driver;
 mod endpoint;
 mod exchange;
 pub mod explain;
+mod files;
 mod head_watch;
 mod hooks;
 mod http_rules;

@@ -1,0 +1,33 @@
+//! Files that are read while clients are served: they may have become something that never comes.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+/// Reads a file of at most `limit` bytes, whatever it is: a pipe too, which may keep one waiting.
+pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    take(&File::open(path)?, limit)
+}
+
+/// Reads a file of at most `limit` bytes that is a file, and no pipe or device. Opening it waits for nobody.
+pub(crate) fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
+    take(&file, limit)
+}
+
+fn take(file: &File, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut limited = file.take(limit + 1);
+    if limited.read_to_end(&mut bytes)? as u64 > limit {
+        let problem = format!("it is longer than {limit} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
+    }
+    Ok(bytes)
+}
