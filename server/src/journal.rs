@@ -4,6 +4,7 @@
 //! is one line of it, for whoever reads it again.
 
 mod draft;
+mod file;
 mod recorder;
 mod redact;
 mod sink;
@@ -23,7 +24,7 @@ pub use writer::{Journal, Options};
 /// The version of the format that is written, and the only one that is read.
 pub const VERSION: u32 = 1;
 
-/// The first line of a journal.
+/// The first line of a journal, and of each further run that was added to it. Numbers and times begin anew with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     /// [`VERSION`].
@@ -342,26 +343,96 @@ impl fmt::Display for ReadError {
 
 impl std::error::Error for ReadError {}
 
-/// Reads a journal.
+/// One run of a server, from its start to its end, as a journal has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// Its first line.
+    pub header: Header,
+    /// All others.
+    pub records: Vec<Record>,
+}
+
+/// Reads a journal: the last run that it has.
 ///
 /// # Errors
-/// If it is none, or of another version. A last line that was cut off is left out.
-pub fn read(mut from: impl BufRead) -> Result<(Header, Vec<Record>), ReadError> {
+/// As [`runs`].
+pub fn read(from: impl BufRead) -> Result<(Header, Vec<Record>), ReadError> {
+    let last = runs(from)?.pop().ok_or(ReadError::Empty)?;
+    Ok((last.header, last.records))
+}
+
+/// Reads all runs of a journal, one at least.
+///
+/// # Errors
+/// If it is none, or of another version. The last line of a run that was cut off is left out.
+pub fn runs(mut from: impl BufRead) -> Result<Vec<Run>, ReadError> {
     let mut text = String::new();
     from.read_to_string(&mut text).map_err(ReadError::Io)?;
-    let mut lines = text.split_inclusive('\n').enumerate();
+    let mut lines = text.split_inclusive('\n').enumerate().peekable();
     let (_, first) = lines.next().ok_or(ReadError::Empty)?;
-    let header: Header = serde_json::from_str(first).map_err(|error| ReadError::Line(1, error))?;
-    if header.journal != VERSION {
-        return Err(ReadError::Version(header.journal));
-    }
-    let mut records = Vec::new();
-    for (at, line) in lines {
-        match serde_json::from_str(line) {
-            Ok(record) => records.push(record),
-            Err(_) if !line.ends_with('\n') => break,
-            Err(error) => return Err(ReadError::Line(at + 1, error)),
+    let mut runs = vec![Run::begun(1, first)?];
+    while let Some((at, line)) = lines.next() {
+        let ends = lines.peek().map_or(!line.ends_with('\n'), |(_, next)| is_header(next));
+        if is_header(line) {
+            runs.push(Run::begun(at + 1, line)?);
+        } else if let Some(run) = runs.last_mut() {
+            match serde_json::from_str(line) {
+                Ok(record) => run.records.push(record),
+                // The server was ended while it wrote this.
+                Err(_) if ends => {}
+                Err(error) => return Err(ReadError::Line(at + 1, error)),
+            }
         }
     }
-    Ok((header, records))
+    Ok(runs)
+}
+
+/// Whether a line begins a run. No record begins so.
+fn is_header(line: &str) -> bool {
+    line.starts_with("{\"journal\":")
+}
+
+impl Run {
+    fn begun(at: usize, line: &str) -> Result<Run, ReadError> {
+        let header: Header = serde_json::from_str(line).map_err(|error| ReadError::Line(at, error))?;
+        match header.journal {
+            VERSION => Ok(Run { header, records: Vec::new() }),
+            other => Err(ReadError::Version(other)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(began: u64) -> String {
+        format!("{{\"journal\":1,\"by\":\"a test\",\"began\":{began},\"redacted\":true}}\n")
+    }
+
+    const FIRST: &str = "{\"n\":1,\"time\":1,\"session\":1,\"kind\":\"upgraded\"}\n";
+
+    #[test]
+    fn each_run_has_a_first_line_and_may_have_been_cut_off() {
+        let text = format!("{}{FIRST}{FIRST}{{\"n\":3,\"ti\n{}{FIRST}{{\"n", header(1), header(2));
+        let all = runs(text.as_bytes()).unwrap();
+        let found: Vec<_> = all.iter().map(|run| (run.header.began, run.records.len())).collect();
+        assert_eq!(found, [(1, 2), (2, 1)]);
+        let (header, records) = read(text.as_bytes()).unwrap();
+        assert_eq!((header.began, records.len()), (2, 1), "the last is the one that one looks for");
+    }
+
+    #[test]
+    fn what_is_no_journal_is_told_with_its_line() {
+        let line = |text: String| match runs(text.as_bytes()) {
+            Err(ReadError::Line(line, _)) => line,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(line("precious\n".into()), 1);
+        assert_eq!(line(format!("{}{FIRST}broken\n{FIRST}", header(1))), 3);
+        assert_eq!(line(format!("{}{FIRST}broken\n", header(1))), 3, "it was not cut off");
+        assert!(matches!(runs(&b""[..]), Err(ReadError::Empty)));
+        let other = header(1).replace(":1,", ":7,");
+        assert!(matches!(runs(format!("{}{other}", header(1)).as_bytes()), Err(ReadError::Version(7))));
+    }
 }

@@ -1,15 +1,13 @@
 //! Where a journal goes: a file, a terminal, [inspectors](crate::Inspector).
 
-use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{Entry, Header, Record, terminal};
+use super::{Entry, Header, Record, file, terminal};
 use crate::inspector::Recent;
 
 /// Where a [`Journal`](super::Journal) goes.
@@ -30,15 +28,16 @@ enum To {
 }
 
 impl Sink {
-    /// A new file, which takes the place of what is there. Only its owner may read it. `limit` is how long it
-    /// may become in bytes.
+    /// A file that its owner alone may read. Where there is a journal already, this one is added to it: a journal has
+    /// a first line for each run. `limit` is how long the file may become in bytes; one that is full is renamed to
+    /// `FILE.1` first.
     ///
     /// # Errors
-    /// If it can't be opened.
+    /// If it can't be opened, or isn't ours to write to: a link, no regular file, another user's, a file with several
+    /// names, one that another process writes to, or no journal.
     pub fn file(path: &Path, limit: u64) -> io::Result<Sink> {
-        let mut open = OpenOptions::new();
-        let file = open.write(true).create(true).truncate(true).mode(0o600).open(path)?;
-        Ok(Sink::lines(Box::new(file), limit))
+        let (file, left) = file::open(path, limit)?;
+        Ok(Sink::lines(Box::new(file), left))
     }
 
     /// Wherever `out` goes, `limit` bytes at most.

@@ -4,9 +4,9 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use engineio::observe::{Observation, Observer};
 use parking_lot::Mutex;
@@ -20,6 +20,12 @@ const WAITING: usize = 16 * 1024;
 
 /// How many bytes of them, about.
 const WAITING_BYTES: usize = 64 * 1024 * 1024;
+
+/// How long a journal may take to be finished. A disk, or whoever reads a terminal, may never take what waits.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How soon it is tried again whether there is room for the last record.
+const RETRY: Duration = Duration::from_millis(10);
 
 /// What may be set about a journal.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +50,8 @@ pub struct Journal {
     state: Mutex<State>,
     /// The bytes that wait to be written.
     waiting: Arc<AtomicUsize>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    /// Hears of the thread's end. `None` once somebody waits for it.
+    ended: Mutex<Option<Receiver<()>>>,
 }
 
 struct State {
@@ -75,20 +82,24 @@ impl Journal {
         let (sender, receiver) = sync_channel(WAITING);
         let waiting = Arc::new(AtomicUsize::new(0));
         let count = waiting.clone();
-        let write = move || write(&receiver, &mut sinks, &count);
-        let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(write)?;
+        let (end, ended) = sync_channel(1);
+        thread::Builder::new().name("journal".to_owned()).spawn(move || {
+            write(&receiver, &mut sinks, &count);
+            // Nobody waits who had no patience.
+            let _ = end.send(());
+        })?;
         let recorder = Recorder::new(Instant::now(), !secrets);
         Ok(Arc::new(Journal {
             state: Mutex::new(State { recorder, sender: Some(sender), lost: 0 }),
             waiting,
-            thread: Mutex::new(Some(thread)),
+            ended: Mutex::new(Some(ended)),
         }))
     }
 
-    /// A journal in a new file, which takes the place of what is there. Only its owner may read it.
+    /// A journal in a file that its owner alone may read, behind those that are in it.
     ///
     /// # Errors
-    /// If it can't be written.
+    /// As [`Sink::file`].
     pub fn file(path: &Path, options: Options) -> io::Result<Arc<Journal>> {
         Journal::new([Sink::file(path, options.limit)?], options.secrets)
     }
@@ -101,21 +112,41 @@ impl Journal {
         Journal::new([Sink::lines(out, options.limit)], options.secrets)
     }
 
-    /// Writes what waits, and nothing after that.
+    /// Writes what waits, and nothing after that. What can't be written within some seconds is given up.
     pub fn finish(&self) {
-        {
+        self.finish_within(PATIENCE);
+    }
+
+    fn finish_within(&self, patience: Duration) {
+        let until = Instant::now() + patience;
+        let left_over = {
             let State { recorder, sender, lost } = &mut *self.state.lock();
-            if let (Some(sender), 1..) = (sender.take(), *lost) {
-                // There will be room: the thread reads until there is nobody who sends.
-                let record = Record::lost(recorder.number(), recorder.time(), *lost);
-                self.waiting.fetch_add(cost(&record), Ordering::Relaxed);
-                drop(sender.send(record));
+            let record = |recorder: &mut Recorder| Record::lost(recorder.number(), recorder.time(), *lost);
+            sender.take().map(|sender| (sender, (*lost > 0).then(|| record(recorder))))
+        };
+        if let Some((sender, Some(record))) = left_over {
+            self.waiting.fetch_add(cost(&record), Ordering::Relaxed);
+            send_by(&sender, record, until);
+        }
+        let Some(ended) = self.ended.lock().take() else { return };
+        match ended.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(()) => {}
+            Err(RecvTimeoutError::Disconnected) => tracing::error!("the journal's thread panicked"),
+            Err(RecvTimeoutError::Timeout) => {
+                tracing::error!("the journal lacks its end: it can't be written as fast as it came");
             }
         }
-        let thread = self.thread.lock().take();
-        if thread.is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("the journal's thread panicked");
+    }
+}
+
+/// Sends a record once there is room for it, if that is in time.
+fn send_by(sender: &SyncSender<Record>, mut record: Record, until: Instant) {
+    while let Err(TrySendError::Full(back)) = sender.try_send(record) {
+        if Instant::now() >= until {
+            return;
         }
+        record = back;
+        thread::sleep(RETRY);
     }
 }
 
@@ -182,5 +213,43 @@ fn write(records: &Receiver<Record>, sinks: &mut [Sink], waiting: &AtomicUsize) 
             next = records.try_recv().ok();
         }
         sinks.iter_mut().for_each(Sink::flush);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A disk that takes nothing until this is dropped.
+    struct Stuck(Arc<Mutex<()>>);
+
+    impl Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            drop(self.0.lock());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_journal_that_can_not_be_written_holds_up_no_end() {
+        let lock = Arc::new(Mutex::new(()));
+        let journal = Journal::lines(Box::new(Stuck(lock.clone())), Options::default()).unwrap();
+        let stuck = lock.lock();
+        for _ in 0..2 * WAITING {
+            journal.observe(&Observation {
+                sid: None,
+                what: engineio::observe::What::Limit(engineio::Limit::Payload),
+            });
+        }
+        assert!(journal.state.lock().lost > 0, "all that may wait does");
+        journal.finish_within(Duration::from_millis(50));
+        assert!(journal.state.lock().sender.is_none());
+        drop(stuck);
+        // Nothing waits for the thread any more, and it ends by itself.
+        journal.finish();
     }
 }

@@ -20,8 +20,8 @@ pub(super) const NAME: &str = "explain";
 pub(crate) struct Explain {
     /// The messages, as bytes.
     pub(crate) messages: Vec<Vec<u8>>,
-    /// Records of journals.
-    pub(crate) records: Vec<Record>,
+    /// Records of journals, those of each run by themselves.
+    pub(crate) runs: Vec<Vec<Record>>,
     /// What is known of them.
     pub(crate) settings: Settings,
 }
@@ -94,12 +94,12 @@ impl Explain {
                 (None, Some(messages)) => messages.map(|message| Source::of(message)).collect(),
                 (None, None) => vec![Source::Stdin],
             };
-        let (mut messages, mut records) = (Vec::new(), Vec::new());
+        let (mut messages, mut runs) = (Vec::new(), Vec::new());
         for source in sources {
             let message = source.read(form)?;
             // No packet begins so.
             if message.starts_with(b"{\"journal\":") || message.starts_with(b"{\"n\":") {
-                records.extend(from_journal(&message)?);
+                runs.extend(from_journal(&message)?);
             } else {
                 messages.push(message);
             }
@@ -119,18 +119,20 @@ impl Explain {
             },
             socketio: !matches.get_flag("engineio"),
         };
-        Ok(Explain { messages, records, settings })
+        Ok(Explain { messages, runs, settings })
     }
 }
 
-/// The records of a journal, or of lines of it.
-fn from_journal(text: &[u8]) -> Result<Vec<Record>, OptionsError> {
+/// The records of a journal, those of each run by themselves, or of lines of it.
+fn from_journal(text: &[u8]) -> Result<Vec<Vec<Record>>, OptionsError> {
     let error = |problem: String| OptionsError { place: "the journal".to_owned(), problem };
     if text.starts_with(b"{\"journal\":") {
-        return Ok(journal::read(text).map_err(|problem| error(problem.to_string()))?.1);
+        let runs = journal::runs(text).map_err(|problem| error(problem.to_string()))?;
+        return Ok(runs.into_iter().map(|run| run.records).collect());
     }
     let lines = serde_json::Deserializer::from_slice(text).into_iter();
-    lines.collect::<Result<_, _>>().map_err(|problem| error(problem.to_string()))
+    let records: Result<_, _> = lines.collect();
+    Ok(vec![records.map_err(|problem| error(problem.to_string()))?])
 }
 
 /// How a message is given.
@@ -203,7 +205,11 @@ fn from_hex(text: &[u8]) -> Option<Vec<u8>> {
 fn from_base64(text: &[u8]) -> Option<Vec<u8>> {
     let text: String =
         text.iter().filter(|byte| !byte.is_ascii_whitespace()).map(|byte| char::from(*byte)).collect();
-    // The protocol's own reading of base64, padded or not.
+    let digit = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(&byte);
+    if !text.bytes().all(digit) {
+        return None;
+    }
+    // The protocol's own reading of base64, padded or not. It passes over what is none.
     let packet = engineio::Packet::decode_text(&format!("b{text}").into(), Revision::V4).ok()?;
     match packet {
         engineio::Packet::Message(engineio::Message::Binary(bytes)) => Some(bytes.into()),

@@ -6,6 +6,7 @@ use std::path::Path;
 use socketio_tests::{Connection, Received, WebSocket};
 use tokio::process::Command;
 
+use crate::listeners::Folder;
 use crate::program::{Program, SERVER};
 
 /// What a client by polling does, up to its upgrade and beyond, and a client of revision 3.
@@ -47,6 +48,56 @@ async fn replay(journal: &Path, against: SocketAddr, options: &[&str]) -> (Optio
     let output =
         Command::new(SERVER).args(command).args(options).arg(journal).output().await.expect("it starts");
     (output.status.code(), String::from_utf8(output.stdout).expect("UTF-8"))
+}
+
+async fn explained(journal: &Path) -> (Option<i32>, String) {
+    let output =
+        Command::new(SERVER).arg("explain").arg("--file").arg(journal).output().await.expect("it starts");
+    (output.status.code(), String::from_utf8(output.stdout).expect("UTF-8"))
+}
+
+#[tokio::test]
+async fn a_run_is_added_to_the_journal_of_the_one_before() {
+    let folder = Folder::new();
+    let journal = folder.file("journal.jsonl");
+    let name = journal.to_str().expect("UTF-8");
+    for run in 0..2 {
+        let (mut program, address) =
+            Program::echo(&["--trace", name, "--trace-secrets", "--close-timeout", "100ms"]).await;
+        visit(address).await;
+        // The first is ended in the middle of a line.
+        program.signal(if run == 0 { "KILL" } else { "TERM" }).await;
+        program.ended().await;
+        if run == 0 {
+            let mut file = std::fs::OpenOptions::new().append(true).open(&journal).expect("the journal");
+            std::io::Write::write_all(&mut file, b"{\"n\":7,\"ti").expect("to write");
+        }
+    }
+    let text = std::fs::read_to_string(&journal).expect("the journal");
+    assert_eq!(text.lines().filter(|line| line.starts_with("{\"journal\":1")).count(), 2);
+    let (code, out) = explained(&journal).await;
+    assert_eq!(code, Some(0), "{out}");
+    assert!(out.contains("\nrun 1, record ") && out.contains("\nrun 2, record "), "{out}");
+    let (_same, address) = Program::echo(&[]).await;
+    let (code, out) = replay(&journal, address, &["--fast"]).await;
+    assert_eq!(code, Some(0), "{out}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_journal_of_ours_is_left_alone() {
+    let folder = Folder::new();
+    let (there, link) = (folder.file("there"), folder.file("link"));
+    std::fs::write(&there, "precious\n").expect("to write");
+    std::os::unix::fs::symlink(&there, &link).expect("a link");
+    for (file, problem) in [(&there, "no journal; it stays as it is"), (&link, "it is a link")] {
+        let name = file.to_str().expect("UTF-8");
+        let mut program = Program::server(["--app=echo", "--listen=127.0.0.1:0", "--trace", name]);
+        let (status, log) = program.ended().await;
+        assert_eq!(status.code(), Some(1));
+        assert!(log.starts_with(&format!("socketio-server: the journal {name}: ")), "{log}");
+        assert!(log.contains(problem), "{log}");
+        assert_eq!(std::fs::read_to_string(&there).expect("it is there"), "precious\n");
+    }
 }
 
 #[tokio::test]

@@ -66,9 +66,13 @@ function restarted() {
 }
 
 async function openFile(file) {
-  const model = new Model();
+  let model = new Model();
   try {
-    await read(file, (lines) => lines.forEach((line) => model.add(line)));
+    await read(file, (lines) => lines.forEach((line) => {
+      // A file has a head for each run of the server. The last run is the one to look at.
+      if (line.startsWith('{"journal"') && model.head) model = new Model();
+      model.add(line);
+    }));
     if (!model.head) throw new Error("This file is empty.");
   } catch (error) {
     return note(`${file.name} could not be opened. ${error.message}`);
