@@ -1,36 +1,51 @@
 //! `socketio-server`: a Socket.IO server to run without writing code.
 
+mod announce;
 mod logging;
 mod options;
+mod output;
 mod place;
 mod replay;
 
-use std::io::{self, Write as _};
+use std::error::Error;
+use std::io::{self, IsTerminal as _};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
+use announce::Announcer;
 use engineio::Config;
 use engineio::observe::Observer;
+use logging::{Log, LogFormat};
 use options::{App, Command, Explain, Options};
 use replay::Replay;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socketio::Io;
+use socketio_server::explain::Explanation;
 use socketio_server::inspector::{self, Inspector};
 use socketio_server::journal::{self, Journal, Sink};
 use socketio_server::{
     ClientFiles, ListenAddress, ListenError, Listener, Metrics, Server, Tls, TrailingSlash, apps,
 };
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// How long the server's last threads may take when all clients have gone. One may be stuck in a file that does not
+/// come.
+const LAST_THREADS: Duration = Duration::from_secs(1);
+
+/// How long reading a certificate again may take.
+const RELOAD: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     let command = match Command::load() {
         Ok(command) => command,
-        Err(stop) => return stop.end(),
+        Err((stop, format)) => return stop.end(format),
     };
     let done = match command {
-        Command::Serve(options) => serve(&options).map(|()| true),
+        Command::Serve(options) => return run_server(&options),
         Command::Replay(replay) => run(replay),
         Command::Explain(explain) => Ok(show(&explain)),
     };
@@ -38,7 +53,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("socketio-server: {error}");
+            output::complain(&logging::fatal(LogFormat::Text, &error));
             ExitCode::FAILURE
         }
     }
@@ -46,37 +61,55 @@ fn main() -> ExitCode {
 
 /// Prints what messages mean. Says whether all of them are legal.
 fn show(explain: &Explain) -> bool {
-    let explanations = socketio_server::explain::explain(&explain.messages, &explain.settings);
-    let recorded = socketio_server::explain::explain_journal(&explain.records, &explain.settings);
     let colours = logging::colours(&io::stdout());
-    let mut out = io::stdout().lock();
-    for explanation in &explanations {
-        // Whoever reads may have seen enough.
-        if write!(out, "{}", explanation.print(colours)).is_err() {
-            break;
+    let mut legal = true;
+    // Whoever reads may have seen enough.
+    let mut reads = true;
+    let mut tell = |name: &str, explanation: &Explanation| {
+        legal &= explanation.mistake.is_none();
+        reads = reads && output::print(&format!("{name}{}", explanation.print(colours)));
+    };
+    for explanation in socketio_server::explain::explain(&explain.messages, &explain.settings) {
+        tell("", &explanation);
+    }
+    for (at, records) in explain.runs.iter().enumerate() {
+        let run = if explain.runs.len() > 1 { format!("run {}, ", at + 1) } else { String::new() };
+        for (record, explanation) in socketio_server::explain::explain_journal(records, &explain.settings) {
+            let (n, session) = (record.n, record.session.unwrap_or_default());
+            let by = if record.direction == Some(journal::Direction::In) { "client" } else { "server" };
+            tell(&format!("\n{run}record {n}, session {session}, from the {by}\n"), &explanation);
         }
     }
-    for (record, explanation) in &recorded {
-        let (n, session) = (record.n, record.session.unwrap_or_default());
-        let by = if record.direction == Some(journal::Direction::In) { "client" } else { "server" };
-        if write!(out, "\nrecord {n}, session {session}, from the {by}\n{}", explanation.print(colours))
-            .is_err()
-        {
-            break;
-        }
-    }
-    let told = recorded.iter().map(|(_, explanation)| explanation);
-    explanations.iter().chain(told).all(|explanation| explanation.mistake.is_none())
+    legal
 }
 
 #[tokio::main]
-async fn run(replay: Replay) -> Result<bool, Box<dyn std::error::Error>> {
+async fn run(replay: Replay) -> Result<bool, Box<dyn Error>> {
     Ok(replay.run().await?)
 }
 
-#[tokio::main]
-async fn serve(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
-    logging::init(options.log, options.log_level)?;
+/// Serves to the end, and says why if that comes too early.
+fn run_server(options: &Options) -> ExitCode {
+    let log = match Log::start(options.log, options.log_level, options.log_rate) {
+        Ok(log) => log,
+        Err(error) => {
+            output::complain(&logging::fatal(options.log, &error));
+            return ExitCode::FAILURE;
+        }
+    };
+    let served = Runtime::new().map_err(Into::into).and_then(|runtime| {
+        let served = runtime.block_on(serve(options));
+        runtime.shutdown_timeout(LAST_THREADS);
+        served
+    });
+    if let Err(error) = &served {
+        log.fatal(error);
+    }
+    log.finish();
+    if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
     raise_descriptor_limit();
     for name in Command::unknown_variables() {
         tracing::warn!(name, "an environment variable looks like an option, and there is none of that name");
@@ -98,25 +131,29 @@ async fn serve(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     // The signals are caught before anyone is told that the server listens.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    if let Some(tls) = tls.clone() {
-        tokio::spawn(reload_on_hangup(tls, signal(SignalKind::hangup())?));
-    }
+    let hung_up = hung_up(tls.clone(), signal(SignalKind::hangup())?);
+    let mut announcer = Announcer::start(options.log)?;
     if let (Some(address), Some(metrics)) = (options.metrics, metrics) {
         let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
-        println!("metrics on http://{}/metrics", listener.local_addr()?);
+        announcer.serves("metrics", &format_args!("http://{}/metrics", listener.local_addr()?));
         tokio::spawn(server.operations(metrics).serve(listener));
     }
     if let (Some(address), Some(inspector)) = (options.inspect, inspector) {
         let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
         let listening = inspector.listen(listener)?;
-        println!("inspector on {}", listening.url());
+        announcer.serves("inspector", &listening.url());
         tokio::spawn(listening.serve());
     }
     let listeners = listen(options, tls).await?;
+    for listener in &listeners {
+        announcer.serves("listening", listener);
+    }
+    announcer.hint(options, &listeners);
     let signalled = async {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
+            () = hung_up => {}
         }
     };
     server.serve_all(listeners, signalled).await;
@@ -154,7 +191,7 @@ fn raise_descriptor_limit() {
     }
 }
 
-/// Listens everywhere, and only then says so: a program that waits for the last line finds all of them.
+/// Listens everywhere, or nowhere.
 async fn listen(options: &Options, tls: Option<Tls>) -> Result<Vec<Listener>, ListenError> {
     let mut listeners = Vec::new();
     for place in &options.listen {
@@ -166,26 +203,31 @@ async fn listen(options: &Options, tls: Option<Tls>) -> Result<Vec<Listener>, Li
             });
         }
     }
-    for listener in &listeners {
-        println!("listening on {listener}");
-    }
     Ok(listeners)
 }
 
-/// Reads the certificate again whenever the process is told to.
-async fn reload_on_hangup(tls: Tls, mut hangup: Signal) {
+/// Reads the certificate again, if there is one, whenever the process is told to by SIGHUP. Ready when that comes
+/// because the terminal has gone from which the program was started: nobody is left who could end it.
+async fn hung_up(tls: Option<Tls>, mut hangup: Signal) {
+    let had_terminal = io::stdin().is_terminal();
     while hangup.recv().await.is_some() {
-        match tls.reload() {
+        if had_terminal && !io::stdin().is_terminal() {
+            tracing::info!("the terminal has gone, and the server ends");
+            return;
+        }
+        let Some(tls) = &tls else {
+            tracing::info!("SIGHUP: there is no certificate to read again, and the server goes on as it is");
+            continue;
+        };
+        match tls.reload_within(RELOAD).await {
             Ok(()) => tracing::info!("the certificate was read again"),
             Err(error) => tracing::error!(%error, "the certificate stays as it was"),
         }
     }
+    std::future::pending::<()>().await;
 }
 
-fn server(
-    options: &Options,
-    observers: Vec<Arc<dyn Observer>>,
-) -> Result<Server, Box<dyn std::error::Error>> {
+fn server(options: &Options, observers: Vec<Arc<dyn Observer>>) -> Result<Server, Box<dyn Error>> {
     let io = Io::with_config(socketio::Config {
         parser: options.parser.clone(),
         recovery: options.recovery(),

@@ -9,6 +9,7 @@ mod explain;
 mod sources;
 mod value;
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,8 @@ use tracing::level_filters::LevelFilter;
 use socketio::{Parser, Recovery};
 use socketio_server::{Cookie, CookieError, Cors, CorsError, Limits, SameSite, TrailingSlash, TrustedProxy};
 
-use crate::logging::LogFormat;
+use crate::logging::{LogFormat, fatal};
+use crate::output;
 use crate::place::Place;
 use crate::replay::Replay;
 pub(crate) use explain::Explain;
@@ -248,10 +250,10 @@ options! {
         /// Where to answer /metrics for Prometheus, /healthz and /readyz, beside the clients' addresses. Nobody
         /// is asked who they are there
         "metrics" pub(crate) metrics: Option<SocketAddr> = [] as ADDRESS_OR_OFF,
-        /// Write down everything that passes between clients and the server: into this file, or with - on the
-        /// terminal
+        /// Write down everything that passes between clients and the server: into this file, behind what earlier runs
+        /// wrote, or with - on the terminal
         "trace" pub(crate) trace: Option<PathBuf> = [] as FILE,
-        /// How long that file may become, in bytes
+        /// How long that file may become, in bytes. One that is full is renamed when the server starts
         "trace-limit" pub(crate) trace_limit: usize = ["100000000"] as BYTES,
         /// Serve a page that shows live sessions: here, or by its name alone on 127.0.0.1:3030. Whoever comes
         /// from another machine needs the token that is printed
@@ -268,6 +270,9 @@ options! {
         "log" pub(crate) log: LogFormat = ["text"] as LOG,
         /// The least important events that are logged
         "log-level" pub(crate) log_level: LevelFilter = ["info"] as LEVEL,
+        /// How many lines of one kind are logged in a second; how many more there were is a line of its own. 0 is for
+        /// all of them
+        "log-rate" pub(crate) log_rate: usize = ["20"] as COUNT,
     }
 }
 
@@ -305,9 +310,16 @@ impl Command {
     ///
     /// # Errors
     /// If there is nothing to do but to [end](Stop::end): help or the version was asked for, or something is
-    /// wrong.
-    pub(crate) fn load() -> Result<Command, Stop> {
-        Command::settle(env::args_os(), env::vars_os(), |path| fs::read_to_string(path))
+    /// wrong. Also says how that is to be told, as far as it can be known.
+    pub(crate) fn load() -> Result<Command, (Stop, LogFormat)> {
+        let format = Cell::new(sources::log_format(env::args_os().skip(1), env::var_os("SOCKETIO_LOG")));
+        let read_file = |path: &Path| {
+            let text = fs::read_to_string(path)?;
+            format.set(format.get().or(sources::log_format_in_file(&text)));
+            Ok(text)
+        };
+        let command = Command::settle(env::args_os(), env::vars_os(), read_file);
+        command.map_err(|stop| (stop, format.get().unwrap_or(LogFormat::Text)))
     }
 
     /// The environment's variables that look like options and are none.
@@ -511,11 +523,16 @@ impl Stop {
     /// Prints what there is to say: help and version to standard output, mistakes to standard error.
     /// The exit code is 0 for the former and 2 for the latter.
     #[must_use]
-    pub(crate) fn end(self) -> ExitCode {
-        match &self {
-            // Nothing can be done where nothing can be printed.
-            Stop::CommandLine(error) => drop(error.print()),
-            Stop::Option(error) => eprintln!("error: {error}"),
+    pub(crate) fn end(self, format: LogFormat) -> ExitCode {
+        match (&self, format) {
+            (Stop::CommandLine(help), _) if !help.use_stderr() => drop(output::print(&help.to_string())),
+            (Stop::CommandLine(error), LogFormat::Text) => output::complain(&error.to_string()),
+            (Stop::Option(error), LogFormat::Text) => output::complain(&format!("error: {error}\n")),
+            (Stop::CommandLine(error), LogFormat::Json) => {
+                let text = error.to_string();
+                output::complain(&fatal(format, &text.strip_prefix("error: ").unwrap_or(&text).trim_end()));
+            }
+            (Stop::Option(error), LogFormat::Json) => output::complain(&fatal(format, error)),
         }
         ExitCode::from(self.code())
     }

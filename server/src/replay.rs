@@ -19,6 +19,7 @@ use socketio_server::journal::{self, ReadError};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::output;
 use compare::{Heard, Ids};
 use script::Script;
 
@@ -60,8 +61,8 @@ impl Replay {
     pub(crate) async fn run(self) -> Result<bool, ReplayError> {
         let (header, records) = read(&self.journal)?;
         if header.redacted {
-            eprintln!(
-                "auth and cookies are not in this journal; record it with --trace-secrets if they matter"
+            output::complain(
+                "auth and cookies are not in this journal; record it with --trace-secrets if they matter\n",
             );
         }
         let scripts = Script::of(&records);
@@ -101,10 +102,12 @@ fn report(scripts: &[Script], heard: &[Heard]) -> bool {
         let name = script.session.map_or("requests without a session".to_owned(), |n| format!("session {n}"));
         let differences = compare::differences(&script.heard, &recorded, heard, &replayed);
         different += differences.len();
-        differences.iter().for_each(|difference| println!("{name}: {difference}"));
+        for difference in &differences {
+            output::print(&format!("{name}: {difference}\n"));
+        }
     }
     let sessions = scripts.iter().filter(|script| script.session.is_some()).count();
-    println!("{sessions} sessions, {answers} answers, {different} differences");
+    output::print(&format!("{sessions} sessions, {answers} answers, {different} differences\n"));
     different == 0
 }
 

@@ -9,6 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{Form, OptionsError, Row, Stop, TABLE, explain};
+use crate::logging::LogFormat;
 use crate::replay::Replay;
 
 /// The option that names the file. It is in no row of the table, since the file can't hold it.
@@ -229,6 +230,31 @@ fn from_environment(
         all.push(Given { key, words, source: Source::Environment });
     }
     Ok(all)
+}
+
+/// How lines are to be written, as far as the command line or the environment say so at a glance: also what is wrong
+/// with them is written like that.
+pub(super) fn log_format(
+    arguments: impl IntoIterator<Item = OsString>,
+    variable: Option<OsString>,
+) -> Option<LogFormat> {
+    let arguments: Vec<_> =
+        arguments.into_iter().filter_map(|argument| argument.into_string().ok()).collect();
+    let mut values = arguments.iter().enumerate().filter_map(|(at, argument)| match &**argument {
+        "--log" => arguments.get(at + 1).map(String::as_str),
+        argument => argument.strip_prefix("--log="),
+    });
+    let given = values.next_back().map(str::to_owned).or_else(|| variable?.into_string().ok())?;
+    LogFormat::named(&given)
+}
+
+/// The same of a file, which may be no TOML.
+pub(super) fn log_format_in_file(text: &str) -> Option<LogFormat> {
+    let value = |line: &str| {
+        let (key, value) = line.split_once('=')?;
+        (key.trim() == "log").then(|| value.trim().trim_matches(['"', '\'']).to_owned())
+    };
+    LogFormat::named(&text.lines().find_map(value)?)
 }
 
 /// The variables that look like options and are none. They may be another program's, so they are no error;

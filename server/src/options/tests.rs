@@ -201,6 +201,7 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("trace-secrets", "true", "true"),
     ("log", "json", "'json'"),
     ("log-level", "debug", "'debug'"),
+    ("log-rate", "100", "100"),
 ];
 
 #[test]
@@ -273,6 +274,20 @@ fn the_short_help_fits_a_screen_and_names_the_long_one() {
         assert!(!short.contains("--max-attachments"), "{short}");
     }
     assert!(help(&["--help"]).lines().count() > 200);
+}
+
+#[test]
+fn what_is_wrong_is_told_in_the_format_that_was_asked_for() {
+    let format = |arguments: &[&str], variable: Option<&str>| {
+        sources::log_format(arguments.iter().map(OsString::from), variable.map(OsString::from))
+    };
+    assert_eq!(format(&["--log", "json", "--listen=x"], None), Some(LogFormat::Json));
+    assert_eq!(format(&["serve", "--log=json"], Some("text")), Some(LogFormat::Json));
+    assert_eq!(format(&["--logs"], Some("json")), Some(LogFormat::Json));
+    assert_eq!(format(&["--log"], None), None);
+    assert_eq!(format(&["--log=xml"], None), None);
+    assert_eq!(sources::log_format_in_file("app = 1\nlog = 'json'\nbroken"), Some(LogFormat::Json));
+    assert_eq!(sources::log_format_in_file("log-level = \"info\""), None);
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod chat;
 mod examples;
 mod explain;
 mod listeners;
+mod log;
 mod operations;
 mod program;
 mod replay;

@@ -77,9 +77,14 @@ impl Program {
         line.strip_prefix(beginning).unwrap_or_else(|| panic!("{line}")).to_owned()
     }
 
-    /// Waits until it has logged a line that contains `text`.
-    pub(crate) async fn logged(&mut self, text: &str) {
-        while !next(&mut self.log).await.contains(text) {}
+    /// Waits until it has logged a line that contains `text`, which is returned.
+    pub(crate) async fn logged(&mut self, text: &str) -> String {
+        loop {
+            let line = next(&mut self.log).await;
+            if line.contains(text) {
+                return line;
+            }
+        }
     }
 
     /// Sends a signal, such as `TERM`.

@@ -158,6 +158,25 @@ async fn sighup_changes_the_certificate_for_those_who_come_and_a_bad_one_changes
 }
 
 #[tokio::test]
+async fn a_certificate_that_does_not_come_stops_nobody() {
+    let identity = Identity::new();
+    let (mut program, address) = identity.server().await;
+    let (certificate, _) = identity.files();
+    fs::remove_file(&certificate).expect("to remove");
+    let made = std::process::Command::new("mkfifo").arg(&certificate).status();
+    assert!(made.is_ok_and(|status| status.success()), "mkfifo");
+    for _ in 0..2 {
+        program.signal("HUP").await;
+        let line = program.logged("the certificate stays as it was").await;
+        assert!(line.contains("it is no regular file"), "{line}");
+    }
+    trusting(&identity.certificate, address).await.expect("the certificate that was there");
+    program.signal("TERM").await;
+    let (status, log) = program.ended().await;
+    assert!(status.success(), "{status}: {log}");
+}
+
+#[tokio::test]
 async fn clients_that_never_shake_hands_hold_up_nobody() {
     let identity = Identity::new();
     let (_program, address) = identity.server().await;
