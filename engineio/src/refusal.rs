@@ -88,6 +88,10 @@ crate::rules! {
         TransportHandshake => "TRANSPORT_HANDSHAKE_ERROR",
             "the named transport and the request's form don't agree",
             "Engine.IO protocol 4, \"WebSocket\"";
+        /// What a request for a WebSocket offers as subprotocols is no list of names, or names one twice.
+        Subprotocols => "BAD_SUBPROTOCOLS",
+            "Sec-WebSocket-Protocol is not a list of different names",
+            "RFC 6455, section 4.1";
         /// The session uses another transport, `session`.
         TransportMismatch {
             /// The session's.
@@ -142,6 +146,7 @@ impl Fault {
             Fault::SessionUnknown => Refusal::SessionUnknown,
             Fault::HandshakeMethod => Refusal::HandshakeMethod,
             Fault::TransportHandshake
+            | Fault::Subprotocols
             | Fault::TransportMismatch { .. }
             | Fault::RevisionMismatch { .. }
             | Fault::UpgradesOff

@@ -113,7 +113,8 @@ impl Hooks {
     }
 
     /// Changes the header of the answer to a handshake: of the open packet by polling, and of the 101 of a
-    /// WebSocket, where a `Sec-WebSocket-Protocol` accepts a subprotocol.
+    /// WebSocket. There `Sec-WebSocket-Protocol` agrees to the first subprotocol that the client offers, as the
+    /// reference does; insert another of its own to choose that one.
     #[must_use]
     pub fn initial_headers<F>(mut self, set: F) -> Hooks
     where

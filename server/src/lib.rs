@@ -68,6 +68,7 @@ mod service;
 mod side_listener;
 mod site;
 mod stall;
+mod subprotocol;
 mod switch;
 mod tls;
 mod watch;

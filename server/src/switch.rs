@@ -3,8 +3,8 @@
 use engineio::Fault;
 use engineio::observe::{Observers, What};
 use http::header::{
-    CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
-    UPGRADE,
+    CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode};
@@ -16,14 +16,15 @@ use crate::body::Body;
 use crate::exchange::Exchange;
 use crate::io::Io;
 
-/// Answers a WebSocket handshake with 101, and calls `then` with the connection and what was already read of it.
-/// What is to live as long as the connection begins a task of its own there: the one that waits for the change
+/// Answers a WebSocket handshake with 101 and the subprotocol that was chosen, and calls `then` with the connection
+/// and what was already read of it. What is to live as long as the connection begins a task of its own there: the one that waits for the change
 /// carries what the handshake needed.
 ///
 /// # Errors
 /// If the handshake is incomplete.
 pub(crate) fn switch(
     parts: &mut Parts,
+    protocol: Option<HeaderValue>,
     observers: Observers,
     then: impl FnOnce(Io, Vec<u8>) + Send + 'static,
 ) -> Result<Response<Body>, Fault> {
@@ -39,6 +40,9 @@ pub(crate) fn switch(
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     if let Ok(accept) = HeaderValue::from_str(&accept) {
         headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    if let Some(protocol) = protocol {
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, protocol);
     }
     let exchange = Exchange::number(parts);
     tokio::spawn(async move {

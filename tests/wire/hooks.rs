@@ -240,10 +240,10 @@ async fn initial_headers_are_a_handshakes_and_headers_every_answers() {
     assert_eq!((put.status, set(&put)), (405, (false, false)));
     let (probe, _) = WebSocket::handshake(server.address(), &probing(&target), &[]).await;
     assert_eq!((probe.status, set(&probe)), (101, (false, true)));
-    let protocol = [("Sec-WebSocket-Protocol", "chat, other")];
+    let protocol = [("Sec-WebSocket-Protocol", "other, chat")];
     let (direct, _) = WebSocket::handshake(server.address(), WEBSOCKET, &protocol).await;
     assert_eq!((direct.status, set(&direct)), (101, (true, true)));
-    assert_eq!(direct.header("sec-websocket-protocol"), Some("chat"));
+    assert_eq!(direct.header("sec-websocket-protocol"), Some("chat"), "and no other");
     assert_eq!(set(&server.get("/engine.io/").await), (false, false), "a refusal");
 }
 

@@ -131,3 +131,25 @@ async fn a_cookie_goes_with_the_answer_to_a_handshake_by_polling_alone() {
     let (switched, _) = WebSocket::handshake(server.address(), WEBSOCKET, &[]).await;
     assert_eq!((switched.status, switched.header("set-cookie")), (101, None));
 }
+
+#[tokio::test]
+async fn the_first_subprotocol_that_a_client_offers_is_agreed_to() {
+    let server = TestServer::echo(Config::default()).await;
+    let offered = async |target: &str, offer: &str| {
+        let fields = [("Sec-WebSocket-Protocol", offer)];
+        WebSocket::handshake(server.address(), target, &fields).await.0
+    };
+    let session = server.open_polling("/engine.io/", 4).await;
+    for target in [WEBSOCKET.to_owned(), probing(&session)] {
+        // An invalid list is refused before anything is claimed.
+        for offer in ["", "one,", "two words", "one, one", "a/b"] {
+            let refused = offered(&target, offer).await;
+            let body = r#"{"code":3,"message":"Bad request"}"#;
+            assert_eq!((refused.status, refused.text()), (400, body), "{target} {offer:?}");
+        }
+        let agreed = offered(&target, "arduino, other").await;
+        assert_eq!((agreed.status, agreed.header("sec-websocket-protocol")), (101, Some("arduino")), "{target}");
+    }
+    let (none, _) = WebSocket::handshake(server.address(), WEBSOCKET, &[]).await;
+    assert_eq!((none.status, none.header("sec-websocket-protocol")), (101, None));
+}

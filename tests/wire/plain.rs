@@ -131,6 +131,8 @@ async fn a_handshake_that_breaks_a_rule_is_refused_with_the_reason() {
         (400, with(&[key, key, version])),
         (400, with(&[key, version, ("Sec-WebSocket-Protocol", "chat, two words")])),
         (400, with(&[key, version, ("Sec-WebSocket-Protocol", "chat"), ("Sec-WebSocket-Protocol", "é")])),
+        (400, with(&[key, version, ("Sec-WebSocket-Protocol", "chat, chat")])),
+        (400, with(&[key, version, ("Sec-WebSocket-Protocol", "")])),
         (426, with(&[key, version, version])),
         (426, with(&[key])),
         (426, with(&[key, ("Sec-WebSocket-Version", "8")])),

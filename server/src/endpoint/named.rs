@@ -13,6 +13,7 @@ use http::{Response, StatusCode};
 use tokio::sync::oneshot;
 
 use super::Endpoint;
+use super::opening::agreed;
 use crate::answers::{Packed, accepted, closing, not_allowed, refused_by, status};
 use crate::body::Body;
 use crate::compression::Encoding;
@@ -159,9 +160,10 @@ impl<A: Application> Endpoint<A> {
 
     /// A WebSocket for a session that polls. One that comes while another is there is opened and closed.
     fn open_probe(self: Arc<Self>, parts: &mut Parts, entry: Arc<Entry>) -> Result<Response<Body>, Fault> {
+        let protocol = agreed(parts)?;
         let format = entry.format;
         let probe: Result<OpenProbe, Shut> = entry.open_probe();
-        switch(parts, self.config.observers.clone(), move |io, read| {
+        switch(parts, protocol, self.config.observers.clone(), move |io, read| {
             let websocket = self.websocket(io, &read, format);
             match probe {
                 Ok(probe) => probe.opened(websocket),

@@ -11,7 +11,7 @@ use engineio::{
 };
 use http::header::SET_COOKIE;
 use http::request::Parts;
-use http::{Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 
 use super::Endpoint;
 use crate::admission::SessionPlace;
@@ -23,6 +23,7 @@ use crate::hooks::RequestHead;
 use crate::io::Io;
 use crate::peer::Peer;
 use crate::registry::Entry;
+use crate::subprotocol;
 use crate::switch::switch;
 use crate::websocket::WebSocket;
 
@@ -85,7 +86,8 @@ impl<A: Application> Endpoint<A> {
             return Err(Fault::NoId);
         }
         let exchange = Exchange::number(parts);
-        switch(parts, self.config.observers.clone(), move |io, read| {
+        let protocol = agreed(parts)?;
+        switch(parts, protocol, self.config.observers.clone(), move |io, read| {
             let websocket = self.websocket(io, &read, opening.format);
             if let Some(driver) = self.driver(exchange, opening, Some(websocket)) {
                 tokio::spawn(driver);
@@ -131,6 +133,12 @@ impl<A: Application> Endpoint<A> {
         let session = Session::new(self.config.clone(), revision, transport, now);
         Some(Driver::new(session, layer, link, self.config.clone(), registered))
     }
+}
+
+/// The subprotocol that a WebSocket is opened with: the client's first, as in the reference. The application's
+/// hooks may put another in its place.
+pub(super) fn agreed(parts: &Parts) -> Result<Option<HeaderValue>, Fault> {
+    subprotocol::first(&parts.headers).map_err(|_| Fault::Subprotocols)
 }
 
 /// Why there is no place for a new session.

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use engineio::{Config, Fault};
 use http::header::{
-    ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::request::Parts;
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use tokio::sync::watch;
 
 use super::driver::{Driver, stopped};
@@ -26,6 +26,7 @@ use crate::hooks::{Denial, merge};
 use crate::http_rules::is_websocket;
 use crate::peer::Peer;
 use crate::site::{Answering, Mount, RequestBody};
+use crate::subprotocol;
 use crate::switch::{has_key, speaks_our_version, switch};
 
 /// What an application decides about each request.
@@ -96,7 +97,7 @@ impl Endpoint {
         let protocol = accepted.protocol.as_deref().and_then(|name| HeaderValue::from_str(name).ok());
         let (observers, hits) = (self.config.observers.clone(), self.config.hits.clone());
         let exchange = Exchange::number(parts);
-        let switched = switch(parts, self.config.observers.clone(), move |io, read| {
+        let switched = switch(parts, protocol, self.config.observers.clone(), move |io, read| {
             tokio::spawn(async move {
                 let watch = Watch::opened(&observers, exchange, &accepted.handshake);
                 let (driver, shared) = Driver::new(io, read, accepted.limits, hits, watch).await;
@@ -108,9 +109,6 @@ impl Endpoint {
         });
         // Over HTTP/2, or under a server that lets no connection be taken over.
         let mut response = switched.map_err(|_| bad_request("this connection can't become a WebSocket"))?;
-        if let Some(protocol) = protocol {
-            response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
-        }
         merge(response.headers_mut(), accepted.headers);
         Ok(response)
     }
@@ -131,23 +129,14 @@ fn check(parts: &Parts) -> Result<(), Denied> {
     if !has_key(&parts.headers) {
         return Err(bad_request("Sec-WebSocket-Key is not 16 bytes in base64"));
     }
-    if !offers_tokens(&parts.headers) {
-        return Err(bad_request("Sec-WebSocket-Protocol is no list of names"));
+    if subprotocol::first(&parts.headers).is_err() {
+        return Err(bad_request("Sec-WebSocket-Protocol is not a list of different names"));
     }
     // "an appropriate HTTP error code (such as 426 Upgrade Required)" (section 4.2.2).
     if !speaks_our_version(&parts.headers) {
         return Err(upgrade_required("the version of WebSocket is 13"));
     }
     Ok(())
-}
-
-/// Whether subprotocols are offered "with characters in the range U+0021 to U+007E not including separator
-/// characters" (RFC 6455, section 4.1). What is chosen is sent back as it came, so it has to be one.
-fn offers_tokens(headers: &HeaderMap) -> bool {
-    let token = |byte: &u8| byte.is_ascii_graphic() && !br#"()<>@:;\"/[]?={}"#.contains(byte);
-    let offers = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
-    let mut names = offers.flat_map(|offer| offer.as_bytes().split(|byte| *byte == b','));
-    names.all(|name| name.trim_ascii().iter().all(token))
 }
 
 /// 426: "The server MUST send an Upgrade header field in a 426 response" (RFC 9110, section 15.5.22).

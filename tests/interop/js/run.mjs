@@ -13,6 +13,7 @@ import "./scenarios/order.mjs";
 import "./scenarios/msgpack.mjs";
 import "./scenarios/recovery.mjs";
 import "./scenarios/journal.mjs";
+import "./scenarios/subprotocols.mjs";
 
 const [version, only] = process.argv.slice(2);
 if (!versions.includes(version)) throw new Error(`one of ${versions.join(", ")}, not ${version}`);

@@ -7,6 +7,7 @@ export const RULES = {
   UNKNOWN_SID: ["no session has this id, or not any more", "Engine.IO protocol 4, \"Query parameters\"", "answers 400 with code 1, `Session ID unknown`"],
   BAD_HANDSHAKE_METHOD: ["a handshake is a GET", "Engine.IO protocol 4, \"Handshake\"", "answers 400 with code 2, `Bad handshake method`"],
   TRANSPORT_HANDSHAKE_ERROR: ["the named transport and the request's form don't agree", "Engine.IO protocol 4, \"WebSocket\"", "answers 400 with code 3, `Bad request`"],
+  BAD_SUBPROTOCOLS: ["Sec-WebSocket-Protocol is not a list of different names", "RFC 6455, section 4.1", "answers 400 with code 3, `Bad request`"],
   TRANSPORT_MISMATCH: ["the session uses websocket", "Engine.IO protocol 4, \"Upgrade\"", "answers 400 with code 3, `Bad request`"],
   PROTOCOL_MISMATCH: ["the session is of revision 4", "docs/protocol.md, \"Handshake and HTTP\"", "answers 400 with code 3, `Bad request`"],
   UPGRADES_OFF: ["upgrades are off", "Engine.IO protocol 4, \"Upgrade\"", "answers 400 with code 3, `Bad request`"],
