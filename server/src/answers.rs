@@ -1,7 +1,8 @@
 //! The answers that an endpoint gives.
 
+use bytes::Bytes;
 use engineio::memory::Held;
-use engineio::{Fault, Jsonp, Limit, Payload};
+use engineio::{Fault, Jsonp, Limit, Payload, Refusal};
 use http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
     SEC_WEBSOCKET_VERSION, X_CONTENT_TYPE_OPTIONS,
@@ -181,6 +182,27 @@ impl Refused {
 pub(crate) fn reject_reason(reason: &str) -> Option<HeaderValue> {
     let printable: String = reason.chars().filter(|c| !c.is_control()).collect();
     HeaderValue::from_bytes(printable.as_bytes()).ok()
+}
+
+/// A request that can't be read, or only in two ways, is refused as others are.
+pub(crate) fn unreadable(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::from(Refusal::BadRequest.body()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, const { HeaderValue::from_static("application/json") });
+    closing(response)
+}
+
+/// A response as it is written where hyper doesn't do it.
+pub(crate) fn as_bytes(response: &Response<Body>) -> Bytes {
+    let body = response.body().to_bytes();
+    let mut bytes =
+        format!("HTTP/1.1 {}\r\ncontent-length: {}\r\n", response.status(), body.len()).into_bytes();
+    for (name, value) in response.headers() {
+        bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(&body);
+    bytes.into()
 }
 
 /// A response without a body.

@@ -193,6 +193,25 @@ impl Cors {
         Verdict { allow_origin: allowed.cloned(), refused: allowed.is_none() && !own }
     }
 
+    /// Judges a request that could not be read, of which nothing but the origin is known. The application's own rule
+    /// is not asked about it.
+    pub(crate) fn judge_unread(&self, origin: Option<&[u8]>) -> Verdict {
+        let listed = |origin: &HeaderValue| {
+            let text = origin.to_str().unwrap_or_default();
+            matches!(&self.origins, Origins::Listed(listed) if listed.iter().any(|origin| origin.matches(text)))
+        };
+        let allow_origin = match &self.origins {
+            Origins::Any => Some(HeaderValue::from_static("*")),
+            _ => origin.and_then(|origin| HeaderValue::from_bytes(origin).ok()).filter(listed),
+        };
+        Verdict { allow_origin, refused: true }
+    }
+
+    /// Whether it depends on the origin alone whose pages may use the server.
+    pub(crate) fn is_list(&self) -> bool {
+        matches!(self.origins, Origins::Listed(_))
+    }
+
     /// Adds to a response what lets the page behind its request read it.
     pub(crate) fn grant(&self, verdict: Verdict, response: &mut HeaderMap) {
         if !matches!(self.origins, Origins::Any) {

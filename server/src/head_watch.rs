@@ -1,51 +1,218 @@
-//! Sees what hyper hides: a request with both `Transfer-Encoding` and `Content-Length`, and when a head begins.
+//! Stands between a connection and hyper, and sees what hyper hides.
 //!
-//! "A server MAY reject a request that contains both Content-Length and Transfer-Encoding" and ought to, since
-//! such a request may be an attempt to smuggle another past a proxy (RFC 9112, section 6.3). hyper drops the
-//! length and goes on, so the bytes are looked at on their way to it.
-//!
-//! hyper measures the time for a head from the end of the last answer, so it can't tell a client that idles from
-//! one that sends its head byte by byte. Here the time begins with the head's first byte.
+//! - **A request with both `Transfer-Encoding` and `Content-Length`.** "A server MAY reject a request that contains
+//!   both Content-Length and Transfer-Encoding" and ought to, since such a request may be an attempt to smuggle
+//!   another past a proxy (RFC 9112, section 6.3). hyper drops the length and goes on.
+//! - **When a head begins.** hyper measures the time for a head from the end of the last answer, so it can't tell a
+//!   client that idles from one that sends its head byte by byte. Here the time begins with the head's first byte.
+//! - **A target that is no URI.** Node's parser takes `"`, `<`, `>` and `` ` ``, and so C, C++ and Arduino programs
+//!   send them. They are escaped on their way to hyper, as a browser would.
+//! - **A refusal of hyper's own,** of what it can't read: ours goes out in its place.
+//! - **The end.** A connection that is closed while its client still sends is reset, and the answer is lost on the
+//!   way. "To avoid the TCP reset problem, servers typically close a connection in stages" (RFC 9112, section 9.6).
 
-use std::io;
+mod framing;
+
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
 
+use bytes::{Buf as _, Bytes};
 use engineio::Limit;
-use memchr::memchr;
+use http::{Response, StatusCode};
+use http_body::{Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use crate::Cors;
 use crate::admission::Admission;
+use crate::answers::closing;
+use crate::body::Body;
+use crate::site::{Answering, Site};
+use framing::{Framing, escape};
 
-/// As much of a line as is kept: enough for the names that matter, and for any length that is allowed.
-const KEPT: usize = 48;
+/// As much as is read of what a client sends behind an answer that ends its connection.
+const LINGER_BYTES: usize = 64 << 20;
+
+/// What a connection's two sides tell each other.
+#[derive(Debug, Default)]
+pub(crate) struct Signs {
+    /// A request can be read in two ways.
+    ambiguous: AtomicBool,
+    /// The requests that hyper could read.
+    requests: AtomicUsize,
+    /// Which of them is the one of whose body more is to come; 0 for none.
+    unread: AtomicUsize,
+    /// A request is being answered: what is written is the answer.
+    answering: AtomicBool,
+    /// All of the answer was handed over, if not written.
+    answered: AtomicBool,
+}
+
+impl Signs {
+    /// Whether the connection brought a request that can be read in two ways. It is known before hyper sees that
+    /// request.
+    pub(crate) fn ambiguous(&self) -> bool {
+        self.ambiguous.load(Ordering::Acquire)
+    }
+
+    /// A request that hyper could read is being answered.
+    pub(crate) fn answer(self: &Arc<Signs>, answering: Answering) -> Answer {
+        let number = self.requests.fetch_add(1, Ordering::AcqRel) + 1;
+        self.answering.store(true, Ordering::Release);
+        self.answered.store(false, Ordering::Release);
+        Answer { answering, number, signs: Some(self.clone()) }
+    }
+}
+
+/// An answer on its way to hyper. If the request's body has not come whole, it ends the connection.
+pub(crate) struct Answer {
+    answering: Answering,
+    /// The number of its request on the connection, from 1 on.
+    number: usize,
+    signs: Option<Arc<Signs>>,
+}
+
+impl Future for Answer {
+    type Output = Result<Response<Answered>, std::convert::Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Ok(mut response) = ready!(self.answering.as_mut().poll(cx));
+        let signs = self.signs.take();
+        if signs.as_ref().is_some_and(|signs| signs.unread.load(Ordering::Acquire) == self.number)
+            && response.status() != StatusCode::SWITCHING_PROTOCOLS
+        {
+            response = closing(response);
+        }
+        Poll::Ready(Ok(response.map(|body| Answered { body, signs })))
+    }
+}
+
+/// The body of an answer. Once it is dropped, all of it has been handed over.
+pub(crate) struct Answered {
+    body: Body,
+    signs: Option<Arc<Signs>>,
+}
+
+impl http_body::Body for Answered {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Answered {
+    fn drop(&mut self) {
+        if let Some(signs) = &self.signs {
+            signs.answered.store(true, Ordering::Release);
+        }
+    }
+}
 
 /// A connection whose requests are watched.
-#[derive(Debug)]
 pub(crate) struct Watched<T> {
     io: T,
-    watch: HeadWatch,
-    ambiguous: Arc<AtomicBool>,
+    framing: Framing,
+    signs: Arc<Signs>,
     admission: Arc<Admission>,
+    /// Who refuses what hyper can't read; without it that is hyper's.
+    site: Option<Arc<Site>>,
+    /// What was read and did not fit, since it grew when it was escaped.
+    rest: Bytes,
+    /// A refusal of ours that goes out in place of hyper's.
+    refusal: Option<Bytes>,
     /// Goes off when the head that has begun should have ended. Most heads come whole and need none.
     deadline: Option<Pin<Box<Sleep>>>,
+    end: Option<Linger>,
+}
+
+/// What is still read of a connection that has ended for us.
+struct Linger {
+    left: usize,
+    deadline: Pin<Box<Sleep>>,
 }
 
 impl<T> Watched<T> {
-    /// Watches a connection. The flag is set once it brings a request that can be read in two ways; it is set
-    /// before hyper sees that request.
-    pub(crate) fn new(io: T, admission: Arc<Admission>) -> (Watched<T>, Arc<AtomicBool>) {
-        let ambiguous = Arc::new(AtomicBool::new(false));
-        let watch = HeadWatch::default();
-        (Watched { io, watch, ambiguous: ambiguous.clone(), admission, deadline: None }, ambiguous)
+    /// Watches a connection. Without a site hyper refuses what it can't read.
+    pub(crate) fn new(io: T, admission: Arc<Admission>, site: Option<Arc<Site>>) -> (Watched<T>, Arc<Signs>) {
+        let signs = Arc::new(Signs::default());
+        let cors = site.as_ref().and_then(|site| site.http.cors.as_ref());
+        let watched = Watched {
+            io,
+            framing: Framing::new(cors.is_some_and(Cors::is_list)),
+            signs: signs.clone(),
+            admission,
+            site,
+            rest: Bytes::new(),
+            refusal: None,
+            deadline: None,
+            end: None,
+        };
+        (watched, signs)
     }
 
-    /// The connection itself, when HTTP is over.
-    pub(crate) fn into_inner(self) -> T {
-        self.io
+    /// The connection itself, when HTTP is over, and what was read of it that hyper did not get.
+    pub(crate) fn into_parts(self) -> (T, Bytes) {
+        (self.io, self.rest)
+    }
+
+    /// Looks at what was read, which goes to hyper as a URI has it.
+    fn watch(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
+        let mut odd = Vec::new();
+        if self.framing.feed(&buf.filled()[before..], &mut odd) {
+            self.signs.ambiguous.store(true, Ordering::Release);
+        }
+        let unread = if self.framing.in_body() { self.framing.heads() } else { 0 };
+        self.signs.unread.store(unread, Ordering::Release);
+        if !odd.is_empty() {
+            self.rest = escape(&buf.filled()[before..], &odd).into();
+            buf.set_filled(before);
+            self.hand_over_rest(buf);
+        }
+    }
+
+    fn hand_over_rest(&mut self, buf: &mut ReadBuf<'_>) {
+        let fits = self.rest.len().min(buf.remaining());
+        buf.put_slice(&self.rest.split_to(fits));
+    }
+
+    /// Our refusal, if these bytes are one of hyper's own, of a head that it could not read. It has the same status.
+    fn refusal(&self, bytes: &[u8]) -> Option<Bytes> {
+        if !bytes.starts_with(b"HTTP/1.1 4") || self.signs.answering.load(Ordering::Acquire) {
+            return None;
+        }
+        let status = StatusCode::from_bytes(bytes.get(9..12)?).ok()?;
+        Some(self.site.as_ref()?.refusal_of_unread(status, self.framing.origin()))
+    }
+}
+
+impl<T: AsyncWrite + Unpin> Watched<T> {
+    /// Writes our refusal in place of hyper's, which has that length.
+    fn poll_refuse(&mut self, cx: &mut Context<'_>, length: usize) -> Poll<io::Result<usize>> {
+        while let Some(refusal) = self.refusal.as_mut().filter(|refusal| !refusal.is_empty()) {
+            let written = ready!(Pin::new(&mut self.io).poll_write(cx, refusal))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            refusal.advance(written);
+        }
+        self.refusal = None;
+        Poll::Ready(Ok(length))
     }
 }
 
@@ -55,12 +222,14 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.rest.is_empty() {
+            self.hand_over_rest(buf);
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         let read = Pin::new(&mut self.io).poll_read(cx, buf);
-        if self.watch.feed(&buf.filled()[before..]) {
-            self.ambiguous.store(true, Ordering::Release);
-        }
-        if !self.watch.in_head() {
+        self.watch(buf, before);
+        if !self.framing.in_head() {
             self.deadline = None;
             return read;
         }
@@ -75,16 +244,28 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.framing.answered();
+        if self.refusal.is_none() {
+            self.refusal = self.refusal(bytes);
+        }
+        if self.refusal.is_some() {
+            return self.poll_refuse(cx, bytes.len());
+        }
         Pin::new(&mut self.io).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
+        bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.framing.answered();
+        let first = bytes.first().map_or(&[][..], |first| first);
+        if self.refusal.is_some() || first.starts_with(b"HTTP/1.1 4") {
+            return self.poll_write(cx, first);
+        }
         Pin::new(&mut self.io).poll_write_vectored(cx, bytes)
     }
 
@@ -93,170 +274,56 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+        // hyper flushes once it has written all that it has.
+        if self.signs.answered.load(Ordering::Acquire) {
+            self.signs.answering.store(false, Ordering::Release);
+        }
+        Poll::Ready(Ok(()))
     }
 
+    /// Ends our side. If the client still sends, what comes is read and thrown away until it has ended its own, or
+    /// for as long as a body may take, or up to a bound.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-}
-
-/// Follows the framing of HTTP/1.1 requests as far as it takes to tell heads from bodies.
-#[derive(Debug, Default)]
-struct HeadWatch {
-    part: Part,
-    line: Line,
-}
-
-#[derive(Debug, Default)]
-enum Part {
-    /// Before a request's first line; empty lines are skipped there.
-    #[default]
-    Start,
-    /// In a head: whether it has a transfer encoding so far, and its length.
-    Head { encoded: bool, length: Option<u64> },
-    /// In a body, that many bytes before its end.
-    Body(u64),
-    /// At the line of a chunk's size.
-    ChunkSize,
-    /// In a chunk and the line's end behind it.
-    Chunk(u64),
-    /// Behind the last chunk.
-    Trailers,
-    /// What came can't be framed; hyper refuses it.
-    Lost,
-}
-
-/// The line that is being read.
-#[derive(Debug)]
-struct Line {
-    kept: [u8; KEPT],
-    len: usize,
-}
-
-impl Default for Line {
-    fn default() -> Line {
-        Line { kept: [0; KEPT], len: 0 }
-    }
-}
-
-impl Line {
-    fn extend(&mut self, bytes: &[u8]) {
-        let room = &mut self.kept[self.len.min(KEPT)..];
-        let kept = bytes.len().min(room.len());
-        room[..kept].copy_from_slice(&bytes[..kept]);
-        self.len += bytes.len();
-    }
-
-    /// The line as far as it was kept.
-    fn text(&self) -> &[u8] {
-        &self.kept[..self.len.min(KEPT)]
-    }
-}
-
-/// The value of a line, if it is that field's.
-fn value<'a>(line: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    let (field, value) = line.split_at_checked(name.len())?;
-    let value = value.strip_prefix(b":")?;
-    field.eq_ignore_ascii_case(name.as_bytes()).then_some(value.trim_ascii())
-}
-
-impl HeadWatch {
-    /// Whether a head has begun and not ended.
-    fn in_head(&self) -> bool {
-        match self.part {
-            Part::Start => self.line.len > 0,
-            Part::Head { .. } => true,
-            Part::Body(_) | Part::ChunkSize | Part::Chunk(_) | Part::Trailers | Part::Lost => false,
-        }
-    }
-
-    /// Looks at what came. Says whether a head in it was ambiguous.
-    fn feed(&mut self, mut bytes: &[u8]) -> bool {
-        let mut ambiguous = false;
-        while !bytes.is_empty() {
-            match &mut self.part {
-                Part::Lost => return ambiguous,
-                Part::Body(left) | Part::Chunk(left) => {
-                    let skipped = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
-                    *left -= skipped as u64;
-                    bytes = &bytes[skipped..];
-                    if *left == 0 {
-                        self.part = if let Part::Body(_) = self.part { Part::Start } else { Part::ChunkSize };
+        let this = &mut *self;
+        let linger = match &mut this.end {
+            Some(linger) => linger,
+            None => {
+                ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
+                let sends = this.framing.in_head() || this.framing.in_body();
+                let left = LINGER_BYTES;
+                let timeout = this.admission.limits.body_timeout;
+                // Its timer is not needed where nothing is under way.
+                let mut room = [0; 1024];
+                let mut came = ReadBuf::new(&mut room);
+                let read = Pin::new(&mut this.io).poll_read(cx, &mut came);
+                let ended = matches!(read, Poll::Ready(_)) && came.filled().is_empty();
+                if ended || (read.is_pending() && !sends) {
+                    return Poll::Ready(Ok(()));
+                }
+                this.end.insert(Linger { left, deadline: Box::pin(tokio::time::sleep(timeout)) })
+            }
+        };
+        loop {
+            let mut room = [0; 4096];
+            let mut came = ReadBuf::new(&mut room);
+            match Pin::new(&mut this.io).poll_read(cx, &mut came) {
+                Poll::Ready(Ok(())) if !came.filled().is_empty() => {
+                    linger.left = linger.left.saturating_sub(came.filled().len());
+                    if linger.left == 0 {
+                        return Poll::Ready(Ok(()));
                     }
                 }
-                Part::Start | Part::Head { .. } | Part::ChunkSize | Part::Trailers => {
-                    let Some(end) = memchr(b'\n', bytes) else {
-                        self.line.extend(bytes);
-                        return ambiguous;
-                    };
-                    let line = &bytes[..end];
-                    bytes = &bytes[end + 1..];
-                    if self.line.len == 0 {
-                        // Nearly always it comes whole.
-                        if self.part.ignores(line) {
-                            continue;
-                        }
-                        ambiguous |= self.part.end_line(&line[..end.min(KEPT)]);
-                    } else {
-                        self.line.extend(line);
-                        ambiguous |= self.part.end_line(self.line.text());
-                        self.line.len = 0;
-                    }
-                }
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+                Poll::Pending => return linger.deadline.as_mut().poll(cx).map(Ok),
             }
         }
-        ambiguous
     }
 }
 
-impl Part {
-    /// Whether a line is of no interest, as its first letter tells of most.
-    fn ignores(&self, line: &[u8]) -> bool {
-        let may_matter = matches!(line.first(), None | Some(b'\r' | b'T' | b't' | b'C' | b'c'));
-        matches!(self, Part::Head { .. }) && !may_matter
-    }
-
-    /// Goes on behind a line. Says whether it ends a head that was ambiguous.
-    fn end_line(&mut self, line: &[u8]) -> bool {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let empty = line.is_empty();
-        match self {
-            Part::Start if !empty => *self = Part::Head { encoded: false, length: None },
-            Part::Head { encoded, length } if empty => {
-                let ambiguous = *encoded && length.is_some();
-                *self = match (*encoded, *length) {
-                    (true, _) => Part::ChunkSize,
-                    (false, Some(1..)) => Part::Body(length.unwrap_or_default()),
-                    (false, _) => Part::Start,
-                };
-                return ambiguous;
-            }
-            Part::Head { encoded, length } => {
-                if value(line, "transfer-encoding").is_some() {
-                    *encoded = true;
-                } else if let Some(value) = value(line, "content-length") {
-                    match std::str::from_utf8(value).ok().and_then(|value| value.parse().ok()) {
-                        Some(value) => *length = Some(value),
-                        None if *encoded => *length = Some(0),
-                        None => *self = Part::Lost,
-                    }
-                }
-            }
-            Part::ChunkSize => {
-                let digits = line.split(|byte| *byte == b';').next().unwrap_or_default();
-                let size = std::str::from_utf8(digits.trim_ascii()).ok();
-                *self = match size.and_then(|size| u64::from_str_radix(size, 16).ok()) {
-                    Some(0) => Part::Trailers,
-                    // The line's end behind the chunk is skipped with it.
-                    Some(size) => size.checked_add(2).map_or(Part::Lost, Part::Chunk),
-                    None => Part::Lost,
-                };
-            }
-            Part::Trailers if empty => *self = Part::Start,
-            Part::Start | Part::Trailers | Part::Body(_) | Part::Chunk(_) | Part::Lost => {}
-        }
-        false
+impl<T> std::fmt::Debug for Watched<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watched").field("framing", &self.framing).finish_non_exhaustive()
     }
 }
 
@@ -264,64 +331,61 @@ impl Part {
 mod tests {
     use super::*;
 
-    /// The bytes at once, and byte by byte.
-    fn ambiguous(bytes: &str) -> bool {
-        let whole = HeadWatch::default().feed(bytes.as_bytes());
-        let mut watch = HeadWatch::default();
-        let split = bytes.as_bytes().iter().filter(|byte| watch.feed(&[**byte])).count() > 0;
-        assert_eq!(whole, split, "{bytes:?}");
-        whole
+    fn admission() -> Arc<Admission> {
+        Arc::new(Admission::new(crate::Limits::default(), Arc::default()))
     }
 
-    const BOTH: &str = "POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n";
+    /// How long the end of a connection takes, whose client sent `begin` and then a byte now and then.
+    async fn end(begin: &str) -> std::time::Duration {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+        use tokio::time::{Duration, Instant, sleep};
 
-    #[test]
-    fn both_fields_are_seen_in_either_order() {
-        assert!(ambiguous(BOTH));
-        assert!(ambiguous("POST / HTTP/1.1\r\ntransfer-encoding:chunked\r\nCONTENT-LENGTH: x\r\n\r\n"));
-        assert!(ambiguous("POST / HTTP/1.1\nTransfer-Encoding: chunked\nContent-Length: 3\n\n"));
+        let (ours, mut peer) = duplex(1000);
+        let (mut ours, _) = Watched::new(ours, admission(), None);
+        peer.write_all(begin.as_bytes()).await.unwrap();
+        ours.read_exact(&mut vec![0; begin.len()]).await.unwrap();
+        tokio::spawn(async move {
+            loop {
+                sleep(Duration::from_millis(400)).await;
+                if peer.write_all(b"x").await.is_err() {
+                    return;
+                }
+            }
+        });
+        let began = Instant::now();
+        ours.shutdown().await.unwrap();
+        began.elapsed()
     }
 
-    #[test]
-    fn one_of_them_is_fine() {
-        assert!(!ambiguous("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc"));
-        assert!(!ambiguous("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"));
-        assert!(!ambiguous(
-            "GET /?Transfer-Encoding: HTTP/1.1\r\nContent-Length: 0\r\nX: transfer-encoding: a\r\n\r\n"
-        ));
+    #[tokio::test(start_paused = true)]
+    async fn what_a_client_still_sends_is_read_for_as_long_as_a_body_may_take() {
+        let timeout = admission().limits.body_timeout;
+        let post = "POST / HTTP/1.1\r\nContent-Length: 99999\r\n\r\n";
+        assert_eq!(end(post).await, timeout);
+        assert_eq!(end("POST / HT").await, timeout);
+        assert!(end("GET / HTTP/1.1\r\n\r\n").await.is_zero(), "nothing is under way");
     }
 
-    #[test]
-    fn a_body_is_not_read_as_a_head() {
-        let length = BOTH.len();
-        assert!(!ambiguous(&format!("POST / HTTP/1.1\r\nContent-Length: {length}\r\n\r\n{BOTH}")));
-        let chunk = format!(
-            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{length:x};x=y\r\n{BOTH}\r\n0\r\n\r\n"
-        );
-        assert!(!ambiguous(&chunk));
-        assert!(ambiguous(&format!("{chunk}{BOTH}")), "and what follows it is");
-        let trailers = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 3\r\n\r\n";
-        assert!(!ambiguous(trailers));
-        assert!(ambiguous(&format!("{trailers}\r\n{BOTH}")));
-    }
+    #[tokio::test]
+    async fn what_a_client_still_sends_is_read_up_to_a_bound() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 
-    #[test]
-    fn long_lines_are_cut_and_the_next_is_read_anew() {
-        let long = format!(
-            "GET /{} HTTP/1.1\r\nCookie: {}\r\nContent-Length: 1\r\n\r\n",
-            "a".repeat(999),
-            "b".repeat(999)
-        );
-        assert!(!ambiguous(&format!("{long}x")));
-        assert!(ambiguous(&format!("{long}x{BOTH}")));
-    }
-
-    #[test]
-    fn what_can_not_be_framed_is_left_to_hyper() {
-        assert!(!ambiguous(&format!("POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n{BOTH}")));
-        assert!(!ambiguous(&format!(
-            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n{BOTH}"
-        )));
+        let (ours, mut peer) = duplex(1 << 20);
+        let (mut ours, _) = Watched::new(ours, admission(), None);
+        let head = b"POST / HTTP/1.1\r\nContent-Length: 999999999999\r\n\r\n";
+        peer.write_all(head).await.unwrap();
+        ours.read_exact(&mut vec![0; head.len()]).await.unwrap();
+        let sent = tokio::spawn(async move {
+            let mut sent = 0;
+            while peer.write_all(&[b'x'; 65536]).await.is_ok() {
+                sent += 65536;
+            }
+            sent
+        });
+        ours.shutdown().await.unwrap();
+        drop(ours);
+        let sent = sent.await.unwrap();
+        assert!((LINGER_BYTES..LINGER_BYTES + (2 << 20)).contains(&sent), "{sent}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -330,10 +394,10 @@ mod tests {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
         use tokio::time::{Instant, sleep};
 
-        let admission = Arc::new(Admission::new(crate::Limits::default(), Arc::default()));
+        let admission = admission();
         let timeout = admission.limits.head_timeout;
         let (ours, mut peer) = duplex(1000);
-        let (mut ours, _) = Watched::new(ours, admission.clone());
+        let (mut ours, _) = Watched::new(ours, admission.clone(), None);
         let client = tokio::spawn(async move {
             // Idling costs nothing, nor does a body that takes its time.
             sleep(5 * timeout).await;

@@ -60,7 +60,10 @@ impl Io {
     /// Takes a connection back from hyper, with what hyper had already read of it.
     pub(crate) fn from_upgraded(upgraded: Upgraded) -> (Io, Vec<u8>) {
         let upgraded = match upgraded.downcast::<TokioIo<Watched<StallLimit<Io>>>>() {
-            Ok(parts) => return (parts.io.into_inner().into_inner().into_inner(), parts.read_buf.to_vec()),
+            Ok(parts) => {
+                let (io, rest) = parts.io.into_inner().into_parts();
+                return (io.into_inner(), [&parts.read_buf[..], &rest].concat());
+            }
             Err(upgraded) => upgraded,
         };
         // Whoever uses hyper itself does it mostly like this.

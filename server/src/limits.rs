@@ -27,7 +27,8 @@ pub struct Limits {
     /// Time that a connection may idle before a request; then it is closed. 75 s by default, which is longer
     /// than what proxies keep a connection for.
     pub idle_timeout: Duration,
-    /// Time that the body of a POST may take; then it is answered 408, and its session ends. 30 s by default.
+    /// Time that the body of a POST may take; then it is answered 408, and its session ends. What is left of a body
+    /// behind an answer that was given before is read for as long. 30 s by default.
     pub body_timeout: Duration,
     /// Time that a message of a plain WebSocket may take from its first byte to its last; then the WebSocket is
     /// closed with 1008. 30 s by default. Clients of Engine.IO have their heartbeat instead, which can't get between

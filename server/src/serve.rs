@@ -2,14 +2,15 @@
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
 use engineio::Limit;
-use http::StatusCode;
+use http::Request;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::watch;
@@ -17,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio::task::coop::unconstrained;
 
 use crate::Limits;
-use crate::answers::{closing, refused_by, status};
+use crate::answers::{as_bytes, closing, refused_by};
 use crate::head_watch::Watched;
 use crate::idle::IdleTimer;
 use crate::io::Io;
@@ -25,7 +26,6 @@ use crate::listener::Listener;
 use crate::peer::Peer;
 use crate::server::Server;
 use crate::service::Service;
-use crate::site::Answering;
 use crate::stall::StallLimit;
 use crate::tls::Tls;
 
@@ -127,12 +127,7 @@ async fn accept(listener: Listener, service: Service, stop: watch::Sender<()>) {
 /// unread bytes resets it, and the client might never see the answer.
 async fn turn_away(mut io: Io, limit: Limit) {
     let refusal = closing(refused_by(limit));
-    let mut head = format!("HTTP/1.1 {}\r\ncontent-length: 0\r\n", refusal.status());
-    for (name, value) in refusal.headers() {
-        head.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap_or_default()));
-    }
-    head.push_str("\r\n");
-    if io.write_all(head.as_bytes()).await.is_ok() {
+    if io.write_all(&as_bytes(&refusal)).await.is_ok() {
         io.drain().await;
     }
 }
@@ -152,14 +147,19 @@ async fn connection(io: Io, tls: Option<Tls>, service: Service, mut stopping: wa
             }
         }
     };
-    let admission = service.site().admission.clone();
-    let (io, ambiguous) = Watched::new(StallLimit::new(io, admission.clone()), admission.clone());
-    let service = service_fn(|request| -> Answering {
-        if ambiguous.load(Ordering::Acquire) {
-            let refusal = closing(status(StatusCode::BAD_REQUEST));
-            return Box::pin(std::future::ready(Ok(refusal)));
+    let site = service.site().clone();
+    let peer = service.peer();
+    let admission = site.admission.clone();
+    let (io, signs) = Watched::new(StallLimit::new(io, admission.clone()), admission.clone(), Some(site));
+    let service = service_fn(|mut request: Request<Incoming>| {
+        if !request.body().is_end_stream()
+            && let Some(given_back) = request.extensions_mut().remove::<OnUpgrade>()
+        {
+            tokio::spawn(end_in_stages(given_back));
         }
-        service.respond(request)
+        let answering =
+            if signs.ambiguous() { service.refuse_ambiguous(request) } else { service.respond(request) };
+        signs.answer(answering)
     });
     let http = http_connection(&admission.limits);
     let mut connection = pin!(http.serve_connection(TokioIo::new(io), service).with_upgrades());
@@ -179,7 +179,22 @@ async fn connection(io: Io, tls: Option<Tls>, service: Service, mut stopping: wa
         } else if error.is_parse_too_large() {
             admission.hits.count(Limit::Head);
         }
-        tracing::debug!(%error, "a connection failed");
+        if error.is_parse() {
+            let address = peer.and_then(|peer| peer.address).map(tracing::field::display);
+            tracing::info!(%error, address, "a request could not be read and was refused");
+        } else {
+            tracing::debug!(%error, "a connection failed");
+        }
+    }
+}
+
+/// Ends a connection that hyper gives back behind its last answer, as it does where `Upgrade` or CONNECT asks for
+/// that. A request with a body changes no protocol, so nobody else takes it.
+async fn end_in_stages(given_back: OnUpgrade) {
+    if let Ok(given_back) = given_back.await
+        && let Ok(parts) = given_back.downcast::<TokioIo<Watched<StallLimit<Io>>>>()
+    {
+        drop(parts.io.into_inner().shutdown().await);
     }
 }
 

@@ -13,9 +13,9 @@ use http::{Extensions, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Either as EitherBody};
 
 use crate::Limit;
-use crate::answers::{closing, status};
+use crate::answers::{status, unreadable};
 use crate::body::Body;
-use crate::http_rules;
+use crate::http_rules::{self, HttpFault};
 use crate::peer::Peer;
 use crate::site::{Answering, RequestBody, Resource, Site};
 
@@ -135,14 +135,49 @@ impl Service {
         self.answer(resource, parts, body)
     }
 
+    /// Refuses a request that could be read in two ways.
+    pub(crate) fn refuse_ambiguous<B>(&self, request: Request<B>) -> Answering {
+        let refusal = self.refuse(&request.into_parts().0, HttpFault::LENGTH_BESIDE_ENCODING);
+        Box::pin(std::future::ready(Ok(refusal)))
+    }
+
     /// Refuses what HTTP forbids.
-    fn check(&self, parts: &Parts) -> Result<(), StatusCode> {
-        let admission = &self.site.admission;
-        http_rules::check(parts, admission.limits.max_head).inspect_err(|status| {
-            if *status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE {
-                admission.hits.count(Limit::Head);
-            }
-        })
+    fn check(&self, parts: &Parts) -> Result<(), HttpFault> {
+        http_rules::check(parts, self.site.admission.limits.max_head)
+    }
+
+    fn refuse(&self, parts: &Parts, fault: HttpFault) -> Response<Body> {
+        if fault.status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE {
+            self.site.admission.hits.count(Limit::Head);
+        }
+        tracing::info!(
+            status = fault.status.as_u16(),
+            reason = fault.reason,
+            method = %parts.method,
+            address = self.peer_of(parts).address.map(tracing::field::display),
+            "request refused"
+        );
+        let mut response = unreadable(fault.status);
+        if let Some(cors) = &self.site.http.cors {
+            cors.grant(cors.judge(parts), response.headers_mut());
+        }
+        response
+    }
+
+    /// The peer of a connection, if this is the service of one.
+    pub(crate) fn peer(&self) -> Option<Peer> {
+        match self.peer {
+            PeerOf::Connection(peer) => Some(peer),
+            PeerOf::Request(_) => None,
+        }
+    }
+
+    fn peer_of(&self, parts: &Parts) -> Peer {
+        let peer = match self.peer {
+            PeerOf::Connection(peer) => peer,
+            PeerOf::Request(find) => find(&parts.extensions).unwrap_or_default(),
+        };
+        self.site.proxies.client(peer, &parts.headers)
     }
 
     fn answer<B>(&self, resource: Option<Resource>, parts: Parts, body: B) -> Answering
@@ -150,15 +185,11 @@ impl Service {
         B: http_body::Body<Data = Bytes> + Send + 'static,
     {
         let response = match (self.check(&parts), resource) {
-            (Err(code), _) => closing(status(code)),
+            (Err(fault), _) => self.refuse(&parts, fault),
             (Ok(()), None) => status(StatusCode::NOT_FOUND),
             (Ok(()), Some(Resource::Ready(response))) => response.map(Body::from),
             (Ok(()), Some(Resource::Endpoint(endpoint))) => {
-                let peer = match self.peer {
-                    PeerOf::Connection(peer) => peer,
-                    PeerOf::Request(find) => find(&parts.extensions).unwrap_or_default(),
-                };
-                let peer = self.site.proxies.client(peer, &parts.headers);
+                let peer = self.peer_of(&parts);
                 // A GET has none, and then there is nothing to box.
                 let none = body.is_end_stream();
                 let body = if none { RequestBody::default() } else { body.map_err(|_| ()).boxed_unsync() };

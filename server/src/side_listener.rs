@@ -5,7 +5,6 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -62,10 +61,10 @@ where
     B: http_body::Body<Data = Bytes, Error = Infallible> + 'static,
 {
     let io = StallLimit::new(place.seat(stream), admission.clone());
-    let (io, ambiguous) = Watched::new(io, admission.clone());
+    let (io, signs) = Watched::new(io, admission.clone(), None);
     let service = service_fn(|request| {
         // Nobody who operates a server asks in a way that can be read in two.
-        let clear = !ambiguous.load(Ordering::Acquire);
+        let clear = !signs.ambiguous();
         std::future::ready(clear.then(|| answer(request)).ok_or(Ambiguous))
     });
     let http = http_connection(&admission.limits);

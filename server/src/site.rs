@@ -9,11 +9,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use engineio::{Application, Limit, LimitHits};
 use http::request::Parts;
-use http::{HeaderMap, Method, Response};
+use http::{HeaderMap, Method, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use socketio::Io;
 
 use crate::admission::Admission;
+use crate::answers::{as_bytes, unreadable};
 use crate::body::Body;
 use crate::client_files::{self, ClientFiles};
 use crate::endpoint::{Endpoint, HttpSettings};
@@ -77,6 +78,15 @@ impl Site {
         });
         let page = || self.pages.as_ref().and_then(|pages| pages(&request.method, path, &request.headers));
         file.or_else(page).map(Resource::Ready)
+    }
+
+    /// The refusal of a request that could not be read, as it is written. Its `Origin` is known if it is needed.
+    pub(crate) fn refusal_of_unread(&self, status: StatusCode, origin: Option<&[u8]>) -> Bytes {
+        let mut response = unreadable(status);
+        if let Some(cors) = &self.http.cors {
+            cors.grant(cors.judge_unread(origin), response.headers_mut());
+        }
+        as_bytes(&response)
     }
 
     /// Refuses new sessions and ends the present ones.

@@ -15,7 +15,7 @@ process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
 const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };
 export const has = (program) => spawnSync(program, ["-v"], { env }).status === 0;
 
-// As docs/guide/from-javascript.md has it.
+// As docs/guide/from-javascript.md has it, but for longer bodies.
 const nginx = (folder, port, [one, other], choice) => `
 daemon off;
 worker_processes 1;
@@ -25,6 +25,8 @@ events { worker_connections 512; }
 http {
   access_log off;
   ${["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name) => `${name}_temp_path ${folder}/${name};`).join("\n  ")}
+  # The folder is root's, and the worker isn't root.
+  client_body_buffer_size 8m;
   upstream nodes {
     ${choice === "by address" ? "ip_hash;" : ""}
     server ${one} fail_timeout=1s;
@@ -45,7 +47,7 @@ http {
       proxy_set_header Connection $connection_upgrade;
       proxy_buffering off;
       proxy_read_timeout 60s;
-      client_max_body_size 1m;
+      client_max_body_size 8m;
     }
   }
 }`;

@@ -148,7 +148,11 @@ async fn the_first_subprotocol_that_a_client_offers_is_agreed_to() {
             assert_eq!((refused.status, refused.text()), (400, body), "{target} {offer:?}");
         }
         let agreed = offered(&target, "arduino, other").await;
-        assert_eq!((agreed.status, agreed.header("sec-websocket-protocol")), (101, Some("arduino")), "{target}");
+        assert_eq!(
+            (agreed.status, agreed.header("sec-websocket-protocol")),
+            (101, Some("arduino")),
+            "{target}"
+        );
     }
     let (none, _) = WebSocket::handshake(server.address(), WEBSOCKET, &[]).await;
     assert_eq!((none.status, none.header("sec-websocket-protocol")), (101, None));

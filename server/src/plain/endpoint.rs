@@ -5,9 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use engineio::{Config, Fault};
-use http::header::{
-    ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, SEC_WEBSOCKET_VERSION, UPGRADE,
-};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use tokio::sync::watch;

@@ -90,6 +90,29 @@ for (const name of proxies) {
     assert.equal(error.description, 400);
   });
 
+  check(`${name}, by address: an answer before a body was read arrives, and the server stays in service`, async (stage) => {
+    const { url } = await behind(stage, name, "by address", "--max-payload", "100000");
+    const client = stage.open("4.8.4", "polling", url);
+    await client.ready();
+    const talk = stage.talk(client);
+    const target = `${url}/socket.io/?EIO=4&transport=polling`;
+    const { sid } = JSON.parse((await (await fetch(target)).text()).slice(1));
+    const body = Buffer.alloc(6_000_000, "4");
+    for (let time = 0; time < 10; time++) {
+      for (const [status, to] of [
+        [400, `${target}&sid=AAAAAAAAAAAAAAAAAAAA`],
+        [404, `${url}/socket.io/nothing`],
+        [413, `${target}&sid=${sid}`],
+      ]) {
+        assert.equal((await fetch(to, { method: "POST", body })).status, status);
+      }
+    }
+    // A proxy that took the server out of service would send its clients to the other one.
+    await talk.goesOn(50);
+    assert.equal(talk.connections, 1);
+    await talk.end({ lossless: true });
+  });
+
   check(`${name}, by turns: a client that begins with WebSocket needs no stickiness`, async (stage) => {
     const { servers, url } = await behind(stage, name, "by turns");
     await outlives(stage, { servers, url }, "4.8.4", "websocket");

@@ -3,12 +3,14 @@
 
 mod chance;
 mod engine;
+mod heads;
 mod messages;
 mod session;
 mod websocket;
 
 pub use chance::Chance;
 pub use engine::{jsonp, packets, payloads, routes};
+pub use heads::heads;
 pub use messages::{attachments, msgpack, opened};
 pub use session::session;
 pub use websocket::websocket;
@@ -17,7 +19,7 @@ pub use websocket::websocket;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the names of their targets in `fuzz/`.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("packets", packets),
     ("payloads", payloads),
     ("routes", routes),
@@ -26,6 +28,7 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("websocket", websocket),
     ("attachments", attachments),
     ("msgpack", msgpack),
+    ("heads", heads),
 ];
 
 /// Bytes as a source of choices.
