@@ -59,6 +59,16 @@ impl RawJson {
         msgpack::encode_value(&self.json, &self.attachments)
     }
 
+    /// A part of this, which lies in [`json`](RawJson::json), such as a value that serde_json found there. It
+    /// shares the memory, and has all the attachments.
+    ///
+    /// # Panics
+    /// If it lies somewhere else.
+    #[must_use]
+    pub fn part(&self, json: &str) -> RawJson {
+        RawJson { json: self.json.slice_ref(json), attachments: self.attachments.clone() }
+    }
+
     /// The JSON, with placeholders where bytes were.
     #[must_use]
     pub fn json(&self) -> &str {

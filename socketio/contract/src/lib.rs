@@ -1,4 +1,4 @@
-//! What is asked of an [`Adapter`](socketio::Adapter), as a test that any of them can run.
+//! What is asked of an [`Adapter`], as a test that any of them can run.
 //!
 //! ```no_run
 //! # async fn example() {

@@ -1,0 +1,100 @@
+use std::time::Duration;
+
+use socketio::{ClusterError, Config, FetchError, Io};
+use tokio::time::Instant;
+
+use super::*;
+use crate::link::fake::FakeRedis;
+
+fn node(redis: &FakeRedis) -> (Io, Arc<Counts>) {
+    let adapter = RedisAdapter::on(redis.dial());
+    let counts = adapter.counts();
+    (Io::with_adapter(Config::default(), adapter), counts)
+}
+
+#[tokio::test]
+async fn the_adapter_keeps_the_contract() {
+    let redis = FakeRedis::new();
+    socketio_adapter_contract::check(|| RedisAdapter::on(redis.dial())).await;
+}
+
+/// Lets what was published be read.
+async fn settle() {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_here_can_want_is_not_looked_into() {
+    let redis = FakeRedis::new();
+    let (io, counts) = node(&redis);
+    let _ = io.of("/a#b");
+    io.cluster_ready().await;
+    // These can't be decoded, so whatever is looked into is counted as foreign.
+    for channel in
+        ["socket.io#/#x#", "socket.io#/other#", "socket.io#/a#b#c#", "socket.io#/", "socket.io#/a#c#"]
+    {
+        redis.publish(channel, "");
+    }
+    settle().await;
+    assert_eq!((counts.heard(), counts.unwanted(), counts.foreign()), (5, 5, 0));
+    for channel in ["socket.io#/#", "socket.io#/a#b#"] {
+        redis.publish(channel, "");
+    }
+    settle().await;
+    assert_eq!((counts.unwanted(), counts.foreign()), (5, 2));
+    io.emit("own", ()).unwrap();
+    settle().await;
+    assert_eq!((counts.heard(), counts.unwanted(), counts.foreign()), (8, 6, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_redis_this_node_goes_on_and_says_what_is_missing() {
+    let redis = FakeRedis::new();
+    redis.set_up(false);
+    let (io, counts) = node(&redis);
+    let since = Instant::now();
+    io.emit("e", ()).unwrap();
+    let FetchError { found, error, .. } = io.fetch_sockets().await.unwrap_err();
+    assert!(found.is_empty() && matches!(error, ClusterError::NotCounted));
+    assert_eq!(since.elapsed(), Duration::from_secs(5));
+    let answers = io.timeout(Duration::from_secs(1)).emit_with_ack::<()>("q", ()).unwrap().await;
+    assert!(answers.answers.is_empty());
+    io.leave_cluster().await;
+    redis.set_up(true);
+    settle().await;
+    assert_eq!(counts.dropped(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_of_a_node_is_left_behind_it() {
+    let redis = FakeRedis::new();
+    let (io, counts) = node(&redis);
+    io.cluster_ready().await;
+    assert_eq!(redis.channels().len(), 4);
+    io.close();
+    io.leave_cluster().await;
+    assert!(redis.channels().is_empty());
+    drop(io);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(Arc::strong_count(&counts), 1, "its tasks have ended");
+}
+
+#[tokio::test]
+async fn servers_in_javascript_are_told_all_rooms() {
+    let redis = FakeRedis::new();
+    let (io, _) = node(&redis);
+    io.cluster_ready().await;
+    let asked = redis.published().len();
+    redis.publish("socket.io-request#/#", r#"{"uid":"them","requestId":"r","type":1}"#);
+    redis.publish("socket.io-request#/#", r#"{"uid":"them","requestId":"s","type":0,"rooms":["x"]}"#);
+    let publisher_done = async {
+        while redis.published().len() < asked + 4 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), publisher_done).await.expect("it answers");
+    let expected = [r#"{"requestId":"r","rooms":[]}"#, r#"{"requestId":"s","sockets":[]}"#];
+    assert_eq!(redis.published()[asked + 2..], expected);
+}

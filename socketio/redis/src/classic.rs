@@ -1,0 +1,373 @@
+//! The format of `@socket.io/redis-adapter`: classic pub/sub.
+//!
+//! ```text
+//!   socket.io#/chat#               broadcasts in /chat
+//!   socket.io#/chat#room#          those to one room alone
+//!   socket.io-request#/chat#       requests; as many nodes as subscribers
+//!   socket.io-response#/chat#      answers to all
+//!   socket.io-response#/chat#id#   answers to one node
+//! ```
+//!
+//! A broadcast is MessagePack, `[uid, packet, opts]`. Requests and answers are JSON, except those that can hold
+//! bytes: an event that clients acknowledge, and what they answer.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+use socketio::{Broadcast, Event, Message, MessageBody, Namespace, Node, NodeId, RawJson, RequestId, Room};
+
+use crate::format::{Format, Heard};
+use crate::link::{Channel, Command};
+use crate::publisher::PublishError;
+use crate::wire::{self, Garbage, Opts, Packet, Rooms};
+
+#[cfg(test)]
+mod tests;
+
+/// Types of requests, and of those answers that have one.
+mod kind {
+    pub(super) const SOCKETS: u8 = 0;
+    pub(super) const ALL_ROOMS: u8 = 1;
+    pub(super) const REMOTE_JOIN: u8 = 2;
+    pub(super) const REMOTE_LEAVE: u8 = 3;
+    pub(super) const REMOTE_DISCONNECT: u8 = 4;
+    pub(super) const REMOTE_FETCH: u8 = 5;
+    pub(super) const SERVER_SIDE_EMIT: u8 = 6;
+    pub(super) const BROADCAST: u8 = 7;
+    pub(super) const BROADCAST_CLIENT_COUNT: u8 = 8;
+    pub(super) const BROADCAST_ACK: u8 = 9;
+}
+
+/// The names of channels.
+#[derive(Clone, Debug)]
+pub(crate) struct Classic {
+    prefix: Arc<str>,
+}
+
+impl Classic {
+    pub(crate) fn new(prefix: &str) -> Classic {
+        Classic { prefix: prefix.into() }
+    }
+
+    fn broadcasts(&self, namespace: &str, rooms: &[Room]) -> Channel {
+        let prefix = &self.prefix;
+        // A receiver takes the room from the channel's name: the two must agree.
+        Channel::Exact(match rooms {
+            [room] => format!("{prefix}#{namespace}#{room}#").into(),
+            _ => format!("{prefix}#{namespace}#").into(),
+        })
+    }
+
+    fn requests(&self, namespace: &str) -> Channel {
+        Channel::Exact(format!("{}-request#{namespace}#", self.prefix).into())
+    }
+
+    fn answers(&self, namespace: &str, to: Option<&NodeId>) -> Channel {
+        let prefix = &self.prefix;
+        Channel::Exact(match to {
+            Some(node) => format!("{prefix}-response#{namespace}#{node}#").into(),
+            None => format!("{prefix}-response#{namespace}#").into(),
+        })
+    }
+}
+
+/// # Which channels
+impl Format for Classic {
+    /// One pattern for the broadcasts of all namespaces: each further pattern costs Redis time with every message.
+    fn always(&self) -> Vec<Channel> {
+        let mut pattern = String::new();
+        for char in self.prefix.chars() {
+            if matches!(char, '*' | '?' | '[' | ']' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(char);
+        }
+        vec![Channel::Pattern(format!("{pattern}#*").into())]
+    }
+
+    fn of_namespace(&self, namespace: &str, own: &NodeId) -> Vec<Channel> {
+        vec![self.requests(namespace), self.answers(namespace, None), self.answers(namespace, Some(own))]
+    }
+
+    fn counted(&self, namespace: &str) -> Channel {
+        self.requests(namespace)
+    }
+
+    /// Whether a broadcast has to be looked into: if it is for a room, or a namespace, that is not here, or if it is
+    /// this node's own, it has not.
+    fn is_wanted(&self, channel: &str, payload: &[u8], node: &Node) -> bool {
+        let Some(rest) = channel.strip_prefix(&*self.prefix).and_then(|rest| rest.strip_prefix('#')) else {
+            return true;
+        };
+        if is_of(payload, node.id()) {
+            return false;
+        }
+        // A name may have a `#` in it, so there may be several namespaces that it is a channel of.
+        let Some(rest) = rest.strip_suffix('#') else { return false };
+        let is_here = |namespace: &str, room: &str| {
+            node.namespace(namespace).is_some_and(|namespace| room.is_empty() || namespace.has_room(room))
+        };
+        is_here(rest, "") || rest.match_indices('#').any(|(at, _)| is_here(&rest[..at], &rest[at + 1..]))
+    }
+
+    fn encode(&self, message: &Message) -> Result<Command, PublishError> {
+        let (channel, payload) = self.write(message)?;
+        Ok(Command::Publish { channel, payload })
+    }
+
+    fn decode(&self, channel: &str, payload: &Bytes) -> Result<Heard, Garbage> {
+        let rest = channel.strip_prefix(&*self.prefix).and_then(|rest| rest.strip_suffix('#'));
+        let rest = rest.ok_or("the channel is another's")?;
+        if let Some(namespace) = rest.strip_prefix("-request#") {
+            self.read_request(namespace, payload)
+        } else if let Some(namespace) = rest.strip_prefix("-response#") {
+            read_answer(namespace, payload)
+        } else if rest.starts_with('#') || rest.is_empty() {
+            read_broadcast(payload)
+        } else {
+            Err("the channel is another's".into())
+        }
+    }
+}
+
+/// Whether a broadcast begins with this node's id. Ids are shorter than 32 bytes.
+fn is_of(payload: &[u8], id: &NodeId) -> bool {
+    let head = [0x93, 0xa0 | id.len() as u8];
+    id.len() < 32 && payload.strip_prefix(&head).is_some_and(|rest| rest.starts_with(id.as_bytes()))
+}
+
+/// # Writing
+impl Classic {
+    fn write(&self, message: &Message) -> Result<(Channel, Bytes), PublishError> {
+        let Message { from, to, namespace, body, .. } = message;
+        let uid = from.as_deref().map(wire::quoted);
+        let json = |request: String| (self.requests(namespace), request.into());
+        let signed = |rest: String| match &uid {
+            Some(uid) => json(format!(r#"{{"uid":{uid},{rest}}}"#)),
+            None => json(format!("{{{rest}}}")),
+        };
+        let answer = |answer: String| (self.answers(namespace, to.as_ref()), answer.into());
+        Ok(match body {
+            MessageBody::Broadcast { event, selection, flags, request: None } => {
+                let uid = uid.as_deref().unwrap_or("null");
+                let opts = wire::opts(selection, *flags);
+                let message = packed(event, |data| format!("[{uid},{},{opts}]", packet(data, namespace)))?;
+                (self.broadcasts(namespace, &selection.rooms), message)
+            }
+            MessageBody::Broadcast { event, selection, flags, request: Some(request) } => {
+                let (uid, request) = (uid.as_deref().unwrap_or("null"), wire::quoted(request));
+                let (kind, opts) = (kind::BROADCAST, wire::opts(selection, *flags));
+                let message = packed(event, |data| {
+                    let packet = packet(data, namespace);
+                    format!(
+                        r#"{{"uid":{uid},"requestId":{request},"type":{kind},"packet":{packet},"opts":{opts}}}"#
+                    )
+                })?;
+                (self.requests(namespace), message)
+            }
+            MessageBody::SocketsJoin { selection, rooms } => {
+                let (kind, opts, rooms) = (kind::REMOTE_JOIN, choice(selection), wire::rooms(rooms));
+                signed(format!(r#""type":{kind},"opts":{opts},"rooms":{rooms}"#))
+            }
+            MessageBody::SocketsLeave { selection, rooms } => {
+                let (kind, opts, rooms) = (kind::REMOTE_LEAVE, choice(selection), wire::rooms(rooms));
+                signed(format!(r#""type":{kind},"opts":{opts},"rooms":{rooms}"#))
+            }
+            MessageBody::DisconnectSockets { selection, close } => {
+                let (kind, opts) = (kind::REMOTE_DISCONNECT, choice(selection));
+                signed(format!(r#""type":{kind},"opts":{opts},"close":{close}"#))
+            }
+            MessageBody::FetchSockets { selection, request } => {
+                let (kind, opts, request) = (kind::REMOTE_FETCH, choice(selection), wire::quoted(request));
+                signed(format!(r#""requestId":{request},"type":{kind},"opts":{opts}"#))
+            }
+            MessageBody::FetchedSockets { request, sockets } => {
+                answer(json!({ "requestId": &**request, "sockets": sockets }).to_string())
+            }
+            MessageBody::ServerSideEmit { event, request } => {
+                let raw = event.to_raw();
+                let (kind, data) = (kind::SERVER_SIDE_EMIT, raw.stringified());
+                match request.as_deref().map(wire::quoted) {
+                    Some(request) => signed(format!(r#""requestId":{request},"type":{kind},"data":{data}"#)),
+                    None => signed(format!(r#""type":{kind},"data":{data}"#)),
+                }
+            }
+            MessageBody::ServerSideAnswer { request, answer: args } => {
+                let (kind, request) = (kind::SERVER_SIDE_EMIT, wire::quoted(request));
+                let data = args.first_raw().map(|data| format!(r#","data":{}"#, data.stringified()));
+                answer(format!(r#"{{"type":{kind},"requestId":{request}{}}}"#, data.unwrap_or_default()))
+            }
+            MessageBody::ClientCount { request, clients } => {
+                let (kind, request) = (kind::BROADCAST_CLIENT_COUNT, wire::quoted(request));
+                answer(format!(r#"{{"type":{kind},"requestId":{request},"clientCount":{clients}}}"#))
+            }
+            MessageBody::ClientAnswer { request, answer: args } => {
+                let (kind, request) = (kind::BROADCAST_ACK, wire::quoted(request));
+                let first = args.first_raw();
+                let packet = first.as_ref().map(|first| format!(r#","packet":{}"#, first.json()));
+                let json =
+                    format!(r#"{{"type":{kind},"requestId":{request}{}}}"#, packet.unwrap_or_default());
+                let attachments = first.map(|first| first.attachments().to_vec()).unwrap_or_default();
+                (self.answers(namespace, to.as_ref()), to_msgpack(json, attachments)?)
+            }
+        })
+    }
+}
+
+/// A message in MessagePack around an event.
+fn packed(event: &Event, message: impl FnOnce(&str) -> String) -> Result<Bytes, PublishError> {
+    let data = event.to_raw();
+    to_msgpack(message(data.json()), data.attachments().to_vec())
+}
+
+fn to_msgpack(json: String, attachments: Vec<Bytes>) -> Result<Bytes, PublishError> {
+    let unwritable = |error: &dyn std::fmt::Display| PublishError::Unwritable(error.to_string().into());
+    let raw = RawJson::new(json, attachments).map_err(|error| unwritable(&error))?;
+    Ok(raw.to_msgpack().map_err(|error| unwritable(&error))?.into())
+}
+
+/// EVENT, whether it has bytes or not.
+fn packet(data: &str, namespace: &str) -> String {
+    format!(r#"{{"type":2,"data":{data},"nsp":{}}}"#, wire::quoted(namespace))
+}
+
+/// The opts of requests, which have no flags.
+fn choice(selection: &socketio::Selection) -> String {
+    format!(r#"{{"rooms":{},"except":{}}}"#, wire::rooms(&selection.rooms), wire::rooms(&selection.except))
+}
+
+#[derive(Deserialize)]
+struct Broadcasted<'a>(#[serde(borrow)] Option<Cow<'a, str>>, #[serde(borrow)] Packet<'a>, Opts);
+
+fn read_broadcast(payload: &Bytes) -> Result<Heard, Garbage> {
+    let whole = RawJson::from_msgpack(payload, wire::LIMIT)?;
+    let Broadcasted(uid, packet, opts) = serde_json::from_str(whole.json())?;
+    let event = packet.event(&whole)?;
+    let (selection, flags) = opts.into_parts();
+    let body = MessageBody::Broadcast { event, selection, flags, request: None };
+    let namespace = packet.nsp.as_deref().unwrap_or("/").into();
+    Ok(Heard::Message(Message::new(wire::id(uid), None, namespace, body)))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Request<'a> {
+    #[serde(borrow)]
+    uid: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    request_id: Option<Cow<'a, str>>,
+    r#type: u8,
+    opts: Option<Opts>,
+    #[serde(default)]
+    rooms: Rooms,
+    #[serde(default)]
+    close: bool,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow)]
+    packet: Option<Packet<'a>>,
+}
+
+impl Classic {
+    fn read_request(&self, namespace: &str, payload: &Bytes) -> Result<Heard, Garbage> {
+        let whole = wire::read(payload)?;
+        let asked: Request<'_> = serde_json::from_str(whole.json())?;
+        let (from, request) = (wire::id(asked.uid), wire::id(asked.request_id));
+        let must = |request: Option<RequestId>| request.ok_or("a request has no id");
+        let opts = asked.opts.ok_or("a request does not say for which sockets");
+        let body = match asked.r#type {
+            kind::REMOTE_JOIN => {
+                MessageBody::SocketsJoin { selection: opts?.into_parts().0, rooms: asked.rooms.0 }
+            }
+            kind::REMOTE_LEAVE => {
+                MessageBody::SocketsLeave { selection: opts?.into_parts().0, rooms: asked.rooms.0 }
+            }
+            kind::REMOTE_DISCONNECT => {
+                MessageBody::DisconnectSockets { selection: opts?.into_parts().0, close: asked.close }
+            }
+            kind::REMOTE_FETCH => {
+                MessageBody::FetchSockets { selection: opts?.into_parts().0, request: must(request)? }
+            }
+            kind::SERVER_SIDE_EMIT => {
+                let data = asked.data.ok_or("an event is missing")?;
+                MessageBody::ServerSideEmit { event: Event::from_raw(whole.part(data.get()))?, request }
+            }
+            kind::BROADCAST => {
+                let event = asked.packet.ok_or("a packet is missing")?.event(&whole)?;
+                let (selection, flags) = opts?.into_parts();
+                MessageBody::Broadcast { event, selection, flags, request: Some(must(request)?) }
+            }
+            kind::SOCKETS | kind::ALL_ROOMS => {
+                let answers = self.answers(namespace, from.as_ref());
+                let (kind, request, rooms) = (asked.r#type, must(request)?, asked.rooms.0);
+                let answer = move |namespace: &Namespace| {
+                    let answer = match kind {
+                        kind::SOCKETS => {
+                            json!({ "requestId": &*request, "sockets": ids_in(namespace, rooms) })
+                        }
+                        _ => json!({ "requestId": &*request, "rooms": all_rooms(namespace) }),
+                    };
+                    Command::Publish { channel: answers, payload: answer.to_string().into() }
+                };
+                return Ok(Heard::Question { namespace: namespace.into(), from, answer: Box::new(answer) });
+            }
+            _ => return Err("a request of an unknown type".into()),
+        };
+        Ok(Heard::Message(Message::new(from, None, namespace.into(), body)))
+    }
+}
+
+fn ids_in(namespace: &Namespace, rooms: Vec<Room>) -> Vec<String> {
+    let sockets = rooms.into_iter().fold(namespace.local(), Broadcast::to).sockets();
+    sockets.iter().map(|socket| socket.id().to_owned()).collect()
+}
+
+/// All rooms, those of the sockets' ids included.
+fn all_rooms(namespace: &Namespace) -> Vec<String> {
+    let rooms = namespace.rooms().into_iter().map(|(room, _)| room);
+    rooms.chain(namespace.socket_ids()).map(|room| room.as_ref().to_owned()).collect()
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<'a> {
+    #[serde(borrow)]
+    request_id: Cow<'a, str>,
+    r#type: Option<u8>,
+    #[serde(borrow)]
+    sockets: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow)]
+    packet: Option<&'a RawValue>,
+    client_count: Option<usize>,
+}
+
+/// Reads an answer. It does not say who answers.
+fn read_answer(namespace: &str, payload: &Bytes) -> Result<Heard, Garbage> {
+    let whole = wire::read(payload)?;
+    let answer: Answer<'_> = serde_json::from_str(whole.json())?;
+    let request: RequestId = (&*answer.request_id).into();
+    let body = match (answer.r#type, answer.sockets) {
+        (Some(kind::SERVER_SIDE_EMIT), _) => {
+            MessageBody::ServerSideAnswer { request, answer: wire::answer(answer.data, &whole)? }
+        }
+        (Some(kind::BROADCAST_CLIENT_COUNT), _) => {
+            let clients = answer.client_count.ok_or("a count is missing")?;
+            MessageBody::ClientCount { request, clients }
+        }
+        (Some(kind::BROADCAST_ACK), _) => {
+            MessageBody::ClientAnswer { request, answer: wire::answer(answer.packet, &whole)? }
+        }
+        (_, Some(sockets)) => {
+            MessageBody::FetchedSockets { request, sockets: wire::sockets(sockets, &whole)? }
+        }
+        // Answers to what only servers in JavaScript ask.
+        _ => return Ok(Heard::Nothing),
+    };
+    Ok(Heard::Message(Message::new(None, None, namespace.into(), body)))
+}

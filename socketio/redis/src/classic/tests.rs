@@ -1,0 +1,283 @@
+use std::time::Duration;
+
+use socketio::{Args, Binary, Flags, Selection, SocketDetails};
+
+use super::*;
+
+const REQUEST: &str = "socket.io-request#/#";
+const ANSWER: &str = "socket.io-response#/#";
+
+fn classic() -> Classic {
+    Classic::new("socket.io")
+}
+
+fn message(body: MessageBody) -> Message {
+    Message::new(Some("PdAV7L".into()), None, "/".into(), body)
+}
+
+fn chosen(rooms: &[&str], except: &[&str]) -> Selection {
+    let names = |names: &[&str]| names.iter().map(|name| Room::from(*name)).collect();
+    Selection { rooms: names(rooms), except: names(except) }
+}
+
+fn event(name: &str, args: impl socketio::ToArgs) -> Event {
+    Event::outgoing(name, args).unwrap()
+}
+
+/// What a message is written as: the channel's name and the payload.
+fn written(message: &Message) -> (String, Bytes) {
+    match classic().encode(message).unwrap() {
+        Command::Publish { channel: Channel::Exact(name), payload } => (name.to_string(), payload),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn read(channel: &str, payload: impl Into<Bytes>) -> Message {
+    match classic().decode(channel, &payload.into()) {
+        Ok(Heard::Message(message)) => message,
+        Ok(_) => panic!("it is no message"),
+        Err(garbage) => panic!("{garbage}"),
+    }
+}
+
+/// `io.emit("e", "x", 1)` of `@socket.io/redis-adapter` 8.3.
+const BROADCAST: &[u8] = b"\x93\xa6PdAV7L\x83\xa4type\x02\xa4data\x93\xa1e\xa1x\x01\xa3nsp\xa1/\
+    \x83\xa5rooms\x90\xa6except\x90\xa5flags\x80";
+
+/// `io.to("r").to("q").except("z").volatile.compress(false).emit("e", 1)`.
+const FLAGGED: &[u8] = b"\x93\xa6PdAV7L\x83\xa4type\x02\xa4data\x92\xa1e\x01\xa3nsp\xa1/\
+    \x83\xa5rooms\x92\xa1r\xa1q\xa6except\x91\xa1z\xa5flags\x82\xa8volatile\xc3\xa8compress\xc2";
+
+#[test]
+fn a_broadcast_is_written_as_node_writes_it() {
+    let broadcast =
+        |selection, flags, event| message(MessageBody::Broadcast { event, selection, flags, request: None });
+    let (channel, payload) =
+        written(&broadcast(Selection::default(), Flags::default(), event("e", ("x", 1))));
+    assert_eq!((&*channel, &payload[..]), ("socket.io#/#", BROADCAST));
+    let mut flags = Flags::default();
+    (flags.volatile, flags.compress) = (true, Some(false));
+    let (channel, payload) = written(&broadcast(chosen(&["r", "q"], &["z"]), flags, event("e", 1)));
+    assert_eq!((&*channel, &payload[..]), ("socket.io#/#", FLAGGED));
+    // One room is named by the channel, whatever is excepted.
+    let (channel, _) = written(&broadcast(chosen(&["a#b"], &["z"]), flags, event("e", 1)));
+    assert_eq!(channel, "socket.io#/#a#b#");
+    let (_, payload) = written(&broadcast(Selection::default(), flags, event("e", Binary::from(&b"zz"[..]))));
+    assert!(payload.windows(9).any(|bytes| bytes == b"\x92\xa1e\xc4\x02zz\xa3n"));
+}
+
+#[test]
+fn a_broadcast_of_node_is_read() {
+    let Message { from, to, namespace, body, .. } = read("socket.io#/#", FLAGGED);
+    assert_eq!((from.as_deref(), to, &*namespace), (Some("PdAV7L"), None, "/"));
+    let MessageBody::Broadcast { event, selection, flags, request: None } = body else { panic!("{body:?}") };
+    assert_eq!((event.name(), event.args().json()), ("e", "1"));
+    assert_eq!(selection, chosen(&["r", "q"], &["z"]));
+    assert_eq!((flags.volatile, flags.compress, flags.timeout), (true, Some(false), None));
+}
+
+#[test]
+fn the_emitters_messages_are_read_also_those_of_old_and_numbers_are_rooms() {
+    // `new Emitter(redis).of("/n").to(7).emit("e")`: another order of keys.
+    let emitter = b"\x93\xa7emitter\x83\xa4type\x02\xa4data\x91\xa1e\xa3nsp\xa2/n\
+        \x83\xa5rooms\x91\x07\xa5flags\x80\xa6except\x90";
+    let Message { from, namespace, body, .. } = read("socket.io#/n#7#", &emitter[..]);
+    assert_eq!((from.as_deref(), &*namespace), (Some("emitter"), "/n"));
+    assert!(matches!(body, MessageBody::Broadcast { selection, .. } if selection == chosen(&["7"], &[])));
+    // BINARY_EVENT, no `nsp`, and neither exceptions nor flags.
+    let old = b"\x93\xa7emitter\x82\xa4type\x05\xa4data\x92\xa1e\xc4\x01x\x81\xa5rooms\x90";
+    let Message { namespace, body, .. } = read("socket.io#/#", &old[..]);
+    let MessageBody::Broadcast { event, .. } = body else { panic!("{body:?}") };
+    assert_eq!((&*namespace, event.args().attachments()), ("/", &[Bytes::from_static(b"x")][..]));
+    let join = read(REQUEST, r#"{"type":2,"opts":{"rooms":[],"except":[]},"rooms":["k"]}"#);
+    assert_eq!(join.from, None);
+    let hello = read(REQUEST, r#"{"uid":"emitter","type":6,"data":["hey",1]}"#);
+    assert!(matches!(hello.body, MessageBody::ServerSideEmit { request: None, .. }));
+}
+
+#[test]
+fn requests_are_written_as_node_writes_them_and_read_again() {
+    let both = chosen(&["r"], &["z"]);
+    let request: RequestId = "VSu5eE".into();
+    for (body, json) in [
+        (
+            MessageBody::SocketsJoin { selection: both.clone(), rooms: vec!["a".into(), "b".into()] },
+            r#"{"uid":"PdAV7L","type":2,"opts":{"rooms":["r"],"except":["z"]},"rooms":["a","b"]}"#,
+        ),
+        (
+            MessageBody::SocketsLeave { selection: both.clone(), rooms: vec!["a".into()] },
+            r#"{"uid":"PdAV7L","type":3,"opts":{"rooms":["r"],"except":["z"]},"rooms":["a"]}"#,
+        ),
+        (
+            MessageBody::DisconnectSockets { selection: both.clone(), close: true },
+            r#"{"uid":"PdAV7L","type":4,"opts":{"rooms":["r"],"except":["z"]},"close":true}"#,
+        ),
+        (
+            MessageBody::FetchSockets { selection: both.clone(), request: request.clone() },
+            r#"{"uid":"PdAV7L","requestId":"VSu5eE","type":5,"opts":{"rooms":["r"],"except":["z"]}}"#,
+        ),
+        (
+            MessageBody::ServerSideEmit { event: event("hey", (1, "x")), request: None },
+            r#"{"uid":"PdAV7L","type":6,"data":["hey",1,"x"]}"#,
+        ),
+        (
+            MessageBody::ServerSideEmit { event: event("hey", ()), request: Some(request.clone()) },
+            r#"{"uid":"PdAV7L","requestId":"VSu5eE","type":6,"data":["hey"]}"#,
+        ),
+    ] {
+        let original = message(body);
+        let (channel, payload) = written(&original);
+        assert_eq!((&*channel, std::str::from_utf8(&payload).unwrap()), (REQUEST, json));
+        let again = read(REQUEST, payload);
+        assert_eq!(format!("{again:?}"), format!("{original:?}"));
+    }
+}
+
+/// `io.timeout(1000).emitWithAck("q", "x")`.
+const QUESTION: &[u8] = b"\x85\xa3uid\xa6PdAV7L\xa9requestId\xa6VSu5eE\xa4type\x07\
+    \xa6packet\x83\xa4type\x02\xa4data\x92\xa1q\xa1x\xa3nsp\xa1/\
+    \xa4opts\x83\xa5rooms\x90\xa6except\x90\xa5flags\x81\xa7timeout\xcd\x03\xe8";
+
+#[test]
+fn an_event_that_clients_acknowledge_is_written_and_read_as_node_does() {
+    let mut flags = Flags::default();
+    flags.timeout = Some(Duration::from_secs(1));
+    let body = MessageBody::Broadcast {
+        event: event("q", "x"),
+        selection: Selection::default(),
+        flags,
+        request: Some("VSu5eE".into()),
+    };
+    let original = message(body);
+    let (channel, payload) = written(&original);
+    assert_eq!((&*channel, &payload[..]), (REQUEST, QUESTION));
+    let MessageBody::Broadcast { event, flags, request, .. } = read(REQUEST, payload).body else {
+        panic!("it is no broadcast")
+    };
+    assert_eq!((event.name(), flags.timeout), ("q", Some(Duration::from_secs(1))));
+    assert_eq!(request.as_deref(), Some("VSu5eE"));
+}
+
+#[test]
+fn answers_go_to_the_one_who_asked_as_node_writes_them() {
+    let request: RequestId = "VSu5eE".into();
+    let answer = |body| written(&Message::new(Some("own".into()), Some("PdAV7L".into()), "/".into(), body));
+    let bytes =
+        Args::new((std::collections::BTreeMap::from([("bin", Binary::from(&b"zz"[..]))]), 2)).unwrap();
+    for (body, payload) in [
+        (
+            MessageBody::ClientCount { request: request.clone(), clients: 1 },
+            &br#"{"type":8,"requestId":"VSu5eE","clientCount":1}"#[..],
+        ),
+        (
+            MessageBody::ClientAnswer { request: request.clone(), answer: bytes },
+            b"\x83\xa4type\x09\xa9requestId\xa6VSu5eE\xa6packet\x81\xa3bin\xc4\x02zz",
+        ),
+        (
+            MessageBody::ClientAnswer { request: request.clone(), answer: Args::none() },
+            b"\x82\xa4type\x09\xa9requestId\xa6VSu5eE",
+        ),
+        (
+            MessageBody::ServerSideAnswer {
+                request: request.clone(),
+                answer: Args::new(("a", "b")).unwrap(),
+            },
+            br#"{"type":6,"requestId":"VSu5eE","data":"a"}"#,
+        ),
+        (
+            MessageBody::ServerSideAnswer { request: request.clone(), answer: Args::none() },
+            br#"{"type":6,"requestId":"VSu5eE"}"#,
+        ),
+        (
+            MessageBody::FetchedSockets { request: request.clone(), sockets: Vec::new() },
+            br#"{"requestId":"VSu5eE","sockets":[]}"#,
+        ),
+    ] {
+        let (channel, written) = answer(body);
+        assert_eq!((&*channel, &written[..]), ("socket.io-response#/#PdAV7L#", payload));
+    }
+    let everybody = Message::new(None, None, "/".into(), MessageBody::ClientCount { request, clients: 0 });
+    assert_eq!(written(&everybody).0, ANSWER);
+}
+
+#[test]
+fn answers_of_node_are_read_on_either_channel() {
+    for channel in [ANSWER, "socket.io-response#/#PdAV7L#"] {
+        let count = read(channel, r#"{"type":8,"requestId":"a","clientCount":3}"#).body;
+        assert!(matches!(count, MessageBody::ClientCount { clients: 3, .. }));
+        let answer = read(channel, r#"{"type":6,"requestId":"a","data":{"type":"Buffer","data":[1]}}"#).body;
+        let MessageBody::ServerSideAnswer { answer, .. } = answer else { panic!("{answer:?}") };
+        assert_eq!(answer.json(), r#"{"type":"Buffer","data":[1]}"#);
+    }
+    let answer = read(ANSWER, &b"\x83\xa4type\x09\xa9requestId\xa1a\xa6packet\x81\xa3bin\xc4\x02zz"[..]).body;
+    let MessageBody::ClientAnswer { answer, .. } = answer else { panic!("{answer:?}") };
+    assert_eq!((answer.len(), answer.attachments()), (1, &[Bytes::from_static(b"zz")][..]));
+    let none = read(ANSWER, r#"{"type":6,"requestId":"a"}"#).body;
+    assert!(matches!(none, MessageBody::ServerSideAnswer { answer, .. } if answer.is_empty()));
+    let json =
+        r#"{"requestId":"a","sockets":[{"id":"x","handshake":{},"rooms":["x",7],"data":{}},"no socket"]}"#;
+    let MessageBody::FetchedSockets { sockets, .. } = read(ANSWER, json).body else { panic!("other") };
+    let rooms = sockets.iter().map(|SocketDetails { rooms, .. }| rooms.clone()).collect::<Vec<_>>();
+    assert_eq!(rooms, [["x", "7"]]);
+    // Of a question that we don't ask.
+    assert!(matches!(
+        classic().decode(ANSWER, &r#"{"requestId":"a","rooms":[]}"#.into()),
+        Ok(Heard::Nothing)
+    ));
+}
+
+#[test]
+fn channels_are_those_of_node_and_a_pattern_matches_its_prefix_alone() {
+    let classic = Classic::new("a*[b]?\\");
+    assert_eq!(classic.always(), [Channel::Pattern(r"a\*\[b\]\?\\#*".into())]);
+    let names: Vec<_> = self::classic().of_namespace("/n", &"own".into());
+    let names: Vec<_> = names.iter().map(Channel::name).collect();
+    let expected = ["socket.io-request#/n#", "socket.io-response#/n#", "socket.io-response#/n#own#"];
+    assert_eq!(names, expected);
+    assert_eq!(self::classic().counted("/n").name(), expected[0]);
+}
+
+#[test]
+fn what_is_no_message_is_garbage_and_no_panic() {
+    let deep = [&[0x93, 0xa1, b'u'][..], &[0x91; 10_000], &[0xc0]].concat();
+    let broadcasts: [&[u8]; 12] = [
+        b"",
+        b"text",
+        b"{}",
+        b"null",
+        b"\x92\xa1u\x80",
+        b"\x93\xa1u\xc0\x80",
+        b"\x93\xa1u\x80\x80",
+        b"\x93\xa1u\x83\xa4type\x63\xa4data\x91\xa1e\xa3nsp\xa1/\x80",
+        b"\x93\xa1u\x83\xa4type\x02\xa4data\xa1e\xa3nsp\xa1/\x80",
+        b"\x93\xa1u\x83\xa4type\x02\xa4data\x91\x80\xa3nsp\xa1/\x80",
+        b"\x93\xa1u\x83\xa4type\x02\xa4data\x91\xa1e\xa3nsp\xa1/\x81\xa5rooms\xa1r",
+        &deep,
+    ];
+    for payload in broadcasts {
+        assert!(classic().decode("socket.io#/#", &Bytes::copy_from_slice(payload)).is_err(), "{payload:?}");
+    }
+    for payload in [
+        "",
+        "text",
+        "{}",
+        "null",
+        "{",
+        r#"{"type":99}"#,
+        r#"{"type":"2"}"#,
+        r#"{"type":5,"opts":{"rooms":[],"except":[]}}"#,
+        r#"{"type":2,"opts":{"rooms":"r"},"rooms":["k"]}"#,
+        r#"{"type":6,"data":"e"}"#,
+        r#"{"type":6,"data":[]}"#,
+        "\u{feff}{}",
+    ] {
+        for channel in [REQUEST, ANSWER] {
+            assert!(classic().decode(channel, &payload.to_owned().into()).is_err(), "{channel} {payload}");
+        }
+    }
+    for request in [r#"{"type":5,"uid":"a","requestId":"b"}"#, r#"{"type":7,"requestId":"a","opts":{}}"#] {
+        assert!(classic().decode(REQUEST, &request.into()).is_err(), "{request}");
+    }
+    assert!(classic().decode("other#/#", &Bytes::from_static(BROADCAST)).is_err());
+    assert!(classic().decode("socket.io-else#/#", &Bytes::from_static(BROADCAST)).is_err());
+}

@@ -1,0 +1,205 @@
+//! A Redis in memory, which can be away, silent and slow.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::{Channel, Command, Connection, Dial, LinkError, OnPush, Push, Reply, SendFuture, Task};
+
+#[derive(Clone)]
+pub(crate) struct FakeRedis(Arc<Mutex<State>>);
+
+struct State {
+    up: bool,
+    /// Commands are taken and not carried out while this is true.
+    silent: watch::Sender<bool>,
+    next: u64,
+    connections: BTreeMap<u64, Client>,
+    /// Everything that was published.
+    published: Vec<(Arc<str>, Bytes)>,
+    /// How many commands were sent together, each time.
+    batches: Vec<usize>,
+    refuses: bool,
+}
+
+struct Client {
+    on_push: OnPush,
+    channels: BTreeSet<Channel>,
+}
+
+impl FakeRedis {
+    pub(crate) fn new() -> FakeRedis {
+        FakeRedis(Arc::new(Mutex::new(State {
+            up: true,
+            silent: watch::Sender::new(false),
+            next: 0,
+            connections: BTreeMap::new(),
+            published: Vec::new(),
+            batches: Vec::new(),
+            refuses: false,
+        })))
+    }
+
+    pub(crate) fn dial(&self) -> Arc<dyn Dial> {
+        Arc::new(self.clone())
+    }
+
+    /// Ends all connections, and takes others or not.
+    pub(crate) fn set_up(&self, up: bool) {
+        let mut state = self.0.lock();
+        state.up = up;
+        let ended = std::mem::take(&mut state.connections);
+        // Whoever waits for an answer learns of it.
+        state.silent.send_modify(|_| {});
+        drop(state);
+        ended.into_values().for_each(|client| (client.on_push)(Push::Lost));
+    }
+
+    pub(crate) fn set_silent(&self, silent: bool) {
+        self.0.lock().silent.send_replace(silent);
+    }
+
+    pub(crate) fn refuse(&self, refuses: bool) {
+        self.0.lock().refuses = refuses;
+    }
+
+    /// What was published, as text.
+    pub(crate) fn published(&self) -> Vec<String> {
+        let texts = |(_, payload): &(Arc<str>, Bytes)| String::from_utf8_lossy(payload).into_owned();
+        self.0.lock().published.iter().map(texts).collect()
+    }
+
+    pub(crate) fn batches(&self) -> Vec<usize> {
+        self.0.lock().batches.clone()
+    }
+
+    /// The channels of all connections.
+    pub(crate) fn channels(&self) -> Vec<String> {
+        let state = self.0.lock();
+        let channels = state.connections.values().flat_map(|client| &client.channels);
+        channels.map(|channel| channel.name().to_owned()).collect()
+    }
+
+    /// Another program publishes something.
+    pub(crate) fn publish(&self, channel: &str, payload: impl Into<Bytes>) {
+        self.0.lock().publish(&Channel::Exact(channel.into()), &payload.into());
+    }
+
+    /// A shard's channel is moved to another server.
+    pub(crate) fn drop_shard(&self, name: &str) {
+        let channel = Channel::Sharded(name.into());
+        for client in self.0.lock().connections.values_mut() {
+            if client.channels.remove(&channel) {
+                (client.on_push)(Push::Dropped(channel.clone()));
+            }
+        }
+    }
+}
+
+impl State {
+    fn publish(&mut self, channel: &Channel, payload: &Bytes) -> u64 {
+        self.published.push((channel.name().into(), payload.clone()));
+        let mut receivers = 0;
+        for client in self.connections.values() {
+            for subscribed in &client.channels {
+                let hears = match (subscribed, channel) {
+                    (Channel::Pattern(pattern), Channel::Exact(name)) => {
+                        pattern.strip_suffix('*').is_some_and(|start| name.starts_with(start))
+                    }
+                    (subscribed, channel) => subscribed == channel,
+                };
+                if hears {
+                    receivers += 1;
+                    (client.on_push)(Push::Message {
+                        channel: channel.name().into(),
+                        payload: payload.clone(),
+                    });
+                }
+            }
+        }
+        receivers
+    }
+
+    fn carry_out(&mut self, id: u64, command: &Command) -> Reply {
+        if self.refuses {
+            return Err("NOPERM no".into());
+        }
+        match command {
+            Command::Subscribe(channel) => {
+                self.client(id).channels.insert(channel.clone());
+                Ok(1)
+            }
+            Command::Unsubscribe(channel) => {
+                self.client(id).channels.remove(channel);
+                Ok(0)
+            }
+            Command::Publish { channel, payload } => Ok(self.publish(channel, payload)),
+            Command::Count(channel) => {
+                let count =
+                    self.connections.values().filter(|client| client.channels.contains(channel)).count();
+                Ok(count as u64)
+            }
+            Command::Ping => Ok(0),
+        }
+    }
+
+    fn client(&mut self, id: u64) -> &mut Client {
+        self.connections.get_mut(&id).expect("it was looked for")
+    }
+}
+
+impl Dial for FakeRedis {
+    fn dial(&self, on_push: OnPush) -> Task<Result<Box<dyn Connection>, LinkError>> {
+        let redis = self.clone();
+        Box::pin(async move {
+            let mut state = redis.0.lock();
+            if !state.up {
+                return Err(LinkError("it is away".into()));
+            }
+            state.next += 1;
+            let id = state.next;
+            state.connections.insert(id, Client { on_push, channels: BTreeSet::new() });
+            drop(state);
+            Ok(Box::new(FakeConnection { redis, id }) as Box<dyn Connection>)
+        })
+    }
+}
+
+struct FakeConnection {
+    redis: FakeRedis,
+    id: u64,
+}
+
+impl Connection for FakeConnection {
+    fn send<'a>(&'a mut self, commands: &'a [Command]) -> SendFuture<'a> {
+        Box::pin(async move {
+            let mut silent = self.redis.0.lock().silent.subscribe();
+            let gone = || LinkError("the connection is gone".into());
+            loop {
+                {
+                    let mut state = self.redis.0.lock();
+                    if !state.connections.contains_key(&self.id) {
+                        return Err(gone());
+                    }
+                    if !*silent.borrow_and_update() {
+                        state.batches.push(commands.len());
+                        return Ok(commands
+                            .iter()
+                            .map(|command| state.carry_out(self.id, command))
+                            .collect());
+                    }
+                }
+                silent.changed().await.map_err(|_| gone())?;
+            }
+        })
+    }
+}
+
+impl Drop for FakeConnection {
+    fn drop(&mut self) {
+        self.redis.0.lock().connections.remove(&self.id);
+    }
+}

@@ -1,0 +1,189 @@
+//! Pieces of messages that the formats have in common.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use socketio::{Args, Event, Flags, PacketError, RawJson, Room, Selection, SocketDetails};
+
+/// The bytes of JSON that a message may have.
+pub(crate) const LIMIT: usize = 256_000_000;
+
+/// A message that can't be understood, and why.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Garbage(pub(crate) Box<str>);
+
+impl From<PacketError> for Garbage {
+    fn from(error: PacketError) -> Garbage {
+        Garbage(error.to_string().into())
+    }
+}
+
+impl From<serde_json::Error> for Garbage {
+    fn from(error: serde_json::Error) -> Garbage {
+        Garbage(error.to_string().into())
+    }
+}
+
+impl From<&str> for Garbage {
+    fn from(what: &str) -> Garbage {
+        Garbage(what.into())
+    }
+}
+
+impl fmt::Display for Garbage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Reads JSON, or else MessagePack. "If it begins with `{`, it is JSON."
+pub(crate) fn read(payload: &bytes::Bytes) -> Result<RawJson, Garbage> {
+    if payload.first() == Some(&b'{') {
+        let text = std::str::from_utf8(payload).map_err(|_| "it is not UTF-8")?;
+        return Ok(RawJson::new(text, Vec::new())?);
+    }
+    Ok(RawJson::from_msgpack(payload, LIMIT)?)
+}
+
+/// The packet of an event.
+#[derive(serde::Deserialize)]
+pub(crate) struct Packet<'a> {
+    #[serde(rename = "type")]
+    kind: Option<u8>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) nsp: Option<Cow<'a, str>>,
+}
+
+impl Packet<'_> {
+    /// The event. EVENT is 2 whether it has bytes or not; the emitters of old wrote BINARY_EVENT, 5, if it had.
+    pub(crate) fn event(&self, whole: &RawJson) -> Result<Event, Garbage> {
+        match (self.kind, self.data) {
+            (Some(2 | 5), Some(data)) => Ok(Event::from_raw(whole.part(data.get()))?),
+            _ => Err("the packet is no event".into()),
+        }
+    }
+}
+
+/// Who gets something, and how.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+pub(crate) struct Opts {
+    pub(crate) rooms: Rooms,
+    pub(crate) except: Rooms,
+    flags: Value,
+}
+
+impl Opts {
+    pub(crate) fn into_parts(self) -> (Selection, Flags) {
+        let mut flags = Flags::default();
+        flags.volatile = self.flags["volatile"].as_bool().unwrap_or(false);
+        flags.compress = self.flags["compress"].as_bool();
+        let timeout = self.flags["timeout"].as_f64().filter(|millis| *millis >= 0.0);
+        flags.timeout = timeout.and_then(|millis| Duration::try_from_secs_f64(millis / 1000.0).ok());
+        (Selection { rooms: self.rooms.0, except: self.except.0 }, flags)
+    }
+}
+
+/// Names of rooms. Servers in JavaScript may have numbers among them. None at all is an empty list.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rooms(pub(crate) Vec<Room>);
+
+impl<'de> Deserialize<'de> for Rooms {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Rooms, D::Error> {
+        struct RoomsVisitor;
+
+        impl<'de> Visitor<'de> for RoomsVisitor {
+            type Value = Rooms;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of rooms")
+            }
+
+            fn visit_unit<E>(self) -> Result<Rooms, E> {
+                Ok(Rooms::default())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Rooms, A::Error> {
+                let mut rooms = Vec::new();
+                while let Some(room) = seq.next_element::<Value>()? {
+                    rooms.push(match room {
+                        Value::String(room) => room.into(),
+                        Value::Number(room) => room.to_string().into(),
+                        _ => return Err(de::Error::custom("a room is neither text nor a number")),
+                    });
+                }
+                Ok(Rooms(rooms))
+            }
+        }
+
+        deserializer.deserialize_any(RoomsVisitor)
+    }
+}
+
+/// The arguments of an answer: one, or none.
+pub(crate) fn answer(argument: Option<&RawValue>, whole: &RawJson) -> Result<Args, Garbage> {
+    match argument {
+        None => Ok(Args::none()),
+        Some(argument) => {
+            let array = RawJson::new(format!("[{}]", argument.get()), whole.attachments().to_vec())?;
+            Ok(Args::from_raw(array)?)
+        }
+    }
+}
+
+/// Sockets as another node tells them. What is no socket is left out.
+pub(crate) fn sockets(list: &RawValue, whole: &RawJson) -> Result<Vec<SocketDetails>, Garbage> {
+    let part = whole.part(list.get());
+    let sockets: Vec<Value> = serde_json::from_str(&part.stringified())?;
+    Ok(sockets.into_iter().filter_map(|socket| serde_json::from_value(socket).ok()).collect())
+}
+
+/// Text as JSON.
+pub(crate) fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+/// A list of rooms as JSON.
+pub(crate) fn rooms(rooms: &[Room]) -> String {
+    let names: Vec<&str> = rooms.iter().map(|room| &**room).collect();
+    serde_json::json!(names).to_string()
+}
+
+/// `{"rooms":[],"except":[],"flags":{}}`. A flag is written only where it is set: a server in JavaScript takes
+/// `volatile: false` for volatile.
+pub(crate) fn opts(selection: &Selection, flags: Flags) -> String {
+    let mut written = String::new();
+    let mut flag = |name: &str, value: &dyn fmt::Display| {
+        let comma = if written.is_empty() { "" } else { "," };
+        written.push_str(&format!("{comma}\"{name}\":{value}"));
+    };
+    if flags.volatile {
+        flag("volatile", &true);
+    }
+    if let Some(compress) = flags.compress {
+        flag("compress", &compress);
+    }
+    if let Some(timeout) = flags.timeout {
+        flag("timeout", &timeout.as_millis().min(MAX_TIMEOUT));
+    }
+    format!(
+        r#"{{"rooms":{},"except":{},"flags":{{{written}}}}}"#,
+        rooms(&selection.rooms),
+        rooms(&selection.except)
+    )
+}
+
+/// The longest time that JavaScript's timers wait, in milliseconds. They take a longer one for none.
+const MAX_TIMEOUT: u128 = i32::MAX as u128;
+
+/// A node's or a request's id.
+pub(crate) fn id(id: Option<Cow<'_, str>>) -> Option<Arc<str>> {
+    id.map(|id| Arc::from(&*id))
+}

@@ -1,0 +1,175 @@
+// A Redis, servers of both kinds on it, and clients: what the tests of this folder work with.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { createClient } from "redis";
+import { io } from "socket.io-client";
+
+const running = new Set();
+process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+
+function start(program, args, options) {
+  const child = spawn(program, args, options);
+  running.add(child);
+  child.ended = once(child, "exit").finally(() => running.delete(child));
+  return child;
+}
+
+/** What comes true, within five seconds, or the error of `what` didn't. */
+export async function until(what, look, patience = 5000) {
+  const deadline = Date.now() + patience;
+  for (;;) {
+    const found = await look();
+    if (found) return found;
+    if (Date.now() > deadline) assert.fail(`${typeof what === "function" ? what() : what}, after ${patience} ms`);
+    await sleep(5);
+  }
+}
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** A Redis that can be killed and started again on the same port. */
+export class Redis {
+  static async start() {
+    const redis = new Redis();
+    redis.port = await freePort();
+    redis.url = `redis://127.0.0.1:${redis.port}`;
+    await redis.start();
+    return redis;
+  }
+
+  async start() {
+    const args = ["--port", String(this.port), "--save", "", "--appendonly", "no", "--bind", "127.0.0.1"];
+    this.process = start("redis-server", args, { stdio: "ignore" });
+    this.client = createClient({ url: this.url, socket: { reconnectStrategy: () => 20 } });
+    this.client.on("error", () => {});
+    await this.client.connect();
+  }
+
+  async kill() {
+    this.client.destroy();
+    this.process.kill("SIGKILL");
+    await this.process.ended;
+  }
+
+  /** Everything that is published, from now on: `{ channel, payload }`. */
+  async tap(pattern = "*") {
+    const messages = [];
+    const client = this.client.duplicate();
+    client.on("error", () => {});
+    await client.connect();
+    await client.pSubscribe(pattern, (payload, channel) => messages.push({ channel: String(channel), payload }), true);
+    return { messages, close: () => client.destroy() };
+  }
+
+  publish(channel, payload) {
+    return this.client.publish(channel, payload);
+  }
+}
+
+/** A server that is told what to do by lines of JSON. */
+class Node {
+  #next = 1;
+  #waiting = new Map();
+  uncaught = [];
+
+  constructor(program, args) {
+    this.process = start(program, args, { stdio: ["pipe", "pipe", "inherit"] });
+    this.started = new Promise((resolve) => {
+      createInterface(this.process.stdout).on("line", (line) => {
+        const { url, id, result, error, uncaught, ready } = JSON.parse(line);
+        if (uncaught) this.uncaught.push(uncaught);
+        if (url) resolve(Object.assign(this, { url, ready }));
+        const waiting = this.#waiting.get(id);
+        this.#waiting.delete(id);
+        if (error) waiting?.reject(new Error(`${error}`));
+        else waiting?.resolve(result);
+      });
+    });
+  }
+
+  /** Does something, with what is needed for it. */
+  do(what, fields = {}) {
+    const id = this.#next++;
+    const done = new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+    this.process.stdin.write(`${JSON.stringify({ id, what, ...fields })}\n`);
+    return done;
+  }
+
+  emit(name, args = [], fields = {}) {
+    return this.do("emit", { event: [name, ...args], ...fields });
+  }
+
+  /** A client that has joined a namespace. It keeps what it `received`. */
+  async client(nsp = "/") {
+    const socket = io(this.url + nsp, { forceNew: true, reconnection: false, transports: ["websocket"] });
+    const received = [];
+    socket.onAny((...event) => {
+      if (typeof event.at(-1) === "function") event.pop();
+      received.push(event);
+    });
+    this.clients ??= [];
+    this.clients.push(socket);
+    await new Promise((resolve, reject) => {
+      socket.on("connect", resolve);
+      socket.on("connect_error", reject);
+    });
+    return Object.assign(socket, { received });
+  }
+
+  async stop(signal = "SIGKILL") {
+    this.clients?.forEach((client) => client.disconnect());
+    this.process.kill(signal);
+    await this.process.ended;
+  }
+}
+
+const javascript = fileURLToPath(new URL("server.mjs", import.meta.url));
+
+/** A server on socket.io. */
+export function theirs(redis, mode, { options = {}, client = "redis", adapter = "@socket.io/redis-adapter" } = {}) {
+  const args = [javascript, redis.url, mode, JSON.stringify(options), "--client", client, "--adapter", adapter];
+  return new Node(process.execPath, args).started;
+}
+
+/** A server of ours. */
+export function ours(redis, mode) {
+  return new Node(process.env.CLUSTER_SERVER, [redis.url, mode]).started;
+}
+
+/** Waits until all these servers count each other. */
+export async function together(...nodes) {
+  for (const node of nodes) {
+    await until("the servers count each other", async () => (await node.do("servers")) === nodes.length);
+  }
+}
+
+/** Each client has received exactly these events, in any order, and nothing more follows in a while. */
+export async function expectEvents(clients, expected, { more = 100 } = {}) {
+  const sorted = (events) => events.map((event) => JSON.stringify(event)).sort();
+  for (const [at, client] of clients.entries()) {
+    const wanted = expected[at] ?? [];
+    await until(
+      () => `client ${at} received ${JSON.stringify(client.received)} instead of ${JSON.stringify(wanted)}`,
+      () => client.received.length >= wanted.length,
+    );
+  }
+  await sleep(more);
+  for (const [at, client] of clients.entries()) {
+    assert.deepEqual(sorted(client.received.splice(0)), sorted(expected[at] ?? []), `client ${at}`);
+  }
+}
+
+export { sleep };
