@@ -1,8 +1,8 @@
 //! Cross-origin requests: which foreign pages may use the server, and the headers that tell a browser so.
 //!
-//! Off by default: without a [`Cors`] no `Access-Control-*` header is ever sent. With one, the list is an
-//! allowlist for reading *and* for connecting: browsers don't apply CORS to WebSocket, so a handshake from
-//! an origin that is not on it is refused on both transports.
+//! Off by default: without a [`Cors`], no `Access-Control-*` header is sent, and no origin is refused. Browsers
+//! don't apply CORS to WebSocket, so a page of any origin can then connect by WebSocket. With a [`Cors`], the list
+//! is an allowlist for reading *and* for connecting: an origin that is not on it is refused on both transports.
 
 mod origin;
 
@@ -25,7 +25,11 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET,HEAD,PUT,PATCH,POST,D
 
 /// The origins whose pages may use the server from a browser.
 ///
-/// Requests without an `Origin`, and those from the server's own origin, need no permission.
+/// A page of any other origin is refused with 403, by polling and by WebSocket. Requests without an `Origin`, and
+/// those from the server's own origin, need no permission.
+///
+/// A server without a `Cors` refuses no origin. Browsers then hide its HTTP answers from other origins' pages, but
+/// let every page open a WebSocket: set one in production.
 ///
 /// ```
 /// use socketio_server::Cors;

@@ -79,7 +79,8 @@ impl Builder {
         self
     }
 
-    /// Lets pages of other origins in. Without it no CORS header is sent.
+    /// Says which origins' pages may connect; all others are refused. Without it, no CORS header is sent, and pages
+    /// of any origin can connect by WebSocket, which browsers don't restrict.
     #[must_use]
     pub fn cors(mut self, cors: Cors) -> Builder {
         self.http.cors = Some(cors);

@@ -44,6 +44,22 @@ async fn cve_2020_28481_without_a_rule_no_cors_header_is_sent() {
     .await;
 }
 
+/// What docs/security.md warns of, and what the reference does too.
+#[tokio::test]
+async fn without_a_rule_a_page_of_any_origin_reads_by_websocket() {
+    hostile(async |server| {
+        let origin = [("Origin", "http://evil.example")];
+        let target = "/engine.io/?EIO=4&transport=websocket";
+        let (answer, connection) = WebSocket::handshake(server.address(), target, &origin).await;
+        assert_eq!(answer.status, 101);
+        let mut websocket = WebSocket::on(connection);
+        assert!(websocket.next_text().await.starts_with('0'));
+        websocket.text("4hello").await;
+        assert_eq!(websocket.next_text().await, "4hello");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn cve_2020_36048_a_post_of_the_limit_is_taken_and_one_byte_more_is_413() {
     hostile(async |server| {
