@@ -92,186 +92,192 @@ macro_rules! options {
 
 options! {
     "Server" {
-        /// What is served: a chat with its page, the echo that test suites expect, or none
+        /// What to serve: chat (a chat with its page), echo (the application that client test suites expect),
+        /// or none
         "app" pub(crate) app: App = ["chat"] as APP,
-        /// Where to listen: a port of this machine alone (3000 or localhost:3000), of every address (:3000), of one
-        /// (192.0.2.1:3000), or a Unix socket. Port 0 takes a free one. Repeat it for several places. Whoever may
-        /// write to the socket's file may connect
+        /// Where to accept clients: a port on this machine only (3000 or localhost:3000), on all addresses
+        /// (:3000), on one address (192.0.2.1:3000), or a Unix socket (unix:PATH). Port 0 picks a free port.
+        /// Repeat the option for several. Anyone who can write to the socket's file can connect
         "listen" pub(crate) listen: Vec<Place> = ["localhost:3000"] as PLACES,
-        /// How many connections may wait to be accepted, each place for itself
+        /// How many new connections the operating system queues for each place
         "backlog" pub(crate) backlog: u32 = ["1024"] as BACKLOG,
-        /// Speak TLS, with the certificate in this PEM file, on all addresses but Unix sockets. SIGHUP has it
-        /// read again
+        /// Speak TLS, with the certificate chain in this PEM file, on every address except Unix sockets. Needs
+        /// tls-key. Send SIGHUP to reload both files
         "tls-cert" pub(crate) tls_cert: Option<PathBuf> = [] as FILE,
-        /// The PEM file with that certificate's private key
+        /// The private key of that certificate, as a PEM file
         "tls-key" pub(crate) tls_key: Option<PathBuf> = [] as FILE,
-        /// A proxy that is believed when it says in X-Forwarded-For and X-Forwarded-Proto for whom it asks: its
-        /// address, a network, or unix for whoever comes by a Unix socket. Repeat it for several
+        /// A proxy to trust: its X-Forwarded-For and X-Forwarded-Proto fields say who the client is. An
+        /// address, a network, or unix for connections by Unix socket. Repeat the option for several
         "trusted-proxy" pub(crate) trusted_proxies: Vec<TrustedProxy> = [] as PROXIES,
-        /// The path of Socket.IO
+        /// The path where Socket.IO clients connect
         "path" pub(crate) path: String = ["/socket.io/"] as PATH,
-        /// Whether that path has to be requested with a slash at its end
+        /// Whether requests need a slash at the end of that path
         "trailing-slash" pub(crate) trailing_slash: TrailingSlash = ["optional"] as SLASH,
-        /// The JavaScript client to serve: the folder node_modules/socket.io-client/dist
+        /// Serve the JavaScript client from this folder: node_modules/socket.io-client/dist
         "client-dir" pub(crate) client_dir: Option<PathBuf> = [] as FOLDER,
-        /// How long clients may take to leave once the server is told to stop
+        /// How long clients get to leave when the server stops
         "drain-timeout" pub(crate) drain_timeout: Duration = ["30s"] as TIME_OR_NONE,
     }
     "Protocol" {
-        /// The time from a client's pong to the next ping
+        /// How long to wait after a client's pong before the next ping
         "ping-interval" pub(crate) ping_interval: Duration = ["25s"] as TIME,
-        /// The time a client has for its pong
+        /// How long a client may take to answer a ping
         "ping-timeout" pub(crate) ping_timeout: Duration = ["20s"] as TIME,
-        /// The time a client has to finish its upgrade to WebSocket
+        /// How long a client may take to upgrade from polling to WebSocket
         "upgrade-timeout" pub(crate) upgrade_timeout: Duration = ["10s"] as TIME,
-        /// How packets are written: msgpack is for clients that have socket.io-msgpack-parser
+        /// How packets are encoded: default, or msgpack for clients that use socket.io-msgpack-parser
         "parser" pub(crate) parser: Parser = ["default"] as PARSER,
-        /// The time a client has to join a namespace
+        /// How long a client may take to join its first namespace
         "connect-timeout" pub(crate) connect_timeout: Duration = ["45s"] as TIME,
-        /// The time a polling client has to learn that it was disconnected
+        /// How long a client gets to learn that it was disconnected: a poll to fetch the last packets, a
+        /// WebSocket to answer the close frame
         "close-timeout" pub(crate) close_timeout: Duration = ["5s"] as TIME,
-        /// The longest message or request body that is taken, in bytes
+        /// The largest request body or WebSocket message to accept, in bytes
         "max-payload" pub(crate) max_payload: usize = ["1000000"] as BYTES,
-        /// Refuse clients of Engine.IO revision 3 (socket.io-client 1 and 2)
+        /// Refuse clients that speak Engine.IO 3 (socket.io-client 1 and 2)
         "no-eio3" pub(crate) no_eio3: bool = ["false"] as SWITCH,
-        /// Refuse clients of Engine.IO revision 4 (socket.io-client 3 and 4)
+        /// Refuse clients that speak Engine.IO 4 (socket.io-client 3 and 4)
         "no-eio4" pub(crate) no_eio4: bool = ["false"] as SWITCH,
-        /// The transports that are offered, polling and websocket
+        /// Which transports clients may use: polling, websocket, or both
         "transports" pub(crate) transports: Transports = ["polling", "websocket"] as TRANSPORTS,
-        /// Keep clients on the transport that they began with
+        /// Keep each client on the transport that it starts with
         "no-upgrades" pub(crate) no_upgrades: bool = ["false"] as SWITCH,
-        /// Let old browsers poll by loading scripts. Pages of every origin can do that, whatever CORS says
+        /// Let old browsers poll by loading scripts (JSONP). Any web page can then read answers, whatever cors-
+        /// origin says
         "jsonp" pub(crate) jsonp: bool = ["false"] as SWITCH,
-        /// Send the answers to polls as they are
+        /// Don't compress answers to polls
         "no-http-compression" pub(crate) no_http_compression: bool = ["false"] as SWITCH,
-        /// The length from which on answers to polls are compressed, in bytes
+        /// Compress answers to polls from this size on, in bytes
         "http-compression-threshold" pub(crate) http_compression_threshold: usize = ["1024"] as BYTES,
     }
     "Limits" {
-        /// How many connections there may be at once; by default nine tenths of the file descriptors that the
-        /// process may have, or all but 40 of those that are left
+        /// How many connections may be open at once. Default: nine tenths of the process's file descriptors, or
+        /// all but 40 of those that are left
         "max-connections" max_connections: Option<usize> = [] as COUNT_OR_OFF,
-        /// How many sessions there may be at once
+        /// How many sessions may be open at once
         "max-sessions" max_sessions: usize = ["100000"] as POSITIVE,
-        /// How many connections one address may have at once; not limited by default. Behind a proxy all
-        /// clients have one address, unless it is a trusted-proxy
+        /// How many connections one address may have open at once. Default: no limit. Behind a proxy, all
+        /// clients share its address unless it is a trusted-proxy
         "max-address-connections" max_address_connections: Option<usize> = [] as COUNT_OR_OFF,
-        /// How many sessions one address may open in a second; not limited by default
+        /// How many sessions one address may open in a second. Default: no limit
         "max-address-handshakes" max_address_handshakes: Option<usize> = [] as COUNT_OR_OFF,
-        /// The longest head of a request, in bytes
+        /// The largest request head to accept, in bytes
         "max-head" max_head: usize = ["16384"] as BYTES,
-        /// The most fields of a request's head
+        /// How many header fields a request may have
         "max-fields" max_fields: usize = ["100"] as POSITIVE,
-        /// The time that a request's head may take from its first byte on
+        /// How long a request's head may take, from its first byte
         "head-timeout" head_timeout: Duration = ["10s"] as TIME,
-        /// The time that a connection may idle between two requests
+        /// How long a connection may stay idle between two requests
         "idle-timeout" idle_timeout: Duration = ["75s"] as TIME,
-        /// The time that the body of a POST may take
+        /// How long the body of a POST may take
         "body-timeout" body_timeout: Duration = ["30s"] as TIME,
-        /// The time that a message of a plain WebSocket may take
+        /// How long a message of a plain WebSocket may take, from its first byte
         "message-timeout" message_timeout: Duration = ["30s"] as TIME,
-        /// The time that a client may take nothing of an answer
+        /// How long a client may read nothing of an answer that is being sent to it
         "write-timeout" write_timeout: Duration = ["30s"] as TIME,
-        /// How many packets one request may bring
+        /// How many packets one request may carry
         "max-packets" pub(crate) max_packets: usize = ["125000"] as POSITIVE,
         /// How many fragments one WebSocket message may have
         "max-fragments" pub(crate) max_fragments: usize = ["4096"] as POSITIVE,
-        /// How many packets a client may send in a second; not limited by default
+        /// How many packets a client may send in a second. Default: no limit
         "max-packet-rate" pub(crate) max_packet_rate: Option<usize> = [] as COUNT_OR_OFF,
-        /// How many bytes a client may send in a second; not limited by default
+        /// How many bytes a client may send in a second. Default: no limit
         "max-byte-rate" pub(crate) max_byte_rate: Option<usize> = [] as COUNT_OR_OFF,
-        /// How many pings and pongs of WebSocket itself a client may send in a second; not limited by default
+        /// How many WebSocket ping and pong frames a client may send in a second. Default: no limit
         "max-ping-rate" pub(crate) max_ping_rate: Option<usize> = [] as COUNT_OR_OFF,
         /// How many bytes may wait to be sent to one client
         "send-budget" pub(crate) send_budget: usize = ["1000000"] as BYTES,
-        /// How many bytes all clients together may make the server hold, beside 16 KiB of each kind for each: what
-        /// waits to be sent to them, what is coming in, and packets that wait
+        /// How many bytes all clients together may make the server hold, on top of 16 KiB of each kind for each
+        /// client: what waits to be sent, what is being received, and packets that wait
         "memory-budget" pub(crate) memory_budget: usize = ["1000000000"] as BYTES,
-        /// How many bytes of a client's packets may wait for attachments, middlewares or handlers
+        /// How many bytes of one client's packets may wait for their attachments, a middleware or a handler
         "max-backlog" pub(crate) max_backlog: usize = ["10000000"] as BYTES,
-        /// How many attachments a packet may have
+        /// How many binary attachments a packet may have
         "max-attachments" pub(crate) max_attachments: usize = ["10"] as COUNT,
-        /// The time that a packet's attachments may take
+        /// How long a packet's attachments may take to arrive
         "attachment-timeout" pub(crate) attachment_timeout: Duration = ["10s"] as TIME,
-        /// The longest name of an event, in bytes
+        /// The longest event name to accept, in bytes
         "max-event-name" pub(crate) max_event_name: usize = ["1024"] as BYTES,
-        /// How many namespaces a client may be in
+        /// How many namespaces one client may join
         "max-namespaces" pub(crate) max_namespaces: usize = ["64"] as POSITIVE,
-        /// How many rooms a socket may be in
+        /// How many rooms one socket may join
         "max-rooms" pub(crate) max_rooms: usize = ["1024"] as POSITIVE,
-        /// How many acknowledgements may be awaited from a client
+        /// How many acknowledgements from one client may be outstanding
         "max-pending-acks" pub(crate) max_pending_acks: usize = ["1024"] as POSITIVE,
-        /// The time that a client has to acknowledge
+        /// How long a client may take to acknowledge an event
         "ack-timeout" pub(crate) ack_timeout: Duration = ["10s"] as TIME,
-        /// How many events of a client are handled at once; others wait
+        /// How many events of one client are handled at once. Further events wait
         "max-running-handlers" pub(crate) max_running_handlers: usize = ["256"] as POSITIVE,
     }
     "Recovery" {
-        /// How long a client that lost its connection can get its socket back, with the events it missed; off
-        /// by default
+        /// Let a client that lost its connection resume within this time, and send it what it missed. Default:
+        /// off
         "recovery" recovery_window: Option<Duration> = [] as TIME_OR_OFF,
-        /// The bytes that such clients and the events for them may take
+        /// How many bytes to keep for clients that may resume, and for the events they missed
         "recovery-bytes" recovery_bytes: usize = ["64000000"] as BYTES,
-        /// How many such clients there may be at once
+        /// How many such clients to remember at once
         "recovery-sessions" recovery_sessions: usize = ["100000"] as COUNT,
-        /// Let a client that comes back pass by the middlewares
+        /// Don't run the middlewares again for a client that resumes
         "recovery-skip-middlewares" recovery_skip_middlewares: bool = ["false"] as SWITCH,
     }
     "Browsers" {
-        /// An origin whose pages may connect, such as https://example.com, https://*.example.com,
-        /// http://localhost:*, file://, app://. or null; or * for all. Repeat it for several
+        /// An origin whose pages may connect; pages of all other origins are then refused. Without this option,
+        /// pages of any origin can connect by WebSocket. Examples: https://example.com, https://*.example.com,
+        /// http://localhost:*, file://, app://., null, or * for all. Repeat the option for several
         "cors-origin" pub(crate) cors: Option<Cors> = [] as ORIGINS,
-        /// Let those pages send cookies
+        /// Let those pages send cookies and other credentials
         "cors-credentials" cors_credentials: bool = ["false"] as SWITCH,
-        /// A header field that those pages may send, instead of all; repeat it for several
+        /// A request header that those pages may send. Default: all. Repeat the option for several
         "cors-allowed-header" cors_allowed_headers: Vec<String> = [] as NAMES,
-        /// A header field that those pages may read; repeat it for several
+        /// A response header that those pages may read. Repeat the option for several
         "cors-exposed-header" cors_exposed_headers: Vec<String> = [] as NAMES,
-        /// How long browsers may keep what they were told about those pages
+        /// How long browsers may cache the answer to a preflight request
         "cors-max-age" cors_max_age: Option<Duration> = [] as AGE,
-        /// Serve a session to pages of the origin that opened it alone
+        /// Accept a session's requests only from pages of the origin that opened it
         "bind-origin" pub(crate) bind_origin: bool = ["false"] as SWITCH,
-        /// Put the session id into a cookie of this name, for load balancers
+        /// Set a cookie of this name with the session's id, for load balancers with sticky sessions
         "cookie" pub(crate) cookie: Option<Cookie> = [] as COOKIE,
-        /// Have browsers send that cookie over HTTPS alone
+        /// Send that cookie over HTTPS only
         "cookie-secure" cookie_secure: bool = ["false"] as SWITCH,
-        /// Where on this server browsers send that cookie; everywhere by default
+        /// The path on this server to which browsers send that cookie. Default: every path
         "cookie-path" cookie_path: Option<String> = [] as COOKIE_PATH,
-        /// The domain to whose hosts browsers send that cookie; this host alone by default
+        /// The domain to whose hosts browsers send that cookie. Default: this host only
         "cookie-domain" cookie_domain: Option<String> = [] as COOKIE_DOMAIN,
-        /// How long browsers keep that cookie; until they are closed by default
+        /// How long browsers keep that cookie. Default: until the browser closes
         "cookie-max-age" cookie_max_age: Option<Duration> = [] as AGE,
-        /// Which requests from other sites carry that cookie: none, navigation, or all, over HTTPS alone
+        /// Which requests from other sites carry that cookie: strict (none), lax (links that the user follows),
+        /// or none (all, over HTTPS only)
         "cookie-same-site" cookie_same_site: SameSite = ["lax"] as SAME_SITE,
-        /// Let scripts in pages read that cookie
+        /// Let scripts on pages read that cookie
         "cookie-for-scripts" cookie_for_scripts: bool = ["false"] as SWITCH,
     }
     "Operating" {
-        /// Where to answer /metrics for Prometheus, /healthz and /readyz, beside the clients' addresses. Nobody
-        /// is asked who they are there
+        /// Serve /metrics for Prometheus, and /healthz and /readyz, on this address. Anyone who can reach it
+        /// can read them
         "metrics" pub(crate) metrics: Option<SocketAddr> = [] as ADDRESS_OR_OFF,
-        /// Write down everything that passes between clients and the server: into this file, behind what earlier runs
-        /// wrote, or with - on the terminal
+        /// Record everything that clients and server send to each other: in this file, after what earlier runs
+        /// wrote, or - for the terminal
         "trace" pub(crate) trace: Option<PathBuf> = [] as FILE,
-        /// How long that file may become, in bytes. One that is full is renamed when the server starts
+        /// The largest size of that file, in bytes. A full file is renamed when the server starts
         "trace-limit" pub(crate) trace_limit: usize = ["100000000"] as BYTES,
-        /// Serve a page that shows live sessions: here, or by its name alone on 127.0.0.1:3030. Whoever comes
-        /// from another machine needs the token that is printed
+        /// Serve a page that shows live sessions, on this address; without a value, on 127.0.0.1:3030. From
+        /// another machine, open it with the token that the server prints
         "inspect" pub(crate) inspect: Option<SocketAddr> = [] as PLACE_OR_OFF,
-        /// How many bytes of what was lately recorded are kept for that page
+        /// How many bytes of recent records to keep for that page
         "inspect-memory" pub(crate) inspect_memory: usize = ["16000000"] as BYTES,
-        /// The token that it asks for; random by default, and on loopback none
+        /// The token for that page. Default: random, and none on a loopback address
         "inspect-token" pub(crate) inspect_token: Option<String> = [] as TOKEN,
-        /// Show auth, cookies and the parameters of requests, in the file and on the page
+        /// Show credentials, cookies and query parameters in the file and on the page, instead of starring them
+        /// out
         "trace-secrets" pub(crate) trace_secrets: bool = ["false"] as SWITCH,
     }
     "Logs" {
-        /// How log lines are written
+        /// The format of log lines
         "log" pub(crate) log: LogFormat = ["text"] as LOG,
-        /// The least important events that are logged
+        /// The least severe level to log
         "log-level" pub(crate) log_level: LevelFilter = ["info"] as LEVEL,
-        /// How many lines of one kind are logged in a second; how many more there were is a line of its own. 0 is for
-        /// all of them
+        /// How many lines of one kind to log in a second; further lines are counted in a line of their own. 0
+        /// logs all of them
         "log-rate" pub(crate) log_rate: usize = ["20"] as COUNT,
     }
 }

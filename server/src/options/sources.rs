@@ -99,10 +99,10 @@ pub(super) fn command() -> clap::Command {
     clap::Command::new("socketio-server")
         .version(env!("CARGO_PKG_VERSION"))
         .about("A Socket.IO server for clients of every version.")
-        .after_help("These are the options that are needed most. --help shows all.")
+        .after_help("These are the most common options. --help shows all of them.")
         .after_long_help(
-            "Each option can also be given as the environment variable beside it, or in the file: a line\n\
-             `ping-interval = \"25s\"`, without the dashes in front. The command line overrides the environment,\n\
+            "You can also set each option by the environment variable next to it, or in the TOML file: a line\n\
+             `ping-interval = \"25s\"`, without the dashes. The command line overrides the environment,\n\
              and the environment the file.",
         )
         .args(arguments())
@@ -115,21 +115,26 @@ pub(super) fn command() -> clap::Command {
 fn replay_command() -> clap::Command {
     clap::Command::new("replay")
         .about("Send what the clients of a journal sent, and say where the answers differ")
-        .after_help("The exit code is 0 if they don't, and 1 if they do.")
-        .arg(Arg::new("journal").value_name("JOURNAL").required(true).help("What --trace has written"))
+        .after_help("The exit code is 0 if all answers are the same, and 1 if any differ.")
+        .arg(
+            Arg::new("journal")
+                .value_name("JOURNAL")
+                .required(true)
+                .help("The journal to replay, as --trace writes it"),
+        )
         .arg(
             Arg::new("against")
                 .long("against")
                 .value_name("URL")
                 .required(true)
                 .value_parser(against)
-                .help("The server to send it to, such as http://127.0.0.1:3000"),
+                .help("The server to replay it against, such as http://127.0.0.1:3000"),
         )
         .arg(
             Arg::new("fast")
                 .long("fast")
                 .action(ArgAction::SetTrue)
-                .help("Without the pauses that the clients made"),
+                .help("Don't pause between messages as the clients did"),
         )
         .arg(
             Arg::new("patience")
@@ -137,7 +142,7 @@ fn replay_command() -> clap::Command {
                 .value_name("TIME")
                 .default_value("2s")
                 .value_parser(|text: &str| humantime::parse_duration(text))
-                .help("How long an answer may take"),
+                .help("How long to wait for each answer"),
         )
 }
 
@@ -146,7 +151,9 @@ fn against(url: &str) -> Result<String, &'static str> {
     let rest = url.strip_prefix("http://").ok_or("must begin with http://")?;
     let host = rest.strip_suffix('/').unwrap_or(rest);
     match host.rsplit_once(':') {
-        _ if host.is_empty() || host.contains('/') => Err("must be a scheme, a host and a port alone"),
+        _ if host.is_empty() || host.contains('/') => {
+            Err("must be http://, a host and a port, and nothing after them")
+        }
         Some((_, port)) if port.parse::<u16>().is_ok() => Ok(host.to_owned()),
         _ => Ok(format!("{host}:80")),
     }
@@ -167,8 +174,8 @@ fn arguments() -> impl Iterator<Item = Arg> {
     let config = Arg::new(CONFIG)
         .long(CONFIG)
         .value_name("FILE")
-        .help("The TOML file with further options")
-        .long_help(format!("The TOML file with further options\n[env: {}]", variable(CONFIG)))
+        .help("A TOML file with more options")
+        .long_help(format!("A TOML file with more options\n[env: {}]", variable(CONFIG)))
         .help_heading(TABLE[0].section);
     TABLE.iter().map(argument).chain([config])
 }

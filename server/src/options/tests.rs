@@ -276,6 +276,46 @@ fn the_short_help_fits_a_screen_and_names_the_long_one() {
     assert!(help(&["--help"]).lines().count() > 200);
 }
 
+/// docs/guide/options.md, made of the table.
+fn page() -> String {
+    let mut text = String::from(
+        "# Options\n\n\
+         Every option of `socketio-server`: a flag (`--ping-interval 25s`), an environment variable\n\
+         (`SOCKETIO_PING_INTERVAL=25s`), and a key of the file that `--config` names (`ping-interval = \"25s\"`).\n\
+         [Running the server](running.md#options) says how the three work together.\n\n\
+         This page is made of the code: `REGENERATE=1 cargo test -p socketio-server page_of_options`.\n",
+    );
+    let mut section = "";
+    for row in TABLE {
+        if row.section != section {
+            section = row.section;
+            text += &format!(
+                "\n## {section}\n\n| option | value | default | what it does |\n|---|---|---|---|\n"
+            );
+        }
+        let value = if row.form == Form::Switch { "" } else { row.value };
+        let code = |words: String| if words.is_empty() { words } else { format!("`{words}`") };
+        let default = if row.form == Form::Switch { "off".to_owned() } else { code(row.default.join(", ")) };
+        let cells =
+            [code(row.key.to_owned()), code(value.replace('|', "\\|")), default, row.help.trim().into()];
+        text += &format!("| {} |\n", cells.join(" | "));
+    }
+    text
+}
+
+#[test]
+fn the_page_of_options_is_what_the_table_says() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guide/options.md");
+    if env::var_os("REGENERATE").is_some() {
+        fs::write(path, page()).expect("the page is written");
+    }
+    assert!(
+        fs::read_to_string(path).unwrap_or_default() == page(),
+        "docs/guide/options.md is not what the table says; make it anew with\n\
+         REGENERATE=1 cargo test -p socketio-server page_of_options"
+    );
+}
+
 #[test]
 fn what_is_wrong_is_told_in_the_format_that_was_asked_for() {
     let format = |arguments: &[&str], variable: Option<&str>| {
