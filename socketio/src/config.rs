@@ -33,7 +33,8 @@ pub struct Config {
     /// Namespaces that one client can be in. 64.
     pub max_namespaces: usize,
     /// Namespaces that can be there at once because clients joined a name that
-    /// [`Io::of_pattern`](crate::Io::of_pattern) or [`Io::of_dynamic`](crate::Io::of_dynamic) allows. 10,000.
+    /// [`Io::of_pattern`](crate::Io::of_pattern) or [`Io::of_dynamic`](crate::Io::of_dynamic) allows, of all
+    /// patterns and functions together. 10,000.
     pub max_dynamic_namespaces: usize,
     /// Bytes of the name of such a namespace. 255.
     pub max_dynamic_name: usize,

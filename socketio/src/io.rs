@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -33,6 +34,8 @@ struct State {
     home: Arc<Home>,
     main: Namespace,
     namespaces: RwLock<HashMap<Arc<str>, Namespace>>,
+    /// How many of them clients have brought into being. It is changed under the lock on `namespaces` alone.
+    dynamic: AtomicUsize,
     parents: RwLock<Vec<Parent>>,
     new_namespace: RwLock<Vec<NamespaceListener>>,
     sessions: AtomicUsize,
@@ -75,6 +78,7 @@ impl Io {
                 home,
                 namespaces: RwLock::new(HashMap::from([(name, main.clone())])),
                 main,
+                dynamic: AtomicUsize::new(0),
                 parents: RwLock::default(),
                 new_namespace: RwLock::default(),
                 sessions: AtomicUsize::new(0),
@@ -181,7 +185,6 @@ impl Io {
     /// The namespace of that name, which is created if it is not there. A missing leading slash is added.
     ///
     /// A name that a [pattern](Io::of_pattern) allows becomes a child of that pattern's parent.
-    #[must_use]
     pub fn of(&self, name: &str) -> Namespace {
         let name = if name.starts_with('/') { Cow::Borrowed(name) } else { Cow::Owned(format!("/{name}")) };
         if let Some(namespace) = self.namespace(&name) {
@@ -191,7 +194,9 @@ impl Io {
             let parents = self.0.parents.read();
             parents.iter().find(|parent| parent.names.match_pattern(&name)).cloned()
         };
-        self.create(&name, parent.as_ref().map(|parent| &parent.namespace), |_| {})
+        let kind = parent.map_or(Kind::Plain, |parent| parent.namespace.child(false));
+        let Ok(namespace) = self.create(&name, |_| {}, || Ok::<_, Infallible>(kind));
+        namespace
     }
 
     /// The namespace of that name, if it is there.
@@ -272,15 +277,21 @@ impl Io {
         namespace
     }
 
-    /// Finds a namespace, or else creates it. `found` gets it before it can be let go.
-    fn create(&self, name: &str, parent: Option<&Namespace>, found: impl Fn(&Namespace)) -> Namespace {
+    /// Finds a namespace, or else creates it as what `kind` says, under the lock. `found` gets it before it can be
+    /// let go.
+    fn create<E>(
+        &self,
+        name: &str,
+        found: impl Fn(&Namespace),
+        kind: impl FnOnce() -> Result<Kind, E>,
+    ) -> Result<Namespace, E> {
         let mut namespaces = self.0.namespaces.write();
         if let Some(namespace) = namespaces.get(name) {
             found(namespace);
-            return namespace.clone();
+            return Ok(namespace.clone());
         }
         let name: Arc<str> = Arc::from(name);
-        let kind = parent.map_or(Kind::Plain, Namespace::child);
+        let kind = kind()?;
         let namespace = Namespace::new(Arc::clone(&name), kind, Arc::clone(&self.0.home));
         found(&namespace);
         namespaces.insert(name, namespace.clone());
@@ -292,7 +303,7 @@ impl Io {
         for listener in listeners {
             listener(&namespace);
         }
-        namespace
+        Ok(namespace)
     }
 }
 
@@ -308,12 +319,14 @@ impl Io {
 
     /// The namespace of that name, which a parent allows, with a socket counted as present.
     pub(crate) fn enter_child(&self, name: &str, parent: &Namespace) -> Result<Namespace, TooManyNamespaces> {
-        if self.children_of(parent).len() >= self.config().max_dynamic_namespaces
-            && self.namespace(name).is_none()
-        {
-            return Err(TooManyNamespaces);
-        }
-        let child = self.create(name, Some(parent), Namespace::enter);
+        let child = self.create(name, Namespace::enter, || {
+            let dynamic = self.0.dynamic.load(Ordering::Relaxed);
+            if dynamic >= self.config().max_dynamic_namespaces {
+                return Err(TooManyNamespaces);
+            }
+            self.0.dynamic.store(dynamic + 1, Ordering::Relaxed);
+            Ok(parent.child(true))
+        })?;
         // The parent may have been closed since it was asked. Either it saw this child, or it is seen here.
         if parent.members().is_closed() && child.is_child_of(parent) {
             child.close();
@@ -356,6 +369,9 @@ impl Io {
     fn take_out(&self, namespaces: &mut HashMap<Arc<str>, Namespace>, namespace: &Namespace) {
         if namespaces.get(namespace.name()) == Some(namespace) {
             namespaces.remove(namespace.name());
+            if namespace.is_dynamic() {
+                self.0.dynamic.fetch_sub(1, Ordering::Relaxed);
+            }
             if let Some(cluster) = self.cluster() {
                 cluster.namespace_closed(namespace.name());
             }

@@ -52,7 +52,11 @@ pub(crate) enum Kind {
     /// No client is in it: it stands for its children.
     Parent,
     /// A parent's child, with the parent's handlers.
-    Child(Arc<Handlers>),
+    Child {
+        parent: Arc<Handlers>,
+        /// Whether a client has brought it into being, and not the server's own code.
+        dynamic: bool,
+    },
 }
 
 /// What the namespaces of an [`Io`](crate::Io) share.
@@ -121,8 +125,13 @@ impl Namespace {
     }
 
     /// The kind of this namespace's children.
-    pub(crate) fn child(&self) -> Kind {
-        Kind::Child(Arc::clone(&self.0.handlers))
+    pub(crate) fn child(&self, dynamic: bool) -> Kind {
+        Kind::Child { parent: Arc::clone(&self.0.handlers), dynamic }
+    }
+
+    /// Whether a client has brought it into being.
+    pub(crate) fn is_dynamic(&self) -> bool {
+        matches!(self.0.kind, Kind::Child { dynamic: true, .. })
     }
 
     pub(crate) fn is_parent(&self) -> bool {
@@ -131,7 +140,7 @@ impl Namespace {
 
     fn inherited(&self) -> Option<&Arc<Handlers>> {
         match &self.0.kind {
-            Kind::Child(inherited) => Some(inherited),
+            Kind::Child { parent, .. } => Some(parent),
             Kind::Plain | Kind::Parent => None,
         }
     }

@@ -249,6 +249,64 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_bound_is_on_the_children_of_all_parents_together() {
+        let config =
+            Config { max_dynamic_namespaces: 3, cleanup_empty_child_namespaces: true, ..Config::default() };
+        let io = Io::with_config(config);
+        let _ = (io.of_pattern("^/n").unwrap(), io.of_pattern("^/m").unwrap());
+        // The server's own don't count, whoever joins them.
+        let _ = (io.of("/n-own"), io.of("/m-own"));
+        let mut peer = Peer::open(&io);
+        for (nsp, answer) in [
+            ("/n-own", '0'),
+            ("/n1", '0'),
+            ("/m1", '0'),
+            ("/m2", '0'),
+            ("/n2", '4'),
+            ("/m-own", '0'),
+            ("/n1", '0'),
+        ] {
+            peer.send(&format!("0{nsp},"));
+            assert!(peer.next().starts_with(answer), "{nsp}");
+        }
+        // One that goes makes room, once.
+        peer.send("1/m1,");
+        for (nsp, answer) in [("/n2", '0'), ("/n3", '4')] {
+            peer.send(&format!("0{nsp},"));
+            assert!(peer.next().starts_with(answer), "{nsp}");
+        }
+        io.of("/n2").close();
+        io.of("/m2").close();
+        peer.poll();
+        peer.take();
+        for (nsp, answer) in [("/n3", '0'), ("/n4", '0'), ("/n5", '4')] {
+            peer.send(&format!("0{nsp},"));
+            assert!(peer.next().starts_with(answer), "{nsp}");
+        }
+    }
+
+    #[tokio::test]
+    async fn clients_that_join_at_once_do_not_pass_the_bound() {
+        for _ in 0..20 {
+            let io = Io::with_config(Config { max_dynamic_namespaces: 5, ..Config::default() });
+            let parent = io.of_pattern("^/n").unwrap();
+            let start = std::sync::Barrier::new(4);
+            std::thread::scope(|scope| {
+                for thread in 0..4 {
+                    let (io, parent, start) = (&io, &parent, &start);
+                    scope.spawn(move || {
+                        start.wait();
+                        for n in 0..10 {
+                            drop(io.enter_child(&format!("/n{thread}-{n}"), parent));
+                        }
+                    });
+                }
+            });
+            assert_eq!(io.children_of(&parent).len(), 5);
+        }
+    }
+
+    #[tokio::test]
     async fn the_names_that_clients_choose_are_bounded() {
         let io = Io::new();
         let _ = io.of_pattern("^/n").unwrap();

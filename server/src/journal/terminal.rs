@@ -87,6 +87,7 @@ fn describe(record: &Record) -> (usize, String) {
             (2, format!("{rule}: {} ({section})", escaped(text, LONGEST)))
         }
         Entry::Limit { limit } => (2, format!("limit met: {limit}")),
+        Entry::Lost { records: 1 } => (0, "one record was lost".to_owned()),
         Entry::Lost { records } => (0, format!("{records} records were lost")),
         Entry::Full => (0, "the journal is full".to_owned()),
     };

@@ -45,6 +45,7 @@ impl fmt::Display for ClusterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ClusterError::NotCounted => f.write_str("the other nodes could not be counted in time"),
+            ClusterError::Timeout { missing: 1 } => f.write_str("one other node did not answer in time"),
             ClusterError::Timeout { missing } => write!(f, "{missing} other nodes did not answer in time"),
             ClusterError::Adapter(error) => write!(f, "other nodes were not reached: {error}"),
         }
