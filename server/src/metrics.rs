@@ -8,7 +8,7 @@ use std::time::Duration;
 use engineio::observe::{Direction, Observation, Observer, What};
 use engineio::{Limit, PacketType, Transport};
 use parking_lot::Mutex;
-use socketio::{Io, RecoveryCounts};
+use socketio::{Io, RecoveryCounts, UnhandledCounts};
 use tokio::runtime::Handle;
 
 use crate::site::Site;
@@ -195,6 +195,7 @@ impl Metrics {
         let hits = |limit: &Limit| (limit.name(), site.limit_hits(*limit));
         text.labelled(family, "limit", Limit::ALL.iter().map(hits));
 
+        unhandled(&mut text, site);
         held(&mut text, site);
         let (name, help) = ("socketio_draining", "1 while the server stops.");
         text.single(name, "gauge", help, u8::from(site.is_draining()));
@@ -215,6 +216,16 @@ impl Metrics {
         text.sample("socketio_handler_seconds_sum", "", sum);
         text.sample("socketio_handler_seconds_count", "", count);
     }
+}
+
+/// Events of clients that came to nothing.
+fn unhandled(text: &mut Text, site: &Site) {
+    let total = |count: fn(&UnhandledCounts) -> u64| {
+        site.ios.iter().map(|io| count(&io.unhandled_counts())).sum::<u64>()
+    };
+    let reasons = [("no_handler", total(|counts| counts.no_handler)), ("args", total(|counts| counts.args))];
+    let help = "Events of clients that no handler took, by reason.";
+    text.labelled(("socketio_unhandled_events_total", "counter", help), "reason", reasons);
 }
 
 /// What a server holds at this moment.
@@ -251,6 +262,7 @@ fn held(text: &mut Text, site: &Site) {
         ("malformed", total(|counts| counts.malformed)),
         ("offset", total(|counts| counts.offset)),
         ("taken", total(|counts| counts.taken)),
+        ("denied", total(|counts| counts.denied)),
     ];
     let family = ("socketio_recoveries_total", "counter", "Clients that asked for their socket, by outcome.");
     text.labelled(family, "outcome", outcomes);

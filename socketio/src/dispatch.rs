@@ -3,17 +3,19 @@
 //! ```text
 //!   event ──► listeners ──► middlewares ──► handler: the socket's own, or its namespace's, or the parent's
 //!             on_any          │ refused
-//!                             └──► on_error
+//!                             └──► on_error          │ none, or its arguments don't fit
+//!                                                    └──► on_unhandled
 //! ```
 
 use std::sync::Arc;
 use std::task::Poll;
 
 use crate::ack::AckSender;
-use crate::handler::{EventError, EventHandler, EventMiddleware, Handlers, Table, Task, guarded};
+use crate::handler::{EventError, EventHandler, EventMiddleware, Handlers, Misfit, Table, Task, guarded};
 use crate::listener::{Direction, Listener};
 use crate::log::Excerpt;
 use crate::packet;
+use crate::unhandled::Unhandled;
 use crate::{Args, Event, Socket};
 
 impl Socket {
@@ -59,24 +61,14 @@ impl Socket {
     /// Calls the handler of an event; gives what is left to do, if anything.
     fn handle(&self, name: &str, args: Args, ack: AckSender) -> Option<Task> {
         let Some(handler) = self.event_handler(name) else {
-            if ack.is_wanted() {
-                tracing::warn!(
-                    namespace = %Excerpt(self.namespace_name()),
-                    event = %Excerpt(name),
-                    "an event without a handler wants an acknowledgement"
-                );
-            }
-            return None;
+            return self.unhandled(name, Some(args), ack, Unhandled::NoHandler);
         };
-        handler(self.clone(), args, ack).unwrap_or_else(|error| {
-            tracing::warn!(
-                namespace = %Excerpt(self.namespace_name()),
-                event = %Excerpt(name),
-                error = %Excerpt(&error.to_string()),
-                "an event's arguments do not fit its handler"
-            );
-            None
-        })
+        // The handler takes the arguments, so whoever is to be shown those that don't fit needs a copy.
+        let kept = self.layers().any(|handlers| handlers.takes_unhandled()).then(|| args.clone());
+        match handler(self.clone(), args, ack) {
+            Ok(task) => task,
+            Err(Misfit { error, ack }) => self.unhandled(name, kept, ack, Unhandled::Args(error)),
+        }
     }
 
     /// Calls the listeners for an event. They change nothing, so one that panics ends nothing.
@@ -106,7 +98,7 @@ impl Socket {
     }
 
     /// Finds a handler: the socket's own, or its namespace's, or the parent's.
-    fn find_handler<R>(&self, find: impl Fn(&Table) -> Option<R>) -> Option<R> {
+    pub(crate) fn find_handler<R>(&self, find: impl Fn(&Table) -> Option<R>) -> Option<R> {
         let own = self.handlers().and_then(|handlers| handlers.look(&find));
         own.or_else(|| self.namespace().find_handler(find))
     }

@@ -19,6 +19,7 @@ use crate::listener::{Direction, Listener, ListenerHandle, Listeners, Place};
 use crate::middleware::ConnectError;
 use crate::packet::RESERVED_EVENTS;
 use crate::room_events::RoomListener;
+use crate::unhandled::Unhandled;
 use crate::{Event, Socket};
 
 /// A future whose type is not told.
@@ -26,17 +27,27 @@ pub(crate) type Task<T = ()> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Handles an event; what is left to do, if anything, is the task.
 pub(crate) type EventHandler =
-    Arc<dyn Fn(Socket, Args, AckSender) -> Result<Option<Task>, ArgsError> + Send + Sync>;
+    Arc<dyn Fn(Socket, Args, AckSender) -> Result<Option<Task>, Misfit> + Send + Sync>;
+/// Handles an event that no other handler takes.
+pub(crate) type UnhandledHandler = Arc<dyn Fn(Socket, Event, AckSender, Unhandled) -> Task + Send + Sync>;
 /// Handles what happened to a socket.
 pub(crate) type SocketHandler = Arc<dyn Fn(Socket) -> Task + Send + Sync>;
 pub(crate) type DisconnectHandler = Arc<dyn Fn(Socket, DisconnectReason) -> Task + Send + Sync>;
 pub(crate) type Middleware = Arc<dyn Fn(Socket) -> Task<Result<(), ConnectError>> + Send + Sync>;
+/// Says whether a client gets the socket that it comes back for.
+pub(crate) type RecoveryGuard = Arc<dyn Fn(Socket) -> Task<bool> + Send + Sync>;
 pub(crate) type EventMiddleware = Arc<dyn Fn(Socket, Event) -> Task<Result<(), EventError>> + Send + Sync>;
 pub(crate) type ErrorHandler = Arc<dyn Fn(Socket, Event, EventError) -> Task + Send + Sync>;
 
 /// Handles an event that another node sent to this one; gives the answer.
 pub(crate) type ServerEventHandler =
     Arc<dyn Fn(Args) -> Result<Task<Result<Args, serde_json::Error>>, ArgsError> + Send + Sync>;
+
+/// An event's arguments don't fit its handler. Somebody else may acknowledge it.
+pub(crate) struct Misfit {
+    pub(crate) error: ArgsError,
+    pub(crate) ack: AckSender,
+}
 
 /// Why an event middleware refused an event: any error. Text becomes one by `into()`.
 pub type EventError = Box<dyn std::error::Error + Send + Sync>;
@@ -51,10 +62,13 @@ pub(crate) struct Handlers {
     watches_incoming: AtomicBool,
     watches_outgoing: AtomicBool,
     watches_rooms: AtomicBool,
+    /// There is a handler for events that no other takes.
+    takes_unhandled: AtomicBool,
 }
 
 #[derive(Default)]
 pub(crate) struct Table {
+    pub(crate) allow_recovery: Option<RecoveryGuard>,
     pub(crate) middlewares: Vec<Middleware>,
     pub(crate) connect: Option<SocketHandler>,
     pub(crate) upgrade: Option<SocketHandler>,
@@ -63,6 +77,7 @@ pub(crate) struct Table {
     /// The names are the application's, so a hash that clients could aim at will do.
     pub(crate) events: FxHashMap<Box<str>, Registered>,
     pub(crate) error: Option<ErrorHandler>,
+    pub(crate) unhandled: Option<UnhandledHandler>,
     pub(crate) server_events: HashMap<Box<str>, ServerEventHandler>,
     pub(crate) room_listeners: Vec<RoomListener>,
     pub(crate) disconnecting: Option<DisconnectHandler>,
@@ -125,6 +140,15 @@ impl Handlers {
         self.watch(Direction::Incoming);
     }
 
+    pub(crate) fn set_unhandled(&self, handler: UnhandledHandler) {
+        drop(self.register(|table| table.unhandled.replace(handler)));
+        self.takes_unhandled.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn takes_unhandled(&self) -> bool {
+        self.takes_unhandled.load(Ordering::Acquire)
+    }
+
     pub(crate) fn add_room_listener(&self, listener: RoomListener) {
         self.register(|table| table.room_listeners.push(listener));
         self.watches_rooms.store(true, Ordering::Release);
@@ -158,7 +182,8 @@ where
     Fut: Future<Output: ToArgs> + Send + 'static,
 {
     Arc::new(move |socket, args, ack| {
-        let future = handler(socket, A::from_args(args)?);
+        let (args, ack) = read(args, ack)?;
+        let future = handler(socket, args);
         Ok(Some(Box::pin(async move { ack.send_returned(future.await) })))
     })
 }
@@ -170,7 +195,8 @@ where
     R: ToArgs,
 {
     Arc::new(move |socket, args, ack| {
-        ack.send_returned(handler(socket, A::from_args(args)?));
+        let (args, ack) = read(args, ack)?;
+        ack.send_returned(handler(socket, args));
         Ok(None)
     })
 }
@@ -182,8 +208,27 @@ where
     Fut: Future + Send + 'static,
 {
     Arc::new(move |socket, args, ack| {
-        let future = handler(socket, A::from_args(args)?, ack);
+        let (args, ack) = read(args, ack)?;
+        let future = handler(socket, args, ack);
         Ok(Some(Box::pin(async move { drop(future.await) })))
+    })
+}
+
+fn read<A: FromArgs>(args: Args, ack: AckSender) -> Result<(A, AckSender), Misfit> {
+    match A::from_args(args) {
+        Ok(args) => Ok((args, ack)),
+        Err(error) => Err(Misfit { error, ack }),
+    }
+}
+
+pub(crate) fn unhandled_handler<F, Fut>(handler: F) -> UnhandledHandler
+where
+    F: Fn(Socket, Event, Unhandled) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output: ToArgs> + Send + 'static,
+{
+    Arc::new(move |socket, event, ack, why| {
+        let future = handler(socket, event, why);
+        Box::pin(async move { ack.send_returned(future.await) })
     })
 }
 

@@ -21,6 +21,7 @@ use crate::namespace::{Home, Kind, Namespace};
 use crate::parents::{Names, Parent, PatternError};
 use crate::recovery::{Recoveries, RecoveryCounts};
 use crate::rooms::Selection;
+use crate::unhandled::{UnhandledCounts, UnhandledEvents};
 
 /// All namespaces of a server. Cloning it is cheap.
 ///
@@ -71,7 +72,13 @@ impl Io {
         let io = Io(Arc::new_cyclic(|io| {
             let io = WeakIo(io.clone());
             let recoveries = config.recovery.clone().map(|settings| Arc::new(Recoveries::new(settings)));
-            let home = Arc::new(Home { config, recoveries, cluster: cluster(io.clone()), io });
+            let home = Arc::new(Home {
+                config,
+                recoveries,
+                unhandled: UnhandledEvents::default(),
+                cluster: cluster(io.clone()),
+                io,
+            });
             let name: Arc<str> = Arc::from("/");
             let main = Namespace::new(Arc::clone(&name), Kind::Plain, Arc::clone(&home));
             State {
@@ -119,6 +126,13 @@ impl Io {
             namespace.members().for_each(&everyone, |socket| pending += socket.pending_acks().len());
         }
         pending
+    }
+
+    /// How many events of clients no handler took so far, in all namespaces, those that
+    /// [`on_unhandled`](Namespace::on_unhandled) answered included.
+    #[must_use]
+    pub fn unhandled_counts(&self) -> UnhandledCounts {
+        self.0.home.unhandled.counts()
     }
 
     /// What came of the recoveries of clients so far; `None` if [`Config::recovery`] is off.

@@ -112,6 +112,7 @@ mod socket;
 #[cfg(test)]
 mod testing;
 mod text;
+mod unhandled;
 
 pub use ack::{Ack, AckSender};
 pub use adapter::{Adapter, AdapterError, AdapterFuture, Flags, Message, MessageBody, NodeId, RequestId};
@@ -142,3 +143,4 @@ pub use recovery::{Recovery, RecoveryCounts};
 pub use room_events::RoomEvent;
 pub use rooms::{Room, Selection};
 pub use socket::{Emitter, Handshake, Socket};
+pub use unhandled::{Unhandled, UnhandledCounts};

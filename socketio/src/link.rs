@@ -35,14 +35,23 @@ struct Left {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Overloaded(pub(crate) Limit);
 
+/// What an application says of a client that wants to join a namespace.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    Admitted,
+    Refused(ConnectError),
+    /// The socket that it comes back for is not its own. It may come as a new client.
+    NotRecovered,
+}
+
 /// What others want of a client. Sockets go by their serial number: a socket holds the link, so the link
 /// must not hold a socket.
 #[derive(Debug)]
 pub(crate) enum Command {
     /// The parent of a name that a client wants to join is known, or that it has none.
     Parent { serial: u32, parent: Option<Namespace> },
-    /// The middlewares have decided on a socket.
-    Verdict { serial: u32, verdict: Result<(), ConnectError> },
+    /// The application has decided on a socket.
+    Verdict { serial: u32, verdict: Verdict },
     /// The old socket, which a socket is to be recovered from, has ended.
     OldSocketEnded { serial: u32 },
     /// Put a socket out of its namespace.

@@ -1,11 +1,49 @@
 //! What clients write, as it may stand in a log.
 
 use std::fmt::{self, Write as _};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 /// Text that came from a client: escaped, so that it can't forge lines or move a terminal's cursor, and cut.
 pub(crate) struct Excerpt<'a>(pub(crate) &'a str);
 
 const MAX_CHARS: usize = 100;
+
+/// Lets ten lines of a kind into the log in ten seconds, however many clients cause.
+#[derive(Default)]
+pub(crate) struct Sparingly(Mutex<Lines>);
+
+#[derive(Default)]
+struct Lines {
+    /// When the first of the lines that count now was let in.
+    since: Option<Instant>,
+    count: u32,
+    left_out: u64,
+}
+
+const PERIOD: Duration = Duration::from_secs(10);
+const LINES: u32 = 10;
+
+impl Sparingly {
+    /// Whether a line may be written, and how many were left out before it.
+    pub(crate) fn next(&self) -> Option<u64> {
+        self.next_at(Instant::now())
+    }
+
+    fn next_at(&self, now: Instant) -> Option<u64> {
+        let lines = &mut *self.0.lock();
+        if lines.since.is_none_or(|since| now.duration_since(since) >= PERIOD) {
+            *lines = Lines { since: Some(now), count: 0, left_out: lines.left_out };
+        }
+        if lines.count == LINES {
+            lines.left_out += 1;
+            return None;
+        }
+        lines.count += 1;
+        Some(std::mem::take(&mut lines.left_out))
+    }
+}
 
 impl fmt::Display for Excerpt<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -25,6 +63,16 @@ impl fmt::Display for Excerpt<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_many_lines_a_few_are_written_and_the_next_says_how_many_were_not() {
+        let (lines, start) = (Sparingly::default(), Instant::now());
+        let written: Vec<_> = (0..100).map(|_| lines.next_at(start)).collect();
+        assert_eq!((&written[..10], &written[10..]), (&[Some(0); 10][..], &[None; 90][..]));
+        assert_eq!(lines.next_at(start + Duration::from_millis(9_999)), None);
+        assert_eq!(lines.next_at(start + Duration::from_secs(10)), Some(91));
+        assert_eq!(lines.next_at(start + Duration::from_secs(10)), Some(0));
+    }
 
     #[test]
     fn control_characters_are_escaped_and_long_text_is_cut() {

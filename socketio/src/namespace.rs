@@ -13,6 +13,7 @@ use crate::io::WeakIo;
 use crate::listener::Direction;
 use crate::recovery::{NamespaceRecovery, Recoveries, Trail};
 use crate::rooms::{Room, Rooms};
+use crate::unhandled::UnhandledEvents;
 
 mod everyone;
 mod handlers;
@@ -64,6 +65,7 @@ pub(crate) struct Home {
     pub(crate) config: Config,
     pub(crate) io: WeakIo,
     pub(crate) recoveries: Option<Arc<Recoveries>>,
+    pub(crate) unhandled: UnhandledEvents,
     pub(crate) cluster: Option<Arc<Cluster>>,
 }
 
@@ -265,6 +267,10 @@ impl Namespace {
 
     pub(crate) fn config(&self) -> &Config {
         &self.0.home.config
+    }
+
+    pub(crate) fn unhandled_events(&self) -> &UnhandledEvents {
+        &self.0.home.unhandled
     }
 
     pub(crate) fn next_ack_id(&self) -> u64 {

@@ -97,6 +97,9 @@ pub struct RecoveryCounts {
     pub offset: u64,
     /// Clients that came with a pid that another had just come with.
     pub taken: u64,
+    /// Clients to which the application did not give the socket: see
+    /// [`Namespace::allow_recovery`](crate::Namespace::allow_recovery).
+    pub denied: u64,
     /// Clients that were given up before their time, for their number or their memory.
     pub given_up: u64,
     /// Clients that are away now.
@@ -314,7 +317,8 @@ impl NamespaceRecovery {
         claim
     }
 
-    fn refused(&self, refusal: Refusal, namespace: &Namespace) {
+    /// The client does not get the socket that it asks for.
+    pub(crate) fn refused(&self, refusal: Refusal, namespace: &Namespace) {
         let namespace = Excerpt(namespace.name());
         tracing::info!(%namespace, reason = %refusal, "a client that comes back is connected as a new one");
         let mut counts = self.shared.counts.lock();
@@ -324,6 +328,7 @@ impl NamespaceRecovery {
             Refusal::Malformed => &mut counts.malformed,
             Refusal::Offset => &mut counts.offset,
             Refusal::Taken => &mut counts.taken,
+            Refusal::Denied => &mut counts.denied,
         };
         *count += 1;
     }

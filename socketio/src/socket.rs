@@ -161,6 +161,10 @@ impl Socket {
         Arc::clone(&self.0.id)
     }
 
+    pub(crate) fn auth(&self) -> Option<Box<str>> {
+        self.0.auth.clone()
+    }
+
     pub(crate) fn serial(&self) -> u32 {
         self.0.serial
     }

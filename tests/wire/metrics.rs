@@ -62,6 +62,9 @@ async fn metrics_tell_what_is_held_and_that_it_is_given_back() {
     client.next_text().await;
     client.text(r#"42/test,1["join","a"]"#).await;
     assert_eq!(client.next_text().await, r#"43/test,1[["a"]]"#);
+    client.text(r#"42/test,["join",5]"#).await;
+    client.text(r#"42/test,["join",{}]"#).await;
+    client.text(r#"42/test,["nobody handles this"]"#).await;
     // The question stands when it has come, and nobody answers it.
     client.text(r#"42/test,2["ask"]"#).await;
     assert!(client.next_text().await.starts_with("42/test,"));
@@ -73,6 +76,8 @@ async fn metrics_tell_what_is_held_and_that_it_is_given_back() {
         ("socketio_namespaces", 3.0),
         ("socketio_rooms", 1.0),
         ("socketio_pending_acks", 1.0),
+        (r#"socketio_unhandled_events_total{reason="args"}"#, 2.0),
+        (r#"socketio_unhandled_events_total{reason="no_handler"}"#, 1.0),
         ("socketio_recovery_away", 0.0),
         (r#"socketio_recoveries_total{outcome="recovered"}"#, 0.0),
     ] {

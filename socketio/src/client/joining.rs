@@ -10,14 +10,14 @@ use engineio::{CloseReason, Frame, Limit, Revision, Sid};
 use super::Client;
 use super::membership::{Gate, Membership, Waiting};
 use crate::error::DisconnectReason;
-use crate::handler::{Middleware, Task, finish, first_poll};
+use crate::handler::{Middleware, RecoveryGuard, Task, finish, first_poll};
 use crate::io::TooManyNamespaces;
-use crate::link::Command;
+use crate::link::{Command, Verdict};
 use crate::log::Excerpt;
 use crate::middleware::ConnectError;
 use crate::packet::Packet;
 use crate::parents::choose;
-use crate::recovery::{Claim, Granted, Presented};
+use crate::recovery::{Claim, Granted, Presented, Refusal};
 use crate::rooms::Room;
 use crate::{Namespace, Socket};
 
@@ -97,8 +97,8 @@ impl Client {
     /// Has the middlewares of a namespace, which the client has entered, decide.
     pub(super) fn join(&mut self, namespace: Namespace, auth: Option<Box<str>>, packets: Vec<Packet>) {
         self.departed.remove(namespace.name());
-        let granted = match self.claim(&namespace, auth.as_deref()) {
-            Some(Claim::Granted(granted)) => Some(granted),
+        match self.claim(&namespace, auth.as_deref()) {
+            Some(Claim::Granted(granted)) => self.ask(namespace, auth, packets, Some(granted)),
             Some(Claim::NotYet(trail, ended)) => {
                 let serial = self.next_serial();
                 self.wait(serial, Gate::OldSocket { namespace, auth, trail }, packets);
@@ -108,19 +108,30 @@ impl Client {
                     let _ = ended.await;
                     link.command(Command::OldSocketEnded { serial });
                 });
-                return;
             }
-            Some(Claim::Refused(_)) | None => None,
-        };
+            Some(Claim::Refused(_)) | None => self.ask(namespace, auth, packets, None),
+        }
+    }
+
+    /// Has the application decide about a socket, a new one or that which the client comes back for.
+    fn ask(
+        &mut self,
+        namespace: Namespace,
+        auth: Option<Box<str>>,
+        packets: Vec<Packet>,
+        granted: Option<Granted>,
+    ) {
+        let guard =
+            granted.as_ref().and_then(|_| namespace.find_handler(|table| table.allow_recovery.clone()));
         let middlewares = match (&granted, &self.io.config().recovery) {
             (Some(_), Some(recovery)) if recovery.skip_middlewares => Vec::new(),
             _ => namespace.middlewares(),
         };
         let socket = self.new_socket(namespace, auth, granted);
-        if middlewares.is_empty() {
-            return self.decided(&socket, packets, Ok(()));
+        if middlewares.is_empty() && guard.is_none() {
+            return self.decided(&socket, packets, Verdict::Admitted);
         }
-        let mut deciding: Task<_> = Box::pin(decide(middlewares, socket.clone()));
+        let mut deciding: Task<_> = Box::pin(decide(guard, middlewares, socket.clone()));
         let verdict = match first_poll(&mut deciding) {
             Ok(Poll::Ready(verdict)) => verdict,
             Ok(Poll::Pending) => {
@@ -128,12 +139,13 @@ impl Client {
                 let nsp = socket.namespace_name().to_owned();
                 self.wait(serial, Gate::Middlewares(socket), packets);
                 tokio::spawn(async move {
-                    let verdict = finish(deciding).await.unwrap_or_else(|_| Err(internal_error(&nsp)));
+                    let panicked = |_| Verdict::Refused(internal_error(&nsp));
+                    let verdict = finish(deciding).await.unwrap_or_else(panicked);
                     link.command(Command::Verdict { serial, verdict });
                 });
                 return;
             }
-            Err(_) => Err(internal_error(socket.namespace_name())),
+            Err(_) => Verdict::Refused(internal_error(socket.namespace_name())),
         };
         self.decided(&socket, packets, verdict);
     }
@@ -191,18 +203,14 @@ impl Client {
         }
     }
 
-    /// The middlewares have decided on a socket.
-    pub(super) fn decided(
-        &mut self,
-        socket: &Socket,
-        packets: Vec<Packet>,
-        verdict: Result<(), ConnectError>,
-    ) {
-        self.release(&packets);
+    /// The application has decided on a socket.
+    pub(super) fn decided(&mut self, socket: &Socket, packets: Vec<Packet>, verdict: Verdict) {
         let nsp = socket.namespace_name();
         let refusal = match verdict {
-            Err(error) => self.io.config().parser.connect_error(self.link.revision, nsp, &error),
-            Ok(()) if socket.admit() => {
+            Verdict::NotRecovered => return self.join_anew(socket, packets),
+            Verdict::Refused(error) => self.io.config().parser.connect_error(self.link.revision, nsp, &error),
+            Verdict::Admitted if socket.admit() => {
+                self.release(&packets);
                 self.connect_deadline = None;
                 self.memberships.push(Membership::Joined(socket.clone()));
                 for packet in packets {
@@ -213,10 +221,24 @@ impl Client {
                 return;
             }
             // The namespace was taken out of service meanwhile.
-            Ok(()) => self.io.config().parser.invalid_namespace(nsp),
+            Verdict::Admitted => self.io.config().parser.invalid_namespace(nsp),
         };
+        self.release(&packets);
         socket.discard(DisconnectReason::ServerNamespaceDisconnect);
         self.refuse(nsp, refusal);
+    }
+
+    /// The client does not get the socket that it comes back for, and comes as a new one.
+    fn join_anew(&mut self, recovered: &Socket, packets: Vec<Packet>) {
+        let namespace = recovered.namespace().clone();
+        // The new socket is there before the old one leaves, so that the namespace is not let go between them.
+        namespace.enter();
+        let auth = recovered.auth();
+        recovered.discard(DisconnectReason::ServerNamespaceDisconnect);
+        if let Some(recovery) = namespace.recovery() {
+            recovery.refused(Refusal::Denied, &namespace);
+        }
+        self.ask(namespace, auth, packets, None);
     }
 
     /// Tells the client that it can't join. The session goes on, until the connect timeout at the least.
@@ -230,12 +252,20 @@ impl Client {
     }
 }
 
-/// Runs the middlewares one after the other, up to the first that refuses.
-async fn decide(middlewares: Vec<Middleware>, socket: Socket) -> Result<(), ConnectError> {
-    for middleware in middlewares {
-        middleware(socket.clone()).await?;
+/// Asks whether the client gets the socket that it comes back for, if it does, and runs the middlewares one
+/// after the other, up to the first that refuses.
+async fn decide(guard: Option<RecoveryGuard>, middlewares: Vec<Middleware>, socket: Socket) -> Verdict {
+    if let Some(guard) = guard
+        && !guard(socket.clone()).await
+    {
+        return Verdict::NotRecovered;
     }
-    Ok(())
+    for middleware in middlewares {
+        if let Err(error) = middleware(socket.clone()).await {
+            return Verdict::Refused(error);
+        }
+    }
+    Verdict::Admitted
 }
 
 fn too_many_namespaces() -> ConnectError {

@@ -12,7 +12,8 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use super::*;
 use crate::testing::{BUDGET, Peer};
 use crate::{
-    AckError, AckSender, Args, Binary, Config, ConnectError, JoinError, Namespace, SendError, Socket,
+    AckError, AckSender, Args, Binary, Config, ConnectError, Event, JoinError, Namespace, SendError, Socket,
+    Unhandled,
 };
 
 mod acks;

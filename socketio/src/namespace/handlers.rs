@@ -7,12 +7,13 @@ use crate::ack::AckSender;
 use crate::args::{Args, FromArgs, ToArgs};
 use crate::error::DisconnectReason;
 use crate::handler::{
-    EventError, Middleware, ServerEventHandler, acking_event_handler, disconnect_handler, error_handler,
-    event_handler, socket_handler, sync_event_handler,
+    EventError, Middleware, RecoveryGuard, ServerEventHandler, acking_event_handler, disconnect_handler,
+    error_handler, event_handler, socket_handler, sync_event_handler, unhandled_handler,
 };
 use crate::listener::{Direction, ListenerHandle, Place};
 use crate::middleware::ConnectError;
 use crate::room_events::RoomEvent;
+use crate::unhandled::Unhandled;
 use crate::{Event, Socket};
 
 /// # Sockets that come
@@ -50,6 +51,34 @@ impl Namespace {
         self.clone()
     }
 
+    /// Has a future decide whether a client gets the socket that it comes back for
+    /// ([`Config::recovery`](crate::Config::recovery)). It runs before the middlewares, also if they are skipped.
+    /// The socket has the old one's id, rooms, data and values, and the handshake of the request that came now.
+    /// If it is not this client's, the client joins as a new one, with a new id, and the old socket waits on.
+    ///
+    /// A client may come back with another login than it left with, and would be in the old one's rooms:
+    ///
+    /// ```
+    /// # use socketio::{Io, Socket};
+    /// # struct User { id: u64 }
+    /// # async fn user_of(token: &str) -> Option<User> { None }
+    /// # let io = Io::new();
+    /// io.allow_recovery(|socket: Socket| async move {
+    ///     let token = socket.handshake().auth::<String>().unwrap_or_default();
+    ///     let (was, is) = (socket.get::<User>(), user_of(&token).await);
+    ///     was.map(|user| user.id) == is.map(|user| user.id)
+    /// });
+    /// ```
+    pub fn allow_recovery<F, Fut>(&self, guard: F) -> Namespace
+    where
+        F: Fn(Socket) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = bool> + Send + 'static,
+    {
+        let guard: RecoveryGuard = Arc::new(move |socket| Box::pin(guard(socket)));
+        drop(self.0.handlers.register(|table| table.allow_recovery.replace(guard)));
+        self.clone()
+    }
+
     /// Runs when a client has joined: `io.on("connection", ..)` in JavaScript. Its events wait until this is
     /// through. What it returns is dropped.
     pub fn on_connect<F, Fut>(&self, handler: F) -> Namespace
@@ -81,7 +110,9 @@ impl Namespace {
     /// Handles an event. See [`FromArgs`] for what the arguments can be. What the future returns answers the
     /// client if it asked for an acknowledgement (see [`ToArgs`]).
     ///
-    /// If the arguments don't fit, the handler does not run; that is logged.
+    /// If the arguments don't fit, the handler does not run; that is logged and counted, and
+    /// [`on_unhandled`](Namespace::on_unhandled) can answer. A second handler for the same event replaces the
+    /// first.
     ///
     /// # Panics
     /// If the name is one that the protocol reserves, such as `disconnect`: no client can send it.
@@ -121,6 +152,32 @@ impl Namespace {
         Fut: Future + Send + 'static,
     {
         self.0.handlers.register_event(event, acking_event_handler(handler), false);
+        self.clone()
+    }
+
+    /// Handles the events that no other handler takes: those of a name without a handler, and those whose
+    /// arguments don't fit their handler. What it returns answers the client, if it asked for an
+    /// acknowledgement; without it such a client waits in vain.
+    ///
+    /// ```
+    /// # use serde_json::json;
+    /// # use socketio::{Event, Io, Socket, Unhandled};
+    /// # let io = Io::new();
+    /// io.on("add", |_: Socket, (a, b): (i64, i64)| async move { a + b })
+    ///     .on_unhandled(|_: Socket, event: Event, why: Unhandled| async move {
+    ///         // {"error":"add: argument 1: invalid type: string \"x\", expected i64"}
+    ///         json!({ "error": format!("{}: {why}", event.name()) })
+    ///     });
+    /// ```
+    ///
+    /// It runs once the event middlewares have let the event pass. A middleware's refusal goes to
+    /// [`on_error`](Namespace::on_error).
+    pub fn on_unhandled<F, Fut>(&self, handler: F) -> Namespace
+    where
+        F: Fn(Socket, Event, Unhandled) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: ToArgs> + Send + 'static,
+    {
+        self.0.handlers.set_unhandled(unhandled_handler(handler));
         self.clone()
     }
 

@@ -14,6 +14,7 @@ pub(crate) enum Refusal {
     Malformed,
     Offset,
     Taken,
+    Denied,
 }
 
 impl fmt::Display for Refusal {
@@ -24,6 +25,7 @@ impl fmt::Display for Refusal {
             Refusal::Malformed => "its pid or its offset is malformed",
             Refusal::Offset => "what followed its offset is not kept",
             Refusal::Taken => "its pid is in use",
+            Refusal::Denied => "the application does not give it the socket",
         })
     }
 }

@@ -17,9 +17,10 @@ use crate::args::{FromArgs, ToArgs};
 use crate::error::DisconnectReason;
 use crate::handler::{
     EventError, Handlers, acking_event_handler, disconnect_handler, error_handler, event_handler,
-    socket_handler, sync_event_handler,
+    socket_handler, sync_event_handler, unhandled_handler,
 };
 use crate::listener::{Direction, Listener, ListenerHandle, Place};
+use crate::unhandled::Unhandled;
 
 #[derive(Default)]
 pub(crate) struct Attached {
@@ -149,6 +150,16 @@ impl Socket {
         Fut: Future + Send + 'static,
     {
         self.register(|own| own.register_event(event, acking_event_handler(handler), false));
+    }
+
+    /// Handles the events of this socket that no other handler takes, in place of the namespace's. See
+    /// [`Namespace::on_unhandled`](crate::Namespace::on_unhandled).
+    pub fn on_unhandled<F, Fut>(&self, handler: F)
+    where
+        F: Fn(Socket, Event, Unhandled) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: ToArgs> + Send + 'static,
+    {
+        self.register(|own| own.set_unhandled(unhandled_handler(handler)));
     }
 
     /// Removes this socket's handler of an event; says whether there was one. `socket.off(..)` in JavaScript.

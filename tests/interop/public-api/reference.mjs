@@ -128,6 +128,17 @@ io.of("/slow")
   })
   .on("connection", (socket) => socket.on("name", (answer) => answer(socket.data.name)));
 
+// It has no name for this either.
+io.of("/answers").on("connection", (socket) => {
+  socket.on("add", (a, b, answer) => {
+    if (typeof b === "number") answer(a + b);
+    else answer({ error: `add: argument 1: invalid type: string ${JSON.stringify(b)}, expected i64` });
+  });
+  socket.onAny((name, ...args) => {
+    if (name !== "add") args.at(-1)?.({ error: `${name}: no handler for this event` });
+  });
+});
+
 io.of("/entering")
   .use((socket, next) => {
     socket.join(["a", "b"]);

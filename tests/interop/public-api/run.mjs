@@ -240,6 +240,15 @@ const tests = {
     assert.deepEqual(await call(await join("/slow", { auth: { name: "Bob" } }), "name"), ["Bob"]);
   },
 
+  async "an event that no handler takes is answered"({ join }) {
+    const socket = await join("/answers");
+    assert.deepEqual(await call(socket, "add", 1, 2), [3]);
+    const error = 'add: argument 1: invalid type: string "x", expected i64';
+    assert.deepEqual(await call(socket, "add", 1, "x"), [{ error }]);
+    socket.emit("nothing");
+    assert.deepEqual(await call(socket, "subtract", 1, 2), [{ error: "subtract: no handler for this event" }]);
+  },
+
   async "a middleware joins rooms and emits, and a refusal forgets both"({ open }) {
     const enter = (auth) => {
       const socket = open("/entering", { auth });

@@ -18,7 +18,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 use socketio::{
     AckError, AckSender, Args, Binary, Config, ConnectError, DisconnectReason, Event, EventError,
-    FetchedSocket, Io, ListenerHandle, Namespace, PatternError, RoomEvent, Socket,
+    FetchedSocket, Io, ListenerHandle, Namespace, PatternError, RoomEvent, Socket, Unhandled,
 };
 use socketio_server::{Denied, Hooks, RequestHead, Server, Sid};
 use tokio::sync::Notify;
@@ -29,6 +29,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let stop = Arc::new(Notify::new());
     values(&io);
     questions(&io);
+    unhandled(&io);
     handshakes(&io);
     refusals(&io);
     rooms(&io);
@@ -168,6 +169,15 @@ fn questions(io: &Io) {
         tokio::time::sleep(Duration::from_millis(20)).await;
         ack.send(("late", Binary("late".into())))
     });
+}
+
+/// Events that no handler takes.
+fn unhandled(io: &Io) {
+    io.of("/answers").on_sync("add", |_: Socket, (a, b): (i64, i64)| a + b).on_unhandled(
+        |_: Socket, event: Event, why: Unhandled| async move {
+            json!({ "error": format!("{}: {why}", event.name()) })
+        },
+    );
 }
 
 /// Who a client is, and how it comes.

@@ -218,3 +218,81 @@ impl<F: Future> ByHand<F> {
         self.0.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
     }
 }
+
+#[tokio::test]
+async fn an_event_that_no_handler_takes_is_answered_by_whoever_answers_those() {
+    let (io, _) = logging();
+    let mut peer = Peer::join(&io);
+    // Nobody does yet.
+    peer.send(r#"21["e","one"]"#);
+    peer.send(r#"22["nobody",1]"#);
+    assert!(peer.take().is_empty());
+    io.on_unhandled(|_, event: Event, why: Unhandled| async move {
+        (event.name().to_owned(), event.args().json().to_owned(), why)
+    });
+    peer.send(r#"23["e","one",2]"#);
+    assert_eq!(
+        peer.next(),
+        r#"33["e","\"one\",2","argument 0: invalid type: string \"one\", expected i64"]"#
+    );
+    peer.send(r#"24["nobody",1]"#);
+    assert_eq!(peer.next(), r#"34["nobody","1","no handler for this event"]"#);
+    // Where no answer is awaited, none is sent.
+    peer.send(r#"2["nobody"]"#);
+    peer.send(r#"2["e",{}]"#);
+    assert!(peer.take().is_empty());
+    let counts = io.unhandled_counts();
+    assert_eq!((counts.no_handler, counts.args), (3, 3));
+    // A listener that watches changes nothing.
+    let _ = io.on_any(|_, _| {});
+    peer.send(r#"25["nobody"]"#);
+    assert_eq!(peer.next(), r#"35["nobody","","no handler for this event"]"#);
+    // An answer of the client's is no event.
+    peer.send("39[1]");
+    assert_eq!(io.unhandled_counts().no_handler, 4);
+}
+
+#[tokio::test]
+async fn of_those_who_answer_what_no_handler_takes_the_closest_does() {
+    let io = Io::new();
+    let parent = io.of_pattern("^/n").unwrap();
+    parent.on_unhandled(|_, _, _| async { "parent" });
+    io.of("/n1").on_unhandled(|_, _, _| async {
+        tokio::task::yield_now().await;
+        "child"
+    });
+    let mut peer = Peer::open(&io);
+    for nsp in ["/n1", "/n2"] {
+        peer.send(&format!("0{nsp},"));
+        peer.take();
+    }
+    peer.send(r#"2/n1,1["x"]"#);
+    assert_eq!(peer.receive().await, [r#"3/n1,1["child"]"#]);
+    peer.send(r#"2/n2,1["x"]"#);
+    assert_eq!(peer.next(), r#"3/n2,1["parent"]"#);
+    let socket = socket(&io, "/n2");
+    socket.on_unhandled(|_, _, _| async { "socket" });
+    socket.on_sync("once", |_, _: u8| ());
+    peer.send(r#"2/n2,2["x"]"#);
+    peer.send(r#"2/n2,3["once","text"]"#);
+    assert_eq!(peer.take(), [r#"3/n2,2["socket"]"#, r#"3/n2,3["socket"]"#]);
+    // A panic in it ends the socket, as in any handler.
+    socket.on_unhandled(|_, _, _| async { None::<u8>.expect("on purpose") });
+    peer.send(r#"2/n2,4["x"]"#);
+    peer.poll();
+    assert_eq!(peer.take(), ["1/n2,"]);
+}
+
+#[tokio::test]
+async fn whoever_answers_what_no_handler_takes_is_asked_after_the_middlewares() {
+    let io = Io::new();
+    io.event_middleware(|_, event: Event| async move {
+        if event.name() == "refused" { Err("no".into()) } else { Ok(()) }
+    })
+    .on_unhandled(|_, _, _| async { "unhandled" });
+    let mut peer = Peer::join(&io);
+    peer.send(r#"21["refused"]"#);
+    assert!(peer.take().is_empty());
+    peer.send(r#"22["let through"]"#);
+    assert_eq!(peer.next(), r#"32["unhandled"]"#);
+}

@@ -167,3 +167,96 @@ async fn who_is_put_out_while_it_is_away_is_a_new_client() {
     roamer.receive(usize::MAX);
     assert_eq!(roamer.take_got(), [3]);
 }
+
+#[tokio::test]
+async fn who_comes_back_as_somebody_else_is_a_new_client_and_the_socket_waits_for_its_own() {
+    for skip_middlewares in [false, true] {
+        for slow in [false, true] {
+            let io = with(Recovery { skip_middlewares, ..Recovery::default() });
+            let user = |socket: &Socket| {
+                let auth: Value = socket.handshake().auth().unwrap();
+                auth["user"].as_str().unwrap_or("nobody").to_owned()
+            };
+            io.allow_recovery(move |socket: Socket| async move {
+                if slow {
+                    tokio::task::yield_now().await;
+                }
+                assert!(socket.recovered() && !socket.is_connected());
+                let _ = (socket.join("never"), socket.emit("e", "never"));
+                socket.get::<String>().as_deref() == Some(&user(&socket))
+            })
+            .middleware(move |socket: Socket| async move {
+                socket.insert(user(&socket));
+                Ok(())
+            })
+            .on_sync("f", |socket: Socket, ()| socket.get::<String>().map(|user| (*user).clone()));
+            let mut roamer = Roamer::join(&io);
+            let old = roamer.socket(&io);
+            old.join("of nobody").unwrap();
+            old.set_data("secret", 1).unwrap();
+            io.emit("e", 1).unwrap();
+            roamer.receive(usize::MAX);
+            roamer.lose();
+            io.to("of nobody").emit("e", 2).unwrap();
+
+            // Its packets wait for the decision like any others.
+            let mut other = Peer::open(&io);
+            let claim = roamer.connect().replacen('{', r#"{"user":"eve","#, 1);
+            other.send(&claim);
+            other.send(r#"21["f"]"#);
+            let mut sent = other.receive().await;
+            sent.extend(other.take());
+            let reply: Reply = serde_json::from_str(&sent[0][1..]).unwrap();
+            assert_eq!(sent[1..], [r#"31["eve"]"#], "it has got nothing of the old one");
+            assert_ne!(Some(&reply.pid), roamer.reply.as_ref().map(|reply| &reply.pid));
+            let new = io.socket(&reply.sid).unwrap();
+            assert!(!new.recovered() && new.rooms().is_empty() && new.data::<Value>().unwrap() == json!({}));
+            assert_eq!((counts(&io).denied, counts(&io).recovered, counts(&io).away), (1, 0, 1));
+            assert_eq!(other.client.link().backlog(), 0);
+
+            roamer.peer = Peer::open(&io);
+            roamer.peer.send(&roamer.connect());
+            let mut sent = roamer.peer.receive().await;
+            sent.extend(roamer.peer.take());
+            assert!(sent[0].starts_with(r#"2["e",2,"#), "what it missed: {sent:?}");
+            let again = roamer.socket(&io);
+            assert!(again.recovered() && again.rooms().contains(&"of nobody".into()));
+            assert_eq!(again.id(), old.id());
+            assert_eq!((counts(&io).denied, counts(&io).recovered), (1, 1));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_goes_while_its_recovery_is_decided_on_leaves_the_socket_to_the_next() {
+    let recovery = Some(Recovery::default());
+    let io = Io::with_config(Config { recovery, cleanup_empty_child_namespaces: true, ..Config::default() });
+    let permit = Arc::new(tokio::sync::Notify::new());
+    let wait = Arc::clone(&permit);
+    let parent = io.of_pattern("^/m").unwrap();
+    parent.allow_recovery(move |_| {
+        let wait = Arc::clone(&wait);
+        async move {
+            wait.notified().await;
+            false
+        }
+    });
+    let mut old = Peer::open(&io);
+    old.send("0/m1,");
+    let reply: Reply = serde_json::from_str(&old.next()["0/m1,".len()..]).unwrap();
+    old.close(CloseReason::TransportClose);
+    let claim = format!("0/m1,{}", json!({ "pid": reply.pid }));
+    let mut gone = Peer::open(&io);
+    gone.send(&claim);
+    gone.close(CloseReason::TransportClose);
+    assert_eq!(counts(&io).away, 1);
+    let mut next = Peer::open(&io);
+    next.send(&claim);
+    permit.notify_waiters();
+    let sent = next.receive().await;
+    assert!(sent[0].starts_with("0/m1,{") && !sent[0].contains(&reply.pid), "{sent:?}");
+    next.close(CloseReason::TransportClose);
+    // The namespace is let go once nobody is in it or may come back to it.
+    io.namespace("/m1").unwrap().give_up_lost();
+    assert!(io.namespace("/m1").is_none());
+}

@@ -1,0 +1,131 @@
+//! Events that no handler takes: counted, logged, and answered if the application wants to.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::{Serialize, Serializer};
+
+use crate::ack::AckSender;
+use crate::args::{Args, ArgsError};
+use crate::handler::Task;
+use crate::log::{Excerpt, Sparingly};
+use crate::{Event, Socket};
+
+/// Why an event was not handled: what [`Namespace::on_unhandled`](crate::Namespace::on_unhandled) is told.
+///
+/// It serialises as its message, so that a handler can answer with it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Unhandled {
+    /// There is no handler for an event of that name.
+    NoHandler,
+    /// The arguments don't fit the handler.
+    Args(ArgsError),
+}
+
+/// How many events of clients were not handled: see [`Io::unhandled_counts`](crate::Io::unhandled_counts).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnhandledCounts {
+    /// Events of a name that has no handler.
+    pub no_handler: u64,
+    /// Events whose arguments don't fit their handler.
+    pub args: u64,
+}
+
+/// What an [`Io`](crate::Io) counts, and what keeps clients from filling its log.
+#[derive(Default)]
+pub(crate) struct UnhandledEvents {
+    no_handler: AtomicU64,
+    args: AtomicU64,
+    no_handler_log: Sparingly,
+    args_log: Sparingly,
+}
+
+impl UnhandledEvents {
+    pub(crate) fn counts(&self) -> UnhandledCounts {
+        UnhandledCounts {
+            no_handler: self.no_handler.load(Ordering::Relaxed),
+            args: self.args.load(Ordering::Relaxed),
+        }
+    }
+
+    fn count(&self, why: &Unhandled) {
+        let count = match why {
+            Unhandled::NoHandler => &self.no_handler,
+            Unhandled::Args(_) => &self.args,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Socket {
+    /// An event that no handler takes. Gives what is left to do, if anything. `args` are there if somebody
+    /// wants to answer.
+    #[cold]
+    pub(crate) fn unhandled(
+        &self,
+        name: &str,
+        args: Option<Args>,
+        ack: AckSender,
+        why: Unhandled,
+    ) -> Option<Task> {
+        let handler = self.find_handler(|table| table.unhandled.clone());
+        self.namespace().unhandled_events().count(&why);
+        self.log_unhandled(name, &why, ack.is_wanted() && handler.is_none());
+        let event = Event::new(name.to_owned(), args?);
+        Some(handler?(self.clone(), event, ack, why))
+    }
+
+    fn log_unhandled(&self, name: &str, why: &Unhandled, waits: bool) {
+        let (events, namespace) = (self.namespace().unhandled_events(), self.namespace_name());
+        match why {
+            Unhandled::Args(error) => {
+                if let Some(left_out) = events.args_log.next() {
+                    tracing::warn!(
+                        namespace = %Excerpt(namespace),
+                        event = %Excerpt(name),
+                        error = %Excerpt(&error.to_string()),
+                        left_out,
+                        "an event's arguments do not fit its handler"
+                    );
+                }
+            }
+            Unhandled::NoHandler if waits => {
+                if let Some(left_out) = events.no_handler_log.next() {
+                    tracing::warn!(
+                        namespace = %Excerpt(namespace),
+                        event = %Excerpt(name),
+                        left_out,
+                        "an event without a handler wants an acknowledgement"
+                    );
+                }
+            }
+            Unhandled::NoHandler => {}
+        }
+    }
+}
+
+impl fmt::Display for Unhandled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unhandled::NoHandler => f.write_str("no handler for this event"),
+            Unhandled::Args(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Unhandled {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Unhandled::NoHandler => None,
+            Unhandled::Args(error) => Some(error),
+        }
+    }
+}
+
+impl Serialize for Unhandled {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
