@@ -8,29 +8,75 @@ use memchr::{memchr, memchr2};
 /// skips a value, so a deep value would only be found out by the handler that deserialises it.
 pub(crate) const MAX_DEPTH: usize = 127;
 
-/// Whether arrays and objects nest deeper than [`MAX_DEPTH`]. It looks at brackets outside of strings and
-/// nothing else; it neither recurses nor allocates.
-pub(crate) fn too_deep(json: &str) -> bool {
-    let bytes = json.as_bytes();
-    if bytes.len() <= MAX_DEPTH {
-        return false;
-    }
-    let (mut depth, mut at) = (0usize, 0);
-    while let Some(byte) = bytes.get(at) {
-        at += 1;
-        match byte {
-            b'[' | b'{' => {
-                depth += 1;
-                if depth > MAX_DEPTH {
-                    return true;
+/// What a look at JSON finds, without parsing it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Looks {
+    /// Arrays and objects nest deeper than [`MAX_DEPTH`].
+    pub(crate) too_deep: bool,
+    /// There may be a number that no double holds.
+    pub(crate) may_overflow: bool,
+}
+
+impl Looks {
+    /// Looks at brackets and exponents outside of strings; in short JSON, which can't be too deep, at exponents
+    /// anywhere. It neither recurses nor allocates.
+    pub(crate) fn of(json: &str) -> Looks {
+        let bytes = json.as_bytes();
+        if bytes.len() <= MAX_DEPTH {
+            return Looks { too_deep: false, may_overflow: has_exponent(bytes) };
+        }
+        let (mut depth, mut at) = (0usize, 0);
+        let mut has_exponent = false;
+        while let Some(byte) = bytes.get(at) {
+            at += 1;
+            match byte {
+                b'[' | b'{' => {
+                    depth += 1;
+                    if depth > MAX_DEPTH {
+                        return Looks { too_deep: true, may_overflow: has_exponent };
+                    }
                 }
+                b']' | b'}' => depth = depth.saturating_sub(1),
+                b'"' => at += string_len(&bytes[at..]),
+                b'e' | b'E' => has_exponent |= at > 1 && bytes[at - 2].is_ascii_digit(),
+                _ => {}
             }
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            b'"' => at += string_len(&bytes[at..]),
-            _ => {}
+        }
+        Looks { too_deep: false, may_overflow: has_exponent || has_many_digits(bytes) }
+    }
+}
+
+/// Whether arrays and objects nest deeper than [`MAX_DEPTH`].
+pub(crate) fn too_deep(json: &str) -> bool {
+    Looks::of(json).too_deep
+}
+
+/// Whether an `e` follows a digit. There is no branch for a byte, so that many are looked at in one step.
+fn has_exponent(bytes: &[u8]) -> bool {
+    const STEP: usize = 16;
+    let is_exponent = |digit: u8, e: u8| digit.is_ascii_digit() & (e | 0x20 == b'e');
+    let Some(last) = bytes.len().checked_sub(STEP + 1) else {
+        return bytes.windows(2).any(|pair| is_exponent(pair[0], pair[1]));
+    };
+    let mut found = false;
+    // The last step overlaps the one before.
+    for at in (0..last).step_by(STEP).chain([last]) {
+        let (digits, es) = (&bytes[at..at + STEP], &bytes[at + 1..=at + STEP]);
+        for (digit, e) in digits.iter().zip(es) {
+            found |= is_exponent(*digit, *e);
         }
     }
-    false
+    found
+}
+
+/// Whether there are as many digits in a row as the largest double has, in a string too.
+fn has_many_digits(bytes: &[u8]) -> bool {
+    const DIGITS: usize = 309;
+    (DIGITS..=bytes.len()).step_by(DIGITS).any(|end| {
+        let before = bytes[..end].iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+        let after = bytes[end..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        before > 0 && before + after >= DIGITS
+    })
 }
 
 /// The length of a string's rest, with its closing quote.
@@ -53,9 +99,6 @@ fn string_len(rest: &[u8]) -> usize {
 /// are, and is stricter, refuses the whole packet. The replacement is filled up with spaces, so everything stays
 /// where it was.
 pub(crate) fn replace_infinities(json: &str, keeps_first: bool) -> Cow<'_, str> {
-    if !may_hold_infinity(json.as_bytes()) {
-        return Cow::Borrowed(json);
-    }
     let bytes = json.as_bytes();
     let mut repaired: Option<Vec<u8>> = None;
     let mut at = 0;
@@ -87,22 +130,6 @@ pub(crate) fn replace_infinities(json: &str, keeps_first: bool) -> Cow<'_, str> 
 
 fn is_of_number(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-')
-}
-
-/// Whether there is an exponent, or as many digits in a row as the largest double has; in a string too.
-fn may_hold_infinity(bytes: &[u8]) -> bool {
-    const DIGITS: usize = 309;
-    // Without a branch in the loop, it looks at many bytes at once.
-    let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
-    let is_exponent = |(digit, e): (&u8, &u8)| digit.is_ascii_digit() & (e | 0x20 == b'e');
-    if pairs.fold(false, |found, pair| found | is_exponent(pair)) {
-        return true;
-    }
-    (DIGITS..=bytes.len()).step_by(DIGITS).any(|end| {
-        let before = bytes[..end].iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
-        let after = bytes[end..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-        before > 0 && before + after >= DIGITS
-    })
 }
 
 /// Replaces escapes of lone surrogates by `\ufffd`.
@@ -171,11 +198,33 @@ mod tests {
             (&format!("[{digits}]"), &format!("[null{}]", " ".repeat(305))),
             (&format!("[{digits}.5,1]"), &format!("[null{},1]", " ".repeat(307))),
         ] {
+            for filler in ["", &"[]".repeat(70), &r#","a","#.repeat(40)] {
+                assert!(Looks::of(&format!("{filler}{json}{filler}")).may_overflow, "{filler}{json}");
+            }
             assert_eq!(replace_infinities(json, false), *repaired);
             assert!(serde_json::from_str::<serde_json::Value>(repaired).is_ok());
         }
         assert_eq!(replace_infinities("[1e400,1e400]", true), "[1e400,null ]", "a name stays");
         assert_eq!(replace_infinities(r#"["a",1e400]"#, true), r#"["a",null ]"#);
+    }
+
+    #[test]
+    fn json_without_exponents_is_not_looked_at_again() {
+        let long = format!("[{}]", "true,false,null,123,\"1e400\",".repeat(40));
+        for json in [
+            "[1,true,\"message\"]",
+            r#"["message","the quick brown fox 3, else 4"]"#,
+            "[e1e]",
+            "",
+            "e",
+            &long,
+        ] {
+            assert!(!Looks::of(json).may_overflow || json == "[e1e]", "{json}");
+        }
+        for at in 0..120 {
+            let json = format!("{}1e9{}", "x".repeat(at), "x".repeat(120 - at));
+            assert!(Looks::of(&json).may_overflow, "{json}");
+        }
     }
 
     #[test]

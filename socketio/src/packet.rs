@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::args::Args;
 use crate::binary::check_placeholders;
-use crate::json;
+use crate::json::{self, Looks};
 
 mod error;
 
@@ -129,7 +129,8 @@ impl Packet {
         if id.is_some_and(|id| id > MAX_ACK_ID) {
             return Err(PacketError::AckId);
         }
-        if json::too_deep(&payload) {
+        let looks = Looks::of(&payload);
+        if looks.too_deep {
             return Err(PacketError::TooDeep);
         }
         let payload = match json::replace_lone_surrogates(&payload) {
@@ -137,9 +138,11 @@ impl Packet {
             Cow::Owned(repaired) => repaired.into(),
         };
         // Where an event's name stands, a number is a name.
-        let payload = match json::replace_infinities(&payload, kind == PacketType::Event) {
-            Cow::Borrowed(_) => payload,
-            Cow::Owned(repaired) => repaired.into(),
+        let repaired =
+            looks.may_overflow.then(|| json::replace_infinities(&payload, kind == PacketType::Event));
+        let payload = match repaired {
+            Some(Cow::Owned(repaired)) => repaired.into(),
+            Some(Cow::Borrowed(_)) | None => payload,
         };
         let body = match kind {
             PacketType::Connect => Body::Connect { auth: read_auth(payload)? },
