@@ -218,6 +218,12 @@ impl Frame {
         })
     }
 
+    /// Whether this is text of ASCII alone.
+    pub(crate) fn is_ascii(&self) -> bool {
+        // It takes as many units as bytes then, which is known once it was looked at.
+        !self.is_binary() && self.utf16_len() == self.packet().len()
+    }
+
     /// A number that no other packet has while this one is kept.
     pub(crate) fn address(&self) -> usize {
         Arc::as_ptr(&self.0).addr()

@@ -6,7 +6,9 @@
 //! | binary | `b` and base64 | the same with `b4`; or the binary form below |
 //!
 //! The binary form of revision 3, for clients that did not ask for `b64`, is `00` (text) or `01` (binary),
-//! the length in bytes as decimal digits of one byte each (0 to 9, not ASCII), `ff`, and the packet.
+//! the length in bytes as decimal digits of one byte each (0 to 9, not ASCII), `ff`, and the packet. Such a client
+//! gets it for all that isn't ASCII: clients 1.x in browsers read a body as bytes, and find the lengths of the text
+//! form wrong.
 
 mod outgoing;
 
@@ -46,7 +48,7 @@ impl PayloadFormat {
     pub fn encode(self, frames: &mut VecDeque<Frame>, limit: usize) -> (Payload, usize) {
         let form = match self.revision {
             Revision::V4 => Form::Separated,
-            Revision::V3 if !self.base64 && frames.iter().any(Frame::is_binary) => Form::Binary,
+            Revision::V3 if !self.base64 && !frames.iter().all(Frame::is_ascii) => Form::Binary,
             Revision::V3 => Form::Counted,
         };
         let (batch, cost) = take_batch(frames, limit, |frame| form.room(frame));
@@ -281,7 +283,7 @@ mod tests {
     fn revision_3_counts_text_in_utf16_units() {
         let frames = [Frame::text("hé"), Frame::text("😀")];
         let body = "3:4hé3:4😀".as_bytes();
-        assert_eq!(read(&all(V3, &frames)), text_body(body));
+        assert_eq!(read(&all(V3_BASE64, &frames)), text_body(body));
         assert_eq!(decode(V3, body, false), (vec![text("hé"), text("😀")], None));
     }
 
@@ -298,6 +300,17 @@ mod tests {
         let body = b"\x00\x03\xff4\xc3\xa9\x01\x03\xff\x04\x01\x02";
         assert_eq!(read(&all(V3, &frames)), (Bytes::from_static(body), true));
         assert_eq!(decode(V3, body, true), (vec![text("é"), binary(&[1, 2])], None));
+    }
+
+    #[test]
+    fn revision_3_sends_text_beyond_ascii_in_its_binary_form_unless_b64_was_asked_for() {
+        let frames = [Frame::text("a"), Frame::text("h\u{e9}")];
+        let body = b"\x00\x02\xff4a\x00\x04\xff4h\xc3\xa9";
+        assert_eq!(read(&all(V3, &frames)), (Bytes::from_static(body), true));
+        assert_eq!(decode(V3, body, true), (vec![text("a"), text("h\u{e9}")], None));
+        assert_eq!(read(&all(V3, &frames[..1])), text_body(b"2:4a"));
+        assert_eq!(read(&all(V3_BASE64, &frames)), text_body("2:4a3:4h\u{e9}".as_bytes()));
+        assert_eq!(read(&all(V4, &frames)), text_body("4a\x1e4h\u{e9}".as_bytes()));
     }
 
     #[test]

@@ -212,7 +212,7 @@ async fn row_26_of_two_posts_the_second_is_400_and_the_session_ends() {
 #[tokio::test]
 async fn row_27_a_post_that_is_no_payload_is_ok_and_the_session_ends() {
     hostile(async |server| {
-        for body in [&b""[..], b"abc", b"2", b"4\xff\xfe", b"4a\x1e", b"\x1e", b"b4", "éaaaa".as_bytes()] {
+        for body in [&b""[..], b"abc", b"2", b"4\xff\xfe", b"4a\x1e", b"\x1e", "éaaaa".as_bytes()] {
             let target = server.open_polling("/engine.io/", 4).await;
             let posted = server.post(&target, body).await;
             assert_eq!((posted.status, posted.text()), (200, "ok"), "{body:?}");

@@ -278,7 +278,8 @@ async fn what_breaks_no_packet_but_a_rule_has_a_name_too() {
     probe.text("2prob").await;
     assert_eq!(probe.next().await, Received::Close(None));
     let seen = notes.take_until("probe dropped").await.join("\n");
-    let broken = "packet In Probe 2 prob\nviolation BROKEN_PROBE: a probe other than 2probe and then 5\n";
+    let broken = "packet In Probe 2 prob\n\
+        violation BROKEN_PROBE: a packet other than 2probe and 5 on a probing WebSocket\n";
     assert!(seen.contains(broken) && !seen.contains("closed"), "{seen}");
 }
 

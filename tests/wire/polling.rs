@@ -199,13 +199,28 @@ async fn open_upgrade_and_noop_from_a_client_mean_nothing() {
 #[tokio::test]
 async fn revision_3_counts_text_in_utf16_units_both_ways() {
     let server = echo().await;
-    let target = server.open_polling("/engine.io/", 3).await;
+    let opened = server.get("/engine.io/?EIO=3&transport=polling&b64=1").await;
+    let target = format!("/engine.io/?EIO=3&transport=polling&b64=1&sid={}", opened.sid());
     assert_eq!(server.post(&target, "3:4hé3:4😀").await.text(), "ok");
     assert_eq!(server.get(&target).await.text(), "3:4hé3:4😀");
 }
 
 #[tokio::test]
-async fn revision_3_uses_its_binary_payload_for_binary_alone() {
+async fn revision_3_sends_text_beyond_ascii_in_its_binary_payload_unless_b64_was_asked_for() {
+    let server = echo().await;
+    let target = server.open_polling("/engine.io/", 3).await;
+    assert_eq!(server.post(&target, "2:4a3:4hé").await.text(), "ok");
+    let polled = server.get(&target).await;
+    assert_eq!(polled.body, b"\x00\x02\xff4a\x00\x04\xff4h\xc3\xa9");
+    assert_eq!(polled.header("content-type"), Some("application/octet-stream"));
+    assert_eq!(server.post(&target, "2:4a").await.text(), "ok");
+    let polled = server.get(&target).await;
+    assert_eq!(polled.text(), "2:4a");
+    assert_eq!(polled.header("content-type"), Some("text/plain; charset=UTF-8"));
+}
+
+#[tokio::test]
+async fn revision_3_uses_its_binary_payload_for_binary() {
     let server = echo().await;
     let target = server.open_polling("/engine.io/", 3).await;
     let octets = [("Content-Type", "application/octet-stream")];

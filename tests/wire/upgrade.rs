@@ -342,7 +342,8 @@ async fn a_heartbeat_goes_on_after_the_upgrade() {
 #[tokio::test]
 async fn in_revision_3_an_echo_goes_back_by_the_poll_that_is_parked_during_the_probe() {
     let server = echo().await;
-    let target = server.open_polling("/engine.io/", 3).await;
+    let opened = server.get("/engine.io/?EIO=3&transport=polling&b64=1").await;
+    let target = format!("/engine.io/?EIO=3&transport=polling&b64=1&sid={}", opened.sid());
     let mut poll = server.connect().await;
     poll.send("GET", &target, &[], b"").await;
     let mut websocket = server.websocket(&probing(&target)).await;
