@@ -124,10 +124,13 @@ impl Journal {
             let record = |recorder: &mut Recorder| Record::lost(recorder.number(), recorder.time(), *lost);
             sender.take().map(|sender| (sender, (*lost > 0).then(|| record(recorder))))
         };
-        if let Some((sender, Some(record))) = left_over {
+        let (sender, lost) = left_over.unzip();
+        if let (Some(sender), Some(record)) = (&sender, lost.flatten()) {
             self.waiting.fetch_add(cost(&record), Ordering::Relaxed);
-            send_by(&sender, record, until);
+            send_by(sender, record, until);
         }
+        // The thread ends once nobody sends any more.
+        drop(sender);
         let Some(ended) = self.ended.lock().take() else { return };
         match ended.recv_timeout(until.saturating_duration_since(Instant::now())) {
             Ok(()) => {}
@@ -232,6 +235,18 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn a_journal_is_finished_as_soon_as_it_is_written() {
+        let journal = Journal::lines(Box::new(io::sink()), Options::default()).unwrap();
+        journal.observe(&Observation {
+            sid: None,
+            what: engineio::observe::What::Limit(engineio::Limit::Payload),
+        });
+        let began = Instant::now();
+        journal.finish_within(Duration::from_secs(60));
+        assert!(began.elapsed() < Duration::from_secs(30), "it waited for itself");
     }
 
     #[test]
