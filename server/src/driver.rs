@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use tokio::time::error::Elapsed;
 
 use crate::alarm::Alarm;
+use crate::life::Life;
 use crate::polling::{Knock, Posted};
 use crate::registry::{Entry, Registered};
 use crate::watch::Watch;
@@ -47,6 +48,9 @@ pub(crate) struct Driver<L> {
     stirred: bool,
     /// The code of the close frame that ends the WebSocket in use.
     close_code: Option<u16>,
+    /// How many packets came and went, for the log.
+    received: u32,
+    sent: u32,
     session: Session,
     /// The WebSocket in use; `None` while the session polls.
     link: Option<WebSocket>,
@@ -60,6 +64,8 @@ pub(crate) struct Driver<L> {
     /// Frames taken from the mailbox for a poll, and cut from its answer.
     outbox: VecDeque<Frame>,
     registered: Registered,
+    /// What the log says of it, if there is one.
+    life: Option<Box<Life>>,
 }
 
 /// A WebSocket that is being closed, which may take so long and no longer.
@@ -82,6 +88,9 @@ impl<L: Layer> Future for Driver<L> {
         if self.goodbye.is_none() {
             ready!(self.poll_session(cx));
             self.goodbye = self.leave();
+            if let Some(life) = self.life.take() {
+                life.session_closed(self.entry.known().transport, self.received, self.sent);
+            }
         }
         match &mut self.goodbye {
             Some(goodbye) => goodbye.as_mut().poll(cx).map(drop),
@@ -97,8 +106,10 @@ impl<L: Layer> Driver<L> {
         link: Option<WebSocket>,
         config: Arc<Config>,
         registered: Registered,
+        life: Option<Box<Life>>,
     ) -> Driver<L> {
         let entry = registered.entry().clone();
+        let sent = u32::from(link.is_none());
         Driver {
             mailbox: entry.mailbox.clone(),
             alarm: Alarm::new(),
@@ -114,6 +125,10 @@ impl<L: Layer> Driver<L> {
             layer,
             outbox: VecDeque::new(),
             registered,
+            life,
+            received: 0,
+            // By polling, the open packet has been the answer to the handshake.
+            sent,
             goodbye: None,
         }
     }
@@ -266,6 +281,7 @@ impl<L: Layer> Driver<L> {
 
     /// Takes in a packet of the transport in use.
     fn packet(&mut self, now: Instant, carrier: Carrier, packet: Result<Packet, Violation>) {
+        self.received = self.received.wrapping_add(1);
         self.see_incoming(carrier, &packet);
         if !matches!(packet, Ok(Packet::Message(_))) {
             // It may be the end. What earlier packets brought about is sent before it.
@@ -326,6 +342,7 @@ impl<L: Layer> Driver<L> {
             }
             match probe.poll_packet(cx, Watch::of(&self.config, &self.entry, Carrier::Probe)) {
                 Poll::Ready(Incoming::Packet(packet)) => {
+                    self.received = self.received.wrapping_add(1);
                     self.see_incoming(Carrier::Probe, &packet);
                     self.handle(now, Input::ProbePacket(packet));
                 }
@@ -418,6 +435,7 @@ impl<L: Layer> Driver<L> {
         let Some(link) = &mut self.link else { return };
         let loaded = link.queue().len();
         self.mailbox.take(link.queue());
+        self.sent = self.sent.wrapping_add((link.queue().len() - loaded) as u32);
         self.see_loaded(loaded);
     }
 
@@ -447,6 +465,7 @@ impl<L: Layer> Driver<L> {
                 self.see_outgoing(Carrier::Probe, &frame);
                 if let Some(probe) = &mut self.probe {
                     probe.queue().push_back(frame);
+                    self.sent = self.sent.wrapping_add(1);
                 }
             }
             Output::Deliver(message) => self.layer.message(message, now),
@@ -458,6 +477,9 @@ impl<L: Layer> Driver<L> {
             Output::Closed(reason) => {
                 let transport = self.entry.known().transport;
                 self.see(|| What::Closed { reason, transport });
+                if let Some(life) = &mut self.life {
+                    life.reason = Some(reason);
+                }
                 self.mailbox.shut();
                 self.layer.closed(reason);
             }
@@ -490,7 +512,9 @@ impl<L: Layer> Driver<L> {
             Answer::Queued => {
                 self.mailbox.take(&mut self.outbox);
                 let before = self.is_watched().then(|| self.outbox.clone());
+                let queued = self.outbox.len();
                 let (payload, cost) = format.encode(&mut self.outbox, self.config.max_payload);
+                self.sent = self.sent.wrapping_add((queued - self.outbox.len()) as u32);
                 self.mailbox.written(cost);
                 if let Some(mut before) = before {
                     before.truncate(before.len() - self.outbox.len());
@@ -505,6 +529,7 @@ impl<L: Layer> Driver<L> {
         };
         let mut frames: VecDeque<Frame> = packets.iter().map(Frame::from).collect();
         frames.iter().for_each(|frame| self.see_outgoing(Carrier::Get, frame));
+        self.sent = self.sent.wrapping_add(frames.len() as u32);
         let (payload, _) = format.encode(&mut frames, usize::MAX);
         drop(waiting.send(payload));
     }

@@ -49,6 +49,7 @@ mod idle;
 pub mod inspector;
 mod io;
 pub mod journal;
+mod life;
 mod limits;
 mod listener;
 mod metrics;

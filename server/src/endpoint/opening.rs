@@ -21,6 +21,7 @@ use crate::driver::Driver;
 use crate::exchange::{Exchange, copy};
 use crate::hooks::RequestHead;
 use crate::io::Io;
+use crate::life::Life;
 use crate::peer::Peer;
 use crate::registry::Entry;
 use crate::subprotocol;
@@ -119,7 +120,10 @@ impl<A: Application> Endpoint<A> {
         }
         let mailbox = entry.mailbox.clone();
         let PayloadFormat { revision, base64 } = format;
-        tracing::debug!(transport = transport.as_str(), revision = revision.number(), "session opened");
+        let life = Life::begin(handshake.address);
+        if let Some(life) = &life {
+            life.session_opened(transport, revision);
+        }
         let observers = self.config.observers.clone();
         observers.see(Some(&sid), || What::Opened {
             exchange,
@@ -131,7 +135,7 @@ impl<A: Application> Endpoint<A> {
         let opened = Opened { sid, revision, transport, mailbox, handshake, observers };
         let layer = self.application.open(opened, now);
         let session = Session::new(self.config.clone(), revision, transport, now);
-        Some(Driver::new(session, layer, link, self.config.clone(), registered))
+        Some(Driver::new(session, layer, link, self.config.clone(), registered, life))
     }
 }
 

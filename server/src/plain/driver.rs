@@ -112,8 +112,8 @@ impl Driver {
         (driver, shared)
     }
 
-    /// Drives the connection to its end.
-    pub(super) async fn run(mut self, mut stopping: watch::Receiver<bool>) {
+    /// Drives the connection to its end, and says what that was.
+    pub(super) async fn run(mut self, mut stopping: watch::Receiver<bool>) -> Option<Close> {
         let shared = self.shared.clone();
         let leave = {
             let mut alarm = Alarm::new();
@@ -135,9 +135,11 @@ impl Driver {
         let close_by = self.close_by.unwrap_or_else(|| now() + self.limits.close_timeout);
         drop(tokio::time::timeout_at(close_by.into(), self.leave(leave)).await);
         shared.abandon();
-        if let (Some(watch), Some(close)) = (watch, shared.wish()) {
-            watch.ended(&close);
+        let close = shared.wish();
+        if let (Some(watch), Some(close)) = (watch, &close) {
+            watch.ended(close);
         }
+        close
     }
 
     /// Ready when the connection is no longer open.

@@ -22,6 +22,7 @@ use crate::endpoint::{HttpSettings, handshake};
 use crate::exchange::Exchange;
 use crate::hooks::{Denial, merge};
 use crate::http_rules::is_websocket;
+use crate::life::Life;
 use crate::peer::Peer;
 use crate::site::{Answering, Mount, RequestBody};
 use crate::subprotocol;
@@ -95,14 +96,23 @@ impl Endpoint {
         let protocol = accepted.protocol.as_deref().and_then(|name| HeaderValue::from_str(name).ok());
         let (observers, hits) = (self.config.observers.clone(), self.config.hits.clone());
         let exchange = Exchange::number(parts);
+        let path = self.path.clone();
         let switched = switch(parts, protocol, self.config.observers.clone(), move |io, read| {
             tokio::spawn(async move {
+                let life = Life::begin(accepted.handshake.address);
+                if let Some(life) = &life {
+                    life.websocket_opened(&path);
+                }
                 let watch = Watch::opened(&observers, exchange, &accepted.handshake);
                 let (driver, shared) = Driver::new(io, read, accepted.limits, hits, watch).await;
                 let websocket = WebSocket::new(shared, accepted.protocol, accepted.handshake);
                 tokio::spawn((accepted.run)(websocket));
-                driver.run(stopping).await;
+                let close = driver.run(stopping).await;
                 drop(place);
+                if let Some(life) = life {
+                    let (code, reason) = close.map(|close| (close.code, close.reason)).unzip();
+                    life.websocket_closed(&path, code, reason.as_deref());
+                }
             });
         });
         // Over HTTP/2, or under a server that lets no connection be taken over.

@@ -4,13 +4,13 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
-use socketio_tests::Connection;
+use socketio_tests::{Connection, WebSocket};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use crate::listeners::Folder;
-use crate::program::{Program, SERVER, get};
+use crate::program::{Program, SERVER, get, join};
 
 /// As long as anything may take.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -133,6 +133,57 @@ async fn with_json_each_line_is_an_object() {
         assert_eq!(line["level"], "ERROR");
         assert!(line["message"].as_str().expect("text").starts_with(problem), "{line}");
     }
+}
+
+/// The number of a field in a line of the log.
+fn number(line: &str, field: &str) -> f64 {
+    let value = line.split_once(&format!(" {field}=")).and_then(|(_, rest)| rest.split(' ').next());
+    value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {field} in {line}"))
+}
+
+#[tokio::test]
+async fn each_session_and_each_websocket_is_there_when_it_begins_and_when_it_ends() {
+    let (mut program, address) = Program::echo(&["--close-timeout", "100ms"]).await;
+    let mut client = join(address).await;
+    let opened = program.logged("session opened").await;
+    let session = number(&opened, "session");
+    assert!(opened.contains(" INFO ") && opened.contains(" address=127.0.0.1:"), "{opened}");
+    assert!(opened.contains("transport=\"websocket\" revision=4"), "{opened}");
+    assert!(client.next_text().await.starts_with("42[\"auth\""));
+    client.text("42[\"message\",1]").await;
+    client.next_text().await;
+    drop(client);
+    let closed = program.logged("session closed").await;
+    assert_eq!(number(&closed, "session"), session);
+    assert!(closed.contains(" address=127.0.0.1:") && closed.contains("transport=\"websocket\""), "{closed}");
+    assert!(
+        closed.contains("reason=\"transport error\"") || closed.contains("reason=\"transport close\""),
+        "{closed}"
+    );
+    // CONNECT and the event; and open, CONNECT, the greeting, the event.
+    assert_eq!((number(&closed, "received"), number(&closed, "sent")), (2.0, 4.0), "{closed}");
+    assert!((0.0..20.0).contains(&number(&closed, "seconds")), "{closed}");
+
+    let opened = get(address, "/socket.io/?EIO=3&transport=polling&b64=1").await;
+    let target = format!("/socket.io/?EIO=3&transport=polling&b64=1&sid={}", opened.sid());
+    let line = program.logged("session opened").await;
+    assert!(
+        line.contains("transport=\"polling\" revision=3") && number(&line, "session") == session + 1.0,
+        "{line}"
+    );
+    assert!(!line.contains(&opened.sid()), "{line}");
+    get(address, &target).await;
+    Connection::open(address).await.request("POST", &target, &[], b"1:1").await;
+    let line = program.logged("session closed").await;
+    assert!(line.contains("reason=\"transport close\""), "{line}");
+    assert_eq!(number(&line, "received"), 1.0, "{line}");
+
+    let mut plain = WebSocket::open(address, "/ws").await;
+    plain.raw(WebSocket::frame(0x88, b"\x0f\xa0done")).await;
+    let line = program.logged("WebSocket opened").await;
+    assert!(line.contains("path=\"/ws\""), "{line}");
+    let line = program.logged("WebSocket closed").await;
+    assert!(line.contains("code=4000") && line.contains("reason=\"done\""), "{line}");
 }
 
 #[tokio::test]

@@ -1,0 +1,87 @@
+//! What the log says of a client: that it came, and how it left. The session's id is not among it, since whoever has
+//! that can speak in the client's place.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use engineio::{CloseReason, Revision, Transport};
+use tracing::Level;
+
+/// A session or a plain WebSocket, for as long as it lasts.
+#[derive(Debug)]
+pub(crate) struct Life {
+    /// Names it in the log: from 1 on, in this process.
+    number: u64,
+    address: Option<SocketAddr>,
+    began: Instant,
+    /// Why it ended, once it has.
+    pub(crate) reason: Option<CloseReason>,
+}
+
+impl Life {
+    /// One that begins now. Nothing is kept of it where nobody reads the log.
+    pub(crate) fn begin(address: Option<SocketAddr>) -> Option<Box<Life>> {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        tracing::enabled!(Level::INFO).then(|| {
+            let number = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+            Box::new(Life { number, address, began: now(), reason: None })
+        })
+    }
+
+    pub(crate) fn session_opened(&self, transport: Transport, revision: Revision) {
+        tracing::info!(
+            session = self.number,
+            address = self.address.map(display),
+            transport = transport.as_str(),
+            revision = revision.number(),
+            "session opened"
+        );
+    }
+
+    /// `received` and `sent` are packets.
+    pub(crate) fn session_closed(&self, transport: Transport, received: u32, sent: u32) {
+        tracing::info!(
+            session = self.number,
+            address = self.address.map(display),
+            transport = transport.as_str(),
+            reason = self.reason.map(CloseReason::as_str),
+            seconds = self.seconds(),
+            received,
+            sent,
+            "session closed"
+        );
+    }
+
+    pub(crate) fn websocket_opened(&self, path: &str) {
+        tracing::info!(
+            websocket = self.number,
+            address = self.address.map(display),
+            path,
+            "WebSocket opened"
+        );
+    }
+
+    /// `code` and `reason` are those of its end.
+    pub(crate) fn websocket_closed(&self, path: &str, code: Option<u16>, reason: Option<&str>) {
+        tracing::info!(
+            websocket = self.number,
+            address = self.address.map(display),
+            path,
+            code,
+            reason = reason.filter(|reason| !reason.is_empty()),
+            seconds = self.seconds(),
+            "WebSocket closed"
+        );
+    }
+
+    /// How long it has lasted, to the millisecond.
+    fn seconds(&self) -> f64 {
+        let lasted = now().saturating_duration_since(self.began);
+        Duration::from_millis(u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX)).as_secs_f64()
+    }
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into()
+}
