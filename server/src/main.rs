@@ -39,6 +39,11 @@ const LAST_THREADS: Duration = Duration::from_secs(1);
 /// How long reading a certificate again may take.
 const RELOAD: Duration = Duration::from_secs(10);
 
+/// What clients leave behind is given back to the system, by a thread that looks for it.
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let command = match Command::load() {
         Ok(command) => command,
