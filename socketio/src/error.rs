@@ -7,6 +7,10 @@ use serde::{Serialize, Serializer};
 
 use crate::ArgsError;
 
+mod any;
+
+pub use any::Error;
+
 /// Why an event or an acknowledgement was not sent. Nothing was queued.
 ///
 /// It serialises as its message, so that a handler whose last expression is an `emit` acknowledges with
@@ -36,7 +40,14 @@ impl fmt::Display for SendError {
     }
 }
 
-impl std::error::Error for SendError {}
+impl std::error::Error for SendError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            SendError::Serialize(error) => Some(error),
+            SendError::Full | SendError::Closed | SendError::ReservedEvent => None,
+        }
+    }
+}
 
 impl Serialize for SendError {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -88,7 +99,16 @@ impl fmt::Display for AckError {
     }
 }
 
-impl std::error::Error for AckError {}
+impl std::error::Error for AckError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            // Its message is this one's.
+            AckError::Send(error) => error.source(),
+            AckError::Args(error) => Some(error),
+            AckError::Timeout | AckError::Disconnected | AckError::TooManyPending => None,
+        }
+    }
+}
 
 impl Serialize for AckError {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -131,6 +151,7 @@ impl Serialize for JoinError {
 
 /// Why a socket ended. [`as_str`](DisconnectReason::as_str) gives socket.io's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum DisconnectReason {
     /// The transport failed.
     TransportError,

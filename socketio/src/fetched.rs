@@ -6,13 +6,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use crate::Socket;
 use crate::args::ToArgs;
 use crate::broadcast::Broadcast;
 use crate::date::date_text;
 use crate::error::SendError;
 use crate::namespace::Namespace;
 use crate::rooms::Room;
+use crate::{Handshake, Socket};
 
 /// What other nodes are told of a socket, in the form that socket.io's adapters give it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -93,11 +93,6 @@ pub struct FetchedSocket {
 
 impl SocketDetails {
     pub(crate) fn of(socket: &Socket) -> SocketDetails {
-        let handshake = socket.handshake();
-        let headers = handshake.headers.iter();
-        let query = handshake.query();
-        let issued = handshake.time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let issued = u64::try_from(issued.as_millis()).unwrap_or(u64::MAX);
         let rooms = socket.rooms();
         SocketDetails {
             id: socket.id().to_owned(),
@@ -107,17 +102,27 @@ impl SocketDetails {
                 .map(str::to_owned)
                 .collect(),
             data: Value::Object(socket.data_object()),
-            handshake: HandshakeDetails {
-                headers: headers.map(|(name, value)| (name.to_lowercase(), value.into())).collect(),
-                address: handshake.address.map(|address| address.ip().to_string()).unwrap_or_default(),
-                xdomain: handshake.headers.get("origin").is_some(),
-                secure: handshake.secure,
-                issued,
-                time: date_text(i64::try_from(issued).unwrap_or(i64::MAX)),
-                url: handshake.url.to_string(),
-                query: query.iter().map(|(key, value)| (key.into(), Value::String(value.into()))).collect(),
-                auth: handshake.auth().unwrap_or_default(),
-            },
+            handshake: HandshakeDetails::of(&socket.handshake()),
+        }
+    }
+}
+
+impl HandshakeDetails {
+    pub(crate) fn of(handshake: &Handshake<'_>) -> HandshakeDetails {
+        let headers = handshake.headers.iter();
+        let query = handshake.query();
+        let issued = handshake.time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let issued = u64::try_from(issued.as_millis()).unwrap_or(u64::MAX);
+        HandshakeDetails {
+            headers: headers.map(|(name, value)| (name.to_lowercase(), value.into())).collect(),
+            address: handshake.address.map(|address| address.ip().to_string()).unwrap_or_default(),
+            xdomain: handshake.headers.get("origin").is_some(),
+            secure: handshake.secure,
+            issued,
+            time: date_text(i64::try_from(issued).unwrap_or(i64::MAX)),
+            url: handshake.url.to_string(),
+            query: query.iter().map(|(key, value)| (key.into(), Value::String(value.into()))).collect(),
+            auth: handshake.auth().unwrap_or_default(),
         }
     }
 }

@@ -126,7 +126,7 @@ pub use client::Client;
 pub use cluster::{ClusterError, FetchError, Node, ServerSideError};
 pub use config::Config;
 pub use engineio::{Revision, Transport};
-pub use error::{AckError, DisconnectReason, JoinError, SendError};
+pub use error::{AckError, DisconnectReason, Error, JoinError, SendError};
 pub use event::Event;
 pub use fetched::{FetchedSocket, HandshakeDetails, SocketDetails};
 pub use handler::EventError;

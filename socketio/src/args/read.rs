@@ -29,6 +29,24 @@ use crate::binary::with_attachments;
 ///     Ok::<_, ArgsError>(a + b)
 /// });
 /// ```
+///
+/// Where a type can't be read, the compiler says so in these words:
+///
+/// ```compile_fail,E0277
+/// # use socketio::{Io, Socket};
+/// struct Point(f64, f64);
+///
+/// # let io = Io::new();
+/// // `Point` can't be read from the arguments of an event or of an acknowledgement
+/// io.on("at", |_: Socket, at: Point| async {});
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be read from the arguments of an event or of an acknowledgement",
+    label = "this can't be read from JSON",
+    note = "a type needs `#[derive(serde::Deserialize)]` and owns what it holds: `String`, not `&str`",
+    note = "a handler takes the socket and one value: a tuple `(A, B)` for several arguments, `()` for none, \
+            `socketio::Args` for all as they came"
+)]
 pub trait FromArgs: Sized {
     /// Reads the arguments.
     ///

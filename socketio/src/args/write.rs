@@ -35,6 +35,23 @@ use crate::binary::collect_attachments;
 ///
 /// Nothing is sent only by [`on_with_ack`](crate::Namespace::on_with_ack), by dropping its
 /// [`AckSender`](crate::AckSender).
+///
+/// Where a type can't be sent, the compiler says so in these words:
+///
+/// ```compile_fail,E0277
+/// struct Point(f64, f64);
+///
+/// # let io = socketio::Io::new();
+/// // `Point` can't be sent as the arguments of an event or as an acknowledgement
+/// io.emit("at", Point(48.1, 11.5));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be sent as the arguments of an event or as an acknowledgement",
+    label = "this can't be written as JSON",
+    note = "a type needs `#[derive(serde::Serialize)]`; bytes are a `socketio::Binary`",
+    note = "for several arguments write a tuple, `(1, \"a\")`, and for none `()`",
+    note = "for an error that can't be serialised write `.map_err(|error| error.to_string())`"
+)]
 pub trait ToArgs {
     /// Appends the arguments and the closing bracket of the array that they stand in.
     #[doc(hidden)]

@@ -94,4 +94,12 @@ impl fmt::Display for ServerSideError {
     }
 }
 
-impl std::error::Error for ServerSideError {}
+impl std::error::Error for ServerSideError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // The messages are this one's.
+        match self {
+            ServerSideError::Send(error) => error.source(),
+            ServerSideError::Cluster(error) => error.source(),
+        }
+    }
+}

@@ -2,11 +2,14 @@
 
 use std::ops::Deref;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::fetched::HandshakeDetails;
 
 /// How a client came: the request that opened its session, and its auth for one namespace.
 ///
-/// It dereferences to [`engineio::Handshake`]: `time`, `address`, `secure`, `url`, `headers` and `query()`.
+/// It dereferences to [`engineio::Handshake`]: `time`, `address`, `secure`, `url`, `headers` and `query()`. It
+/// serialises as the object that `socket.handshake` is in JavaScript; see [`HandshakeDetails`].
 #[derive(Clone, Copy, Debug)]
 pub struct Handshake<'a> {
     pub(super) request: &'a engineio::Handshake,
@@ -27,6 +30,12 @@ impl<'a> Handshake<'a> {
     /// If it is something else.
     pub fn auth<T: Deserialize<'a>>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_str(self.auth)
+    }
+}
+
+impl Serialize for Handshake<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        HandshakeDetails::of(self).serialize(serializer)
     }
 }
 

@@ -97,8 +97,8 @@ io.on("connection", (socket) => {
 
 io.of("/whoami").on("connection", (socket) => {
   socket.on("handshake", (answer) => {
-    const { headers, issued, address, secure, url, query, auth } = socket.handshake;
-    answer({ id: socket.id, headers, issued, address, secure, url, query, auth });
+    const { headers, time, issued, address, xdomain, secure, url, query, auth } = socket.handshake;
+    answer({ id: socket.id, headers, time, issued, address, xdomain, secure, url, query, auth });
   });
 });
 

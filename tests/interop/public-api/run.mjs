@@ -206,6 +206,8 @@ const tests = {
     assert.ok(Math.abs(handshake.issued - Date.now()) < 10_000);
     assert.equal(handshake.address, "127.0.0.1");
     assert.equal(handshake.secure, false);
+    assert.equal(handshake.xdomain, false);
+    assert.ok(Math.abs(new Date(handshake.time) - Date.now()) < 10_000, handshake.time);
     const { room, EIO, transport } = handshake.query;
     assert.deepEqual({ room, EIO, transport }, { room: "à b", EIO: "4", transport: modes[mode].transports[0] });
     assert.ok(handshake.url.startsWith("/socket.io/?"), handshake.url);

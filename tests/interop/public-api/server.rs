@@ -186,20 +186,11 @@ fn handshakes(io: &Io) {
     io.of("/transports")
         .on_upgrade(upgraded)
         .on_sync("transport", |socket: Socket, ()| (socket.transport().as_str(), socket.revision().number()));
+    // It is the object that it is in JavaScript.
     io.of("/whoami").on_sync("handshake", |socket: Socket, ()| {
-        let handshake = socket.handshake();
-        let headers: BTreeMap<&str, &str> = handshake.headers.iter().collect();
-        let query: BTreeMap<_, _> = handshake.query().iter().collect();
-        json!({
-            "id": socket.id(),
-            "headers": headers,
-            "issued": Date(handshake.time).number(),
-            "address": handshake.address.map(|address| address.ip()),
-            "secure": handshake.secure,
-            "url": handshake.url,
-            "query": query,
-            "auth": handshake.auth::<Value>().unwrap_or_default(),
-        })
+        let mut handshake = serde_json::to_value(socket.handshake())?;
+        handshake["id"] = socket.id().into();
+        Ok::<_, socketio::Error>(handshake)
     });
 }
 
