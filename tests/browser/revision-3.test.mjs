@@ -40,7 +40,7 @@ for (const version of [1, 2]) {
       await new Promise((resolve) => socket.emit("join", "here", resolve));
     });
     await writer.evaluate((texts) => {
-      const socket = io("/test", { transports: ["websocket"], reconnection: false });
+      const socket = io("/test", { transports: ["polling"], reconnection: false });
       for (const text of texts) socket.emit("in-room", "here", text);
     }, texts);
     await reader.waitForFunction((count) => heard.length >= count, texts.length);

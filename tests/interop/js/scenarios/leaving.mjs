@@ -1,6 +1,8 @@
 // How a socket ends, and what each side is told about it.
 
 import assert from "node:assert/strict";
+import { setTimeout as pause } from "node:timers/promises";
+import { within } from "../client.mjs";
 import { butTheReference, scenario } from "../scenario.mjs";
 
 /** A second client that is told when others leave. */
@@ -54,6 +56,20 @@ scenario("the server disconnects the session", async (stage) => {
   assert.equal(await reasonOf(custom), "io server disconnect");
   assert.deepEqual(await watcher.next("left"), [id, "server namespace disconnect", []]);
 });
+
+scenario("an event and a disconnect reach twenty clients that upgrade", async (stage) => {
+  await Promise.all(Array.from({ length: 20 }, async (_, at) => {
+    const client = stage.open("/test");
+    await client.next("connect");
+    const asked = new Promise((resolve) => client.on("question", resolve));
+    // The POST comes before the probe, between that and the `5` that waits for its answer, or behind the upgrade.
+    await pause(at);
+    client.emit("ask", "why");
+    client.emit("kick", true);
+    assert.equal(await reasonOf(client), "io server disconnect");
+    assert.equal(await within(asked, "the question"), "why");
+  }));
+}, { skip: ({ mode }) => mode !== "upgrade" && "nothing to upgrade" });
 
 scenario("what was emitted just before a disconnect arrives", async (stage) => {
   const client = await stage.connect("/test");

@@ -35,6 +35,17 @@ scenario("unicode", async (stage) => {
   assert.deepEqual(await client.echo({ "ключ 🔑": unicode }), [{ "ключ 🔑": unicode }]);
 });
 
+scenario("unicode while twenty clients upgrade", async (stage) => {
+  // Client 1 encodes what it posts twice, and undoes that in a poll alone: each answer has to go back as it was asked.
+  await Promise.all(Array.from({ length: 20 }, async () => {
+    const client = stage.open();
+    await client.next("connect");
+    assert.deepEqual(await client.echo(...unicode), unicode);
+    await client.upgraded();
+    assert.deepEqual(await client.echo(...unicode), unicode);
+  }));
+}, { skip: ({ mode }) => mode !== "upgrade" && "nothing to upgrade" });
+
 scenario("unicode and binary in one batch", async (stage) => {
   const client = await stage.connect();
   client.emit("message", "🦀 before");
