@@ -28,7 +28,7 @@ crate::rules! {
             "Engine.IO protocol 3, \"Payload\"";
         /// A payload of revision 3 that ends before the length that it announced.
         PayloadTruncated => "PAYLOAD_TRUNCATED",
-            "a payload that is shorter than it announces",
+            "a payload that is shorter than its length says",
             "Engine.IO protocol 3, \"Payload\"";
         /// More packets in one payload than [`Config::max_packets`](crate::Config) allows.
         TooManyPackets => "TOO_MANY_PACKETS",
@@ -36,15 +36,15 @@ crate::rules! {
             "docs/protocol.md, \"Polling\"";
         /// A POST whose type says that it is binary, which in revision 4 none is.
         BinaryPayload => "BINARY_PAYLOAD",
-            "a binary payload, which revision 4 has not",
+            "a binary payload, which Engine.IO 4 does not have",
             "Engine.IO protocol 4, \"Packet encoding\", \"HTTP long-polling\"";
         /// A second GET while one is open, or a second POST.
         Overlap => "OVERLAPPING_REQUEST",
-            "a GET or a POST while there is another one",
+            "a second GET or POST while the first is still open",
             "docs/protocol.md, \"Polling\"";
         /// A request that was given up before its end: by its client, or because it took too long.
         Aborted => "ABORTED_REQUEST",
-            "a request that was given up before its end",
+            "a request that the client abandoned",
             "docs/protocol.md, \"Polling\"";
         /// A client's ping in revision 4, or its pong in revision 3: there it is the other side that pings.
         Heartbeat => "HEARTBEAT_DIRECTION",

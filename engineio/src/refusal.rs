@@ -69,24 +69,24 @@ crate::rules! {
     pub enum Fault {
         /// `transport` is missing, or names none that is offered.
         TransportUnknown => "UNKNOWN_TRANSPORT",
-            "no transport that is offered is named",
+            "`transport` is missing, or names a transport that is not offered",
             "Engine.IO protocol 4, \"Query parameters\"";
         /// `j` asks for JSONP, which is off.
         JsonpOff => "JSONP_OFF",
-            "JSONP is off",
+            "JSONP is off: the setting `jsonp` turns it on",
             "docs/protocol.md, \"Compression and JSONP\"";
         /// No session has the id that `sid` names, or not any more.
         SessionUnknown => "UNKNOWN_SID",
-            "no session has this id, or not any more",
+            "no session has this id: it has ended, or never existed",
             "Engine.IO protocol 4, \"Query parameters\"";
         /// A handshake by another method than GET.
         HandshakeMethod => "BAD_HANDSHAKE_METHOD",
-            "a handshake is a GET",
+            "a handshake must be a GET request",
             "Engine.IO protocol 4, \"Handshake\"";
         /// `transport` says WebSocket and the request does not ask for one, or the other way round; or the
         /// request for a WebSocket is incomplete (RFC 6455, section 4.2.1).
         TransportHandshake => "TRANSPORT_HANDSHAKE_ERROR",
-            "the named transport and the request's form don't agree",
+            "`transport` and the request disagree: one of them asks for a WebSocket, the other does not",
             "Engine.IO protocol 4, \"WebSocket\"";
         /// What a request for a WebSocket offers as subprotocols is no list of names, or names one twice.
         Subprotocols => "BAD_SUBPROTOCOLS",
@@ -97,14 +97,14 @@ crate::rules! {
             /// The session's.
             session: Transport = Transport::WebSocket
         } => "TRANSPORT_MISMATCH",
-            "the session uses {}" (session.as_str()),
+            "the session uses {}, and the request names another transport" (session.as_str()),
             "Engine.IO protocol 4, \"Upgrade\"";
         /// The session has another revision, `session`.
         RevisionMismatch {
             /// The session's.
             session: Revision = Revision::V4
         } => "PROTOCOL_MISMATCH",
-            "the session is of revision {}" (session.number()),
+            "the session uses Engine.IO {}, and the request names another revision" (session.number()),
             "docs/protocol.md, \"Handshake and HTTP\"";
         /// A WebSocket for a session that polls, where upgrades are off.
         UpgradesOff => "UPGRADES_OFF",
@@ -112,7 +112,7 @@ crate::rules! {
             "Engine.IO protocol 4, \"Upgrade\"";
         /// `j` is no number, or its session sends binary, which a script can't hold.
         JsonpUnfit => "JSONP_UNFIT",
-            "the session can't be polled by JSONP, or not with this index",
+            "`j` is not a number, or the session sends binary, which JSONP can't carry",
             "docs/protocol.md, \"Compression and JSONP\"";
         /// The request comes from a page of an origin that is not allowed.
         OriginForbidden => "ORIGIN_FORBIDDEN",
@@ -120,11 +120,11 @@ crate::rules! {
             "docs/protocol.md, \"Origins\"";
         /// The application forbids it.
         Forbidden => "FORBIDDEN",
-            "the application forbids it",
+            "the application refused the request",
             "docs/protocol.md, \"What the application decides by HTTP\"";
         /// `EIO` names a revision that is not spoken, or is no number.
         RevisionUnsupported => "UNSUPPORTED_PROTOCOL_VERSION",
-            "no revision that is spoken is named",
+            "`EIO` is not a revision that this server accepts",
             "Engine.IO protocol 4, \"Query parameters\"";
         /// What the application has put before the endpoint failed.
         MiddlewareFailed => "MIDDLEWARE_FAILURE",
@@ -132,7 +132,7 @@ crate::rules! {
             "docs/protocol.md, \"What the application decides by HTTP\"";
         /// The application made no id for the session, or one that another session has.
         NoId => "ID_GENERATION_ERROR",
-            "the application made no id that is free",
+            "the application gave no session id, or one that is in use",
             "docs/protocol.md, \"What the application decides by HTTP\"";
     }
 }

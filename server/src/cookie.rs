@@ -154,12 +154,12 @@ impl fmt::Display for CookieError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CookieError::Name(name) => {
-                write!(f, "{name:?} can't be a cookie's name: letters, digits and !#$%&'*+-.^_`|~ alone")
+                write!(f, "{name:?} can't be a cookie's name: use letters, digits and !#$%&'*+-.^_`|~ only")
             }
             CookieError::Path(path) => {
                 write!(
                     f,
-                    "{path:?} can't be a cookie's path: it begins with `/`, is printable, and has no `;`"
+                    "{path:?} can't be a cookie's path: it must begin with `/`, be printable, and have no `;`"
                 )
             }
             CookieError::Domain(domain) => write!(f, "{domain:?} can't be a cookie's domain"),

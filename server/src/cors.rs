@@ -328,7 +328,7 @@ pub enum CorsError {
 impl fmt::Display for CorsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            CorsError::NoOrigin => f.write_str("no origin is given"),
+            CorsError::NoOrigin => f.write_str("the list of origins is empty: name at least one"),
             CorsError::Empty => f.write_str("an origin can't be empty"),
             CorsError::Invalid(text) => {
                 write!(f, "{text:?} is not an origin, such as https://example.com or http://localhost:8080")

@@ -334,8 +334,10 @@ impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ReadError::Io(error) => error.fmt(f),
-            ReadError::Line(line, error) => write!(f, "line {line} is none of a journal's: {error}"),
-            ReadError::Version(version) => write!(f, "version {version} of the format is not known here"),
+            ReadError::Line(line, error) => write!(f, "line {line} is not a journal record: {error}"),
+            ReadError::Version(version) => {
+                write!(f, "the journal has version {version} of the format, which this program can't read")
+            }
             ReadError::Empty => f.write_str("it is empty"),
         }
     }

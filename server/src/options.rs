@@ -375,13 +375,16 @@ impl Options {
             None => OptionsError { place: key.to_owned(), problem: problem.to_owned() },
         };
         if self.no_eio3 && self.no_eio4 {
-            return Err(wrong("no-eio4", "no-eio3 is set as well, which leaves no client to serve"));
+            return Err(wrong(
+                "no-eio4",
+                "no-eio3 is set too, so that no client could connect: remove one of them",
+            ));
         }
         if self.tls_cert.is_some() && self.tls_key.is_none() {
-            return Err(wrong("tls-cert", "needs a tls-key"));
+            return Err(wrong("tls-cert", "needs tls-key too"));
         }
         if self.tls_key.is_some() && self.tls_cert.is_none() {
-            return Err(wrong("tls-key", "needs a tls-cert"));
+            return Err(wrong("tls-key", "needs tls-cert too"));
         }
         let usual = Recovery::default();
         let recovery = [
@@ -390,14 +393,14 @@ impl Options {
             ("recovery-skip-middlewares", self.recovery_skip_middlewares != usual.skip_middlewares),
         ];
         if let (None, Some((key, _))) = (self.recovery_window, recovery.iter().find(|(_, given)| *given)) {
-            return Err(wrong(key, "needs a recovery"));
+            return Err(wrong(key, "needs recovery too"));
         }
         let inspect = [
             ("inspect-memory", given.iter().any(|given| given.key == "inspect-memory")),
             ("inspect-token", self.inspect_token.is_some()),
         ];
         if let (None, Some((key, _))) = (self.inspect, inspect.iter().find(|(_, given)| *given)) {
-            return Err(wrong(key, "needs an inspect"));
+            return Err(wrong(key, "needs inspect too"));
         }
         self.cors = self.cors_checked(&wrong)?;
         self.cookie = self.cookie_checked(&wrong)?;
@@ -444,7 +447,7 @@ impl Options {
         ];
         let Some(mut cors) = self.cors.clone() else {
             return match attributes.iter().find(|(_, given)| *given) {
-                Some((key, _)) => Err(wrong(key, "needs a cors-origin")),
+                Some((key, _)) => Err(wrong(key, "needs cors-origin too")),
                 None => Ok(None),
             };
         };
@@ -479,7 +482,7 @@ impl Options {
         ];
         let Some(cookie) = self.cookie.clone() else {
             return match attributes.iter().find(|(_, given)| *given) {
-                Some((key, _)) => Err(wrong(key, "needs a cookie")),
+                Some((key, _)) => Err(wrong(key, "needs cookie too")),
                 None => Ok(None),
             };
         };

@@ -120,7 +120,7 @@ pub(crate) struct PlaceError;
 impl fmt::Display for PlaceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "no place to listen: name a port (3000, or :3000 for every address), an address and a port \
+            "not a place to listen: give a port (3000, or :3000 for every address), an address and a port \
              (localhost:3000, [::1]:3000), or unix:PATH",
         )
     }

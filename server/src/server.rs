@@ -325,11 +325,16 @@ impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BuildError::Path(path) => {
-                write!(f, "an endpoint's path begins with a slash and has no query: {path:?}")
+                write!(
+                    f,
+                    "{path:?} can't be an endpoint's path: it must begin with a slash, and have no query"
+                )
             }
-            BuildError::PathTaken(path) => write!(f, "two endpoints have the path {path:?}"),
+            BuildError::PathTaken(path) => {
+                write!(f, "two endpoints have the path {path:?}: give each its own")
+            }
             BuildError::Zero(setting) => write!(f, "{setting} must not be zero"),
-            BuildError::NoTransport => f.write_str("neither polling nor WebSocket is offered"),
+            BuildError::NoTransport => f.write_str("no transport is on: turn on polling, WebSocket or both"),
         }
     }
 }

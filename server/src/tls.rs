@@ -192,11 +192,11 @@ impl fmt::Display for TlsError {
             Problem::StillReading => {
                 write!(f, "can't read {file} and its key: an earlier attempt still waits for them")
             }
-            Problem::Pem(error) => write!(f, "{file} is no PEM file: {error}"),
+            Problem::Pem(error) => write!(f, "{file} is not a PEM file: {error}"),
             Problem::NoCertificate => write!(f, "{file} has no certificate"),
             Problem::NoKey => write!(f, "{file} has no private key"),
             Problem::Rejected(rustls::Error::InconsistentKeys(_)) => {
-                write!(f, "the key in {file} is not the certificate's")
+                write!(f, "the key in {file} does not belong to the certificate")
             }
             Problem::Rejected(error) => write!(f, "the key in {file} can't be used: {error}"),
         }

@@ -34,7 +34,9 @@ impl fmt::Display for SendError {
         match self {
             SendError::Full => f.write_str("the client's send queue is full"),
             SendError::Closed => f.write_str("the socket is not connected"),
-            SendError::ReservedEvent => f.write_str("the event's name is reserved"),
+            SendError::ReservedEvent => {
+                f.write_str("this event name is reserved for the protocol: choose another")
+            }
             SendError::Serialize(error) => write!(f, "the arguments can't be serialised: {error}"),
         }
     }
@@ -93,8 +95,8 @@ impl fmt::Display for AckError {
             AckError::Timeout => f.write_str("the client did not answer in time"),
             AckError::Disconnected => f.write_str("the socket was disconnected before the client answered"),
             AckError::Send(error) => error.fmt(f),
-            AckError::TooManyPending => f.write_str("too many answers are awaited from this client"),
-            AckError::Args(error) => write!(f, "the client's answer does not fit: {error}"),
+            AckError::TooManyPending => f.write_str("too many acknowledgements are awaited from this client: wait for some, or raise `max_pending_acks`"),
+            AckError::Args(error) => write!(f, "the client's acknowledgement does not have the expected arguments: {error}"),
         }
     }
 }
@@ -135,8 +137,8 @@ pub enum JoinError {
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            JoinError::Closed => "the socket has ended",
-            JoinError::TooManyRooms => "the socket is in too many rooms",
+            JoinError::Closed => "the socket is disconnected",
+            JoinError::TooManyRooms => "the socket is in too many rooms: leave one, or raise `max_rooms`",
         })
     }
 }

@@ -237,7 +237,7 @@ async fn a_poll_whose_client_goes_away_is_seen() {
     notes.take_until("- request GET /engine.io/").await;
     drop(poll);
     let seen = notes.take_until("ended polling").await;
-    let violation = "violation ABORTED_REQUEST: a request that was given up before its end";
+    let violation = "violation ABORTED_REQUEST: a request that the client abandoned";
     assert_eq!(seen, ["- aborted", violation, "closed polling transport error", "ended polling"]);
 }
 
@@ -340,6 +340,6 @@ async fn a_plain_websocket_is_seen_from_its_request_to_its_end() {
     let violation = seen.iter().find(|line| line.starts_with("violation "));
     assert_eq!(
         violation.map(String::as_str),
-        Some("violation WEBSOCKET_OPCODE: a frame of the reserved opcode 3")
+        Some("violation WEBSOCKET_OPCODE: a frame with the reserved opcode 3")
     );
 }

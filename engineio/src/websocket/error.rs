@@ -12,7 +12,7 @@ crate::rules! {
             "RFC 6455, section 5.2";
         /// An opcode that is reserved: section 5.2.
         Opcode(opcode: u8 = 3) => "WEBSOCKET_OPCODE",
-            "a frame of the reserved opcode {opcode}",
+            "a frame with the reserved opcode {opcode}",
             "RFC 6455, section 5.2";
         /// A frame without a mask: section 5.1.
         Unmasked => "WEBSOCKET_UNMASKED",
@@ -32,11 +32,11 @@ crate::rules! {
             "RFC 6455, section 5.5";
         /// A continuation of no message: section 5.4.
         LoneContinuation => "WEBSOCKET_LONE_CONTINUATION",
-            "a continuation of no message",
+            "a continuation frame without a message to continue",
             "RFC 6455, section 5.4";
         /// A new message in the middle of a fragmented one: section 5.4.
         Interleaved => "WEBSOCKET_INTERLEAVED",
-            "a new message within another's fragments",
+            "a new message before the last fragment of another",
             "RFC 6455, section 5.4";
         /// A close frame with a single byte where its code should be: section 5.5.1.
         CloseLength => "WEBSOCKET_CLOSE_LENGTH",
@@ -52,11 +52,11 @@ crate::rules! {
             "RFC 6455, section 8.1";
         /// A message over [`Limits::message`](super::Limits::message).
         TooLong => "WEBSOCKET_TOO_LONG",
-            "a message over the payload limit",
+            "a message larger than the payload limit",
             "RFC 6455, section 10.4";
         /// A message of more fragments than [`Limits::fragments`](super::Limits::fragments).
         TooManyFragments => "WEBSOCKET_TOO_MANY_FRAGMENTS",
-            "a message of too many fragments",
+            "a message with too many fragments",
             "RFC 6455, section 10.4";
         /// More pings and pongs in a second than [`Config::pings_per_second`](crate::Config::pings_per_second).
         TooManyPings => "WEBSOCKET_TOO_MANY_PINGS",

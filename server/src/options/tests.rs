@@ -360,21 +360,21 @@ fn what_is_overridden_must_still_be_right() {
 #[test]
 fn impossible_values_are_errors() {
     for (flag, value, problem) in [
-        ("--app", "game", r#""game" is none of chat, echo, none"#),
+        ("--app", "game", r#""game" is not one of chat, echo, none"#),
         (
             "--listen",
             "localhost",
-            r#""localhost" is no place to listen: name a port (3000, or :3000 for every address), an address and a port (localhost:3000, [::1]:3000), or unix:PATH"#,
+            r#""localhost" is not a place to listen: give a port (3000, or :3000 for every address), an address and a port (localhost:3000, [::1]:3000), or unix:PATH"#,
         ),
         (
             "--listen",
             "127.0.0.1:70000",
-            r#""127.0.0.1:70000" is no place to listen: name a port (3000, or :3000 for every address), an address and a port (localhost:3000, [::1]:3000), or unix:PATH"#,
+            r#""127.0.0.1:70000" is not a place to listen: give a port (3000, or :3000 for every address), an address and a port (localhost:3000, [::1]:3000), or unix:PATH"#,
         ),
         (
             "--listen",
             "unix:",
-            r#""unix:" is no place to listen: name a port (3000, or :3000 for every address), an address and a port (localhost:3000, [::1]:3000), or unix:PATH"#,
+            r#""unix:" is not a place to listen: give a port (3000, or :3000 for every address), an address and a port (localhost:3000, [::1]:3000), or unix:PATH"#,
         ),
         ("--backlog", "0", r#""0" is not a number of connections, such as 1024"#),
         ("--backlog", "2147483648", r#""2147483648" is not a number of connections, such as 1024"#),
@@ -404,16 +404,20 @@ fn impossible_values_are_errors() {
         ("--max-payload", "0", "must be 1 or more"),
         ("--max-payload", "1MB", r#""1MB" is not a number of bytes, such as 1000000"#),
         ("--max-payload", "-1", r#""-1" is not a number of bytes, such as 1000000"#),
-        ("--no-eio3", "maybe", r#""maybe" is none of true, false"#),
+        ("--no-eio3", "maybe", r#""maybe" is not one of true, false"#),
         ("--cors-origin", "", "an origin can't be empty"),
         (
             "--cors-origin",
             "example.com",
             r#""example.com" is not an origin, such as https://example.com or http://localhost:8080"#,
         ),
-        ("--cookie", "a;b", r#""a;b" can't be a cookie's name: letters, digits and !#$%&'*+-.^_`|~ alone"#),
-        ("--log", "xml", r#""xml" is none of text, json"#),
-        ("--log-level", "loud", r#""loud" is none of off, error, warn, info, debug, trace"#),
+        (
+            "--cookie",
+            "a;b",
+            r#""a;b" can't be a cookie's name: use letters, digits and !#$%&'*+-.^_`|~ only"#,
+        ),
+        ("--log", "xml", r#""xml" is not one of text, json"#),
+        ("--log-level", "loud", r#""loud" is not one of off, error, warn, info, debug, trace"#),
     ] {
         assert_eq!(command_line_error(&[&format!("{flag}={value}")]), format!("{flag}: {problem}"));
     }
@@ -423,7 +427,7 @@ fn impossible_values_are_errors() {
 fn impossible_pairs_are_errors() {
     assert_eq!(
         message(load(&["--no-eio4"], &[("SOCKETIO_NO_EIO3", "true")], "")),
-        "--no-eio4: no-eio3 is set as well, which leaves no client to serve"
+        "--no-eio4: no-eio3 is set too, so that no client could connect: remove one of them"
     );
     assert_eq!(
         file_error("cors-origin = '*'\ncors-credentials = true"),
@@ -431,12 +435,12 @@ fn impossible_pairs_are_errors() {
     );
     assert_eq!(
         environment_error("SOCKETIO_CORS_CREDENTIALS", "true"),
-        "SOCKETIO_CORS_CREDENTIALS: needs a cors-origin"
+        "SOCKETIO_CORS_CREDENTIALS: needs cors-origin too"
     );
-    assert_eq!(command_line_error(&["--cookie-secure"]), "--cookie-secure: needs a cookie");
-    assert_eq!(command_line_error(&["--recovery-bytes=7"]), "--recovery-bytes: needs a recovery");
-    assert_eq!(command_line_error(&["--tls-cert=a.pem"]), "--tls-cert: needs a tls-key");
-    assert_eq!(file_error("tls-key = 'a.pem'"), "tls-key in server.toml, line 1: needs a tls-cert");
+    assert_eq!(command_line_error(&["--cookie-secure"]), "--cookie-secure: needs cookie too");
+    assert_eq!(command_line_error(&["--recovery-bytes=7"]), "--recovery-bytes: needs recovery too");
+    assert_eq!(command_line_error(&["--tls-cert=a.pem"]), "--tls-cert: needs tls-key too");
+    assert_eq!(file_error("tls-key = 'a.pem'"), "tls-key in server.toml, line 1: needs tls-cert too");
     assert_eq!(
         command_line_error(&["--cors-origin=*", "--cors-origin=https://a.example"]),
         "--cors-origin: `*` allows every origin; give it alone"
@@ -458,7 +462,7 @@ fn several_places_can_be_listened_on() {
     assert_eq!(listen, places);
     let listen = load(&[], &[("SOCKETIO_LISTEN", "0.0.0.0:80,unix:/run/chat.sock")], "").unwrap().listen;
     assert_eq!(listen, places);
-    assert_eq!(file_error("listen = []"), "listen in server.toml, line 1: must name a place at least");
+    assert_eq!(file_error("listen = []"), "listen in server.toml, line 1: must name at least one place");
 }
 
 #[test]
@@ -586,11 +590,11 @@ fn the_cookie_has_every_attribute_that_is_given() {
     assert_eq!(load(&all, &[], "").unwrap().cookie, Some(cookie.secure(true).http_only(false)));
     for attribute in &all[1..] {
         let key = attribute.split('=').next().unwrap();
-        assert_eq!(command_line_error(&[attribute]), format!("{key}: needs a cookie"));
+        assert_eq!(command_line_error(&[attribute]), format!("{key}: needs cookie too"));
     }
     assert_eq!(
         command_line_error(&["--cookie=io", "--cookie-path=chat"]),
-        "--cookie-path: \"chat\" can't be a cookie's path: it begins with `/`, is printable, and has no `;`"
+        "--cookie-path: \"chat\" can't be a cookie's path: it must begin with `/`, be printable, and have no `;`"
     );
 }
 
@@ -609,7 +613,7 @@ fn origins_have_everything_that_is_given() {
     assert_eq!(load(&all, &[], "").unwrap().cors, Some(cors.max_age(Duration::from_secs(600))));
     for attribute in &all[1..] {
         let key = attribute.split('=').next().unwrap();
-        assert_eq!(command_line_error(&[attribute]), format!("{key}: needs a cors-origin"));
+        assert_eq!(command_line_error(&[attribute]), format!("{key}: needs cors-origin too"));
     }
     assert_eq!(
         command_line_error(&["--cors-origin=*", "--cors-exposed-header=a b"]),
@@ -629,7 +633,7 @@ fn at_least_one_transport_is_offered() {
     );
     assert_eq!(
         command_line_error(&["--transports=webtransport"]),
-        "--transports: \"webtransport\" is none of polling, websocket"
+        "--transports: \"webtransport\" is not a transport: use polling, websocket or both"
     );
     assert_eq!(
         file_error("transports = []"),

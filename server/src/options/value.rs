@@ -35,7 +35,7 @@ pub(super) const APP: Reader<App> = Reader::new("chat|echo|none", Form::Text, |w
 
 pub(super) const PLACES: Reader<Vec<Place>> =
     Reader::new("[ADDRESS:]PORT|unix:PATH", Form::List, |words| match words {
-        [] => Err("must name a place at least".to_owned()),
+        [] => Err("must name at least one place".to_owned()),
         words => {
             words.iter().map(|text| text.parse().map_err(|error| format!("{text:?} is {error}"))).collect()
         }
@@ -228,7 +228,7 @@ pub(super) const SLASH: Reader<TrailingSlash> =
 pub(super) const TRANSPORTS: Reader<Transports> = Reader::new("TRANSPORT", Form::List, |words| {
     let known = |word: &&String| !matches!(word.as_str(), "polling" | "websocket");
     match words.iter().find(known) {
-        Some(other) => Err(format!("{other:?} is none of polling, websocket")),
+        Some(other) => Err(format!("{other:?} is not a transport: use polling, websocket or both")),
         None if words.is_empty() => Err("must be polling, websocket or both".to_owned()),
         None => {
             let has = |name| words.iter().any(|word| word == name);
@@ -271,6 +271,6 @@ fn one_of<T: Clone>(words: &[String], choices: &[(&str, T)]) -> Result<T, String
     let text = only(words);
     choices.iter().find(|(name, _)| *name == text).map(|(_, value)| value.clone()).ok_or_else(|| {
         let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
-        format!("{text:?} is none of {}", names.join(", "))
+        format!("{text:?} is not one of {}", names.join(", "))
     })
 }

@@ -123,7 +123,7 @@ async fn with_json_each_line_is_an_object() {
 
     for (options, code, problem) in [
         (&["--listen=unix:/nowhere/at/all", "--log=json"][..], 1, "can't listen on unix:/nowhere"),
-        (&["--listen=x", "--log=json"], 2, "--listen: \"x\" is no place"),
+        (&["--listen=x", "--log=json"], 2, "--listen: \"x\" is not a place"),
         (&["--log", "json", "--no-such-option"], 2, "unexpected argument '--no-such-option'"),
     ] {
         let mut program = Program::server(options);

@@ -224,11 +224,11 @@ fn what_is_wrong_with_the_files_is_said() {
     assert_eq!(problem(&key, &key), format!("{} has no certificate", key.display()));
     assert_eq!(problem(&certificate, &certificate), format!("{} has no private key", certificate.display()));
     let error = problem(&broken, &key);
-    assert!(error.starts_with(&format!("{} is no PEM file: ", broken.display())), "{error}");
+    assert!(error.starts_with(&format!("{} is not a PEM file: ", broken.display())), "{error}");
     let (_, others) = other.files();
     assert_eq!(
         problem(&certificate, &others),
-        format!("the key in {} is not the certificate's", others.display())
+        format!("the key in {} does not belong to the certificate", others.display())
     );
     let tls = one.tls();
     fs::remove_file(&key).expect("to remove");

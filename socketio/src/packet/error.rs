@@ -21,7 +21,7 @@ engineio::rules! {
             "docs/protocol.md, \"Socket.IO packets\"";
         /// An acknowledgement id over 2^53 - 1, which no JavaScript number holds exactly.
         AckId => "ACK_ID",
-            "an acknowledgement id that is no integer from 0 to 2^53 - 1",
+            "an acknowledgement id that is not an integer from 0 to 2^53 - 1",
             "docs/protocol.md, \"Socket.IO packets\"";
         /// The payload is not JSON.
         Json => "JSON",
@@ -29,7 +29,7 @@ engineio::rules! {
             "Socket.IO protocol 5, \"Packet encoding\", \"Format\"";
         /// The payload nests more than 127 arrays and objects.
         TooDeep => "TOO_DEEP",
-            "the payload nests too deep",
+            "the payload is nested too deeply",
             "docs/protocol.md, \"Socket.IO packets\"";
         /// An event without a payload.
         MissingPayload => "MISSING_PAYLOAD",
@@ -69,15 +69,15 @@ engineio::rules! {
             "Socket.IO protocol 5, \"Sending and receiving data\"";
         /// A text message where an attachment was due.
         TextAmongAttachments => "TEXT_AMONG_ATTACHMENTS",
-            "text where an attachment was due",
+            "text where a binary attachment was expected",
             "Socket.IO protocol 5, \"Sending and receiving data\"";
         /// A binary message that no packet announced.
         UnexpectedAttachment => "UNEXPECTED_ATTACHMENT",
-            "an attachment that no packet announced",
+            "a binary message that no packet announced",
             "Socket.IO protocol 5, \"Sending and receiving data\"";
         /// A packet and its attachments over [`Config::max_backlog`](crate::Config::max_backlog).
         AttachmentsTooLarge => "ATTACHMENTS_TOO_LARGE",
-            "too many bytes of attachments",
+            "the packet and its attachments are too large",
             "docs/protocol.md, \"Socket.IO packets\"";
         /// Attachments that took longer than
         /// [`Config::attachment_timeout`](crate::Config::attachment_timeout).
@@ -90,11 +90,11 @@ engineio::rules! {
             "Socket.IO protocol 5, \"Connection to a namespace\"";
         /// What only MessagePack can get wrong.
         MsgPack(what: &'static str = "it ends too early") => "MSGPACK",
-            "not a packet in MessagePack: {what}",
+            "not a MessagePack packet: {what}",
             "docs/protocol.md, \"MessagePack\"";
         /// A parser of the application's own did not understand a message.
         Unreadable => "UNREADABLE",
-            "the parser does not understand the message",
+            "the parser can't read the message",
             "docs/protocol.md, \"Socket.IO packets\"";
     }
 }

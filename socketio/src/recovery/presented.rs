@@ -20,10 +20,10 @@ pub(crate) enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Refusal::Unknown => "its pid is not known, or no longer",
+            Refusal::Unknown => "its pid is unknown, or was forgotten",
             Refusal::Expired => "it was away for too long",
             Refusal::Malformed => "its pid or its offset is malformed",
-            Refusal::Offset => "what followed its offset is not kept",
+            Refusal::Offset => "the events after its offset are not kept any more",
             Refusal::Taken => "its pid is in use",
             Refusal::Denied => "the application does not give it the socket",
         })
