@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::memory::{Budget, Holders};
 use crate::observe::Observers;
 use crate::{LimitHits, Revision, Transport};
 
@@ -28,11 +29,14 @@ pub struct Config {
     /// The most fragments of one WebSocket message; 4,096 by default. Clients of Socket.IO don't fragment at all.
     pub max_fragments: usize,
     /// The bytes that may wait to be sent to one client, each frame counted as its length and
-    /// [`FRAME_OVERHEAD`](crate::FRAME_OVERHEAD); 1,000,000 by default.
+    /// [`FRAME_OVERHEAD`](crate::FRAME_OVERHEAD); 64,000,000 by default: fifty pictures at once, and half a minute
+    /// of a slow connection. While so much waits, events to this client alone are refused, and the client is put out
+    /// if it takes nothing at all for a time. Slowing down begins long before ([`HIGH_WATER`](crate::HIGH_WATER)).
     pub send_budget: usize,
     /// The bytes that all clients of the process together may make it hold: what waits to be sent to them, what
-    /// is coming in, and packets that wait ([`memory`](crate::memory)); 1,000,000,000 by default. Beyond it, each
-    /// client may have [`memory::ALLOWANCE`](crate::memory::ALLOWANCE) of each waiting, and no more.
+    /// is coming in, and packets that wait ([`memory`](crate::memory)); 1,000,000,000 by default. When an eighth of
+    /// it is left, those who hold most are put out until a quarter is. Beyond it, each client may have
+    /// [`memory::ALLOWANCE`](crate::memory::ALLOWANCE) of each waiting, and no more.
     pub memory_budget: usize,
     /// The most packets that a client may send in a second; unlimited by default. A second's worth may come
     /// at once. Who sends more is disconnected.
@@ -46,6 +50,8 @@ pub struct Config {
     pub pings_per_second: Option<usize>,
     /// Counts how often clients met which limit. Clones share it.
     pub hits: Arc<LimitHits>,
+    /// Who can be put out when memory runs short. Clones share it.
+    pub holders: Arc<Holders>,
     /// Whether `EIO=3` is spoken; yes by default.
     pub revision_3: bool,
     /// Whether `EIO=4` is spoken; yes by default.
@@ -73,12 +79,13 @@ impl Default for Config {
             max_payload: 1_000_000,
             max_packets: 125_000,
             max_fragments: 4_096,
-            send_budget: 1_000_000,
+            send_budget: 64_000_000,
             memory_budget: 1_000_000_000,
             packets_per_second: None,
             bytes_per_second: None,
             pings_per_second: None,
             hits: Arc::default(),
+            holders: Arc::default(),
             revision_3: true,
             revision_4: true,
             polling: true,
@@ -91,6 +98,12 @@ impl Default for Config {
 }
 
 impl Config {
+    /// What clients together may make the process hold.
+    #[must_use]
+    pub fn memory(&self) -> Budget {
+        Budget::new(self.memory_budget, self.holders.clone())
+    }
+
     /// Whether that revision is spoken.
     #[must_use]
     pub fn speaks(&self, revision: Revision) -> bool {

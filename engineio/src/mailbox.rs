@@ -10,22 +10,35 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
+use crate::memory::{ALLOWANCE, Budget, Holder};
 use crate::sync::Mutex;
-use crate::{CloseReason, Frame, Limit, LimitHits, memory};
+use crate::{CloseReason, Frame, Limit, LimitHits};
+
+/// What may wait for a client before it is slowed down, in bytes, as far as its budget allows: while more waits,
+/// [`poll_room`](Mailbox::poll_room) makes senders wait, and while half of it does, the client's packets wait. It
+/// is what the answer to a poll holds by default, and more than a connection takes at once.
+pub const HIGH_WATER: usize = 1_000_000;
 
 /// A session's queue and doorbell. Everyone may hold it in an `Arc`; only the driver takes from it.
 ///
 /// What a broadcast looks at comes first, side by side: it finds the mailboxes of its receivers in cold memory.
 #[repr(C)]
 pub struct Mailbox {
+    /// From here on whoever sends had better wait.
+    mark: usize,
+    /// From here on messages are refused that may be.
     budget: usize,
-    /// What clients together may make the process hold.
-    memory: usize,
     /// The cost of the frames that are queued and of those that the driver has taken but not yet written. Only
     /// who holds the queue changes it.
     cost: AtomicUsize,
     queue: Mutex<Queue>,
-    /// Counts the messages that were over the budget.
+    /// What has come of the client's packets and waits to be taken in.
+    incoming: AtomicUsize,
+    /// What has been taken in and waits for the application.
+    backlog: AtomicUsize,
+    /// What clients together may make the process hold.
+    memory: Budget,
+    /// Counts the messages that met a limit.
     hits: Option<Arc<LimitHits>>,
 }
 
@@ -35,6 +48,7 @@ struct Queue {
     outlet: Outlet,
     close: Option<CloseReason>,
     closed: bool,
+    put_out: PutOut,
     /// Something other than frames was left since the driver last looked.
     rung: bool,
     /// The driver will look before it sleeps, so nobody has to wake it.
@@ -43,6 +57,16 @@ struct Queue {
     frames: VecDeque<Frame>,
     /// Senders that wait for room; nearly always none.
     waiting: Vec<Waker>,
+}
+
+/// Whether a client is put out: its session ends at once, and nothing of it is sent any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum PutOut {
+    #[default]
+    No,
+    /// For that limit, and the driver has not seen it yet.
+    For(Limit),
+    Seen,
 }
 
 /// How a message that is queued now would go out.
@@ -88,20 +112,29 @@ impl std::error::Error for SendError {}
 
 /// # For everyone
 impl Mailbox {
-    /// A mailbox that admits messages while less than `budget` bytes wait (see [`Frame::cost`]).
+    /// A mailbox that refuses messages while `budget` bytes wait or more (see [`Frame::cost`]).
     #[must_use]
     pub fn new(budget: usize) -> Mailbox {
-        Mailbox { budget, memory: usize::MAX, cost: AtomicUsize::new(0), queue: Mutex::default(), hits: None }
+        Mailbox {
+            mark: budget.min(HIGH_WATER),
+            budget,
+            cost: AtomicUsize::new(0),
+            queue: Mutex::default(),
+            incoming: AtomicUsize::new(0),
+            backlog: AtomicUsize::new(0),
+            memory: Budget::default(),
+            hits: None,
+        }
     }
 
-    /// The same mailbox, which takes less while the process holds `memory` bytes for clients.
+    /// The same mailbox, which takes less while clients make the process hold all of `memory`.
     #[must_use]
-    pub fn within(mut self, memory: usize) -> Mailbox {
+    pub fn within(mut self, memory: Budget) -> Mailbox {
         self.memory = memory;
         self
     }
 
-    /// The same mailbox, which counts messages over its budget.
+    /// The same mailbox, which counts messages that met a limit.
     #[must_use]
     pub fn counting(mut self, hits: Arc<LimitHits>) -> Mailbox {
         self.hits = Some(hits);
@@ -110,25 +143,48 @@ impl Mailbox {
 
     /// Queues the frames of one message together, so that nothing gets between them. A message is admitted
     /// whole while the queue is under its budget, however large it is itself. While clients together make the
-    /// process hold all that they may, the budget is [`memory::ALLOWANCE`].
+    /// process hold all that they may, the budget is [`ALLOWANCE`].
     ///
     /// # Errors
     /// [`SendError::Full`] over the budget and [`SendError::Closed`] after the end; nothing is queued then.
     pub fn push(&self, frames: &[Frame]) -> Result<(), SendError> {
+        let has_memory = self.has_memory_for(frames);
         let mut queue = self.queue.lock();
-        if queue.closed || queue.close.is_some() {
+        if queue.is_shut() {
             return Err(SendError::Closed);
         }
         let cost = self.cost();
-        if let Some(limit) = self.met(cost, frames) {
-            if let Some(hits) = &self.hits {
-                hits.count(limit);
+        let limit = match cost < self.budget {
+            true if has_memory => {
+                self.append(&mut queue, cost, frames);
+                queue.wake();
+                return Ok(());
             }
-            return Err(SendError::Full);
+            true => Limit::Memory,
+            false => Limit::SendBudget,
+        };
+        self.count(limit);
+        Err(SendError::Full)
+    }
+
+    /// Queues what the client must get, and nobody can take back: an answer that is owed to it, its share of a
+    /// broadcast. It is queued over the budget as well; a client for which so much waits is put out if it takes
+    /// nothing for a time, which its driver sees to. Only while clients make the process hold all that they may,
+    /// and this one more than [`ALLOWANCE`], is it put out at once. Says whether the message was queued.
+    pub fn push_owed(&self, frames: &[Frame]) -> bool {
+        let has_memory = self.has_memory_for(frames);
+        let mut queue = self.queue.lock();
+        if queue.is_shut() {
+            return false;
         }
-        self.append(&mut queue, cost, frames);
+        if !has_memory {
+            drop(queue);
+            self.put_out(Limit::Memory);
+            return false;
+        }
+        self.append(&mut queue, self.cost(), frames);
         queue.wake();
-        Ok(())
+        true
     }
 
     /// Queues frames behind others, which have that cost.
@@ -138,23 +194,47 @@ impl Mailbox {
         queue.frames.extend(frames.iter().cloned());
     }
 
-    /// The limit that keeps these frames from a queue of that cost.
-    fn met(&self, cost: usize, frames: &[Frame]) -> Option<Limit> {
-        if cost >= self.budget {
-            return Some(Limit::SendBudget);
-        }
-        if self.has_memory(cost) {
-            return None;
-        }
+    /// Whether there is memory to queue these frames. It may put out those who hold most, this one too, so no
+    /// lock is held meanwhile.
+    fn has_memory_for(&self, frames: &[Frame]) -> bool {
+        let cost = self.cost();
         // They are held already. If they counted here, whoever waits for room might find some, and none when it
         // has made its message, over and over.
-        let own = frames.iter().map(Frame::held).sum();
-        (!memory::admits(cost, self.memory.saturating_add(own))).then_some(Limit::Memory)
+        cost < ALLOWANCE || self.memory.admits_beside(cost, frames.iter().map(Frame::held).sum())
     }
 
-    /// Whether something of this client's that takes `bytes` may become more.
+    /// Whether something of this client's that takes `bytes` may become more. If memory runs short, those who
+    /// hold most are put out first.
     pub fn has_memory(&self, bytes: usize) -> bool {
-        memory::admits(bytes, self.memory)
+        self.memory.admits(bytes)
+    }
+
+    fn count(&self, limit: Limit) {
+        if let Some(hits) = &self.hits {
+            hits.count(limit);
+        }
+    }
+
+    /// Ends the session at once, because its client met that limit. What is queued is let go.
+    pub fn put_out(&self, limit: Limit) {
+        let mut queue = self.queue.lock();
+        if queue.put_out != PutOut::No {
+            return;
+        }
+        queue.put_out = PutOut::For(limit);
+        queue.closed = true;
+        let frames = std::mem::take(&mut queue.frames);
+        let cost = frames.iter().map(Frame::cost).sum::<usize>();
+        self.cost.store(self.cost() - cost, Ordering::Relaxed);
+        queue.ring();
+        queue.release_waiting();
+        drop(queue);
+        self.count(limit);
+    }
+
+    /// What waits for the application now.
+    pub fn note_backlog(&self, bytes: usize) {
+        self.backlog.store(bytes, Ordering::Relaxed);
     }
 
     /// Queues a message only if it can be written at once: nothing else waits, and the transport is ready.
@@ -162,7 +242,7 @@ impl Mailbox {
     pub fn push_volatile(&self, frames: &[Frame]) -> bool {
         let mut queue = self.queue.lock();
         let open = matches!(queue.outlet, Outlet::Polled | Outlet::Open);
-        let now = open && self.cost() == 0 && !queue.closed && queue.close.is_none();
+        let now = open && self.cost() == 0 && !queue.is_shut();
         if now {
             self.append(&mut queue, 0, frames);
             queue.wake();
@@ -173,7 +253,7 @@ impl Mailbox {
     /// Asks the driver to end the session once what is queued has been sent. The first reason stands.
     pub fn close(&self, reason: CloseReason) {
         let mut queue = self.queue.lock();
-        if !queue.closed && queue.close.is_none() {
+        if !queue.is_shut() {
             queue.close = Some(reason);
             queue.ring();
         }
@@ -203,26 +283,44 @@ impl Mailbox {
 
     /// Whether the session is over, or about to be.
     pub fn is_closed(&self) -> bool {
-        let queue = self.queue.lock();
-        queue.closed || queue.close.is_some()
+        self.queue.lock().is_shut()
     }
 
-    /// Ready as soon as [`push`](Mailbox::push) would not answer [`SendError::Full`].
+    /// Ready as soon as little enough waits for the client that it does not run dry. Whoever waits for this before
+    /// each message can send any amount to a client that reads, and [`push`](Mailbox::push) does not answer
+    /// [`SendError::Full`].
     ///
     /// # Errors
     /// [`SendError::Closed`] after the end.
     pub fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
         let mut queue = self.queue.lock();
-        if queue.closed || queue.close.is_some() {
+        if queue.is_shut() {
             return Poll::Ready(Err(SendError::Closed));
         }
-        if self.met(self.cost(), &[]).is_none() {
+        let cost = self.cost();
+        if self.is_room(cost) && !self.memory.is_short(cost) {
             return Poll::Ready(Ok(()));
         }
         if !queue.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
             queue.waiting.push(cx.waker().clone());
         }
         Poll::Pending
+    }
+
+    /// Whether more may be sent while that much waits.
+    fn is_room(&self, cost: usize) -> bool {
+        cost == 0 || cost < self.mark
+    }
+}
+
+impl Holder for Mailbox {
+    fn holds(&self) -> usize {
+        let waits = self.incoming.load(Ordering::Relaxed) + self.backlog.load(Ordering::Relaxed);
+        self.cost() + waits
+    }
+
+    fn put_out(&self) {
+        Mailbox::put_out(self, Limit::Memory);
     }
 }
 
@@ -264,18 +362,49 @@ impl Mailbox {
     /// Moves all queued frames to the end of `taken`. They count against the budget until
     /// [`written`](Mailbox::written).
     pub fn take(&self, taken: &mut VecDeque<Frame>) {
+        self.take_some(taken, usize::MAX);
+    }
+
+    /// Moves queued frames to the end of `taken`, until it has packets of `bytes` or more. The others stay where
+    /// they are let go at once if the client is [put out](Mailbox::put_out).
+    pub fn take_some(&self, taken: &mut VecDeque<Frame>, bytes: usize) {
         let mut queue = self.queue.lock();
-        if taken.is_empty() {
-            std::mem::swap(&mut queue.frames, taken);
-        } else {
-            taken.append(&mut queue.frames);
+        if taken.is_empty() && self.cost() <= bytes {
+            return std::mem::swap(&mut queue.frames, taken);
+        }
+        let length = |frame: &Frame| frame.packet().len() + 1;
+        let mut have = taken.iter().map(length).sum::<usize>();
+        while have < bytes
+            && let Some(frame) = queue.frames.pop_front()
+        {
+            have += length(&frame);
+            taken.push_back(frame);
+        }
+        if queue.frames.is_empty() {
+            // A burst has made it large.
+            queue.frames = VecDeque::new();
         }
     }
 
-    /// Whether more than half of the budget waits: time to let the client take something before it sends more.
+    /// Whether more than half of what may wait does: time to let the client take something before it sends more.
     pub fn is_crowded(&self) -> bool {
         let cost = self.cost();
-        cost > self.budget / 2 || !self.has_memory(cost + memory::ALLOWANCE / 2)
+        cost > self.mark / 2 || self.memory.is_short(cost + ALLOWANCE / 2)
+    }
+
+    /// Whether the budget is used up.
+    pub fn is_over_budget(&self) -> bool {
+        self.cost() >= self.budget
+    }
+
+    /// Whether more of the client's packets may wait to be taken in, beside `bytes` that do.
+    pub fn may_bring(&self, bytes: usize) -> bool {
+        bytes < self.budget && self.has_memory(bytes)
+    }
+
+    /// What has come of the client's packets now, and waits to be taken in.
+    pub fn note_incoming(&self, bytes: usize) {
+        self.incoming.store(bytes, Ordering::Relaxed);
     }
 
     /// Whether frames wait to be taken.
@@ -294,7 +423,7 @@ impl Mailbox {
         let mut queue = self.queue.lock();
         let left = self.cost() - cost;
         self.cost.store(left, Ordering::Relaxed);
-        if left < self.budget {
+        if self.is_room(left) {
             queue.release_waiting();
         }
     }
@@ -307,6 +436,25 @@ impl Mailbox {
         reason
     }
 
+    /// The limit for which the client is put out, once.
+    pub fn take_put_out(&self) -> Option<Limit> {
+        let mut queue = self.queue.lock();
+        let PutOut::For(limit) = queue.put_out else { return None };
+        queue.put_out = PutOut::Seen;
+        Some(limit)
+    }
+
+    /// Lets go of what is queued. Nobody is left to whom what was taken could be written.
+    pub fn let_go(&self) {
+        let mut queue = self.queue.lock();
+        let frames = std::mem::take(&mut queue.frames);
+        for count in [&self.cost, &self.incoming] {
+            count.store(0, Ordering::Relaxed);
+        }
+        drop(queue);
+        drop(frames);
+    }
+
     /// Refuses further messages: the session has ended. What is queued may still be taken.
     pub fn shut(&self) {
         let mut queue = self.queue.lock();
@@ -316,6 +464,11 @@ impl Mailbox {
 }
 
 impl Queue {
+    /// Whether the session is over, or about to be.
+    fn is_shut(&self) -> bool {
+        self.closed || self.close.is_some()
+    }
+
     fn ring(&mut self) {
         self.rung = true;
         self.wake();

@@ -2,14 +2,19 @@
 //! they have sent and nobody has taken.
 //!
 //! A frame counts once, for however many sessions it waits, so a broadcast is no heavier for its receivers. It is
-//! one count for the whole process, as there is one memory, and whoever admits more compares it with
-//! [`Config::memory_budget`](crate::Config::memory_budget). Each thread counts for itself, since
-//! this is done for every frame.
+//! one count for the whole process, as there is one memory. Each thread counts for itself, since this is done for
+//! every frame. Whoever admits more asks a [`Budget`], which puts out those who hold most when memory runs short.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicIsize, Ordering};
 
 use parking_lot::Mutex;
+
+mod budget;
+mod holders;
+
+pub use budget::Budget;
+pub use holders::{Holder, Holders};
 
 /// So many bytes of one kind each session may have waiting, whatever others hold: enough for a client that does
 /// nothing wrong to go on while the budget is used up.
@@ -76,7 +81,8 @@ pub fn held() -> usize {
     usize::try_from(ENDED.load(Ordering::Relaxed) + counted).unwrap_or(0)
 }
 
-/// Whether something of a client's that takes `bytes` may become more, where clients together may hold `budget`.
+/// Whether something of a client's that takes `bytes` may become more, where clients together may hold `budget`. It
+/// puts nobody out: see [`Budget::admits`].
 #[must_use]
 pub fn admits(bytes: usize, budget: usize) -> bool {
     bytes < ALLOWANCE || held() < budget

@@ -64,6 +64,8 @@ pub enum Input {
     TransportClosed(CloseReason),
     /// The server wants to end the session.
     Close(CloseReason),
+    /// The client is put out: it takes nothing, or memory runs short. Nobody waits until it has heard of that.
+    PutOut,
     /// The [deadline](Session::deadline) passed.
     Timeout,
 }
@@ -220,15 +222,6 @@ impl Session {
         matches!(self.state, State::Polling) && !self.parked
     }
 
-    /// Whether the client may have stopped polling for its upgrade. It then gets nothing, and waits for its POSTs
-    /// to be answered before it sends `5`.
-    #[must_use]
-    pub fn is_upgrading(&self) -> bool {
-        let answered =
-            matches!(self.state, State::Probing { probe: Probe::Ponged { .. } | Probe::Released { .. }, .. });
-        answered && !self.parked
-    }
-
     /// Whether the layer above is still attached.
     #[must_use]
     pub fn is_open(&self) -> bool {
@@ -307,6 +300,7 @@ impl Session {
                 }
             }
             Input::Close(reason) => self.close(now, reason, out),
+            Input::PutOut => self.put_out(out),
             Input::Timeout => self.timeout(now, out),
         }
     }
@@ -475,6 +469,15 @@ impl Session {
         };
         self.state = State::Closing { until, probe };
         out.push(Output::Closed(reason));
+    }
+
+    /// The server ends the session at once. A poll that is parked tells the client.
+    fn put_out(&mut self, out: &mut Vec<Output>) {
+        if self.is_open() {
+            let direct = self.transport() == Transport::WebSocket;
+            self.end(if direct { CloseReason::ForcedClose } else { CloseReason::ForcedServerClose }, out);
+        }
+        self.state = State::Closed;
     }
 
     fn timeout(&mut self, now: Instant, out: &mut Vec<Output>) {

@@ -4,12 +4,17 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use engineio::memory::{ALLOWANCE, Held, held};
+use engineio::memory::{ALLOWANCE, Budget, Held, Holder, Holders, held};
 use engineio::{FRAME_OVERHEAD, Frame, Limit, LimitHits, Mailbox, PayloadFormat, Revision, SendError};
 
 fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A budget of so many bytes, which nobody can be put out for.
+fn budget(bytes: usize) -> Budget {
+    Budget::new(bytes, Arc::default())
 }
 
 #[test]
@@ -48,9 +53,9 @@ fn what_is_held_may_change_its_size() {
 #[test]
 fn who_finds_room_for_a_message_finds_it_still_when_it_is_made() {
     let _turn = turn();
-    let mailbox = Mailbox::new(1_000_000).within(held() + 100_000);
+    let mailbox = Mailbox::new(1_000_000).within(budget(held() + 100_000));
     mailbox.push(&[Frame::binary(&[0; 50_000])]).unwrap();
-    let _others = Held::new(45_000);
+    let _others = Held::new(30_000);
     let mut cx = Context::from_waker(Waker::noop());
     assert_eq!(mailbox.poll_room(&mut cx), Poll::Ready(Ok(())));
     assert_eq!(mailbox.push(&[Frame::binary(&[0; 50_000])]), Ok(()));
@@ -63,7 +68,7 @@ fn over_the_budget_a_mailbox_takes_messages_up_to_the_allowance() {
     const BUDGET: usize = 1_000_000;
     let of_cost = |cost: usize| Frame::binary(&vec![0; cost - FRAME_OVERHEAD]);
     let hits = Arc::new(LimitHits::default());
-    let mailbox = Mailbox::new(BUDGET).within(held() + BUDGET).counting(hits.clone());
+    let mailbox = Mailbox::new(BUDGET).within(budget(held() + BUDGET)).counting(hits.clone());
     let others = Held::new(BUDGET);
     assert_eq!(mailbox.push(&[of_cost(ALLOWANCE - 1)]), Ok(()));
     assert_eq!(mailbox.push(&[of_cost(10_000)]), Ok(()), "one byte is left, and a message is taken whole");
@@ -75,7 +80,7 @@ fn over_the_budget_a_mailbox_takes_messages_up_to_the_allowance() {
     assert_eq!(mailbox.poll_room(&mut cx), Poll::Ready(Ok(())));
     assert_eq!(mailbox.push(&[of_cost(64)]), Ok(()));
     // Exactly, and by one.
-    let exact = Mailbox::new(BUDGET).within(held() + 100_000);
+    let exact = Mailbox::new(BUDGET).within(budget(held() + 100_000));
     exact.push(&[of_cost(ALLOWANCE)]).unwrap();
     let free = exact_room(&exact);
     let rest = Held::new(free - 1);
@@ -119,4 +124,168 @@ fn the_rarer_forms_of_a_frame_count_once_they_are_made() {
     assert!((with_v3 + 120_000..with_v3 + 135_000).contains(&with_base64), "{with_v3}, {with_base64}");
     drop((payloads, frame));
     assert_eq!(held(), before);
+}
+
+/// Clients of one server, whose budget has room for `more` bytes than are held now.
+struct Clients {
+    holders: Arc<Holders>,
+    budget: Budget,
+    hits: Arc<LimitHits>,
+}
+
+impl Clients {
+    fn with_room_for(more: usize) -> Clients {
+        let holders = Arc::<Holders>::default();
+        let budget = Budget::new(held() + more, holders.clone());
+        Clients { holders, budget, hits: Arc::default() }
+    }
+
+    /// One that has so many messages of that length waiting.
+    fn one(&self, messages: usize, length: usize) -> Arc<Mailbox> {
+        let mailbox = Mailbox::new(usize::MAX).within(self.budget.clone()).counting(self.hits.clone());
+        let mailbox = Arc::new(mailbox);
+        self.holders.enter(&mailbox);
+        for _ in 0..messages {
+            assert_eq!(mailbox.push(&[Frame::binary(&vec![0; length])]), Ok(()));
+        }
+        mailbox
+    }
+}
+
+#[test]
+fn when_memory_runs_short_those_who_hold_most_go_first_and_nobody_else_notices() {
+    let _turn = turn();
+    // Short from 3.5 MB on, and enough at 3 MB.
+    let clients = Clients::with_room_for(4_000_000);
+    let [small, large, medium] = [5, 200, 100].map(|messages| clients.one(messages, 10_000));
+    let other = clients.one(2, 10_000);
+    assert!(!large.is_closed());
+    let mut sent = 0;
+    while !large.is_closed() {
+        assert_eq!(other.push(&[Frame::binary(&[0; 1_000])]), Ok(()));
+        sent += 1;
+    }
+    assert!(sent > 50, "{sent}");
+    assert_eq!((large.cost(), large.take_put_out()), (0, Some(Limit::Memory)), "it lets go at once");
+    assert_eq!(large.push(&[Frame::binary(&[])]), Err(SendError::Closed));
+    for untouched in [&small, &medium, &other] {
+        assert!(!untouched.is_closed());
+        assert_eq!(untouched.push(&[Frame::binary(&[0; 1_000])]), Ok(()));
+    }
+    assert_eq!(clients.hits.get(Limit::Memory), 1);
+}
+
+#[test]
+fn whoever_holds_little_is_never_put_out_for_others() {
+    let _turn = turn();
+    let clients = Clients::with_room_for(100_000);
+    let little = clients.one(10, 1_000);
+    let _others = Held::new(1_000_000);
+    let much = clients.one(1, 20_000);
+    assert!(!much.push_owed(&[Frame::binary(&[])]), "it is the only one that can go");
+    assert!(much.is_closed());
+    for _ in 0..5 {
+        assert_eq!(little.push(&[Frame::binary(&[0; 1_000])]), Ok(()));
+        assert!(little.push_owed(&[Frame::binary(&[])]));
+    }
+    assert!(!little.is_closed());
+}
+
+#[test]
+fn nobody_else_goes_while_those_who_were_put_out_still_let_go() {
+    let _turn = turn();
+    // Short from 875,000 on.
+    let clients = Clients::with_room_for(1_000_000);
+    let [first, second] = [400_000, 300_000].map(|length| clients.one(1, length));
+    // Their drivers have taken everything.
+    let mut taken = [&first, &second].map(|mailbox| {
+        let mut taken = std::collections::VecDeque::new();
+        mailbox.take(&mut taken);
+        taken
+    });
+    let third = clients.one(1, 100_000);
+    let _others = Held::new(110_000);
+    assert_eq!(third.push(&[Frame::binary(&[])]), Ok(()));
+    assert!(first.is_closed() && first.cost() > 0, "its driver has not let go");
+    for _ in 0..100 {
+        assert_eq!(third.push(&[Frame::binary(&[])]), Ok(()));
+    }
+    assert!(!second.is_closed() && !third.is_closed(), "what the first held is about to come free");
+    taken[0].clear();
+    first.let_go();
+    // Memory runs short again, and now it is another's turn.
+    let _more = Held::new(400_000);
+    assert_eq!(third.push(&[Frame::binary(&[])]), Ok(()));
+    assert!(second.is_closed() && !third.is_closed());
+}
+
+#[test]
+fn what_many_share_ends_nobody_who_need_not_go() {
+    let _turn = turn();
+    let clients = Clients::with_room_for(2_000_000);
+    let receivers: Vec<_> = (0..100).map(|_| clients.one(0, 0)).collect();
+    let picture = Frame::binary(&[0; 500_000]);
+    // 50 MB, if each counted for itself.
+    for receiver in &receivers {
+        assert!(receiver.push_owed(std::slice::from_ref(&picture)));
+    }
+    assert!(receivers.iter().all(|receiver| !receiver.is_closed()));
+    drop(picture);
+    // All the memory there is goes to who takes nothing; those who do take are left alone.
+    let slow = receivers[0].clone();
+    let mut pictures = 1;
+    while !slow.is_closed() {
+        let picture = Frame::binary(&[0; 500_000]);
+        pictures += 1;
+        for receiver in &receivers[1..] {
+            let mut taken = std::collections::VecDeque::new();
+            receiver.take(&mut taken);
+            receiver.written(taken.iter().map(Frame::cost).sum());
+        }
+        for receiver in &receivers {
+            receiver.push_owed(std::slice::from_ref(&picture));
+        }
+    }
+    assert_eq!(pictures, 5, "4 before it are more than seven eighths of the budget, and 3 were less");
+    assert!(receivers[1..].iter().all(|receiver| !receiver.is_closed()));
+}
+
+#[test]
+fn a_search_that_finds_nobody_is_not_repeated_at_once() {
+    struct Counted(std::sync::atomic::AtomicUsize);
+    impl Holder for Counted {
+        fn holds(&self) -> usize {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            0
+        }
+        fn put_out(&self) {
+            unreachable!("it holds nothing");
+        }
+    }
+    let _turn = turn();
+    let clients = Clients::with_room_for(0);
+    let _others = Held::new(1);
+    let listed: Vec<_> = (0..1_000).map(|_| Arc::new(Counted(0.into()))).collect();
+    listed.iter().for_each(|counted| clients.holders.enter(counted));
+    let looks = || listed[0].0.load(std::sync::atomic::Ordering::Relaxed);
+    for _ in 0..1_001 {
+        assert!(!clients.budget.admits(ALLOWANCE));
+        assert_eq!(looks(), 1);
+    }
+    assert!(!clients.budget.admits(ALLOWANCE));
+    assert_eq!(looks(), 2);
+    listed.iter().for_each(|counted| clients.holders.leave(counted));
+}
+
+#[test]
+fn whoever_waits_for_room_waits_already_when_memory_runs_short() {
+    let _turn = turn();
+    let clients = Clients::with_room_for(1_000_000);
+    let mailbox = clients.one(1, 50_000);
+    let mut cx = Context::from_waker(Waker::noop());
+    assert_eq!(mailbox.poll_room(&mut cx), Poll::Ready(Ok(())));
+    let _others = Held::new(900_000);
+    assert_eq!(mailbox.poll_room(&mut cx), Poll::Pending);
+    assert!(mailbox.is_crowded());
+    assert!(clients.one(1, 1_000).poll_room(&mut cx).is_ready());
 }

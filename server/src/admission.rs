@@ -205,6 +205,12 @@ pub(crate) struct SessionPlace {
     admission: Arc<Admission>,
 }
 
+impl SessionPlace {
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.admission.limits
+    }
+}
+
 impl Drop for SessionPlace {
     fn drop(&mut self) {
         self.admission.sessions.fetch_sub(1, Ordering::AcqRel);

@@ -11,8 +11,8 @@ use std::time::Instant;
 use engineio::memory::Held;
 use engineio::observe::{Carrier, Direction, What};
 use engineio::{
-    Answer, CloseReason, Config, Frame, Input, Layer, Mailbox, Outlet, Output, Packet, PayloadReader,
-    Session, Violation,
+    Answer, CloseReason, Config, Frame, Input, Layer, Limit, Mailbox, Outlet, Output, Packet, PayloadReader,
+    Session, Stalled, Violation,
 };
 use tokio::sync::oneshot;
 use tokio::time::error::Elapsed;
@@ -28,8 +28,15 @@ use crate::websocket::{Ending, Incoming, WebSocket};
 /// burst would pile up to the session's budget while the client waits to read them.
 const ROUND: usize = 32;
 
-/// POSTs that may wait to be taken in while a client upgrades.
-const EARLY: usize = 4;
+/// Rounds after which other tasks have their turn, though there is more to be done here.
+const ROUNDS: usize = 8;
+
+/// What is taken from the mailbox for a WebSocket at once, in bytes. What stays there is let go at once when the
+/// client is put out.
+const LOAD: usize = 256 * 1024;
+
+/// What a POST that waits takes beside its body.
+const INBOX_OVERHEAD: usize = 256;
 
 /// A session, its layer and its transports: a future that is ready when the session has ended and its client
 /// has been told. It belongs to one task, and is polled by no other.
@@ -58,6 +65,13 @@ pub(crate) struct Driver<L> {
     probe: Option<Box<WebSocket>>,
     /// The packets of POSTs that have not been taken in; nearly always of one at most.
     inbox: VecDeque<Inbox>,
+    /// What they take.
+    inbox_bytes: usize,
+    /// A POST waits at its door until there is room for it.
+    held_back: bool,
+    /// The client took something that was sent since this was noted last.
+    moved: bool,
+    stalled: Stalled,
     /// The session's outputs; kept for its memory.
     out: Vec<Output>,
     layer: L,
@@ -75,7 +89,7 @@ type Goodbye = Pin<Box<dyn Future<Output = Result<(), Elapsed>> + Send>>;
 pub(crate) struct Inbox {
     packets: PayloadReader,
     accepted: Option<oneshot::Sender<()>>,
-    _held: Held,
+    held: Held,
 }
 
 /// Nothing in it is pinned where it lies.
@@ -91,6 +105,9 @@ impl<L: Layer> Future for Driver<L> {
             if let Some(life) = self.life.take() {
                 life.session_closed(self.entry.known().transport, self.received, self.sent);
             }
+        }
+        if self.goodbye.is_some() && self.is_put_out(cx) {
+            self.goodbye = None;
         }
         match &mut self.goodbye {
             Some(goodbye) => goodbye.as_mut().poll(cx).map(drop),
@@ -119,6 +136,10 @@ impl<L: Layer> Driver<L> {
             link,
             probe: None,
             inbox: VecDeque::new(),
+            inbox_bytes: 0,
+            held_back: false,
+            moved: false,
+            stalled: Stalled::default(),
             entry,
             config,
             out: Vec::new(),
@@ -138,22 +159,39 @@ impl<L: Layer> Driver<L> {
         // The goodbye may take a while, and nobody should find the session meanwhile.
         self.registered.unlist();
         if self.link.as_ref().is_none_or(WebSocket::is_gone) {
-            // Nobody gets what is still queued, though an application may hold on to its sockets.
-            self.mailbox.take(&mut VecDeque::new());
             return None;
         }
-        self.load();
+        self.load(usize::MAX);
         let link = self.link.take()?;
         Watch::of(&self.config, &self.entry, Carrier::WebSocket).closing(self.close_code);
         let close = tokio::time::timeout(self.config.close_timeout, link.close(self.close_code));
         Some(Box::pin(close))
     }
 
+    /// Whether the client is put out while it is said goodbye to.
+    fn is_put_out(&mut self, cx: &mut Context<'_>) -> bool {
+        loop {
+            self.mailbox.look(Outlet::Shut);
+            if self.mailbox.take_put_out().is_some() {
+                return true;
+            }
+            if self.mailbox.poll_left(cx, Outlet::Shut).is_pending() {
+                return false;
+            }
+        }
+    }
+
     /// Ready once the session is over.
     fn poll_session(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
+        if let Some(link) = &mut self.link {
+            link.begin_turn();
+        }
+        if let Some(probe) = &mut self.probe {
+            probe.begin_turn();
+        }
+        for _ in 0..ROUNDS {
             let now = Instant::from(tokio::time::Instant::now());
-            if self.mailbox.look(self.outlet()) || self.session.is_upgrading() {
+            if self.mailbox.look(self.outlet()) || self.held_back {
                 self.rung(now);
             }
             let before = (self.outlet(), self.listens());
@@ -167,6 +205,10 @@ impl<L: Layer> Driver<L> {
             if self.session.is_over() {
                 return Poll::Ready(());
             }
+            let moved = std::mem::take(&mut self.moved);
+            if self.stalled.note(now, self.mailbox.is_over_budget(), moved) {
+                (self.stirred, busy) = (true, true);
+            }
             // What has been written may let the client's next packets through.
             let after = (self.outlet(), self.listens());
             let opened = after.0 == Outlet::Open && before.0 != Outlet::Open;
@@ -175,6 +217,8 @@ impl<L: Layer> Driver<L> {
                 return Poll::Pending;
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// How a message that is queued now would go out.
@@ -196,6 +240,9 @@ impl<L: Layer> Driver<L> {
 
     /// Looks at what others left: requests at the doors, work for the layer, frames, a wish to close.
     fn rung(&mut self, now: Instant) {
+        if let Some(limit) = self.mailbox.take_put_out() {
+            return self.put_out(now, limit);
+        }
         while let Some(knock) = self.next_knock() {
             match knock {
                 Knock::PollAborted { lost } => self.handle(now, Input::PollAborted { lost }),
@@ -205,8 +252,10 @@ impl<L: Layer> Driver<L> {
                     self.handle(now, Input::PollOpened { queued });
                 }
                 Knock::Post(Posted { body, binary, accepted, held }) => {
+                    self.inbox_bytes += held.bytes() + INBOX_OVERHEAD;
                     let packets = self.entry.format.decode(body, binary, self.config.max_packets);
-                    self.inbox.push_back(Inbox { packets, accepted: Some(accepted), _held: held });
+                    self.inbox.push_back(Inbox { packets, accepted: Some(accepted), held });
+                    self.mailbox.note_incoming(self.inbox_bytes);
                 }
                 Knock::Probe(websocket) => {
                     self.see(|| What::ProbeOpened);
@@ -224,11 +273,30 @@ impl<L: Layer> Driver<L> {
         }
     }
 
-    fn next_knock(&self) -> Option<Knock> {
-        // Whoever has stopped polling for an upgrade takes nothing until its POSTs are answered, so one that
-        // waits for that would wait for ever.
-        let early = self.session.is_upgrading() && self.inbox.len() < EARLY;
-        self.entry.doors.lock().next(self.inbox.is_empty() || early)
+    fn next_knock(&mut self) -> Option<Knock> {
+        // Many a client takes nothing until its POST is answered: one that posts and polls in turn, or has
+        // stopped polling for an upgrade. So POSTs are answered though what they bring has to wait.
+        let posts = self.inbox.is_empty() || self.mailbox.may_bring(self.inbox_bytes);
+        let mut doors = self.entry.doors.lock();
+        let knock = doors.next(posts);
+        self.held_back = !posts && doors.has_post();
+        knock
+    }
+
+    /// Ends the session of a client that met that limit, and lets go of what is held for it.
+    fn put_out(&mut self, now: Instant, limit: Limit) {
+        let why = match limit {
+            Limit::SendBudget => "it took nothing of what waited for it",
+            _ => "memory runs short, and it held most",
+        };
+        tracing::warn!(limit = limit.name(), "a client was put out: {why}");
+        self.outbox.clear();
+        self.clear_inbox();
+        if let Some(link) = &mut self.link {
+            link.abandon();
+        }
+        self.handle(now, Input::PutOut);
+        self.mailbox.let_go();
     }
 
     fn answer_if_queued(&mut self, now: Instant) {
@@ -260,16 +328,25 @@ impl<L: Layer> Driver<L> {
             let _ = accepted.send(());
         }
         if !self.session.is_open() && !self.inbox.is_empty() {
-            self.inbox.clear();
+            self.clear_inbox();
             self.let_next_in();
         }
         taken > 0 && !self.inbox.is_empty()
     }
 
     fn end_inbox(&mut self) {
-        if let Some(accepted) = self.inbox.pop_front().and_then(|inbox| inbox.accepted) {
+        let Some(inbox) = self.inbox.pop_front() else { return };
+        self.inbox_bytes -= inbox.held.bytes() + INBOX_OVERHEAD;
+        self.mailbox.note_incoming(self.inbox_bytes);
+        if let Some(accepted) = inbox.accepted {
             let _ = accepted.send(());
         }
+    }
+
+    fn clear_inbox(&mut self) {
+        self.inbox.clear();
+        self.inbox_bytes = 0;
+        self.mailbox.note_incoming(0);
     }
 
     /// Has a POST that waits at its door looked at, now that there is room for it.
@@ -302,7 +379,11 @@ impl<L: Layer> Driver<L> {
             && let Some(link) = &mut self.link
         {
             let watch = Watch::of(&self.config, &self.entry, Carrier::WebSocket);
-            let Poll::Ready(incoming) = link.poll_packet(cx, watch) else { return false };
+            let incoming = link.poll_packet(cx, watch);
+            if let Some(bytes) = link.take_grown() {
+                self.mailbox.note_incoming(bytes);
+            }
+            let Poll::Ready(incoming) = incoming else { return false };
             read += 1;
             match incoming {
                 Incoming::Packet(packet) => self.packet(now, Carrier::WebSocket, packet),
@@ -384,6 +465,7 @@ impl<L: Layer> Driver<L> {
         }
         let layer = self.layer.deadline().filter(|_| self.session.is_open());
         let session = self.session.deadline();
+        let stalled = self.stalled.until(self.registered.write_timeout());
         let passed = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
         if passed(session) {
             self.handle(now, Input::Timeout);
@@ -391,10 +473,13 @@ impl<L: Layer> Driver<L> {
         if passed(layer) && self.session.is_open() {
             self.poll_layer(now);
         }
-        if passed(session) || passed(layer) {
+        if passed(stalled) {
+            self.mailbox.put_out(Limit::SendBudget);
+        }
+        if passed(session) || passed(layer) || passed(stalled) {
             return true;
         }
-        let next = session.into_iter().chain(layer).min();
+        let next = session.into_iter().chain(layer).chain(stalled).min();
         self.stirred = next.is_some_and(|next| self.alarm.poll(cx, now, next).is_ready());
         self.stirred
     }
@@ -410,7 +495,7 @@ impl<L: Layer> Driver<L> {
             return;
         }
         if self.link.as_ref().is_some_and(WebSocket::is_drained) {
-            self.load();
+            self.load(LOAD);
         }
         // What goes out may let the client's packets through again.
         let waited = self.link.is_some() && !self.listens();
@@ -428,13 +513,14 @@ impl<L: Layer> Driver<L> {
         } else if moved && waited {
             self.handle(now, Input::Taken);
         }
+        self.moved |= moved;
     }
 
-    /// Moves what is queued to the WebSocket in use.
-    fn load(&mut self) {
+    /// Moves so much of what is queued to the WebSocket in use.
+    fn load(&mut self, bytes: usize) {
         let Some(link) = &mut self.link else { return };
         let loaded = link.queue().len();
-        self.mailbox.take(link.queue());
+        self.mailbox.take_some(link.queue(), bytes);
         self.sent = self.sent.wrapping_add((link.queue().len() - loaded) as u32);
         self.see_loaded(loaded);
     }
@@ -510,12 +596,13 @@ impl<L: Layer> Driver<L> {
         let format = self.entry.format;
         let packets: &[Packet] = match answer {
             Answer::Queued => {
-                self.mailbox.take(&mut self.outbox);
+                self.mailbox.take_some(&mut self.outbox, self.config.max_payload);
                 let before = self.is_watched().then(|| self.outbox.clone());
                 let queued = self.outbox.len();
                 let (payload, cost) = format.encode(&mut self.outbox, self.config.max_payload);
                 self.sent = self.sent.wrapping_add((queued - self.outbox.len()) as u32);
                 self.mailbox.written(cost);
+                self.moved = true;
                 if let Some(mut before) = before {
                     before.truncate(before.len() - self.outbox.len());
                     before.iter().for_each(|frame| self.see_outgoing(Carrier::Get, frame));

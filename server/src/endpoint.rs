@@ -107,7 +107,7 @@ impl<A: Application> Endpoint<A> {
     ) -> Endpoint<A> {
         Endpoint {
             path: path.strip_suffix('/').unwrap_or(path).into(),
-            registry: Arc::new(Registry::new(config.observers.clone())),
+            registry: Arc::new(Registry::new(&config)),
             config,
             http,
             admission,

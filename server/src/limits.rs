@@ -34,8 +34,9 @@ pub struct Limits {
     /// closed with 1008. 30 s by default. Clients of Engine.IO have their heartbeat instead, which can't get between
     /// the parts of a message.
     pub message_timeout: Duration,
-    /// Time that writing may make no progress; then the connection is closed. 30 s by default. A WebSocket has
-    /// its heartbeat instead.
+    /// Time that writing may make no progress; then the connection is closed. 30 s by default. The WebSocket of a
+    /// session has its heartbeat instead. It is also the time that a client may take nothing, by either transport,
+    /// while [`Config::send_budget`](crate::Config::send_budget) is used up; then its session ends.
     pub write_timeout: Duration,
     /// Bytes of a request's head; more are answered 431. 16 KiB by default.
     pub max_head: usize,

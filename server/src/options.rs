@@ -173,7 +173,8 @@ options! {
         "body-timeout" body_timeout: Duration = ["30s"] as TIME,
         /// How long a message of a plain WebSocket may take, from its first byte
         "message-timeout" message_timeout: Duration = ["30s"] as TIME,
-        /// How long a client may read nothing of an answer that is being sent to it
+        /// How long a client may read nothing of an answer that is being sent to it, or of what waits for it once
+        /// that uses up the send budget
         "write-timeout" write_timeout: Duration = ["30s"] as TIME,
         /// How many packets one request may carry
         "max-packets" pub(crate) max_packets: usize = ["125000"] as POSITIVE,
@@ -185,10 +186,12 @@ options! {
         "max-byte-rate" pub(crate) max_byte_rate: Option<usize> = [] as COUNT_OR_OFF,
         /// How many WebSocket ping and pong frames a client may send in a second. Default: no limit
         "max-ping-rate" pub(crate) max_ping_rate: Option<usize> = [] as COUNT_OR_OFF,
-        /// How many bytes may wait to be sent to one client
-        "send-budget" pub(crate) send_budget: usize = ["1000000"] as BYTES,
+        /// How many bytes may wait to be sent to one client. Beyond them, emit fails, and a client that reads nothing
+        /// is disconnected
+        "send-budget" pub(crate) send_budget: usize = ["64000000"] as BYTES,
         /// How many bytes all clients together may make the server hold, on top of 16 KiB of each kind for each
-        /// client: what waits to be sent, what is being received, and packets that wait
+        /// client: what waits to be sent, what is being received, and packets that wait. When it runs short, the
+        /// clients that hold most are disconnected
         "memory-budget" pub(crate) memory_budget: usize = ["1000000000"] as BYTES,
         /// How many bytes of one client's packets may wait for their attachments, a middleware or a handler
         "max-backlog" pub(crate) max_backlog: usize = ["10000000"] as BYTES,

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use engineio::memory::{self, Held};
+use engineio::memory::{Budget, Held};
 use futures_util::FutureExt as _;
 use http_body_util::BodyExt as _;
 
@@ -22,12 +22,12 @@ pub(crate) enum BodyError {
 }
 
 /// What bounds a body.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Limits {
     /// Its bytes.
     pub(crate) length: usize,
     /// What clients together may make the process hold.
-    pub(crate) memory: usize,
+    pub(crate) memory: Budget,
     /// Its time.
     pub(crate) timeout: Duration,
 }
@@ -37,7 +37,7 @@ pub(crate) async fn read<B>(body: B, limits: Limits) -> Result<(Bytes, Held), Bo
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
-    let mut collected = pin!(collect(body, limits));
+    let mut collected = pin!(collect(body, &limits));
     // Most bodies come together with their head, and need neither a timer nor room for one.
     if let Some(collected) = collected.as_mut().now_or_never() {
         return collected;
@@ -46,7 +46,7 @@ where
     timed.await.unwrap_or(Err(BodyError::Slow))
 }
 
-async fn collect<B>(mut body: B, limits: Limits) -> Result<(Bytes, Held), BodyError>
+async fn collect<B>(mut body: B, limits: &Limits) -> Result<(Bytes, Held), BodyError>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
@@ -63,7 +63,7 @@ where
         if length > limits.length {
             return Err(BodyError::TooLarge);
         }
-        if !memory::admits(length, limits.memory) {
+        if !limits.memory.admits(length) {
             return Err(BodyError::Crowded);
         }
         if whole.is_empty() && parts.is_empty() {

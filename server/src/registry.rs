@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
+use engineio::memory::Holders;
 use engineio::observe::{Observers, What};
 use engineio::{Config, Known, Mailbox, PayloadFormat, Sid, Transport};
 use parking_lot::Mutex;
@@ -41,7 +43,7 @@ impl Entry {
             format,
             origin,
             mailbox: Arc::new(
-                Mailbox::new(config.send_budget).within(config.memory_budget).counting(config.hits.clone()),
+                Mailbox::new(config.send_budget).within(config.memory()).counting(config.hits.clone()),
             ),
             doors: Mutex::default(),
             direct: AtomicBool::new(transport == Transport::WebSocket),
@@ -67,11 +69,14 @@ pub(crate) struct Registry {
     emptied: tokio::sync::Notify,
     /// Who is shown that a session has ended.
     observers: Observers,
+    /// Those who can be put out when memory runs short, of other endpoints too.
+    holders: Arc<Holders>,
 }
 
 impl Registry {
-    pub(crate) fn new(observers: Observers) -> Registry {
-        Registry { observers, ..Registry::default() }
+    pub(crate) fn new(config: &Config) -> Registry {
+        let (observers, holders) = (config.observers.clone(), config.holders.clone());
+        Registry { observers, holders, ..Registry::default() }
     }
 
     fn shard(&self, sid: &Sid) -> &Mutex<HashMap<Sid, Arc<Entry>>> {
@@ -87,7 +92,8 @@ impl Registry {
             Slot::Vacant(slot) => slot.insert(entry.clone()),
         };
         self.len.fetch_add(1, Ordering::Relaxed);
-        Some(Registered { registry: self.clone(), entry, _place: place })
+        self.holders.enter(&entry.mailbox);
+        Some(Registered { registry: self.clone(), entry, place })
     }
 
     pub(crate) fn get(&self, sid: &Sid) -> Option<Arc<Entry>> {
@@ -125,12 +131,17 @@ pub(crate) struct Registered {
     registry: Arc<Registry>,
     entry: Arc<Entry>,
     /// Among all sessions of the server.
-    _place: SessionPlace,
+    place: SessionPlace,
 }
 
 impl Registered {
     pub(crate) fn entry(&self) -> &Arc<Entry> {
         &self.entry
+    }
+
+    /// How long its client may take nothing while too much waits for it.
+    pub(crate) fn write_timeout(&self) -> Duration {
+        self.place.limits().write_timeout
     }
 
     /// The session is over: nobody finds it any more, and who waits at its doors is told.
@@ -149,6 +160,9 @@ impl Registered {
 impl Drop for Registered {
     fn drop(&mut self) {
         self.unlist();
+        // An application may hold on to its sockets, and so to the mailbox.
+        self.entry.mailbox.let_go();
+        self.registry.holders.leave(&self.entry.mailbox);
         let Entry { sid, .. } = &*self.entry;
         self.registry.observers.see(Some(sid), || What::Ended { transport: self.entry.known().transport });
         if self.registry.len.fetch_sub(1, Ordering::AcqRel) == 1 {

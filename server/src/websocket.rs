@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use engineio::memory::{self, Held};
+use engineio::memory::{Budget, Held};
 use engineio::websocket::{self, Breach, Event, Limits, Reader};
 use engineio::{CloseReason, Frame, Limit, Packet, Rate, Revision, Violation};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
@@ -31,6 +31,9 @@ const WRITE: usize = 64 * 1024;
 /// The most that pongs may take up. A client that doesn't read them is not read from either, once it is owed so
 /// many.
 const PONGS: usize = 4 * 1024;
+
+/// Reads of one turn of its driver. Then other tasks have theirs, however much has come.
+const READS: u8 = 4;
 
 /// The capacity that an empty queue may keep, in frames.
 const KEPT_CAPACITY: usize = 64;
@@ -66,10 +69,14 @@ pub(crate) struct WebSocket {
     unflushed: bool,
     /// The reader has nothing to give until it is fed.
     hungry: bool,
+    /// What has come of a message has changed since it was last asked for.
+    grown: bool,
+    /// Reads that are left in this turn.
+    reads: u8,
     reader: Reader,
     /// What has come of a message that has not ended, and what clients together may make the process hold.
     incoming: Held,
-    memory: usize,
+    memory: Budget,
     /// What the control frames take that are to be written.
     answers: Held,
     /// Boxed, since mostly there is no limit.
@@ -142,16 +149,18 @@ impl WebSocket {
             gone: false,
             unflushed: false,
             hungry: false,
+            grown: false,
+            reads: READS,
             reader,
             incoming: Held::default(),
-            memory: usize::MAX,
+            memory: Budget::default(),
             answers: Held::default(),
             pings: None,
         }
     }
 
-    /// The same WebSocket, which takes no long messages while the process holds `memory` bytes for clients.
-    pub(crate) fn within(mut self, memory: usize) -> WebSocket {
+    /// The same WebSocket, which takes no long messages while clients make the process hold all of `memory`.
+    pub(crate) fn within(mut self, memory: Budget) -> WebSocket {
         self.memory = memory;
         self
     }
@@ -177,6 +186,16 @@ impl WebSocket {
         std::mem::take(&mut self.freed)
     }
 
+    /// A turn of its driver begins.
+    pub(crate) fn begin_turn(&mut self) {
+        self.reads = READS;
+    }
+
+    /// What has come of a message that has not ended, if that has changed since the last call.
+    pub(crate) fn take_grown(&mut self) -> Option<usize> {
+        std::mem::take(&mut self.grown).then(|| self.incoming.bytes())
+    }
+
     /// Whether bytes of frames went out since the last call.
     pub(crate) fn take_moved(&mut self) -> bool {
         std::mem::take(&mut self.moved)
@@ -188,6 +207,12 @@ impl WebSocket {
         self.queue.clear();
     }
 
+    /// Gives up the connection as well: the client is put out, and nobody waits for it to hear so.
+    pub(crate) fn abandon(&mut self) {
+        self.discard();
+        self.gone = true;
+    }
+
     /// The next packet. What answers a control frame is left for [`poll_write`](WebSocket::poll_write).
     pub(crate) fn poll_packet(&mut self, cx: &mut Context<'_>, watch: Watch<'_>) -> Poll<Incoming> {
         loop {
@@ -195,6 +220,10 @@ impl WebSocket {
                 return self.lost();
             }
             if self.hungry {
+                if self.reads == 0 {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 match ready!(self.poll_fill(cx)) {
                     Ok(1..) => self.hungry = false,
                     Ok(0) | Err(_) => return self.lost(),
@@ -245,8 +274,9 @@ impl WebSocket {
     fn may_go_on(&mut self) -> bool {
         let before = self.incoming.bytes();
         self.incoming.resize(self.reader.capacity());
+        self.grown |= self.incoming.bytes() != before;
         // What is as large as it was can wait.
-        self.incoming.bytes() <= before || memory::admits(self.reader.pending(), self.memory)
+        self.incoming.bytes() <= before || self.memory.admits(self.reader.pending())
     }
 
     /// Reads from the connection once. Says how many bytes came.
@@ -254,6 +284,7 @@ impl WebSocket {
         READ_BUFFER.with_borrow_mut(|buffer| {
             let mut buffer = ReadBuf::new(buffer);
             ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer))?;
+            self.reads -= 1;
             self.reader.feed(buffer.filled());
             Poll::Ready(Ok(buffer.filled().len()))
         })

@@ -49,13 +49,11 @@ impl AckSender {
         socket.acknowledge(id, args)
     }
 
-    /// Sends what a handler returned. The client waits for it and nobody here sees an error, so a client
-    /// that can't take it is disconnected.
+    /// Sends what a handler returned, where nobody sees an error.
     pub(crate) fn send_returned(self, args: impl ToArgs) {
         let Some((socket, id)) = self.asked else { return };
         match socket.acknowledge(id, args) {
-            Ok(()) | Err(SendError::Closed | SendError::ReservedEvent) => {}
-            Err(SendError::Full) => socket.close_overloaded(),
+            Ok(()) | Err(SendError::Closed | SendError::Full | SendError::ReservedEvent) => {}
             Err(error @ SendError::Serialize(_)) => {
                 tracing::error!(namespace = %Excerpt(socket.namespace_name()), %error, "no acknowledgement");
             }
@@ -65,7 +63,7 @@ impl AckSender {
 
 impl Socket {
     fn acknowledge(&self, id: u64, args: impl ToArgs) -> Result<(), SendError> {
-        self.push(&self.config().parser.ack(self.namespace_name(), id, args)?)
+        self.push_owed(&self.config().parser.ack(self.namespace_name(), id, args)?)
     }
 }
 
@@ -178,7 +176,7 @@ impl<T> Ack<T> {
 }
 
 /// Has the selected sockets of this node acknowledge an event that carries `id`. Each gets an entry before
-/// it can answer. Like every broadcast, it disconnects those that don't keep up.
+/// it can answer.
 pub(crate) fn ask_selected(
     namespace: &Namespace,
     selection: &Selection,

@@ -96,7 +96,8 @@ impl Broadcast {
 
 /// # Sending
 impl Broadcast {
-    /// Sends an event to all of them. A client whose send queue is full is disconnected.
+    /// Sends an event to all of them, however much waits for a client. One that then takes nothing for a time, or
+    /// holds most when memory runs short, is put out.
     ///
     /// # Errors
     /// [`SendError::ReservedEvent`] and [`SendError::Serialize`]; nothing is sent then.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use engineio::memory::Held;
 use engineio::observe::{Observers, What};
-use engineio::{CloseReason, Frame, Handshake, Limit, Mailbox, Opened, Revision, Sid, Transport};
+use engineio::{Handshake, Limit, Mailbox, Opened, Revision, Sid, Transport};
 use parking_lot::Mutex;
 
 use crate::Namespace;
@@ -102,17 +102,13 @@ impl Link {
         std::mem::take(&mut self.left.lock().commands)
     }
 
-    /// Sends what the client must get. If it can't, because the client does not read, the session ends.
-    pub(crate) fn send_or_close(&self, frames: &[Frame]) {
-        send_or_close(&self.mailbox, frames);
-    }
-
     /// Counts a packet that has to wait. Like a mailbox, the backlog takes a packet whole while it is under its
     /// limit.
     pub(crate) fn hold(&self, cost: usize, limit: usize) -> Result<(), Overloaded> {
         let backlog = &mut self.left.lock().backlog;
         let before = backlog.bytes();
         backlog.resize(before + cost);
+        self.mailbox.note_backlog(before + cost);
         if before >= limit {
             Err(Overloaded(Limit::Backlog))
         } else if !self.mailbox.has_memory(before) {
@@ -127,17 +123,11 @@ impl Link {
         let backlog = &mut self.left.lock().backlog;
         let before = backlog.bytes();
         backlog.resize(before - cost);
+        self.mailbox.note_backlog(before - cost);
     }
 
     #[cfg(test)]
     pub(crate) fn backlog(&self) -> usize {
         self.left.lock().backlog.bytes()
-    }
-}
-
-/// Sends what the client must get, or else ends its session.
-pub(crate) fn send_or_close(mailbox: &Mailbox, frames: &[Frame]) {
-    if let Err(engineio::SendError::Full) = mailbox.push(frames) {
-        mailbox.close(CloseReason::ForcedClose);
     }
 }

@@ -14,9 +14,9 @@ async fn closes(server: &TestServer, name: &str, bytes: &[u8], code: Option<u16>
 }
 
 #[tokio::test]
-async fn row_32_a_client_that_never_reads_is_closed_by_the_broadcast_that_is_too_much_for_it() {
-    let settings =
-        Hostile { config: Config { send_budget: 100_000, ..impatient().config }, ..Hostile::default() };
+async fn row_32_a_client_that_never_reads_is_put_out_once_too_much_waits_for_it() {
+    let config = Config { send_budget: 100_000, ..Config::default() };
+    let settings = Hostile { config, limits: impatient().limits, ..Hostile::default() };
     hostile_with(
         settings,
         |builder, _| builder,

@@ -358,19 +358,6 @@ fn a_repeated_2probe_is_answered_and_changes_nothing_else() {
 }
 
 #[test]
-fn who_was_ponged_and_does_not_poll_may_be_upgrading() {
-    let mut rig = Rig::ponged();
-    assert!(rig.session.is_upgrading());
-    rig.poll();
-    rig.poll();
-    assert!(!rig.session.is_upgrading(), "a poll is parked");
-    rig.put(Input::Queued);
-    assert!(rig.session.is_upgrading());
-    rig.probe(Packet::Upgrade);
-    assert!(!rig.session.is_upgrading());
-}
-
-#[test]
 fn a_probe_is_dropped_at_upgrade_timeout_and_polling_goes_on() {
     let mut rig = Rig::ponged();
     assert_eq!(rig.expire(10_000), [Output::DropProbe]);
@@ -553,4 +540,32 @@ fn a_client_that_sends_more_than_its_rate_is_disconnected() {
     assert_eq!(hits.get(Limit::ByteRate), 1);
     // Its client is told by the next poll.
     assert_eq!(rig.poll(), [Output::Answer(Answer::NoopClose)]);
+}
+
+#[test]
+fn whoever_is_put_out_ends_at_once_in_every_state() {
+    let mut rig = Rig::polling();
+    rig.poll();
+    let out = rig.put(Input::PutOut);
+    assert_eq!(out, [Output::Answer(Answer::Close), Output::Closed(CloseReason::ForcedServerClose)]);
+    assert!(rig.session.is_over());
+
+    let mut rig = Rig::polling();
+    assert_eq!(rig.put(Input::PutOut), [Output::Closed(CloseReason::ForcedServerClose)]);
+    assert!(rig.session.is_over(), "it waits for no poll");
+
+    let mut rig = Rig::ponged();
+    let out = rig.put(Input::PutOut);
+    assert_eq!(out, [Output::DropProbe, Output::Closed(CloseReason::ForcedServerClose)]);
+    assert!(rig.session.is_over());
+
+    let mut rig = Rig::direct();
+    assert_eq!(rig.put(Input::PutOut), [Output::Closed(CloseReason::ForcedClose)]);
+    assert!(rig.session.is_over());
+
+    let mut rig = Rig::polling();
+    rig.put(Input::Close(CloseReason::ForcedClose));
+    assert!(!rig.session.is_over(), "a poll is to tell the client");
+    assert_eq!(rig.put(Input::PutOut), []);
+    assert!(rig.session.is_over());
 }

@@ -29,11 +29,7 @@ impl Layer for Echo {
             Message::Text(text) => Frame::text(&text),
             Message::Binary(bytes) => Frame::binary(&bytes),
         };
-        if let Err(error) = self.mailbox.push(&[echo]) {
-            // A client that doesn't read what it asked for is not worth keeping.
-            tracing::debug!(%error, "an echo was dropped");
-            self.mailbox.close(CloseReason::ForcedClose);
-        }
+        self.mailbox.push_owed(&[echo]);
     }
 
     fn poll(&mut self, _: Instant) {}

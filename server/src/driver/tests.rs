@@ -21,10 +21,13 @@ use tokio::io::duplex;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
+use super::{ROUND, ROUNDS};
 use crate::apps::EngineEcho;
 use crate::{Server, Service};
 
-/// A message, and so many of them that their echoes are far more than half of the send budget.
+mod slow;
+
+/// A message, and so many of them that their echoes are far more than what slows a client down.
 const PACKET: &str = "4hello";
 const MANY: usize = 80_000;
 

@@ -128,7 +128,7 @@ impl<A: Application> Endpoint<A> {
         }
         let limits = post_body::Limits {
             length: self.config.max_payload,
-            memory: self.config.memory_budget,
+            memory: self.config.memory(),
             timeout: self.admission.limits.body_timeout,
         };
         let (body, held) = match post_body::read(body, limits).await {
@@ -136,7 +136,7 @@ impl<A: Application> Endpoint<A> {
             Err(BodyError::TooLarge) => {
                 post.release();
                 self.config.hits.count(Limit::Payload);
-                tracing::info!(limit = limits.length, "a POST is over the payload limit");
+                tracing::info!(limit = self.config.max_payload, "a POST is over the payload limit");
                 return Ok(closing(status(StatusCode::PAYLOAD_TOO_LARGE)));
             }
             Err(BodyError::Crowded) => {

@@ -99,7 +99,7 @@ impl<A: Application> Endpoint<A> {
     pub(super) fn websocket(&self, io: Io, read: &[u8], format: PayloadFormat) -> WebSocket {
         let limits = Limits { message: self.config.max_payload, fragments: self.config.max_fragments };
         WebSocket::new(io, read, format.revision, limits)
-            .within(self.config.memory_budget)
+            .within(self.config.memory())
             .limiting_pings(self.config.pings_per_second)
     }
 

@@ -244,7 +244,7 @@ impl Client {
     /// Tells the client that it can't join. The session goes on, until the connect timeout at the least.
     fn refuse(&mut self, nsp: &str, answer: Frame) {
         self.departed.insert(nsp, self.io.config());
-        self.link.send_or_close(&[answer]);
+        self.link.mailbox.push_owed(&[answer]);
     }
 
     fn refuse_with(&mut self, nsp: &str, error: &ConnectError) {

@@ -13,7 +13,6 @@ use super::budget::{Budget, Shortage};
 use super::kept::Kept;
 use super::table::Ticket;
 use super::{Claim, Granted, Refusal};
-use crate::link::send_or_close;
 use crate::namespace::WeakNamespace;
 use crate::rooms::Room;
 use crate::socket::Values;
@@ -114,7 +113,7 @@ impl Trail {
     pub(super) fn begin(&self, mailbox: &Arc<Mailbox>, reply: &Frame) {
         let mut state = self.state.lock();
         if let Stage::New = state.stage {
-            send_or_close(mailbox, std::slice::from_ref(reply));
+            mailbox.push_owed(std::slice::from_ref(reply));
             state.stage = Stage::Connected(Arc::clone(mailbox), Instant::now());
         }
     }
@@ -138,12 +137,12 @@ impl Trail {
         Ok(())
     }
 
-    /// Sends a share of a broadcast, if the client is connected. One that does not keep up is disconnected; it
-    /// may come back for what it missed.
+    /// Sends a share of a broadcast, if the client is connected. One that is put out for it may come back for what
+    /// it missed.
     pub(crate) fn share(&self, event: &Arc<Kept>) -> bool {
         let mut state = self.state.lock();
         let Stage::Connected(mailbox, _) = &state.stage else { return false };
-        send_or_close(mailbox, event.frames.as_slice());
+        mailbox.push_owed(event.frames.as_slice());
         self.append(&mut state, event);
         true
     }
@@ -296,11 +295,11 @@ impl Trail {
         };
         let got = state.behind(offset).unwrap_or_default();
         self.drop_first(&mut state, got);
-        // One message, which a mailbox takes whole: all of it is on the recovery's budget already.
+        // All of it is on the recovery's budget already.
         let mut frames: Vec<_> =
             state.events.iter().flat_map(|kept| kept.frames.as_slice()).cloned().collect();
         frames.push(reply.clone());
-        send_or_close(mailbox, &frames);
+        mailbox.push_owed(&frames);
         self.budget.sub(lost.cost());
         state.stage = Stage::Connected(Arc::clone(mailbox), Instant::now());
         Some(*lost)

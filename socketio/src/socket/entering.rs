@@ -15,7 +15,7 @@ use crate::Event;
 use crate::adapter::Flags;
 use crate::args::ToArgs;
 use crate::error::{JoinError, SendError};
-use crate::link::{Command, Overloaded, send_or_close};
+use crate::link::{Command, Overloaded};
 use crate::rooms::Room;
 
 /// What waits until a socket is let in.
@@ -141,9 +141,9 @@ impl Socket {
             // It was JSON when it was emitted.
             let Ok(outgoing) = self.encode(event.name(), *id, event.args(), *flags) else { continue };
             match (&self.0.trail, &outgoing.kept) {
-                (Some(trail), Some(kept)) => drop(trail.share(kept)),
-                _ => send_or_close(&self.0.mailbox, outgoing.frames.as_slice()),
-            }
+                (Some(trail), Some(kept)) => trail.share(kept),
+                _ => self.0.mailbox.push_owed(outgoing.frames.as_slice()),
+            };
             sent.push(outgoing);
         }
         // From here on others send. No lock may be held while listeners are called.

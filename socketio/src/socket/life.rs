@@ -107,7 +107,9 @@ impl Socket {
         let pid = trail.map(|(trail, _)| trail.pid());
         let reply = self.config().parser.connect(self.0.link.revision, self.namespace_name(), self.id(), pid);
         match trail {
-            None => self.0.link.send_or_close(&[reply]),
+            None => {
+                self.0.mailbox.push_owed(&[reply]);
+            }
             Some((trail, recovery)) if !self.0.recovered => recovery.begin(trail, mailbox, &reply),
             Some((trail, recovery)) if recovery.resume(trail, mailbox, &reply) => self.0.namespace.leave(),
             Some(_) => {
@@ -160,7 +162,7 @@ impl Socket {
         let (nsp, socket) = (self.namespace_name(), self.id());
         self.0.link.see(|| What::Left { nsp, socket, reason: reason.as_str() });
         if let Some(farewell) = farewell {
-            self.0.link.send_or_close(&[farewell]);
+            self.0.mailbox.push_owed(&[farewell]);
         }
         self.0.pending_acks.end();
         self.end(reason, rooms);

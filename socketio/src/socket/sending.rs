@@ -5,15 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use engineio::CloseReason;
-
 use super::{CONNECTED, ENDED, Socket};
 use crate::ack::Ack;
 use crate::adapter::Flags;
 use crate::args::ToArgs;
 use crate::broadcast::Broadcast;
 use crate::error::SendError;
-use crate::link::send_or_close;
 use crate::listener::Direction;
 use crate::namespace::{Outgoing, Recall};
 use crate::packet::Frames;
@@ -89,7 +86,8 @@ impl Socket {
         self.broadcast().except(room)
     }
 
-    /// Waits until [`emit`](Socket::emit) would not answer [`SendError::Full`].
+    /// Waits until the client has taken most of what was sent to it. Whoever waits for this before each
+    /// [`emit`](Socket::emit) can send any amount to a client that reads, and slows down to its pace.
     ///
     /// # Errors
     /// [`SendError::Closed`] if the session is over.
@@ -160,8 +158,7 @@ impl Socket {
         self.is_connected() && self.0.mailbox.push_volatile(frames.as_slice())
     }
 
-    /// Sends a share of a broadcast; says whether the socket is there to get it. A client that does not keep
-    /// up is disconnected, since nobody is there to be told.
+    /// Sends a share of a broadcast; says whether the socket is there to get it.
     pub(crate) fn push_share(&self, outgoing: &Outgoing, volatile: bool) -> bool {
         if volatile {
             return self.push_volatile(&outgoing.frames);
@@ -171,14 +168,15 @@ impl Socket {
         }
         let connected = self.is_connected();
         if connected {
-            send_or_close(&self.0.mailbox, outgoing.frames.as_slice());
+            self.0.mailbox.push_owed(outgoing.frames.as_slice());
         }
         connected
     }
 
-    /// Ends the session of a client that takes too much.
-    pub(crate) fn close_overloaded(&self) {
-        self.0.mailbox.close(CloseReason::ForcedClose);
+    /// Sends what the client waits for.
+    pub(crate) fn push_owed(&self, frames: &Frames) -> Result<(), SendError> {
+        let queued = self.is_connected() && self.0.mailbox.push_owed(frames.as_slice());
+        if queued { Ok(()) } else { Err(SendError::Closed) }
     }
 }
 

@@ -249,10 +249,25 @@ async fn whom_the_server_put_out_is_not_heard_any_more() {
 }
 
 #[tokio::test]
-async fn an_acknowledgement_that_cannot_be_sent_ends_the_session() {
+async fn what_is_owed_to_a_client_is_sent_however_much_waits_for_it() {
     let (io, _) = logging();
+    drop(io.of("/other"));
     let mut peer = Peer::join(&io);
-    socket(&io, "/").emit("large", "x".repeat(BUDGET)).unwrap();
+    let socket = socket(&io, "/");
+    socket.emit("large", "x".repeat(BUDGET)).unwrap();
+    assert!(matches!(socket.emit("e", 1), Err(SendError::Full)));
     peer.send(r#"21["e",1]"#);
-    assert_eq!(peer.close_requested(), Some(CloseReason::ForcedClose));
+    peer.send("0/other,");
+    peer.send("0/nowhere,");
+    socket.broadcast().emit("not to it", ()).unwrap();
+    io.emit("to all", ()).unwrap();
+    socket.disconnect(false);
+    peer.poll();
+    let sent = peer.take();
+    let kinds = ["2[\"large\"", "31[", "0/other,", "4/nowhere,", "2[\"to all\"", "1"];
+    assert_eq!(sent.len(), kinds.len(), "{:?}", &sent[1..]);
+    for (sent, kind) in sent.iter().zip(kinds) {
+        assert!(sent.starts_with(kind), "{sent:.40} is no {kind}");
+    }
+    assert_eq!(peer.close_requested(), None);
 }

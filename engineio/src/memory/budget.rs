@@ -1,0 +1,72 @@
+//! What clients together may make the process hold, and what happens as it runs short.
+
+use std::sync::Arc;
+
+use super::{ALLOWANCE, Holders, held};
+
+/// What clients together may make the process hold.
+///
+/// ```text
+///   0 ───────────────────────────── 3/4 ────────────── 7/8 ────────────── 1
+///   everybody may have more      those who hold     clients are        whoever holds
+///                                most are put       slowed down        ALLOWANCE or more
+///                                out down to here   from here          gets nothing more
+/// ```
+#[derive(Clone, Debug)]
+pub struct Budget {
+    bytes: usize,
+    holders: Arc<Holders>,
+}
+
+impl Budget {
+    /// A budget of so many bytes. As they run short, those of `holders` who hold most are put out.
+    #[must_use]
+    pub fn new(bytes: usize, holders: Arc<Holders>) -> Budget {
+        Budget { bytes, holders }
+    }
+
+    /// Whether something of a client's that takes `bytes` may become more. If memory runs short, those who hold
+    /// most are put out first. Ask it while you hold no lock that a [`Holder`](super::Holder) takes.
+    #[must_use]
+    pub fn admits(&self, bytes: usize) -> bool {
+        self.admits_beside(bytes, 0)
+    }
+
+    /// The same, where `own` of the bytes that are held already are the ones that are to be admitted.
+    pub(crate) fn admits_beside(&self, bytes: usize, own: usize) -> bool {
+        if bytes < ALLOWANCE {
+            return true;
+        }
+        let held_by_others = || held().saturating_sub(own);
+        if held_by_others() < self.short() {
+            return true;
+        }
+        self.holders.relieve(self.bytes);
+        held_by_others() < self.bytes
+    }
+
+    /// Whether something of a client's that takes `bytes` had better not become more now: memory runs short.
+    #[must_use]
+    pub fn is_short(&self, bytes: usize) -> bool {
+        bytes >= ALLOWANCE && held() >= self.short()
+    }
+
+    /// Puts out those who hold most, if memory runs short.
+    pub fn relieve(&self) {
+        if held() >= self.short() {
+            self.holders.relieve(self.bytes);
+        }
+    }
+
+    /// From where on clients are slowed down, and those who hold most are put out.
+    fn short(&self) -> usize {
+        self.bytes - self.bytes / 8
+    }
+}
+
+impl Default for Budget {
+    /// Without a bound.
+    fn default() -> Budget {
+        Budget::new(usize::MAX, Arc::default())
+    }
+}

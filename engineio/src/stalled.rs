@@ -1,0 +1,54 @@
+//! When a client is slow: too much waits for it, and it takes nothing.
+
+use std::time::{Duration, Instant};
+
+/// Since when a client has taken nothing while its budget was used up. A burst makes nobody slow: whoever takes
+/// some of it in time is left alone, however much there is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stalled {
+    since: Option<Instant>,
+}
+
+impl Stalled {
+    /// Notes whether too much waits, and whether the client has `taken` something since this was noted last. Says
+    /// whether [`until`](Stalled::until) has changed.
+    pub fn note(&mut self, now: Instant, too_much: bool, taken: bool) -> bool {
+        let before = self.since;
+        self.since = match before {
+            Some(since) if too_much && !taken => Some(since),
+            _ => too_much.then_some(now),
+        };
+        self.since != before
+    }
+
+    /// When the client's `patience` is over that it gets; `None` while it is not needed.
+    #[must_use]
+    pub fn until(self, patience: Duration) -> Option<Instant> {
+        self.since.and_then(|since| since.checked_add(patience))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn a_client_is_slow_once_it_has_taken_nothing_of_too_much_for_that_long() {
+        let (mut stalled, begin) = (Stalled::default(), Instant::now());
+        let at = |seconds: u64| begin + Duration::from_secs(seconds);
+        assert!(!stalled.note(at(0), false, false));
+        assert_eq!(stalled.until(PATIENCE), None);
+        assert!(stalled.note(at(1), true, false));
+        assert!(!stalled.note(at(20), true, false));
+        assert_eq!(stalled.until(PATIENCE), Some(at(31)));
+        // Whatever it takes counts, though too much still waits.
+        assert!(stalled.note(at(30), true, true));
+        assert_eq!(stalled.until(PATIENCE), Some(at(60)));
+        assert!(stalled.note(at(59), false, true));
+        assert_eq!(stalled.until(PATIENCE), None);
+        assert!(stalled.note(at(70), true, false));
+        assert_eq!(stalled.until(PATIENCE), Some(at(100)));
+    }
+}
