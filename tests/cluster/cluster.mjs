@@ -5,13 +5,20 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { createInterface } from "node:readline";
+import { after } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { createClient } from "redis";
 import { io } from "socket.io-client";
 
 const running = new Set();
-process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+const killAll = () => running.forEach((child) => child.kill("SIGKILL"));
+process.on("exit", killAll);
+// What a test that failed has left behind must not keep the process.
+after(() => {
+  killAll();
+  setTimeout(() => process.exit(), 1000).unref();
+});
 
 function start(program, args, options) {
   const child = spawn(program, args, options);

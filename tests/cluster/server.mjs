@@ -1,6 +1,6 @@
 // The program of server.rs on socket.io, with one of npm's adapters:
 //
-//     node server.mjs redis://127.0.0.1:6379 classic|sharded|streams [--client redis|ioredis] [--adapter NAME] [OPTIONS AS JSON]
+//     node server.mjs redis://127.0.0.1:6379 classic|sharded|sharded-static|sharded-dynamic-private|streams [--client redis|ioredis] [--adapter NAME] [OPTIONS AS JSON]
 
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
@@ -38,7 +38,9 @@ async function adapter() {
   }
   const { createAdapter, createShardedAdapter } = await import(given.adapter);
   const [pub, sub] = [await client(), await client()];
-  return (mode === "sharded" ? createShardedAdapter : createAdapter)(pub, sub, JSON.parse(options));
+  if (mode === "classic") return createAdapter(pub, sub, JSON.parse(options));
+  const subscriptionMode = { sharded: "dynamic", "sharded-static": "static" }[mode] ?? "dynamic-private";
+  return createShardedAdapter(pub, sub, { subscriptionMode, ...JSON.parse(options) });
 }
 
 const http = createServer();

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use socketio::{Args, Broadcast, Config, FetchedSocket, Io, RawJson};
-use socketio_redis::{Counts, RedisAdapter};
+use socketio_redis::{Counts, Emitter, Mode, RedisAdapter, Subscriptions};
 use socketio_server::Server;
 use tokio::sync::mpsc;
 
@@ -66,7 +66,15 @@ type Heard = Arc<Mutex<Vec<Value>>>;
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let url = arguments.next().ok_or("the URL of a Redis is missing")?;
-    let adapter = RedisAdapter::open(&url)?;
+    let mode = match arguments.next().as_deref() {
+        None | Some("classic") => Mode::PubSub,
+        Some("sharded") => Mode::Sharded(Subscriptions::Dynamic),
+        Some("sharded-static") => Mode::Sharded(Subscriptions::Static),
+        Some("sharded-dynamic-private") => Mode::Sharded(Subscriptions::DynamicPrivate),
+        Some(other) => return Err(format!("no such mode: {other}").into()),
+    };
+    let adapter = RedisAdapter::open(&url)?.mode(mode);
+    let emitter = Emitter::new(RedisAdapter::open(&url)?.mode(mode));
     let counts = adapter.counts();
     let io = Io::with_adapter(Config { cleanup_empty_child_namespaces: true, ..Config::default() }, adapter);
     for namespace in [&*io, &io.of_pattern("^/dynamic-")?] {
@@ -88,9 +96,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     while let Some(line) = commands.recv().await {
         let command: Command = serde_json::from_str(&line)?;
         let (io, counts, heard) = (io.clone(), Arc::clone(&counts), Arc::clone(&heard));
+        let emitter = emitter.clone();
         let task = async move {
             let id = command.id;
-            let line = match run(&io, &counts, &heard, command).await {
+            let line = match run(&io, &emitter, &counts, &heard, command).await {
                 Ok(result) => json!({ "id": id, "result": result }),
                 Err(error) => json!({ "id": id, "error": error.to_string() }),
             };
@@ -108,7 +117,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-async fn run(io: &Io, counts: &Counts, heard: &Heard, command: Command) -> Result<Value, Failure> {
+async fn run(
+    io: &Io,
+    emitter: &Emitter,
+    counts: &Counts,
+    heard: &Heard,
+    command: Command,
+) -> Result<Value, Failure> {
+    if let Some(what) = command.what.strip_prefix("emitter ") {
+        return emit(emitter, what, &command).await;
+    }
     let chosen = whom(io, &command);
     let whom = chosen.clone().unwrap_or_else(|| io.of(&command.nsp).timeout(Duration::from_secs(5)));
     match &*command.what {
@@ -184,6 +202,29 @@ async fn run(io: &Io, counts: &Counts, heard: &Heard, command: Command) -> Resul
         "end" => {
             io.close();
             io.leave_cluster().await;
+        }
+        other => return Err(format!("no such command: {other}").into()),
+    }
+    Ok(Value::Null)
+}
+
+/// What a program that is no server does.
+async fn emit(emitter: &Emitter, what: &str, command: &Command) -> Result<Value, Failure> {
+    let all = emitter.of(&command.nsp);
+    let to = command.rooms.iter().fold(all, |whom, room| whom.to(&**room));
+    let whom = command.except.iter().fold(to, |whom, room| whom.except(&**room));
+    let room = command.join.first().map(String::as_str).unwrap_or_default();
+    match what {
+        "emit" => {
+            let (name, args) = event(&command.event)?;
+            whom.emit(&name, args)?.await?;
+        }
+        "join" => whom.sockets_join(room).await?,
+        "leave" => whom.sockets_leave(room).await?,
+        "disconnect" => whom.disconnect_sockets(command.close).await?,
+        "server side" => {
+            let (name, args) = event(&command.event)?;
+            whom.server_side_emit(&name, args)?.await?;
         }
         other => return Err(format!("no such command: {other}").into()),
     }

@@ -7,25 +7,31 @@ use std::time::{Duration, Instant, SystemTime};
 
 use engineio::observe::Observers;
 use engineio::{
-    Application as _, Attached, Frame, Handshake, Headers, Layer as _, Mailbox, Message, Opened, Outlet,
-    Revision, Sid, Transport,
+    Application as _, Attached, CloseReason, Frame, Handshake, Headers, Layer as _, Mailbox, Message, Opened,
+    Outlet, Revision, Sid, Transport,
 };
 use socketio::{Client, Io, Socket};
 
 /// How long what has to come is waited for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
-pub(crate) struct TestClient {
+/// A client of a node, in this process and without a connection.
+#[derive(Debug)]
+pub struct TestClient {
     client: Client,
     mailbox: Arc<Mailbox>,
     /// What was sent to it and not looked at yet.
     received: VecDeque<String>,
-    pub(crate) socket: Socket,
+    socket: Socket,
 }
 
 impl TestClient {
     /// A client that has joined `/`.
-    pub(crate) fn join(io: &Io) -> TestClient {
+    ///
+    /// # Panics
+    /// If it is not let in at once.
+    #[must_use]
+    pub fn join(io: &Io) -> TestClient {
         let mailbox = Arc::new(Mailbox::new(10_000_000));
         let handshake = Handshake {
             time: SystemTime::now(),
@@ -52,13 +58,22 @@ impl TestClient {
         client
     }
 
-    /// Sends a packet of Socket.IO.
-    pub(crate) fn send(&mut self, packet: &str) {
+    /// Its socket.
+    #[must_use]
+    pub fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// Sends a packet of Socket.IO, as text.
+    pub fn send(&mut self, packet: &str) {
         self.client.message(Message::Text(packet.into()), Instant::now());
     }
 
     /// The next packet, or attachment, that is sent to it.
-    pub(crate) async fn next(&mut self) -> String {
+    ///
+    /// # Panics
+    /// If nothing comes within five seconds.
+    pub async fn next(&mut self) -> String {
         loop {
             self.take();
             if let Some(next) = self.received.pop_front() {
@@ -74,7 +89,10 @@ impl TestClient {
     }
 
     /// Expects these packets and no others before them.
-    pub(crate) async fn expect(&mut self, what: &str, packets: &[&str]) {
+    ///
+    /// # Panics
+    /// If something else comes, or nothing.
+    pub async fn expect(&mut self, what: &str, packets: &[&str]) {
         for packet in packets {
             assert_eq!(self.next().await, *packet, "{what}");
         }
@@ -89,5 +107,13 @@ impl TestClient {
             (true, packet) => format!("bytes {packet:?}"),
             (false, packet) => String::from_utf8_lossy(&packet[1..]).into_owned(),
         }));
+    }
+}
+
+/// Its session ends, as with any client that goes.
+impl Drop for TestClient {
+    fn drop(&mut self) {
+        self.mailbox.shut();
+        self.client.closed(CloseReason::TransportClose);
     }
 }

@@ -16,11 +16,10 @@ mod client;
 mod loopback;
 mod scenarios;
 
+pub use client::TestClient;
 pub use loopback::Loopback;
 
 use socketio::{Adapter, Config, Io};
-
-use client::TestClient;
 
 /// Tests adapters. Each call of `adapter` makes one for a further node of the same cluster, in which there are no
 /// other nodes.

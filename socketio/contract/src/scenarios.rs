@@ -84,7 +84,7 @@ pub(crate) async fn order(nodes: &mut [Node; 3]) {
 }
 
 pub(crate) async fn rooms_of_others(nodes: &mut [Node; 3]) {
-    let ids = nodes.each_ref().map(|node| node.client.socket.id().to_owned());
+    let ids = nodes.each_ref().map(|node| node.client.socket().id().to_owned());
     let [here, ..] = nodes.each_ref().map(|node| node.io.clone());
     // What follows a join is for those who have joined.
     here.to(&*ids[1]).sockets_join("one");
@@ -107,12 +107,12 @@ pub(crate) async fn rooms_of_others(nodes: &mut [Node; 3]) {
 }
 
 pub(crate) async fn fetching(nodes: &[Node; 3]) {
-    let socket = &nodes[1].client.socket;
+    let socket = nodes[1].client.socket();
     socket.set_data("name", "Ada").expect("it is JSON");
     socket.join("fetched").expect("it joins");
     let all = nodes[0].io.fetch_sockets().await.expect("all answer");
     let mut ids: Vec<_> = all.iter().map(socketio::FetchedSocket::id).collect();
-    let mut expected = nodes.each_ref().map(|node| node.client.socket.id());
+    let mut expected = nodes.each_ref().map(|node| node.client.socket().id());
     ids.sort_unstable();
     expected.sort_unstable();
     assert_eq!(ids, expected, "the sockets of all nodes");
@@ -188,7 +188,7 @@ pub(crate) async fn namespaces(nodes: &[Node; 3]) {
 }
 
 pub(crate) async fn disconnecting(nodes: &mut [Node; 3]) {
-    let id = nodes[2].client.socket.id().to_owned();
+    let id = nodes[2].client.socket().id().to_owned();
     nodes[0].io.to(&*id).emit("bye", ()).expect("it is sent");
     nodes[0].io.to(&*id).disconnect_sockets(false);
     nodes[2].client.expect("an event goes before a disconnection behind it", &[r#"2["bye"]"#, "1"]).await;

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use socketio::{Adapter, AdapterError, AdapterFuture, Message, Namespace, Node};
+use socketio::{Adapter, AdapterError, AdapterFuture, Message, Namespace, Node, RoomEvent};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
@@ -15,6 +15,7 @@ use crate::counts::Counts;
 use crate::format::{Format, Heard};
 use crate::link::{Command, Dial, LinkError, Server};
 use crate::publisher::Publisher;
+use crate::sharded::{Sharded, Subscriptions};
 use crate::subscriber::Subscriber;
 
 #[cfg(test)]
@@ -33,7 +34,7 @@ mod tests;
 /// # }
 /// ```
 ///
-/// It speaks the format of `@socket.io/redis-adapter`, with classic pub/sub. It has two connections: one to hear
+/// It speaks the formats of `@socket.io/redis-adapter`: see [`Mode`]. It has two connections: one to hear
 /// and one to send. While Redis is away, clients stay, and what goes to clients of this node goes on. The adapter
 /// connects again for ever. What others send meanwhile is missed. What this node sends waits, up to
 /// [`queue_bytes`](RedisAdapter::queue_bytes).
@@ -41,7 +42,8 @@ mod tests;
 /// The [`Io`](socketio::Io) must be made where tokio's tasks can be spawned.
 pub struct RedisAdapter {
     dial: Arc<dyn Dial>,
-    format: Arc<dyn Format>,
+    mode: Mode,
+    prefix: Arc<str>,
     queue_bytes: usize,
     counts: Arc<Counts>,
     running: OnceLock<Running>,
@@ -51,10 +53,23 @@ pub struct RedisAdapter {
 #[derive(Debug)]
 pub struct RedisError(pub(crate) LinkError);
 
+/// Which format is spoken. A cluster speaks one: servers of different modes don't hear each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Mode {
+    /// That of `createAdapter` of `@socket.io/redis-adapter`: classic pub/sub, which every Redis has, and in a
+    /// Redis Cluster goes to all of its servers.
+    #[default]
+    PubSub,
+    /// That of `createShardedAdapter` of `@socket.io/redis-adapter`: sharded pub/sub, from Redis 7 on.
+    Sharded(Subscriptions),
+}
+
 struct Running {
     node: Node,
+    format: Arc<dyn Format>,
     publisher: Arc<Publisher>,
-    subscriber: Subscriber,
+    subscriber: Arc<Subscriber>,
 }
 
 /// The prefix of all channels, unless told otherwise.
@@ -76,7 +91,8 @@ impl RedisAdapter {
     pub(crate) fn on(dial: Arc<dyn Dial>) -> RedisAdapter {
         RedisAdapter {
             dial,
-            format: Arc::new(Classic::new(PREFIX)),
+            mode: Mode::default(),
+            prefix: PREFIX.into(),
             queue_bytes: QUEUE_BYTES,
             counts: Arc::default(),
             running: OnceLock::new(),
@@ -87,7 +103,14 @@ impl RedisAdapter {
     /// Redis need two.
     #[must_use]
     pub fn prefix(mut self, prefix: &str) -> RedisAdapter {
-        self.format = Arc::new(Classic::new(prefix));
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Which of npm's adapters it speaks with. [`Mode::PubSub`].
+    #[must_use]
+    pub fn mode(mut self, mode: Mode) -> RedisAdapter {
+        self.mode = mode;
         self
     }
 
@@ -99,6 +122,22 @@ impl RedisAdapter {
         self
     }
 
+    fn format(&self) -> Arc<dyn Format> {
+        match self.mode {
+            Mode::PubSub => Arc::new(Classic::new(&self.prefix)),
+            Mode::Sharded(subscriptions) => Arc::new(Sharded::new(&self.prefix, subscriptions)),
+        }
+    }
+
+    fn publisher(&self) -> Publisher {
+        Publisher::start(Arc::clone(&self.dial), self.queue_bytes, Arc::clone(&self.counts))
+    }
+
+    /// What an emitter needs of it.
+    pub(crate) fn into_sender(self) -> (Arc<dyn Format>, Publisher, Arc<Counts>) {
+        (self.format(), self.publisher(), Arc::clone(&self.counts))
+    }
+
     /// What has passed, and what was lost. It goes on counting.
     #[must_use]
     pub fn counts(&self) -> Arc<Counts> {
@@ -108,35 +147,43 @@ impl RedisAdapter {
 
 impl Adapter for RedisAdapter {
     fn start(&self, node: Node) {
-        let publisher = Publisher::start(Arc::clone(&self.dial), self.queue_bytes, Arc::clone(&self.counts));
-        let publisher = Arc::new(publisher);
+        let format = self.format();
+        let publisher = Arc::new(self.publisher());
         let (inbox, heard) = inbox(self.queue_bytes, Arc::clone(&self.counts));
         let subscriber =
             Subscriber::start(Arc::clone(&self.dial), Arc::clone(&self.counts), move |channel, payload| {
                 inbox.put(channel, payload);
             });
-        subscriber.want(self.format.always());
+        subscriber.want(format.always());
         let reader = Reader {
             node: node.clone(),
-            format: Arc::clone(&self.format),
+            format: Arc::clone(&format),
             publisher: Arc::downgrade(&publisher),
             counts: Arc::clone(&self.counts),
             warned: AtomicBool::new(false),
         };
         tokio::spawn(reader.run(heard));
         // `Io` starts an adapter once.
-        let _ = self.running.set(Running { node, publisher, subscriber });
+        let _ = self.running.set(Running { node, format, publisher, subscriber: Arc::new(subscriber) });
     }
 
     fn namespace_opened(&self, namespace: &Namespace) {
-        if let Some(running) = self.running.get() {
-            running.subscriber.want(self.format.of_namespace(namespace.name(), running.node.id()));
+        let Some(Running { node, format, subscriber, .. }) = self.running.get() else { return };
+        subscriber.want(format.of_namespace(namespace.name(), node.id()));
+        if format.follows_rooms() {
+            let (node, format, subscriber) = (node.clone(), Arc::clone(format), Arc::downgrade(subscriber));
+            let name: Arc<str> = namespace.name().into();
+            namespace.on_room_event(move |event| {
+                if let Some(subscriber) = subscriber.upgrade() {
+                    follow(&subscriber, &*format, &node, &name, event);
+                }
+            });
         }
     }
 
     fn namespace_closed(&self, name: &str) {
-        if let Some(running) = self.running.get() {
-            running.subscriber.unwant(self.format.of_namespace(name, running.node.id()));
+        if let Some(Running { node, format, subscriber, .. }) = self.running.get() {
+            subscriber.unwant(format.of_namespace(name, node.id()));
         }
     }
 
@@ -150,7 +197,7 @@ impl Adapter for RedisAdapter {
     /// As many as have subscribed to the channel of requests, but for this node, which has to have.
     fn other_nodes(&self, namespace: &str) -> AdapterFuture<usize> {
         let Some(running) = self.running.get() else { return Box::pin(std::future::ready(0)) };
-        let channel = self.format.counted(namespace);
+        let channel = running.format.counted(namespace);
         let publisher = Arc::clone(&running.publisher);
         let confirmed = running.subscriber.confirmed(channel.clone());
         Box::pin(async move {
@@ -167,7 +214,7 @@ impl Adapter for RedisAdapter {
 
     fn publish(&self, message: Message) -> AdapterFuture<Result<(), AdapterError>> {
         let Some(running) = self.running.get() else { return Box::pin(std::future::ready(Ok(()))) };
-        match self.format.encode(&message) {
+        match running.format.encode(&message) {
             Err(error) => Box::pin(std::future::ready(Err(error.into()))),
             Ok(command) => {
                 let sent = running.publisher.send(command);
@@ -185,6 +232,20 @@ impl Adapter for RedisAdapter {
             settled.await;
             let _ = flushed.await;
         })
+    }
+}
+
+/// Listens to the channel of a room for as long as a socket here is in it.
+fn follow(subscriber: &Subscriber, format: &dyn Format, node: &Node, namespace: &str, event: &RoomEvent) {
+    match event {
+        RoomEvent::Created { room } => {
+            let is_own =
+                || node.namespace(namespace).is_some_and(|namespace| namespace.socket(room).is_some());
+            subscriber.want(format.of_room(namespace, room, &is_own));
+        }
+        // Whether it was a socket's own can't be found out any more.
+        RoomEvent::Deleted { room } => subscriber.unwant(format.of_room(namespace, room, &|| false)),
+        _ => {}
     }
 }
 

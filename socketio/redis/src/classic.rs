@@ -212,7 +212,7 @@ impl Classic {
                 let json =
                     format!(r#"{{"type":{kind},"requestId":{request}{}}}"#, packet.unwrap_or_default());
                 let attachments = first.map(|first| first.attachments().to_vec()).unwrap_or_default();
-                (self.answers(namespace, to.as_ref()), to_msgpack(json, attachments)?)
+                (self.answers(namespace, to.as_ref()), wire::to_msgpack(json, attachments)?)
             }
         })
     }
@@ -221,13 +221,7 @@ impl Classic {
 /// A message in MessagePack around an event.
 fn packed(event: &Event, message: impl FnOnce(&str) -> String) -> Result<Bytes, PublishError> {
     let data = event.to_raw();
-    to_msgpack(message(data.json()), data.attachments().to_vec())
-}
-
-fn to_msgpack(json: String, attachments: Vec<Bytes>) -> Result<Bytes, PublishError> {
-    let unwritable = |error: &dyn std::fmt::Display| PublishError::Unwritable(error.to_string().into());
-    let raw = RawJson::new(json, attachments).map_err(|error| unwritable(&error))?;
-    Ok(raw.to_msgpack().map_err(|error| unwritable(&error))?.into())
+    wire::to_msgpack(message(data.json()), data.attachments().to_vec())
 }
 
 /// EVENT, whether it has bytes or not.

@@ -15,6 +15,16 @@ pub(crate) trait Format: Send + Sync + 'static {
     /// Those that it listens to for a namespace.
     fn of_namespace(&self, namespace: &str, own: &NodeId) -> Vec<Channel>;
 
+    /// Whether it has to be told of rooms as they come and go.
+    fn follows_rooms(&self) -> bool {
+        false
+    }
+
+    /// The channel that a node listens to for a room that it has. `is_own` tells whether it is a socket's own.
+    fn of_room(&self, _namespace: &str, _room: &str, _is_own: &dyn Fn() -> bool) -> Option<Channel> {
+        None
+    }
+
     /// The one of these that has as many subscribers as there are nodes.
     fn counted(&self, namespace: &str) -> Channel;
 

@@ -1,7 +1,8 @@
 //! One Socket.IO cluster on Redis, shared with servers in JavaScript.
 //!
-//! [`RedisAdapter`] speaks the format of npm's `@socket.io/redis-adapter`, byte for byte. Servers in Rust and in
-//! JavaScript can be in one cluster, and need not know which is which.
+//! [`RedisAdapter`] speaks the formats of npm's `@socket.io/redis-adapter`, byte for byte. Servers in Rust and in
+//! JavaScript can be in one cluster, and need not know which is which. An [`Emitter`] sends into it from a program
+//! that is no server.
 //!
 //! ```text
 //!   Io ─ RedisAdapter ─┬─ Publisher ── a queue, in batches ──▶ Redis
@@ -12,13 +13,18 @@
 mod adapter;
 mod backoff;
 mod classic;
+mod cluster_adapter;
 mod counts;
+mod emitter;
 mod format;
 mod link;
 mod publisher;
+mod sharded;
 mod subscriber;
 mod wire;
 
-pub use adapter::{RedisAdapter, RedisError};
+pub use adapter::{Mode, RedisAdapter, RedisError};
 pub use counts::Counts;
+pub use emitter::{Emitter, Sent};
 pub use publisher::PublishError;
+pub use sharded::Subscriptions;

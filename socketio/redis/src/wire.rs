@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::publisher::PublishError;
+use bytes::Bytes;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -42,7 +44,7 @@ impl fmt::Display for Garbage {
 }
 
 /// Reads JSON, or else MessagePack. "If it begins with `{`, it is JSON."
-pub(crate) fn read(payload: &bytes::Bytes) -> Result<RawJson, Garbage> {
+pub(crate) fn read(payload: &Bytes) -> Result<RawJson, Garbage> {
     if payload.first() == Some(&b'{') {
         let text = std::str::from_utf8(payload).map_err(|_| "it is not UTF-8")?;
         return Ok(RawJson::new(text, Vec::new())?);
@@ -186,4 +188,10 @@ const MAX_TIMEOUT: u128 = i32::MAX as u128;
 /// A node's or a request's id.
 pub(crate) fn id(id: Option<Cow<'_, str>>) -> Option<Arc<str>> {
     id.map(|id| Arc::from(&*id))
+}
+
+pub(crate) fn to_msgpack(json: String, attachments: Vec<Bytes>) -> Result<Bytes, PublishError> {
+    let unwritable = |error: &dyn fmt::Display| PublishError::Unwritable(error.to_string().into());
+    let raw = RawJson::new(json, attachments).map_err(|error| unwritable(&error))?;
+    Ok(raw.to_msgpack().map_err(|error| unwritable(&error))?.into())
 }

@@ -4,10 +4,19 @@ mod redis_server;
 
 use redis_server::RedisServer;
 use socketio_adapter_contract::check;
-use socketio_redis::RedisAdapter;
+use socketio_redis::{Mode, RedisAdapter, Subscriptions};
 
 #[tokio::test]
 async fn the_adapter_keeps_the_contract_with_classic_pub_sub() {
     let Some(redis) = RedisServer::start() else { return };
     check(|| RedisAdapter::open(&redis.url()).expect("it is a URL")).await;
+}
+
+#[tokio::test]
+async fn the_adapter_keeps_the_contract_with_sharded_pub_sub() {
+    let Some(redis) = RedisServer::start() else { return };
+    for subscriptions in [Subscriptions::Static, Subscriptions::Dynamic, Subscriptions::DynamicPrivate] {
+        let mode = Mode::Sharded(subscriptions);
+        check(|| RedisAdapter::open(&redis.url()).expect("it is a URL").mode(mode)).await;
+    }
 }

@@ -12,10 +12,67 @@ fn node(redis: &FakeRedis) -> (Io, Arc<Counts>) {
     (Io::with_adapter(Config::default(), adapter), counts)
 }
 
+/// All modes.
+const MODES: [Mode; 4] = [
+    Mode::PubSub,
+    Mode::Sharded(Subscriptions::Static),
+    Mode::Sharded(Subscriptions::Dynamic),
+    Mode::Sharded(Subscriptions::DynamicPrivate),
+];
+
 #[tokio::test]
-async fn the_adapter_keeps_the_contract() {
+async fn the_adapter_keeps_the_contract_in_each_mode() {
+    for mode in MODES {
+        let redis = FakeRedis::new();
+        socketio_adapter_contract::check(|| RedisAdapter::on(redis.dial()).mode(mode)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_listens_to_its_rooms_for_as_long_as_it_has_them() {
     let redis = FakeRedis::new();
-    socketio_adapter_contract::check(|| RedisAdapter::on(redis.dial())).await;
+    let adapter = RedisAdapter::on(redis.dial()).mode(Mode::Sharded(Subscriptions::Dynamic));
+    let io = Io::with_adapter(Config::default(), adapter);
+    let client = socketio_adapter_contract::TestClient::join(&io);
+    io.cluster_ready().await;
+    let channels = redis.channels();
+    assert_eq!(channels.len(), 2, "{channels:?}");
+    client.socket().join("r").unwrap();
+    io.cluster_ready().await;
+    assert!(redis.channels().contains(&"socket.io#/#r#".to_owned()));
+    client.socket().leave("r");
+    io.cluster_ready().await;
+    assert_eq!(redis.channels(), channels);
+}
+
+#[tokio::test]
+async fn an_emitter_reaches_the_clients_of_all_nodes_in_each_mode() {
+    for mode in MODES {
+        let redis = FakeRedis::new();
+        let io = Io::with_adapter(Config::default(), RedisAdapter::on(redis.dial()).mode(mode));
+        io.cluster_ready().await;
+        let mut client = socketio_adapter_contract::TestClient::join(&io);
+        let heard = Arc::new(tokio::sync::Notify::new());
+        let hears = Arc::clone(&heard);
+        io.on_server_side("hey", move |()| {
+            hears.notify_one();
+            async {}
+        });
+        let emitter = crate::Emitter::new(RedisAdapter::on(redis.dial()).mode(mode));
+        emitter.to(client.socket().id()).sockets_join("room").await.unwrap();
+        emitter.to("room").emit("e", (1, socketio::Binary::from(&b"x"[..]))).unwrap().await.unwrap();
+        emitter.except("room").emit("others", ()).unwrap().await.unwrap();
+        emitter.of("other").emit("another", ()).unwrap().await.unwrap();
+        emitter.within("room").sockets_leave("room").await.unwrap();
+        emitter.to("room").emit("nobody", ()).unwrap().await.unwrap();
+        emitter.server_side_emit("hey", ()).unwrap().await.unwrap();
+        emitter.disconnect_sockets(false).await.unwrap();
+        let event = r#"51-["e",1,{"_placeholder":true,"num":0}]"#;
+        client.expect("what an emitter sends", &[event, "bytes [120]", "1"]).await;
+        heard.notified().await;
+        assert!(emitter.emit("disconnect", ()).is_err());
+        assert_eq!(emitter.counts().published(), 8);
+    }
 }
 
 /// Lets what was published be read.

@@ -1,0 +1,286 @@
+// Servers that come and go, garbage, emitters, load, and a Redis that is cut, paused, killed and started again. A is theirs, B ours.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { createRequire } from "node:module";
+import { Emitter } from "@socket.io/redis-emitter";
+import { Redis, expectEvents, ours, sleep, theirs, together, until } from "./cluster.mjs";
+
+const { encode } = createRequire(createRequire(import.meta.url).resolve("@socket.io/redis-emitter"))("notepack.io");
+const modes = (process.env.MODES ?? "classic,sharded").split(",");
+
+for (const mode of modes) {
+  describe(mode, () => {
+    const running = [];
+    const keep = async (node) => running[running.push(await node) - 1];
+    let redis;
+    before(async () => (redis = await Redis.start()));
+    after(async () => {
+      await Promise.all(running.map((node) => node.stop()));
+      await redis.kill();
+    });
+
+    test("a server that ends, and one that is killed, are not waited for", async () => {
+      const [A, B, C] = await Promise.all([keep(theirs(redis, mode)), keep(ours(redis, mode)), keep(ours(redis, mode))]);
+      await together(A, B, C);
+      await B.do("end");
+      assert.equal(await A.do("servers"), 2, "it has left when it says so");
+      const { took, error } = await A.do("fetch");
+      assert.ok(!error && took < 200, `${error} after ${took} ms`);
+      await Promise.all([B.stop(), C.stop()]);
+      await until("C is not counted", async () => (await A.do("servers")) === 1, 1000);
+      assert.ok((await A.do("fetch")).took < 200);
+      await A.stop();
+    });
+
+    test("what came is kept when a server is silent, and one that dies meanwhile is not waited for", async () => {
+      const [A, B, C] = await Promise.all([keep(theirs(redis, mode)), keep(ours(redis, mode)), keep(ours(redis, mode))]);
+      await together(A, B, C);
+      await Promise.all([A.client(), B.client(), C.client()]);
+      A.process.kill("SIGSTOP");
+      const silent = await B.do("fetch", { timeout: 300 });
+      assert.equal(silent.sockets.length, 2);
+      assert.match(silent.error, /1 other nodes? did not answer in time/);
+      const fetching = B.do("fetch", { timeout: 5000 });
+      const asking = B.do("ack", { event: ["q"], timeout: 400 });
+      await sleep(100);
+      const answers = await asking;
+      assert.equal(answers.silent, 1);
+      A.process.kill("SIGKILL");
+      const dead = await fetching;
+      assert.deepEqual([dead.sockets.length, dead.error], [2, null]);
+      assert.ok(dead.took < 2500, `${dead.took} ms`);
+      await Promise.all([A, B, C].map((node) => node.stop()));
+    });
+
+    test("garbage is counted and ignored", async () => {
+      const B = await keep(ours(redis, mode));
+      const client = await B.client();
+      const channels = ["socket.io#/#", "socket.io-request#/#", "socket.io-response#/#"].slice(0, mode === "classic" ? 3 : 1);
+      let deep = [];
+      for (let depth = 0; depth < 10_000; depth++) deep = [deep];
+      const garbage = [
+        "text", "", "{}", "null", "{", Buffer.from("93a175c080", "hex"), encode(["u", { type: 2, data: ["e"], nsp: "/" }]),
+        encode(["u", { type: 99, data: ["e"], nsp: "/" }, {}]), encode(["u", { type: 2, data: "e", nsp: "/" }, {}]),
+        Buffer.concat([Buffer.from([0x93, 0xa1, 0x75]), Buffer.alloc(10_000, 0x91), Buffer.from([0xc0])]),
+        `{"type":3,"data":${"[".repeat(10_000)}${"]".repeat(10_000)},"uid":"u","nsp":"/"}`,
+        JSON.stringify({ type: 5 }), JSON.stringify({ type: 99, data: {}, uid: "u", nsp: "/" }),
+      ];
+      const send = mode === "classic" ? "PUBLISH" : "SPUBLISH";
+      for (const channel of channels) {
+        for (const payload of garbage) await redis.client.sendCommand([send, channel, payload]);
+      }
+      await until("it is counted", async () => (await B.do("counts")).foreign >= channels.length * (garbage.length - 1));
+      await B.emit("after");
+      await expectEvents([client], [[["after"]]]);
+      assert.ok(client.connected);
+      await B.stop();
+    });
+
+    test("emitters reach the clients of both servers alike", async () => {
+      const [A, B] = await Promise.all([keep(theirs(redis, mode)), keep(ours(redis, mode))]);
+      await together(A, B);
+      const clients = [...(await Promise.all([A.client(), B.client()])), ...(await Promise.all([A.client("/dynamic-e"), B.client("/dynamic-e")]))];
+      for (const node of [A, B]) await node.do("handle server side", { event: ["hey"] });
+      const emitters = {
+        ours: {
+          emit: (fields, ...event) => B.do("emitter emit", { event, ...fields }),
+          join: (fields, join) => B.do("emitter join", { join: [join], ...fields }),
+          leave: (fields, leave) => B.do("emitter leave", { join: [leave], ...fields }),
+          disconnect: (fields) => B.do("emitter disconnect", { ...fields }),
+          serverSide: (...event) => B.do("emitter server side", { event }),
+        },
+      };
+      if (mode === "classic") {
+        const npm = (fields) => {
+          let emitter = new Emitter(redis.client, {}, fields.nsp ?? "/");
+          for (const room of fields.rooms ?? []) emitter = emitter.to(room);
+          for (const room of fields.except ?? []) emitter = emitter.except(room);
+          return emitter;
+        };
+        emitters.npm = {
+          emit: (fields, ...event) => npm(fields).emit(...event),
+          join: (fields, join) => npm(fields).socketsJoin(join),
+          leave: (fields, leave) => npm(fields).socketsLeave(leave),
+          disconnect: (fields) => npm(fields).disconnectSockets(),
+          serverSide: (...event) => npm({}).serverSideEmit(...event),
+        };
+      }
+      for (const [name, emitter] of Object.entries(emitters)) {
+        await emitter.emit({}, "all", 1, [null, { a: "ö" }]);
+        await emitter.emit({ rooms: [clients[1].id] }, "one");
+        await emitter.emit({ except: [clients[1].id] }, "others");
+        await emitter.emit({ nsp: "/dynamic-e" }, "namespace");
+        const all = ["all", 1, [null, { a: "ö" }]];
+        await expectEvents(clients, [[all, ["others"]], [all, ["one"]], [["namespace"]], [["namespace"]]]);
+        await emitter.join({}, "joined");
+        // An emitter's join and what follows it go by different channels.
+        const both = [A, B].map((node) => until("they join", async () => (await node.do("fetch", { rooms: ["joined"] })).sockets.length === 2));
+        await Promise.all(both);
+        await sleep(50);
+        await emitter.emit({ rooms: ["joined"] }, "joined");
+        await expectEvents(clients, [[["joined"]], [["joined"]]]);
+        await emitter.leave({}, "joined");
+        await emitter.serverSide("hey", name);
+        for (const node of [A, B]) assert.deepEqual(await until("it is heard", async () => (await node.do("heard"))[0]), [name]);
+      }
+      await emitters.ours.disconnect({});
+      await until("they are put out", () => clients.slice(0, 2).every((client) => !client.connected));
+      assert.ok(clients[2].connected && clients[3].connected);
+      await Promise.all([A.stop(), B.stop()]);
+    });
+
+    test("under load each client gets all events, in the order of each sender", async () => {
+      const [A, B] = await Promise.all([keep(theirs(redis, mode)), keep(ours(redis, mode))]);
+      await together(A, B);
+      const clients = await Promise.all([A.client(), B.client()]);
+      const EVENTS = 3000;
+      for (let n = 0; n < EVENTS; n++) {
+        A.emit("A", [n, "x".repeat(n % 100)]);
+        B.emit("B", [n, { $bytes: [n % 256] }]);
+        if (n % 200 === 0) await sleep(1);
+      }
+      for (const client of clients) {
+        await until(() => `${client.received.length} events`, () => client.received.length >= 2 * EVENTS, 20_000);
+        assert.equal(client.received.length, 2 * EVENTS);
+        for (const name of ["A", "B"]) {
+          const numbers = client.received.filter((event) => event[0] === name).map((event) => event[1]);
+          assert.ok(numbers.every((n, at) => n === at), `events of ${name} are out of order`);
+        }
+      }
+      await Promise.all([A.stop(), B.stop()]);
+    });
+
+    test("Redis is killed and comes back: own clients notice nothing, and the cluster is whole again", async () => {
+      const own = await Redis.start();
+      const [A, B] = await Promise.all([keep(theirs(own, mode)), keep(ours(own, mode))]);
+      await together(A, B);
+      const [a, b] = await Promise.all([A.client(), B.client()]);
+      let n = 0;
+      const late = [];
+      b.on("B", (_, at) => late.push(Date.now() - at));
+      const beat = setInterval(() => void B.emit("B", [n++, Date.now()]), 50);
+      await sleep(300);
+      await own.kill();
+      await sleep(3000);
+      await own.start();
+      await until("B is back", async () => (await B.do("servers")) === 2, 5000);
+      await sleep(300);
+      clearInterval(beat);
+      await until("all are here", () => b.received.length === n);
+      const numbers = (client) => client.received.map((event) => event[1]);
+      assert.deepEqual(numbers(b), [...Array(n).keys()], "own clients get all");
+      assert.ok(Math.max(...late) < 1000, `own clients wait: ${Math.max(...late)} ms`);
+      // What A missed it missed because it had not subscribed again when it was sent. Nothing comes twice or out of order.
+      const heard = numbers(a);
+      assert.ok(heard.every((n, at) => at === 0 || n > heard[at - 1]), JSON.stringify(heard));
+      assert.ok(heard.length > 5);
+      await A.emit("A");
+      await B.emit("after");
+      await until("both directions work", () => b.received.some(([name]) => name === "A") && a.received.some(([name]) => name === "after"));
+      const counts = await B.do("counts");
+      assert.equal(counts.gaps, 1);
+      await Promise.all([A.stop(), B.stop()]);
+      await own.kill();
+    });
+
+    test("a Redis that pauses delays what goes to others, and nothing is lost", async () => {
+      const [A, B] = await Promise.all([keep(theirs(redis, mode)), keep(ours(redis, mode))]);
+      await together(A, B);
+      const [a, b] = await Promise.all([A.client(), B.client()]);
+      await redis.client.sendCommand(["CLIENT", "PAUSE", "1000", "ALL"]);
+      const before = Date.now();
+      for (let n = 0; n < 20; n++) await B.emit("B", [n]);
+      await until("own clients have it", () => b.received.length === 20);
+      assert.ok(Date.now() - before < 900);
+      await until("others have it", () => a.received.length === 20);
+      assert.deepEqual(a.received.map((event) => event[1]), [...Array(20).keys()]);
+      await Promise.all([A.stop(), B.stop()]);
+    });
+  });
+}
+
+describe("classic alone", () => {
+  let redis;
+  before(async () => (redis = await Redis.start()));
+  after(() => redis.kill());
+
+  test("allRooms() of socket.io tells ours", async () => {
+    const [A, B] = await Promise.all([theirs(redis, "classic"), ours(redis, "classic")]);
+    await together(A, B);
+    const [a, b] = await Promise.all([A.client(), B.client()]);
+    await b.emitWithAck("join", "r");
+    assert.deepEqual((await A.do("all rooms")).sort(), [a.id, b.id, "r"].sort());
+    await Promise.all([A.stop(), B.stop()]);
+  });
+
+  test("what is for rooms that are not here is not looked into", async () => {
+    const [A, B] = await Promise.all([theirs(redis, "classic"), ours(redis, "classic")]);
+    await together(A, B);
+    const b = await B.client();
+    const before = await B.do("counts");
+    await A.emit("e", [], { rooms: ["x"] });
+    await A.emit("e", [], { nsp: "/not-here" });
+    await until("both are heard", async () => (await B.do("counts")).unwanted === before.unwanted + 2);
+    await expectEvents([b], [[]]);
+    await Promise.all([A.stop(), B.stop()]);
+  });
+
+  test("flags are written where they are set, byte for byte as socket.io writes them", async () => {
+    const [A, B] = await Promise.all([theirs(redis, "classic"), ours(redis, "classic")]);
+    await together(A, B);
+    const tap = await redis.tap("socket.io#*");
+    const fields = [{}, { volatile: true, compress: false }, { compress: true, rooms: ["r", "q"], except: ["z"] }, { rooms: ["one"] }];
+    for (const field of fields) {
+      await A.emit("e", ["x", 1, { a: [{ $bytes: [1] }] }], field);
+      await B.emit("e", ["x", 1, { a: [{ $bytes: [1] }] }], field);
+    }
+    await until("all are heard", () => tap.messages.length === 8);
+    const { decode } = createRequire(createRequire(import.meta.url).resolve("@socket.io/redis-adapter"))("notepack.io");
+    // Behind the sender's id, which has another length.
+    const rest = ({ channel, payload }) => `${channel} ${payload.subarray(2 + decode(payload)[0].length).toString("hex")}`;
+    for (let at = 0; at < 8; at += 2) assert.equal(...tap.messages.slice(at, at + 2).map(rest));
+    tap.close();
+    await Promise.all([A.stop(), B.stop()]);
+  });
+
+  test("version 7.2 of npm's adapter is in the cluster as well", async () => {
+    const [A, B] = await Promise.all([theirs(redis, "classic", { adapter: "redis-adapter-7" }), ours(redis, "classic")]);
+    await until("they count each other", async () => (await B.do("servers")) === 2);
+    const [a, b] = await Promise.all([A.client(), B.client()]);
+    await A.emit("A", [{ $undefined: 1 }, { $date: 0 }, { $number: "NaN" }, { $bytes: [1] }, { $buffer: [2] }]);
+    await B.emit("B", [1, { $bytes: [1] }]);
+    const B1 = ["B", 1, Buffer.from([1])];
+    await until("both arrive", () => a.received.length === 2 && b.received.length === 2);
+    const A1 = ["A", null, "1970-01-01T00:00:00.000Z", null, Buffer.from([1]), Buffer.from([2])];
+    await expectEvents([b], [[A1, B1]]);
+    assert.deepEqual(a.received.find(([name]) => name === "B"), B1);
+    assert.equal((await B.do("fetch")).sockets.length, 2);
+    await Promise.all([A.stop(), B.stop()]);
+  });
+});
+
+describe("sharded alone", () => {
+  test("each subscription mode of npm's adapter, both ways", async () => {
+    const redis = await Redis.start();
+    for (const mode of ["sharded-static", "sharded", "sharded-dynamic-private"]) {
+      const [A, B] = await Promise.all([theirs(redis, mode), ours(redis, mode)]);
+      await together(A, B);
+      const [a, b] = await Promise.all([A.client(), B.client()]);
+      for (const client of [a, b]) for (const room of ["r", "exactly 20 character"]) await client.emitWithAck("join", room);
+      await sleep(50);
+      for (const [node, other] of [[A, b], [B, a]]) {
+        await node.emit("room", [], { rooms: ["r"] });
+        await node.emit("long room", [], { rooms: ["exactly 20 character"] });
+        await node.emit("id", [], { rooms: [other.id] });
+        await node.emit("two", [], { rooms: ["r", "q"] });
+        await node.emit("all");
+        const events = [["room"], ["long room"], ["two"], ["all"]];
+        const direct = [...events, ["id"]];
+        await expectEvents([a, b], other === a ? [direct, events] : [events, direct]);
+      }
+      await Promise.all([A.stop(), B.stop()]);
+    }
+    await redis.kill();
+  });
+});
