@@ -51,22 +51,42 @@ pub(crate) fn too_deep(json: &str) -> bool {
     Looks::of(json).too_deep
 }
 
-/// Whether an `e` follows a digit. There is no branch for a byte, so that many are looked at in one step.
+/// The bytes that are looked at in one step.
+const STEP: usize = 16;
+
+/// Whether an `e` follows a digit.
 fn has_exponent(bytes: &[u8]) -> bool {
-    const STEP: usize = 16;
-    let is_exponent = |digit: u8, e: u8| digit.is_ascii_digit() & (e | 0x20 == b'e');
-    let Some(last) = bytes.len().checked_sub(STEP + 1) else {
-        return bytes.windows(2).any(|pair| is_exponent(pair[0], pair[1]));
-    };
-    let mut found = false;
-    // The last step overlaps the one before.
-    for at in (0..last).step_by(STEP).chain([last]) {
-        let (digits, es) = (&bytes[at..at + STEP], &bytes[at + 1..=at + STEP]);
-        for (digit, e) in digits.iter().zip(es) {
-            found |= is_exponent(*digit, *e);
+    let es = bytes.get(1..).unwrap_or_default();
+    let mut at = 0;
+    while let (Some(digits), Some(es)) = (
+        bytes.get(at..).and_then(|rest| rest.first_chunk()),
+        es.get(at..).and_then(|rest| rest.first_chunk()),
+    ) {
+        if has_exponent_in(digits, es) {
+            return true;
         }
+        at += STEP;
     }
-    found
+    match (bytes.get(..es.len()).and_then(|digits| digits.last_chunk()), es.last_chunk()) {
+        // The last step overlaps the one before.
+        (Some(digits), Some(es)) => has_exponent_in(digits, es),
+        _ => bytes.windows(2).any(|pair| is_exponent(pair[0], pair[1])),
+    }
+}
+
+/// There is no branch for a byte, so that the processor looks at all of them at once.
+#[inline(always)]
+fn has_exponent_in(digits: &[u8; STEP], es: &[u8; STEP]) -> bool {
+    let mut found = 0;
+    for at in 0..STEP {
+        found |= u8::from(is_exponent(digits[at], es[at]));
+    }
+    found != 0
+}
+
+#[inline(always)]
+fn is_exponent(digit: u8, e: u8) -> bool {
+    digit.is_ascii_digit() & (e | 0x20 == b'e')
 }
 
 /// Whether there are as many digits in a row as the largest double has, in a string too.
