@@ -1,6 +1,6 @@
 //! What is the same about two servers' answers, ids and times aside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 const TOLD: usize = 5;
 
 /// The longest part of a packet that is told, in characters.
-const LONGEST: usize = 200;
+const LONGEST: usize = 2_000;
 
 /// What a client heard.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +19,10 @@ pub(super) struct Heard {
     pub(super) probes: usize,
     /// The statuses of its requests, each named by its record.
     pub(super) statuses: Vec<(u64, u16)>,
+    /// Which of them are polls that brought heartbeats alone. When those are answered is up to the server.
+    pub(super) idle: BTreeSet<u64>,
+    /// How many of the statuses are those of others.
+    pub(super) answers: usize,
 }
 
 impl Heard {
@@ -30,9 +34,19 @@ impl Heard {
         }
     }
 
+    /// Adds the status of the request of this record, which is a poll that brought heartbeats alone or not.
+    pub(super) fn answered(&mut self, record: u64, status: u16, idle: bool) {
+        self.statuses.push((record, status));
+        if idle {
+            self.idle.insert(record);
+        } else {
+            self.answers += 1;
+        }
+    }
+
     /// Whether as much was heard as there.
     pub(super) fn reaches(&self, packets: usize, probes: usize, answers: usize) -> bool {
-        self.packets.len() >= packets && self.probes >= probes && self.statuses.len() >= answers
+        self.packets.len() >= packets && self.probes >= probes && self.answers >= answers
     }
 }
 
@@ -124,11 +138,16 @@ pub(super) fn differences(recorded: &Heard, theirs: &Ids, heard: &Heard, ours: &
         let number = at + 1;
         match (then.get(at), now.get(at)) {
             (Some(then), Some(now)) if equal(then, now) => {}
-            (Some(then), Some(now)) => {
-                told.push(format!("packet {number} was {}, and is now {}", cut(then), cut(now)));
+            (Some(_), Some(_)) => {
+                let (then, now) = (word(&recorded.packets[at]), word(&heard.packets[at]));
+                told.push(format!("packet {number} was\n  {then}\nand is now\n  {now}"));
             }
-            (Some(then), None) => told.push(format!("packet {number} is missing: {}", cut(then))),
-            (None, Some(now)) => told.push(format!("packet {number} was not there: {}", cut(now))),
+            (Some(_), None) => {
+                told.push(format!("packet {number} is missing:\n  {}", word(&recorded.packets[at])));
+            }
+            (None, Some(_)) => {
+                told.push(format!("packet {number} was not there:\n  {}", word(&heard.packets[at])));
+            }
             (None, None) => {}
         }
     }
@@ -153,9 +172,28 @@ fn equal(one: &str, other: &str) -> bool {
     split(one).is_some_and(|one| Some(one) == split(other))
 }
 
+/// A packet as it can be given to `socketio-server explain` in a shell.
+fn word(packet: &str) -> String {
+    if let Some(bytes) = packet.strip_prefix("binary") {
+        return format!("--binary --hex '{}'", cut(bytes.trim()));
+    }
+    let mut word = String::from("'");
+    for char in cut(packet).chars() {
+        match char {
+            '\'' => word.push_str("'\\''"),
+            // In JSON, where such characters can stand in packets, they mean the same so.
+            char if char.is_control() => word += &format!("\\u{:04x}", u32::from(char)),
+            char => word.push(char),
+        }
+    }
+    word + "'"
+}
+
 fn cut(packet: &str) -> String {
-    let shown: String = packet.chars().take(LONGEST).flat_map(char::escape_debug).collect();
-    if packet.chars().nth(LONGEST).is_some() { shown + "…" } else { shown }
+    match packet.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}… ({} bytes)", &packet[..end], packet.len()),
+        None => packet.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -192,12 +230,22 @@ mod tests {
     }
 
     #[test]
+    fn a_packet_is_told_as_a_shell_takes_it() {
+        assert_eq!(word(r#"42["it's \n","\"]"#), r#"'42["it'\''s \n","\"]'"#);
+        assert_eq!(word("42[\"\u{9b}\"]"), "'42[\"\\u009b\"]'");
+        assert_eq!(word("binary 01 ff"), "--binary --hex '01 ff'");
+        assert!(word(&"é".repeat(LONGEST + 1)).ends_with("é… (4002 bytes)'"));
+        let told = compared(&[r#"42["a",{"sid":"x"}]"#], &[r#"42["b"]"#]);
+        assert_eq!(told, ["packet 1 was\n  '42[\"a\",{\"sid\":\"x\"}]'\nand is now\n  '42[\"b\"]'"]);
+    }
+
+    #[test]
     fn everything_else_is() {
         assert_eq!(compared(&[r#"42["a"]"#], &[r#"42["b"]"#]).len(), 1);
-        assert_eq!(compared(&[r#"42["a"]"#], &[]), [r#"packet 1 is missing: 42[\"a\"]"#]);
+        assert_eq!(compared(&[r#"42["a"]"#], &[]), ["packet 1 is missing:\n  '42[\"a\"]'"]);
         assert_eq!(compared(&["3probe"], &[]).len(), 1);
         assert!(compared(&["3probe", "41"], &["41", "3probe"]).is_empty(), "they come by different ways");
-        assert_eq!(compared(&[], &["41"]), ["packet 1 was not there: 41"]);
+        assert_eq!(compared(&[], &["41"]), ["packet 1 was not there:\n  '41'"]);
         assert_eq!(compared(&[r#"431[1]"#], &[r#"432[1]"#]).len(), 1);
         let swapped = compared(&[r#"40{"sid":"a"}"#, r#"42["b"]"#], &[r#"40{"sid":"b"}"#, r#"42["b"]"#]);
         assert_eq!(swapped.len(), 1, "an id is not another word: {swapped:?}");

@@ -1,6 +1,6 @@
 //! A client that does what a script says.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +40,10 @@ struct Ear {
     sid: Mutex<Option<String>>,
     /// The last poll.
     poll: Mutex<Poll>,
+    /// Which requests of the journal are polls that brought heartbeats alone.
+    idle: BTreeSet<u64>,
+    /// Whoever posts holds this: POSTs that overlap break the protocol, and pongs are posted as pings come.
+    posting: tokio::sync::Mutex<()>,
     news: Notify,
 }
 
@@ -49,8 +53,9 @@ enum Poll {
     /// There is none to go on from.
     #[default]
     None,
-    /// It waits for its answer. In the journal it is the request of that record, or none.
-    Sent(Option<u64>),
+    /// It waits for its answer. In the journal it is the requests of these records: there a heartbeat may have answered
+    /// where none has come here.
+    Sent(Vec<u64>),
     /// Its answer brought something: the client polls again.
     Brought,
 }
@@ -73,7 +78,7 @@ impl Ear {
     }
 
     fn status(&self, record: u64, status: u16) {
-        self.heard.lock().statuses.push((record, status));
+        self.heard.lock().answered(record, status, self.idle.contains(&record));
         self.news.notify_waiters();
     }
 
@@ -116,7 +121,7 @@ pub(super) async fn play(script: Script, replay: Replay, began: Instant, first: 
         patience: replay.patience,
         old_sid: script.sid.clone(),
         format: script.format,
-        ear: Arc::default(),
+        ear: Arc::new(Ear { idle: script.heard.idle.clone(), ..Ear::default() }),
         requests: HashMap::new(),
         last: [None; 2],
         poll: None,
@@ -133,22 +138,23 @@ pub(super) async fn play(script: Script, replay: Replay, began: Instant, first: 
         match &step.act {
             Act::Request(request) if request.is_websocket() => peer.open(request).await,
             Act::Request(request) => peer.request(request).await,
-            Act::Abort(record) => {
-                if let Some(task) = peer.requests.remove(record) {
-                    task.abort();
-                }
-            }
+            Act::Abort(record) => peer.abort(*record),
             Act::Frame { websocket, opcode, fin, payload } => {
                 peer.frame(*websocket, *opcode, *fin, payload).await;
             }
         }
     }
-    let (packets, statuses) = (script.heard.packets.len(), script.heard.statuses.len());
-    let complete = |heard: &Heard| heard.reaches(packets, script.heard.probes, statuses);
+    let (packets, answers) = (script.heard.packets.len(), script.heard.answers);
+    let complete = |heard: &Heard| heard.reaches(packets, script.heard.probes, answers);
     peer.hear(packets, complete).await;
     // What comes beyond that is a difference, too.
     if complete(&peer.ear.heard.lock()) {
         peer.ear.wait(Duration::from_millis(100), |heard| heard.packets.len() > packets).await;
+    }
+    // A poll that waits was taken: it would be refused at once. What it brings was heard by others.
+    let poll = std::mem::take(&mut *peer.ear.poll.lock());
+    if let Poll::Sent(records) = poll {
+        records.iter().for_each(|record| peer.ear.status(*record, 200));
     }
     peer.requests.values().for_each(JoinHandle::abort);
     peer.websockets.values().for_each(|(_, reading)| reading.abort());
@@ -188,14 +194,34 @@ impl Peer {
     }
 
     async fn request(&mut self, request: &Request) {
-        if let Poll::Sent(record @ None) = &mut *self.ear.poll.lock()
-            && request.method == "GET"
+        if !request.overlaps
+            && request.heard.is_some_and(|heard| self.ear.heard.lock().packets.len() >= heard)
         {
-            // It was sent before.
-            *record = Some(request.record);
+            // An earlier poll has brought here what this one brought there.
+            return self.ear.status(request.record, 200);
+        }
+        if let Poll::Sent(records) = &mut *self.ear.poll.lock()
+            && request.method == "GET"
+            && !request.overlaps
+        {
+            // The one that waits is this one, too: a second would overlap with it.
+            records.push(request.record);
             return;
         }
         self.send(request, Some(request.record)).await;
+    }
+
+    /// Leaves a request alone that waits for its answer.
+    fn abort(&mut self, record: u64) {
+        let mut poll = self.ear.poll.lock();
+        let polled = matches!(&*poll, Poll::Sent(records) if records.contains(&record));
+        let sent = if polled { self.last[0] } else { Some(record) };
+        if polled {
+            *poll = Poll::None;
+        }
+        if let Some(task) = sent.and_then(|sent| self.requests.remove(&sent)) {
+            task.abort();
+        }
     }
 
     /// Sends a request, which is that of `record` in the journal, or none.
@@ -203,6 +229,7 @@ impl Peer {
         let kind = usize::from(request.method == "POST");
         // The last one of its kind is answered, or its client would not go on.
         if let Some(last) = self.last[kind].replace(request.record)
+            && !request.overlaps
             && let Some(task) = self.requests.get_mut(&last)
         {
             drop(timeout(self.patience, task).await);
@@ -218,37 +245,54 @@ impl Peer {
         }
         let Ok(built) = built.body(Full::new(Bytes::from(request.body.clone()))) else { return };
         let opens = self.old_sid.is_some() && self.ear.sid.lock().is_none();
-        if kind == 0 && !opens {
-            *self.ear.poll.lock() = Poll::Sent(record);
+        let polls = kind == 0 && !opens && self.old_sid.is_some();
+        if polls {
+            *self.ear.poll.lock() = Poll::Sent(record.into_iter().collect());
             self.poll = Some(request.clone());
         }
         let (ear, against, format) = (self.ear.clone(), self.against.clone(), self.format);
         let pong = self.target(request);
         let task = tokio::spawn(async move {
-            let Some((status, binary, body)) = fetch(&against, built).await else { return };
-            let (mut pinged, mut record) = (false, record);
-            let before = ear.heard.lock().packets.len();
-            if status == 200 && kind == 0 {
-                for packet in format.decode(body, binary, usize::MAX).map_while(Result::ok) {
-                    pinged |= packet == Packet::Ping(ByteString::new());
-                    ear.packet(&packet);
+            loop {
+                let turn = if kind == 1 { Some(ear.posting.lock().await) } else { None };
+                let fetched = fetch(&against, built.clone()).await;
+                drop(turn);
+                let Some((status, binary, body)) = fetched else { return };
+                let packets: Vec<Packet> = match (status, kind) {
+                    (200, 0) => format.decode(body, binary, usize::MAX).map_while(Result::ok).collect(),
+                    _ => Vec::new(),
+                };
+                let beat = |packet: &Packet| matches!(packet, Packet::Ping(_) | Packet::Pong(_));
+                let pinged = packets.contains(&Packet::Ping(ByteString::new()));
+                // The server sets the pace of heartbeats, so the client polls on behind one.
+                let again = polls && !packets.is_empty() && packets.iter().all(beat);
+                let mut records: Vec<u64> = record.into_iter().collect();
+                if polls {
+                    let next = if again {
+                        Poll::Sent(Vec::new())
+                    } else if packets.iter().any(|packet| !beat(packet) && *packet != Packet::Noop) {
+                        Poll::Brought
+                    } else {
+                        Poll::None
+                    };
+                    // Before anybody can hear what it brought, and poll behind that.
+                    if let Poll::Sent(sent) = std::mem::replace(&mut *ear.poll.lock(), next) {
+                        records = sent;
+                    }
                 }
-            }
-            if kind == 0 && !opens {
-                let brought = ear.heard.lock().packets.len() > before;
-                let next = if brought { Poll::Brought } else { Poll::None };
-                if let Poll::Sent(named) = std::mem::replace(&mut *ear.poll.lock(), next) {
-                    record = named;
+                packets.iter().for_each(|packet| ear.packet(packet));
+                records.iter().for_each(|record| ear.status(*record, status));
+                ear.news.notify_waiters();
+                if pinged {
+                    let pong =
+                        http::Request::post(&pong).header("host", &against).header("connection", "close");
+                    if let Ok(pong) = pong.body(Full::new(Bytes::from_static(b"3"))) {
+                        let _turn = ear.posting.lock().await;
+                        fetch(&against, pong).await;
+                    }
                 }
-            }
-            match record {
-                Some(record) => ear.status(record, status),
-                None => ear.news.notify_waiters(),
-            }
-            if pinged {
-                let pong = http::Request::post(pong).header("host", &against).header("connection", "close");
-                if let Ok(pong) = pong.body(Full::new(Bytes::from_static(b"3"))) {
-                    fetch(&against, pong).await;
+                if !again {
+                    return;
                 }
             }
         });

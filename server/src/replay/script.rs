@@ -18,6 +18,8 @@ pub(super) struct Script {
     pub(super) format: PayloadFormat,
     pub(super) steps: Vec<Step>,
     pub(super) heard: Heard,
+    /// The GETs that wait for their answers.
+    waiting: HashMap<u64, Brought>,
 }
 
 /// Something that the client did.
@@ -29,7 +31,7 @@ pub(super) struct Step {
     pub(super) packets: usize,
     /// How many answers to probes.
     pub(super) probes: usize,
-    /// How many answers to requests.
+    /// How many answers to requests, aside from polls that brought heartbeats alone.
     pub(super) answers: usize,
     pub(super) act: Act,
 }
@@ -55,6 +57,18 @@ pub(super) struct Request {
     pub(super) target: String,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
+    /// Whether it was sent while another of its kind waited, which breaks the protocol. Nothing else is played so.
+    pub(super) overlaps: bool,
+    /// How many packets had been heard with its answer, if it is a poll that brought some.
+    pub(super) heard: Option<usize>,
+}
+
+/// What a GET has brought so far.
+#[derive(Clone, Copy, Debug, Default)]
+struct Brought {
+    heartbeats: usize,
+    noops: usize,
+    packets: usize,
 }
 
 impl Request {
@@ -125,6 +139,7 @@ impl Script {
                     format: NO_FORMAT,
                     steps: Vec::new(),
                     heard: Heard::default(),
+                    waiting: HashMap::new(),
                 });
                 scripts.len() - 1
             });
@@ -143,18 +158,41 @@ impl Script {
             }
             Entry::Request { method, target, headers, .. } => {
                 let (method, target, headers) = (method.clone(), target.clone(), headers.clone());
-                let request = Request { record: record.n, method, target, headers, body: Vec::new() };
+                let mut request = Request {
+                    record: record.n,
+                    method,
+                    target,
+                    headers,
+                    body: Vec::new(),
+                    overlaps: false,
+                    heard: None,
+                };
+                if request.method == "GET" && !request.is_websocket() {
+                    request.overlaps = !self.waiting.is_empty();
+                    self.waiting.insert(record.n, Brought::default());
+                }
                 self.act(record.time, Act::Request(request));
             }
-            Entry::Body => self.body(record.from, raw),
+            Entry::Body => {
+                if let Some(request) = record.from {
+                    self.change(request, |request| request.body = raw);
+                }
+            }
             Entry::Aborted => {
                 if let Some(request) = record.from {
+                    self.waiting.remove(&request);
                     self.act(record.time, Act::Abort(request));
                 }
             }
             Entry::Response { status, .. } => {
                 if let Some(request) = record.from {
-                    self.heard.statuses.push((request, *status));
+                    let brought = self.waiting.remove(&request).unwrap_or_default();
+                    let idle = brought.heartbeats > 0 && brought.noops + brought.packets == 0;
+                    if brought.packets > 0 {
+                        let heard = self.heard.packets.len();
+                        self.change(request, |request| request.heard = Some(heard));
+                    }
+                    self.heard.answered(request, *status, idle && *status == 200);
                 }
             }
             Entry::Frame { opcode, fin } if record.direction == Some(Direction::In) => {
@@ -163,26 +201,84 @@ impl Script {
                 }
             }
             Entry::Packet { binary, .. } if record.direction == Some(Direction::Out) => {
-                self.heard.add(text(*binary, &raw));
+                let text = text(*binary, &raw);
+                if let Some(brought) = record.from.and_then(|get| self.waiting.get_mut(&get)) {
+                    match &*text {
+                        "2" | "3" => brought.heartbeats += 1,
+                        "6" => brought.noops += 1,
+                        _ => brought.packets += 1,
+                    }
+                }
+                self.heard.add(text);
             }
             _ => {}
         }
     }
 
     fn act(&mut self, time: f64, act: Act) {
-        let Heard { packets, probes, statuses } = &self.heard;
-        self.steps.push(Step { time, packets: packets.len(), probes: *probes, answers: statuses.len(), act });
+        let Heard { packets, probes, answers, .. } = &self.heard;
+        self.steps.push(Step { time, packets: packets.len(), probes: *probes, answers: *answers, act });
     }
 
-    /// Gives a request its body.
-    fn body(&mut self, record: Option<u64>, body: Vec<u8>) {
-        for step in &mut self.steps {
-            if let Act::Request(request) = &mut step.act
-                && Some(request.record) == record
-            {
-                request.body = body;
-                return;
-            }
-        }
+    /// Changes the request of this record.
+    fn change(&mut self, record: u64, change: impl FnOnce(&mut Request)) {
+        // It is one of the last.
+        let requests = self.steps.iter_mut().rev().filter_map(|step| match &mut step.act {
+            Act::Request(request) => Some(request),
+            _ => None,
+        });
+        requests.into_iter().find(|request| request.record == record).map(change);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: &str = r#"{"journal":1,"by":"a test","began":0,"redacted":false}"#;
+
+    fn get(n: u64) -> String {
+        format!(
+            r#"{{"n":{n},"time":{n},"session":1,"direction":"in","kind":"request","method":"GET","target":"/","headers":[],"secure":false}}"#
+        )
+    }
+
+    fn packet(get: u64, raw: &str) -> String {
+        format!(
+            r#"{{"n":99,"time":1,"session":1,"direction":"out","carrier":"get","from":{get},"raw":"{raw}","kind":"packet","packet":"message","binary":false}}"#
+        )
+    }
+
+    fn answered(get: u64) -> String {
+        format!(r#"{{"n":99,"time":1,"session":1,"from":{get},"kind":"response","status":200,"headers":[]}}"#)
+    }
+
+    #[test]
+    fn a_poll_is_told_by_what_it_brought() {
+        let lines = [
+            HEADER.to_owned(),
+            get(1),
+            packet(1, "2"),
+            answered(1),
+            get(2),
+            packet(2, "2"),
+            packet(2, "40{}"),
+            answered(2),
+            get(3),
+            get(4),
+            packet(3, "6"),
+            answered(3),
+            answered(4),
+        ];
+        let (_, records) = socketio_server::journal::read(lines.join("\n").as_bytes()).expect("a journal");
+        let [script] = &Script::of(&records)[..] else { panic!("one session") };
+        assert_eq!(script.heard.idle.iter().copied().collect::<Vec<_>>(), [1], "heartbeats alone");
+        let requests = script.steps.iter().map(|step| match &step.act {
+            Act::Request(request) => (request.record, request.heard, request.overlaps),
+            other => panic!("{other:?}"),
+        });
+        let expected = [(1, None, false), (2, Some(1), false), (3, None, false), (4, None, true)];
+        assert_eq!(requests.collect::<Vec<_>>(), expected);
+        assert_eq!(script.steps[2].answers, 1, "nobody waits for a heartbeat");
     }
 }

@@ -123,3 +123,62 @@ async fn the_same_server_answers_the_same_and_another_does_not() {
     assert!(out.contains("session 1: packet 3 "), "{out}");
     std::fs::remove_file(&journal).expect("it is there");
 }
+
+/// A client that polls, as clients do: there is always one poll, also when a heartbeat has answered the last.
+async fn poll_for_long(address: SocketAddr) {
+    let get = async |target: &str| Connection::open(address).await.request("GET", target, &[], b"").await;
+    let opened = get("/socket.io/?EIO=4&transport=polling").await;
+    let target = format!("/socket.io/?EIO=4&transport=polling&sid={}", opened.sid());
+    let post = async |body: &str| {
+        Connection::open(address).await.request("POST", &target, &[], body.as_bytes()).await;
+    };
+    post("40").await;
+    assert!(get(&target).await.text().starts_with("40{"));
+    let mut beats = 0;
+    while beats < 3 {
+        let text = get(&target).await.text().to_owned();
+        if text == "2" {
+            beats += 1;
+            post("3").await;
+        }
+    }
+    post("42[\"message\",\"it's \\\"quoted\\\"\"]").await;
+    while !get(&target).await.text().contains("quoted") {}
+    post("1").await;
+}
+
+#[tokio::test]
+async fn a_session_that_only_polls_is_replayed_without_overlapping_polls_and_told_so_that_it_can_be_explained()
+ {
+    let folder = Folder::new();
+    let journal = folder.file("journal.jsonl");
+    let name = journal.to_str().expect("UTF-8");
+    let (mut traced, address) = Program::echo(&["--trace", name, "--ping-interval", "50ms"]).await;
+    poll_for_long(address).await;
+    traced.signal("TERM").await;
+    let (status, log) = traced.ended().await;
+    assert!(status.success(), "{status}: {log}");
+
+    // One that pings as often, one that hardly does, and one that does it more often.
+    for interval in ["50ms", "25s", "10ms"] {
+        let (_same, address) = Program::echo(&["--ping-interval", interval]).await;
+        for options in [&[][..], &["--fast"]] {
+            let (code, out) = replay(&journal, address, options).await;
+            let differences = out.lines().filter(|line| line.starts_with("session")).collect::<Vec<_>>();
+            // The open packet says how often.
+            let told: &[&str] = if interval == "50ms" { &[] } else { &["session 1: packet 1 was"] };
+            assert_eq!(differences, told, "{interval} {options:?}: {out}");
+            assert_eq!(code, Some(i32::from(!told.is_empty())));
+        }
+    }
+
+    let mut other = Program::server(["--app", "none", "--listen", "127.0.0.1:0"]);
+    let (code, out) = replay(&journal, other.address().await, &["--fast"]).await;
+    assert_eq!(code, Some(1), "{out}");
+    let word = out.lines().find(|line| line.contains("quoted")).expect("the event").trim();
+    assert_eq!(word, r#"'42["message-back","it'\''s \"quoted\""]'"#);
+    let explained = Command::new("sh").arg("-c").arg(format!("{SERVER} explain {word}")).output().await;
+    let explained = explained.expect("a shell");
+    let text = String::from_utf8_lossy(&explained.stdout).into_owned();
+    assert!(explained.status.success() && text.contains("message-back"), "{text}");
+}
