@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use engineio::memory;
+use engineio::memory::Budget;
 use engineio::observe::What;
 use engineio::{Application, Fault, Jsonp, Limit, Payload, PayloadFormat, Route, Sid};
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -106,7 +106,7 @@ impl<A: Application> Endpoint<A> {
         // compresses, the client went away.
         if jsonp.is_some() {
             // A script is a copy, and a payload and all of its escapes may be there at once.
-            until_admitted(3 * payload.len(), memory).await;
+            until_admitted(3 * payload.len(), &self.config.memory()).await;
         }
         let packed = Packed::new(payload, jsonp);
         let packed = match encoding {
@@ -179,8 +179,8 @@ impl<A: Application> Endpoint<A> {
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Waits until so many bytes more may be held for a client.
-async fn until_admitted(bytes: usize, memory: usize) {
-    while !memory::admits(bytes, memory) {
+async fn until_admitted(bytes: usize, memory: &Budget) {
+    while !memory.admits(bytes) {
         tokio::time::sleep(LOOK_AGAIN).await;
     }
 }

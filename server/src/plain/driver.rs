@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use engineio::memory::{self, Held};
+use engineio::memory::Held;
 use engineio::{Limit, LimitHits, Message};
 use futures_util::{Sink, SinkExt as _, Stream as _, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -93,10 +93,10 @@ impl Driver {
             .write_buffer_size(WRITE_BUFFER)
             .max_message_size(Some(limits.max_payload))
             .max_frame_size(Some(limits.max_payload));
-        let unfinished = Unfinished::new(limits.memory, read.len());
+        let shared = Shared::new(limits.send_budget, limits.memory.clone());
+        let unfinished = Unfinished::new(shared.clone(), read.len());
         let watched = Watched { io, heard: false, stuck: false, unfinished };
         let stream = WebSocketStream::from_partially_read(watched, read, Role::Server, Some(config)).await;
-        let shared = Shared::new(limits.send_budget, limits.memory);
         let driver = Driver {
             stream,
             shared: shared.clone(),
@@ -146,6 +146,10 @@ impl Driver {
     fn poll(&mut self, cx: &mut Context<'_>, alarm: &mut Alarm) -> Poll<Leave> {
         loop {
             self.shared.register(cx);
+            if self.shared.is_put_out() {
+                self.hits.count(Limit::Memory);
+                return Poll::Ready(Leave::Lost);
+            }
             let wish = self.shared.wish();
             if wish.is_some() {
                 self.close_by.get_or_insert_with(|| now() + self.limits.close_timeout);
@@ -362,32 +366,37 @@ struct Unfinished {
     /// When it began. What has come of the next message along with the end of one is noticed when more comes.
     begun: Option<Instant>,
     held: Held,
-    /// What clients together may make the process hold, and whether they did, so that no more was read.
-    memory: usize,
+    shared: Arc<Shared>,
+    /// There was no memory for more.
     refused: bool,
 }
 
 impl Unfinished {
-    fn new(memory: usize, read: usize) -> Unfinished {
-        Unfinished { begun: (read > 0).then(now), held: Held::new(read), memory, refused: false }
+    fn new(shared: Arc<Shared>, read: usize) -> Unfinished {
+        Unfinished { begun: (read > 0).then(now), held: Held::new(read), shared, refused: false }
+    }
+
+    fn is_now(&mut self, bytes: usize) {
+        self.held.resize(bytes);
+        self.shared.has_come(bytes);
     }
 
     /// Whether more of it may be read.
     fn may_go_on(&mut self) -> bool {
-        self.refused = !memory::admits(self.held.bytes(), self.memory);
+        self.refused = !self.shared.may_come(self.held.bytes());
         !self.refused
     }
 
     fn more(&mut self, bytes: usize) {
         if bytes > 0 {
             self.begun.get_or_insert_with(now);
-            self.held.resize(self.held.bytes() + bytes);
+            self.is_now(self.held.bytes() + bytes);
         }
     }
 
     /// Of what has come, a control frame was none of it.
     fn leave_out(&mut self, payload: usize) {
-        self.held.resize(self.held.bytes().saturating_sub(CONTROL_HEAD + payload));
+        self.is_now(self.held.bytes().saturating_sub(CONTROL_HEAD + payload));
         if self.held.bytes() == 0 {
             self.begun = None;
         }
@@ -400,7 +409,7 @@ impl Unfinished {
 
     fn end(&mut self) {
         self.begun = None;
-        self.held.resize(0);
+        self.is_now(0);
     }
 }
 

@@ -95,6 +95,7 @@ impl Endpoint {
         };
         let protocol = accepted.protocol.as_deref().and_then(|name| HeaderValue::from_str(name).ok());
         let (observers, hits) = (self.config.observers.clone(), self.config.hits.clone());
+        let holders = self.config.holders.clone();
         let exchange = Exchange::number(parts);
         let path = self.path.clone();
         let switched = switch(parts, protocol, self.config.observers.clone(), move |io, read| {
@@ -105,9 +106,11 @@ impl Endpoint {
                 }
                 let watch = Watch::opened(&observers, exchange, &accepted.handshake);
                 let (driver, shared) = Driver::new(io, read, accepted.limits, hits, watch).await;
-                let websocket = WebSocket::new(shared, accepted.protocol, accepted.handshake);
+                holders.enter(&shared);
+                let websocket = WebSocket::new(shared.clone(), accepted.protocol, accepted.handshake);
                 tokio::spawn((accepted.run)(websocket));
                 let close = driver.run(stopping).await;
+                holders.leave(&shared);
                 drop(place);
                 if let Some(life) = life {
                     let (code, reason) = close.map(|close| (close.code, close.reason)).unzip();

@@ -4,6 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
+use engineio::memory::Budget;
 use engineio::{Config, Handshake};
 use http::header::SEC_WEBSOCKET_PROTOCOL;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -25,14 +26,14 @@ pub struct Request {
 }
 
 /// What one WebSocket may cost.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Limits {
     pub(super) max_payload: usize,
     pub(super) send_budget: usize,
     pub(super) close_timeout: Duration,
     pub(super) message_timeout: Duration,
     /// What clients together may make the process hold.
-    pub(super) memory: usize,
+    pub(super) memory: Budget,
     pub(super) keepalive: Option<Keepalive>,
 }
 
@@ -50,7 +51,7 @@ impl Request {
             send_budget: config.send_budget,
             close_timeout: config.close_timeout,
             message_timeout: server.message_timeout,
-            memory: config.memory_budget,
+            memory: config.memory(),
             keepalive: Some(Keepalive { interval: KEEPALIVE_INTERVAL, grace: KEEPALIVE_GRACE }),
         };
         Request { handshake, limits }

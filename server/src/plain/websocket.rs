@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use engineio::memory::{self, Held};
+use engineio::memory::{Budget, Held, Holder};
 use engineio::{FRAME_OVERHEAD, Handshake, Message, SendError};
 use parking_lot::Mutex;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -105,11 +106,12 @@ impl Sender {
     /// [`SendError::Full`] over the budget and [`SendError::Closed`] after the end; nothing is queued then.
     pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
         let message = message.into();
+        let room = self.0.has_room();
         let mut state = self.0.state.lock();
         if state.close.is_some() {
             return Err(SendError::Closed);
         }
-        if !self.0.has_room(&state) {
+        if !room {
             return Err(SendError::Full);
         }
         state.cost += cost(&message);
@@ -125,11 +127,13 @@ impl Sender {
     /// [`SendError::Closed`] after the end.
     pub async fn ready(&self) -> Result<(), SendError> {
         std::future::poll_fn(|cx| {
+            let room = self.0.has_room();
             let mut state = self.0.state.lock();
             if state.close.is_some() {
                 return Poll::Ready(Err(SendError::Closed));
             }
-            if self.0.has_room(&state) {
+            // Some may have been written meanwhile, with nobody to wake.
+            if room || state.cost == 0 {
                 return Poll::Ready(Ok(()));
             }
             if !state.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
@@ -197,7 +201,9 @@ fn cost(message: &Message) -> usize {
 pub(super) struct Shared {
     budget: usize,
     /// What clients together may make the process hold.
-    memory: usize,
+    memory: Budget,
+    /// What has come of a message that has not ended.
+    incoming: AtomicUsize,
     state: Mutex<State>,
 }
 
@@ -212,6 +218,8 @@ struct State {
     held: Held,
     /// The driver takes nothing in, and is to be woken when there is room again.
     deaf: bool,
+    /// Memory ran short, and much was held for it.
+    put_out: bool,
     /// How it ends, as soon as either side wants it to.
     close: Option<Close>,
     driver: Option<Waker>,
@@ -225,6 +233,12 @@ impl State {
         self.held.resize(self.cost + self.inbox_cost);
     }
 
+    fn end(&mut self, close: Close) {
+        self.close.get_or_insert(close);
+        self.wake_driver();
+        self.waiting.drain(..).chain(self.reader.take()).for_each(Waker::wake);
+    }
+
     fn wake_driver(&mut self) {
         if let Some(driver) = self.driver.take() {
             driver.wake();
@@ -233,30 +247,27 @@ impl State {
 }
 
 impl Shared {
-    pub(super) fn new(budget: usize, memory: usize) -> Arc<Shared> {
-        Arc::new(Shared { budget, memory, state: Mutex::default() })
+    pub(super) fn new(budget: usize, memory: Budget) -> Arc<Shared> {
+        Arc::new(Shared { budget, memory, incoming: AtomicUsize::new(0), state: Mutex::default() })
     }
 
-    /// Whether a message may be queued.
-    fn has_room(&self, state: &State) -> bool {
-        state.cost < self.budget && memory::admits(state.cost, self.memory)
+    /// Whether a message may be queued. To be asked without the lock: it may be this one who is put out for it.
+    fn has_room(&self) -> bool {
+        let cost = self.state.lock().cost;
+        cost < self.budget && self.memory.admits(cost)
     }
 
     /// Whether a message may be taken in.
     fn takes_in(&self, state: &State) -> bool {
-        state.inbox_cost < INBOX && memory::admits(state.inbox_cost, self.memory)
+        state.inbox_cost < INBOX && !self.memory.is_short(state.inbox_cost)
     }
 
     /// It ends, if it doesn't already.
     pub(super) fn end(&self, close: Close) {
         let mut state = self.state.lock();
-        if state.close.is_some() {
-            return;
+        if state.close.is_none() {
+            state.end(close);
         }
-        state.close = Some(close);
-        state.wake_driver();
-        let wakers = state.waiting.drain(..).collect::<Vec<_>>();
-        wakers.into_iter().chain(state.reader.take()).for_each(Waker::wake);
     }
 
     fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
@@ -278,8 +289,40 @@ impl Shared {
     }
 }
 
+/// Whoever is put out hears nothing of it: what waits for it is given up.
+impl Holder for Shared {
+    fn holds(&self) -> usize {
+        let state = self.state.lock();
+        state.cost + state.inbox_cost + self.incoming.load(Ordering::Relaxed)
+    }
+
+    fn put_out(&self) {
+        let mut state = self.state.lock();
+        state.put_out = true;
+        state.end(Close::new(Close::LOST));
+        (state.inbox, state.outbox) = (VecDeque::new(), VecDeque::new());
+        (state.inbox_cost, state.cost) = (0, 0);
+        state.count();
+    }
+}
+
 /// # For the driver
 impl Shared {
+    /// Whether so much may come of a message.
+    pub(super) fn may_come(&self, bytes: usize) -> bool {
+        self.memory.admits(bytes)
+    }
+
+    /// So much has come of a message that has not ended.
+    pub(super) fn has_come(&self, bytes: usize) {
+        self.incoming.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether it is to end without a word.
+    pub(super) fn is_put_out(&self) -> bool {
+        self.state.lock().put_out
+    }
+
     /// Has the driver woken when something changes. To be called before it looks at anything else here.
     pub(super) fn register(&self, cx: &Context<'_>) {
         let mut state = self.state.lock();
@@ -336,7 +379,8 @@ impl Shared {
             return;
         }
         let mut state = self.state.lock();
-        state.cost -= cost;
+        // Whoever was put out has nothing left.
+        state.cost = state.cost.saturating_sub(cost);
         state.count();
         if state.cost < self.budget {
             state.waiting.drain(..).for_each(Waker::wake);
@@ -354,7 +398,7 @@ mod tests {
 
     #[test]
     fn no_more_is_taken_in_than_the_application_reads() {
-        let shared = Shared::new(1_000, usize::MAX);
+        let shared = Shared::new(1_000, Budget::default());
         let mut cx = Context::from_waker(Waker::noop());
         shared.deliver(Message::from(vec![0; INBOX - FRAME_OVERHEAD - 1]));
         assert!(shared.listens());
