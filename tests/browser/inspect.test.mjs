@@ -435,7 +435,7 @@ test("a hundred sessions can all be seen at once", async (t) => {
   assert.ok(Math.abs((await height()) - before) < 3, "and back");
 
   await inspector.button("All in sight").click();
-  await inspector.page.waitForFunction(() => document.querySelector("#lanes.all [role=option]").getBoundingClientRect().height < 8);
+  await inspector.page.waitForFunction(() => document.querySelector("#lanes.all [role=option]")?.getBoundingClientRect().height < 8);
   await inspector.drawn();
   assert.equal(await inSight(), 100);
   await inspector.lane(50).hover();
