@@ -93,9 +93,12 @@ fn is_exponent(digit: u8, e: u8) -> bool {
 fn has_many_digits(bytes: &[u8]) -> bool {
     const DIGITS: usize = 309;
     (DIGITS..=bytes.len()).step_by(DIGITS).any(|end| {
+        if !bytes[end - 1].is_ascii_digit() {
+            return false;
+        }
         let before = bytes[..end].iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
         let after = bytes[end..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-        before > 0 && before + after >= DIGITS
+        before + after >= DIGITS
     })
 }
 
