@@ -68,6 +68,8 @@ limits! {
     UpgradeTimeout = "upgrade_timeout",
     /// Time to join a namespace.
     ConnectTimeout = "connect_timeout",
+    /// Time for a hook or a middleware of the application.
+    HookTimeout = "hook_timeout",
     /// Attachments of one packet.
     Attachments = "attachments",
     /// Time for a packet's attachments.

@@ -184,9 +184,11 @@ pub(crate) fn reject_reason(reason: &str) -> Option<HeaderValue> {
     HeaderValue::from_bytes(printable.as_bytes()).ok()
 }
 
-/// A request that can't be read, or only in two ways, is refused as others are.
+/// A request that breaks a rule of HTTP, or can't be read, is refused as others are.
 pub(crate) fn unreadable(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::from(Refusal::BadRequest.body()));
+    let forbidden = status == StatusCode::FORBIDDEN;
+    let refusal = if forbidden { Refusal::Forbidden } else { Refusal::BadRequest };
+    let mut response = Response::new(Body::from(refusal.body()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, const { HeaderValue::from_static("application/json") });
     closing(response)

@@ -5,6 +5,7 @@
 //! is an allowlist for reading *and* for connecting: an origin that is not on it is refused on both transports.
 
 mod origin;
+mod strangers;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
 use origin::Origin;
+pub(crate) use strangers::Strangers;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET,HEAD,PUT,PATCH,POST,DELETE");
 

@@ -17,14 +17,14 @@ use crate::admission::Admission;
 use crate::answers::Refused;
 use crate::body::Body;
 use crate::compression::Compressors;
-use crate::cors::{Verdict, foreign_origin};
+use crate::cors::{Strangers, Verdict, foreign_origin};
 use crate::exchange::Exchange;
 use crate::hooks::{Hooks, Next, RequestHead, merge};
 use crate::http_rules::is_websocket;
 use crate::peer::Peer;
 use crate::registry::{Entry, Registry};
 use crate::site::Answering;
-use crate::{Cookie, Cors};
+use crate::{AllowedHosts, Cookie, Cors};
 
 mod named;
 mod opening;
@@ -68,6 +68,9 @@ pub(crate) struct HttpSettings {
     pub(crate) trailing_slash: TrailingSlash,
     /// Whether a session belongs to the pages of the origin that opened it.
     pub(crate) bind_origin: bool,
+    /// The hosts that the server answers for, if not for all.
+    pub(crate) allowed_hosts: Option<AllowedHosts>,
+    pub(crate) strangers: Strangers,
 }
 
 impl Default for HttpSettings {
@@ -80,6 +83,8 @@ impl Default for HttpSettings {
             compressors: Compressors::default(),
             trailing_slash: TrailingSlash::default(),
             bind_origin: false,
+            allowed_hosts: None,
+            strangers: Strangers::default(),
         }
     }
 }
@@ -215,11 +220,12 @@ impl<A: Application> Endpoint<A> {
     where
         B: http_body::Body<Data = Bytes> + Unpin,
     {
-        let (fields, stop) = self.http.hooks.pass(head).await;
+        let (fields, stop) = self.http.hooks.pass(head, &self.admission).await;
         let answer = match stop {
-            None | Some(Next::Pass(_)) => self.answer(parts, body, peer, foreign, head).await,
-            Some(Next::Answer(response)) => Ok(response.map(Body::from)),
-            Some(Next::Fail) => Err(Fault::MiddlewareFailed.into()),
+            Ok(None | Some(Next::Pass(_))) => self.answer(parts, body, peer, foreign, head).await,
+            Ok(Some(Next::Answer(response))) => Ok(response.map(Body::from)),
+            Ok(Some(Next::Fail)) => Err(Fault::MiddlewareFailed.into()),
+            Err(too_slow) => Err(too_slow.into()),
         };
         let mut response = answer.unwrap_or_else(|refused| self.refuse(parts, peer, refused, Some(head)));
         merge(response.headers_mut(), fields);
@@ -272,7 +278,10 @@ impl<A: Application> Endpoint<A> {
         let method = match parts.method {
             http::Method::GET => Method::Get,
             http::Method::POST => Method::Post,
-            http::Method::OPTIONS => return Ok((Route::MethodNotAllowed, None)),
+            http::Method::OPTIONS => {
+                self.http.strangers.answered(&parts.headers);
+                return Ok((Route::MethodNotAllowed, None));
+            }
             _ => Method::Other,
         };
         let query = Query::new(parts.uri.query().unwrap_or_default());
@@ -284,6 +293,12 @@ impl<A: Application> Endpoint<A> {
         };
         let route = Route::find(&self.config, method, query, upgrade, known)?;
         let strange = named.as_ref().is_some_and(|entry| entry.origin.as_deref() != self.origin(parts));
+        if foreign {
+            self.http.strangers.refused(&parts.headers);
+        } else if self.http.cors.is_none() && !upgrade && matches!(route, Route::Open { .. }) {
+            // A page needs no leave for a WebSocket.
+            self.http.strangers.answered(&parts.headers);
+        }
         if foreign || strange {
             return Err(Fault::OriginForbidden);
         }
@@ -339,9 +354,9 @@ impl<A: Application> Endpoint<A> {
                     Ok(place) => place,
                     Err(refusal) => return Ok(refusal.response()),
                 };
-                hooks.allow(head).await?;
+                hooks.allow(head, &self.admission).await?;
                 let format = format?;
-                let sid = hooks.id(head).await?;
+                let sid = hooks.id(head, &self.admission).await?;
                 if self.is_draining() {
                     // The application may have taken its time.
                     return Ok(NoPlace::Draining.response());

@@ -15,14 +15,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use engineio::{Attached, Fault, Query, Sid};
-use http::header::{CONTENT_LENGTH, ORIGIN, SET_COOKIE, TRANSFER_ENCODING};
+use engineio::{Attached, Fault, Limit, Query, Sid};
+use http::header::{CONTENT_LENGTH, ORIGIN, RETRY_AFTER, SET_COOKIE, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
 use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::Peer;
+use crate::admission::Admission;
+use crate::answers::Refused;
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type Ask<T> = Box<dyn Fn(RequestHead) -> BoxFuture<T> + Send + Sync>;
@@ -55,7 +57,9 @@ type SetHeaders = Box<dyn Fn(&mut HeaderMap, &RequestHead) + Send + Sync>;
 ///     .connection_error(|error| eprintln!("{} {}: {}", error.code, error.message, error.fault));
 /// ```
 ///
-/// A hook that panics ends its HTTP connection and no other.
+/// A hook that panics ends its HTTP connection and no other. One that takes longer than
+/// [`Limits::hook_timeout`](crate::Limits::hook_timeout) is given up, and the request is answered 503. One whose
+/// client ends the connection is given up too.
 #[derive(Default)]
 pub struct Hooks {
     middleware: Vec<Ask<Next>>,
@@ -162,29 +166,37 @@ impl Hooks {
 
     /// Asks the middleware one by one. What passes has gathered header fields for the answer, whichever it
     /// will be.
-    pub(crate) async fn pass(&self, head: &RequestHead) -> (HeaderMap, Option<Next>) {
+    pub(crate) async fn pass(
+        &self,
+        head: &RequestHead,
+        admission: &Admission,
+    ) -> (HeaderMap, Result<Option<Next>, Denied>) {
         let mut gathered = HeaderMap::new();
         for middleware in &self.middleware {
-            match middleware(head.clone()).await {
-                Next::Pass(headers) => merge(&mut gathered, headers),
-                stop => return (gathered, Some(stop)),
+            match in_time("middleware", middleware(head.clone()), admission).await {
+                Ok(Next::Pass(headers)) => merge(&mut gathered, headers),
+                Ok(stop) => return (gathered, Ok(Some(stop))),
+                Err(too_slow) => return (gathered, Err(too_slow)),
             }
         }
-        (gathered, None)
+        (gathered, Ok(None))
     }
 
     /// Whether the application allows a handshake.
-    pub(crate) async fn allow(&self, head: &RequestHead) -> Result<(), Denied> {
+    pub(crate) async fn allow(&self, head: &RequestHead, admission: &Admission) -> Result<(), Denied> {
         match &self.allow_request {
-            Some(allow) => allow(head.clone()).await,
+            Some(allow) => in_time("allow_request", allow(head.clone()), admission).await?,
             None => Ok(()),
         }
     }
 
     /// The id of a new session.
-    pub(crate) async fn id(&self, head: &RequestHead) -> Result<Sid, Fault> {
+    pub(crate) async fn id(&self, head: &RequestHead, admission: &Admission) -> Result<Sid, Refused> {
         match &self.generate_id {
-            Some(generate) => generate(head.clone()).await.ok_or(Fault::NoId),
+            Some(generate) => {
+                let id = in_time("generate_id", generate(head.clone()), admission).await?;
+                Ok(id.ok_or(Fault::NoId)?)
+            }
             None => Ok(Sid::generate()),
         }
     }
@@ -204,6 +216,22 @@ impl Hooks {
             tell(&ConnectionError { request, code, message, fault, reason });
         }
     }
+}
+
+/// What a hook decides, if it does so in time.
+pub(crate) async fn in_time<T>(
+    hook: &'static str,
+    deciding: impl Future<Output = T>,
+    admission: &Admission,
+) -> Result<T, Denied> {
+    let limit = admission.limits.hook_timeout;
+    tokio::time::timeout(limit, deciding).await.map_err(|_| {
+        admission.hits.count(Limit::HookTimeout);
+        tracing::warn!(hook, ?limit, "a hook took longer than hook-timeout, and its request is answered 503");
+        Denied::new("The server took too long to decide")
+            .status(StatusCode::SERVICE_UNAVAILABLE)
+            .header(RETRY_AFTER, HeaderValue::from_static("1"))
+    })
 }
 
 /// Adds header fields to an answer. Fields that it has already stay, for the protocol needs them, and so

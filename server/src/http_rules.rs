@@ -19,6 +19,12 @@ impl HttpFault {
     pub(crate) const LENGTH_BESIDE_ENCODING: HttpFault =
         HttpFault::bad_request("it has both Transfer-Encoding and Content-Length");
 
+    /// The operator says for which hosts the server answers.
+    pub(crate) const OTHER_HOST: HttpFault = HttpFault {
+        status: StatusCode::FORBIDDEN,
+        reason: "its Host is none of those that allowed-host lists",
+    };
+
     const fn bad_request(reason: &'static str) -> HttpFault {
         HttpFault { status: StatusCode::BAD_REQUEST, reason }
     }

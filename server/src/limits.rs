@@ -34,6 +34,9 @@ pub struct Limits {
     /// closed with 1008. 30 s by default. Clients of Engine.IO have their heartbeat instead, which can't get between
     /// the parts of a message.
     pub message_timeout: Duration,
+    /// Time that a hook may take: each of [`Hooks`](crate::Hooks), and what decides about a plain WebSocket; then
+    /// the request is answered 503. 20 s by default, for as long as socket.io-client waits.
+    pub hook_timeout: Duration,
     /// Time that writing may make no progress; then the connection is closed. 30 s by default. The WebSocket of a
     /// session has its heartbeat instead. It is also the time that a client may take nothing, by either transport,
     /// while [`Config::send_budget`](crate::Config::send_budget) is used up; then its session ends.
@@ -55,6 +58,7 @@ impl Default for Limits {
             idle_timeout: Duration::from_secs(75),
             body_timeout: Duration::from_secs(30),
             message_timeout: Duration::from_secs(30),
+            hook_timeout: Duration::from_secs(20),
             write_timeout: Duration::from_secs(30),
             max_head: 16 * 1024,
             max_fields: 100,

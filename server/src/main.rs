@@ -237,6 +237,7 @@ fn server(options: &Options, observers: Vec<Arc<dyn Observer>>) -> Result<Server
         parser: options.parser.clone(),
         recovery: options.recovery(),
         connect_timeout: options.connect_timeout,
+        hook_timeout: options.hook_timeout,
         ack_timeout: options.ack_timeout,
         max_attachments: options.max_attachments,
         attachment_timeout: options.attachment_timeout,
@@ -282,6 +283,9 @@ fn server(options: &Options, observers: Vec<Arc<dyn Observer>>) -> Result<Server
     }
     if let Some(cors) = &options.cors {
         builder = builder.cors(cors.clone());
+    }
+    if let Some(hosts) = &options.allowed_hosts {
+        builder = builder.allowed_hosts(hosts.clone());
     }
     if let Some(cookie) = &options.cookie {
         builder = builder.cookie(cookie.clone());

@@ -20,7 +20,9 @@ use std::{env, fmt, fs, io};
 use tracing::level_filters::LevelFilter;
 
 use socketio::{Parser, Recovery};
-use socketio_server::{Cookie, CookieError, Cors, CorsError, Limits, SameSite, TrailingSlash, TrustedProxy};
+use socketio_server::{
+    AllowedHosts, Cookie, CookieError, Cors, CorsError, Limits, SameSite, TrailingSlash, TrustedProxy,
+};
 
 use crate::logging::{LogFormat, fatal};
 use crate::output;
@@ -173,6 +175,8 @@ options! {
         "body-timeout" body_timeout: Duration = ["30s"] as TIME,
         /// How long a message of a plain WebSocket may take, from its first byte
         "message-timeout" message_timeout: Duration = ["30s"] as TIME,
+        /// How long a hook or a middleware of the application may take to decide
+        "hook-timeout" pub(crate) hook_timeout: Duration = ["20s"] as TIME,
         /// How long a client may read nothing of an answer that is being sent to it, or of what waits for it once
         /// that uses up the send budget
         "write-timeout" write_timeout: Duration = ["30s"] as TIME,
@@ -236,6 +240,10 @@ options! {
         "cors-exposed-header" cors_exposed_headers: Vec<String> = [] as NAMES,
         /// How long browsers may cache the answer to a preflight request
         "cors-max-age" cors_max_age: Option<Duration> = [] as AGE,
+        /// A host that the server answers for; requests for other hosts are refused, so that no page can point its own
+        /// name at the server. Default: all. Examples: example.com, *.example.com, localhost:3000. Repeat the option
+        /// for several
+        "allowed-host" pub(crate) allowed_hosts: Option<AllowedHosts> = [] as HOSTS,
         /// Accept a session's requests only from pages of the origin that opened it
         "bind-origin" pub(crate) bind_origin: bool = ["false"] as SWITCH,
         /// Set a cookie of this name with the session's id, for load balancers with sticky sessions
@@ -421,6 +429,7 @@ impl Options {
             idle_timeout: self.idle_timeout,
             body_timeout: self.body_timeout,
             message_timeout: self.message_timeout,
+            hook_timeout: self.hook_timeout,
             write_timeout: self.write_timeout,
             max_head: self.max_head,
             max_fields: self.max_fields,

@@ -20,7 +20,7 @@ use crate::plain::{self, Accepted, Request};
 use crate::proxies::{TrustedProxies, TrustedProxy};
 use crate::service::Service;
 use crate::site::{Mount, Pages, Site};
-use crate::{Cookie, Cors, Denied, Hooks, LimitHits, Limits, TrailingSlash};
+use crate::{AllowedHosts, Cookie, Cors, Denied, Hooks, LimitHits, Limits, TrailingSlash};
 
 /// A server: endpoints and pages, ready to serve.
 pub struct Server {
@@ -94,6 +94,14 @@ impl Builder {
     #[must_use]
     pub fn bind_origin(mut self, bind: bool) -> Builder {
         self.http.bind_origin = bind;
+        self
+    }
+
+    /// Answers for these hosts alone: a request whose `Host` is another is answered 403. Without it the name is not
+    /// looked at, and a page that rebinds its own name to the server's address is taken for the server's own.
+    #[must_use]
+    pub fn allowed_hosts(mut self, hosts: AllowedHosts) -> Builder {
+        self.http.allowed_hosts = Some(hosts);
         self
     }
 

@@ -143,7 +143,11 @@ impl Service {
 
     /// Refuses what HTTP forbids.
     fn check(&self, parts: &Parts) -> Result<(), HttpFault> {
-        http_rules::check(parts, self.site.admission.limits.max_head)
+        http_rules::check(parts, self.site.admission.limits.max_head)?;
+        match &self.site.http.allowed_hosts {
+            Some(hosts) if !hosts.allow(parts) => Err(HttpFault::OTHER_HOST),
+            _ => Ok(()),
+        }
     }
 
     fn refuse(&self, parts: &Parts, fault: HttpFault) -> Response<Body> {
@@ -153,6 +157,7 @@ impl Service {
         tracing::info!(
             status = fault.status.as_u16(),
             reason = fault.reason,
+            host = parts.headers.get(http::header::HOST).map(tracing::field::debug),
             method = %parts.method,
             address = self.peer_of(parts).address.map(tracing::field::display),
             "request refused"

@@ -17,6 +17,9 @@ pub struct Config {
     pub recovery: Option<Recovery>,
     /// How long a client may stay without having joined any namespace. 45 s.
     pub connect_timeout: Duration,
+    /// How long the middlewares of a namespace may take together to let a client in, and the rules of dynamic
+    /// namespaces; then it is refused. 20 s.
+    pub hook_timeout: Duration,
     /// How long an acknowledgement is awaited unless told otherwise. 10 s.
     pub ack_timeout: Duration,
     /// How long answers of other nodes are awaited unless told otherwise. 5 s.
@@ -59,6 +62,7 @@ impl Default for Config {
             parser: Parser::Default,
             recovery: None,
             connect_timeout: Duration::from_secs(45),
+            hook_timeout: Duration::from_secs(20),
             ack_timeout: Duration::from_secs(10),
             cluster_timeout: Duration::from_secs(5),
             max_attachments: 10,

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use engineio::{Config, Fault, Revision, Transport};
 use http::header::{HeaderName, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use socketio_server::{Cors, Denied, Hooks, Next, RequestHead, Server, Sid};
+use socketio_server::{Cors, Denied, Hooks, Limit, Limits, Next, RequestHead, Server, Sid};
 use socketio_tests::{Connection, TestServer, WebSocket};
 use tokio::sync::Notify;
 
@@ -397,4 +397,103 @@ async fn what_a_hook_attaches_is_found_at_the_socket() {
     websocket.text("40").await;
     websocket.next_text().await;
     assert_eq!(websocket.next_text().await, r#"42["user","anna"]"#);
+}
+
+/// Tells when it is dropped.
+struct Guard(Arc<Notify>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+/// A hook that never ends. What it is told of it is told again: that it began, and that it is given up.
+async fn endless(began: Arc<Notify>, given_up: Arc<Notify>) {
+    let _guard = Guard(given_up);
+    began.notify_one();
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn a_hook_that_takes_too_long_is_given_up_and_its_request_is_503() {
+    let limits = Limits { hook_timeout: Duration::from_millis(50), ..Limits::default() };
+    let (began, given_up) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let hang = || {
+        let (began, given_up) = (began.clone(), given_up.clone());
+        move || endless(began.clone(), given_up.clone())
+    };
+    let (middleware, allow, id, plain) = (hang(), hang(), hang(), hang());
+    let hooks = [
+        Hooks::new().middleware(move |_| {
+            let hang = middleware();
+            async move {
+                hang.await;
+                Next::pass()
+            }
+        }),
+        Hooks::new().allow_request(move |_| {
+            let hang = allow();
+            async move {
+                hang.await;
+                Ok(())
+            }
+        }),
+        Hooks::new().generate_id(move |_| {
+            let hang = id();
+            async move {
+                hang.await;
+                None
+            }
+        }),
+    ];
+    for hooks in hooks {
+        let server =
+            TestServer::echo_with(Config::default(), |builder| builder.hooks(hooks).limits(limits.clone()))
+                .await;
+        let answer = server.get(POLLING).await;
+        let body = r#"{"code":4,"message":"The server took too long to decide"}"#;
+        assert_eq!((answer.status, answer.text(), answer.header("retry-after")), (503, body, Some("1")));
+        given_up.notified().await;
+        assert_eq!(server.service().limit_hits(Limit::HookTimeout), 1);
+    }
+    let server = TestServer::start(Server::builder().limits(limits).websocket("/ws", move |_| {
+        let hang = plain();
+        async move {
+            hang.await;
+            Err(Denied::default())
+        }
+    }))
+    .await;
+    assert_eq!(WebSocket::handshake(server.address(), "/ws", &[]).await.0.status, 503);
+    given_up.notified().await;
+    assert_eq!(server.service().limit_hits(Limit::HookTimeout), 1);
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_while_a_hook_decides_ends_the_hook() {
+    let (began, given_up) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (starts, ends) = (began.clone(), given_up.clone());
+    let hooks = Hooks::new().middleware(move |_| {
+        let hang = endless(starts.clone(), ends.clone());
+        async move {
+            hang.await;
+            Next::pass()
+        }
+    });
+    let server = hooked(hooks).await;
+    let websocket = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    for request in [
+        format!("GET {POLLING} HTTP/1.1\r\nHost: a\r\n\r\n"),
+        format!("GET {WEBSOCKET} HTTP/1.1\r\nHost: a\r\n{websocket}\r\n"),
+        format!("POST {POLLING} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n4a"),
+    ] {
+        let mut connection = server.connect().await;
+        connection.write(&request).await;
+        began.notified().await;
+        drop(connection);
+        let end = tokio::time::timeout(Duration::from_secs(5), given_up.notified()).await;
+        assert!(end.is_ok(), "{request:?}");
+    }
 }

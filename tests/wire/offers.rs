@@ -2,7 +2,7 @@
 
 use engineio::Config;
 use http::Method;
-use socketio_server::{Cookie, Cors, TrailingSlash};
+use socketio_server::{AllowedHosts, Cookie, Cors, TrailingSlash};
 use socketio_tests::{TestServer, WebSocket};
 
 use crate::{POLLING, WEBSOCKET, probing};
@@ -156,4 +156,23 @@ async fn the_first_subprotocol_that_a_client_offers_is_agreed_to() {
     }
     let (none, _) = WebSocket::handshake(server.address(), WEBSOCKET, &[]).await;
     assert_eq!((none.status, none.header("sec-websocket-protocol")), (101, None));
+}
+
+#[tokio::test]
+async fn a_server_answers_for_the_hosts_that_are_allowed() {
+    let hosts = AllowedHosts::new(["example.com", "*.example.org"]).expect("hosts");
+    let server = TestServer::echo_with(Config::default(), |builder| builder.allowed_hosts(hosts)).await;
+    let ask = async |host: &str, target: &str| {
+        let mut connection = server.connect().await;
+        host.clone_into(&mut connection.host);
+        connection.request("GET", target, &[("Origin", &format!("http://{host}"))], b"").await
+    };
+    for host in ["example.com", "Example.com:8080", "a.example.org"] {
+        assert_eq!(ask(host, POLLING).await.status, 200, "{host}");
+    }
+    // A name that somebody has lead here, whose page is of no foreign origin.
+    for (host, target) in [("rebound.example", POLLING), ("127.0.0.1", POLLING), ("rebound.example", "/")] {
+        let refused = ask(host, target).await;
+        assert_eq!((refused.status, refused.text()), (403, r#"{"code":4,"message":"Forbidden"}"#), "{host}");
+    }
 }

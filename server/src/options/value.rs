@@ -8,7 +8,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::{App, Form, Transports};
 use socketio::Parser;
-use socketio_server::{Cookie, Cors, SameSite, TrailingSlash, TrustedProxy};
+use socketio_server::{AllowedHosts, Cookie, Cors, SameSite, TrailingSlash, TrustedProxy};
 
 use crate::logging::LogFormat;
 use crate::place::Place;
@@ -190,6 +190,11 @@ pub(super) const SWITCH: Reader<bool> =
 pub(super) const ORIGINS: Reader<Option<Cors>> = Reader::new("ORIGIN", Form::List, |words| match words {
     [] => Ok(None),
     origins => Cors::new(origins).map(Some).map_err(|error| error.to_string()),
+});
+
+pub(super) const HOSTS: Reader<Option<AllowedHosts>> = Reader::new("HOST", Form::List, |words| match words {
+    [] => Ok(None),
+    hosts => AllowedHosts::new(hosts).map(Some).map_err(|error| error.to_string()),
 });
 
 /// Names of header fields. What can be one is settled where they are used.

@@ -20,7 +20,7 @@ use crate::answers::{REJECT_REASON, refused_by, reject_reason, status};
 use crate::body::Body;
 use crate::endpoint::{HttpSettings, handshake};
 use crate::exchange::Exchange;
-use crate::hooks::{Denial, merge};
+use crate::hooks::{Denial, in_time, merge};
 use crate::http_rules::is_websocket;
 use crate::life::Life;
 use crate::peer::Peer;
@@ -77,6 +77,7 @@ impl Endpoint {
     async fn open(&self, parts: &mut Parts, peer: Peer) -> Result<Response<Body>, Denied> {
         check(parts)?;
         if self.http.cors.as_ref().is_some_and(|cors| cors.judge(parts).refused) {
+            self.http.strangers.refused(&parts.headers);
             return Err(Denied::new(Fault::OriginForbidden.to_string()));
         }
         let place = match self.admission.session(peer.address.map(|address| address.ip())) {
@@ -84,14 +85,14 @@ impl Endpoint {
             Err(limit) => return Ok(refused_by(limit)),
         };
         let mut stopping = self.stopping.subscribe();
-        let decided = {
+        let deciding = {
             let handshake = handshake(parts, peer, None);
             (self.handler)(Request::new(handshake, &self.config, &self.admission.limits))
         };
         let accepted = tokio::select! {
             biased;
             () = stopped(&mut stopping) => return Ok(status(StatusCode::SERVICE_UNAVAILABLE)),
-            decided = decided => decided?.terms(),
+            decided = in_time("websocket", deciding, &self.admission) => decided??.terms(),
         };
         let protocol = accepted.protocol.as_deref().and_then(|name| HeaderValue::from_str(name).ok());
         let (observers, hits) = (self.config.observers.clone(), self.config.hits.clone());

@@ -50,6 +50,32 @@ async fn the_log_names_the_rule_that_a_client_broke() {
 }
 
 #[tokio::test]
+async fn the_log_names_origins_that_are_kept_out_once_each_and_what_lets_them_in() {
+    let ask = async |address, origin| {
+        let target = "/socket.io/?EIO=4&transport=polling";
+        Connection::open(address).await.request("GET", target, &[("Origin", origin)], b"").await.status
+    };
+    let (mut program, address) = Program::echo(&[]).await;
+    for origin in ["http://a.example", "http://a.example", "http://b.example"] {
+        assert_eq!(ask(address, origin).await, 200, "a browser keeps the answer from the page");
+    }
+    for origin in ["http://a.example", "http://b.example"] {
+        let line = program.logged("set cors-origin, in code Builder::cors").await;
+        assert!(line.contains(&format!("origin=\"{origin}\"")), "{line}");
+    }
+
+    let (mut program, address) = Program::echo(&["--cors-origin", "http://a.example"]).await;
+    assert_eq!(ask(address, "http://a.example").await, 200);
+    for origin in ["http://b.example", "http://b.example", "http://c.example"] {
+        assert_eq!(ask(address, origin).await, 403);
+    }
+    for origin in ["http://b.example", "http://c.example"] {
+        let line = program.logged("let in with cors-origin, in code with Cors::new").await;
+        assert!(line.contains(&format!("origin=\"{origin}\"")), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn metrics_count_and_readiness_ends_with_a_drain() {
     let options = ["--app", "echo", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"];
     let mut program =

@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytestring::ByteString;
-use engineio::{CloseReason, Frame, Limit, Revision, Sid};
+use engineio::{CloseReason, Frame, Limit, LimitHits, Revision, Sid};
 
 use super::Client;
 use super::membership::{Gate, Membership, Waiting};
@@ -19,7 +20,7 @@ use crate::packet::Packet;
 use crate::parents::choose;
 use crate::recovery::{Claim, Granted, Presented, Refusal};
 use crate::rooms::Room;
-use crate::{Namespace, Socket};
+use crate::{Config, Namespace, Socket};
 
 impl Client {
     pub(super) fn connect(&mut self, nsp: &ByteString, auth: Option<&str>) {
@@ -63,9 +64,10 @@ impl Client {
             Ok(Poll::Pending) => {
                 let serial = self.next_serial();
                 self.wait(serial, Gate::Parents { nsp: nsp.into(), auth }, Vec::new());
-                let link = Arc::clone(&self.link);
+                let (link, time) = (Arc::clone(&self.link), HookTime::of(self.io.config()));
                 tokio::spawn(async move {
-                    let parent = finish(choosing).await.unwrap_or_default();
+                    let chosen = time.limit("a rule of dynamic namespaces", finish(choosing)).await;
+                    let parent = chosen.and_then(Result::ok).flatten();
                     link.command(Command::Parent { serial, parent });
                 });
                 return;
@@ -137,10 +139,14 @@ impl Client {
             Ok(Poll::Pending) => {
                 let (link, serial) = (Arc::clone(&self.link), socket.serial());
                 let nsp = socket.namespace_name().to_owned();
+                let time = HookTime::of(self.io.config());
                 self.wait(serial, Gate::Middlewares(socket), packets);
                 tokio::spawn(async move {
-                    let panicked = |_| Verdict::Refused(internal_error(&nsp));
-                    let verdict = finish(deciding).await.unwrap_or_else(panicked);
+                    let what = format!("the middlewares of {}", Excerpt(&nsp));
+                    let verdict = match time.limit(&what, finish(deciding)).await {
+                        Some(decided) => decided.unwrap_or_else(|_| Verdict::Refused(internal_error(&nsp))),
+                        None => Verdict::Refused(ConnectError::new("The server took too long to decide")),
+                    };
                     link.command(Command::Verdict { serial, verdict });
                 });
                 return;
@@ -266,6 +272,28 @@ async fn decide(guard: Option<RecoveryGuard>, middlewares: Vec<Middleware>, sock
         }
     }
     Verdict::Admitted
+}
+
+/// How long those may take that decide who joins.
+struct HookTime {
+    limit: Duration,
+    hits: Arc<LimitHits>,
+}
+
+impl HookTime {
+    fn of(config: &Config) -> HookTime {
+        HookTime { limit: config.hook_timeout, hits: Arc::clone(&config.hits) }
+    }
+
+    /// What is decided, if that is in time.
+    async fn limit<T>(self, what: &str, deciding: impl Future<Output = T>) -> Option<T> {
+        let decided = tokio::time::timeout(self.limit, deciding).await.ok();
+        if decided.is_none() {
+            self.hits.count(Limit::HookTimeout);
+            tracing::warn!(hook = what, limit = ?self.limit, "a hook took longer than hook-timeout, and its client is refused");
+        }
+        decided
+    }
 }
 
 fn too_many_namespaces() -> ConnectError {

@@ -170,3 +170,27 @@ async fn a_middleware_that_panics_refuses() {
     peer.send("0/later,");
     assert_eq!(peer.receive().await, [r#"4/later,{"message":"Internal error"}"#]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn middlewares_that_take_too_long_refuse_the_client_and_the_session_goes_on() {
+    let (io, log, _permit) = waiting();
+    let _ = io.of_dynamic(|_, _: Value| std::future::pending::<bool>());
+    io.of("/other").on_connect(|_| async {});
+    let mut peer = Peer::open(&io);
+    let limit = io.config().hook_timeout;
+    for (connect, refusal) in [
+        ("0", r#"4{"message":"The server took too long to decide"}"#),
+        ("0/dynamic,", r#"4/dynamic,{"message":"Invalid namespace"}"#),
+    ] {
+        let began = tokio::time::Instant::now();
+        peer.send(connect);
+        assert!(peer.take().is_empty());
+        peer.woken().await;
+        assert_eq!(peer.next(), refusal);
+        assert_eq!(began.elapsed().as_secs(), limit.as_secs());
+    }
+    assert_eq!(io.config().hits.get(engineio::Limit::HookTimeout), 2);
+    peer.send("0/other,");
+    assert!(peer.next().starts_with("0/other,"));
+    assert!(log.take().is_empty(), "nobody joined what was not decided");
+}
