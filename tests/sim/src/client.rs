@@ -143,6 +143,7 @@ impl Client {
             retry: None,
             tries: BTreeSet::new(),
             dropped: false,
+            harmed: false,
         };
         link.run(events).await;
         link.session.abandon();
@@ -183,6 +184,8 @@ struct Link {
     tries: BTreeSet<u64>,
     /// The sabotage has dropped something.
     dropped: bool,
+    /// Something bad has happened to it.
+    harmed: bool,
 }
 
 impl Link {
@@ -209,7 +212,7 @@ impl Link {
                     Some(Event::Closed) | None => {
                         // Whose queue is full can't be told anything.
                         let plan = &world.plan;
-                        if plan.harm.is_none() && !plan.restarts && plan.engine.send_budget > 6000 {
+                        if !self.harmed && !plan.restarts && plan.engine.send_budget > 6000 {
                             oracle(|oracle| oracle.untold(self.at));
                         }
                         break;
@@ -285,6 +288,7 @@ impl Link {
         use std::ops::ControlFlow::{Break, Continue};
         let choice = self.client.draw(|chance| chance.below(12));
         count("harm");
+        self.harmed = true;
         match choice {
             0 => {
                 step!("connection {} is given up", self.at);

@@ -113,7 +113,7 @@ struct Line {
     /// How much had been sent when it was last recovered.
     resumed_at: usize,
     pending_acks: usize,
-    /// The server has put its client out.
+    /// The server has put its client out, and it has to hear of that.
     put_out: bool,
 }
 
@@ -267,10 +267,11 @@ impl Oracle {
         }
     }
 
-    pub(crate) fn put_out(&mut self, id: &str) {
+    /// The server puts a client out, which is to be told so in any case, or if there is time.
+    pub(crate) fn put_out(&mut self, id: &str, in_any_case: bool) {
         self.socket_ended(id, false);
         if let Some(line) = self.line(id) {
-            line.put_out = true;
+            line.put_out = in_any_case;
         }
     }
 

@@ -89,7 +89,7 @@ impl Plan {
             ping_interval: chance.millis(3000..8000),
             ping_timeout: chance.millis(2000..5000),
             upgrade_timeout: chance.millis(2000..4000),
-            close_timeout: chance.millis(500..2000),
+            close_timeout: chance.millis(1500..3000),
             max_payload: *chance.pick(&[160, 300, 2000, 1_000_000]),
             send_budget: *chance.pick(&[1500, 6000, 1_000_000]),
             ..Config::default()

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
+use engineio::Transport;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socketio::{AckError, Binary, Broadcast, ConnectError, DisconnectReason, Io, Socket};
@@ -272,10 +273,12 @@ fn put_out(socket: &Socket) {
     send_plain(socket);
     step!("server: {} is put out, close: {close}", socket.id());
     let was_connected = socket.is_connected();
+    // Who reads a WebSocket slowly isn't waited for until it has read all.
+    let polls = socket.transport() == Transport::Polling;
     socket.disconnect(close);
     if was_connected {
         count("put out");
-        oracle(|oracle| oracle.put_out(socket.id()));
+        oracle(|oracle| oracle.put_out(socket.id(), polls));
     }
 }
 
