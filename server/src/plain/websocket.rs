@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use engineio::memory::{Budget, Held, Holder};
-use engineio::{FRAME_OVERHEAD, Handshake, Message, SendError};
+use engineio::{FRAME_OVERHEAD, HIGH_WATER, Handshake, Message, SendError};
 use parking_lot::Mutex;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -47,7 +47,7 @@ impl WebSocket {
         self.sender.send(message)
     }
 
-    /// Waits until [`send`](WebSocket::send) would not answer [`SendError::Full`].
+    /// Waits until most of what was sent has gone out. See [`Sender::ready`].
     ///
     /// # Errors
     /// [`SendError::Closed`] after the end.
@@ -121,19 +121,18 @@ impl Sender {
         Ok(())
     }
 
-    /// Waits until [`send`](Sender::send) would not answer [`SendError::Full`].
+    /// Waits until most of what was sent has gone out. Whoever waits for this before each
+    /// [`send`](Sender::send) can send any amount to a peer that reads.
     ///
     /// # Errors
     /// [`SendError::Closed`] after the end.
     pub async fn ready(&self) -> Result<(), SendError> {
         std::future::poll_fn(|cx| {
-            let room = self.0.has_room();
             let mut state = self.0.state.lock();
             if state.close.is_some() {
                 return Poll::Ready(Err(SendError::Closed));
             }
-            // Some may have been written meanwhile, with nobody to wake.
-            if room || state.cost == 0 {
+            if self.0.is_ready(&state) {
                 return Poll::Ready(Ok(()));
             }
             if !state.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
@@ -255,6 +254,12 @@ impl Shared {
     fn has_room(&self) -> bool {
         let cost = self.state.lock().cost;
         cost < self.budget && self.memory.admits(cost)
+    }
+
+    /// Whether whoever waits before it sends may send more.
+    fn is_ready(&self, state: &State) -> bool {
+        let mark = self.budget.min(HIGH_WATER);
+        (state.cost == 0 || state.cost < mark) && !self.memory.is_short(state.cost)
     }
 
     /// Whether a message may be taken in.
@@ -382,7 +387,7 @@ impl Shared {
         // Whoever was put out has nothing left.
         state.cost = state.cost.saturating_sub(cost);
         state.count();
-        if state.cost < self.budget {
+        if self.is_ready(&state) {
             state.waiting.drain(..).for_each(Waker::wake);
         }
         if state.outbox.is_empty() {
