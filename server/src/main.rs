@@ -1,6 +1,7 @@
 //! `socketio-server`: a Socket.IO server to run without writing code.
 
 mod announce;
+mod cluster;
 mod logging;
 mod options;
 mod output;
@@ -128,7 +129,7 @@ async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut observers: Vec<Arc<dyn Observer>> = Vec::new();
     observers.extend(metrics.clone().map(|metrics| metrics as Arc<dyn Observer>));
     observers.extend(journal.clone().map(|journal| journal as Arc<dyn Observer>));
-    let server = server(options, observers)?;
+    let (server, io) = server(options, observers)?;
     let tls = match (&options.tls_cert, &options.tls_key) {
         (Some(certificate), Some(key)) => Some(Tls::from_pem_files(certificate, key)?),
         _ => None,
@@ -162,6 +163,7 @@ async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
         }
     };
     server.serve_all(listeners, signalled).await;
+    io.leave_cluster().await;
     if let Some(journal) = journal {
         journal.finish();
     }
@@ -232,8 +234,8 @@ async fn hung_up(tls: Option<Tls>, mut hangup: Signal) {
     std::future::pending::<()>().await;
 }
 
-fn server(options: &Options, observers: Vec<Arc<dyn Observer>>) -> Result<Server, Box<dyn Error>> {
-    let io = Io::with_config(socketio::Config {
+fn server(options: &Options, observers: Vec<Arc<dyn Observer>>) -> Result<(Server, Io), Box<dyn Error>> {
+    let config = socketio::Config {
         parser: options.parser.clone(),
         recovery: options.recovery(),
         connect_timeout: options.connect_timeout,
@@ -248,7 +250,8 @@ fn server(options: &Options, observers: Vec<Arc<dyn Observer>>) -> Result<Server
         max_pending_acks: options.max_pending_acks,
         max_running_handlers: options.max_running_handlers,
         ..socketio::Config::default()
-    });
+    };
+    let io = cluster::io(config, options)?;
     let mut builder = Server::builder()
         .config(Config {
             ping_interval: options.ping_interval,
@@ -312,5 +315,5 @@ fn server(options: &Options, observers: Vec<Arc<dyn Observer>>) -> Result<Server
                 .websocket("/ws", |request| std::future::ready(apps::plain_echo(request)));
         }
     }
-    Ok(builder.build()?)
+    Ok((builder.build()?, io))
 }

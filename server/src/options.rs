@@ -227,6 +227,16 @@ options! {
         /// Don't run the middlewares again for a client that resumes
         "recovery-skip-middlewares" recovery_skip_middlewares: bool = ["false"] as SWITCH,
     }
+    "Cluster" {
+        /// Make one cluster of all servers on this Redis, those of socket.io included: redis://HOST:PORT, rediss:// for
+        /// TLS, or unix:///PATH. Broadcasts, rooms and the rest then reach the clients of all of them
+        "redis" pub(crate) redis: Option<String> = [] as REDIS,
+        /// Which of npm's adapters the other servers have: pubsub is createAdapter, sharded is createShardedAdapter with
+        /// subscriptionMode dynamic, of @socket.io/redis-adapter
+        "redis-mode" pub(crate) redis_mode: RedisMode = ["pubsub"] as REDIS_MODE,
+        /// The beginning of all channels' names: what npm's adapters call key, or channelPrefix
+        "redis-prefix" pub(crate) redis_prefix: String = ["socket.io"] as REDIS_PREFIX,
+    }
     "Browsers" {
         /// An origin whose pages may connect; pages of all other origins are then refused. Without this option,
         /// pages of any origin can connect by WebSocket. Examples: https://example.com, https://*.example.com,
@@ -302,6 +312,15 @@ pub(crate) enum App {
     Echo,
     /// Nothing: clients connect, and their events have no handler.
     None,
+}
+
+/// Which adapter the other servers of the cluster have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum RedisMode {
+    PubSub,
+    Sharded,
+    ShardedStatic,
+    ShardedDynamicPrivate,
 }
 
 /// The transports that are offered.
@@ -412,6 +431,10 @@ impl Options {
         ];
         if let (None, Some((key, _))) = (self.inspect, inspect.iter().find(|(_, given)| *given)) {
             return Err(wrong(key, "needs inspect too"));
+        }
+        let refines = |given: &&Given| matches!(given.key, "redis-mode" | "redis-prefix");
+        if let (None, Some(given)) = (&self.redis, given.iter().find(refines)) {
+            return Err(given.error("needs redis too".to_owned()));
         }
         self.cors = self.cors_checked(&wrong)?;
         self.cookie = self.cookie_checked(&wrong)?;

@@ -156,6 +156,17 @@ export function ours(redis, mode) {
   return new Node(process.env.CLUSTER_SERVER, [redis.url, mode]).started;
 }
 
+/** The program itself, with the application for tests. */
+export async function program(redis, ...options) {
+  const args = ["--app", "echo", "--listen", "127.0.0.1:0", "--log-level", "warn", "--redis", redis.url, ...options];
+  const child = start(process.env.TESTED_SERVER, args, { stdio: ["ignore", "pipe", "inherit"] });
+  for await (const line of createInterface(child.stdout)) {
+    const url = /http:\/\/[\d.:]+/.exec(line)?.[0];
+    if (url) return { url, client: Node.prototype.client, process: child };
+  }
+  assert.fail("it does not listen");
+}
+
 /** Waits until all these servers count each other. */
 export async function together(...nodes) {
   for (const node of nodes) {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { createRequire } from "node:module";
 import { Emitter } from "@socket.io/redis-emitter";
-import { Redis, expectEvents, ours, sleep, theirs, together, until } from "./cluster.mjs";
+import { Redis, expectEvents, ours, program, sleep, theirs, together, until } from "./cluster.mjs";
 
 const { encode } = createRequire(createRequire(import.meta.url).resolve("@socket.io/redis-emitter"))("notepack.io");
 const modes = (process.env.MODES ?? "classic,sharded").split(",");
@@ -283,4 +283,28 @@ describe("sharded alone", () => {
     }
     await redis.kill();
   });
+});
+
+describe("the program", () => {
+  for (const [mode, options] of [["classic", []], ["sharded", ["--redis-mode", "sharded"]], ["classic", ["--redis-prefix", "other"]]]) {
+    test(`socketio-server --redis ${options.join(" ")} is a server of the cluster, and leaves it when it stops`, async () => {
+      const redis = await Redis.start();
+      const key = options.includes("other") ? { key: "other" } : {};
+      const [A, B] = await Promise.all([theirs(redis, mode, { options: key }), program(redis, ...options)]);
+      const servers = (count) => until(`${count} are counted`, async () => (await A.do("servers")) === count);
+      await servers(2);
+      const [a, b] = await Promise.all([A.client(), B.client()]);
+      await a.emitWithAck("join", "all");
+      await sleep(50); // With sharded pub/sub, A subscribes to a room without telling when that is done.
+      await A.emit("A", [1]);
+      b.emit("broadcast", "from B");
+      const hears = (client, ...names) => names.every((wanted) => client.received.some(([name]) => name === wanted));
+      await until("each hears the other", () => hears(a, "A", "bcast") && hears(b, "A"));
+      B.process.kill("SIGTERM");
+      assert.deepEqual(await B.process.ended, [0, null]);
+      await servers(1);
+      await A.stop();
+      await redis.kill();
+    });
+  }
 });

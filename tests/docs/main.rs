@@ -5,7 +5,7 @@ mod wire;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const DOCUMENTS: [&str; 29] = [
+const DOCUMENTS: [&str; 30] = [
     "README.md",
     "CHANGELOG.md",
     "docs/architecture.md",
@@ -29,6 +29,7 @@ const DOCUMENTS: [&str; 29] = [
     "docs/wire/recovery.md",
     "docs/wire/revisions.md",
     "docs/guide/chat.md",
+    "docs/guide/cluster.md",
     "docs/guide/from-javascript.md",
     "docs/guide/inspector.md",
     "docs/guide/options.md",

@@ -180,6 +180,9 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("recovery-bytes", "1000", "1000"),
     ("recovery-sessions", "10", "10"),
     ("recovery-skip-middlewares", "true", "true"),
+    ("redis", "rediss://:secret@redis.example:6380/1", "'rediss://:secret@redis.example:6380/1'"),
+    ("redis-mode", "sharded", "'sharded'"),
+    ("redis-prefix", "chat", "'chat'"),
     ("cors-origin", "https://a.example", "['https://a.example']"),
     ("cors-credentials", "true", "true"),
     ("cors-allowed-header", "x-token", "['x-token']"),
@@ -218,6 +221,9 @@ fn every_option_has_its_three_forms() {
                 (&["--cors-origin=https://a.example"][..], "cors-origin = 'https://a.example'")
             }
             key if key.starts_with("inspect-") => (&["--inspect"][..], "inspect = true"),
+            key if key.starts_with("redis-") => {
+                (&["--redis=redis://localhost"][..], "redis = 'redis://localhost'")
+            }
             key if key.starts_with("recovery-") => (&["--recovery=1m"][..], "recovery = '1m'"),
             key if key.starts_with("cookie-") => (&["--cookie=io"][..], "cookie = 'io'"),
             "tls-cert" => (&["--tls-key=other.pem"][..], "tls-key = 'other.pem'"),
@@ -441,6 +447,11 @@ fn impossible_pairs_are_errors() {
     );
     assert_eq!(command_line_error(&["--cookie-secure"]), "--cookie-secure: needs cookie too");
     assert_eq!(command_line_error(&["--recovery-bytes=7"]), "--recovery-bytes: needs recovery too");
+    assert_eq!(command_line_error(&["--redis-mode=sharded"]), "--redis-mode: needs redis too");
+    assert_eq!(
+        command_line_error(&["--redis=secret@localhost"]),
+        "--redis: must be a URL that begins with redis://, rediss:// or unix://"
+    );
     assert_eq!(command_line_error(&["--tls-cert=a.pem"]), "--tls-cert: needs tls-key too");
     assert_eq!(file_error("tls-key = 'a.pem'"), "tls-key in server.toml, line 1: needs tls-cert too");
     assert_eq!(

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
-use super::{App, Form, Transports};
+use super::{App, Form, RedisMode, Transports};
 use socketio::Parser;
 use socketio_server::{AllowedHosts, Cookie, Cors, SameSite, TrailingSlash, TrustedProxy};
 
@@ -79,6 +79,34 @@ pub(super) const TOKEN: Reader<Option<String>> =
             }
         }
     });
+
+pub(super) const REDIS: Reader<Option<String>> =
+    Reader::new("URL", Form::Text, |words| match words.first() {
+        None => Ok(None),
+        Some(url) => match ["redis://", "rediss://", "unix://"].iter().any(|start| url.starts_with(start)) {
+            true => Ok(Some(url.clone())),
+            // It may have a password in it.
+            false => Err("must be a URL that begins with redis://, rediss:// or unix://".to_owned()),
+        },
+    });
+
+pub(super) const REDIS_MODE: Reader<RedisMode> =
+    Reader::new("pubsub|sharded|sharded-static|sharded-dynamic-private", Form::Text, |words| {
+        one_of(
+            words,
+            &[
+                ("pubsub", RedisMode::PubSub),
+                ("sharded", RedisMode::Sharded),
+                ("sharded-static", RedisMode::ShardedStatic),
+                ("sharded-dynamic-private", RedisMode::ShardedDynamicPrivate),
+            ],
+        )
+    });
+
+pub(super) const REDIS_PREFIX: Reader<String> = Reader::new("TEXT", Form::Text, |words| match only(words) {
+    "" => Err("must not be empty".to_owned()),
+    prefix => Ok(prefix.to_owned()),
+});
 
 pub(super) const BACKLOG: Reader<u32> = Reader::new("NUMBER", Form::Number, |words| {
     let text = only(words);

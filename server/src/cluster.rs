@@ -1,0 +1,34 @@
+//! The cluster that the server is a node of, if it is one.
+
+use std::error::Error;
+
+use socketio::{Config, Io};
+
+use crate::options::Options;
+
+/// The application, as a node of the cluster on the Redis that the options name.
+#[cfg(feature = "redis")]
+pub(crate) fn io(config: Config, options: &Options) -> Result<Io, Box<dyn Error>> {
+    use socketio_redis::{Mode, RedisAdapter, Subscriptions};
+
+    use crate::options::RedisMode;
+
+    let Some(url) = &options.redis else { return Ok(Io::with_config(config)) };
+    let mode = match options.redis_mode {
+        RedisMode::PubSub => Mode::PubSub,
+        RedisMode::Sharded => Mode::Sharded(Subscriptions::Dynamic),
+        RedisMode::ShardedStatic => Mode::Sharded(Subscriptions::Static),
+        RedisMode::ShardedDynamicPrivate => Mode::Sharded(Subscriptions::DynamicPrivate),
+    };
+    let adapter = RedisAdapter::open(url).map_err(|error| format!("redis: {error}"))?;
+    Ok(Io::with_adapter(config, adapter.mode(mode).prefix(&options.redis_prefix)))
+}
+
+/// The application alone: a build without Redis has no cluster.
+#[cfg(not(feature = "redis"))]
+pub(crate) fn io(config: Config, options: &Options) -> Result<Io, Box<dyn Error>> {
+    match options.redis {
+        Some(_) => Err("redis: this program was built without it; build it with --features redis".into()),
+        None => Ok(Io::with_config(config)),
+    }
+}
