@@ -94,6 +94,15 @@ impl Framing {
         let mut ambiguous = false;
         let mut rest = bytes;
         while let Some(&first) = rest.first() {
+            if let Part::Head(_) = self.part
+                && self.line.is_empty()
+                && !self.may_matter(first)
+                && let Some(end) = memchr(b'\n', rest)
+            {
+                // Most lines are these.
+                rest = &rest[end + 1..];
+                continue;
+            }
             match &mut self.part {
                 Part::Lost => break,
                 Part::Body(left) | Part::Chunk(left) => {
@@ -160,12 +169,16 @@ impl Framing {
 
     /// Whether a field is of no interest, as its first letter tells of most.
     fn ignores(&self, line: &[u8]) -> bool {
-        let may_matter = match line.first() {
-            None | Some(b'\r' | b'T' | b't' | b'C' | b'c' | b'U' | b'u') => true,
-            Some(b'O' | b'o') => self.keeps_origin,
-            Some(_) => false,
-        };
+        let may_matter = line.first().is_none_or(|first| self.may_matter(*first));
         matches!(self.part, Part::Head(_)) && !may_matter
+    }
+
+    fn may_matter(&self, first: u8) -> bool {
+        match first {
+            b'\n' | b'\r' | b'T' | b't' | b'C' | b'c' | b'U' | b'u' => true,
+            b'O' | b'o' => self.keeps_origin,
+            _ => false,
+        }
     }
 
     /// Keeps a piece of a line, or as much of it as tells that it is of no interest.
