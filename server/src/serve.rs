@@ -18,16 +18,16 @@ use tokio::task::JoinSet;
 use tokio::task::coop::unconstrained;
 
 use crate::Limits;
-use crate::answers::{as_bytes, closing, refused_by};
-use crate::head_watch::Watched;
-use crate::idle::IdleTimer;
-use crate::io::Io;
-use crate::listener::Listener;
-use crate::peer::Peer;
+use crate::http::answers::{as_bytes, closing, refused_by};
+use crate::net::head_watch::Watched;
+use crate::net::idle::IdleTimer;
+use crate::net::io::Io;
+use crate::net::listener::Listener;
+use crate::net::peer::Peer;
+use crate::net::stall::StallLimit;
+use crate::net::tls::Tls;
 use crate::server::Server;
 use crate::service::Service;
-use crate::stall::StallLimit;
-use crate::tls::Tls;
 
 /// How long to wait after a failure to accept, which mostly means that there are no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -240,7 +240,7 @@ mod tests {
     use tokio::time::{Instant, sleep, timeout};
 
     use super::*;
-    use crate::alarm::tests::begun_without_budget;
+    use crate::net::alarm::tests::begun_without_budget;
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_may_idle_for_its_time_behind_each_answer() {

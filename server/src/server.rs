@@ -11,14 +11,14 @@ use engineio::{Application, Config};
 use http::{HeaderMap, Method, Response};
 use socketio::Io;
 
-use crate::admission::Admission;
-use crate::client_files::ClientFiles;
-use crate::endpoint::{Endpoint, HttpSettings};
-use crate::metrics::Metrics;
-use crate::operations::Operations;
+use crate::http::client_files::ClientFiles;
+use crate::http::proxies::{TrustedProxies, TrustedProxy};
+use crate::net::admission::Admission;
+use crate::observe::metrics::Metrics;
+use crate::observe::operations::Operations;
 use crate::plain::{self, Accepted, Request};
-use crate::proxies::{TrustedProxies, TrustedProxy};
 use crate::service::Service;
+use crate::session::endpoint::{Endpoint, HttpSettings};
 use crate::site::{Mount, Pages, Site};
 use crate::{AllowedHosts, Cookie, Cors, Denied, Hooks, LimitHits, Limits, TrailingSlash};
 

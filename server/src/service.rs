@@ -13,10 +13,10 @@ use http::{Extensions, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Either as EitherBody};
 
 use crate::Limit;
-use crate::answers::{status, unreadable};
-use crate::body::Body;
-use crate::http_rules::{self, HttpFault};
-use crate::peer::Peer;
+use crate::http::answers::{status, unreadable};
+use crate::http::body::Body;
+use crate::http::http_rules::{self, HttpFault};
+use crate::net::peer::Peer;
 use crate::site::{Answering, RequestBody, Resource, Site};
 
 /// A server without listeners of its own, for somebody else's HTTP server:

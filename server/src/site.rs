@@ -13,13 +13,13 @@ use http::{HeaderMap, Method, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use socketio::Io;
 
-use crate::admission::Admission;
-use crate::answers::{as_bytes, unreadable};
-use crate::body::Body;
-use crate::client_files::{self, ClientFiles};
-use crate::endpoint::{Endpoint, HttpSettings};
-use crate::peer::Peer;
-use crate::proxies::TrustedProxies;
+use crate::http::answers::{as_bytes, unreadable};
+use crate::http::body::Body;
+use crate::http::client_files::{self, ClientFiles};
+use crate::http::proxies::TrustedProxies;
+use crate::net::admission::Admission;
+use crate::net::peer::Peer;
+use crate::session::endpoint::{Endpoint, HttpSettings};
 
 /// Answers a request for a page: by its path, if there is such a page.
 pub(crate) type Pages = dyn Fn(&Method, &str, &HeaderMap) -> Option<Response<Bytes>> + Send + Sync;

@@ -24,8 +24,8 @@ use tokio_tungstenite::tungstenite::{self, Message as Tungstenite};
 use super::request::Limits;
 use super::watch::Watch;
 use super::websocket::{Close, Shared};
-use crate::alarm::Alarm;
-use crate::io::Io;
+use crate::net::alarm::Alarm;
+use crate::net::io::Io;
 
 /// What stands before the payload of a client's control frame: two bytes and the mask (RFC 6455, section 5.5).
 const CONTROL_HEAD: usize = 6;

@@ -1,0 +1,227 @@
+//! The answers that an endpoint gives.
+
+use bytes::Bytes;
+use engineio::memory::Held;
+use engineio::{Fault, Jsonp, Limit, Payload, Refusal};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+    SEC_WEBSOCKET_VERSION, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{Response, StatusCode};
+
+use crate::http::body::Body;
+use crate::http::compression::{Compressors, Encoding};
+use crate::http::hooks::{Denial, Denied, merge};
+
+/// In which a refused WebSocket is told why.
+pub(crate) const REJECT_REASON: HeaderName = HeaderName::from_static("x-websocket-reject-reason");
+
+/// A payload on its way into a response.
+pub(crate) struct Packed {
+    payload: Payload,
+    /// What it takes beside the packets of its session.
+    held: Held,
+    content_type: HeaderValue,
+    /// Whether one of its packets may be compressed.
+    compress: bool,
+    encoding: Option<Encoding>,
+    script: bool,
+}
+
+impl Packed {
+    /// A payload, as a script where JSONP asks for one.
+    pub(crate) fn new(payload: Payload, jsonp: Option<Jsonp>) -> Packed {
+        let compress = payload.may_compress();
+        let (payload, content_type) = match jsonp {
+            Some(jsonp) => {
+                let script = jsonp.script(&payload.to_bytes());
+                (script.into(), const { HeaderValue::from_static("text/javascript; charset=UTF-8") })
+            }
+            None if payload.is_binary() => {
+                (payload, const { HeaderValue::from_static("application/octet-stream") })
+            }
+            None => (payload, const { HeaderValue::from_static("text/plain; charset=UTF-8") }),
+        };
+        let held = Held::new(payload.encoded());
+        Packed { payload, held, content_type, compress, encoding: None, script: jsonp.is_some() }
+    }
+
+    /// Compresses a payload of `threshold` bytes or more in the encoding that the client accepts, unless none of
+    /// its packets may be. Without a threshold nothing is compressed.
+    pub(crate) async fn compress(
+        mut self,
+        accepted: Option<Encoding>,
+        threshold: Option<usize>,
+        compressors: &Compressors,
+        memory: usize,
+    ) -> Packed {
+        if self.compress
+            && threshold.is_some_and(|threshold| self.payload.len() >= threshold)
+            && let Some(encoding) = accepted
+            && let Some((compressed, held)) = compressors.compress(encoding, &self.payload, memory).await
+        {
+            self.payload = compressed.into();
+            self.held = held;
+            self.encoding = Some(encoding);
+        }
+        self
+    }
+
+    /// The response. It says `no-store`, so that there is no need for it to vary.
+    pub(crate) fn response(self, body: impl FnOnce(Payload, Held) -> Body) -> Response<Body> {
+        let mut response = Response::new(body(self.payload, self.held));
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, self.content_type);
+        headers.insert(CACHE_CONTROL, const { HeaderValue::from_static("no-store") });
+        if let Some(encoding) = self.encoding {
+            headers.insert(CONTENT_ENCODING, encoding.header());
+        }
+        if self.script {
+            // A page may load it as a script, and as nothing else.
+            headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        }
+        response
+    }
+}
+
+/// The answer to a POST whose packets were accepted.
+pub(crate) fn accepted() -> Response<Body> {
+    let mut response = Response::new(Body::from("ok"));
+    response.headers_mut().insert(CONTENT_TYPE, const { HeaderValue::from_static("text/html") });
+    response.headers_mut().insert(CACHE_CONTROL, const { HeaderValue::from_static("no-store") });
+    response
+}
+
+/// The answer to a handshake, or to a connection, for which there is no room.
+pub(crate) fn refused_by(limit: Limit) -> Response<Body> {
+    tracing::debug!(limit = limit.name(), "refused at a limit");
+    let code = match limit {
+        Limit::AddressConnections | Limit::AddressHandshakes => StatusCode::TOO_MANY_REQUESTS,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let mut response = status(code);
+    // One second is what a rate is counted by, and soon enough otherwise.
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+/// Why a request is refused: it breaks a rule, or the application does not want it.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    Fault(Fault),
+    Denied(Denied),
+}
+
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Refused {
+        Refused::Fault(fault)
+    }
+}
+
+impl From<Denied> for Refused {
+    fn from(denied: Denied) -> Refused {
+        Refused::Denied(denied)
+    }
+}
+
+impl Refused {
+    pub(crate) fn fault(&self) -> Fault {
+        match self {
+            Refused::Fault(fault) => *fault,
+            Refused::Denied(_) => Fault::Forbidden,
+        }
+    }
+
+    /// What the application has to say.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        match self {
+            Refused::Fault(_) => None,
+            Refused::Denied(Denied(denied)) => Some(&denied.message),
+        }
+    }
+
+    /// The response. A client that asked for a WebSocket seldom gets to see its body, so it finds the
+    /// essential in the header too.
+    pub(crate) fn response(self, websocket: bool) -> Response<Body> {
+        let refusal = self.fault().refusal();
+        let reason = self.reason().filter(|_| websocket).and_then(reject_reason);
+        let mut response = match self {
+            Refused::Fault(_) => {
+                let mut response = Response::new(Body::from(refusal.body()));
+                *response.status_mut() =
+                    StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
+                response
+            }
+            Refused::Denied(Denied(denied)) => {
+                let Denial { status, headers, message, json } = *denied;
+                let body = json.unwrap_or_else(|| {
+                    // The same fields as every refusal has, with another message.
+                    let message = serde_json::Value::from(&*message);
+                    format!(r#"{{"code":{},"message":{message}}}"#, refusal.code()).into()
+                });
+                let mut response = Response::new(Body::from(body));
+                *response.status_mut() = status;
+                merge(response.headers_mut(), headers);
+                response
+            }
+        };
+        let headers = response.headers_mut();
+        headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+        if let Some(reason) = reason {
+            headers.insert(REJECT_REASON, reason);
+        }
+        if websocket {
+            // "The server supports version 13": RFC 6455, section 4.4.
+            headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        }
+        response
+    }
+}
+
+/// A reason as a header field can hold it: without line ends and other control characters.
+pub(crate) fn reject_reason(reason: &str) -> Option<HeaderValue> {
+    let printable: String = reason.chars().filter(|c| !c.is_control()).collect();
+    HeaderValue::from_bytes(printable.as_bytes()).ok()
+}
+
+/// A request that breaks a rule of HTTP, or can't be read, is refused as others are.
+pub(crate) fn unreadable(status: StatusCode) -> Response<Body> {
+    let forbidden = status == StatusCode::FORBIDDEN;
+    let refusal = if forbidden { Refusal::Forbidden } else { Refusal::BadRequest };
+    let mut response = Response::new(Body::from(refusal.body()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, const { HeaderValue::from_static("application/json") });
+    closing(response)
+}
+
+/// A response as it is written where hyper doesn't do it.
+pub(crate) fn as_bytes(response: &Response<Body>) -> Bytes {
+    let body = response.body().to_bytes();
+    let mut bytes =
+        format!("HTTP/1.1 {}\r\ncontent-length: {}\r\n", response.status(), body.len()).into_bytes();
+    for (name, value) in response.headers() {
+        bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(&body);
+    bytes.into()
+}
+
+/// A response without a body.
+pub(crate) fn status(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::default());
+    *response.status_mut() = status;
+    response
+}
+
+pub(crate) fn not_allowed() -> Response<Body> {
+    let mut response = status(StatusCode::METHOD_NOT_ALLOWED);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST"));
+    response
+}
+
+/// Ends the connection after this response: what is left of the request's body is not worth reading.
+pub(crate) fn closing(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}

@@ -1,0 +1,449 @@
+//! Where an application has a say in what HTTP requests get: the hooks, and the one place that runs them.
+//!
+//! ```text
+//!   request ─▶ middleware … ─▶ transport, session, method ─▶ allow_request ─▶ revision ─▶ generate_id
+//!                 │ answers?          │ fault                   │ denied        │ fault        │ none
+//!                 ▼                   └────────────┬────────────┴───────────────┴──────────────┘
+//!              response ◀─ headers ◀─ answer       └─▶ connection_error ─▶ 400 or 403
+//! ```
+//!
+//! An endpoint without hooks doesn't even look at them: no [`RequestHead`] is made for it.
+
+use std::any::Any;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use engineio::{Attached, Fault, Limit, Query, Sid};
+use http::header::{CONTENT_LENGTH, ORIGIN, RETRY_AFTER, SET_COOKIE, TRANSFER_ENCODING};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
+use parking_lot::Mutex;
+use serde::Serialize;
+
+use crate::Peer;
+use crate::http::answers::Refused;
+use crate::net::admission::Admission;
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+type Ask<T> = Box<dyn Fn(RequestHead) -> BoxFuture<T> + Send + Sync>;
+type TellError = Box<dyn Fn(&ConnectionError<'_>) + Send + Sync>;
+type SetHeaders = Box<dyn Fn(&mut HeaderMap, &RequestHead) + Send + Sync>;
+
+/// What an application hooks into the HTTP side of its endpoints.
+///
+/// ```
+/// use http::{HeaderMap, StatusCode};
+/// use socketio_server::{Denied, Hooks, Next, RequestHead};
+///
+/// struct User(&'static str); // found again at `socket.handshake().attached`
+///
+/// let hooks = Hooks::new()
+///     .middleware(|request: RequestHead| async move {
+///         let mut headers = HeaderMap::new();
+///         headers.insert("x-content-type-options", http::HeaderValue::from_static("nosniff"));
+///         Next::Pass(headers)
+///     })
+///     .allow_request(|request: RequestHead| async move {
+///         match request.query().get("token") {
+///             Some(token) if token == "abc" => {
+///                 request.attach(User("Anna"));
+///                 Ok(())
+///             }
+///             _ => Err(Denied::new("no such token").status(StatusCode::UNAUTHORIZED)),
+///         }
+///     })
+///     .connection_error(|error| eprintln!("{} {}: {}", error.code, error.message, error.fault));
+/// ```
+///
+/// A hook that panics ends its HTTP connection and no other. One that takes longer than
+/// [`Limits::hook_timeout`](crate::Limits::hook_timeout) is given up, and the request is answered 503. One whose
+/// client ends the connection is given up too.
+#[derive(Default)]
+pub struct Hooks {
+    middleware: Vec<Ask<Next>>,
+    allow_request: Option<Ask<Result<(), Denied>>>,
+    generate_id: Option<Ask<Option<Sid>>>,
+    initial_headers: Option<SetHeaders>,
+    headers: Option<SetHeaders>,
+    connection_error: Option<TellError>,
+}
+
+/// # For applications
+impl Hooks {
+    /// No hooks.
+    #[must_use]
+    pub fn new() -> Hooks {
+        Hooks::default()
+    }
+
+    /// Puts something before an endpoint, behind what was put there earlier: it sees every request of every
+    /// session, and says what becomes of it. It is the reference's `engine.use`. A preflight that
+    /// [`Cors`](crate::Cors) answers does not come here.
+    #[must_use]
+    pub fn middleware<F, R>(mut self, middleware: F) -> Hooks
+    where
+        F: Fn(RequestHead) -> R + Send + Sync + 'static,
+        R: Future<Output = Next> + Send + 'static,
+    {
+        self.middleware.push(Box::new(move |request| Box::pin(middleware(request))));
+        self
+    }
+
+    /// Decides about each handshake, by polling and by WebSocket, before anything is kept of it. Later
+    /// requests of a session are not asked about.
+    #[must_use]
+    pub fn allow_request<F, R>(mut self, allow: F) -> Hooks
+    where
+        F: Fn(RequestHead) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), Denied>> + Send + 'static,
+    {
+        self.allow_request = Some(Box::new(move |request| Box::pin(allow(request))));
+        self
+    }
+
+    /// Makes the id of each new session. It has to be unique over all servers of a cluster, and impossible to
+    /// guess: whoever knows it speaks as the client. Without an id, or with one that another session has, the
+    /// handshake is refused (code 3).
+    #[must_use]
+    pub fn generate_id<F, R>(mut self, generate: F) -> Hooks
+    where
+        F: Fn(RequestHead) -> R + Send + Sync + 'static,
+        R: Future<Output = Option<Sid>> + Send + 'static,
+    {
+        self.generate_id = Some(Box::new(move |request| Box::pin(generate(request))));
+        self
+    }
+
+    /// Changes the header of the answer to a handshake: of the open packet by polling, and of the 101 of a
+    /// WebSocket. There `Sec-WebSocket-Protocol` agrees to the first subprotocol that the client offers, as the
+    /// reference does; insert another of its own to choose that one.
+    #[must_use]
+    pub fn initial_headers<F>(mut self, set: F) -> Hooks
+    where
+        F: Fn(&mut HeaderMap, &RequestHead) + Send + Sync + 'static,
+    {
+        self.initial_headers = Some(Box::new(set));
+        self
+    }
+
+    /// Changes the header of each answer of a session, that to its handshake included; not of a refusal.
+    #[must_use]
+    pub fn headers<F>(mut self, set: F) -> Hooks
+    where
+        F: Fn(&mut HeaderMap, &RequestHead) + Send + Sync + 'static,
+    {
+        self.headers = Some(Box::new(set));
+        self
+    }
+
+    /// Is told of each request that is refused with a code.
+    #[must_use]
+    pub fn connection_error<F>(mut self, tell: F) -> Hooks
+    where
+        F: Fn(&ConnectionError<'_>) + Send + Sync + 'static,
+    {
+        self.connection_error = Some(Box::new(tell));
+        self
+    }
+}
+
+/// # For the endpoint
+impl Hooks {
+    /// What the hooks see of a request; `None` if there are none.
+    pub(crate) fn head(&self, parts: &Parts, peer: Peer) -> Option<RequestHead> {
+        let Hooks { middleware, allow_request, generate_id, initial_headers, headers, connection_error } =
+            self;
+        let any = !middleware.is_empty()
+            || allow_request.is_some()
+            || generate_id.is_some()
+            || initial_headers.is_some()
+            || headers.is_some()
+            || connection_error.is_some();
+        any.then(|| RequestHead::new(parts, peer))
+    }
+
+    /// Asks the middleware one by one. What passes has gathered header fields for the answer, whichever it
+    /// will be.
+    pub(crate) async fn pass(
+        &self,
+        head: &RequestHead,
+        admission: &Admission,
+    ) -> (HeaderMap, Result<Option<Next>, Denied>) {
+        let mut gathered = HeaderMap::new();
+        for middleware in &self.middleware {
+            match in_time("middleware", middleware(head.clone()), admission).await {
+                Ok(Next::Pass(headers)) => merge(&mut gathered, headers),
+                Ok(stop) => return (gathered, Ok(Some(stop))),
+                Err(too_slow) => return (gathered, Err(too_slow)),
+            }
+        }
+        (gathered, Ok(None))
+    }
+
+    /// Whether the application allows a handshake.
+    pub(crate) async fn allow(&self, head: &RequestHead, admission: &Admission) -> Result<(), Denied> {
+        match &self.allow_request {
+            Some(allow) => in_time("allow_request", allow(head.clone()), admission).await?,
+            None => Ok(()),
+        }
+    }
+
+    /// The id of a new session.
+    pub(crate) async fn id(&self, head: &RequestHead, admission: &Admission) -> Result<Sid, Refused> {
+        match &self.generate_id {
+            Some(generate) => {
+                let id = in_time("generate_id", generate(head.clone()), admission).await?;
+                Ok(id.ok_or(Fault::NoId)?)
+            }
+            None => Ok(Sid::generate()),
+        }
+    }
+
+    /// Changes the header of an answer; `initial` if it is that to a handshake.
+    pub(crate) fn answer(&self, headers: &mut HeaderMap, head: &RequestHead, initial: bool) {
+        for set in self.initial_headers.iter().filter(|_| initial).chain(&self.headers) {
+            set(headers, head);
+        }
+    }
+
+    /// Tells of a refused request.
+    pub(crate) fn refused(&self, request: &RequestHead, fault: Fault, reason: Option<&str>) {
+        if let Some(tell) = &self.connection_error {
+            let refusal = fault.refusal();
+            let (code, message) = (refusal.code(), refusal.message());
+            tell(&ConnectionError { request, code, message, fault, reason });
+        }
+    }
+}
+
+/// What a hook decides, if it does so in time.
+pub(crate) async fn in_time<T>(
+    hook: &'static str,
+    deciding: impl Future<Output = T>,
+    admission: &Admission,
+) -> Result<T, Denied> {
+    let limit = admission.limits.hook_timeout;
+    tokio::time::timeout(limit, deciding).await.map_err(|_| {
+        admission.hits.count(Limit::HookTimeout);
+        tracing::warn!(hook, ?limit, "a hook took longer than hook-timeout, and its request is answered 503");
+        Denied::new("The server took too long to decide")
+            .status(StatusCode::SERVICE_UNAVAILABLE)
+            .header(RETRY_AFTER, HeaderValue::from_static("1"))
+    })
+}
+
+/// Adds header fields to an answer. Fields that it has already stay, for the protocol needs them, and so
+/// does the length of its body.
+pub(crate) fn merge(answer: &mut HeaderMap, fields: HeaderMap) {
+    let mut before = None;
+    for (name, value) in fields {
+        if let Some(name) = name {
+            let free = name == SET_COOKIE
+                || !(answer.contains_key(&name) || name == CONTENT_LENGTH || name == TRANSFER_ENCODING);
+            before = free.then_some(name);
+        }
+        // A name stands before the first of its values alone.
+        if let Some(name) = &before {
+            answer.append(name, value);
+        }
+    }
+}
+
+/// A request, but for its body: what hooks see. Clones share it. It keeps the buffers that it was read into
+/// alive, so copy what is to be kept for long.
+#[derive(Clone, Debug)]
+pub struct RequestHead(Arc<Head>);
+
+#[derive(Debug)]
+struct Head {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    peer: Peer,
+    attached: Mutex<Attached>,
+}
+
+impl RequestHead {
+    fn new(parts: &Parts, peer: Peer) -> RequestHead {
+        let (method, uri, headers) = (parts.method.clone(), parts.uri.clone(), parts.headers.clone());
+        RequestHead(Arc::new(Head { method, uri, headers, peer, attached: Mutex::default() }))
+    }
+
+    pub(crate) fn attached(&self) -> Attached {
+        self.0.attached.lock().clone()
+    }
+
+    /// The method.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.0.method
+    }
+
+    /// Path and query.
+    #[must_use]
+    pub fn uri(&self) -> &Uri {
+        &self.0.uri
+    }
+
+    /// The query's parameters, such as `transport`, and `sid` in all requests but a handshake.
+    #[must_use]
+    pub fn query(&self) -> Query<'_> {
+        Query::new(self.0.uri.query().unwrap_or_default())
+    }
+
+    /// The header fields.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.0.headers
+    }
+
+    /// Keeps what a hook found out, one value of each type. What is attached to a handshake is found at the
+    /// socket: `socket.handshake().attached.get::<T>()`.
+    pub fn attach<T: Any + Send + Sync>(&self, value: T) {
+        self.0.attached.lock().insert(value);
+    }
+
+    /// What an earlier hook has attached to this request.
+    #[must_use]
+    pub fn get<T: Any + Clone + Send + Sync>(&self) -> Option<T> {
+        self.0.attached.lock().get().cloned()
+    }
+
+    /// Who sent it.
+    #[must_use]
+    pub fn peer(&self) -> Peer {
+        self.0.peer
+    }
+}
+
+/// What a middleware makes of a request.
+#[derive(Debug)]
+pub enum Next {
+    /// It goes on, and these header fields are added to its answer, also if that is a refusal.
+    Pass(HeaderMap),
+    /// This is the answer.
+    Answer(Response<Bytes>),
+    /// It is refused, with code 3: something failed.
+    Fail,
+}
+
+impl Next {
+    /// The request goes on as it is.
+    #[must_use]
+    pub fn pass() -> Next {
+        Next::Pass(HeaderMap::new())
+    }
+}
+
+/// A handshake that the application does not allow: 403, code 4, and a message, unless told otherwise.
+///
+/// ```
+/// use http::{StatusCode, header::RETRY_AFTER};
+/// use socketio_server::Denied;
+///
+/// let denied = Denied::new("come back later")
+///     .status(StatusCode::TOO_MANY_REQUESTS)
+///     .header(RETRY_AFTER, http::HeaderValue::from_static("60"));
+/// ```
+///
+/// A [plain WebSocket](crate::plain) that is denied gets the message alone, as text.
+#[derive(Clone, Debug)]
+pub struct Denied(pub(crate) Box<Denial>);
+
+/// What [`Denied`] says. It is boxed, since a handshake is seldom denied.
+#[derive(Clone, Debug)]
+pub(crate) struct Denial {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) message: Box<str>,
+    /// The whole body, instead of code and message.
+    pub(crate) json: Option<Bytes>,
+}
+
+impl Denied {
+    /// Denied, with a message that takes the place of `Forbidden`.
+    #[must_use]
+    pub fn new(message: impl Into<Box<str>>) -> Denied {
+        Denied(Box::new(Denial {
+            status: StatusCode::FORBIDDEN,
+            headers: HeaderMap::new(),
+            message: message.into(),
+            json: None,
+        }))
+    }
+
+    /// Another status than 403. One that is no error's is taken for 403.
+    #[must_use]
+    pub fn status(mut self, status: StatusCode) -> Denied {
+        if status.is_client_error() || status.is_server_error() {
+            self.0.status = status;
+        }
+        self
+    }
+
+    /// One more header field.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Denied {
+        self.0.headers.append(name, value);
+        self
+    }
+
+    /// Another body than `{"code":4,"message":...}`.
+    ///
+    /// # Errors
+    /// If `body` can't be written as JSON.
+    pub fn json(mut self, body: &impl Serialize) -> Result<Denied, serde_json::Error> {
+        self.0.json = Some(serde_json::to_vec(body)?.into());
+        Ok(self)
+    }
+}
+
+impl Default for Denied {
+    fn default() -> Denied {
+        Denied::new("Forbidden")
+    }
+}
+
+/// A request that was refused, as [`Hooks::connection_error`] sees it.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ConnectionError<'a> {
+    /// The request.
+    pub request: &'a RequestHead,
+    /// The error's number, 0 to 5.
+    pub code: u8,
+    /// The error in the protocol's words.
+    pub message: &'static str,
+    /// What was wrong.
+    pub fault: Fault,
+    /// What the application gave as its reason, if it is the one that refuses.
+    pub reason: Option<&'a str>,
+}
+
+impl ConnectionError<'_> {
+    /// The transport that the request names.
+    #[must_use]
+    pub fn transport(&self) -> Option<String> {
+        self.request.query().get("transport").map(Into::into)
+    }
+
+    /// The session that the request names.
+    #[must_use]
+    pub fn sid(&self) -> Option<String> {
+        self.request.query().get("sid").map(Into::into)
+    }
+
+    /// The origin of the page that the request comes from.
+    #[must_use]
+    pub fn origin(&self) -> Option<&str> {
+        self.request.headers().get(ORIGIN)?.to_str().ok()
+    }
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hooks").field("middleware", &self.middleware.len()).finish_non_exhaustive()
+    }
+}

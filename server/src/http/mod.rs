@@ -1,0 +1,18 @@
+//! What HTTP asks for around a session: heads and bodies, answers, cookies, CORS, compression, proxies, the
+//! application's hooks, and the change to a WebSocket. Nothing here knows what a session does with a request, and
+//! nothing here touches a socket: `net` does.
+
+pub(crate) mod answers;
+pub(crate) mod body;
+pub(crate) mod client_files;
+pub(crate) mod compression;
+pub(crate) mod cookie;
+pub(crate) mod cors;
+pub(crate) mod exchange;
+pub(crate) mod hooks;
+pub(crate) mod hosts;
+pub(crate) mod http_rules;
+pub(crate) mod post_body;
+pub(crate) mod proxies;
+pub(crate) mod subprotocol;
+pub(crate) mod switch;

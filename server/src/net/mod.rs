@@ -1,0 +1,16 @@
+//! Connections: where the server listens, TLS, who is let in, what hyper is shown of the bytes, and every time limit
+//! of a connection. Nothing here knows of sessions or of what is served.
+
+pub(crate) mod admission;
+pub(crate) mod alarm;
+pub(crate) mod files;
+pub(crate) mod head_watch;
+pub(crate) mod idle;
+pub(crate) mod io;
+pub(crate) mod limits;
+pub(crate) mod listener;
+pub(crate) mod peer;
+pub(crate) mod room;
+pub(crate) mod side_listener;
+pub(crate) mod stall;
+pub(crate) mod tls;

@@ -1,0 +1,124 @@
+//! Ends a connection whose peer takes nothing for too long.
+//!
+//! The heartbeat finds a client that is gone, and ends its session; but the answer to a poll that it never
+//! read would wait in hyper for as long as the peer's machine acknowledges that it is there.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use engineio::Limit;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
+
+use crate::net::admission::Admission;
+
+/// A connection whose writes fail with `TimedOut` once one has waited for too long.
+#[derive(Debug)]
+pub(crate) struct StallLimit<T> {
+    io: T,
+    admission: Arc<Admission>,
+    /// Goes off at the limit of the write that waits; `None` while none does.
+    limit: Option<Pin<Box<Sleep>>>,
+}
+
+impl<T> StallLimit<T> {
+    pub(crate) fn new(io: T, admission: Arc<Admission>) -> StallLimit<T> {
+        StallLimit { io, admission, limit: None }
+    }
+
+    /// The connection itself, when HTTP is over.
+    pub(crate) fn into_inner(self) -> T {
+        self.io
+    }
+
+    fn limited<R>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
+        if written.is_ready() {
+            self.limit = None;
+            return written;
+        }
+        let timeout = self.admission.limits.write_timeout;
+        let limit = self.limit.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        ready!(limit.as_mut().poll(cx));
+        self.limit = None;
+        self.admission.hits.count(Limit::WriteTimeout);
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for StallLimit<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for StallLimit<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.limited(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, bytes);
+        self.limited(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        self.limited(cx, flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+    use crate::Limits;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_that_makes_no_progress_fails_at_the_limit() {
+        let limits = Limits::default();
+        let timeout = limits.write_timeout;
+        let admission = Arc::new(Admission::new(limits, Arc::default()));
+        let (ours, mut peer) = duplex(10);
+        let mut ours = StallLimit::new(ours, admission.clone());
+        let began = Instant::now();
+        let error = ours.write_all(&[0; 11]).await.unwrap_err();
+        assert_eq!((error.kind(), began.elapsed()), (io::ErrorKind::TimedOut, timeout));
+        assert_eq!(admission.hits.get(Limit::WriteTimeout), 1);
+        // Progress begins the time anew.
+        let (ours, mut slow) = duplex(10);
+        let mut ours = StallLimit::new(ours, admission);
+        let read = async {
+            let mut ten = [0; 10];
+            for _ in 0..5 {
+                sleep(timeout - Duration::from_secs(1)).await;
+                slow.read_exact(&mut ten).await.unwrap();
+            }
+        };
+        let (written, ()) = tokio::join!(ours.write_all(&[0; 60]), read);
+        written.unwrap();
+        peer.shutdown().await.unwrap();
+    }
+}

@@ -1,0 +1,211 @@
+//! The inspector: a page that shows live sessions, on an address of its own, and the records that it shows.
+//!
+//! ```text
+//!   observations ─▶ Journal ─▶ Sink ─▶ Recent ─▶ /records ─▶ page
+//!                   (a thread)         (bounded)         └─▶ page
+//! ```
+
+mod door;
+mod recent;
+mod stream;
+
+use std::convert::Infallible;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use engineio::Sid;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, SET_COOKIE, X_CONTENT_TYPE_OPTIONS};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use crate::net::admission::Admission;
+use crate::observe::journal::Sink;
+use crate::{Limits, net::side_listener, pages};
+use door::{Door, Entrance};
+pub(crate) use recent::Recent;
+
+/// How many pages may watch at once.
+const WATCHERS: usize = 16;
+
+type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+/// What may be set about an inspector.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many bytes of records are kept for pages that come later, or are slow; 16 MB by default.
+    pub memory: usize,
+    /// What whoever wants to look has to know. Without one, only pages of this machine may look, and on an
+    /// address that others reach there is a random one.
+    pub token: Option<String>,
+    /// What bounds the requests of pages: those limits of [`Limits`] that are about heads, idling and writes.
+    pub limits: Limits,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { memory: 16_000_000, token: None, limits: Limits::default() }
+    }
+}
+
+/// Shows live sessions in a browser: what a [`Journal`](crate::observe::journal::Journal) records, as it comes.
+///
+/// ```no_run
+/// use socketio_server::inspector::{Inspector, Options};
+/// use socketio_server::journal::Journal;
+/// use socketio::Io;
+/// use socketio_server::Server;
+/// use tokio::net::TcpListener;
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let inspector = Inspector::new(Options::default());
+/// let journal = Journal::new([inspector.sink()], false)?;
+/// let server = Server::builder().socketio("/socket.io/", Io::new()).observer(journal).build()?;
+/// let listening = inspector.listen(TcpListener::bind("127.0.0.1:3030").await?)?;
+/// println!("inspector on {}", listening.url());
+/// tokio::spawn(listening.serve());
+/// # Ok(())
+/// # }
+/// ```
+pub struct Inspector {
+    recent: Arc<Recent>,
+    token: Option<String>,
+    limits: Limits,
+}
+
+impl Inspector {
+    /// An inspector that shows nothing yet.
+    #[must_use]
+    pub fn new(options: Options) -> Inspector {
+        let Options { memory, token, limits } = options;
+        Inspector { recent: Arc::new(Recent::new(memory)), token, limits }
+    }
+
+    /// Where the journal is to go that this inspector shows. It can show one.
+    #[must_use]
+    pub fn sink(&self) -> Sink {
+        Sink::inspector(self.recent.clone())
+    }
+
+    /// Shows it there. There may be several such places.
+    ///
+    /// # Errors
+    /// If the listener's address can't be told.
+    pub fn listen(&self, listener: TcpListener) -> io::Result<Listening> {
+        let address = listener.local_addr()?;
+        let random = || (!address.ip().is_loopback()).then(|| Sid::generate().to_string());
+        let token = self.token.clone().or_else(random);
+        let door = Arc::new(Door::new(token, address.port()));
+        let desk = Desk { recent: self.recent.clone(), door, watchers: Arc::new(Semaphore::new(WATCHERS)) };
+        let admission = Arc::new(Admission::new(self.limits.clone(), Arc::default()));
+        Ok(Listening { listener, address, desk, admission })
+    }
+}
+
+impl fmt::Debug for Inspector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inspector").finish_non_exhaustive()
+    }
+}
+
+/// An [`Inspector`] on an address.
+pub struct Listening {
+    listener: TcpListener,
+    address: SocketAddr,
+    desk: Desk,
+    admission: Arc<Admission>,
+}
+
+impl Listening {
+    /// Where it is found: what to open in a browser, with the token if there is one.
+    #[must_use]
+    pub fn url(&self) -> String {
+        match self.desk.door.token() {
+            Some(token) => format!("http://{}/?token={token}", self.address),
+            None => format!("http://{}/", self.address),
+        }
+    }
+
+    /// Answers for as long as it is polled.
+    pub async fn serve(self) {
+        let Listening { listener, desk, admission, .. } = self;
+        let answer = move |request: Request<_>| desk.answer(request);
+        side_listener::serve(listener, "the inspector", admission, answer).await;
+    }
+}
+
+impl fmt::Debug for Listening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listening").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// Answers the requests of one listener.
+#[derive(Clone)]
+struct Desk {
+    recent: Arc<Recent>,
+    door: Arc<Door>,
+    watchers: Arc<Semaphore>,
+}
+
+impl Desk {
+    fn answer<B>(&self, request: Request<B>) -> Response<Body> {
+        let (parts, _) = request.into_parts();
+        let mut response = match self.door.admit(&parts) {
+            Err(refused) => text(refused.status(), refused.text()),
+            Ok(Entrance::WithToken(cookie)) if parts.uri.path() == "/" => redirect(cookie),
+            Ok(_) if parts.uri.path() == "/records" => self.records(&parts),
+            Ok(_) => match pages::inspector_page(&parts.method, parts.uri.path()) {
+                Some(page) => page.map(whole),
+                None => text(StatusCode::NOT_FOUND, "there is / and /records\n"),
+            },
+        };
+        response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        response
+    }
+
+    /// The journal as server-sent events: what is recent, and then what comes.
+    fn records(&self, parts: &Parts) -> Response<Body> {
+        if parts.method != Method::GET {
+            return text(StatusCode::METHOD_NOT_ALLOWED, "GET\n");
+        }
+        let Ok(place) = self.watchers.clone().try_acquire_owned() else {
+            return text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many pages watch already; close one of them\n",
+            );
+        };
+        let seen = parts.headers.get("last-event-id").and_then(|id| id.to_str().ok());
+        let events = stream::events(self.recent.clone(), seen, place);
+        let mut response = Response::new(events.boxed_unsync());
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}
+
+fn whole(bytes: impl Into<Bytes>) -> Body {
+    Full::from(bytes.into()).boxed_unsync()
+}
+
+fn text(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(whole(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+/// To the page, without the token in its address, where it could be read over a shoulder or from a history.
+fn redirect(cookie: HeaderValue) -> Response<Body> {
+    let mut response = text(StatusCode::SEE_OTHER, "");
+    response.headers_mut().insert(LOCATION, HeaderValue::from_static("/"));
+    response.headers_mut().insert(SET_COOKIE, cookie);
+    response
+}

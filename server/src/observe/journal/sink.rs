@@ -1,0 +1,148 @@
+//! Where a journal goes: a file, a terminal, [inspectors](crate::Inspector).
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::{Entry, Header, Record, file, terminal};
+use crate::observe::inspector::Recent;
+
+/// Where a [`Journal`](super::Journal) goes.
+pub struct Sink(To);
+
+enum To {
+    Lines {
+        out: io::BufWriter<Box<dyn Write + Send>>,
+        left: u64,
+    },
+    Terminal {
+        out: io::BufWriter<io::Stdout>,
+        colours: bool,
+    },
+    Inspector(Arc<Recent>),
+    /// It is full, or can't be written to.
+    Closed,
+}
+
+impl Sink {
+    /// A file that its owner alone may read. Where there is a journal already, this one is added to it: a journal has
+    /// a first line for each run. `limit` is how long the file may become in bytes; one that is full is renamed to
+    /// `FILE.1` first.
+    ///
+    /// # Errors
+    /// If it can't be opened, or isn't ours to write to: a link, no regular file, another user's, a file with several
+    /// names, one that another process writes to, or no journal.
+    pub fn file(path: &Path, limit: u64) -> io::Result<Sink> {
+        let (file, left) = file::open(path, limit)?;
+        Ok(Sink::lines(Box::new(file), left))
+    }
+
+    /// Wherever `out` goes, `limit` bytes at most.
+    #[must_use]
+    pub fn lines(out: Box<dyn Write + Send>, limit: u64) -> Sink {
+        Sink(To::Lines { out: io::BufWriter::new(out), left: limit })
+    }
+
+    /// Standard output, for people: a line each, with the colours of a terminal or without.
+    #[must_use]
+    pub fn terminal(colours: bool) -> Sink {
+        Sink(To::Terminal { out: io::BufWriter::new(io::stdout()), colours })
+    }
+
+    pub(crate) fn inspector(recent: Arc<Recent>) -> Sink {
+        Sink(To::Inspector(recent))
+    }
+
+    pub(super) fn begin(&mut self, header: &Header) -> io::Result<()> {
+        match &mut self.0 {
+            To::Lines { out, left } => {
+                let line = line(header)?;
+                *left = left.saturating_sub(line.len() as u64 + 1);
+                write_line(out, &line)?;
+                out.flush()
+            }
+            To::Inspector(recent) => {
+                recent.begin(header.began, line(header)?);
+                Ok(())
+            }
+            To::Terminal { .. } | To::Closed => Ok(()),
+        }
+    }
+
+    pub(super) fn flush(&mut self) {
+        let flushed = match &mut self.0 {
+            To::Lines { out, .. } => out.flush(),
+            To::Terminal { out, .. } => out.flush(),
+            To::Inspector(recent) => {
+                recent.tell();
+                Ok(())
+            }
+            To::Closed => Ok(()),
+        };
+        self.close_if_failed(flushed);
+    }
+
+    fn write(&mut self, record: &Record, json: &Bytes) -> io::Result<()> {
+        match &mut self.0 {
+            To::Closed => Ok(()),
+            To::Terminal { out, colours } => writeln!(out, "{}", terminal::line(record, *colours)),
+            To::Inspector(recent) => {
+                recent.push(record, json.clone());
+                Ok(())
+            }
+            To::Lines { out, left } => {
+                let len = json.len() as u64 + 1;
+                if len <= *left {
+                    *left -= len;
+                    return write_line(out, json);
+                }
+                let full = Record { n: record.n, time: record.time, ..Record::of(Entry::Full) };
+                write_line(out, &line(&full)?)?;
+                out.flush()?;
+                tracing::warn!("the journal is full");
+                self.0 = To::Closed;
+                Ok(())
+            }
+        }
+    }
+
+    fn close_if_failed(&mut self, result: io::Result<()>) {
+        if let Err(error) = result {
+            tracing::error!(%error, "the journal can't be written any further");
+            self.0 = To::Closed;
+        }
+    }
+}
+
+/// Writes a record to all sinks. Its line is made once, if any of them wants it.
+pub(super) fn write(sinks: &mut [Sink], record: &Record) {
+    let wanted = sinks.iter().any(|sink| matches!(sink.0, To::Lines { .. } | To::Inspector(_)));
+    let json = if wanted { line(record) } else { Ok(Bytes::new()) };
+    for sink in sinks {
+        let written = match &json {
+            Ok(json) => sink.write(record, json),
+            Err(error) => Err(io::Error::other(error.to_string())),
+        };
+        sink.close_if_failed(written);
+    }
+}
+
+/// One line of a journal, without its end.
+fn line(of: &impl Serialize) -> io::Result<Bytes> {
+    // Boxed, so that whoever keeps it keeps no more than it is long.
+    Ok(Bytes::from(serde_json::to_vec(of).map_err(io::Error::other)?.into_boxed_slice()))
+}
+
+fn write_line(out: &mut impl Write, line: &[u8]) -> io::Result<()> {
+    out.write_all(line)?;
+    out.write_all(b"\n")
+}
+
+impl std::fmt::Debug for Sink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sink").finish_non_exhaustive()
+    }
+}

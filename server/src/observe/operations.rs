@@ -1,0 +1,64 @@
+//! What whoever operates a server asks it, on an address of its own: `/metrics`, `/healthz`, `/readyz`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Method, Response, StatusCode};
+use http_body_util::Full;
+use tokio::net::TcpListener;
+
+use crate::net::side_listener;
+use crate::observe::metrics::Metrics;
+use crate::site::Site;
+
+/// Answers questions about a server: [`Server::operations`](crate::Server::operations) makes it.
+///
+/// - `/metrics`: numbers for Prometheus;
+/// - `/healthz`: 200 as long as the process answers;
+/// - `/readyz`: 200, and 503 while the server drains, so that nothing sends new clients its way.
+#[derive(Clone)]
+pub struct Operations {
+    site: Arc<Site>,
+    metrics: Arc<Metrics>,
+}
+
+impl Operations {
+    pub(crate) fn new(site: Arc<Site>, metrics: Arc<Metrics>) -> Operations {
+        Operations { site, metrics }
+    }
+
+    /// Answers for as long as it is polled. There is no access control here: let only those reach the
+    /// address who may know.
+    pub async fn serve(self, listener: TcpListener) {
+        let admission = self.site.admission.clone();
+        let answer = move |request: http::Request<_>| self.answer(request.method(), request.uri().path());
+        side_listener::serve(listener, "metrics", admission, answer).await;
+    }
+
+    fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
+        let (status, text) = match path {
+            _ if !matches!(*method, Method::GET | Method::HEAD) => {
+                (StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD\n".to_owned())
+            }
+            "/metrics" => (StatusCode::OK, self.metrics.text(&self.site)),
+            "/healthz" => (StatusCode::OK, "ok\n".to_owned()),
+            "/readyz" if self.site.is_draining() => {
+                (StatusCode::SERVICE_UNAVAILABLE, "draining\n".to_owned())
+            }
+            "/readyz" => (StatusCode::OK, "ready\n".to_owned()),
+            _ => (StatusCode::NOT_FOUND, "/metrics, /healthz or /readyz\n".to_owned()),
+        };
+        let mut response = Response::new(Full::from(text));
+        *response.status_mut() = status;
+        let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+        response
+    }
+}
+
+impl std::fmt::Debug for Operations {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Operations").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,88 @@
+//! Every rule that a client can break, in one list.
+//!
+//! The rules stand where they are kept: [`Violation`] and [`Breach`] in `engineio`, [`PacketError`] in
+//! `socketio`, [`Fault`] for requests. Each has an id, which the log, observers and [`explain`](crate::observe::explain)
+//! name it by. `docs/violations.md` is made of this list.
+
+use engineio::websocket::Breach;
+use engineio::{CloseReason, Fault, Violation};
+use socketio::PacketError;
+
+/// A rule that a client can break.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// The rule's name, such as `UNKNOWN_PACKET_TYPE`. No other rule has it.
+    pub id: &'static str,
+    /// What is wrong, in words.
+    pub what: String,
+    /// Where the rule stands: a section of the protocol, or of `docs/protocol.md`.
+    pub section: &'static str,
+    /// What the server does about it.
+    pub answer: String,
+}
+
+/// All rules, by what they are about.
+#[must_use]
+pub fn all() -> [(&'static str, Vec<Rule>); 4] {
+    [
+        ("Requests", list(Fault::ALL)),
+        ("WebSocket frames", list(Breach::ALL)),
+        ("Engine.IO packets and payloads", list(Violation::ALL)),
+        ("Socket.IO packets", list(PacketError::ALL)),
+    ]
+}
+
+fn list<R: Copy + Into<Rule>>(rules: &[R]) -> Vec<Rule> {
+    rules.iter().copied().map(Into::into).collect()
+}
+
+fn ends_the_session(reason: CloseReason) -> String {
+    format!("ends the session: `{reason}`")
+}
+
+impl From<Fault> for Rule {
+    fn from(fault: Fault) -> Rule {
+        let refusal = fault.refusal();
+        let answer =
+            format!("answers {} with code {}, `{}`", refusal.status(), refusal.code(), refusal.message());
+        Rule { id: fault.name(), what: fault.to_string(), section: fault.section(), answer }
+    }
+}
+
+impl From<Breach> for Rule {
+    fn from(breach: Breach) -> Rule {
+        let answer = format!("closes the WebSocket with {}", breach.code());
+        Rule { id: breach.name(), what: breach.to_string(), section: breach.section(), answer }
+    }
+}
+
+impl From<Violation> for Rule {
+    fn from(violation: Violation) -> Rule {
+        let answer = match violation.close_reason() {
+            Some(reason) => ends_the_session(reason),
+            None => "closes the probing WebSocket; polling goes on".to_owned(),
+        };
+        Rule { id: violation.name(), what: violation.to_string(), section: violation.section(), answer }
+    }
+}
+
+impl From<PacketError> for Rule {
+    fn from(error: PacketError) -> Rule {
+        let answer = ends_the_session(error.close_reason());
+        Rule { id: error.name(), what: error.to_string(), section: error.section(), answer }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_rules_share_an_id() {
+        let rules: Vec<Rule> = all().into_iter().flat_map(|(_, rules)| rules).collect();
+        let ids: HashSet<&str> = rules.iter().map(|rule| rule.id).collect();
+        assert_eq!(ids.len(), rules.len());
+    }
+}

@@ -1,0 +1,195 @@
+//! Requests that name a session: polls, POSTs and probes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use engineio::memory::Budget;
+use engineio::observe::What;
+use engineio::{Application, Fault, Jsonp, Limit, Payload, PayloadFormat, Route, Sid};
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::request::Parts;
+use http::{Response, StatusCode};
+use tokio::sync::oneshot;
+
+use super::Endpoint;
+use super::opening::agreed;
+use crate::http::answers::{Packed, accepted, closing, not_allowed, refused_by, status};
+use crate::http::body::Body;
+use crate::http::compression::Encoding;
+use crate::http::exchange::Exchange;
+use crate::http::post_body::{self, BodyError};
+use crate::http::switch::switch;
+use crate::session::polling::{OpenGet, OpenPost, OpenProbe, Shut};
+use crate::session::registry::Entry;
+
+/// A request that is answered, or waits for its session.
+pub(super) enum Begun<B> {
+    Answered(Response<Body>),
+    Waiting(Waiting<B>),
+}
+
+/// What waits is small: its future is copied into a box, and lies there for as long as a poll is parked.
+pub(super) enum Waiting<B> {
+    Poll(Parked),
+    Post(Posting<B>),
+}
+
+/// A GET that is parked.
+pub(super) struct Parked {
+    get: OpenGet,
+    answer: oneshot::Receiver<Payload>,
+    jsonp: Option<Jsonp>,
+    /// How its answer may be compressed.
+    encoding: Option<Encoding>,
+}
+
+/// A POST whose body is to be read.
+pub(super) struct Posting<B> {
+    post: OpenPost,
+    body: B,
+    sid: Sid,
+    format: PayloadFormat,
+    binary: bool,
+    jsonp: Option<Jsonp>,
+    exchange: u64,
+}
+
+impl<A: Application> Endpoint<A> {
+    /// Begins with a request to a session.
+    pub(super) fn go_on<B>(
+        self: &Arc<Self>,
+        parts: &mut Parts,
+        body: B,
+        route: &Route,
+        named: Option<Arc<Entry>>,
+    ) -> Result<Begun<B>, Fault> {
+        let named = named.ok_or(Fault::SessionUnknown);
+        let waiting = match *route {
+            Route::Poll { jsonp } => self.park(parts, named?, jsonp).map(Waiting::Poll),
+            Route::Post { jsonp } => post(parts, body, named?, jsonp).map(Waiting::Post),
+            Route::Probe => return Ok(Begun::Answered(self.clone().open_probe(parts, named?)?)),
+            Route::Open { .. } | Route::MethodNotAllowed => return Ok(Begun::Answered(not_allowed())),
+        };
+        match waiting {
+            Ok(waiting) => Ok(Begun::Waiting(waiting)),
+            Err(Shut::Taken) => Ok(Begun::Answered(status(StatusCode::BAD_REQUEST))),
+            Err(Shut::Ended) => Err(Fault::SessionUnknown),
+        }
+    }
+
+    /// Waits for what a request's answer has to wait for.
+    pub(super) async fn finish<B>(&self, waiting: Waiting<B>) -> Result<Response<Body>, Fault>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+    {
+        match waiting {
+            Waiting::Poll(parked) => self.answer_poll(parked).await,
+            Waiting::Post(posting) => self.take_post(posting).await,
+        }
+    }
+
+    /// Parks a GET.
+    fn park(&self, parts: &Parts, entry: Arc<Entry>, jsonp: Option<Jsonp>) -> Result<Parked, Shut> {
+        let (get, answer) = entry.open_get()?;
+        let compresses = self.http.compression.is_some();
+        let encoding = if compresses { Encoding::accepted(&parts.headers) } else { None };
+        Ok(Parked { get, answer, jsonp, encoding })
+    }
+
+    /// Waits until the session has something for a GET.
+    async fn answer_poll(&self, parked: Parked) -> Result<Response<Body>, Fault> {
+        let Parked { get, answer, jsonp, encoding } = parked;
+        let payload = answer.await.map_err(|_| Fault::SessionUnknown)?;
+        let memory = self.config.memory_budget;
+        // The guard moves into the body with the answer. If this future is dropped before, parked or while it
+        // compresses, the client went away.
+        if jsonp.is_some() {
+            // A script is a copy, and a payload and all of its escapes may be there at once.
+            until_admitted(3 * payload.len(), &self.config.memory()).await;
+        }
+        let packed = Packed::new(payload, jsonp);
+        let packed = match encoding {
+            Some(_) => packed.compress(encoding, self.http.compression, &self.http.compressors, memory).await,
+            None => packed,
+        };
+        Ok(packed.response(|payload, held| Body::poll(payload, held, get)))
+    }
+
+    /// Reads a POST and hands it to its session.
+    async fn take_post<B>(&self, posting: Posting<B>) -> Result<Response<Body>, Fault>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+    {
+        let Posting { post, body, sid, format, binary, jsonp, exchange } = posting;
+        if let Err(violation) = format.check_form(binary) {
+            post.refuse(violation);
+            return Ok(status(StatusCode::BAD_REQUEST));
+        }
+        let limits = post_body::Limits {
+            length: self.config.max_payload,
+            memory: self.config.memory(),
+            timeout: self.admission.limits.body_timeout,
+        };
+        let (body, held) = match post_body::read(body, limits).await {
+            Ok(read) => read,
+            Err(BodyError::TooLarge) => {
+                post.release();
+                self.config.hits.count(Limit::Payload);
+                tracing::info!(limit = self.config.max_payload, "a POST is over the payload limit");
+                return Ok(closing(status(StatusCode::PAYLOAD_TOO_LARGE)));
+            }
+            Err(BodyError::Crowded) => {
+                post.release();
+                self.config.hits.count(Limit::Memory);
+                return Ok(closing(refused_by(Limit::Memory)));
+            }
+            Err(BodyError::Broken) => return Ok(closing(status(StatusCode::BAD_REQUEST))),
+            Err(BodyError::Slow) => {
+                self.config.hits.count(Limit::BodyTimeout);
+                return Ok(closing(status(StatusCode::REQUEST_TIMEOUT)));
+            }
+        };
+        let body = if jsonp.is_some() { Jsonp::payload(&body) } else { body };
+        self.config.observers.see(Some(&sid), || What::RequestBody { exchange, body: &body });
+        match post.submit(body, binary, held).await {
+            Ok(()) => Ok(accepted()),
+            Err(_) => Err(Fault::SessionUnknown),
+        }
+    }
+
+    /// A WebSocket for a session that polls. One that comes while another is there is opened and closed.
+    fn open_probe(self: Arc<Self>, parts: &mut Parts, entry: Arc<Entry>) -> Result<Response<Body>, Fault> {
+        let protocol = agreed(parts)?;
+        let format = entry.format;
+        let probe: Result<OpenProbe, Shut> = entry.open_probe();
+        switch(parts, protocol, self.config.observers.clone(), move |io, read| {
+            let websocket = self.websocket(io, &read, format);
+            match probe {
+                Ok(probe) => probe.opened(websocket),
+                Err(_) => {
+                    tokio::spawn(tokio::time::timeout(self.config.close_timeout, websocket.close(None)));
+                }
+            }
+        })
+    }
+}
+
+/// How often a poll that waits for memory looks whether there is some.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// Waits until so many bytes more may be held for a client.
+async fn until_admitted(bytes: usize, memory: &Budget) {
+    while !memory.admits(bytes) {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// Claims the door for a POST.
+fn post<B>(parts: &Parts, body: B, entry: Arc<Entry>, jsonp: Option<Jsonp>) -> Result<Posting<B>, Shut> {
+    let content_type = parts.headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let binary = jsonp.is_none() && content_type.eq_ignore_ascii_case(b"application/octet-stream");
+    let (sid, format) = (entry.sid, entry.format);
+    let exchange = Exchange::number(parts);
+    Ok(Posting { post: entry.open_post()?, body, sid, format, binary, jsonp, exchange })
+}

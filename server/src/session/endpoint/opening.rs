@@ -1,0 +1,174 @@
+//! How a session begins: a place for it, its first answer, and the task that drives it.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use engineio::observe::{Carrier, Direction, What};
+use engineio::websocket::Limits;
+use engineio::{
+    Application, CloseReason, Fault, Frame, Handshake, Jsonp, Limit, Opened, PayloadFormat, Session, Sid,
+    Transport, open_packet,
+};
+use http::header::SET_COOKIE;
+use http::request::Parts;
+use http::{HeaderValue, Response, StatusCode};
+
+use super::Endpoint;
+use crate::http::answers::{Packed, refused_by, status};
+use crate::http::body::Body;
+use crate::http::exchange::{Exchange, copy};
+use crate::http::hooks::RequestHead;
+use crate::http::subprotocol;
+use crate::http::switch::switch;
+use crate::net::admission::SessionPlace;
+use crate::net::io::Io;
+use crate::net::peer::Peer;
+use crate::session::driver::Driver;
+use crate::session::life::Life;
+use crate::session::registry::Entry;
+use crate::session::websocket::WebSocket;
+
+/// A session that is about to begin.
+pub(super) struct Opening {
+    pub(super) sid: Sid,
+    pub(super) handshake: Handshake,
+    pub(super) format: PayloadFormat,
+    /// Whether the first answer is to be a script.
+    pub(super) jsonp: Option<Jsonp>,
+    /// Whose pages it belongs to, where that matters.
+    pub(super) origin: Option<Box<[u8]>>,
+    pub(super) place: SessionPlace,
+}
+
+impl<A: Application> Endpoint<A> {
+    /// A place for a new session.
+    pub(super) fn admit(&self, peer: Peer) -> Result<SessionPlace, NoPlace> {
+        if self.is_draining() {
+            return Err(NoPlace::Draining);
+        }
+        self.admission.session(peer.address.map(|address| address.ip())).map_err(NoPlace::Limit)
+    }
+
+    /// Opens a session.
+    pub(super) fn open(
+        self: &Arc<Self>,
+        parts: &mut Parts,
+        transport: Transport,
+        opening: Opening,
+    ) -> Result<Response<Body>, Fault> {
+        match transport {
+            Transport::Polling => self.open_polling(parts, opening),
+            Transport::WebSocket => self.clone().open_websocket(parts, opening),
+        }
+    }
+
+    /// A handshake by polling: the answer is the open packet, and everything else waits for the next GET.
+    fn open_polling(&self, parts: &Parts, opening: Opening) -> Result<Response<Body>, Fault> {
+        let Opening { sid, format, jsonp, .. } = opening;
+        let driver = self.driver(Exchange::number(parts), opening, None).ok_or(Fault::NoId)?;
+        let open = Frame::from(&open_packet(&self.config, &sid, Transport::Polling));
+        self.config.observers.see(Some(&sid), || What::Packet {
+            direction: Direction::Out,
+            carrier: Carrier::Get,
+            packet: (&open).into(),
+        });
+        tokio::spawn(driver);
+        let payload = format.encode(&mut [open].into(), usize::MAX).0;
+        let mut response = Packed::new(payload, jsonp).response(|payload, _| payload.into());
+        if let Some(cookie) = &self.http.cookie {
+            response.headers_mut().append(SET_COOKIE, cookie.header(&sid));
+        }
+        Ok(response)
+    }
+
+    /// A handshake by WebSocket: the session begins once the connection has changed its protocol.
+    fn open_websocket(self: Arc<Self>, parts: &mut Parts, opening: Opening) -> Result<Response<Body>, Fault> {
+        if self.registry.get(&opening.sid).is_some() {
+            return Err(Fault::NoId);
+        }
+        let exchange = Exchange::number(parts);
+        let protocol = agreed(parts)?;
+        switch(parts, protocol, self.config.observers.clone(), move |io, read| {
+            let websocket = self.websocket(io, &read, opening.format);
+            if let Some(driver) = self.driver(exchange, opening, Some(websocket)) {
+                tokio::spawn(driver);
+            }
+        })
+    }
+
+    pub(super) fn websocket(&self, io: Io, read: &[u8], format: PayloadFormat) -> WebSocket {
+        let limits = Limits { message: self.config.max_payload, fragments: self.config.max_fragments };
+        WebSocket::new(io, read, format.revision, limits)
+            .within(self.config.memory())
+            .limiting_pings(self.config.pings_per_second)
+    }
+
+    /// Makes a session and what drives it; `None` if there is one of that id already.
+    fn driver(&self, exchange: u64, opening: Opening, link: Option<WebSocket>) -> Option<Driver<A::Layer>> {
+        let Opening { sid, handshake, format, origin, place, .. } = opening;
+        let now = Instant::from(tokio::time::Instant::now());
+        let transport = if link.is_some() { Transport::WebSocket } else { Transport::Polling };
+        let entry = Arc::new(Entry::new(sid, format, transport, origin, &self.config));
+        let registered = self.registry.register(entry.clone(), place)?;
+        if self.is_draining() {
+            // The drain may have looked at the registry just before.
+            entry.mailbox.close(CloseReason::ServerShuttingDown);
+        }
+        if link.is_some() {
+            // It comes first, before anything that the layer queues when it opens.
+            entry.mailbox.push_control(Frame::from(&open_packet(&self.config, &sid, transport)));
+        }
+        let mailbox = entry.mailbox.clone();
+        let PayloadFormat { revision, base64 } = format;
+        let life = Life::begin(handshake.address);
+        if let Some(life) = &life {
+            life.session_opened(transport, revision);
+        }
+        let observers = self.config.observers.clone();
+        observers.see(Some(&sid), || What::Opened {
+            exchange,
+            transport,
+            revision,
+            base64,
+            handshake: &handshake,
+        });
+        let opened = Opened { sid, revision, transport, mailbox, handshake, observers };
+        let layer = self.application.open(opened, now);
+        let session = Session::new(self.config.clone(), revision, transport, now);
+        Some(Driver::new(session, layer, link, self.config.clone(), registered, life))
+    }
+}
+
+/// The subprotocol that a WebSocket is opened with: the client's first, as in the reference. The application's
+/// hooks may put another in its place.
+pub(super) fn agreed(parts: &Parts) -> Result<Option<HeaderValue>, Fault> {
+    subprotocol::first(&parts.headers).map_err(|_| Fault::Subprotocols)
+}
+
+/// Why there is no place for a new session.
+pub(super) enum NoPlace {
+    Draining,
+    Limit(Limit),
+}
+
+impl NoPlace {
+    pub(super) fn response(self) -> Response<Body> {
+        match self {
+            NoPlace::Draining => status(StatusCode::SERVICE_UNAVAILABLE),
+            NoPlace::Limit(limit) => refused_by(limit),
+        }
+    }
+}
+
+/// What is kept of the request that opens a session.
+pub(crate) fn handshake(parts: &Parts, peer: Peer, head: Option<&RequestHead>) -> Handshake {
+    let url = parts.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
+    Handshake {
+        time: SystemTime::now(),
+        address: peer.address,
+        secure: peer.secure,
+        url: url.into(),
+        headers: copy(&parts.headers),
+        attached: head.map(RequestHead::attached).unwrap_or_default(),
+    }
+}

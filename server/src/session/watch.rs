@@ -1,0 +1,80 @@
+//! What WebSockets carry, as [observers](engineio::observe) see it.
+
+use engineio::observe::{Carrier, Direction, Observers, WebSocketFrame, What};
+use engineio::websocket::Event;
+use engineio::{Config, Frame, Revision, Sid};
+
+use crate::session::registry::Entry;
+
+/// Who watches one WebSocket of a session, if anybody does.
+#[derive(Clone, Copy)]
+pub(crate) struct Watch<'a> {
+    observers: &'a Observers,
+    sid: &'a Sid,
+    revision: Revision,
+    carrier: Carrier,
+}
+
+impl<'a> Watch<'a> {
+    pub(crate) fn of(config: &'a Config, entry: &'a Entry, carrier: Carrier) -> Watch<'a> {
+        let Entry { sid, format, .. } = entry;
+        Watch { observers: &config.observers, sid, revision: format.revision, carrier }
+    }
+
+    /// Shows what came. A message that came in fragments looks like one frame.
+    pub(crate) fn incoming(self, event: &Event) {
+        let (opcode, payload) = match event {
+            Event::Text(text) => (1, &text.as_bytes()[..]),
+            Event::Binary(bytes) => (2, &bytes[..]),
+            Event::Close { payload, .. } => (8, &payload[..]),
+            Event::Ping(payload) => (9, &payload[..]),
+            Event::Pong(payload) => (10, &payload[..]),
+        };
+        self.show(Direction::In, true, opcode, payload);
+    }
+
+    /// Shows a frame that goes out.
+    pub(crate) fn outgoing(self, frame: &Frame) {
+        if !self.observers.is_empty() {
+            let opcode = if frame.is_binary() { 2 } else { 1 };
+            self.show(Direction::Out, true, opcode, payload(frame.websocket(self.revision)));
+        }
+    }
+
+    /// Shows a close frame that goes out.
+    pub(crate) fn closing(self, code: Option<u16>) {
+        let code = code.map(u16::to_be_bytes);
+        self.show(Direction::Out, true, 8, code.as_ref().map_or(&[], |code| &code[..]));
+    }
+
+    fn show(self, direction: Direction, fin: bool, opcode: u8, payload: &[u8]) {
+        let carrier = self.carrier;
+        self.observers
+            .see(Some(self.sid), || What::Frame(WebSocketFrame { direction, carrier, fin, opcode, payload }));
+    }
+}
+
+/// What is behind the header of a frame of ours, which masks nothing.
+fn payload(frame: &[u8]) -> &[u8] {
+    let header = match frame.get(1) {
+        Some(126) => 4,
+        Some(127) => 10,
+        _ => 2,
+    };
+    &frame[header..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_of_a_frame_is_no_part_of_its_payload() {
+        for len in [0, 1, 125, 126, 65_535, 65_536] {
+            let bytes = vec![7; len];
+            let frame = Frame::binary(&bytes);
+            assert_eq!(payload(frame.websocket(Revision::V4)), bytes);
+            assert_eq!(payload(frame.websocket(Revision::V3)), [&[4], &bytes[..]].concat());
+        }
+    }
+}
