@@ -28,11 +28,9 @@
 //! }
 //! ```
 
-pub mod apps;
 mod http;
 mod net;
 mod observe;
-mod pages;
 pub mod plain;
 mod serve;
 mod server;
@@ -47,6 +45,7 @@ pub use http::cookie::{Cookie, CookieError, SameSite};
 pub use http::cors::{Cors, CorsError};
 pub use http::hooks::{ConnectionError, Denied, Hooks, Next, RequestHead};
 pub use http::hosts::{AllowedHosts, AllowedHostsError};
+pub use http::page::page_file;
 pub use http::proxies::{TrustedProxy, TrustedProxyError};
 pub use net::limits::Limits;
 pub use net::listener::{BACKLOG, ListenAddress, ListenAddressError, ListenError, Listener};

@@ -4,7 +4,7 @@
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 
-const files = new URL("../../server/src/pages/", import.meta.url);
+const files = new URL("../../server/src/observe/inspector/page/", import.meta.url);
 const types = { html: "text/html", css: "text/css", js: "text/javascript", svg: "image/svg+xml" };
 const policy = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'";
 
@@ -56,7 +56,7 @@ export class JournalServer {
       response.on("close", () => this.#pages.delete(response));
       return;
     }
-    const name = pathname === "/" ? "inspect/index.html" : pathname === "/icon.svg" ? "icon.svg" : `inspect${pathname}`;
+    const name = pathname === "/" ? "index.html" : pathname.slice(1);
     const body = await readFile(new URL(name, files));
     const type = types[name.split(".").pop()];
     response.writeHead(200, { "content-type": `${type}; charset=utf-8`, "content-security-policy": policy, "cache-control": "no-cache" });

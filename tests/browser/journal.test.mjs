@@ -2,13 +2,13 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { elements, parts } from "../../server/src/pages/inspect/bytes.js";
-import { EVERYTHING, filter } from "../../server/src/pages/inspect/filter.js";
-import { bytesOf, readHead } from "../../server/src/pages/inspect/journal.js";
-import { Model } from "../../server/src/pages/inspect/model.js";
-import { Queue } from "../../server/src/pages/inspect/queue.js";
-import { Lines, fields } from "../../server/src/pages/inspect/source.js";
-import { verdict } from "../../server/src/pages/inspect/heartbeat.js";
+import { elements, parts } from "../../server/src/observe/inspector/page/bytes.js";
+import { EVERYTHING, filter } from "../../server/src/observe/inspector/page/filter.js";
+import { bytesOf, readHead } from "../../server/src/observe/inspector/page/journal.js";
+import { Model } from "../../server/src/observe/inspector/page/model.js";
+import { Queue } from "../../server/src/observe/inspector/page/queue.js";
+import { Lines, fields } from "../../server/src/observe/inspector/page/source.js";
+import { verdict } from "../../server/src/observe/inspector/page/heartbeat.js";
 import { HEAD, Script, upgrading } from "./journals.mjs";
 
 function model(lines, limits) {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { canBeFollowed, parts } from "../../server/src/pages/text.js";
+import { canBeFollowed, parts } from "../../server/cli/src/pages/text.js";
 
 /** The links of a text: `#room`, or the address. What the parts say together must be the text. */
 function links(text) {

@@ -171,7 +171,7 @@ fn the_readmes_options_are_options() {
     let table = readme.split("## ").find(|section| section.starts_with("Options")).expect("a section");
     let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
     let named: Vec<_> = rows.flat_map(|row| row.split(", ")).map(|key| key.trim_matches('`')).collect();
-    let source = read("server/src/options.rs");
+    let source = read("server/cli/src/options.rs");
     let keys = source.lines().filter_map(|line| line.strip_prefix("        \"")?.split_once("\" "));
     let keys: Vec<_> = keys.filter(|(_, rest)| rest.contains(" as ")).map(|(key, _)| key).collect();
     assert!(keys.len() > 20, "the options are found in the source: {keys:?}");
@@ -245,7 +245,7 @@ fn the_page_of_violations_is_what_the_code_says() {
 
 #[test]
 fn the_inspector_knows_every_rule() {
-    is_made_of_the_code("server/src/pages/inspect/rules.js", &rules_for_the_inspector());
+    is_made_of_the_code("server/src/observe/inspector/page/rules.js", &rules_for_the_inspector());
 }
 
 /// The scripts follow `CARGO_TARGET_DIR`, and none leaves a program in `release` that is no release.

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use engineio::Config;
 use socketio::Io;
-use socketio_server::{Builder, Limits, Server, apps};
+use socketio_server::{Builder, Limits, Server};
+use socketio_server_cli::apps;
 use socketio_tests::{Received, TestServer, WebSocket};
 use tokio::runtime::Handle;
 use tokio::sync::watch;

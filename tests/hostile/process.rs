@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::socketio::Io;
-use socketio_server::{Limits, Listener, Server, Tls, apps};
+use socketio_server::{Limits, Listener, Server, Tls};
+use socketio_server_cli::apps;
 
 use super::*;
 

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use engineio::Config;
 use socketio::Io;
-use socketio_server::{Builder, Server, Service, apps};
+use socketio_server::{Builder, Server, Service};
+use socketio_server_cli::apps;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;

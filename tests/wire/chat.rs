@@ -6,7 +6,8 @@ use std::time::Duration;
 use engineio::Config;
 use serde_json::{Value, json};
 use socketio::Io;
-use socketio_server::{Server, apps};
+use socketio_server::Server;
+use socketio_server_cli::apps;
 use socketio_tests::{Received, TestServer, WebSocket};
 
 async fn chat() -> TestServer {

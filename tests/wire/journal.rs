@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use engineio::Config;
 use serde_json::Value;
-use socketio_server::apps;
 use socketio_server::journal::{self, Carrier, Entry, Journal, Options, Raw, Record};
+use socketio_server_cli::apps;
 use socketio_tests::{Received, TestServer, WebSocket};
 
 /// A file in memory.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use socketio::{Config, Io, Recovery};
-use socketio_server::{Limits, Metrics, Server, apps};
+use socketio_server::{Limits, Metrics, Server};
+use socketio_server_cli::apps;
 use socketio_tests::{Connection, WebSocket};
 use tokio::net::TcpSocket;
 

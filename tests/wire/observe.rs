@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use engineio::Config;
 use engineio::observe::{Observation, Observer, What};
 use socketio::{Io, Socket};
-use socketio_server::{Server, apps};
+use socketio_server::Server;
+use socketio_server_cli::apps;
 use socketio_tests::{Received, TestServer, WebSocket};
 
 use crate::probing;

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use engineio::Handshake;
 use socketio::{Io, Socket};
-use socketio_server::{Builder, Limits, Server, TrustedProxy, apps};
+use socketio_server::{Builder, Limits, Server, TrustedProxy};
+use socketio_server_cli::apps;
 use socketio_tests::{TestServer, WebSocket};
 
 const POLLING: &str = "/socket.io/?EIO=4&transport=polling";

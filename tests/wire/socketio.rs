@@ -315,7 +315,7 @@ async fn a_client_that_joins_no_namespace_is_closed_at_connect_timeout() {
         connect_timeout: std::time::Duration::from_secs(1),
         ..Default::default()
     });
-    socketio_server::apps::echo(&io);
+    socketio_server_cli::apps::echo(&io);
     let server = TestServer::start(socketio_server::Server::builder().socketio("/socket.io/", io)).await;
     let mut silent = open(&server).await;
     let mut refused = open(&server).await;

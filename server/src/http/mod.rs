@@ -12,6 +12,7 @@ pub(crate) mod exchange;
 pub(crate) mod hooks;
 pub(crate) mod hosts;
 pub(crate) mod http_rules;
+pub(crate) mod page;
 pub(crate) mod post_body;
 pub(crate) mod proxies;
 pub(crate) mod subprotocol;

@@ -6,6 +6,7 @@
 //! ```
 
 mod door;
+mod page;
 mod recent;
 mod stream;
 
@@ -27,7 +28,7 @@ use tokio::sync::Semaphore;
 
 use crate::net::admission::Admission;
 use crate::observe::journal::Sink;
-use crate::{Limits, net::side_listener, pages};
+use crate::{Limits, net::side_listener};
 use door::{Door, Entrance};
 pub(crate) use recent::Recent;
 
@@ -161,7 +162,7 @@ impl Desk {
             Err(refused) => text(refused.status(), refused.text()),
             Ok(Entrance::WithToken(cookie)) if parts.uri.path() == "/" => redirect(cookie),
             Ok(_) if parts.uri.path() == "/records" => self.records(&parts),
-            Ok(_) => match pages::inspector_page(&parts.method, parts.uri.path()) {
+            Ok(_) => match page::answer(&parts.method, parts.uri.path()) {
                 Some(page) => page.map(whole),
                 None => text(StatusCode::NOT_FOUND, "there is / and /records\n"),
             },

@@ -9,7 +9,8 @@ use engineio::Config;
 use engineio::observe::{Observation, Observer, What};
 use socketio::Io;
 use socketio_server::journal::{self, Journal, Options, Record};
-use socketio_server::{Builder, Server, apps};
+use socketio_server::{Builder, Server};
+use socketio_server_cli::apps;
 use socketio_tests::{Aliases, TestServer};
 
 /// A server, and everything that passes between it and its clients.

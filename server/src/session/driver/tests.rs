@@ -16,13 +16,13 @@ use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
+use socketio_server_cli::apps::EngineEcho;
 use socketio_tests::{Connection, Received, WebSocket};
 use tokio::io::duplex;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use super::{ROUND, ROUNDS};
-use crate::apps::EngineEcho;
 use crate::{Server, Service};
 
 mod slow;

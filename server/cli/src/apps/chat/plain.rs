@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 use super::hall::check_text;
 use super::refusal::Refusal;
 use super::{Chat, News};
-use crate::Denied;
-use crate::plain::{Accepted, Message, Request, SendError, Sender, WebSocket};
+use socketio_server::Denied;
+use socketio_server::plain::{Accepted, Message, Request, SendError, Sender, WebSocket};
 
 /// The subprotocol in which everything is JSON. Without it, what is said to everyone is text as it is.
 const JSON: &str = "chat.json";
@@ -22,7 +22,7 @@ const UNSUPPORTED: u16 = 1003;
 const POLICY: u16 = 1008;
 
 impl Chat {
-    /// A handler for [`Builder::websocket`](crate::Builder::websocket), by which plain WebSockets come in.
+    /// A handler for [`Builder::websocket`](socketio_server::Builder::websocket), by which plain WebSockets come in.
     ///
     /// What a client sends is text:
     ///

@@ -27,8 +27,9 @@ use socketio_server::explain::Explanation;
 use socketio_server::inspector::{self, Inspector};
 use socketio_server::journal::{self, Journal, Sink};
 use socketio_server::{
-    ClientFiles, ListenAddress, ListenError, Listener, Metrics, Server, Tls, TrailingSlash, apps,
+    ClientFiles, ListenAddress, ListenError, Listener, Metrics, Server, Tls, TrailingSlash,
 };
+use socketio_server_cli::apps;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};

@@ -1,9 +1,9 @@
 //! Plain WebSockets that echo every message, text or binary.
 
-use crate::Denied;
-use crate::plain::{Accepted, Request};
+use socketio_server::Denied;
+use socketio_server::plain::{Accepted, Request};
 
-/// A handler for [`Builder::websocket`](crate::Builder::websocket). It lets everyone in, on the subprotocol that
+/// A handler for [`Builder::websocket`](socketio_server::Builder::websocket). It lets everyone in, on the subprotocol that
 /// they offer first.
 ///
 /// # Errors

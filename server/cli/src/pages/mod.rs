@@ -1,14 +1,8 @@
-//! The pages: the chat's files, which stand beside this one, and the inspector's. They are compiled in, by the
-//! path each is served at.
-
-mod inspect;
+//! The chat's page: its files, which stand beside this one, by the path each is served at.
 
 use bytes::Bytes;
-use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
-};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, Method, Response};
+use socketio_server::page_file;
 
 /// The policy sent with every file of the chat: scripts, styles and pictures come from this server alone,
 /// nothing inline runs, and connections go to this server, by HTTP or by WebSocket (`'self'` does
@@ -24,7 +18,7 @@ const CSS: &str = "text/css; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
-/// Answers requests for the chat's files: an argument for [`Builder::pages`](crate::Builder::pages).
+/// Answers requests for the chat's files: an argument for [`Builder::pages`](socketio_server::Builder::pages).
 ///
 /// `endpoint` is the path of the Socket.IO endpoint, such as `/socket.io/`. The page looks for it below its own
 /// address, so that a proxy can serve both under a prefix.
@@ -35,7 +29,7 @@ pub fn chat_pages(
     move |method, path, _| {
         let (content_type, content) = asset(path)?;
         let content = if path == "/" { page.clone() } else { Bytes::from_static(content) };
-        Some(answer(method, content_type, content, POLICY))
+        Some(page_file(method, content_type, content, POLICY))
     }
 }
 
@@ -46,45 +40,8 @@ fn page_for(endpoint: &str) -> String {
     include_str!("chat.html").replace(ENDPOINT, &format!("data-endpoint=\"{escaped}\""))
 }
 
-/// Answers a request for one of the inspector's files.
-pub(crate) fn inspector_page(method: &Method, path: &str) -> Option<Response<Bytes>> {
-    let (content_type, content) = inspect::asset(path)?;
-    Some(answer(method, content_type, Bytes::from_static(content), inspect::POLICY))
-}
-
 /// The content type and the bytes of a file.
 type Asset = (&'static str, &'static [u8]);
-
-fn answer(
-    method: &Method,
-    content_type: &'static str,
-    content: Bytes,
-    policy: &'static str,
-) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::new());
-    if method != Method::GET && method != Method::HEAD {
-        *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return response;
-    }
-    let length = content.len();
-    if method == Method::GET {
-        *response.body_mut() = content;
-    }
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (CONTENT_TYPE, content_type),
-        (CONTENT_SECURITY_POLICY, policy),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (REFERRER_POLICY, "no-referrer"),
-        // Asked for again each time, so that a new version of the server never meets an old page.
-        (CACHE_CONTROL, "no-cache"),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    response
-}
 
 /// The content type and the bytes of the file at `path`, if there is one.
 fn asset(path: &str) -> Option<Asset> {
@@ -107,6 +64,9 @@ fn asset(path: &str) -> Option<Asset> {
 
 #[cfg(test)]
 mod tests {
+    use http::StatusCode;
+    use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+
     use super::*;
 
     fn text(path: &str) -> &'static str {

@@ -104,7 +104,7 @@ async fn what_the_pages_about_the_wire_have_one_try_comes_out_as_they_say() {
         eprintln!("bash or curl is not installed: what docs/wire has one try is not tried");
         return;
     }
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/wire");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/wire");
     let mut pages = tokio::task::JoinSet::new();
     for entry in fs::read_dir(folder).expect("the pages") {
         let path = entry.expect("a page").path();
@@ -128,7 +128,7 @@ async fn what_the_pages_about_the_wire_have_one_try_comes_out_as_they_say() {
         assert!(
             page == made,
             "{} shows something else: {differs:?}\nmake it anew with\n\
-             REGENERATE=1 cargo test -p socketio-server --test processes wire",
+             REGENERATE=1 cargo test -p socketio-server-cli --test processes wire",
             path.display()
         );
     }

@@ -291,7 +291,7 @@ fn page() -> String {
          Every option of `socketio-server`: a flag (`--ping-interval 25s`), an environment variable\n\
          (`SOCKETIO_PING_INTERVAL=25s`), and a key of the file that `--config` names (`ping-interval = \"25s\"`).\n\
          [Running the server](running.md#options) says how the three work together.\n\n\
-         This page is made of the code: `REGENERATE=1 cargo test -p socketio-server page_of_options`.\n",
+         This page is made of the code: `REGENERATE=1 cargo test -p socketio-server-cli page_of_options`.\n",
     );
     let mut section = "";
     for row in TABLE {
@@ -313,14 +313,14 @@ fn page() -> String {
 
 #[test]
 fn the_page_of_options_is_what_the_table_says() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guide/options.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/guide/options.md");
     if env::var_os("REGENERATE").is_some() {
         fs::write(path, page()).expect("the page is written");
     }
     assert!(
         fs::read_to_string(path).unwrap_or_default() == page(),
         "docs/guide/options.md is not what the table says; make it anew with\n\
-         REGENERATE=1 cargo test -p socketio-server page_of_options"
+         REGENERATE=1 cargo test -p socketio-server-cli page_of_options"
     );
 }
 
