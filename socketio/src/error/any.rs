@@ -140,6 +140,7 @@ mod tests {
         {
             assert!(error.source().is_none(), "{error}");
         }
-        assert_eq!(Error::from(JoinError::TooManyRooms).to_string(), "the socket is in too many rooms");
+        let full = JoinError::TooManyRooms;
+        assert_eq!(Error::from(full).to_string(), full.to_string());
     }
 }
