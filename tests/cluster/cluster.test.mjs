@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { Redis, expectEvents, ours, sleep, theirs, together, until } from "./cluster.mjs";
 
-const modes = (process.env.MODES ?? "classic,sharded").split(",");
+const modes = (process.env.MODES ?? "classic,sharded,streams").split(",");
 
 for (const mode of modes) {
   describe(mode, () => {

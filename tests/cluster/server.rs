@@ -66,14 +66,18 @@ type Heard = Arc<Mutex<Vec<Value>>>;
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let url = arguments.next().ok_or("the URL of a Redis is missing")?;
-    let mode = match arguments.next().as_deref() {
+    let mode = arguments.next();
+    // What comes behind a dash is how many streams there are.
+    let streams = mode.as_deref().and_then(|mode| mode.strip_prefix("streams-")?.parse().ok()).unwrap_or(1);
+    let mode = match mode.as_deref() {
         None | Some("classic") => Mode::PubSub,
         Some("sharded") => Mode::Sharded(Subscriptions::Dynamic),
         Some("sharded-static") => Mode::Sharded(Subscriptions::Static),
         Some("sharded-dynamic-private") => Mode::Sharded(Subscriptions::DynamicPrivate),
+        Some("streams" | "streams-4") => Mode::Streams,
         Some(other) => return Err(format!("no such mode: {other}").into()),
     };
-    let adapter = RedisAdapter::open(&url)?.mode(mode);
+    let adapter = RedisAdapter::open(&url)?.mode(mode).stream_count(streams);
     let emitter = Emitter::new(RedisAdapter::open(&url)?.mode(mode));
     let counts = adapter.counts();
     let io = Io::with_adapter(Config { cleanup_empty_child_namespaces: true, ..Config::default() }, adapter);

@@ -19,9 +19,11 @@ pub(crate) fn io(config: Config, options: &Options) -> Result<Io, Box<dyn Error>
         RedisMode::Sharded => Mode::Sharded(Subscriptions::Dynamic),
         RedisMode::ShardedStatic => Mode::Sharded(Subscriptions::Static),
         RedisMode::ShardedDynamicPrivate => Mode::Sharded(Subscriptions::DynamicPrivate),
+        RedisMode::Streams => Mode::Streams,
     };
     let adapter = RedisAdapter::open(url).map_err(|error| format!("redis: {error}"))?;
-    Ok(Io::with_adapter(config, adapter.mode(mode).prefix(&options.redis_prefix)))
+    let adapter = adapter.mode(mode).prefix(&options.redis_prefix).stream_name(&options.redis_stream);
+    Ok(Io::with_adapter(config, adapter))
 }
 
 /// The application alone: a build without Redis has no cluster.

@@ -232,10 +232,12 @@ options! {
         /// TLS, or unix:///PATH. Broadcasts, rooms and the rest then reach the clients of all of them
         "redis" pub(crate) redis: Option<String> = [] as REDIS,
         /// Which of npm's adapters the other servers have: pubsub is createAdapter, sharded is createShardedAdapter with
-        /// subscriptionMode dynamic, of @socket.io/redis-adapter
+        /// subscriptionMode dynamic, of @socket.io/redis-adapter; streams is @socket.io/redis-streams-adapter 0.3
         "redis-mode" pub(crate) redis_mode: RedisMode = ["pubsub"] as REDIS_MODE,
         /// The beginning of all channels' names: what npm's adapters call key, or channelPrefix
-        "redis-prefix" pub(crate) redis_prefix: String = ["socket.io"] as REDIS_PREFIX,
+        "redis-prefix" pub(crate) redis_prefix: String = ["socket.io"] as REDIS_NAME,
+        /// The name of the stream, in the mode streams: streamName
+        "redis-stream" pub(crate) redis_stream: String = ["socket.io"] as REDIS_NAME,
     }
     "Browsers" {
         /// An origin whose pages may connect; pages of all other origins are then refused. Without this option,
@@ -321,6 +323,7 @@ pub(crate) enum RedisMode {
     Sharded,
     ShardedStatic,
     ShardedDynamicPrivate,
+    Streams,
 }
 
 /// The transports that are offered.
@@ -432,7 +435,7 @@ impl Options {
         if let (None, Some((key, _))) = (self.inspect, inspect.iter().find(|(_, given)| *given)) {
             return Err(wrong(key, "needs inspect too"));
         }
-        let refines = |given: &&Given| matches!(given.key, "redis-mode" | "redis-prefix");
+        let refines = |given: &&Given| matches!(given.key, "redis-mode" | "redis-prefix" | "redis-stream");
         if let (None, Some(given)) = (&self.redis, given.iter().find(refines)) {
             return Err(given.error("needs redis too".to_owned()));
         }

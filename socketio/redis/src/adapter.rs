@@ -1,21 +1,22 @@
 //! The adapter: a format, what goes out, what comes in.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use bytes::Bytes;
 use socketio::{Adapter, AdapterError, AdapterFuture, Message, Namespace, Node, RoomEvent};
-use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use crate::classic::Classic;
 use crate::counts::Counts;
-use crate::format::{Format, Heard};
+use crate::format::Format;
+use crate::inbox::{Letter, Reader, inbox};
 use crate::link::{Command, Dial, LinkError, Server};
 use crate::publisher::Publisher;
 use crate::sharded::{Sharded, Subscriptions};
+use crate::stream_reader::StreamReader;
+use crate::streams::Streams;
 use crate::subscriber::Subscriber;
 
 #[cfg(test)]
@@ -34,8 +35,8 @@ mod tests;
 /// # }
 /// ```
 ///
-/// It speaks the formats of `@socket.io/redis-adapter`: see [`Mode`]. It has two connections: one to hear
-/// and one to send. While Redis is away, clients stay, and what goes to clients of this node goes on. The adapter
+/// It speaks the formats of npm's adapters: see [`Mode`]. It has two connections: one to hear
+/// and one to send, and with a stream a third that reads it. While Redis is away, clients stay, and what goes to clients of this node goes on. The adapter
 /// connects again for ever. What others send meanwhile is missed. What this node sends waits, up to
 /// [`queue_bytes`](RedisAdapter::queue_bytes).
 ///
@@ -44,6 +45,7 @@ pub struct RedisAdapter {
     dial: Arc<dyn Dial>,
     mode: Mode,
     prefix: Arc<str>,
+    stream: Stream,
     queue_bytes: usize,
     counts: Arc<Counts>,
     running: OnceLock<Running>,
@@ -63,6 +65,16 @@ pub enum Mode {
     PubSub,
     /// That of `createShardedAdapter` of `@socket.io/redis-adapter`: sharded pub/sub, from Redis 7 on.
     Sharded(Subscriptions),
+    /// That of `@socket.io/redis-streams-adapter` 0.3: broadcasts go by a stream, so that a server that was cut off
+    /// from Redis for a moment misses none. A client that recovers its session has to come back to the same server.
+    Streams,
+}
+
+/// The stream of [`Mode::Streams`].
+struct Stream {
+    name: Arc<str>,
+    count: u32,
+    max_len: usize,
 }
 
 struct Running {
@@ -70,10 +82,13 @@ struct Running {
     format: Arc<dyn Format>,
     publisher: Arc<Publisher>,
     subscriber: Arc<Subscriber>,
+    stream_reader: StreamReader,
 }
 
 /// The prefix of all channels, unless told otherwise.
 pub(crate) const PREFIX: &str = "socket.io";
+/// How many entries a stream keeps, about.
+const MAX_LEN: usize = 10_000;
 /// The bytes that may wait for Redis, and of what came and was not looked into.
 pub(crate) const QUEUE_BYTES: usize = 64_000_000;
 
@@ -93,6 +108,7 @@ impl RedisAdapter {
             dial,
             mode: Mode::default(),
             prefix: PREFIX.into(),
+            stream: Stream { name: PREFIX.into(), count: 1, max_len: MAX_LEN },
             queue_bytes: QUEUE_BYTES,
             counts: Arc::default(),
             running: OnceLock::new(),
@@ -114,6 +130,28 @@ impl RedisAdapter {
         self
     }
 
+    /// The name of the stream of [`Mode::Streams`]: `streamName` in JavaScript, `socket.io` there and here.
+    #[must_use]
+    pub fn stream_name(mut self, name: &str) -> RedisAdapter {
+        self.stream.name = name.into();
+        self
+    }
+
+    /// How many streams there are: `streamCount` in JavaScript, 1 there and here. All servers need the same.
+    #[must_use]
+    pub fn stream_count(mut self, count: u32) -> RedisAdapter {
+        self.stream.count = count;
+        self
+    }
+
+    /// How many entries a stream keeps, about: `maxLen` in JavaScript, 10,000 there and here. A server that is cut off
+    /// for as long as that many take misses some.
+    #[must_use]
+    pub fn stream_max_len(mut self, entries: usize) -> RedisAdapter {
+        self.stream.max_len = entries;
+        self
+    }
+
     /// How many bytes of messages may wait for Redis, 64 MB unless told otherwise. Beyond that messages to other
     /// nodes are thrown away, and [counted](Counts::dropped).
     #[must_use]
@@ -126,6 +164,10 @@ impl RedisAdapter {
         match self.mode {
             Mode::PubSub => Arc::new(Classic::new(&self.prefix)),
             Mode::Sharded(subscriptions) => Arc::new(Sharded::new(&self.prefix, subscriptions)),
+            Mode::Streams => {
+                let Stream { name, count, max_len } = &self.stream;
+                Arc::new(Streams::new(name, *count, *max_len, &self.prefix))
+            }
         }
     }
 
@@ -150,10 +192,14 @@ impl Adapter for RedisAdapter {
         let format = self.format();
         let publisher = Arc::new(self.publisher());
         let (inbox, heard) = inbox(self.queue_bytes, Arc::clone(&self.counts));
-        let subscriber =
-            Subscriber::start(Arc::clone(&self.dial), Arc::clone(&self.counts), move |channel, payload| {
-                inbox.put(channel, payload);
-            });
+        let letters = inbox.clone();
+        let stream_reader = StreamReader::start(Arc::clone(&self.dial), format.streams(), move |entry| {
+            letters.put(Letter::Entry(entry));
+        });
+        let (dial, counts) = (Arc::clone(&self.dial), Arc::clone(&self.counts));
+        let subscriber = Subscriber::start(dial, counts, move |channel, payload| {
+            inbox.put(Letter::Message { channel, payload });
+        });
         subscriber.want(format.always());
         let reader = Reader {
             node: node.clone(),
@@ -164,7 +210,13 @@ impl Adapter for RedisAdapter {
         };
         tokio::spawn(reader.run(heard));
         // `Io` starts an adapter once.
-        let _ = self.running.set(Running { node, format, publisher, subscriber: Arc::new(subscriber) });
+        let _ = self.running.set(Running {
+            node,
+            format,
+            publisher,
+            subscriber: Arc::new(subscriber),
+            stream_reader,
+        });
     }
 
     fn namespace_opened(&self, namespace: &Namespace) {
@@ -189,7 +241,13 @@ impl Adapter for RedisAdapter {
 
     fn ready(&self) -> AdapterFuture<()> {
         match self.running.get() {
-            Some(running) => Box::pin(running.subscriber.settled()),
+            Some(running) => {
+                let (settled, began) = (running.subscriber.settled(), running.stream_reader.began());
+                Box::pin(async move {
+                    settled.await;
+                    began.await;
+                })
+            }
             None => Box::pin(std::future::pending()),
         }
     }
@@ -246,89 +304,6 @@ fn follow(subscriber: &Subscriber, format: &dyn Format, node: &Node, namespace: 
         // Whether it was a socket's own can't be found out any more.
         RoomEvent::Deleted { room } => subscriber.unwant(format.of_room(namespace, room, &|| false)),
         _ => {}
-    }
-}
-
-/// What was heard and not looked into yet.
-struct Inbox {
-    sender: mpsc::UnboundedSender<(Arc<str>, Bytes)>,
-    bytes: Arc<AtomicUsize>,
-    limit: usize,
-    counts: Arc<Counts>,
-}
-
-/// The other end of it.
-struct Letters {
-    receiver: mpsc::UnboundedReceiver<(Arc<str>, Bytes)>,
-    bytes: Arc<AtomicUsize>,
-}
-
-fn inbox(limit: usize, counts: Arc<Counts>) -> (Inbox, Letters) {
-    let (sender, receiver) = mpsc::unbounded_channel();
-    let bytes = Arc::new(AtomicUsize::new(0));
-    (Inbox { sender, bytes: Arc::clone(&bytes), limit, counts }, Letters { receiver, bytes })
-}
-
-/// What a message takes beside its payload, about.
-const OVERHEAD: usize = 128;
-
-impl Inbox {
-    fn put(&self, channel: Arc<str>, payload: Bytes) {
-        self.counts.heard.add(1);
-        let cost = payload.len() + OVERHEAD;
-        if self.bytes.load(Ordering::Relaxed) > self.limit {
-            if self.counts.overrun() == 0 {
-                tracing::warn!(
-                    "other nodes send more than this one can read: some is lost; this is said once"
-                );
-            }
-            return self.counts.overrun.add(1);
-        }
-        self.bytes.fetch_add(cost, Ordering::Relaxed);
-        // The reader may have ended already.
-        let _ = self.sender.send((channel, payload));
-    }
-}
-
-/// Reads what was heard, on a task of its own.
-struct Reader {
-    node: Node,
-    format: Arc<dyn Format>,
-    publisher: std::sync::Weak<Publisher>,
-    counts: Arc<Counts>,
-    warned: AtomicBool,
-}
-
-impl Reader {
-    async fn run(self, mut heard: Letters) {
-        while let Some((channel, payload)) = heard.receiver.recv().await {
-            heard.bytes.fetch_sub(payload.len() + OVERHEAD, Ordering::Relaxed);
-            self.read(&channel, &payload);
-        }
-    }
-
-    fn read(&self, channel: &str, payload: &Bytes) {
-        if !self.format.is_wanted(channel, payload, &self.node) {
-            return self.counts.unwanted.add(1);
-        }
-        match self.format.decode(channel, payload) {
-            Ok(Heard::Message(message)) => self.node.receive(message),
-            Ok(Heard::Question { namespace, from, answer }) => {
-                let own = from.as_ref() == Some(self.node.id());
-                let namespace = self.node.namespace(&namespace).filter(|_| !own);
-                if let (Some(namespace), Some(publisher)) = (namespace, self.publisher.upgrade()) {
-                    drop(publisher.send(answer(&namespace)));
-                }
-            }
-            Ok(Heard::Nothing) => {}
-            Err(garbage) => {
-                self.counts.foreign.add(1);
-                if !self.warned.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(channel, %garbage, "a message on a channel of this cluster can't be understood; \
-                        others are counted and not said");
-                }
-            }
-        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! What the formats of npm's adapters differ in.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use socketio::{Message, Namespace, Node, NodeId};
 
-use crate::link::{Channel, Command};
+use crate::link::{Channel, Command, Entry};
 use crate::publisher::PublishError;
 use crate::wire::Garbage;
 
@@ -14,6 +16,21 @@ pub(crate) trait Format: Send + Sync + 'static {
 
     /// Those that it listens to for a namespace.
     fn of_namespace(&self, namespace: &str, own: &NodeId) -> Vec<Channel>;
+
+    /// The streams that it reads.
+    fn streams(&self) -> Vec<Arc<str>> {
+        Vec::new()
+    }
+
+    /// Whether somebody here may want an entry of a stream. Asked before it is decoded.
+    fn is_wanted_entry(&self, _entry: &Entry, _node: &Node) -> bool {
+        false
+    }
+
+    /// Reads an entry of a stream.
+    fn decode_entry(&self, _entry: &Entry) -> Result<Heard, Garbage> {
+        Ok(Heard::Nothing)
+    }
 
     /// Whether it has to be told of rooms as they come and go.
     fn follows_rooms(&self) -> bool {

@@ -1,13 +1,14 @@
 //! One Socket.IO cluster on Redis, shared with servers in JavaScript.
 //!
-//! [`RedisAdapter`] speaks the formats of npm's `@socket.io/redis-adapter`, byte for byte. Servers in Rust and in
-//! JavaScript can be in one cluster, and need not know which is which. An [`Emitter`] sends into it from a program
-//! that is no server.
+//! [`RedisAdapter`] speaks the formats of npm's `@socket.io/redis-adapter` and `@socket.io/redis-streams-adapter`.
+//! Servers in Rust and in JavaScript can be in one cluster, and need not know which is which. An [`Emitter`] sends
+//! into it from a program that is no server.
 //!
 //! ```text
-//!   Io ─ RedisAdapter ─┬─ Publisher ── a queue, in batches ──▶ Redis
-//!                      └─ Subscriber ◀── subscriptions ─────── Redis
-//!                            └─ inbox ─ Reader ─▶ Node::receive
+//!   Io ─ RedisAdapter ─┬─ Publisher ─── a queue, in batches ──▶ Redis
+//!                      ├─ Subscriber ◀─ subscriptions ───────── Redis
+//!                      ├─ StreamReader ◀─ with streams ──────── Redis
+//!                      └─ Reader ─▶ Node::receive
 //! ```
 
 mod adapter;
@@ -17,9 +18,12 @@ mod cluster_adapter;
 mod counts;
 mod emitter;
 mod format;
+mod inbox;
 mod link;
 mod publisher;
 mod sharded;
+mod stream_reader;
+mod streams;
 mod subscriber;
 mod wire;
 

@@ -1,8 +1,10 @@
 //! What is asked of Redis, and the boundary behind which its client library is.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -32,6 +34,12 @@ pub(crate) enum Command {
         channel: Channel,
         payload: Bytes,
     },
+    /// Appends an entry to a stream, and lets go of the oldest, so that there are about `max_len`.
+    Append {
+        stream: Arc<str>,
+        max_len: usize,
+        fields: Fields,
+    },
     /// How many connections have subscribed to a channel, by its exact name.
     Count(Channel),
     Ping,
@@ -45,6 +53,9 @@ impl Command {
             Command::Subscribe(channel) | Command::Unsubscribe(channel) | Command::Count(channel) => {
                 (channel.name().len(), 0)
             }
+            Command::Append { stream, fields, .. } => {
+                (stream.len(), fields.iter().map(|(name, value)| name.len() + value.len()).sum())
+            }
             Command::Ping => (0, 0),
         };
         name + payload + 96
@@ -57,6 +68,24 @@ impl Channel {
             Channel::Exact(name) | Channel::Pattern(name) | Channel::Sharded(name) => name,
         }
     }
+}
+
+/// The fields of a stream's entry, in their order.
+pub(crate) type Fields = Vec<(Cow<'static, str>, Bytes)>;
+
+/// An entry of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) stream: Arc<str>,
+    pub(crate) id: Box<str>,
+    pub(crate) fields: Fields,
+}
+
+/// How far a stream has been read: up to the entry of that id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) stream: Arc<str>,
+    pub(crate) id: Box<str>,
 }
 
 /// What Redis answers to a command: a number if it has one, or why it refuses.
@@ -91,10 +120,22 @@ pub(crate) trait Dial: Send + Sync + 'static {
 pub(crate) trait Connection: Send {
     /// Sends commands together. There is a reply to each, in the same order. After an error nobody knows which of
     /// them were carried out, and the connection is of no use.
-    fn send<'a>(&'a mut self, commands: &'a [Command]) -> SendFuture<'a>;
+    fn send<'a>(&'a mut self, commands: &'a [Command]) -> Answer<'a, Vec<Reply>>;
+
+    /// The ends of streams, from where on to read them.
+    fn ends<'a>(&'a mut self, streams: &'a [Arc<str>]) -> Answer<'a, Vec<Position>>;
+
+    /// The next entries of streams, at most so many of each. If there are none, it waits for some, but no longer than
+    /// `patience`.
+    fn read<'a>(
+        &'a mut self,
+        positions: &'a [Position],
+        count: usize,
+        patience: Duration,
+    ) -> Answer<'a, Vec<Entry>>;
 }
 
-pub(crate) type SendFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<Reply>, LinkError>> + Send + 'a>>;
+pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, LinkError>> + Send + 'a>>;
 
 impl fmt::Display for LinkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -227,7 +227,7 @@ impl Shared {
 }
 
 fn is_publish(command: &Command) -> bool {
-    matches!(command, Command::Publish { .. })
+    matches!(command, Command::Publish { .. } | Command::Append { .. })
 }
 
 impl fmt::Display for PublishError {

@@ -73,7 +73,7 @@ impl Sharded {
     }
 
     /// Where a message goes.
-    fn channel(&self, message: &Message) -> Channel {
+    pub(crate) fn channel(&self, message: &Message) -> Channel {
         let Message { to, namespace, body, .. } = message;
         match (to, body) {
             (Some(node), _) => self.within(namespace, node),

@@ -20,3 +20,12 @@ async fn the_adapter_keeps_the_contract_with_sharded_pub_sub() {
         check(|| RedisAdapter::open(&redis.url()).expect("it is a URL").mode(mode)).await;
     }
 }
+
+#[tokio::test]
+async fn the_adapter_keeps_the_contract_with_streams() {
+    let Some(redis) = RedisServer::start() else { return };
+    for count in [1, 4] {
+        let adapter = || RedisAdapter::open(&redis.url()).expect("it is a URL");
+        check(|| adapter().mode(Mode::Streams).stream_count(count)).await;
+    }
+}

@@ -183,6 +183,7 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("redis", "rediss://:secret@redis.example:6380/1", "'rediss://:secret@redis.example:6380/1'"),
     ("redis-mode", "sharded", "'sharded'"),
     ("redis-prefix", "chat", "'chat'"),
+    ("redis-stream", "chat", "'chat'"),
     ("cors-origin", "https://a.example", "['https://a.example']"),
     ("cors-credentials", "true", "true"),
     ("cors-allowed-header", "x-token", "['x-token']"),

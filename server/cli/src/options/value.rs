@@ -91,7 +91,7 @@ pub(super) const REDIS: Reader<Option<String>> =
     });
 
 pub(super) const REDIS_MODE: Reader<RedisMode> =
-    Reader::new("pubsub|sharded|sharded-static|sharded-dynamic-private", Form::Text, |words| {
+    Reader::new("pubsub|sharded|sharded-static|sharded-dynamic-private|streams", Form::Text, |words| {
         one_of(
             words,
             &[
@@ -99,11 +99,12 @@ pub(super) const REDIS_MODE: Reader<RedisMode> =
                 ("sharded", RedisMode::Sharded),
                 ("sharded-static", RedisMode::ShardedStatic),
                 ("sharded-dynamic-private", RedisMode::ShardedDynamicPrivate),
+                ("streams", RedisMode::Streams),
             ],
         )
     });
 
-pub(super) const REDIS_PREFIX: Reader<String> = Reader::new("TEXT", Form::Text, |words| match only(words) {
+pub(super) const REDIS_NAME: Reader<String> = Reader::new("TEXT", Form::Text, |words| match only(words) {
     "" => Err("must not be empty".to_owned()),
     prefix => Ok(prefix.to_owned()),
 });

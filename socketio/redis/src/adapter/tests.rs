@@ -13,11 +13,12 @@ fn node(redis: &FakeRedis) -> (Io, Arc<Counts>) {
 }
 
 /// All modes.
-const MODES: [Mode; 4] = [
+const MODES: [Mode; 5] = [
     Mode::PubSub,
     Mode::Sharded(Subscriptions::Static),
     Mode::Sharded(Subscriptions::Dynamic),
     Mode::Sharded(Subscriptions::DynamicPrivate),
+    Mode::Streams,
 ];
 
 #[tokio::test]

@@ -10,7 +10,9 @@ use redis::{
     AsyncConnectionConfig, Client, IntoConnectionInfo, Pipeline, ProtocolVersion, PushInfo, PushKind, Value,
 };
 
-use super::{Channel, Command, Connection, Dial, LinkError, OnPush, Push, Reply, SendFuture, Task};
+use super::{
+    Answer, Channel, Command, Connection, Dial, Entry, LinkError, OnPush, Position, Push, Reply, Task,
+};
 
 /// How long it may take to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -58,7 +60,7 @@ impl Dial for Server {
 }
 
 impl Connection for MultiplexedConnection {
-    fn send<'a>(&'a mut self, commands: &'a [Command]) -> SendFuture<'a> {
+    fn send<'a>(&'a mut self, commands: &'a [Command]) -> Answer<'a, Vec<Reply>> {
         Box::pin(async move {
             let mut pipeline = Pipeline::with_capacity(commands.len());
             for command in commands {
@@ -67,6 +69,97 @@ impl Connection for MultiplexedConnection {
             let replies = self.send_packed_commands(&pipeline, 0, commands.len()).await?;
             Ok(replies.into_iter().map(read_reply).collect())
         })
+    }
+
+    fn ends<'a>(&'a mut self, streams: &'a [Arc<str>]) -> Answer<'a, Vec<Position>> {
+        Box::pin(async move {
+            let mut pipeline = Pipeline::with_capacity(streams.len());
+            for stream in streams {
+                pipeline.cmd("XREVRANGE").arg(&**stream).arg("+").arg("-").arg("COUNT").arg(1);
+            }
+            let replies = self.send_packed_commands(&pipeline, 0, streams.len()).await?;
+            let end = |(stream, reply): (&Arc<str>, Value)| {
+                let last = read_entries(stream, reply)?.pop();
+                let id = last.map_or_else(|| "0-0".into(), |entry| entry.id);
+                Ok(Position { stream: Arc::clone(stream), id })
+            };
+            streams.iter().zip(replies).map(end).collect()
+        })
+    }
+
+    fn read<'a>(
+        &'a mut self,
+        positions: &'a [Position],
+        count: usize,
+        patience: Duration,
+    ) -> Answer<'a, Vec<Entry>> {
+        Box::pin(async move {
+            let mut command = redis::cmd("XREAD");
+            command.arg("COUNT").arg(count).arg("BLOCK").arg(patience.as_millis() as u64).arg("STREAMS");
+            for position in positions {
+                command.arg(&*position.stream);
+            }
+            for position in positions {
+                command.arg(&*position.id);
+            }
+            match self.send_packed_command(&command).await? {
+                Value::Nil => Ok(Vec::new()),
+                Value::Map(streams) => {
+                    let mut entries = Vec::new();
+                    for (stream, read) in streams {
+                        entries.extend(read_entries(&Arc::from(text(stream)?), read)?);
+                    }
+                    Ok(entries)
+                }
+                other => Err(unexpected(&other)),
+            }
+        })
+    }
+}
+
+/// Reads `[[id, [name, value, ..]], ..]`. What others have put there and is no text is left out.
+fn read_entries(stream: &Arc<str>, reply: Value) -> Result<Vec<Entry>, LinkError> {
+    let Value::Array(entries) = reply else { return Err(unexpected(&reply)) };
+    let mut read = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let Value::Array(entry) = entry else { return Err(unexpected(&entry)) };
+        let (Some(id), Some(fields)) = pair(entry) else { continue };
+        // An entry that was deleted has no fields.
+        let mut fields = if let Value::Array(fields) = fields { fields.into_iter() } else { continue };
+        let mut entry = Entry { stream: Arc::clone(stream), id: text(id)?.into(), fields: Vec::new() };
+        while let (Some(name), Some(Value::BulkString(value))) = (fields.next(), fields.next()) {
+            if let Ok(name) = text(name) {
+                entry.fields.push((name.into(), value.into()));
+            }
+        }
+        read.push(entry);
+    }
+    Ok(read)
+}
+
+fn pair(values: Vec<Value>) -> (Option<Value>, Option<Value>) {
+    let mut values = values.into_iter();
+    (values.next(), values.next())
+}
+
+fn text(value: Value) -> Result<String, LinkError> {
+    match value {
+        Value::BulkString(bytes) => {
+            String::from_utf8(bytes).map_err(|_| LinkError("a name is not UTF-8".into()))
+        }
+        Value::SimpleString(text) => Ok(text),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// An answer of another kind than was asked for, or an error.
+fn unexpected(answer: &Value) -> LinkError {
+    match answer {
+        Value::ServerError(error) => LinkError(
+            format!("Redis refuses a command: {} {}", error.code(), error.details().unwrap_or_default())
+                .into(),
+        ),
+        _ => LinkError("Redis answers something else than it was asked".into()),
     }
 }
 
@@ -96,7 +189,15 @@ fn write(pipeline: &mut Pipeline, command: &Command) {
             let kind = if matches!(channel, Channel::Sharded(_)) { "SHARDNUMSUB" } else { "NUMSUB" };
             pipeline.cmd("PUBSUB").arg(kind).arg(channel.name());
         }
-        Command::Ping => drop(pipeline.cmd("PING")),
+        Command::Append { stream, max_len, fields } => {
+            pipeline.cmd("XADD").arg(&**stream).arg("MAXLEN").arg("~").arg(*max_len).arg("*");
+            for (name, value) in fields {
+                pipeline.arg(&**name).arg(&value[..]);
+            }
+        }
+        Command::Ping => {
+            pipeline.cmd("PING");
+        }
     }
 }
 
@@ -159,13 +260,19 @@ mod tests {
             Command::Publish { channel: sharded.clone(), payload: Bytes::new() },
             Command::Count(exact),
             Command::Count(sharded),
+            Command::Append {
+                stream: "s".into(),
+                max_len: 10_000,
+                fields: vec![("uid".into(), Bytes::from_static(b"u"))],
+            },
         ] {
             write(&mut pipeline, &command);
         }
         let written = pipeline.get_packed_pipeline();
         let expected = "*2\r\n$10\r\nPSUBSCRIBE\r\n$2\r\np*\r\n*2\r\n$12\r\nSUNSUBSCRIBE\r\n$1\r\nc\r\n\
             *3\r\n$7\r\nPUBLISH\r\n$4\r\nc#/#\r\n$2\r\n\0x\r\n*3\r\n$8\r\nSPUBLISH\r\n$1\r\nc\r\n$0\r\n\r\n\
-            *3\r\n$6\r\nPUBSUB\r\n$6\r\nNUMSUB\r\n$4\r\nc#/#\r\n*3\r\n$6\r\nPUBSUB\r\n$11\r\nSHARDNUMSUB\r\n$1\r\nc\r\n";
+            *3\r\n$6\r\nPUBSUB\r\n$6\r\nNUMSUB\r\n$4\r\nc#/#\r\n*3\r\n$6\r\nPUBSUB\r\n$11\r\nSHARDNUMSUB\r\n$1\r\nc\r\n\
+            *8\r\n$4\r\nXADD\r\n$1\r\ns\r\n$6\r\nMAXLEN\r\n$1\r\n~\r\n$5\r\n10000\r\n$1\r\n*\r\n$3\r\nuid\r\n$1\r\nu\r\n";
         assert_eq!(String::from_utf8_lossy(&written), expected);
     }
 

@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
-use super::{Channel, Command, Connection, Dial, LinkError, OnPush, Push, Reply, SendFuture, Task};
+use super::{
+    Answer, Channel, Command, Connection, Dial, Entry, Fields, LinkError, OnPush, Position, Push, Reply, Task,
+};
 
 #[derive(Clone)]
 pub(crate) struct FakeRedis(Arc<Mutex<State>>);
@@ -23,6 +27,9 @@ struct State {
     /// How many commands were sent together, each time.
     batches: Vec<usize>,
     refuses: bool,
+    streams: BTreeMap<Arc<str>, Vec<(usize, Fields)>>,
+    /// The number of the last entry of all streams.
+    appended: watch::Sender<usize>,
 }
 
 struct Client {
@@ -40,6 +47,8 @@ impl FakeRedis {
             published: Vec::new(),
             batches: Vec::new(),
             refuses: false,
+            streams: BTreeMap::new(),
+            appended: watch::Sender::new(0),
         })))
     }
 
@@ -76,6 +85,12 @@ impl FakeRedis {
         self.0.lock().batches.clone()
     }
 
+    /// Another program appends an entry.
+    pub(crate) fn append(&self, stream: &str, fields: &[(&'static str, &str)]) {
+        let fields = fields.iter().map(|(name, value)| ((*name).into(), value.to_string().into())).collect();
+        self.0.lock().append(stream.into(), fields);
+    }
+
     /// The channels of all connections.
     pub(crate) fn channels(&self) -> Vec<String> {
         let state = self.0.lock();
@@ -100,6 +115,28 @@ impl FakeRedis {
 }
 
 impl State {
+    fn append(&mut self, stream: Arc<str>, fields: Fields) {
+        self.appended.send_modify(|number| *number += 1);
+        let number = *self.appended.borrow();
+        self.streams.entry(stream).or_default().push((number, fields));
+    }
+
+    /// The entries behind positions.
+    fn behind(&self, positions: &[Position], count: usize) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        for Position { stream, id } in positions {
+            let after: usize = id.strip_suffix("-0").and_then(|id| id.parse().ok()).expect("it is an id");
+            let all = self.streams.get(stream).map(Vec::as_slice).unwrap_or_default();
+            let new = all.iter().filter(|(number, _)| *number > after).take(count);
+            entries.extend(new.map(|(number, fields)| Entry {
+                stream: Arc::clone(stream),
+                id: format!("{number}-0").into(),
+                fields: fields.clone(),
+            }));
+        }
+        entries
+    }
+
     fn publish(&mut self, channel: &Channel, payload: &Bytes) -> u64 {
         self.published.push((channel.name().into(), payload.clone()));
         let mut receivers = 0;
@@ -142,6 +179,10 @@ impl State {
                     self.connections.values().filter(|client| client.channels.contains(channel)).count();
                 Ok(count as u64)
             }
+            Command::Append { stream, fields, .. } => {
+                self.append(Arc::clone(stream), fields.clone());
+                Ok(0)
+            }
             Command::Ping => Ok(0),
         }
     }
@@ -174,7 +215,7 @@ struct FakeConnection {
 }
 
 impl Connection for FakeConnection {
-    fn send<'a>(&'a mut self, commands: &'a [Command]) -> SendFuture<'a> {
+    fn send<'a>(&'a mut self, commands: &'a [Command]) -> Answer<'a, Vec<Reply>> {
         Box::pin(async move {
             let mut silent = self.redis.0.lock().silent.subscribe();
             let gone = || LinkError("the connection is gone".into());
@@ -195,6 +236,48 @@ impl Connection for FakeConnection {
                 silent.changed().await.map_err(|_| gone())?;
             }
         })
+    }
+
+    fn ends<'a>(&'a mut self, streams: &'a [Arc<str>]) -> Answer<'a, Vec<Position>> {
+        Box::pin(async move {
+            self.alive()?;
+            let number = *self.redis.0.lock().appended.borrow();
+            let end =
+                |stream: &Arc<str>| Position { stream: Arc::clone(stream), id: format!("{number}-0").into() };
+            Ok(streams.iter().map(end).collect())
+        })
+    }
+
+    fn read<'a>(
+        &'a mut self,
+        positions: &'a [Position],
+        count: usize,
+        patience: Duration,
+    ) -> Answer<'a, Vec<Entry>> {
+        Box::pin(async move {
+            let mut appended = self.redis.0.lock().appended.subscribe();
+            let deadline = Instant::now() + patience;
+            loop {
+                self.alive()?;
+                let entries = self.redis.0.lock().behind(positions, count);
+                if !entries.is_empty() || Instant::now() >= deadline {
+                    return Ok(entries);
+                }
+                // A connection that is lost is found out a little later.
+                let _ =
+                    timeout_at(deadline.min(Instant::now() + Duration::from_millis(10)), appended.changed())
+                        .await;
+            }
+        })
+    }
+}
+
+impl FakeConnection {
+    fn alive(&self) -> Result<(), LinkError> {
+        match self.redis.0.lock().connections.contains_key(&self.id) {
+            true => Ok(()),
+            false => Err(LinkError("the connection is gone".into())),
+        }
     }
 }
 

@@ -1,0 +1,129 @@
+//! What was heard: kept until it is looked into, on a task of its own.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+
+use bytes::Bytes;
+use socketio::Node;
+use tokio::sync::mpsc;
+
+use crate::counts::Counts;
+use crate::format::{Format, Heard};
+use crate::link::Entry;
+use crate::publisher::Publisher;
+use crate::wire::Garbage;
+
+/// What was heard and not looked into yet.
+#[derive(Clone)]
+pub(crate) struct Inbox {
+    sender: mpsc::UnboundedSender<Letter>,
+    bytes: Arc<AtomicUsize>,
+    limit: usize,
+    counts: Arc<Counts>,
+}
+
+/// Something that was heard.
+pub(crate) enum Letter {
+    Message { channel: Arc<str>, payload: Bytes },
+    Entry(Entry),
+}
+
+/// The other end of it.
+pub(crate) struct Letters {
+    receiver: mpsc::UnboundedReceiver<Letter>,
+    bytes: Arc<AtomicUsize>,
+}
+
+pub(crate) fn inbox(limit: usize, counts: Arc<Counts>) -> (Inbox, Letters) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let bytes = Arc::new(AtomicUsize::new(0));
+    (Inbox { sender, bytes: Arc::clone(&bytes), limit, counts }, Letters { receiver, bytes })
+}
+
+/// What a message takes beside its payload, about.
+const OVERHEAD: usize = 128;
+
+impl Letter {
+    fn cost(&self) -> usize {
+        OVERHEAD
+            + match self {
+                Letter::Message { payload, .. } => payload.len(),
+                Letter::Entry(entry) => entry.fields.iter().map(|(_, value)| value.len()).sum(),
+            }
+    }
+}
+
+impl Inbox {
+    pub(crate) fn put(&self, letter: Letter) {
+        self.counts.heard.add(1);
+        let cost = letter.cost();
+        if self.bytes.load(Ordering::Relaxed) > self.limit {
+            if self.counts.overrun() == 0 {
+                tracing::warn!(
+                    "other nodes send more than this one can read: some is lost; this is said once"
+                );
+            }
+            return self.counts.overrun.add(1);
+        }
+        self.bytes.fetch_add(cost, Ordering::Relaxed);
+        // The reader may have ended already.
+        let _ = self.sender.send(letter);
+    }
+}
+
+/// Reads what was heard, on a task of its own.
+pub(crate) struct Reader {
+    pub(crate) node: Node,
+    pub(crate) format: Arc<dyn Format>,
+    pub(crate) publisher: Weak<Publisher>,
+    pub(crate) counts: Arc<Counts>,
+    pub(crate) warned: AtomicBool,
+}
+
+impl Reader {
+    pub(crate) async fn run(self, mut heard: Letters) {
+        while let Some(letter) = heard.receiver.recv().await {
+            heard.bytes.fetch_sub(letter.cost(), Ordering::Relaxed);
+            self.read(&letter);
+        }
+    }
+
+    fn read(&self, letter: &Letter) {
+        let (place, wanted) = match letter {
+            Letter::Message { channel, payload } => {
+                (channel, self.format.is_wanted(channel, payload, &self.node))
+            }
+            Letter::Entry(entry) => (&entry.stream, self.format.is_wanted_entry(entry, &self.node)),
+        };
+        if !wanted {
+            return self.counts.unwanted.add(1);
+        }
+        let decoded = match letter {
+            Letter::Message { channel, payload } => self.format.decode(channel, payload),
+            Letter::Entry(entry) => self.format.decode_entry(entry),
+        };
+        match decoded {
+            Ok(Heard::Message(message)) => self.node.receive(message),
+            Ok(Heard::Question { namespace, from, answer }) => {
+                let own = from.as_ref() == Some(self.node.id());
+                let namespace = self.node.namespace(&namespace).filter(|_| !own);
+                if let (Some(namespace), Some(publisher)) = (namespace, self.publisher.upgrade()) {
+                    drop(publisher.send(answer(&namespace)));
+                }
+            }
+            Ok(Heard::Nothing) => {}
+            Err(garbage) => self.ignore(place, &garbage),
+        }
+    }
+
+    fn ignore(&self, place: &str, garbage: &Garbage) {
+        self.counts.foreign.add(1);
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                place,
+                %garbage,
+                "a message on a channel of this cluster can't be understood; others are counted and not said"
+            );
+        }
+    }
+}
