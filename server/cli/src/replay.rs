@@ -5,6 +5,7 @@
 //! fast, none. Heartbeats are not compared: the server sets their pace, so they are answered as they come.
 
 mod compare;
+mod fetch;
 mod peer;
 mod script;
 

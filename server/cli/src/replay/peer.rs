@@ -10,11 +10,10 @@ use engineio::observe::PacketView;
 use engineio::{Packet, PayloadFormat};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
-use http_body_util::{BodyExt as _, Full};
-use hyper_util::rt::TokioIo;
+use http_body_util::Full;
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::Message as Tungstenite;
@@ -23,6 +22,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::Replay;
 use super::compare::{Heard, text};
+use super::fetch::fetch;
 use super::script::{Act, Opcode, Request, Script};
 
 /// Header fields that belong to a connection and not to what was asked.
@@ -252,10 +252,11 @@ impl Peer {
         }
         let (ear, against, format) = (self.ear.clone(), self.against.clone(), self.format);
         let pong = self.target(request);
+        let (sent, mut on_its_way) = mpsc::channel(1);
         let task = tokio::spawn(async move {
             loop {
                 let turn = if kind == 1 { Some(ear.posting.lock().await) } else { None };
-                let fetched = fetch(&against, built.clone()).await;
+                let fetched = fetch(&against, built.clone(), &sent).await;
                 drop(turn);
                 let Some((status, binary, body)) = fetched else { return };
                 let packets: Vec<Packet> = match (status, kind) {
@@ -288,7 +289,7 @@ impl Peer {
                         http::Request::post(&pong).header("host", &against).header("connection", "close");
                     if let Ok(pong) = pong.body(Full::new(Bytes::from_static(b"3"))) {
                         let _turn = ear.posting.lock().await;
-                        fetch(&against, pong).await;
+                        fetch(&against, pong, &sent).await;
                     }
                 }
                 if !again {
@@ -301,6 +302,8 @@ impl Peer {
             drop(timeout(self.patience, task).await);
         } else {
             self.requests.insert(request.record, task);
+            // The server gets requests in the order of the journal, though each has a connection of its own.
+            let _ = timeout(self.patience, on_its_way.recv()).await;
         }
     }
 
@@ -379,21 +382,4 @@ async fn listen(mut stream: SplitStream<Stream>, sink: Sink, ear: Arc<Ear>, form
             drop(sink.lock().await.send(Tungstenite::text("3")).await);
         }
     }
-}
-
-/// One request on a connection of its own: its status, whether its body is binary, and the body.
-async fn fetch(against: &str, request: http::Request<Full<Bytes>>) -> Option<(u16, bool, Bytes)> {
-    let stream = TcpStream::connect(against).await.ok()?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
-    let (response, _) = tokio::join!(
-        async move {
-            let response = sender.send_request(request).await.ok()?;
-            let binary =
-                response.headers().get("content-type").is_some_and(|kind| kind == "application/octet-stream");
-            let status = response.status().as_u16();
-            Some((status, binary, response.into_body().collect().await.ok()?.to_bytes()))
-        },
-        connection
-    );
-    response
 }
