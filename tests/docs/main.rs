@@ -5,9 +5,11 @@ mod wire;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const DOCUMENTS: [&str; 30] = [
+const DOCUMENTS: [&str; 32] = [
     "README.md",
     "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
     "docs/architecture.md",
     "docs/explain.md",
     "docs/features.md",
