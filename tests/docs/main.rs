@@ -5,7 +5,7 @@ mod wire;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const DOCUMENTS: [&str; 32] = [
+const DOCUMENTS: [&str; 33] = [
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
@@ -30,6 +30,7 @@ const DOCUMENTS: [&str; 32] = [
     "docs/wire/closing.md",
     "docs/wire/recovery.md",
     "docs/wire/revisions.md",
+    "docs/guide/adapters.md",
     "docs/guide/chat.md",
     "docs/guide/cluster.md",
     "docs/guide/from-javascript.md",

@@ -283,12 +283,11 @@ impl Adapter for RedisAdapter {
 
     fn close(&self) -> AdapterFuture<()> {
         let Some(running) = self.running.get() else { return Box::pin(std::future::ready(())) };
-        running.subscriber.unwant_all();
-        let settled = running.subscriber.settled();
-        let flushed = running.publisher.send(Command::Ping);
+        running.subscriber.close();
+        let (settled, flushed) = (running.subscriber.settled(), running.publisher.flushed());
         Box::pin(async move {
             settled.await;
-            let _ = flushed.await;
+            flushed.await;
         })
     }
 }

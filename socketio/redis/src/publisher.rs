@@ -57,6 +57,8 @@ struct Queue {
     waiting: VecDeque<Waiting>,
     bytes: usize,
     ended: bool,
+    /// There is no connection.
+    away: bool,
     /// Something was thrown away since the queue was last empty, and it was said.
     overflowed: bool,
 }
@@ -81,6 +83,17 @@ impl Publisher {
     ) -> impl Future<Output = Result<u64, PublishError>> + Send + use<> {
         let answer = self.0.push(command);
         async move { answer?.await.unwrap_or(Err(PublishError::Ended)) }
+    }
+
+    /// Waits until what was left before has gone to Redis. While Redis is away it isn't waited for.
+    pub(crate) fn flushed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let away = self.0.queue.lock().away;
+        let flushed = (!away).then(|| self.send(Command::Ping));
+        async move {
+            if let Some(flushed) = flushed {
+                let _ = flushed.await;
+            }
+        }
     }
 }
 
@@ -124,6 +137,7 @@ impl Shared {
             let lost = Arc::new(AtomicBool::new(false));
             match dial.dial(self.on_push(&lost)).await {
                 Ok(connection) => {
+                    self.queue.lock().away = false;
                     if std::mem::take(&mut away) {
                         tracing::info!("Redis is back: messages go to other nodes again");
                     }
@@ -136,6 +150,7 @@ impl Shared {
                 }
                 Err(_) => {}
             }
+            self.queue.lock().away = true;
             // What could be sent has been sent.
             if self.queue.lock().ended {
                 return;
@@ -369,6 +384,20 @@ mod tests {
         redis.refuse(false);
         publisher.send(message(1)).await.unwrap();
         assert_eq!((counts.refused(), counts.published()), (1, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flush_waits_for_what_was_left_before_but_not_for_a_redis_that_is_away() {
+        let (redis, publisher, _) = started(1_000_000);
+        drop(publisher.send(message(0)));
+        publisher.flushed().await;
+        assert_eq!(redis.published(), numbers(0..1));
+        redis.set_up(false);
+        sleep(Duration::from_secs(1)).await;
+        drop(publisher.send(message(1)));
+        let since = tokio::time::Instant::now();
+        publisher.flushed().await;
+        assert_eq!(since.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]

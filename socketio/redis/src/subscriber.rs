@@ -42,6 +42,8 @@ struct Channels {
     /// Those that may have to be subscribed to, or unsubscribed from.
     dirty: BTreeSet<Channel>,
     lost: bool,
+    /// Nothing further will be wanted.
+    closed: bool,
     ended: bool,
 }
 
@@ -64,6 +66,9 @@ impl Subscriber {
 
     pub(crate) fn want(&self, channels: impl IntoIterator<Item = Channel>) {
         let mut state = self.0.channels.lock();
+        if state.closed {
+            return;
+        }
         for channel in channels {
             state.dirty.insert(channel.clone());
             state.wanted.insert(channel);
@@ -82,8 +87,10 @@ impl Subscriber {
         self.0.wake.notify_one();
     }
 
-    pub(crate) fn unwant_all(&self) {
+    /// Wants nothing any more, whatever else is said.
+    pub(crate) fn close(&self) {
         let mut state = self.0.channels.lock();
+        state.closed = true;
         let wanted = std::mem::take(&mut state.wanted);
         state.dirty.extend(wanted);
         drop(state);
@@ -363,7 +370,7 @@ mod tests {
         subscriber.want([exact("a")]);
         let waiting = tokio::spawn(subscriber.confirmed(exact("a")));
         tokio::task::yield_now().await;
-        subscriber.unwant_all();
+        subscriber.close();
         assert!(!waiting.await.unwrap());
         subscriber.settled().await;
     }
