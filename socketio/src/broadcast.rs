@@ -10,17 +10,19 @@ use crate::answers::{BroadcastAck, Counting};
 use crate::args::{Args, ToArgs};
 use crate::cluster::FetchError;
 use crate::error::SendError;
+use crate::event;
 use crate::fetched::FetchedSocket;
 use crate::listener::Direction;
 use crate::namespace::{Namespace, Recall};
 use crate::recovery::NamespaceRecovery;
-use crate::rooms::{Room, Selection};
+use crate::rooms::Selection;
+use crate::to_rooms::{ToRooms, room_list};
 
 /// A choice of sockets in a namespace, to send to them or to do something with them.
 ///
 /// ```
 /// # let io = socketio::Io::new();
-/// io.to("room 1").to("room 2").except("quiet").emit("news", "hello")?;
+/// io.to(["room 1", "room 2"]).except("quiet").emit("news", "hello")?;
 /// io.within("room 1").sockets_join("room 3");
 /// # Ok::<(), socketio::SendError>(())
 /// ```
@@ -32,34 +34,38 @@ use crate::rooms::{Room, Selection};
 pub struct Broadcast {
     namespace: Namespace,
     selection: Selection,
+    /// Rooms were asked for, though there may be none: see [`ToRooms`].
+    in_rooms: bool,
     flags: Flags,
 }
 
 /// # Whom
 impl Broadcast {
     pub(crate) fn new(namespace: Namespace) -> Broadcast {
-        Broadcast { namespace, selection: Selection::default(), flags: Flags::default() }
+        Broadcast { namespace, selection: Selection::default(), in_rooms: false, flags: Flags::default() }
     }
 
     /// What another node asks of this one.
     pub(crate) fn here(namespace: Namespace, selection: Selection, flags: Flags) -> Broadcast {
-        Broadcast { namespace, selection, flags: Flags { local: true, ..flags } }
+        Broadcast { namespace, selection, in_rooms: false, flags: Flags { local: true, ..flags } }
     }
 
-    /// Only sockets in that room, or in any of several. A socket in more than one gets the event once.
-    pub fn to(mut self, room: impl Into<Room>) -> Broadcast {
-        self.selection.rooms.push(room.into());
+    /// Only sockets in that room, or in any of several: a list, or one call after the other. A socket in more
+    /// than one gets the event once. An empty list selects [nobody](ToRooms#an-empty-list).
+    pub fn to(mut self, rooms: impl ToRooms) -> Broadcast {
+        rooms.add_to(&mut self.selection.rooms);
+        self.in_rooms = true;
         self
     }
 
     /// The same as [`to`](Broadcast::to): `in` is a keyword in Rust.
-    pub fn within(self, room: impl Into<Room>) -> Broadcast {
-        self.to(room)
+    pub fn within(self, rooms: impl ToRooms) -> Broadcast {
+        self.to(rooms)
     }
 
-    /// No sockets in that room. A socket's id names a room that it alone is in.
-    pub fn except(mut self, room: impl Into<Room>) -> Broadcast {
-        self.selection.except.push(room.into());
+    /// No sockets in that room, or in any of several. A socket's id names a room that it alone is in.
+    pub fn except(mut self, rooms: impl ToRooms) -> Broadcast {
+        rooms.add_to(&mut self.selection.except);
         self
     }
 
@@ -102,7 +108,8 @@ impl Broadcast {
     /// # Errors
     /// [`SendError::ReservedEvent`] and [`SendError::Serialize`]; nothing is sent then.
     pub fn emit(&self, event: &str, args: impl ToArgs) -> Result<(), SendError> {
-        if self.namespace.is_parent() {
+        if self.namespace.is_parent() || self.is_nobody() {
+            event::check_name(event)?;
             let args = Args::new(args)?;
             return self.each().iter().try_for_each(|children| children.emit(event, &args));
         }
@@ -154,6 +161,7 @@ impl Broadcast {
     pub fn emit_with_ack<T>(&self, event: &str, args: impl ToArgs) -> Result<BroadcastAck<T>, SendError> {
         let timeout = self.flags.timeout.unwrap_or(self.namespace.config().ack_timeout);
         let mut answers = BroadcastAck::new(timeout);
+        event::check_name(event)?;
         let args = Args::new(args)?;
         for broadcast in self.each() {
             broadcast.ask(event, &args, &mut answers)?;
@@ -207,7 +215,7 @@ impl Broadcast {
     pub async fn fetch_sockets(&self) -> Result<Vec<FetchedSocket>, FetchError> {
         let mut found: Vec<_> = self.sockets().into_iter().map(FetchedSocket::local).collect();
         let mut complete = Ok(());
-        for Broadcast { namespace, selection, flags } in self.each() {
+        for Broadcast { namespace, selection, flags, .. } in self.each() {
             let Some(cluster) = namespace.cluster().filter(|_| !flags.local) else { continue };
             let timeout = flags.timeout.unwrap_or(namespace.config().cluster_timeout);
             let (others, all) = cluster.fetch_sockets(namespace.shared_name(), selection, timeout).await;
@@ -220,25 +228,23 @@ impl Broadcast {
         }
     }
 
-    /// Has all of them join a room: `socketsJoin(room)` in JavaScript. A socket that is in
-    /// [too many](crate::Config::max_rooms) does not.
-    pub fn sockets_join(&self, room: impl Into<Room>) {
-        let room = room.into();
-        let rooms = vec![room.clone()];
+    /// Has all of them join a room, or several: `socketsJoin(rooms)` in JavaScript. A socket that would then be in
+    /// [too many](crate::Config::max_rooms) joins none of them.
+    pub fn sockets_join(&self, rooms: impl ToRooms) {
+        let rooms = room_list(rooms);
         self.tell_others(|selection| MessageBody::SocketsJoin { selection, rooms: rooms.clone() });
         for socket in self.sockets() {
-            if let Err(error) = socket.join(room.clone()) {
+            if let Err(error) = socket.join(&rooms) {
                 tracing::debug!(socket = socket.id(), %error, "a socket does not join a room");
             }
         }
     }
 
-    /// Has all of them leave a room: `socketsLeave(room)` in JavaScript.
-    pub fn sockets_leave(&self, room: impl Into<Room>) {
-        let room = room.into();
-        let rooms = vec![room.clone()];
+    /// Has all of them leave a room, or several: `socketsLeave(rooms)` in JavaScript.
+    pub fn sockets_leave(&self, rooms: impl ToRooms) {
+        let rooms = room_list(rooms);
         self.tell_others(|selection| MessageBody::SocketsLeave { selection, rooms: rooms.clone() });
-        self.sockets().iter().for_each(|socket| socket.leave(&room));
+        self.sockets().iter().for_each(|socket| socket.leave(&rooms));
     }
 
     /// Puts all of them out of the namespace; with `close`, their sessions end: `disconnectSockets(close)` in
@@ -249,15 +255,23 @@ impl Broadcast {
     }
 
     fn tell_others(&self, body: impl Fn(Selection) -> MessageBody) {
-        for Broadcast { namespace, selection, flags } in self.each() {
+        for Broadcast { namespace, selection, flags, .. } in self.each() {
             if let Some(cluster) = namespace.cluster().filter(|_| !flags.local) {
                 drop(cluster.publish(namespace.shared_name(), None, body(selection)));
             }
         }
     }
 
-    /// This, or the same for each of a parent's children.
+    /// Rooms were asked for, and there were none in the lists. Without this, a [`Selection`] would mean everybody.
+    fn is_nobody(&self) -> bool {
+        self.in_rooms && self.selection.rooms.is_empty()
+    }
+
+    /// This, or the same for each of a parent's children; nothing if it is nobody.
     fn each(&self) -> Vec<Broadcast> {
+        if self.is_nobody() {
+            return Vec::new();
+        }
         if !self.namespace.is_parent() {
             return vec![self.clone()];
         }

@@ -11,7 +11,7 @@ use crate::broadcast::Broadcast;
 use crate::date::date_text;
 use crate::error::SendError;
 use crate::namespace::Namespace;
-use crate::rooms::Room;
+use crate::to_rooms::ToRooms;
 use crate::{Handshake, Socket};
 
 /// What other nodes are told of a socket, in the form that socket.io's adapters give it.
@@ -176,14 +176,14 @@ impl FetchedSocket {
         self.itself().emit(event, args)
     }
 
-    /// Has it join a room.
-    pub fn join(&self, room: impl Into<Room>) {
-        self.itself().sockets_join(room);
+    /// Has it join a room, or several.
+    pub fn join(&self, rooms: impl ToRooms) {
+        self.itself().sockets_join(rooms);
     }
 
-    /// Has it leave a room.
-    pub fn leave(&self, room: impl Into<Room>) {
-        self.itself().sockets_leave(room);
+    /// Has it leave a room, or several.
+    pub fn leave(&self, rooms: impl ToRooms) {
+        self.itself().sockets_leave(rooms);
     }
 
     /// Puts it out of the namespace; with `close`, its session ends.

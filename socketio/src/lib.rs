@@ -112,6 +112,7 @@ mod socket;
 #[cfg(test)]
 mod testing;
 mod text;
+mod to_rooms;
 mod unhandled;
 
 pub use ack::{Ack, AckSender};
@@ -143,4 +144,5 @@ pub use recovery::{Recovery, RecoveryCounts};
 pub use room_events::RoomEvent;
 pub use rooms::{Room, Selection};
 pub use socket::{Emitter, Handshake, Socket};
+pub use to_rooms::ToRooms;
 pub use unhandled::{Unhandled, UnhandledCounts};

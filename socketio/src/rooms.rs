@@ -85,32 +85,29 @@ impl Rooms {
         left
     }
 
-    pub(crate) fn join(&self, socket: &Socket, room: &Room, limit: usize) -> Result<(), JoinError> {
+    /// Has a socket join all of the rooms, or none of them.
+    pub(crate) fn join(&self, socket: &Socket, rooms: &[Room], limit: usize) -> Result<(), JoinError> {
         let mut guard = self.membership.write();
         let membership = &mut *guard;
         // Another socket may have the id of one that ended.
         let joined = membership.sockets.get_mut(socket.id()).filter(|_| socket.is_connected());
         let joined = joined.ok_or(JoinError::Closed)?;
-        // It always is in its own.
-        if **room == *socket.id() || joined.contains(room) {
-            return Ok(());
+        for room in add_rooms(joined, rooms, socket.id(), limit)? {
+            membership.add_member(&room, socket);
         }
-        if joined.len() >= limit {
-            return Err(JoinError::TooManyRooms);
-        }
-        joined.push(Arc::clone(room));
-        membership.add_member(room, socket);
         self.tell(guard, socket);
         Ok(())
     }
 
-    pub(crate) fn leave(&self, socket: &Socket, room: &str) {
+    pub(crate) fn leave(&self, socket: &Socket, rooms: &[Room]) {
         let mut membership = self.membership.write();
-        let joined = membership.sockets.get_mut(socket.id()).filter(|_| socket.is_connected());
-        let Some(joined) = joined else { return };
-        if let Some(at) = joined.iter().position(|joined| **joined == *room) {
-            let room = joined.swap_remove(at);
-            membership.remove_member(&room, socket);
+        for room in rooms {
+            let joined = membership.sockets.get_mut(socket.id()).filter(|_| socket.is_connected());
+            let Some(joined) = joined else { return };
+            if let Some(at) = joined.iter().position(|joined| joined == room) {
+                let room = joined.swap_remove(at);
+                membership.remove_member(&room, socket);
+            }
         }
         self.tell(membership, socket);
     }
@@ -188,6 +185,29 @@ impl Rooms {
             }
         }
     }
+}
+
+/// Adds those rooms to the ones that a socket has joined, in which it is not yet, and says which these are. If they
+/// are too many, it adds none.
+pub(crate) fn add_rooms(
+    joined: &mut Vec<Room>,
+    rooms: &[Room],
+    own: &str,
+    limit: usize,
+) -> Result<Vec<Room>, JoinError> {
+    let before = joined.len();
+    for room in rooms {
+        // It always is in its own.
+        if **room == *own || joined.contains(room) {
+            continue;
+        }
+        if joined.len() >= limit {
+            joined.truncate(before);
+            return Err(JoinError::TooManyRooms);
+        }
+        joined.push(Arc::clone(room));
+    }
+    Ok(joined[before..].to_vec())
 }
 
 impl Membership {

@@ -15,6 +15,7 @@ use crate::link::Link;
 use crate::namespace::Namespace;
 use crate::recovery::Trail;
 use crate::rooms::Room;
+use crate::to_rooms::{ToRooms, room_list};
 
 mod attached;
 mod entering;
@@ -119,25 +120,26 @@ impl Socket {
 
 /// # Rooms
 impl Socket {
-    /// Joins a room. In a middleware the socket will be in it once it is let in.
+    /// Joins a room, or all of a list. In a middleware the socket will be in it once it is let in.
     ///
     /// # Errors
-    /// See [`JoinError`].
-    pub fn join(&self, room: impl Into<Room>) -> Result<(), JoinError> {
-        let room = room.into();
+    /// See [`JoinError`]. It has joined none of them then.
+    pub fn join(&self, rooms: impl ToRooms) -> Result<(), JoinError> {
+        let rooms = room_list(rooms);
         let joined = self
-            .join_early(&room)
-            .unwrap_or_else(|| self.0.namespace.members().join(self, &room, self.config().max_rooms));
+            .join_early(&rooms)
+            .unwrap_or_else(|| self.0.namespace.members().join(self, &rooms, self.config().max_rooms));
         if let Err(JoinError::TooManyRooms) = joined {
             self.config().hits.count(Limit::Rooms);
         }
         joined
     }
 
-    /// Leaves a room.
-    pub fn leave(&self, room: &str) {
-        if self.leave_early(room).is_none() {
-            self.0.namespace.members().leave(self, room);
+    /// Leaves a room, or all of a list.
+    pub fn leave(&self, rooms: impl ToRooms) {
+        let rooms = room_list(rooms);
+        if self.leave_early(&rooms).is_none() {
+            self.0.namespace.members().leave(self, &rooms);
         }
     }
 

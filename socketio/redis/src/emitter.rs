@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use socketio::{Event, Flags, Message, MessageBody, Room, Selection, SendError, ToArgs};
+use socketio::{Event, Flags, Message, MessageBody, Room, Selection, SendError, ToArgs, ToRooms};
 
 use crate::adapter::RedisAdapter;
 use crate::counts::Counts;
@@ -37,6 +37,8 @@ pub struct Emitter {
     counts: Arc<Counts>,
     namespace: Arc<str>,
     selection: Selection,
+    /// Rooms were asked for, though there may be none: see [`ToRooms`].
+    in_rooms: bool,
     flags: Flags,
 }
 
@@ -54,6 +56,7 @@ impl Emitter {
             counts,
             namespace: "/".into(),
             selection: Selection::default(),
+            in_rooms: false,
             flags: Flags::default(),
         }
     }
@@ -62,25 +65,28 @@ impl Emitter {
     pub fn of(&self, namespace: &str) -> Emitter {
         let slash = if namespace.starts_with('/') { "" } else { "/" };
         let namespace = format!("{slash}{namespace}").into();
-        Emitter { namespace, selection: Selection::default(), flags: Flags::default(), ..self.clone() }
+        let (selection, flags) = (Selection::default(), Flags::default());
+        Emitter { namespace, selection, in_rooms: false, flags, ..self.clone() }
     }
 
-    /// Only sockets in that room, or in any of several.
-    pub fn to(&self, room: impl Into<Room>) -> Emitter {
+    /// Only sockets in that room, or in any of several. An empty list selects
+    /// [nobody](ToRooms#an-empty-list).
+    pub fn to(&self, rooms: impl ToRooms) -> Emitter {
         let mut to = self.clone();
-        to.selection.rooms.push(room.into());
+        rooms.add_to(&mut to.selection.rooms);
+        to.in_rooms = true;
         to
     }
 
     /// The same as [`to`](Emitter::to).
-    pub fn within(&self, room: impl Into<Room>) -> Emitter {
-        self.to(room)
+    pub fn within(&self, rooms: impl ToRooms) -> Emitter {
+        self.to(rooms)
     }
 
-    /// No sockets in that room.
-    pub fn except(&self, room: impl Into<Room>) -> Emitter {
+    /// No sockets in that room, or in any of several.
+    pub fn except(&self, rooms: impl ToRooms) -> Emitter {
         let mut except = self.clone();
-        except.selection.except.push(room.into());
+        rooms.add_to(&mut except.selection.except);
         except
     }
 
@@ -112,22 +118,24 @@ impl Emitter {
     pub fn emit(&self, event: &str, args: impl ToArgs) -> Result<Sent, SendError> {
         let event = Event::outgoing(event, args)?;
         let (selection, flags) = (self.selection.clone(), self.flags);
-        Ok(self.send(MessageBody::Broadcast { event, selection, flags, request: None }))
+        Ok(self.send_selected(MessageBody::Broadcast { event, selection, flags, request: None }))
     }
 
-    /// Has all of them join a room.
-    pub fn sockets_join(&self, room: impl Into<Room>) -> Sent {
-        self.send(MessageBody::SocketsJoin { selection: self.selection.clone(), rooms: vec![room.into()] })
+    /// Has all of them join a room, or several.
+    pub fn sockets_join(&self, rooms: impl ToRooms) -> Sent {
+        let (selection, rooms) = (self.selection.clone(), list(rooms));
+        self.send_selected(MessageBody::SocketsJoin { selection, rooms })
     }
 
-    /// Has all of them leave a room.
-    pub fn sockets_leave(&self, room: impl Into<Room>) -> Sent {
-        self.send(MessageBody::SocketsLeave { selection: self.selection.clone(), rooms: vec![room.into()] })
+    /// Has all of them leave a room, or several.
+    pub fn sockets_leave(&self, rooms: impl ToRooms) -> Sent {
+        let (selection, rooms) = (self.selection.clone(), list(rooms));
+        self.send_selected(MessageBody::SocketsLeave { selection, rooms })
     }
 
     /// Puts all of them out of the namespace; with `close`, their sessions end.
     pub fn disconnect_sockets(&self, close: bool) -> Sent {
-        self.send(MessageBody::DisconnectSockets { selection: self.selection.clone(), close })
+        self.send_selected(MessageBody::DisconnectSockets { selection: self.selection.clone(), close })
     }
 
     /// Sends an event to the servers themselves, to their
@@ -139,6 +147,14 @@ impl Emitter {
         Ok(self.send(MessageBody::ServerSideEmit { event: Event::outgoing(event, args)?, request: None }))
     }
 
+    /// Sends what the selected sockets are to do, if any can be meant.
+    fn send_selected(&self, body: MessageBody) -> Sent {
+        if self.in_rooms && self.selection.rooms.is_empty() {
+            return Sent(Box::pin(std::future::ready(Ok(0))));
+        }
+        self.send(body)
+    }
+
     fn send(&self, body: MessageBody) -> Sent {
         let message = Message::new(Some("emitter".into()), None, Arc::clone(&self.namespace), body);
         Sent(match self.format.encode(&message) {
@@ -146,6 +162,12 @@ impl Emitter {
             Err(error) => Box::pin(std::future::ready(Err(error))),
         })
     }
+}
+
+fn list(rooms: impl ToRooms) -> Vec<Room> {
+    let mut list = Vec::new();
+    rooms.add_to(&mut list);
+    list
 }
 
 impl Future for Sent {

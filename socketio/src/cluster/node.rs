@@ -87,11 +87,11 @@ impl Asker {
             }
             MessageBody::SocketsJoin { selection, rooms } => {
                 let sockets = select(selection, Flags::default());
-                rooms.into_iter().for_each(|room| sockets.sockets_join(room));
+                sockets.sockets_join(rooms);
             }
             MessageBody::SocketsLeave { selection, rooms } => {
                 let sockets = select(selection, Flags::default());
-                rooms.into_iter().for_each(|room| sockets.sockets_leave(room));
+                sockets.sockets_leave(rooms);
             }
             MessageBody::DisconnectSockets { selection, close } => {
                 select(selection, Flags::default()).disconnect_sockets(close);

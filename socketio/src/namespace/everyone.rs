@@ -11,6 +11,7 @@ use crate::cluster::{FetchError, ServerSideError};
 use crate::error::SendError;
 use crate::fetched::FetchedSocket;
 use crate::rooms::Room;
+use crate::to_rooms::ToRooms;
 use crate::{Event, Socket};
 
 /// # Everyone here
@@ -23,19 +24,19 @@ impl Namespace {
         self.everyone().emit(event, args)
     }
 
-    /// Everyone in a room.
-    pub fn to(&self, room: impl Into<Room>) -> Broadcast {
-        self.everyone().to(room)
+    /// Everyone in a room, or in any of several. An empty list is [nobody](ToRooms#an-empty-list).
+    pub fn to(&self, rooms: impl ToRooms) -> Broadcast {
+        self.everyone().to(rooms)
     }
 
     /// Everyone in a room: the same as [`to`](Namespace::to).
-    pub fn within(&self, room: impl Into<Room>) -> Broadcast {
-        self.to(room)
+    pub fn within(&self, rooms: impl ToRooms) -> Broadcast {
+        self.to(rooms)
     }
 
-    /// Everyone who is not in a room.
-    pub fn except(&self, room: impl Into<Room>) -> Broadcast {
-        self.everyone().except(room)
+    /// Everyone who is not in a room, or in none of several.
+    pub fn except(&self, rooms: impl ToRooms) -> Broadcast {
+        self.everyone().except(rooms)
     }
 
     /// Everyone, with events that may be lost.
@@ -74,14 +75,14 @@ impl Namespace {
         self.everyone().fetch_sockets().await
     }
 
-    /// Has everyone join a room. See [`Broadcast::sockets_join`].
-    pub fn sockets_join(&self, room: impl Into<Room>) {
-        self.everyone().sockets_join(room);
+    /// Has everyone join a room, or several. See [`Broadcast::sockets_join`].
+    pub fn sockets_join(&self, rooms: impl ToRooms) {
+        self.everyone().sockets_join(rooms);
     }
 
-    /// Has everyone leave a room. See [`Broadcast::sockets_leave`].
-    pub fn sockets_leave(&self, room: impl Into<Room>) {
-        self.everyone().sockets_leave(room);
+    /// Has everyone leave a room, or several. See [`Broadcast::sockets_leave`].
+    pub fn sockets_leave(&self, rooms: impl ToRooms) {
+        self.everyone().sockets_leave(rooms);
     }
 
     /// Puts everyone out. See [`Broadcast::disconnect_sockets`].

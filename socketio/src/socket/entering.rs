@@ -16,7 +16,7 @@ use crate::adapter::Flags;
 use crate::args::ToArgs;
 use crate::error::{JoinError, SendError};
 use crate::link::{Command, Overloaded};
-use crate::rooms::Room;
+use crate::rooms::{Room, add_rooms};
 
 /// What waits until a socket is let in.
 #[derive(Default)]
@@ -57,24 +57,17 @@ impl Socket {
         self.is_pending().then(|| act(&mut attached.entering.lock()))
     }
 
-    pub(super) fn join_early(&self, room: &Room) -> Option<Result<(), JoinError>> {
+    pub(super) fn join_early(&self, rooms: &[Room]) -> Option<Result<(), JoinError>> {
         self.entering(|entering| {
-            let rooms = entering.rooms.get_or_insert_with(|| self.kept_rooms());
-            if **room == *self.id() || rooms.contains(room) {
-                return Ok(());
-            }
-            if rooms.len() >= self.config().max_rooms {
-                return Err(JoinError::TooManyRooms);
-            }
-            rooms.push(room.clone());
-            Ok(())
+            let joined = entering.rooms.get_or_insert_with(|| self.kept_rooms());
+            add_rooms(joined, rooms, self.id(), self.config().max_rooms).map(drop)
         })
     }
 
-    pub(super) fn leave_early(&self, room: &str) -> Option<()> {
+    pub(super) fn leave_early(&self, rooms: &[Room]) -> Option<()> {
         self.entering(|entering| {
-            let rooms = entering.rooms.get_or_insert_with(|| self.kept_rooms());
-            rooms.retain(|joined| **joined != *room);
+            let joined = entering.rooms.get_or_insert_with(|| self.kept_rooms());
+            joined.retain(|joined| !rooms.contains(joined));
         })
     }
 
@@ -153,7 +146,7 @@ impl Socket {
         sent.iter().for_each(|outgoing| self.show_outgoing(outgoing));
         // What another task did since the rooms were taken.
         for room in entering.rooms.iter().flatten().filter(|room| !rooms.contains(room)) {
-            let _ = self.join(room.clone());
+            let _ = self.join(room);
         }
         if let Some(kept) = &entering.rooms {
             rooms.iter().filter(|room| !kept.contains(room)).for_each(|room| self.leave(room));

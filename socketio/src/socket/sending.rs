@@ -14,7 +14,7 @@ use crate::error::SendError;
 use crate::listener::Direction;
 use crate::namespace::{Outgoing, Recall};
 use crate::packet::Frames;
-use crate::rooms::Room;
+use crate::to_rooms::ToRooms;
 
 /// # Sending
 impl Socket {
@@ -69,21 +69,22 @@ impl Socket {
         self.0.namespace.everyone().except(Arc::clone(&self.0.id))
     }
 
-    /// Everyone in a room but this client. [`within`](Socket::within) means this client too.
-    pub fn to(&self, room: impl Into<Room>) -> Broadcast {
-        self.broadcast().to(room)
+    /// Everyone in a room, or in any of several, but this client. [`within`](Socket::within) means this client
+    /// too. An empty list is [nobody](ToRooms#an-empty-list).
+    pub fn to(&self, rooms: impl ToRooms) -> Broadcast {
+        self.broadcast().to(rooms)
     }
 
     /// Everyone in a room, with this client if it is in the room: the same as
     /// [`Namespace::to`](crate::Namespace::to). [`to`](Socket::to) leaves this client out, and so does
     /// `socket.in(..)` in JavaScript.
-    pub fn within(&self, room: impl Into<Room>) -> Broadcast {
-        self.0.namespace.to(room)
+    pub fn within(&self, rooms: impl ToRooms) -> Broadcast {
+        self.0.namespace.to(rooms)
     }
 
-    /// Everyone who is not in that room, and not this client.
-    pub fn except(&self, room: impl Into<Room>) -> Broadcast {
-        self.broadcast().except(room)
+    /// Everyone who is not in that room, or in none of several, and not this client.
+    pub fn except(&self, rooms: impl ToRooms) -> Broadcast {
+        self.broadcast().except(rooms)
     }
 
     /// Waits until the client has taken most of what was sent to it. Whoever waits for this before each

@@ -178,13 +178,18 @@ rooms.on("connection", (socket) => {
     socket.join(room);
     answer(joined());
   });
+  socket.on("join all", (rooms, answer) => {
+    socket.join(rooms);
+    answer(joined());
+  });
   socket.on("leave", (room, answer) => {
     socket.leave(room);
     answer(joined());
   });
   socket.on("tell room", (room, words) => socket.to(room).emit("told", words));
   socket.on("tell all in room", (room, words) => socket.nsp.to(room).emit("told", words));
-  socket.on("tell rooms", (a, b, words) => rooms.to(a).to(b).emit("told", words));
+  socket.on("tell rooms", (a, b, words) => rooms.to([a, b]).emit("told", words));
+  socket.on("tell all but rooms", (rooms, words) => socket.nsp.except(rooms).emit("told", words));
   socket.on("tell all but room", (room, words) => rooms.except(room).emit("told", words));
   socket.on("tell others", (words) => socket.broadcast.emit("told", words));
   socket.on("tell one", (id, words) => socket.to(id).emit("told", words));

@@ -306,8 +306,8 @@ const tests = {
       return told.map((list) => list.splice(0));
     };
     assert.deepEqual(await settled(), [[3], [3], [3]]);
-    assert.deepEqual(await call(a, "join", "x"), [["x"]]);
-    assert.deepEqual(await call(a, "join", "y"), [["x", "y"]]);
+    assert.deepEqual(await call(a, "join all", []), [[]]);
+    assert.deepEqual(await call(a, "join all", ["x", "y"]), [["x", "y"]]);
     assert.deepEqual(await call(b, "join", "y"), [["y"]]);
     for (const [from, event, args, expected] of [
       [a, "tell room", ["y", 1], [[], [1], []]],
@@ -316,6 +316,8 @@ const tests = {
       [c, "tell all in room", ["y", 10], [[10], [10], []]],
       [c, "tell rooms", ["x", "y", 3], [[3], [3], []]],
       [a, "tell all but room", ["x", 4], [[], [4], [4]]],
+      [a, "tell all but rooms", [["x", "z"], 11], [[], [11], [11]]],
+      [a, "tell all but rooms", [[], 12], [[12], [12], [12]]],
       [a, "tell others", [5], [[], [5], [5]]],
       [a, "tell one", [c.id, 6], [[], [], [6]]],
       [a, "tell all", [7], [[7], [7], [7]]],

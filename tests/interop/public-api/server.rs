@@ -264,6 +264,9 @@ fn refusals(io: &Io) {
 fn rooms(io: &Io) {
     io.of("/rooms")
         .on_sync("join", |socket: Socket, room: String| socket.join(room).map(|()| rooms_of(&socket)))
+        .on_sync("join all", |socket: Socket, rooms: Vec<String>| {
+            socket.join(&rooms).map(|()| rooms_of(&socket))
+        })
         .on_sync("leave", |socket: Socket, room: String| {
             socket.leave(&room);
             rooms_of(&socket)
@@ -276,7 +279,10 @@ fn rooms(io: &Io) {
             socket.within(room).emit("told", words)
         })
         .on("tell rooms", |socket: Socket, (a, b, words): (String, String, Value)| async move {
-            socket.namespace().to(a).to(b).emit("told", words)
+            socket.namespace().to([a, b]).emit("told", words)
+        })
+        .on("tell all but rooms", |socket: Socket, (rooms, words): (Vec<String>, Value)| async move {
+            socket.namespace().except(&rooms).emit("told", words)
         })
         .on("tell all but room", |socket: Socket, (room, words): (String, Value)| async move {
             socket.namespace().except(room).emit("told", words)

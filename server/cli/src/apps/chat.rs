@@ -251,7 +251,7 @@ impl Talk {
     fn leave(&self, socket: &Socket, (room,): &(String,)) -> Answer<Left> {
         let hall = &mut self.0.lock().hall;
         let room = hall.leave(socket.id(), room)?;
-        socket.leave(&channel(&room));
+        socket.leave(channel(&room));
         let name = hall.name(socket.id())?;
         let _ = socket.to(channel(&room)).emit("left", InRoom { room: &room, name });
         granted(Left { room })

@@ -61,11 +61,20 @@ async fn an_emitter_reaches_the_clients_of_all_nodes_in_each_mode() {
         });
         let emitter = crate::Emitter::new(RedisAdapter::on(redis.dial()).mode(mode));
         emitter.to(client.socket().id()).sockets_join("room").await.unwrap();
-        emitter.to("room").emit("e", (1, socketio::Binary::from(&b"x"[..]))).unwrap().await.unwrap();
+        emitter
+            .to(["room", "none"])
+            .emit("e", (1, socketio::Binary::from(&b"x"[..])))
+            .unwrap()
+            .await
+            .unwrap();
         emitter.except("room").emit("others", ()).unwrap().await.unwrap();
         emitter.of("other").emit("another", ()).unwrap().await.unwrap();
         emitter.within("room").sockets_leave("room").await.unwrap();
         emitter.to("room").emit("nobody", ()).unwrap().await.unwrap();
+        // No rooms are nobody: not everybody, and nothing that goes to Redis.
+        let none: [&str; 0] = [];
+        emitter.to(none).emit("nobody", ()).unwrap().await.unwrap();
+        emitter.to(none).disconnect_sockets(true).await.unwrap();
         emitter.server_side_emit("hey", ()).unwrap().await.unwrap();
         emitter.disconnect_sockets(false).await.unwrap();
         let event = r#"51-["e",1,{"_placeholder":true,"num":0}]"#;
