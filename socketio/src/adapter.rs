@@ -64,6 +64,11 @@ pub trait Adapter: Send + Sync + 'static {
     /// the future stops nothing. The future tells whether the message was handed on.
     fn publish(&self, message: Message) -> AdapterFuture<Result<(), AdapterError>>;
 
+    /// What has passed, and what was lost, by name, since it began: for metrics. Names are lower case.
+    fn counts(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+
     /// The node ends: it takes no further messages, and others stop counting it. What is published before and
     /// after still goes out, since clients that are put out may have something to tell. The future is done
     /// when others count it no longer; dropping it stops nothing. It may be called again.

@@ -73,6 +73,10 @@ impl Cluster {
         self.adapter.namespace_closed(name);
     }
 
+    pub(crate) fn counts(&self) -> Vec<(&'static str, u64)> {
+        self.adapter.counts()
+    }
+
     pub(crate) fn ready(&self) -> AdapterFuture<()> {
         self.adapter.ready()
     }

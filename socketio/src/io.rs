@@ -180,6 +180,12 @@ impl Io {
         }
     }
 
+    /// What the [adapter](Adapter::counts) counts, by name. Without one, or if it counts nothing, there is nothing.
+    #[must_use]
+    pub fn adapter_counts(&self) -> Vec<(&'static str, u64)> {
+        self.cluster().map(|cluster| cluster.counts()).unwrap_or_default()
+    }
+
     /// Leaves the cluster, and waits until the other nodes don't count this one any more, but no longer than
     /// [`Config::cluster_timeout`]. To be called before the process ends, so that nobody waits for its answers.
     pub async fn leave_cluster(&self) {

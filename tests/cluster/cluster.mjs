@@ -158,11 +158,14 @@ export function ours(redis, mode) {
 
 /** The program itself, with the application for tests. */
 export async function program(redis, ...options) {
-  const args = ["--app", "echo", "--listen", "127.0.0.1:0", "--log-level", "warn", "--redis", redis.url, ...options];
+  const args = ["--app", "echo", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--log-level", "warn", "--redis", redis.url, ...options];
   const child = start(process.env.TESTED_SERVER, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const place = (line, what) => line.startsWith(what) && /http:\S+/.exec(line)?.[0];
+  let metrics;
   for await (const line of createInterface(child.stdout)) {
-    const url = /http:\/\/[\d.:]+/.exec(line)?.[0];
-    if (url) return { url, client: Node.prototype.client, process: child };
+    metrics ??= place(line, "metrics") || undefined;
+    const url = place(line, "listening");
+    if (url) return { url: url.replace(/\/$/, ""), metrics, client: Node.prototype.client, process: child };
   }
   assert.fail("it does not listen");
 }

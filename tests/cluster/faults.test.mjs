@@ -309,6 +309,8 @@ describe("the program", () => {
       b.emit("broadcast", "from B");
       const hears = (client, ...names) => names.every((wanted) => client.received.some(([name]) => name === wanted));
       await until("each hears the other", () => hears(a, "A", "bcast") && hears(b, "A"));
+      const metrics = await (await fetch(B.metrics)).text();
+      assert.match(metrics, /socketio_adapter_total\{what="published"\} [1-9]/);
       B.process.kill("SIGTERM");
       assert.deepEqual(await B.process.ended, [0, null]);
       await servers(1);

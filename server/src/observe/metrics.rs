@@ -197,6 +197,7 @@ impl Metrics {
 
         unhandled(&mut text, site);
         held(&mut text, site);
+        adapters(&mut text, site);
         let (name, help) = ("socketio_draining", "1 while the server stops.");
         text.single(name, "gauge", help, u8::from(site.is_draining()));
         self.handled(&mut text);
@@ -226,6 +227,18 @@ fn unhandled(text: &mut Text, site: &Site) {
     let reasons = [("no_handler", total(|counts| counts.no_handler)), ("args", total(|counts| counts.args))];
     let help = "Events of clients that no handler took, by reason.";
     text.labelled(("socketio_unhandled_events_total", "counter", help), "reason", reasons);
+}
+
+/// What went to other servers of a cluster, and came from them.
+fn adapters(text: &mut Text, site: &Site) {
+    let mut sums = BTreeMap::<&str, u64>::new();
+    for (what, count) in site.ios.iter().flat_map(Io::adapter_counts) {
+        *sums.entry(what).or_default() += count;
+    }
+    if !sums.is_empty() {
+        let help = "Messages between servers of a cluster, by what became of them.";
+        text.labelled(("socketio_adapter_total", "counter", help), "what", sums);
+    }
 }
 
 /// What a server holds at this moment.

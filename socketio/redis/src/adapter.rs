@@ -281,6 +281,10 @@ impl Adapter for RedisAdapter {
         }
     }
 
+    fn counts(&self) -> Vec<(&'static str, u64)> {
+        self.counts.all()
+    }
+
     fn close(&self) -> AdapterFuture<()> {
         let Some(running) = self.running.get() else { return Box::pin(std::future::ready(())) };
         running.subscriber.close();

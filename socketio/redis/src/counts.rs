@@ -19,6 +19,13 @@ macro_rules! counts {
             $(pub(crate) $name: Counter,)+
         }
 
+        impl Counts {
+            /// All of them, by name.
+            pub(crate) fn all(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name()),)+]
+            }
+        }
+
         impl Counts {$(
             $(#[doc = $doc])+
             #[must_use]

@@ -1,5 +1,6 @@
 //! What was heard: kept until it is looked into, on a task of its own.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -84,7 +85,10 @@ impl Reader {
     pub(crate) async fn run(self, mut heard: Letters) {
         while let Some(letter) = heard.receiver.recv().await {
             heard.bytes.fetch_sub(letter.cost(), Ordering::Relaxed);
-            self.read(&letter);
+            // What comes next is read whatever a handler of the application does.
+            if catch_unwind(AssertUnwindSafe(|| self.read(&letter))).is_err() {
+                tracing::error!("a message of another server made something panic; it is skipped");
+            }
         }
     }
 

@@ -114,6 +114,7 @@ async fn what_nobody_here_can_want_is_not_looked_into() {
     io.emit("own", ()).unwrap();
     settle().await;
     assert_eq!((counts.heard(), counts.unwanted(), counts.foreign()), (8, 6, 2));
+    assert!(io.adapter_counts().contains(&("heard", 8)) && io.adapter_counts().contains(&("gaps", 0)));
 }
 
 #[tokio::test(start_paused = true)]
