@@ -1,5 +1,7 @@
 //! The change from HTTP to WebSocket (RFC 6455, section 4.2).
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use engineio::Fault;
 use engineio::observe::{Observers, What};
 use http::header::{
@@ -9,12 +11,15 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode};
 use hyper::upgrade::OnUpgrade;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use sha1_smol::Sha1;
 
 use crate::http::answers::status;
 use crate::http::body::Body;
 use crate::http::exchange::Exchange;
 use crate::net::io::Io;
+
+/// What proves that an answer comes from a server that knows WebSocket (RFC 6455, section 1.3).
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// Answers a WebSocket handshake with 101 and the subprotocol that was chosen, and calls `then` with the connection
 /// and what was already read of it. What is to live as long as the connection begins a task of its own there: the one that waits for the change
@@ -33,7 +38,7 @@ pub(crate) fn switch(
     let (Some(key), true, Some(on_upgrade)) = (key, version, parts.extensions.remove::<OnUpgrade>()) else {
         return Err(Fault::TransportHandshake);
     };
-    let accept = derive_accept_key(key.as_bytes());
+    let accept = accept_key(key.as_bytes());
     let mut response = status(StatusCode::SWITCHING_PROTOCOLS);
     let headers = response.headers_mut();
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
@@ -60,6 +65,13 @@ pub(crate) fn switch(
     Ok(response)
 }
 
+/// "The base64-encoded value of the SHA-1 hash of the concatenation" of the key and the GUID (RFC 6455, section 4.2.2).
+fn accept_key(key: &[u8]) -> String {
+    let mut hash = Sha1::from(key);
+    hash.update(GUID);
+    STANDARD.encode(hash.digest().bytes())
+}
+
 /// The only version that there is: those before it were drafts.
 pub(crate) fn speaks_our_version(headers: &HeaderMap) -> bool {
     only(headers, &SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13")
@@ -77,4 +89,15 @@ pub(crate) fn has_key(headers: &HeaderMap) -> bool {
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
     let mut fields = headers.get_all(name).iter();
     fields.next().filter(|_| fields.next().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_accept_key_is_the_one_of_the_rfcs_example() {
+        // Section 1.3.
+        assert_eq!(accept_key(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
 }
