@@ -1,4 +1,4 @@
-//! A Socket.IO server over hyper and tokio-tungstenite: to embed, and to run as `socketio-server`.
+//! A Socket.IO server over hyper, to embed in your program. The program `socketio-server` is made of it.
 //!
 //! ```text
 //!   Listener ─▶ hyper ─▶ Service ─▶ Endpoint ─▶ Doors ─▶ Driver ◀─▶ engineio::Session
@@ -27,6 +27,20 @@
 //!     Ok(())
 //! }
 //! ```
+//!
+//! # Features
+//!
+//! All features are on by default. This crate and what it depends on are at most 90 crates then, and at most 70 without
+//! any of the features. `tests/features` counts them.
+//!
+//! | feature | what it adds | crates |
+//! |---|---|---|
+//! | `compression` | [`Builder::http_compression`]: answers to polls, and the client's files, in gzip, Brotli or deflate | 9, from `brotli` and `flate2` |
+//! | `observe` | [`journal`], [`inspector`] and [`explain`] | `anstyle` |
+//! | `tls` | [`Tls`] and [`Listener::tls`], with rustls and ring; building ring needs a C compiler | 9, from `tokio-rustls` |
+//!
+//! [`Metrics`], [`Operations`] and [`rules`] are always there, and so is [`Builder::observer`]: an observer of your own
+//! needs no feature.
 
 mod http;
 mod net;
@@ -50,11 +64,13 @@ pub use http::proxies::{TrustedProxy, TrustedProxyError};
 pub use net::limits::Limits;
 pub use net::listener::{BACKLOG, ListenAddress, ListenAddressError, ListenError, Listener};
 pub use net::peer::Peer;
+#[cfg(feature = "tls")]
 pub use net::tls::{Tls, TlsError};
-pub use observe::inspector::Inspector;
 pub use observe::metrics::Metrics;
 pub use observe::operations::Operations;
-pub use observe::{explain, inspector, journal, rules};
+pub use observe::rules;
+#[cfg(feature = "observe")]
+pub use observe::{explain, inspector, inspector::Inspector, journal};
 pub use server::{BuildError, Builder, Server};
 pub use service::{Layered, Service};
 pub use session::endpoint::TrailingSlash;

@@ -122,6 +122,7 @@ impl Builder {
     /// The length in bytes from which on answers to polls are compressed, with gzip, Brotli or deflate as the
     /// client prefers; 1,024 unless set. `None` switches it off.
     #[must_use]
+    #[cfg(feature = "compression")]
     pub fn http_compression(mut self, threshold: Option<usize>) -> Builder {
         self.http.compression = threshold;
         self

@@ -5,6 +5,7 @@
 pub(crate) mod answers;
 pub(crate) mod body;
 pub(crate) mod client_files;
+#[cfg_attr(not(feature = "compression"), path = "no_compression.rs")]
 pub(crate) mod compression;
 pub(crate) mod cookie;
 pub(crate) mod cors;

@@ -7,11 +7,6 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// Reads a file of at most `limit` bytes, whatever it is: a pipe too, which may keep one waiting.
-pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    take(&File::open(path)?, limit)
-}
-
 /// Reads a file of at most `limit` bytes that is a file, and no pipe or device. Opening it waits for nobody.
 pub(crate) fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let flags = OFlags::NONBLOCK.bits().cast_signed();
@@ -22,7 +17,8 @@ pub(crate) fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     take(&file, limit)
 }
 
-fn take(file: &File, limit: u64) -> io::Result<Vec<u8>> {
+/// Reads an open file of at most `limit` bytes.
+pub(crate) fn take(file: &File, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut limited = file.take(limit + 1);
     if limited.read_to_end(&mut bytes)? as u64 > limit {

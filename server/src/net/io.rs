@@ -9,11 +9,11 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio_rustls::server::TlsStream;
 
 use crate::net::admission::ConnectionPlace;
 use crate::net::head_watch::Watched;
 use crate::net::stall::StallLimit;
+use crate::net::tls::TlsStream;
 
 /// A connection: as it was accepted, or as hyper gave it back after an upgrade. The latter is the same where
 /// the connection was ours or plain TCP's, and otherwise what is left of another server's layers.
@@ -28,7 +28,7 @@ pub(crate) struct Io {
 enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
-    Tls(Box<TlsStream<Io>>),
+    Tls(Box<TlsStream>),
     Upgraded(Box<TokioIo<Upgraded>>),
 }
 
@@ -50,8 +50,8 @@ impl From<UnixStream> for Io {
     }
 }
 
-impl From<TlsStream<Io>> for Io {
-    fn from(stream: TlsStream<Io>) -> Io {
+impl From<TlsStream> for Io {
+    fn from(stream: TlsStream) -> Io {
         Stream::Tls(Box::new(stream)).into()
     }
 }

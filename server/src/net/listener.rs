@@ -8,8 +8,8 @@ use std::{fmt, fs, io};
 
 use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket, UnixStream};
 
-use crate::Tls;
 use crate::net::io::Io;
+use crate::net::tls::Tls;
 
 /// How many connections may wait to be accepted, unless it is said otherwise. The kernel has a limit of its
 /// own: `net.core.somaxconn` on Linux.
@@ -95,6 +95,7 @@ impl Listener {
     }
 
     /// Speaks TLS on each connection.
+    #[cfg(feature = "tls")]
     #[must_use]
     pub fn tls(mut self, tls: Tls) -> Listener {
         self.tls = Some(tls);

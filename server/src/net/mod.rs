@@ -13,4 +13,5 @@ pub(crate) mod peer;
 pub(crate) mod room;
 pub(crate) mod side_listener;
 pub(crate) mod stall;
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 pub(crate) mod tls;

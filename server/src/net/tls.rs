@@ -1,5 +1,6 @@
 //! TLS by rustls: a certificate and its key from PEM files, read again when they change.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +23,9 @@ const LONGEST_FILE: u64 = 1_000_000;
 
 /// Time that a client has for its TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection that TLS is spoken on.
+pub(crate) type TlsStream = tokio_rustls::server::TlsStream<Io>;
 
 /// A certificate and its key, with which [listeners](crate::Listener::tls) speak TLS 1.2 and 1.3. Clones
 /// share them, so a [`reload`](Tls::reload) is seen by all.
@@ -49,7 +53,7 @@ impl Tls {
     /// If a file can't be read or lacks what it should have, or key and certificate don't belong together.
     pub fn from_pem_files(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Tls, TlsError> {
         let (certificate, key) = (certificate.into(), key.into());
-        let config = RwLock::new(Arc::new(read(&certificate, &key, files::read)?));
+        let config = RwLock::new(Arc::new(read(&certificate, &key, read_any)?));
         Ok(Tls(Arc::new(State { certificate, key, config, reading: AtomicBool::new(false) })))
     }
 
@@ -122,6 +126,11 @@ impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tls").field("certificate", &self.0.certificate).finish_non_exhaustive()
     }
+}
+
+/// Reads a file, whatever it is: a pipe too, which may keep one waiting.
+fn read_any(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    files::take(&File::open(path)?, limit)
 }
 
 fn read(certificate: &Path, key: &Path, read_file: ReadFile) -> Result<ServerConfig, TlsError> {
