@@ -8,6 +8,7 @@
 //! call to serde lasts.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
 
@@ -16,6 +17,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::Value;
 
 /// Bytes in an event's or an acknowledgement's arguments, anywhere in them. The client sees a `Buffer` or an
 /// `ArrayBuffer`.
@@ -116,6 +119,16 @@ impl<'de> Visitor<'de> for BinaryVisitor {
     fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Binary, E> {
         Ok(Binary(bytes.into()))
     }
+}
+
+/// The bytes that an object stands for, if it is the placeholder of an attachment of the arguments that are being
+/// deserialised here. As for [`Binary`], other members don't matter.
+pub(crate) fn placeholder(members: &BTreeMap<String, Value>) -> Option<Binary> {
+    let (Value::Bool(true), Value::Number(num)) = (members.get("_placeholder")?, members.get("num")?) else {
+        return None;
+    };
+    let Index(num) = Index::deserialize(num).ok()?;
+    READING.with_borrow(|attachments| attachments.as_ref()?.get(num).cloned()).map(Binary)
 }
 
 /// Checks the placeholders of a binary packet: a `num` must be the index of one of `count` attachments.

@@ -21,6 +21,7 @@ use crate::namespace::{Home, Kind, Namespace};
 use crate::parents::{Names, Parent, PatternError};
 use crate::recovery::{Recoveries, RecoveryCounts};
 use crate::rooms::Selection;
+use crate::state::Shared;
 use crate::unhandled::{UnhandledCounts, UnhandledEvents};
 
 /// All namespaces of a server. Cloning it is cheap.
@@ -77,6 +78,7 @@ impl Io {
                 recoveries,
                 unhandled: UnhandledEvents::default(),
                 cluster: cluster(io.clone()),
+                shared: Shared::default(),
                 io,
             });
             let name: Arc<str> = Arc::from("/");

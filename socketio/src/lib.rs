@@ -109,11 +109,13 @@ mod recovery;
 mod room_events;
 mod rooms;
 mod socket;
+mod state;
 #[cfg(test)]
 mod testing;
 mod text;
 mod to_rooms;
 mod unhandled;
+mod value;
 
 pub use ack::{Ack, AckSender};
 pub use adapter::{Adapter, AdapterError, AdapterFuture, Flags, Message, MessageBody, NodeId, RequestId};
@@ -146,3 +148,4 @@ pub use rooms::{Room, Selection};
 pub use socket::{Emitter, Handshake, Socket};
 pub use to_rooms::ToRooms;
 pub use unhandled::{Unhandled, UnhandledCounts};
+pub use value::Value;

@@ -13,6 +13,7 @@ use crate::io::WeakIo;
 use crate::listener::Direction;
 use crate::recovery::{NamespaceRecovery, Recoveries, Trail};
 use crate::rooms::{Room, Rooms};
+use crate::state::Shared;
 use crate::unhandled::UnhandledEvents;
 
 mod everyone;
@@ -67,6 +68,7 @@ pub(crate) struct Home {
     pub(crate) recoveries: Option<Arc<Recoveries>>,
     pub(crate) unhandled: UnhandledEvents,
     pub(crate) cluster: Option<Arc<Cluster>>,
+    pub(crate) shared: Shared,
 }
 
 /// # The namespace
@@ -263,6 +265,10 @@ impl Namespace {
 
     pub(crate) fn downgrade(&self) -> WeakNamespace {
         WeakNamespace(Arc::downgrade(&self.0))
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0.home.shared
     }
 
     pub(crate) fn config(&self) -> &Config {

@@ -18,6 +18,9 @@ use crate::binary::with_attachments;
 /// `emit("at", [48.1, 11.5])`. [`ToArgs`](crate::ToArgs) has a table. Further arguments are ignored. Missing
 /// ones read as `null`, so they fit an `Option`. [`Args`] takes all arguments as they came.
 ///
+/// A handler without arguments takes `()`: `|socket: Socket, ()| async { .. }`. It has two parameters all the same,
+/// so that the compiler can infer their types and name the one that is wrong.
+///
 /// A handler whose arguments don't fit is not called. One that takes [`Args`] always is, and can answer with
 /// what is wrong:
 ///

@@ -108,7 +108,8 @@ impl Namespace {
 /// # Events
 impl Namespace {
     /// Handles an event. See [`FromArgs`] for what the arguments can be. What the future returns answers the
-    /// client if it asked for an acknowledgement (see [`ToArgs`]).
+    /// client if it asked for an acknowledgement (see [`ToArgs`]). Write `()` for an event without arguments:
+    /// `|socket: Socket, ()| async { .. }`. What handlers share is a [state](crate::Io::set_state).
     ///
     /// If the arguments don't fit, the handler does not run; that is logged and counted, and
     /// [`on_unhandled`](Namespace::on_unhandled) can answer. A second handler for the same event replaces the

@@ -57,6 +57,7 @@ io.on("connection", (socket) => {
     socket.emit("at", [x, y]);
     socket.emit("at", null);
   });
+  socket.on("swapped", (a, b, answer) => answer(b, a));
   socket.on("turned", ([x, y], answer) => answer([y, x]));
   socket.on("echo", (...args) => args.pop()(...args));
 

@@ -142,6 +142,8 @@ const tests = {
     socket.on("at", (...args) => told.push(args));
     socket.emit("at", 7, [48.5, 11]);
     assert.deepEqual(await call(socket, "turned", [48.5, 11]), [[11, 48.5]]);
+    const deep = { list: [Buffer.from("one"), null, { at: Buffer.from("two") }] };
+    assert.deepEqual(plain(await call(socket, "swapped", deep, Buffer.from("three"))), plain([Buffer.from("three"), deep]));
     assert.deepEqual(told, [[[48.5, 11]], [[11, 48.5], 7], [[48.5, 11]], [null]]);
   },
 

@@ -137,6 +137,8 @@ fn values(io: &Io) {
             socket.emit("at", ((x, y),))?;
             socket.emit("at", Value::Null)
         })
+        // Any value, with bytes in it, is one argument among others.
+        .on_sync("swapped", |_: Socket, (a, b): (socketio::Value, socketio::Value)| (b, a))
         .on_sync("turned", |_: Socket, [x, y]: [f64; 2]| [y, x])
         .on_sync("echo", |_: Socket, args: Args| args);
 }
