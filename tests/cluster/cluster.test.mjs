@@ -154,12 +154,15 @@ for (const mode of modes) {
       assert.deepEqual([await A.do("heard"), await B.do("heard")], [[[]], [[]]], "not to itself");
     });
 
-    test("a server without a handler does not answer", { timeout: 8000 }, async () => {
-      const [theirs, ours] = await Promise.all([A, B].map((node) => node.do("server side with ack", { event: ["nobody"] })));
-      assert.match(theirs.error, /timeout/i);
-      assert.ok(theirs.took > 4700 && theirs.took < 5300);
-      assert.deepEqual(ours, { answers: [], silent: 1 });
-    });
+    // It takes five seconds, and is the same on our side in each mode.
+    if (mode === "classic") {
+      test("a server without a handler does not answer", { timeout: 8000 }, async () => {
+        const [theirs, ours] = await Promise.all([A, B].map((node) => node.do("server side with ack", { event: ["nobody"] })));
+        assert.match(theirs.error, /timeout/i);
+        assert.ok(theirs.took > 4700 && theirs.took < 5300);
+        assert.deepEqual(ours, { answers: [], silent: 1 });
+      });
+    }
 
     test("sockets of the other server join and leave, and are put out behind what was sent to them", async () => {
       await B.do("join", { rooms: [a1.id], join: ["j1", "j2"] });

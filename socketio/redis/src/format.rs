@@ -69,3 +69,97 @@ pub(crate) enum Heard {
 }
 
 pub(crate) type Question = Box<dyn FnOnce(&Namespace) -> Command + Send>;
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::time::Duration;
+
+    use socketio::{Args, Binary, Event, Flags, MessageBody, Selection, SocketDetails};
+
+    use super::*;
+    use crate::classic::Classic;
+    use crate::sharded::{Sharded, Subscriptions};
+    use crate::streams::Streams;
+
+    /// One message of each kind.
+    fn messages() -> Vec<Message> {
+        let event = Event::outgoing("name", (1.5, "text \u{1f980}", Binary::from(&b"bytes"[..]), [[1], [2]]))
+            .unwrap();
+        let selection = Selection { rooms: vec!["r".into(), "7".into()], except: vec!["z".into()] };
+        let mut flags = Flags::default();
+        (flags.volatile, flags.compress, flags.timeout) = (true, Some(false), Some(Duration::from_secs(1)));
+        let (request, answer) = (socketio::RequestId::from("request"), event.args().clone());
+        let broadcast = |request| MessageBody::Broadcast {
+            event: event.clone(),
+            selection: selection.clone(),
+            flags,
+            request,
+        };
+        let bodies = vec![
+            broadcast(None),
+            broadcast(Some(request.clone())),
+            MessageBody::SocketsJoin { selection: selection.clone(), rooms: vec!["a".into()] },
+            MessageBody::DisconnectSockets { selection: selection.clone(), close: true },
+            MessageBody::FetchSockets { selection: selection.clone(), request: request.clone() },
+            MessageBody::FetchedSockets { request: request.clone(), sockets: vec![SocketDetails::default()] },
+            MessageBody::ServerSideEmit { event: event.clone(), request: Some(request.clone()) },
+            MessageBody::ServerSideAnswer { request: request.clone(), answer: Args::new("a").unwrap() },
+            MessageBody::ClientCount { request: request.clone(), clients: 1 },
+            MessageBody::ClientAnswer { request, answer },
+        ];
+        bodies.into_iter().map(|body| Message::new(Some("them".into()), None, "/".into(), body)).collect()
+    }
+
+    #[test]
+    fn no_change_to_a_message_makes_its_reader_panic() {
+        let formats: [Box<dyn Format>; 3] = [
+            Box::new(Classic::new("socket.io")),
+            Box::new(Sharded::new("socket.io", Subscriptions::Dynamic)),
+            Box::new(Streams::new("socket.io", 1, 10, "socket.io")),
+        ];
+        // Numbers that look random and are the same each time.
+        let mut state = 1u64;
+        let mut random = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        let mut change = |bytes: &Bytes| {
+            let mut bytes = bytes.to_vec();
+            for _ in 0..=random(3) {
+                let at = random(bytes.len().max(1));
+                match random(4) {
+                    0 if !bytes.is_empty() => bytes[at] = random(256) as u8,
+                    1 if !bytes.is_empty() => drop(bytes.remove(at)),
+                    2 => bytes.insert(at.min(bytes.len()), random(256) as u8),
+                    _ => bytes.truncate(at),
+                }
+            }
+            Bytes::from(bytes)
+        };
+        for format in &formats {
+            for message in messages() {
+                let command = format.encode(&message).unwrap();
+                for round in 0..2000 {
+                    let read = catch_unwind(AssertUnwindSafe(|| match &command {
+                        Command::Publish { channel, payload } => {
+                            let payload = if round == 0 { payload.clone() } else { change(payload) };
+                            format.decode(channel.name(), &payload).is_ok()
+                        }
+                        Command::Append { fields, .. } => {
+                            let mut fields = fields.clone();
+                            for (_, value) in fields.iter_mut().filter(|_| round > 0) {
+                                *value = change(value);
+                            }
+                            let entry = Entry { stream: "s".into(), id: "1-0".into(), fields };
+                            format.decode_entry(&entry).is_ok()
+                        }
+                        other => panic!("{other:?}"),
+                    }));
+                    let read = read.unwrap_or_else(|_| panic!("round {round} of {:?}", message.body));
+                    assert!(read || round > 0, "{:?} is read as it is", message.body);
+                }
+            }
+        }
+    }
+}
