@@ -34,6 +34,8 @@ pub struct Mailbox {
     queue: Mutex<Queue>,
     /// What has come of the client's packets and waits to be taken in.
     incoming: AtomicUsize,
+    /// What has come of a body that has not ended.
+    body: AtomicUsize,
     /// What has been taken in and waits for the application.
     backlog: AtomicUsize,
     /// What clients together may make the process hold.
@@ -121,6 +123,7 @@ impl Mailbox {
             cost: AtomicUsize::new(0),
             queue: Mutex::default(),
             incoming: AtomicUsize::new(0),
+            body: AtomicUsize::new(0),
             backlog: AtomicUsize::new(0),
             memory: Budget::default(),
             hits: None,
@@ -232,6 +235,11 @@ impl Mailbox {
         self.count(limit);
     }
 
+    /// What has come now of a body that has not ended.
+    pub fn note_body(&self, bytes: usize) {
+        self.body.store(bytes, Ordering::Relaxed);
+    }
+
     /// What waits for the application now.
     pub fn note_backlog(&self, bytes: usize) {
         self.backlog.store(bytes, Ordering::Relaxed);
@@ -315,8 +323,8 @@ impl Mailbox {
 
 impl Holder for Mailbox {
     fn holds(&self) -> usize {
-        let waits = self.incoming.load(Ordering::Relaxed) + self.backlog.load(Ordering::Relaxed);
-        self.cost() + waits
+        let others = [&self.body, &self.incoming, &self.backlog];
+        self.cost() + others.map(|count| count.load(Ordering::Relaxed)).iter().sum::<usize>()
     }
 
     fn put_out(&self) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use engineio::memory::ALLOWANCE;
 use tokio::net::TcpSocket;
+use tokio::task::JoinSet;
 
 use super::process::{BACKLOG, BUDGET, MEMORY, PAYLOAD, PAYLOAD_LIMIT, Process};
 use super::*;
@@ -215,4 +216,35 @@ async fn plain_websockets_with_half_a_message_each_hold_no_more_than_the_memory_
     assert!(held > MEMORY_BUDGET / 2, "{held} bytes are held: these clients are no hogs");
     bystander.text("and now?").await;
     assert_eq!(bystander.next_text().await, "and now?");
+}
+
+#[tokio::test]
+async fn half_a_body_is_given_up_for_whoever_holds_nothing() {
+    const POSTS: usize = 40;
+    const BODY: usize = 1_000_000;
+    let server = Process::start(&[MEMORY, "=20000000 ", PAYLOAD_LIMIT, "=1000000"]);
+    let polling = "/socket.io/?EIO=4&transport=polling";
+    let mut hogs = Vec::new();
+    for _ in 0..POSTS {
+        let mut hog = socketio_tests::Connection::open(server.address).await;
+        let sid = hog.request("GET", polling, &[], b"").await.sid();
+        let head = format!(
+            "POST {polling}&sid={sid} HTTP/1.1\r\nHost: {}\r\nContent-Length: {BODY}\r\n\r\n",
+            hog.host
+        );
+        hog.write_as_far_as_possible((head + &"4".repeat(BODY * 9 / 10)).as_bytes()).await;
+        hogs.push(hog);
+    }
+    for _ in 0..3 {
+        let mut member = WebSocket::open(server.address, SOCKETIO).await;
+        member.text("40").await;
+        member.text(format!(r#"42["message","{}"]"#, "x".repeat(BODY / 2))).await;
+        let answer = async { while member.next_text().await.len() < BODY / 2 {} };
+        tokio::time::timeout(Duration::from_secs(20), answer).await.expect("the message back");
+    }
+    // Whoever is put out learns so at once: nobody waits for the rest of the body.
+    let mut answers: JoinSet<_> =
+        hogs.into_iter().map(|mut hog| async move { hog.response().await.status }).collect();
+    let first = tokio::time::timeout(Duration::from_secs(20), answers.join_next()).await;
+    assert!(matches!(first, Ok(Some(Ok(400)))), "{first:?}");
 }

@@ -8,6 +8,8 @@ use engineio::memory::{Budget, Held};
 use futures_util::FutureExt as _;
 use http_body_util::BodyExt as _;
 
+use crate::session::polling::OpenPost;
+
 /// Why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyError {
@@ -19,6 +21,8 @@ pub(crate) enum BodyError {
     Broken,
     /// It did not end in time.
     Slow,
+    /// Its session did.
+    Ended,
 }
 
 /// What bounds a body.
@@ -33,20 +37,27 @@ pub(crate) struct Limits {
 }
 
 /// The whole body, and what it takes.
-pub(crate) async fn read<B>(body: B, limits: Limits) -> Result<(Bytes, Held), BodyError>
+pub(crate) async fn read<B>(body: B, limits: Limits, post: &OpenPost) -> Result<(Bytes, Held), BodyError>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
-    let mut collected = pin!(collect(body, &limits));
+    let mut collected = pin!(collect(body, &limits, post));
     // Most bodies come together with their head, and need neither a timer nor room for one.
     if let Some(collected) = collected.as_mut().now_or_never() {
         return collected;
     }
-    let timed = Box::pin(tokio::time::timeout(limits.timeout, collected));
+    let rest = async {
+        tokio::select! {
+            // The memory of a session that is put out is needed.
+            () = post.session_ended() => Err(BodyError::Ended),
+            collected = collected => collected,
+        }
+    };
+    let timed = Box::pin(tokio::time::timeout(limits.timeout, rest));
     timed.await.unwrap_or(Err(BodyError::Slow))
 }
 
-async fn collect<B>(mut body: B, limits: &Limits) -> Result<(Bytes, Held), BodyError>
+async fn collect<B>(mut body: B, limits: &Limits, post: &OpenPost) -> Result<(Bytes, Held), BodyError>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
@@ -55,6 +66,7 @@ where
         return Err(BodyError::TooLarge);
     }
     let mut held = Held::default();
+    let noted = Noted(post);
     let mut whole = Bytes::new();
     let mut parts = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -74,6 +86,16 @@ where
             parts.extend_from_slice(&chunk);
         }
         held.resize(whole.len() + parts.capacity());
+        noted.0.note(held.bytes());
     }
     Ok((if parts.is_empty() { whole } else { parts.freeze() }, held))
+}
+
+/// What has come of a body counts for its session. Once it is whole, or given up, others count it.
+struct Noted<'a>(&'a OpenPost);
+
+impl Drop for Noted<'_> {
+    fn drop(&mut self) {
+        self.0.note(0);
+    }
 }

@@ -40,8 +40,9 @@ enum GetDoor {
 enum PostDoor {
     #[default]
     Free,
-    /// A POST's body is being read.
-    Reading,
+    /// A POST's body is being read. Whoever waits for the rest of it is told by the drop of the sender that the
+    /// session is over.
+    Reading(Option<oneshot::Sender<()>>),
     Ready(Posted),
 }
 
@@ -187,7 +188,7 @@ impl Entry {
             self.mailbox.wake();
             return Err(Shut::Taken);
         }
-        doors.post = PostDoor::Reading;
+        doors.post = PostDoor::Reading(None);
         drop(doors);
         Ok(OpenPost { entry: Some(self) })
     }
@@ -244,6 +245,24 @@ pub(crate) struct OpenPost {
 }
 
 impl OpenPost {
+    /// Ready once the session is over, so that nobody waits for the rest of the body.
+    pub(crate) async fn session_ended(&self) {
+        let Some(entry) = &self.entry else { return };
+        let (sender, receiver) = oneshot::channel();
+        if let PostDoor::Reading(told) = &mut entry.doors.lock().post {
+            *told = Some(sender);
+        }
+        // Nobody ever sends anything.
+        let _ = receiver.await;
+    }
+
+    /// Notes what has come of the body, for the case that memory runs short.
+    pub(crate) fn note(&self, bytes: usize) {
+        if let Some(entry) = &self.entry {
+            entry.mailbox.note_body(bytes);
+        }
+    }
+
     /// Hands the body to the driver. The receiver is told once its packets are accepted.
     pub(crate) fn submit(mut self, body: Bytes, binary: bool, held: Held) -> oneshot::Receiver<()> {
         let (accepted, receiver) = oneshot::channel();

@@ -92,8 +92,15 @@ async fn main() -> ExitCode {
     let (samples, mut faults) = observe(&asked, &mut watch, &mut living, before).await;
     faults.extend(held::grown(&samples));
     lives.over.store(true, Ordering::Relaxed);
-    while let Some(ended) = living.join_next().await {
-        faults.extend(ended.err().map(|panic| format!("an honest client noticed: {panic}")));
+    let mut seconds = interval(Duration::from_secs(1));
+    while !living.is_empty() {
+        tokio::select! {
+            // The server ends a connection that idles.
+            _ = seconds.tick() => drop(watch.metrics().await),
+            Some(ended) = living.join_next() => {
+                faults.extend(ended.err().map(|panic| format!("an honest client noticed: {panic}")));
+            }
+        }
     }
     let after = emptied(&mut watch, &samples[0]).await;
     for (at, series) in held::SERIES.iter().enumerate().skip(1) {

@@ -131,7 +131,7 @@ impl<A: Application> Endpoint<A> {
             memory: self.config.memory(),
             timeout: self.admission.limits.body_timeout,
         };
-        let (body, held) = match post_body::read(body, limits).await {
+        let (body, held) = match post_body::read(body, limits, &post).await {
             Ok(read) => read,
             Err(BodyError::TooLarge) => {
                 post.release();
@@ -144,6 +144,7 @@ impl<A: Application> Endpoint<A> {
                 self.config.hits.count(Limit::Memory);
                 return Ok(closing(refused_by(Limit::Memory)));
             }
+            Err(BodyError::Ended) => return Err(Fault::SessionUnknown),
             Err(BodyError::Broken) => return Ok(closing(status(StatusCode::BAD_REQUEST))),
             Err(BodyError::Slow) => {
                 self.config.hits.count(Limit::BodyTimeout);
