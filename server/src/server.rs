@@ -121,6 +121,8 @@ impl Builder {
 
     /// The length in bytes from which on answers to polls are compressed, with gzip, Brotli or deflate as the
     /// client prefers; 1,024 unless set. `None` switches it off.
+    ///
+    /// It needs the feature `compression`, which is on by default.
     #[must_use]
     #[cfg(feature = "compression")]
     pub fn http_compression(mut self, threshold: Option<usize>) -> Builder {

@@ -94,7 +94,7 @@ impl Listener {
         bound.map_err(|error| ListenError { address: address.clone(), error })
     }
 
-    /// Speaks TLS on each connection.
+    /// Speaks TLS on each connection. This needs the feature `tls`, which is on by default.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn tls(mut self, tls: Tls) -> Listener {

@@ -31,6 +31,8 @@ pub(crate) type TlsStream = tokio_rustls::server::TlsStream<Io>;
 /// share them, so a [`reload`](Tls::reload) is seen by all.
 ///
 /// HTTP/1.1 is all that is offered by ALPN.
+///
+/// It needs the feature `tls`, which is on by default.
 #[derive(Clone)]
 pub struct Tls(Arc<State>);
 

@@ -16,6 +16,8 @@
 //! let mistake = wrong.mistake.as_ref().unwrap();
 //! assert_eq!((mistake.at, mistake.rule.id), (3, "EVENT_NAME"));
 //! ```
+//!
+//! It needs the feature `observe`, which is on by default.
 
 mod engine;
 mod frames;

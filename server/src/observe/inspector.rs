@@ -4,6 +4,8 @@
 //!   observations ─▶ Journal ─▶ Sink ─▶ Recent ─▶ /records ─▶ page
 //!                   (a thread)         (bounded)         └─▶ page
 //! ```
+//!
+//! It needs the feature `observe`, which is on by default.
 
 mod door;
 mod page;

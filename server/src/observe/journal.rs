@@ -2,6 +2,8 @@
 //!
 //! The format is described in `docs/journal.md`. [`Journal`] writes it, as an observer of a server; [`Record`]
 //! is one line of it, for whoever reads it again.
+//!
+//! It needs the feature `observe`, which is on by default.
 
 mod draft;
 mod file;
