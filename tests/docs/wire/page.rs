@@ -104,7 +104,7 @@ fn bytes(story: &Story, arrows: &[Arrow], numbers: RangeInclusive<usize>, wrong:
         let explanation = frame.map_or_else(|| payload(arrow), |(_, explanation)| explanation.clone());
         mistakes += usize::from(explanation.mistake.is_some());
         let sign = sign(number);
-        let _ = writeln!(out, "| {sign} at | bytes | what they are | where it stands |\n|---|---|---|---|");
+        let _ = writeln!(out, "| {sign} at | bytes | meaning | section |\n|---|---|---|---|");
         table(&mut out, &explanation);
         out.push('\n');
     }
