@@ -1,8 +1,8 @@
-//! The boundary between Engine.IO and what runs on it.
+//! The boundary between Engine.IO and the applications on it.
 //!
-//! A driver owns one [`Session`](crate::Session) and one [`Layer`]. It hands the layer what arrives; the
-//! layer answers through the session's [`Mailbox`]. Socket.IO is a layer, and so is a plain echo: both run
-//! on the same driver, and a simulator can drive either.
+//! A driver owns one [`Session`](crate::Session) and one [`Layer`]. It passes the layer what arrives, and the
+//! layer answers through the session's [`Mailbox`]. Socket.IO is a layer, and so is a plain echo. Both run on
+//! the same driver, and a simulator can drive either.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use crate::{Attached, CloseReason, Frame, Mailbox, Message, Query, Revision, Sid
 
 /// Makes the layer of each new session.
 pub trait Application: Send + Sync + 'static {
-    /// What runs on one session.
+    /// The application's side of one session.
     type Layer: Layer + Send + 'static;
 
-    /// A session opened. Nothing has been sent to the client but the open packet.
+    /// A session opened. Only the open packet has been sent to the client.
     fn open(&self, opened: Opened, now: Instant) -> Self::Layer;
 }
 
-/// What runs on one session. The session's driver calls it, never two calls at once.
+/// The application's side of one session. The session's driver calls it, and never makes two calls at once.
 pub trait Layer {
     /// A message arrived.
     fn message(&mut self, message: Message, now: Instant);
@@ -30,18 +30,19 @@ pub trait Layer {
     /// Called after [`Mailbox::wake`], and once [`deadline`](Layer::deadline) has passed.
     fn poll(&mut self, now: Instant);
 
-    /// When [`poll`](Layer::poll) is due at the latest. It is asked for behind calls of the methods above and of
-    /// [`upgraded`](Layer::upgraded); one that moves for another reason needs a [`Mailbox::wake`].
+    /// When [`poll`](Layer::poll) is due at the latest. The driver asks for it after it has called the
+    /// methods above or [`upgraded`](Layer::upgraded). If it changes for another reason, call
+    /// [`Mailbox::wake`].
     fn deadline(&self) -> Option<Instant>;
 
-    /// The session went over from polling to WebSocket, on which it stays.
+    /// The session has upgraded from polling to WebSocket. It stays there.
     fn upgraded(&mut self) {}
 
     /// The session ended.
     fn closed(&mut self, reason: CloseReason);
 
-    /// A frame goes out now. Called only while somebody [watches](crate::observe), to whom the layer can show
-    /// what it means, also behind [`closed`](Layer::closed).
+    /// A frame goes out now. The driver calls this only while an observer [watches](crate::observe), so that
+    /// the layer can show it what the frame means; also after [`closed`](Layer::closed).
     fn sent(&mut self, frame: &Frame) {
         let _ = frame;
     }
@@ -50,7 +51,7 @@ pub trait Layer {
 /// A session that has just opened, as its layer sees it.
 #[derive(Debug)]
 pub struct Opened {
-    /// The session's id. It lets whoever knows it speak as the client, so it is a secret.
+    /// The session's id. It is a secret, since anyone who has it can act as the client.
     pub sid: Sid,
     /// The protocol's revision.
     pub revision: Revision,

@@ -1,33 +1,33 @@
 //! The Engine.IO protocol, revisions 3 and 4, without IO.
 //!
-//! Bytes, packets and instants go in; packets, deadlines and events come out. There are no sockets here, no
-//! tasks and no clock, so every rule of the protocol can be tested in virtual time.
+//! Bytes, packets and instants go in; packets, deadlines and events come out. This crate has no sockets, no
+//! tasks and no clock, so tests can check every rule of the protocol in virtual time.
 //!
 //! ```text
 //!                          the layer above: Socket.IO, an echo …
 //!                    Layer::message ▲              │ Mailbox::push
 //!                 ┌─────────────────┴──────────────▼────────────────────┐
 //!   Route::find   │ Session                       Mailbox               │  one driver
-//!   Refusal       │  handle(now, Input) ─▶ Output  frames under a budget│  owns both
+//!   Fault         │  handle(now, Input) ─▶ Output  frames under a budget│  owns both
 //!                 └─────────────────▲──────────────┬────────────────────┘
 //!                     Packet decode │              │ Frame, encoded once
 //!                     Payload       │              ▼ Payload
 //!                          the wires: HTTP and WebSocket
 //! ```
 //!
-//! | module | is |
+//! | item | is |
 //! |---|---|
 //! | [`Packet`], [`Message`] | codes 0 to 6 in text and binary |
-//! | [`Frame`] | one encoded packet, shared by all that send it |
+//! | [`Frame`] | one encoded packet, shared by all sessions that send it |
 //! | [`PayloadFormat`] | many packets in one HTTP body |
 //! | [`Route`], [`Refusal`], [`open_packet`] | the handshake |
 //! | [`Session`] | the state machine: polls, probe, upgrade, heartbeat, end |
-//! | [`Mailbox`] | what others may leave for a session's driver |
-//! | [`Limit`], [`LimitHits`], [`Rate`] | what bounds clients, and how often they met it |
-//! | [`websocket`] | messages out of a client's WebSocket frames |
-//! | [`Application`], [`Layer`] | the boundary to what runs on a session |
+//! | [`Mailbox`] | the queue of what a session's driver has to send |
+//! | [`Limit`], [`LimitHits`], [`Rate`] | limits for clients, and how often they were met |
+//! | [`websocket`] | reads messages from a client's WebSocket frames |
+//! | [`Application`], [`Layer`] | the boundary to the application on a session |
 //!
-//! A session's way from the handshake to a poll's answer:
+//! This example goes from the handshake to the answer of a poll:
 //!
 //! ```
 //! use std::{sync::Arc, time::Instant};

@@ -7,9 +7,9 @@
 //!                            └─▶ pages, the client's files          Layer: Socket.IO
 //! ```
 //!
-//! A [`Server`] serves any number of endpoints: Socket.IO with [`Builder::socketio`], plain Engine.IO
-//! applications with [`Builder::engineio`], and [plain WebSockets](plain) with [`Builder::websocket`]. It listens by itself, or becomes a [`Service`] inside axum, hyper
-//! or tower with [`Server::into_service`].
+//! A [`Server`] can serve any number of endpoints: Socket.IO with [`Builder::socketio`], plain Engine.IO
+//! applications with [`Builder::engineio`], and [plain WebSockets](plain) with [`Builder::websocket`]. It
+//! listens by itself, or becomes a [`Service`] inside axum, hyper or tower with [`Server::into_service`].
 //!
 //! ```no_run
 //! use socketio::{Io, Socket};

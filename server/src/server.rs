@@ -1,4 +1,4 @@
-//! A server, put together: endpoints, pages, settings.
+//! A server and its builder: endpoints, pages, settings.
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub struct Server {
     service: Service,
 }
 
-/// What a [`Server`] is made of.
+/// Builds a [`Server`]: see [`Server::builder`].
 pub struct Builder {
     config: Config,
     http: HttpSettings,
@@ -47,7 +47,7 @@ pub struct Builder {
 type MakeMount = Box<dyn FnOnce(&str, Arc<Config>, Arc<HttpSettings>, Arc<Admission>) -> Arc<dyn Mount>>;
 
 impl Builder {
-    /// Sets the settings of the protocol. They hold for all endpoints.
+    /// Sets the protocol's settings for all endpoints.
     #[must_use]
     pub fn config(mut self, config: Config) -> Builder {
         self.config = config;
@@ -61,66 +61,67 @@ impl Builder {
         self
     }
 
-    /// Takes the word of these proxies for where a request comes from: the last address in `X-Forwarded-For`
-    /// that none of them has is the client's, and `X-Forwarded-Proto` says whether the client speaks TLS. It
-    /// holds for the address of a handshake, for the log and for limits by address; connections of these
-    /// proxies are not counted by address. Without it a client's address is its connection's, and those fields
-    /// are only fields.
+    /// Trusts these proxies when they say who the client is. The client's address is then the last one in
+    /// `X-Forwarded-For` that is not a trusted proxy's, and `X-Forwarded-Proto` says whether the client uses
+    /// TLS. Handshakes, the log and limits by address use them. Connections of these proxies don't count for
+    /// limits by address. Without trusted proxies, the client's address is the connection's, and these fields
+    /// mean nothing.
     #[must_use]
     pub fn trusted_proxies(mut self, proxies: impl IntoIterator<Item = TrustedProxy>) -> Builder {
         self.proxies.add(proxies);
         self
     }
 
-    /// Shows everything that happens to somebody: see [`engineio::observe`]. There may be several.
+    /// Adds an observer, which sees everything that happens: see [`engineio::observe`]. You can add several.
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Builder {
         self.observers.push(observer);
         self
     }
 
-    /// Says which origins' pages may connect; all others are refused. Without it, no CORS header is sent, and pages
-    /// of any origin can connect by WebSocket, which browsers don't restrict.
+    /// Sets which origins' pages may connect; the server refuses all others. Without this, it sends no CORS
+    /// header, and pages of any origin can connect by WebSocket, which browsers don't restrict.
     #[must_use]
     pub fn cors(mut self, cors: Cors) -> Builder {
         self.http.cors = Some(cors);
         self
     }
 
-    /// Binds each session to the pages of the origin that opened it: a request of another's that names it is
-    /// answered 403, whether or not [`cors`](Builder::cors) lets that origin in. The server's own pages, by
-    /// what `Host` says, and whatever sends no `Origin` are one, so a proxy has to pass `Host` on. Off unless set,
-    /// as in the reference, for whom the id alone counts.
+    /// Binds each session to the origin that opened it: the server answers 403 to requests for it from pages
+    /// of another origin, even if [`cors`](Builder::cors) allows that origin. The server's own pages (by
+    /// `Host`, so a proxy has to forward `Host`) and requests without `Origin` count as one origin. Off by
+    /// default, as in the reference, where the id is enough.
     #[must_use]
     pub fn bind_origin(mut self, bind: bool) -> Builder {
         self.http.bind_origin = bind;
         self
     }
 
-    /// Answers for these hosts alone: a request whose `Host` is another is answered 403. Without it the name is not
-    /// looked at, and a page that rebinds its own name to the server's address is taken for the server's own.
+    /// Sets the hosts that the server answers for; a request with another `Host` gets 403. Without this, the
+    /// server doesn't check the name, and takes a page for its own if the page's name resolves to the
+    /// server's address (DNS rebinding).
     #[must_use]
     pub fn allowed_hosts(mut self, hosts: AllowedHosts) -> Builder {
         self.http.allowed_hosts = Some(hosts);
         self
     }
 
-    /// Sends a cookie with the session's id on a handshake by polling, for load balancers.
+    /// Adds a cookie with the session's id to answers to handshakes by polling, for load balancers.
     #[must_use]
     pub fn cookie(mut self, cookie: Cookie) -> Builder {
         self.http.cookie = Some(cookie);
         self
     }
 
-    /// Gives the application a say in what requests get.
+    /// Sets the application's hooks for HTTP requests.
     #[must_use]
     pub fn hooks(mut self, hooks: Hooks) -> Builder {
         self.http.hooks = hooks;
         self
     }
 
-    /// The length in bytes from which on answers to polls are compressed, with gzip, Brotli or deflate as the
-    /// client prefers; 1,024 unless set. `None` switches it off.
+    /// The length in bytes from which the server compresses answers to polls, with gzip, Brotli or deflate as
+    /// the client prefers. 1,024 by default. `None` turns compression off.
     ///
     /// It needs the feature `compression`, which is on by default.
     #[must_use]
@@ -130,7 +131,7 @@ impl Builder {
         self
     }
 
-    /// Whether the endpoints' paths end with a slash; optional unless set.
+    /// Whether the endpoints' paths end with a slash. By default, the slash is optional.
     #[must_use]
     pub fn trailing_slash(mut self, trailing_slash: TrailingSlash) -> Builder {
         self.http.trailing_slash = trailing_slash;
@@ -144,7 +145,7 @@ impl Builder {
         self
     }
 
-    /// Answers requests to paths that are no endpoint's. Where `pages` has nothing, the answer is a 404.
+    /// Answers requests for all other paths. If `pages` returns `None`, the answer is 404.
     ///
     /// ```
     /// use bytes::Bytes;
@@ -163,14 +164,14 @@ impl Builder {
         self
     }
 
-    /// How long a server waits at its end for clients to be told; 30 s unless set.
+    /// How long the server waits for clients to leave when it stops. 30 s by default.
     #[must_use]
     pub fn drain_timeout(mut self, timeout: Duration) -> Builder {
         self.drain_timeout = timeout;
         self
     }
 
-    /// Speaks Socket.IO at `path`, such as `/socket.io/`.
+    /// Serves Socket.IO at `path`, such as `/socket.io/`.
     #[must_use]
     pub fn socketio(mut self, path: &str, io: Io) -> Builder {
         self.client_paths.push(path.into());
@@ -182,7 +183,7 @@ impl Builder {
         self.engineio(path, io)
     }
 
-    /// Speaks Engine.IO at `path`, with an application of one's own on it.
+    /// Serves Engine.IO at `path`, with your own application.
     #[must_use]
     pub fn engineio<A: Application>(mut self, path: &str, application: A) -> Builder {
         let make: MakeMount = Box::new(move |path, config, http, admission| {
@@ -192,8 +193,8 @@ impl Builder {
         self
     }
 
-    /// Serves plain WebSockets at `path`, such as `/ws`: `handler` decides about each request, and says what
-    /// runs on those that it lets in. See [`plain`].
+    /// Serves plain WebSockets at `path`, such as `/ws`. `handler` accepts or refuses each request, and says
+    /// what runs on the WebSocket. See [`plain`].
     #[must_use]
     pub fn websocket<F, R>(mut self, path: &str, handler: F) -> Builder
     where
@@ -208,10 +209,10 @@ impl Builder {
         self
     }
 
-    /// The server.
+    /// Builds the server.
     ///
     /// # Errors
-    /// A path that is none, or that two endpoints have; a setting with which the protocol can't work.
+    /// If a path is invalid, two endpoints have the same path, or the protocol can't work with a setting.
     pub fn build(mut self) -> Result<Server, BuildError> {
         if self.config.ping_interval.is_zero() {
             return Err(BuildError::Zero("ping_interval"));
@@ -265,7 +266,7 @@ impl Builder {
 }
 
 impl Server {
-    /// A server to be: without endpoints, with the protocol's default settings.
+    /// Starts to build a server: without endpoints, and with the protocol's default settings.
     #[must_use]
     pub fn builder() -> Builder {
         Builder {
@@ -284,21 +285,20 @@ impl Server {
         }
     }
 
-    /// What answers questions about this server, for a listener of its own. `metrics` is one of its
-    /// [observers](Builder::observer), or counts nothing.
+    /// The metrics and health checks of this server, for a separate listener. `metrics` counts nothing unless
+    /// it is one of the server's [observers](Builder::observer).
     #[must_use]
     pub fn operations(&self, metrics: Arc<Metrics>) -> Operations {
         Operations::new(self.service.site().clone(), metrics)
     }
 
-    /// The server without listeners, for somebody else's HTTP server: axum's, hyper's, or what tower has
-    /// around them.
+    /// Turns the server into a service for another HTTP server: axum, hyper, or anything that uses tower.
     #[must_use]
     pub fn into_service(self) -> Service {
         self.service
     }
 
-    /// The same beside the server: to ask how many sessions there are, also while it serves.
+    /// A service that shares this server's sessions, for example to ask how many there are while it serves.
     #[must_use]
     pub fn service(&self) -> Service {
         self.service.clone()
@@ -326,9 +326,9 @@ pub enum BuildError {
     Path(Box<str>),
     /// Two endpoints have this path.
     PathTaken(Box<str>),
-    /// This setting is zero and can't be.
+    /// This setting must not be zero.
     Zero(&'static str),
-    /// Neither of the two transports is offered.
+    /// Both transports are switched off.
     NoTransport,
 }
 

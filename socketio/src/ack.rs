@@ -23,7 +23,7 @@ use crate::namespace::Outgoing;
 use crate::rooms::{Room, Selection};
 use crate::{Namespace, Socket};
 
-/// Acknowledges one event, at once or at any later time, from anywhere. Dropping it sends nothing.
+/// Acknowledges one event, now or later, from any task. If you drop it, nothing is sent.
 pub struct AckSender {
     /// Whom to send it, and its id, if the client asked for one.
     asked: Option<(Socket, u64)>,
@@ -34,7 +34,7 @@ impl AckSender {
         AckSender { asked: id.map(|id| (socket.clone(), id)) }
     }
 
-    /// Whether the client asked for an acknowledgement. Otherwise nothing will be sent.
+    /// Whether the client asked for an acknowledgement. If not, nothing is sent.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
         self.asked.is_some()
@@ -131,9 +131,9 @@ impl PendingAcks {
     }
 }
 
-/// The answer to an event, to be awaited: see [`Socket::emit_with_ack`].
+/// The future answer to an event: see [`Socket::emit_with_ack`].
 ///
-/// The event has been sent already. Dropping this forgets the answer.
+/// The event has already been sent. If you drop this, the answer is ignored.
 #[must_use = "the answer is lost unless it is awaited"]
 pub struct Ack<T> {
     state: Result<Waiting, AckError>,
@@ -165,7 +165,7 @@ impl<T> Ack<T> {
         Ack { state: Waiting::request(socket, event, args, flags), answer: PhantomData }
     }
 
-    /// Waits that long, counted from when the event was sent, instead of
+    /// Sets how long to wait, from when the event was sent, instead of
     /// [`Config::ack_timeout`](crate::Config::ack_timeout).
     pub fn timeout(mut self, timeout: Duration) -> Ack<T> {
         if let Ok(waiting) = &mut self.state {

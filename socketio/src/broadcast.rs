@@ -18,7 +18,7 @@ use crate::recovery::NamespaceRecovery;
 use crate::rooms::Selection;
 use crate::to_rooms::{ToRooms, room_list};
 
-/// A choice of sockets in a namespace, to send to them or to do something with them.
+/// A selection of sockets in a namespace, to send to them or to change them.
 ///
 /// ```
 /// # let io = socketio::Io::new();
@@ -27,8 +27,8 @@ use crate::to_rooms::{ToRooms, room_list};
 /// # Ok::<(), socketio::SendError>(())
 /// ```
 ///
-/// With an [adapter](crate::Adapter), sockets of all nodes are meant, unless it is [`local`](Broadcast::local).
-/// Of a parent's children, those are meant that are known here.
+/// With an [adapter](crate::Adapter), the selection includes the sockets of all nodes, unless it is
+/// [`local`](Broadcast::local). A parent's selection includes its children that exist on this node.
 #[derive(Clone)]
 #[must_use = "nothing happens before `emit` or another of its methods"]
 pub struct Broadcast {
@@ -50,8 +50,8 @@ impl Broadcast {
         Broadcast { namespace, selection, in_rooms: false, flags: Flags { local: true, ..flags } }
     }
 
-    /// Only sockets in that room, or in any of several: a list, or one call after the other. A socket in more
-    /// than one gets the event once. An empty list selects [nobody](ToRooms#an-empty-list).
+    /// Selects the sockets in a room, or in any of several: pass a list, or call it several times. A socket
+    /// in more than one gets the event once. An empty list selects [nobody](ToRooms#an-empty-list).
     pub fn to(mut self, rooms: impl ToRooms) -> Broadcast {
         rooms.add_to(&mut self.selection.rooms);
         self.in_rooms = true;
@@ -63,13 +63,13 @@ impl Broadcast {
         self.to(rooms)
     }
 
-    /// No sockets in that room, or in any of several. A socket's id names a room that it alone is in.
+    /// Excludes the sockets in a room, or in any of several. To exclude one socket, use its id.
     pub fn except(mut self, rooms: impl ToRooms) -> Broadcast {
         rooms.add_to(&mut self.selection.except);
         self
     }
 
-    /// Only sockets of this node.
+    /// Selects only sockets of this node.
     pub fn local(mut self) -> Broadcast {
         self.flags.local = true;
         self
@@ -78,20 +78,20 @@ impl Broadcast {
 
 /// # How
 impl Broadcast {
-    /// Lets the event be lost to those to whom it can't be written at once.
+    /// Makes the event volatile: a client to which it can't be written at once doesn't get it.
     pub fn volatile(mut self) -> Broadcast {
         self.flags.volatile = true;
         self
     }
 
-    /// Whether the event asks to be compressed on its way, as every event does unless told otherwise. The
-    /// answer to a poll is compressed, if its client and its length allow, unless nothing in it asks for that.
+    /// Whether the event may be compressed; by default it may. The server compresses the answer to a poll if
+    /// the client and the length allow it, unless all events in it are excluded.
     pub fn compress(mut self, compress: bool) -> Broadcast {
         self.flags.compress = Some(compress);
         self
     }
 
-    /// How long answers are awaited, of clients and of other nodes, instead of
+    /// How long to wait for answers of clients and of other nodes, instead of
     /// [`Config::ack_timeout`](crate::Config::ack_timeout) and
     /// [`Config::cluster_timeout`](crate::Config::cluster_timeout).
     pub fn timeout(mut self, timeout: Duration) -> Broadcast {
@@ -102,8 +102,8 @@ impl Broadcast {
 
 /// # Sending
 impl Broadcast {
-    /// Sends an event to all of them, however much waits for a client. One that then takes nothing for a time, or
-    /// holds most when memory runs short, is put out.
+    /// Sends an event to all selected sockets, even if much already waits for a client. If a client then
+    /// takes nothing for `write_timeout`, or holds most when memory runs short, its session is closed.
     ///
     /// # Errors
     /// [`SendError::ReservedEvent`] and [`SendError::Serialize`]; nothing is sent then.
@@ -142,9 +142,9 @@ impl Broadcast {
         Ok(())
     }
 
-    /// Sends an event that all of them are to acknowledge. Await what is returned for all answers, each read
-    /// as `T` (see [`FromArgs`](crate::FromArgs)), or take them one by one by
-    /// [`next`](BroadcastAck::next). The event is sent right away, once for all, with the same id.
+    /// Sends an event right away, and asks all selected sockets for an acknowledgement. Await the result to
+    /// get all answers, or take them one by one with [`next`](BroadcastAck::next). Each is read as `T` (see
+    /// [`FromArgs`](crate::FromArgs)).
     ///
     /// ```no_run
     /// # async fn example(io: socketio::Io) -> Result<(), socketio::SendError> {
@@ -197,7 +197,7 @@ impl Broadcast {
 
 /// # The sockets themselves
 impl Broadcast {
-    /// The sockets of this node, in no particular order.
+    /// The selected sockets of this node, in no particular order.
     #[must_use]
     pub fn sockets(&self) -> Vec<Socket> {
         let mut sockets = Vec::new();
@@ -207,11 +207,11 @@ impl Broadcast {
         sockets
     }
 
-    /// The sockets of all nodes, in no particular order: `fetchSockets()` in JavaScript. Those of other nodes
-    /// are what these nodes tell of them.
+    /// The selected sockets of all nodes, in no particular order: `fetchSockets()` in JavaScript. Other nodes
+    /// send copies of their sockets' details.
     ///
     /// # Errors
-    /// If a node does not answer in time, or can't be asked. The error has the sockets that were found.
+    /// If a node doesn't answer in time, or can't be reached. The error contains the sockets that were found.
     pub async fn fetch_sockets(&self) -> Result<Vec<FetchedSocket>, FetchError> {
         let mut found: Vec<_> = self.sockets().into_iter().map(FetchedSocket::local).collect();
         let mut complete = Ok(());
@@ -228,8 +228,8 @@ impl Broadcast {
         }
     }
 
-    /// Has all of them join a room, or several: `socketsJoin(rooms)` in JavaScript. A socket that would then be in
-    /// [too many](crate::Config::max_rooms) joins none of them.
+    /// Makes all selected sockets join a room, or several: `socketsJoin(rooms)` in JavaScript. A socket that
+    /// would then be in [too many](crate::Config::max_rooms) joins none of them.
     pub fn sockets_join(&self, rooms: impl ToRooms) {
         let rooms = room_list(rooms);
         self.tell_others(|selection| MessageBody::SocketsJoin { selection, rooms: rooms.clone() });
@@ -240,15 +240,15 @@ impl Broadcast {
         }
     }
 
-    /// Has all of them leave a room, or several: `socketsLeave(rooms)` in JavaScript.
+    /// Makes all selected sockets leave a room, or several: `socketsLeave(rooms)` in JavaScript.
     pub fn sockets_leave(&self, rooms: impl ToRooms) {
         let rooms = room_list(rooms);
         self.tell_others(|selection| MessageBody::SocketsLeave { selection, rooms: rooms.clone() });
         self.sockets().iter().for_each(|socket| socket.leave(&rooms));
     }
 
-    /// Puts all of them out of the namespace; with `close`, their sessions end: `disconnectSockets(close)` in
-    /// JavaScript. See [`Socket::disconnect`].
+    /// Disconnects all selected sockets from the namespace. With `close`, ends their sessions:
+    /// `disconnectSockets(close)` in JavaScript. See [`Socket::disconnect`].
     pub fn disconnect_sockets(&self, close: bool) {
         self.tell_others(|selection| MessageBody::DisconnectSockets { selection, close });
         self.sockets().iter().for_each(|socket| socket.disconnect(close));

@@ -13,8 +13,8 @@ pub use any::Error;
 
 /// Why an event or an acknowledgement was not sent. Nothing was queued.
 ///
-/// It serialises as its message, so that a handler whose last expression is an `emit` acknowledges with
-/// nothing, or with what went wrong.
+/// It serialises as its message. So a handler that ends with an `emit` acknowledges with nothing, or with the
+/// error.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SendError {
@@ -23,7 +23,7 @@ pub enum SendError {
     Full,
     /// The socket is not connected, or no longer.
     Closed,
-    /// The event's name is one of those that the protocol keeps for itself, such as `disconnect`.
+    /// The protocol reserves the event's name, such as `disconnect`.
     ReservedEvent,
     /// The arguments can't be written as JSON.
     Serialize(serde_json::Error),
@@ -76,16 +76,16 @@ impl From<serde_json::Error> for SendError {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AckError {
-    /// The client did not answer in time. It may have got the event all the same.
+    /// The client didn't answer in time. It may have received the event nevertheless.
     Timeout,
     /// The socket ended first.
     Disconnected,
     /// The event was not sent.
     Send(SendError),
-    /// Too many acknowledgements are awaited from this socket already; the event was not sent.
-    /// See [`Config::max_pending_acks`](crate::Config::max_pending_acks).
+    /// Too many acknowledgements of this socket are still missing, so the event was not sent. See
+    /// [`Config::max_pending_acks`](crate::Config::max_pending_acks).
     TooManyPending,
-    /// The client answered with something else than what is expected here.
+    /// The client's answer can't be read as the expected type.
     Args(ArgsError),
 }
 
@@ -165,13 +165,14 @@ pub enum DisconnectReason {
     ForcedServerClose,
     /// The client gave no sign of life.
     PingTimeout,
-    /// The client sent something that is not of the protocol.
+    /// The client sent something that the protocol doesn't allow.
     ParseError,
     /// The server is stopping.
     ServerShuttingDown,
     /// The client left the namespace.
     ClientNamespaceDisconnect,
-    /// The server put the client out of the namespace, by [`Socket::disconnect`](crate::Socket::disconnect).
+    /// The server disconnected the client from the namespace, with
+    /// [`Socket::disconnect`](crate::Socket::disconnect).
     ServerNamespaceDisconnect,
 }
 

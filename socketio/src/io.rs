@@ -24,11 +24,11 @@ use crate::rooms::Selection;
 use crate::state::Shared;
 use crate::unhandled::{UnhandledCounts, UnhandledEvents};
 
-/// All namespaces of a server. Cloning it is cheap.
+/// The namespaces of a server, and the entry point of this crate. Cloning it is cheap.
 ///
-/// It is an [`engineio::Application`]: a server hands it each session that opens. The namespace `/` is there
-/// from the start, and `Io` dereferences to it, so that `io.on(..)` and `io.emit(..)` are short for
-/// `io.of("/").on(..)` and `io.of("/").emit(..)`, as in JavaScript.
+/// It is an [`engineio::Application`]: a server passes it each new session. The namespace `/` always exists,
+/// and `Io` dereferences to it: `io.on(..)` and `io.emit(..)` are short for `io.of("/").on(..)` and
+/// `io.of("/").emit(..)`, as in JavaScript.
 #[derive(Clone)]
 pub struct Io(Arc<State>);
 
@@ -50,20 +50,20 @@ type NamespaceListener = Arc<dyn Fn(&Namespace) + Send + Sync>;
 pub(crate) struct TooManyNamespaces;
 
 impl Io {
-    /// With the usual settings.
+    /// Creates an `Io` with the default settings.
     #[must_use]
     pub fn new() -> Io {
         Io::with_config(Config::default())
     }
 
-    /// With settings of your own.
+    /// Creates an `Io` with these settings.
     #[must_use]
     pub fn with_config(config: Config) -> Io {
         Io::build(config, |_| None)
     }
 
-    /// As a node of a cluster: `io.adapter(..)` in JavaScript. What is sent to many goes to the other nodes
-    /// too, through the adapter.
+    /// Creates an `Io` that is a node of a cluster: `io.adapter(..)` in JavaScript. The adapter takes
+    /// broadcasts to the other nodes.
     #[must_use]
     pub fn with_adapter(config: Config, adapter: impl Adapter) -> Io {
         Io::build(config, |io| Some(Cluster::start(Box::new(adapter), io)))
@@ -106,20 +106,20 @@ impl Io {
         &self.0.home.config
     }
 
-    /// How many Engine.IO sessions are open, those that have joined no namespace included: what
-    /// `io.engine.clientsCount` is in JavaScript.
+    /// The number of open Engine.IO sessions, including those that have joined no namespace:
+    /// `io.engine.clientsCount` in JavaScript.
     #[must_use]
     pub fn session_count(&self) -> usize {
         self.0.sessions.load(Ordering::Relaxed)
     }
 
-    /// How many rooms there are in all namespaces, without those that are a socket's own.
+    /// The number of rooms in all namespaces, without the room that each socket has for itself.
     #[must_use]
     pub fn room_count(&self) -> usize {
         self.namespaces().iter().map(|namespace| namespace.members().room_count()).sum()
     }
 
-    /// How many acknowledgements are awaited from clients. They are counted socket by socket.
+    /// The number of acknowledgements that the server waits for. It counts them socket by socket.
     #[must_use]
     pub fn pending_ack_count(&self) -> usize {
         let mut pending = 0;
@@ -130,22 +130,23 @@ impl Io {
         pending
     }
 
-    /// How many events of clients no handler took so far, in all namespaces, those that
-    /// [`on_unhandled`](Namespace::on_unhandled) answered included.
+    /// The number of clients' events so far that no handler took, in all namespaces. It includes those that
+    /// [`on_unhandled`](Namespace::on_unhandled) answered.
     #[must_use]
     pub fn unhandled_counts(&self) -> UnhandledCounts {
         self.0.home.unhandled.counts()
     }
 
-    /// What came of the recoveries of clients so far; `None` if [`Config::recovery`] is off.
+    /// How many recoveries have succeeded so far, and why others have failed; `None` if [`Config::recovery`]
+    /// is off.
     #[must_use]
     pub fn recovery_counts(&self) -> Option<RecoveryCounts> {
         Some(self.0.home.recoveries.as_ref()?.counts())
     }
 
-    /// Ends all sockets with the reason `server shutting down`, and their sessions. Sessions that open later
-    /// end at once. Clients reconnect by themselves when a server is there again: a DISCONNECT packet would
-    /// tell them not to, so none is sent.
+    /// Ends all sockets with the reason `server shutting down`, and then their sessions. Sessions that open
+    /// later end at once. Clients reconnect by themselves when a server is there again. No DISCONNECT packet
+    /// is sent, because it would tell them not to.
     pub fn close(&self) {
         self.0.closed.store(true, Ordering::Release);
         for namespace in self.namespaces() {
@@ -174,22 +175,23 @@ impl Io {
 
 /// # Other nodes
 impl Io {
-    /// Waits until this node hears the others of its cluster, in the namespaces that are there by now. Without
-    /// an adapter it is so at once.
+    /// Waits until this node receives what the others of its cluster send, in the namespaces that exist now.
+    /// Without an adapter, it returns at once.
     pub async fn cluster_ready(&self) {
         if let Some(cluster) = self.cluster() {
             cluster.ready().await;
         }
     }
 
-    /// What the [adapter](Adapter::counts) counts, by name. Without one, or if it counts nothing, there is nothing.
+    /// The [adapter's counts](Adapter::counts), by name. Empty without an adapter, or if it counts nothing.
     #[must_use]
     pub fn adapter_counts(&self) -> Vec<(&'static str, u64)> {
         self.cluster().map(|cluster| cluster.counts()).unwrap_or_default()
     }
 
-    /// Leaves the cluster, and waits until the other nodes don't count this one any more, but no longer than
-    /// [`Config::cluster_timeout`]. To be called before the process ends, so that nobody waits for its answers.
+    /// Leaves the cluster, and waits until the other nodes don't count this one any more, for at most
+    /// [`Config::cluster_timeout`]. Call it before the process ends, so that the others don't wait for its
+    /// answers.
     pub async fn leave_cluster(&self) {
         if let Some(cluster) = self.cluster() {
             let left = tokio::time::timeout(self.config().cluster_timeout, cluster.close()).await;
@@ -204,9 +206,11 @@ impl Io {
 
 /// # Namespaces
 impl Io {
-    /// The namespace of that name, which is created if it is not there. A missing leading slash is added.
+    /// Returns the namespace of that name, and creates it if it doesn't exist. Adds a leading slash if there
+    /// is none.
     ///
-    /// A name that a [pattern](Io::of_pattern) allows becomes a child of that pattern's parent.
+    /// If a [pattern](Io::of_pattern) allows the name, the namespace becomes a child of that pattern's
+    /// parent.
     pub fn of(&self, name: &str) -> Namespace {
         let name = if name.starts_with('/') { Cow::Borrowed(name) } else { Cow::Owned(format!("/{name}")) };
         if let Some(namespace) = self.namespace(&name) {
@@ -230,20 +234,20 @@ impl Io {
         self.0.namespaces.read().get(name).cloned()
     }
 
-    /// All namespaces that are there, in no particular order, without the parents of
-    /// [`of_pattern`](Io::of_pattern) and [`of_dynamic`](Io::of_dynamic).
+    /// All existing namespaces, in no particular order, without the parents of [`of_pattern`](Io::of_pattern)
+    /// and [`of_dynamic`](Io::of_dynamic).
     #[must_use]
     pub fn namespaces(&self) -> Vec<Namespace> {
         self.0.namespaces.read().values().cloned().collect()
     }
 
-    /// Lets clients bring namespaces into being by joining a name that the regular expression matches:
-    /// `io.of(/^\/orders-\d+$/)` in JavaScript. It matches anywhere in the name unless it is anchored, and
-    /// the name begins with a slash.
+    /// Lets clients create namespaces by joining a name that the regular expression matches:
+    /// `io.of(/^\/orders-\d+$/)` in JavaScript. It matches anywhere in the name unless you anchor it. The
+    /// name begins with a slash.
     ///
-    /// What is returned is the parent of these namespaces. Its handlers and middlewares are theirs, those
-    /// registered later included; what it sends goes to the clients of all of them. A child may have handlers
-    /// of its own, which come before the parent's.
+    /// Returns the parent of these namespaces. The children use its handlers and middlewares, including those
+    /// that you register later. A broadcast of the parent goes to the clients of all children. A child can
+    /// have its own handlers, which come before the parent's.
     ///
     /// ```
     /// # use socketio::{Io, Socket};
@@ -257,17 +261,17 @@ impl Io {
     /// ```
     ///
     /// # Errors
-    /// If it is not a regular expression, in the syntax of the crate `regex-lite`.
+    /// If the pattern is not a regular expression in the syntax of the crate `regex-lite`.
     pub fn of_pattern(&self, pattern: &str) -> Result<Namespace, PatternError> {
         Ok(self.add_parent(pattern, Names::pattern(pattern)?))
     }
 
-    /// Lets clients bring namespaces into being by joining a name that the function allows, from the name
-    /// and the client's auth: `io.of((name, auth, next) => ..)` in JavaScript. A client whose auth can't be
-    /// read as `A` is not asked about further; `serde_json::Value` takes any.
+    /// Lets clients create namespaces by joining a name that the function allows. The function gets the name
+    /// and the client's auth: `io.of((name, auth, next) => ..)` in JavaScript. If the auth can't be read as
+    /// `A`, the function is not called and doesn't allow the name; `serde_json::Value` reads any auth.
     ///
-    /// See [`of_pattern`](Io::of_pattern) for what is returned. Parents are tried in the order in which they
-    /// were made.
+    /// Returns the parent, like [`of_pattern`](Io::of_pattern). The server tries parents in the order in
+    /// which you created them.
     pub fn of_dynamic<A, F, Fut>(&self, function: F) -> Namespace
     where
         A: DeserializeOwned,
@@ -277,14 +281,14 @@ impl Io {
         self.add_parent("*", Names::function(function))
     }
 
-    /// Calls a function for each namespace that comes into being from now on, before any client is in it:
+    /// Calls a function for each namespace that is created from now on, before any client is in it:
     /// `io.on("new_namespace", ..)` in JavaScript.
     pub fn on_new_namespace(&self, listener: impl Fn(&Namespace) + Send + Sync + 'static) -> &Io {
         self.0.new_namespace.write().push(Arc::new(listener));
         self
     }
 
-    /// Takes a namespace out of service: see [`Namespace::close`]. Says whether it was there.
+    /// Removes a namespace: see [`Namespace::close`]. Returns whether it existed.
     pub fn remove_namespace(&self, name: &str) -> bool {
         let namespace = self.namespace(name);
         if let Some(namespace) = &namespace {

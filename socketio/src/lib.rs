@@ -16,13 +16,13 @@
 //!         }
 //!     })
 //!     .on_connect(|socket: Socket| async move { socket.join("lobby") })
-//!     // A tuple is several arguments.
+//!     // A tuple means several arguments.
 //!     .on("chat", |socket: Socket, (room, text): (String, String)| async move {
 //!         socket.to(room).emit("chat", &text)
 //!     })
-//!     // What a handler returns is the acknowledgement, if the client asked for one.
+//!     // If the client asked for an acknowledgement, the handler's result is sent.
 //!     .on("add", |_: Socket, (a, b): (i64, i64)| async move { a + b })
-//!     // Questions go both ways.
+//!     // The server can ask clients, too.
 //!     .on("greet", |socket: Socket, ()| async move {
 //!         if let Ok(name) = socket.emit_with_ack::<String>("your name?", ()).await {
 //!             let _ = socket.broadcast().emit("hello", format!("{name} is here"));
@@ -38,19 +38,19 @@
 //!
 //! # Layers
 //!
-//! [`Io`] is an [`engineio::Application`]. A server, such as the `socketio-server` crate's, owns the
-//! sessions and drives a [`Client`] on each; this crate opens no sockets and has no clock of its own, beyond
-//! tokio's for tasks and for the timeouts of acknowledgements.
+//! [`Io`] is an [`engineio::Application`]. A server, such as the `socketio-server` crate, owns the sessions
+//! and drives a [`Client`] on each. This crate opens no sockets. It uses tokio for tasks, and the clock for
+//! acknowledgements and recovery.
 //!
 //! ```text
 //!   ┌───────────────────────────────────────────────────────────────────┐
 //!   │ your handlers         Io ─ Namespace ─ Socket ─ Broadcast ─ Ack   │
 //!   ├───────────────────────────────────────────────────────────────────┤
 //!   │ cluster   other nodes, through an Adapter                         │
-//!   │ dispatch  listeners, middlewares, and which handler an event has  │
+//!   │ dispatch  listeners, middlewares, and the handler of an event     │
 //!   │ lane      the order in which a socket's handlers start            │
 //!   │ rooms     who is in which room of a namespace                     │
-//!   │ recovery  sockets whose connection is lost, and what they miss    │
+//!   │ recovery  sockets that lost their connection, and missed events   │
 //!   │ client    a session's namespaces: pending, joined, ended          │
 //!   │ decoder   a packet and its attachments, put together              │
 //!   │ packet    what may stand in a packet                              │
@@ -60,17 +60,17 @@
 //!   └───────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! # What is sent, and what is not
+//! # Sending
 //!
-//! `emit` never waits. It queues the event for the client, and answers [`SendError::Full`] if too much waits
-//! there already; [`Socket::ready`] waits for room. A broadcast is encoded once for all of its receivers, and
-//! disconnects those that don't keep up. A volatile event is dropped instead.
+//! `emit` never waits. It queues the event for the client, and returns [`SendError::Full`] if too much
+//! already waits there. [`Socket::ready`] waits until there is room. A broadcast is encoded once for all
+//! receivers, and is always queued. A volatile event is dropped if it can't be written at once.
 //!
 //! # Several nodes
 //!
-//! [`Io::with_adapter`] makes a node of a cluster. Whatever is done with many sockets ([`Broadcast`]) is then
-//! done on all nodes, unless it is [`local`](Broadcast::local), and servers can send events to each other
-//! ([`Namespace::server_side_emit`]). An [`Adapter`] brings the messages there.
+//! [`Io::with_adapter`] creates a node of a cluster. What you do with many sockets ([`Broadcast`]) then
+//! affects all nodes, unless it is [`local`](Broadcast::local). Servers can send events to each other
+//! ([`Namespace::server_side_emit`]). An [`Adapter`] carries the messages.
 
 mod ack;
 mod adapter;

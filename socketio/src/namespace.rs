@@ -22,15 +22,15 @@ mod outgoing;
 
 pub(crate) use outgoing::{Outgoing, Recall};
 
-/// A namespace: a channel of its own over the session that a client has, with its own handlers and rooms.
-/// Cloning it is cheap.
+/// A namespace: a separate channel over a client's session, with its own handlers and rooms. Cloning it is
+/// cheap.
 ///
-/// Handlers are registered here once, not with each socket. Registering another handler for the same thing
-/// replaces the first, also while clients are connected.
+/// You register handlers here once, not on each socket. Another handler for the same event replaces the
+/// first, even while clients are connected.
 ///
-/// A client's handlers start in the order in which its events arrived, and then run side by side. They
-/// don't stop when the client leaves. A handler that panics ends that client's socket and nothing else.
-/// Handlers must not block their thread; `tokio::task::spawn_blocking` is for that.
+/// A client's handlers start in the order in which its events arrived, and then run concurrently. They
+/// continue when the client leaves. A handler that panics only ends that client's socket. Handlers must not
+/// block their thread; use `tokio::task::spawn_blocking`.
 #[derive(Clone)]
 pub struct Namespace(Arc<State>);
 
@@ -79,12 +79,12 @@ impl Namespace {
         &self.0.name
     }
 
-    /// Takes the namespace out of service. Its clients are told by a DISCONNECT packet, with the reason
-    /// `server namespace disconnect`; who wants to join later is told `Invalid namespace`. A parent takes
-    /// its children with it.
+    /// Removes the namespace. Its clients get a DISCONNECT packet, and their sockets end with `server
+    /// namespace disconnect`. Clients that want to join later get `Invalid namespace`. Closing a parent also
+    /// closes its children.
     ///
-    /// It doesn't wait for anything, and may be called in a handler of this namespace. `io.of` makes a new
-    /// namespace of that name, except that `/` is not made again.
+    /// It returns at once, and you can call it in a handler of this namespace. `io.of` then creates a new
+    /// namespace of that name, except for `/`, which can't be created again.
     pub fn close(&self) {
         if let Some(io) = self.0.home.io.upgrade() {
             io.remove(self);
@@ -99,15 +99,15 @@ impl Namespace {
         }
     }
 
-    /// The rooms that sockets of this node have joined, and how many sockets are in each, in no particular
-    /// order: `adapter.rooms` in JavaScript. Rooms that are named by the id of a socket are among them only if
-    /// another socket has joined them.
+    /// The rooms of this node's sockets, and how many sockets are in each, in no particular order:
+    /// `adapter.rooms` in JavaScript. It includes a room that is named by a socket's id only if another
+    /// socket has joined it.
     #[must_use]
     pub fn rooms(&self) -> Vec<(Room, usize)> {
         self.members().sizes()
     }
 
-    /// Whether a socket of this node is in a room. A socket's id names a room that it is in.
+    /// Whether a socket of this node is in a room. Each socket is in a room that is named by its id.
     #[must_use]
     pub fn has_room(&self, room: &str) -> bool {
         self.members().has_room(room)

@@ -28,8 +28,8 @@ pub(crate) use attached::Values;
 pub use handshake::Handshake;
 pub use sending::Emitter;
 
-/// A client in a namespace. Cloning it is cheap, and any clone may be kept, sent to other tasks, and used
-/// after the client has gone.
+/// A client in a namespace. Cloning it is cheap. You can keep a clone, send it to other tasks, and use it
+/// after the client has left.
 #[derive(Clone)]
 pub struct Socket(Arc<State>);
 
@@ -84,34 +84,35 @@ impl Socket {
         &self.0.namespace
     }
 
-    /// The request that opened the session, and what the client presented for this namespace.
+    /// The request that opened the session, and the client's auth for this namespace.
     #[must_use]
     pub fn handshake(&self) -> Handshake<'_> {
         Handshake { request: &self.0.link.handshake, auth: self.0.auth.as_deref().unwrap_or("{}") }
     }
 
-    /// The transport that the session is on now: `socket.conn.transport` in JavaScript. It changes once at
-    /// most, from polling to WebSocket: see [`on_upgrade`](Socket::on_upgrade).
+    /// The session's current transport: `socket.conn.transport` in JavaScript. It changes at most once, from
+    /// polling to WebSocket: see [`on_upgrade`](Socket::on_upgrade).
     #[must_use]
     pub fn transport(&self) -> Transport {
         self.0.link.transport()
     }
 
-    /// The revision of Engine.IO that the client speaks: `socket.conn.protocol` in JavaScript. Revision 3 is
-    /// spoken by the clients of socket.io 1 and 2.
+    /// The client's revision of Engine.IO: `socket.conn.protocol` in JavaScript. Clients of socket.io 1 and 2
+    /// use revision 3.
     #[must_use]
     pub fn revision(&self) -> Revision {
         self.0.link.revision
     }
 
-    /// Whether this is the socket of a client that had lost its connection: it has the id, the rooms and what
-    /// was kept with it again, and has been sent what it missed. See [`Config::recovery`].
+    /// Whether the client has recovered this socket after it lost its connection. It then has the same id,
+    /// rooms and data as before, and the client has been sent what it missed. See [`Config::recovery`].
     #[must_use]
     pub fn recovered(&self) -> bool {
         self.0.recovered
     }
 
-    /// Whether the socket is connected: from before `on_connect` until it ends, and so in no middleware.
+    /// Whether the socket is connected: from right before `on_connect` until it ends. It is not connected in
+    /// a middleware.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.0.phase.load(Ordering::Acquire) == CONNECTED
@@ -120,10 +121,11 @@ impl Socket {
 
 /// # Rooms
 impl Socket {
-    /// Joins a room, or all of a list. In a middleware the socket will be in it once it is let in.
+    /// Joins a room, or all rooms of a list. In a middleware, this takes effect when the client has been
+    /// accepted.
     ///
     /// # Errors
-    /// See [`JoinError`]. It has joined none of them then.
+    /// See [`JoinError`]. The socket then joins none of them.
     pub fn join(&self, rooms: impl ToRooms) -> Result<(), JoinError> {
         let rooms = room_list(rooms);
         let joined = self
@@ -143,9 +145,8 @@ impl Socket {
         }
     }
 
-    /// The rooms that the socket has joined; after its end, those it was in; in a middleware, those it will be
-    /// in. The room named by its own id,
-    /// where it always is, is not among them.
+    /// The rooms that the socket has joined, without the room that is named by its own id. After its end,
+    /// these are the rooms that it was in; in a middleware, those that it will be in.
     #[must_use]
     pub fn rooms(&self) -> Vec<Room> {
         match self.0.ended.get() {

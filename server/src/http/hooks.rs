@@ -1,4 +1,4 @@
-//! Where an application has a say in what HTTP requests get: the hooks, and the one place that runs them.
+//! Hooks: an application's functions for HTTP requests, and the one place that runs them.
 //!
 //! ```text
 //!   request ─▶ middleware … ─▶ transport, session, method ─▶ allow_request ─▶ revision ─▶ generate_id
@@ -7,7 +7,7 @@
 //!              response ◀─ headers ◀─ answer       └─▶ connection_error ─▶ 400 or 403
 //! ```
 //!
-//! An endpoint without hooks doesn't even look at them: no [`RequestHead`] is made for it.
+//! Without hooks, an endpoint makes no [`RequestHead`].
 
 use std::any::Any;
 use std::fmt;
@@ -31,7 +31,7 @@ type Ask<T> = Box<dyn Fn(RequestHead) -> BoxFuture<T> + Send + Sync>;
 type TellError = Box<dyn Fn(&ConnectionError<'_>) + Send + Sync>;
 type SetHeaders = Box<dyn Fn(&mut HeaderMap, &RequestHead) + Send + Sync>;
 
-/// What an application hooks into the HTTP side of its endpoints.
+/// An application's functions for the HTTP requests of its endpoints.
 ///
 /// ```
 /// use http::{HeaderMap, StatusCode};
@@ -57,9 +57,9 @@ type SetHeaders = Box<dyn Fn(&mut HeaderMap, &RequestHead) + Send + Sync>;
 ///     .connection_error(|error| eprintln!("{} {}: {}", error.code, error.message, error.fault));
 /// ```
 ///
-/// A hook that panics ends its HTTP connection and no other. One that takes longer than
-/// [`Limits::hook_timeout`](crate::Limits::hook_timeout) is given up, and the request is answered 503. One whose
-/// client ends the connection is given up too.
+/// A hook that panics only ends its HTTP connection. If a hook takes longer than
+/// [`Limits::hook_timeout`](crate::Limits::hook_timeout), it is cancelled, and the request gets 503. If its
+/// client ends the connection, it is cancelled too.
 #[derive(Default)]
 pub struct Hooks {
     middleware: Vec<Ask<Next>>,
@@ -78,9 +78,9 @@ impl Hooks {
         Hooks::default()
     }
 
-    /// Puts something before an endpoint, behind what was put there earlier: it sees every request of every
-    /// session, and says what becomes of it. It is the reference's `engine.use`. A preflight that
-    /// [`Cors`](crate::Cors) answers does not come here.
+    /// Adds a middleware, after those that you added before. It sees every request of every session, and
+    /// passes it on or answers it: `engine.use` in JavaScript. It doesn't see a preflight that
+    /// [`Cors`](crate::Cors) answers.
     #[must_use]
     pub fn middleware<F, R>(mut self, middleware: F) -> Hooks
     where
@@ -91,8 +91,8 @@ impl Hooks {
         self
     }
 
-    /// Decides about each handshake, by polling and by WebSocket, before anything is kept of it. Later
-    /// requests of a session are not asked about.
+    /// Accepts or refuses each handshake, by polling and by WebSocket, before the session is created. It
+    /// doesn't run for later requests of a session.
     #[must_use]
     pub fn allow_request<F, R>(mut self, allow: F) -> Hooks
     where
@@ -103,9 +103,9 @@ impl Hooks {
         self
     }
 
-    /// Makes the id of each new session. It has to be unique over all servers of a cluster, and impossible to
-    /// guess: whoever knows it speaks as the client. Without an id, or with one that another session has, the
-    /// handshake is refused (code 3).
+    /// Makes the id of each new session. Ids must be unique across all servers of a cluster, and impossible
+    /// to guess, since anyone who has an id can act as the client. If it returns no id, or one that another
+    /// session has, the handshake is refused (code 3).
     #[must_use]
     pub fn generate_id<F, R>(mut self, generate: F) -> Hooks
     where
@@ -116,9 +116,9 @@ impl Hooks {
         self
     }
 
-    /// Changes the header of the answer to a handshake: of the open packet by polling, and of the 101 of a
-    /// WebSocket. There `Sec-WebSocket-Protocol` agrees to the first subprotocol that the client offers, as the
-    /// reference does; insert another of its own to choose that one.
+    /// Changes the header fields of the answer to a handshake: the open packet by polling, or the 101 of a
+    /// WebSocket. There, `Sec-WebSocket-Protocol` has the first subprotocol that the client offers, as in the
+    /// reference; insert another to choose that one.
     #[must_use]
     pub fn initial_headers<F>(mut self, set: F) -> Hooks
     where
@@ -128,7 +128,7 @@ impl Hooks {
         self
     }
 
-    /// Changes the header of each answer of a session, that to its handshake included; not of a refusal.
+    /// Changes the header fields of each answer of a session, including the handshake's, but not of refusals.
     #[must_use]
     pub fn headers<F>(mut self, set: F) -> Hooks
     where
@@ -138,7 +138,7 @@ impl Hooks {
         self
     }
 
-    /// Is told of each request that is refused with a code.
+    /// Is called for each request that is refused with a code.
     #[must_use]
     pub fn connection_error<F>(mut self, tell: F) -> Hooks
     where
@@ -251,8 +251,8 @@ pub(crate) fn merge(answer: &mut HeaderMap, fields: HeaderMap) {
     }
 }
 
-/// A request, but for its body: what hooks see. Clones share it. It keeps the buffers that it was read into
-/// alive, so copy what is to be kept for long.
+/// A request without its body, as hooks see it. Clones share it. It keeps the buffers of the request alive,
+/// so copy what you keep for long.
 #[derive(Clone, Debug)]
 pub struct RequestHead(Arc<Head>);
 
@@ -287,7 +287,7 @@ impl RequestHead {
         &self.0.uri
     }
 
-    /// The query's parameters, such as `transport`, and `sid` in all requests but a handshake.
+    /// The query's parameters, such as `transport`, and `sid` in all requests except a handshake.
     #[must_use]
     pub fn query(&self) -> Query<'_> {
         Query::new(self.0.uri.query().unwrap_or_default())
@@ -299,45 +299,45 @@ impl RequestHead {
         &self.0.headers
     }
 
-    /// Keeps what a hook found out, one value of each type. What is attached to a handshake is found at the
+    /// Attaches a value to this request, one of each type. Values that are attached to a handshake are at the
     /// socket: `socket.handshake().attached.get::<T>()`.
     pub fn attach<T: Any + Send + Sync>(&self, value: T) {
         self.0.attached.lock().insert(value);
     }
 
-    /// What an earlier hook has attached to this request.
+    /// The value of this type that an earlier hook attached.
     #[must_use]
     pub fn get<T: Any + Clone + Send + Sync>(&self) -> Option<T> {
         self.0.attached.lock().get().cloned()
     }
 
-    /// Who sent it.
+    /// The peer that sent it.
     #[must_use]
     pub fn peer(&self) -> Peer {
         self.0.peer
     }
 }
 
-/// What a middleware makes of a request.
+/// What a middleware does with a request.
 #[derive(Debug)]
 pub enum Next {
-    /// It goes on, and these header fields are added to its answer, also if that is a refusal.
+    /// Passes the request on, and adds these header fields to its answer, even if that is a refusal.
     Pass(HeaderMap),
-    /// This is the answer.
+    /// Answers the request.
     Answer(Response<Bytes>),
-    /// It is refused, with code 3: something failed.
+    /// Refuses the request with code 3, because something failed.
     Fail,
 }
 
 impl Next {
-    /// The request goes on as it is.
+    /// Passes the request on, and adds nothing.
     #[must_use]
     pub fn pass() -> Next {
         Next::Pass(HeaderMap::new())
     }
 }
 
-/// A handshake that the application does not allow: 403, code 4, and a message, unless told otherwise.
+/// A handshake that the application refuses: by default with 403, code 4, and a message.
 ///
 /// ```
 /// use http::{StatusCode, header::RETRY_AFTER};
@@ -348,7 +348,7 @@ impl Next {
 ///     .header(RETRY_AFTER, http::HeaderValue::from_static("60"));
 /// ```
 ///
-/// A [plain WebSocket](crate::plain) that is denied gets the message alone, as text.
+/// A refused [plain WebSocket](crate::plain) only gets the message, as text.
 #[derive(Clone, Debug)]
 pub struct Denied(pub(crate) Box<Denial>);
 
@@ -363,7 +363,7 @@ pub(crate) struct Denial {
 }
 
 impl Denied {
-    /// Denied, with a message that takes the place of `Forbidden`.
+    /// Refuses with this message instead of `Forbidden`.
     #[must_use]
     pub fn new(message: impl Into<Box<str>>) -> Denied {
         Denied(Box::new(Denial {
@@ -374,7 +374,7 @@ impl Denied {
         }))
     }
 
-    /// Another status than 403. One that is no error's is taken for 403.
+    /// Sets the status. If it isn't the status of an error, 403 is sent.
     #[must_use]
     pub fn status(mut self, status: StatusCode) -> Denied {
         if status.is_client_error() || status.is_server_error() {
@@ -383,14 +383,14 @@ impl Denied {
         self
     }
 
-    /// One more header field.
+    /// Adds a header field.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Denied {
         self.0.headers.append(name, value);
         self
     }
 
-    /// Another body than `{"code":4,"message":...}`.
+    /// Sets a body instead of `{"code":4,"message":...}`.
     ///
     /// # Errors
     /// If `body` can't be written as JSON.
@@ -418,7 +418,7 @@ pub struct ConnectionError<'a> {
     pub message: &'static str,
     /// What was wrong.
     pub fault: Fault,
-    /// What the application gave as its reason, if it is the one that refuses.
+    /// The application's reason, if the application refused the request.
     pub reason: Option<&'a str>,
 }
 

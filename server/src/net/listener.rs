@@ -11,8 +11,8 @@ use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket, UnixStream};
 use crate::net::io::Io;
 use crate::net::tls::Tls;
 
-/// How many connections may wait to be accepted, unless it is said otherwise. The kernel has a limit of its
-/// own: `net.core.somaxconn` on Linux.
+/// The default number of connections that may wait to be accepted. The kernel may allow fewer (on Linux,
+/// `net.core.somaxconn`).
 pub const BACKLOG: u32 = 1024;
 
 /// An address to listen on, as `--listen` takes it: `127.0.0.1:3000`, `[::]:443`, `unix:/run/chat.sock`.
@@ -45,7 +45,7 @@ impl fmt::Display for ListenAddress {
     }
 }
 
-/// A text that is no [`ListenAddress`].
+/// The text is not a [`ListenAddress`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListenAddressError;
 
@@ -57,7 +57,7 @@ impl fmt::Display for ListenAddressError {
 
 impl std::error::Error for ListenAddressError {}
 
-/// An open socket that takes connections, with TLS on them or without.
+/// An open socket that accepts connections, with or without TLS.
 #[derive(Debug)]
 pub struct Listener {
     socket: Socket,
@@ -74,16 +74,16 @@ enum Socket {
 }
 
 impl Listener {
-    /// Listens on `address`, where up to `backlog` connections may wait to be accepted: [`BACKLOG`] is a good
+    /// Listens on `address`. Up to `backlog` connections may wait to be accepted; [`BACKLOG`] is a good
     /// number.
     ///
-    /// A Unix socket is a file. One that a server left behind which is gone is replaced; one behind which
-    /// somebody listens, and any other file, is an error. The file is removed when the listener is dropped.
-    /// Who may connect is who may write to it: the process's umask says so, or a folder that only those can
-    /// enter who are meant.
+    /// A Unix socket is a file. If a server that no longer runs has left one, it is replaced. If another
+    /// process listens on it, or if it is another kind of file, that is an error. The file is removed when
+    /// the listener is dropped. Anyone who can write to the file can connect: set the process's umask, or put
+    /// the file in a folder that only the right users can enter.
     ///
     /// # Errors
-    /// If that can't be had; the error names the address.
+    /// If it can't listen there. The error names the address.
     pub async fn bind(address: &ListenAddress, backlog: u32) -> Result<Listener, ListenError> {
         let bound = match address {
             ListenAddress::Tcp(address) => bind_tcp(*address, backlog).map(Listener::from),
@@ -94,7 +94,7 @@ impl Listener {
         bound.map_err(|error| ListenError { address: address.clone(), error })
     }
 
-    /// Speaks TLS on each connection. This needs the feature `tls`, which is on by default.
+    /// Uses TLS on each connection. This needs the feature `tls`, which is on by default.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn tls(mut self, tls: Tls) -> Listener {
@@ -102,13 +102,13 @@ impl Listener {
         self
     }
 
-    /// Where it listens: the port is the one that was taken.
+    /// The address that it listens on, with the actual port.
     #[must_use]
     pub fn address(&self) -> &ListenAddress {
         &self.address
     }
 
-    /// Takes the next connection: the stream, and the peer's address unless the socket is a Unix socket.
+    /// Accepts the next connection: the stream, and the peer's address unless it is a Unix socket.
     pub(crate) async fn accept(&self) -> io::Result<(Io, Option<SocketAddr>)> {
         match &self.socket {
             Socket::Tcp(listener) => {
@@ -127,8 +127,7 @@ impl Listener {
     }
 }
 
-/// Names the listener as a URL: `http://127.0.0.1:3000/`, `https://[::1]:443/`; a Unix socket, for which
-/// there is none, as `unix:/run/chat.sock`.
+/// Writes the listener as a URL: `http://127.0.0.1:3000/`, `https://[::1]:443/`; or as `unix:/run/chat.sock`.
 impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
@@ -147,7 +146,7 @@ impl From<TcpListener> for Listener {
     }
 }
 
-/// The socket's file is left to whoever bound it.
+/// The socket's file stays: the code that created it has to remove it.
 impl From<UnixListener> for Listener {
     fn from(listener: UnixListener) -> Listener {
         let address = listener.local_addr().ok();
@@ -173,7 +172,7 @@ async fn bind_unix(path: &Path, backlog: u32) -> io::Result<(UnixListener, Socke
     Ok((socket.listen(backlog)?, file))
 }
 
-/// Removes a socket behind which nobody listens.
+/// Removes a socket if no process listens on it.
 async fn remove_stale(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -189,7 +188,7 @@ async fn remove_stale(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The file of a Unix socket. Dropped, it is removed, unless it is another's by then.
+/// The file of a Unix socket. Dropping this removes the file, unless another process has replaced it.
 #[derive(Debug)]
 struct SocketFile {
     path: PathBuf,
@@ -216,12 +215,12 @@ fn inode(path: &Path) -> io::Result<(u64, u64)> {
     fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
 }
 
-/// An address can't be listened on.
+/// The server can't listen on an address.
 #[derive(Debug)]
 pub struct ListenError {
     /// The address.
     pub address: ListenAddress,
-    /// What stands against it.
+    /// The cause.
     pub error: io::Error,
 }
 

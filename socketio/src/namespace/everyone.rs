@@ -16,7 +16,7 @@ use crate::{Event, Socket};
 
 /// # Everyone here
 impl Namespace {
-    /// Sends an event to everyone here. See [`Broadcast::emit`].
+    /// Sends an event to all sockets. See [`Broadcast::emit`].
     ///
     /// # Errors
     /// [`SendError::ReservedEvent`] and [`SendError::Serialize`].
@@ -24,42 +24,43 @@ impl Namespace {
         self.everyone().emit(event, args)
     }
 
-    /// Everyone in a room, or in any of several. An empty list is [nobody](ToRooms#an-empty-list).
+    /// The sockets in a room, or in any of several, to send to them. An empty list selects
+    /// [nobody](ToRooms#an-empty-list).
     pub fn to(&self, rooms: impl ToRooms) -> Broadcast {
         self.everyone().to(rooms)
     }
 
-    /// Everyone in a room: the same as [`to`](Namespace::to).
+    /// The same as [`to`](Namespace::to).
     pub fn within(&self, rooms: impl ToRooms) -> Broadcast {
         self.to(rooms)
     }
 
-    /// Everyone who is not in a room, or in none of several.
+    /// All sockets that are not in a room, or in none of several.
     pub fn except(&self, rooms: impl ToRooms) -> Broadcast {
         self.everyone().except(rooms)
     }
 
-    /// Everyone, with events that may be lost.
+    /// All sockets, for events that may be lost. See [`Broadcast::volatile`].
     pub fn volatile(&self) -> Broadcast {
         self.everyone().volatile()
     }
 
-    /// Everyone on this node. See [`Broadcast::local`].
+    /// All sockets of this node. See [`Broadcast::local`].
     pub fn local(&self) -> Broadcast {
         self.everyone().local()
     }
 
-    /// Everyone, with the given say about compression. See [`Broadcast::compress`].
+    /// All sockets, with or without compression. See [`Broadcast::compress`].
     pub fn compress(&self, compress: bool) -> Broadcast {
         self.everyone().compress(compress)
     }
 
-    /// Everyone, with that much time to answer. See [`Broadcast::timeout`].
+    /// All sockets, with this time to answer. See [`Broadcast::timeout`].
     pub fn timeout(&self, timeout: Duration) -> Broadcast {
         self.everyone().timeout(timeout)
     }
 
-    /// Sends an event that everyone here is to acknowledge. See [`Broadcast::emit_with_ack`].
+    /// Sends an event to all sockets, and asks each for an acknowledgement. See [`Broadcast::emit_with_ack`].
     ///
     /// # Errors
     /// [`SendError::ReservedEvent`] and [`SendError::Serialize`].
@@ -70,22 +71,22 @@ impl Namespace {
     /// All sockets of all nodes. See [`Broadcast::fetch_sockets`].
     ///
     /// # Errors
-    /// If a node does not answer in time, or can't be asked. The error has the sockets that were found.
+    /// If a node doesn't answer in time, or can't be reached. The error contains the sockets that were found.
     pub async fn fetch_sockets(&self) -> Result<Vec<FetchedSocket>, FetchError> {
         self.everyone().fetch_sockets().await
     }
 
-    /// Has everyone join a room, or several. See [`Broadcast::sockets_join`].
+    /// Makes all sockets join a room, or several. See [`Broadcast::sockets_join`].
     pub fn sockets_join(&self, rooms: impl ToRooms) {
         self.everyone().sockets_join(rooms);
     }
 
-    /// Has everyone leave a room, or several. See [`Broadcast::sockets_leave`].
+    /// Makes all sockets leave a room, or several. See [`Broadcast::sockets_leave`].
     pub fn sockets_leave(&self, rooms: impl ToRooms) {
         self.everyone().sockets_leave(rooms);
     }
 
-    /// Puts everyone out. See [`Broadcast::disconnect_sockets`].
+    /// Disconnects all sockets. See [`Broadcast::disconnect_sockets`].
     pub fn disconnect_sockets(&self, close: bool) {
         self.everyone().disconnect_sockets(close);
     }
@@ -121,8 +122,8 @@ impl Namespace {
 
 /// # Other servers
 impl Namespace {
-    /// How many servers of the cluster have this namespace, this one included: `adapter.serverCount()` in
-    /// JavaScript. It is the adapter's count, and waits until the adapter can tell.
+    /// The number of servers in the cluster that have this namespace, including this one:
+    /// `adapter.serverCount()` in JavaScript. It waits until the adapter knows.
     pub async fn server_count(&self) -> usize {
         match self.cluster() {
             Some(cluster) => 1 + cluster.other_nodes(self.name()).await,
@@ -130,9 +131,9 @@ impl Namespace {
         }
     }
 
-    /// Sends an event to the other servers of the cluster, to their
-    /// [`on_server_side`](Namespace::on_server_side): `serverSideEmit` in JavaScript. Without an adapter there
-    /// are none.
+    /// Sends an event to the other servers of the cluster. Their
+    /// [`on_server_side`](Namespace::on_server_side) handles it: `serverSideEmit` in JavaScript. Without an
+    /// adapter, there are no other servers.
     ///
     /// # Errors
     /// [`SendError::ReservedEvent`] and [`SendError::Serialize`].
@@ -145,9 +146,10 @@ impl Namespace {
         Ok(())
     }
 
-    /// Sends an event to the other servers of the cluster, and waits for their answers, each read as `T`, for
-    /// [`Config::cluster_timeout`](crate::Config::cluster_timeout) at most: `serverSideEmitWithAck` in JavaScript.
-    /// A server that has no handler for it does not answer. Without an adapter there are no answers.
+    /// Sends an event to the other servers of the cluster, and waits for their answers, for at most
+    /// [`Config::cluster_timeout`](crate::Config::cluster_timeout): `serverSideEmitWithAck` in JavaScript. It
+    /// reads each answer as `T`. A server without a handler for the event doesn't answer. Without an adapter,
+    /// there are no answers.
     ///
     /// # Errors
     /// [`ServerSideError::Send`] if the event can't be sent, [`ServerSideError::Cluster`] if other servers

@@ -18,14 +18,14 @@ use crate::{Event, Socket};
 
 /// # Sockets that come
 impl Namespace {
-    /// Has a future decide whether a client may join: `io.use(..)` in JavaScript. Middlewares run in the order
-    /// in which they were added; the first error is the client's `connect_error`.
+    /// Adds a middleware, which decides whether a client may join: `io.use(..)` in JavaScript. Middlewares
+    /// run in the order in which you add them. The client gets the first error as `connect_error`.
     ///
-    /// The socket is not connected yet. [`Socket::handshake`] tells who it is, and [`Socket::insert`] keeps what
-    /// was found out. Rooms that it joins and events that are emitted to it wait until all middlewares have
-    /// agreed: then it is in those rooms, and the client gets the events right after it has connected. If one
-    /// refuses, or the client goes meanwhile, they are forgotten. An acknowledgement can't come before that, so
-    /// don't await one here.
+    /// The socket is not connected yet. Read who the client is from [`Socket::handshake`], and keep what you
+    /// find out with [`Socket::insert`]. Rooms that the socket joins, and events that you emit to it, wait
+    /// until all middlewares have accepted the client. The client gets the events right after it has
+    /// connected. If a middleware refuses, or the client leaves first, nothing is joined or sent. Don't wait
+    /// for an acknowledgement in a middleware: it can't come before that.
     ///
     /// ```
     /// # use socketio::{ConnectError, Io, Socket};
@@ -51,12 +51,12 @@ impl Namespace {
         self.clone()
     }
 
-    /// Has a future decide whether a client gets the socket that it comes back for
-    /// ([`Config::recovery`](crate::Config::recovery)). It runs before the middlewares, also if they are skipped.
-    /// The socket has the old one's id, rooms, data and values, and the handshake of the request that came now.
-    /// If it is not this client's, the client joins as a new one, with a new id, and the old socket waits on.
+    /// Decides whether a client may recover its former socket
+    /// ([`Config::recovery`](crate::Config::recovery)). This runs before the middlewares, even if they are
+    /// skipped. The socket has the old id, rooms, data and values, and the new request's handshake. If you
+    /// refuse, the client joins as a new one, with a new id, and the old socket waits on.
     ///
-    /// A client may come back with another login than it left with, and would be in the old one's rooms:
+    /// Use it if a client can come back with another login. Otherwise it gets the rooms of the old one:
     ///
     /// ```
     /// # use socketio::{Io, Socket};
@@ -79,8 +79,8 @@ impl Namespace {
         self.clone()
     }
 
-    /// Runs when a client has joined: `io.on("connection", ..)` in JavaScript. Its events wait until this is
-    /// through. What it returns is dropped.
+    /// Runs when a client has joined: `io.on("connection", ..)` in JavaScript. The client's events wait until
+    /// it has finished. Its result is ignored.
     pub fn on_connect<F, Fut>(&self, handler: F) -> Namespace
     where
         F: Fn(Socket) -> Fut + Send + Sync + 'static,
@@ -91,9 +91,9 @@ impl Namespace {
         self.clone()
     }
 
-    /// Runs when the session of a socket here goes over from polling to WebSocket:
-    /// `socket.conn.on("upgrade", ..)` in JavaScript, for all sockets at once. A client that begins with
-    /// WebSocket does not, and [`Socket::transport`] tells where one is. What it returns is dropped.
+    /// Runs when a socket's session upgrades from polling to WebSocket: `socket.conn.on("upgrade", ..)` in
+    /// JavaScript, for all sockets. It doesn't run for a client that starts with WebSocket;
+    /// [`Socket::transport`] tells the transport. Its result is ignored.
     pub fn on_upgrade<F, Fut>(&self, handler: F) -> Namespace
     where
         F: Fn(Socket) -> Fut + Send + Sync + 'static,
@@ -107,16 +107,17 @@ impl Namespace {
 
 /// # Events
 impl Namespace {
-    /// Handles an event. See [`FromArgs`] for what the arguments can be. What the future returns answers the
-    /// client if it asked for an acknowledgement (see [`ToArgs`]). Write `()` for an event without arguments:
-    /// `|socket: Socket, ()| async { .. }`. What handlers share is a [state](crate::Io::set_state).
+    /// Handles an event. [`FromArgs`] lists the types of arguments. For an event without arguments, write
+    /// `()`: `|socket: Socket, ()| async { .. }`. If the client asked for an acknowledgement, the future's
+    /// result is the acknowledgement (see [`ToArgs`]). To share state between handlers, use a
+    /// [state](crate::Io::set_state).
     ///
-    /// If the arguments don't fit, the handler does not run; that is logged and counted, and
+    /// If the arguments don't fit, the handler doesn't run. The server logs and counts that, and
     /// [`on_unhandled`](Namespace::on_unhandled) can answer. A second handler for the same event replaces the
     /// first.
     ///
     /// # Panics
-    /// If the name is one that the protocol reserves, such as `disconnect`: no client can send it.
+    /// If the protocol reserves the name, such as `disconnect`: no client can send it.
     pub fn on<A, F, Fut>(&self, event: &str, handler: F) -> Namespace
     where
         A: FromArgs,
@@ -141,8 +142,8 @@ impl Namespace {
         self.clone()
     }
 
-    /// Handles an event, and leaves it to the handler when and how to acknowledge it. What the future returns
-    /// is dropped.
+    /// Handles an event, and lets the handler acknowledge it later, or elsewhere. The future's result is
+    /// ignored.
     ///
     /// # Panics
     /// See [`on`](Namespace::on).
@@ -156,9 +157,9 @@ impl Namespace {
         self.clone()
     }
 
-    /// Handles the events that no other handler takes: those of a name without a handler, and those whose
-    /// arguments don't fit their handler. What it returns answers the client, if it asked for an
-    /// acknowledgement; without it such a client waits in vain.
+    /// Handles the events that no other handler takes: events without a handler, and events whose arguments
+    /// don't fit. If the client asked for an acknowledgement, the result is the acknowledgement. Without
+    /// this, such a client gets none.
     ///
     /// ```
     /// # use serde_json::json;
@@ -171,8 +172,8 @@ impl Namespace {
     ///     });
     /// ```
     ///
-    /// It runs once the event middlewares have let the event pass. A middleware's refusal goes to
-    /// [`on_error`](Namespace::on_error).
+    /// It runs after the event middlewares have accepted the event. If one refuses it,
+    /// [`on_error`](Namespace::on_error) runs instead.
     pub fn on_unhandled<F, Fut>(&self, handler: F) -> Namespace
     where
         F: Fn(Socket, Event, Unhandled) -> Fut + Send + Sync + 'static,
@@ -182,12 +183,13 @@ impl Namespace {
         self.clone()
     }
 
-    /// Has a future decide about each event of each socket, before its handler: what `socket.use(..)` is in
-    /// JavaScript for one socket, and [`Socket::middleware`] here. Middlewares run in the order in which they
-    /// were added, the namespace's before the socket's. They can't change the event. The first error keeps it
-    /// from its handler and goes to [`on_error`](Namespace::on_error); the event is not acknowledged then.
+    /// Adds a middleware that decides about each event before its handler, for all sockets. In JavaScript,
+    /// `socket.use(..)` does this for one socket; here, [`Socket::middleware`] does. Middlewares run in the
+    /// order in which you add them, the namespace's before the socket's. They can't change the event. The
+    /// first error goes to [`on_error`](Namespace::on_error); the handler then doesn't run, and the client
+    /// gets no acknowledgement.
     ///
-    /// While a middleware waits for something, later events of the socket may overtake this one.
+    /// While a middleware waits, later events of the socket may overtake this one.
     ///
     /// ```
     /// # use socketio::{Event, Io, Socket};
@@ -209,8 +211,8 @@ impl Namespace {
         self.clone()
     }
 
-    /// Runs when an event middleware refused an event: `socket.on("error", ..)` in JavaScript. Without it the
-    /// refusal is logged.
+    /// Runs when an event middleware refuses an event: `socket.on("error", ..)` in JavaScript. Without it,
+    /// the refusal is logged.
     pub fn on_error<F, Fut>(&self, handler: F) -> Namespace
     where
         F: Fn(Socket, Event, EventError) -> Fut + Send + Sync + 'static,
@@ -224,8 +226,8 @@ impl Namespace {
 
 /// # Catch-all listeners
 ///
-/// A listener is a plain function that sees every event, and changes nothing. The namespace's listeners are
-/// called before the socket's. They must not block; no lock is held while they run.
+/// A listener is a plain function that sees each event and can't change it. The namespace's listeners run
+/// before the socket's. They must not block. They can call anything in this crate, since no lock is held.
 impl Namespace {
     /// Sees every event that a client of this namespace sends, before middlewares and handlers:
     /// `socket.onAny(..)` in JavaScript, for all sockets at once.
@@ -242,14 +244,14 @@ impl Namespace {
         self.0.handlers.add_listener(Direction::Incoming, Place::Last, Arc::new(listener))
     }
 
-    /// The same as [`on_any`](Namespace::on_any), before the listeners that are there.
+    /// The same as [`on_any`](Namespace::on_any), but runs before the existing listeners.
     pub fn prepend_any(&self, listener: impl Fn(&Socket, &Event) + Send + Sync + 'static) -> ListenerHandle {
         self.0.handlers.add_listener(Direction::Incoming, Place::First, Arc::new(listener))
     }
 
-    /// Sees every event that is sent to a client of this namespace, once it is queued for that client:
-    /// `socket.onAnyOutgoing(..)` in JavaScript, for all sockets at once. A broadcast is seen once for each
-    /// receiver. Acknowledgements are not events.
+    /// Sees every event to a client of this namespace when it has been queued: `socket.onAnyOutgoing(..)` in
+    /// JavaScript, for all sockets. It sees a broadcast once for each receiver. Acknowledgements are not
+    /// events.
     pub fn on_any_outgoing(
         &self,
         listener: impl Fn(&Socket, &Event) + Send + Sync + 'static,
@@ -257,7 +259,7 @@ impl Namespace {
         self.0.handlers.add_listener(Direction::Outgoing, Place::Last, Arc::new(listener))
     }
 
-    /// The same as [`on_any_outgoing`](Namespace::on_any_outgoing), before the listeners that are there.
+    /// The same as [`on_any_outgoing`](Namespace::on_any_outgoing), but runs before the existing listeners.
     pub fn prepend_any_outgoing(
         &self,
         listener: impl Fn(&Socket, &Event) + Send + Sync + 'static,
@@ -268,16 +270,16 @@ impl Namespace {
 
 /// # Rooms, and other servers
 impl Namespace {
-    /// Calls a function when a room comes into being or ceases to be, and when a socket joins or leaves one:
-    /// the events of `io.of(..).adapter` in JavaScript. It must not block; no lock is held while it runs.
+    /// Calls a function when a room is created or deleted, and when a socket joins or leaves one: the events
+    /// of `io.of(..).adapter` in JavaScript. It must not block. No lock is held.
     pub fn on_room_event(&self, listener: impl Fn(&RoomEvent) + Send + Sync + 'static) -> Namespace {
         self.0.handlers.add_room_listener(Arc::new(listener));
         self.clone()
     }
 
-    /// Handles an event that another server of the cluster sent by
-    /// [`server_side_emit`](Namespace::server_side_emit): `io.on(..)` in JavaScript. What the future returns
-    /// is the answer, if one is wanted.
+    /// Handles an event that another server of the cluster sent with
+    /// [`server_side_emit`](Namespace::server_side_emit): `io.on(..)` in JavaScript. If that server waits for
+    /// an answer, the future's result is the answer.
     pub fn on_server_side<A, F, Fut>(&self, event: &str, handler: F) -> Namespace
     where
         A: FromArgs,
@@ -296,7 +298,7 @@ impl Namespace {
 /// # The end of a socket
 impl Namespace {
     /// Runs when a socket ends, right before [`on_disconnect`](Namespace::on_disconnect). In both,
-    /// [`Socket::rooms`] still tells the rooms that it was in.
+    /// [`Socket::rooms`] still has the socket's rooms.
     pub fn on_disconnecting<F, Fut>(&self, handler: F) -> Namespace
     where
         F: Fn(Socket, DisconnectReason) -> Fut + Send + Sync + 'static,
@@ -307,8 +309,8 @@ impl Namespace {
         self.clone()
     }
 
-    /// Runs when a socket has ended, once for each for which `on_connect` ran, and after the handlers of all
-    /// its events have started.
+    /// Runs when a socket has ended: once for each socket for which `on_connect` ran, and after the handlers
+    /// of all its events have started.
     pub fn on_disconnect<F, Fut>(&self, handler: F) -> Namespace
     where
         F: Fn(Socket, DisconnectReason) -> Fut + Send + Sync + 'static,

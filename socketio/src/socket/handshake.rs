@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::fetched::HandshakeDetails;
 
-/// How a client came: the request that opened its session, and its auth for one namespace.
+/// The request that opened a client's session, and its auth for one namespace.
 ///
-/// It dereferences to [`engineio::Handshake`]: `time`, `address`, `secure`, `url`, `headers` and `query()`. It
-/// serialises as the object that `socket.handshake` is in JavaScript; see [`HandshakeDetails`].
+/// It dereferences to [`engineio::Handshake`], which has `time`, `address`, `secure`, `url`, `headers` and
+/// `query()`. It serialises as the object that `socket.handshake` is in JavaScript; see [`HandshakeDetails`].
 #[derive(Clone, Copy, Debug)]
 pub struct Handshake<'a> {
     pub(super) request: &'a engineio::Handshake,
@@ -17,17 +17,17 @@ pub struct Handshake<'a> {
 }
 
 impl<'a> Handshake<'a> {
-    /// The JSON object that the client presented for this namespace, `{}` if it presented none. From clients
-    /// of socket.io 1 and 2 it is the query of the namespace.
+    /// The client's auth for this namespace as JSON, `{}` if it sent none. For clients of socket.io 1 and 2,
+    /// it is the namespace's query.
     #[must_use]
     pub fn auth_json(&self) -> &'a str {
         self.auth
     }
 
-    /// What the client presented for this namespace, as `T`.
+    /// The client's auth for this namespace, read as `T`.
     ///
     /// # Errors
-    /// If it is something else.
+    /// If the auth can't be read as `T`.
     pub fn auth<T: Deserialize<'a>>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_str(self.auth)
     }

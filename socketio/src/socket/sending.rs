@@ -18,9 +18,9 @@ use crate::to_rooms::ToRooms;
 
 /// # Sending
 impl Socket {
-    /// Sends an event to this client. See [`ToArgs`] for what the arguments can be. While the client is away
-    /// and can come back ([`Config::recovery`](crate::Config::recovery)), the event waits for it. What is emitted in
-    /// a middleware waits until the socket is let in.
+    /// Sends an event to this client. [`ToArgs`] lists the types of arguments. While the client is away and
+    /// can recover ([`Config::recovery`](crate::Config::recovery)), the event waits for it. In a middleware,
+    /// it waits until the client has been accepted.
     ///
     /// # Errors
     /// See [`SendError`].
@@ -28,8 +28,8 @@ impl Socket {
         self.emit_with(event, args, Flags::default())
     }
 
-    /// Sends an event that the client is to acknowledge. Await what is returned for the answer, which is
-    /// read as `T` (see [`FromArgs`](crate::FromArgs)). The event is sent right away.
+    /// Sends an event right away, and asks for an acknowledgement. Await the result to get it; it is read as
+    /// `T` (see [`FromArgs`](crate::FromArgs)).
     ///
     /// ```no_run
     /// # async fn example(socket: socketio::Socket) -> Result<(), socketio::AckError> {
@@ -49,46 +49,46 @@ impl Socket {
         Emitter { flags: Flags { volatile: true, ..Flags::default() }, socket: self }
     }
 
-    /// For events with a say about compression. See [`Broadcast::compress`].
+    /// For events with or without compression. See [`Broadcast::compress`].
     pub fn compress(&self, compress: bool) -> Emitter<'_> {
         Emitter { flags: Flags { compress: Some(compress), ..Flags::default() }, socket: self }
     }
 
-    /// For events with that much time to be acknowledged. See [`Ack::timeout`].
+    /// For events with this time until the acknowledgement. See [`Ack::timeout`].
     pub fn timeout(&self, timeout: Duration) -> Emitter<'_> {
         Emitter { flags: Flags { timeout: Some(timeout), ..Flags::default() }, socket: self }
     }
 
-    /// Everyone on this node but this client. See [`Broadcast::local`].
+    /// All other sockets of this node. See [`Broadcast::local`].
     pub fn local(&self) -> Broadcast {
         self.broadcast().local()
     }
 
-    /// Everyone in the namespace but this client.
+    /// All other sockets in the namespace.
     pub fn broadcast(&self) -> Broadcast {
         self.0.namespace.everyone().except(Arc::clone(&self.0.id))
     }
 
-    /// Everyone in a room, or in any of several, but this client. [`within`](Socket::within) means this client
-    /// too. An empty list is [nobody](ToRooms#an-empty-list).
+    /// All other sockets in a room, or in any of several. [`within`](Socket::within) includes this one. An
+    /// empty list selects [nobody](ToRooms#an-empty-list).
     pub fn to(&self, rooms: impl ToRooms) -> Broadcast {
         self.broadcast().to(rooms)
     }
 
-    /// Everyone in a room, with this client if it is in the room: the same as
-    /// [`Namespace::to`](crate::Namespace::to). [`to`](Socket::to) leaves this client out, and so does
+    /// All sockets in a room, including this one if it is there: the same as
+    /// [`Namespace::to`](crate::Namespace::to). [`to`](Socket::to) excludes this one, and so does
     /// `socket.in(..)` in JavaScript.
     pub fn within(&self, rooms: impl ToRooms) -> Broadcast {
         self.0.namespace.to(rooms)
     }
 
-    /// Everyone who is not in that room, or in none of several, and not this client.
+    /// All other sockets that are not in the room, or in none of several.
     pub fn except(&self, rooms: impl ToRooms) -> Broadcast {
         self.broadcast().except(rooms)
     }
 
-    /// Waits until the client has taken most of what was sent to it. Whoever waits for this before each
-    /// [`emit`](Socket::emit) can send any amount to a client that reads, and slows down to its pace.
+    /// Waits until the client has taken most of its queue. Wait for this before each [`emit`](Socket::emit)
+    /// to send any amount at the client's pace.
     ///
     /// # Errors
     /// [`SendError::Closed`] if the session is over.
@@ -181,7 +181,7 @@ impl Socket {
     }
 }
 
-/// Sends events to one client in a certain way: see [`Socket::volatile`], [`Socket::compress`] and
+/// Sends events to one client with options: see [`Socket::volatile`], [`Socket::compress`] and
 /// [`Socket::timeout`].
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing is sent before `emit`"]
@@ -191,7 +191,7 @@ pub struct Emitter<'a> {
 }
 
 impl Emitter<'_> {
-    /// Lets events be lost: see [`Socket::volatile`].
+    /// Makes events volatile: see [`Socket::volatile`].
     pub fn volatile(mut self) -> Self {
         self.flags.volatile = true;
         self
@@ -203,7 +203,7 @@ impl Emitter<'_> {
         self
     }
 
-    /// How long an acknowledgement is awaited: see [`Ack::timeout`].
+    /// How long to wait for an acknowledgement: see [`Ack::timeout`].
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.flags.timeout = Some(timeout);
         self
@@ -213,13 +213,13 @@ impl Emitter<'_> {
     /// this client, and its transport is ready.
     ///
     /// # Errors
-    /// See [`SendError`]. That a volatile event is dropped is none.
+    /// See [`SendError`]. A dropped volatile event is not an error.
     pub fn emit(&self, event: &str, args: impl ToArgs) -> Result<(), SendError> {
         self.socket.emit_with(event, args, self.flags)
     }
 
-    /// Sends an event that the client is to acknowledge: see [`Socket::emit_with_ack`]. A volatile one that
-    /// is dropped is never acknowledged.
+    /// Sends an event and asks for an acknowledgement: see [`Socket::emit_with_ack`]. A volatile event that
+    /// is dropped gets no acknowledgement.
     pub fn emit_with_ack<T>(&self, event: &str, args: impl ToArgs) -> Ack<T> {
         Ack::request(self.socket, event, args, self.flags)
     }
