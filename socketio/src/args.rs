@@ -11,22 +11,26 @@ use bytestring::ByteString;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::value::RawValue;
 
+use crate::Value;
 use crate::packet::{PacketError, read_ack};
 use crate::raw_json::RawJson;
 
 mod read;
+mod rest;
 mod shape;
 #[cfg(test)]
 mod tests;
 mod write;
 
 pub use read::{ArgsError, FromArgs};
+pub use rest::Rest;
 pub use write::{ArgsWriter, ToArgs};
 
 /// The arguments of an event or an acknowledgement as they came: JSON that is not parsed yet, and its
 /// attachments. Cloning is cheap, and sending them on writes the same JSON again.
 ///
-/// As a handler's argument type it takes everything as it is; [`read`](Args::read) gives the values.
+/// As a handler's argument type it takes everything as it is; [`read`](Args::read) gives the values. At the end of a
+/// tuple, [`Rest`] takes those that are left.
 #[derive(Clone)]
 pub struct Args {
     /// A JSON array.
@@ -139,22 +143,34 @@ impl Args {
     /// If the first argument is not what `T` wants. A missing one reads as `null`.
     pub fn split_first<T: DeserializeOwned>(&self) -> Result<(T, Args), ArgsError> {
         let (first,) = self.read::<(T,)>()?;
+        Ok((first, self.after(1)))
+    }
+
+    /// The arguments that follow the first `count` of them.
+    fn after(&self, count: usize) -> Args {
+        let count = count.min(self.len);
         let json = self.json();
-        let mut values = serde_json::Deserializer::from_str(json).into_iter::<IgnoredAny>();
-        let others = match values.next() {
-            None => Args::none(),
-            Some(_) => {
-                let after = json[values.byte_offset()..].trim_ascii_start();
-                let after = after.strip_prefix(',').unwrap_or(after);
-                Args {
-                    skip: self.skip + 1,
-                    start: self.start + json.len() - after.len(),
-                    len: self.len - 1,
-                    ..self.clone()
-                }
-            }
-        };
-        Ok((first, others))
+        let mut after = json;
+        for _ in 0..count {
+            let mut values = serde_json::Deserializer::from_str(after).into_iter::<IgnoredAny>();
+            values.next();
+            after = after[values.byte_offset()..].trim_ascii_start();
+            after = after.strip_prefix(',').unwrap_or(after);
+        }
+        Args {
+            skip: self.skip + count,
+            start: self.start + json.len() - after.len(),
+            len: self.len - count,
+            ..self.clone()
+        }
+    }
+
+    fn of_values(values: &[Value]) -> Result<Args, serde_json::Error> {
+        let args = Args::new(values)?;
+        // The list is one argument, which lies within the brackets of all.
+        let json = args.json();
+        let array = args.array.slice_ref(json);
+        Ok(Args { attachments: args.attachments, ..Args::from_array(array, 0, 1, values.len()) })
     }
 
     /// The bytes that these arguments hold in memory, about.

@@ -51,6 +51,11 @@ pub(crate) fn with_attachments<R>(attachments: Vec<Bytes>, read: impl FnOnce() -
     read()
 }
 
+/// The attachments of the arguments that are being deserialised here.
+pub(crate) fn attachments_at_hand() -> Vec<Bytes> {
+    READING.with_borrow(Clone::clone).unwrap_or_default()
+}
+
 /// Runs `write`, and appends the attachments that it asked for.
 pub(crate) fn collect_attachments<R>(attachments: &mut Vec<Bytes>, write: impl FnOnce() -> R) -> R {
     let _restore = Restore(&WRITING, WRITING.replace(Some(std::mem::take(attachments))));

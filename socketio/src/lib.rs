@@ -122,7 +122,7 @@ pub use adapter::{Adapter, AdapterError, AdapterFuture, Flags, Message, MessageB
 pub use answers::{Answer, Answers, BroadcastAck};
 #[doc(hidden)]
 pub use args::ArgsWriter;
-pub use args::{Args, ArgsError, FromArgs, ToArgs};
+pub use args::{Args, ArgsError, FromArgs, Rest, ToArgs};
 pub use binary::Binary;
 pub use broadcast::Broadcast;
 pub use client::Client;

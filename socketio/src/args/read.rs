@@ -2,21 +2,24 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::de::value::UnitDeserializer;
-use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserializer, Serialize, Serializer};
 
 use super::Args;
+use super::rest::given_to;
 use super::shape::Shape;
-use crate::binary::with_attachments;
+use crate::binary::{attachments_at_hand, with_attachments};
 
 /// What a handler can take as its arguments, and what an acknowledgement can be awaited as.
 ///
 /// Every deserialisable type is. A tuple takes one argument for each element, `()` takes none, and any other
 /// type takes the first argument: `[f64; 2]` and `Vec<f64>` both take the JavaScript array of
 /// `emit("at", [48.1, 11.5])`. [`ToArgs`](crate::ToArgs) has a table. Further arguments are ignored. Missing
-/// ones read as `null`, so they fit an `Option`. [`Args`] takes all arguments as they came.
+/// ones read as `null`, so they fit an `Option`. [`Args`] takes all arguments as they came, and
+/// [`Rest`](crate::Rest) at the end of a tuple those that are left.
 ///
 /// A handler without arguments takes `()`: `|socket: Socket, ()| async { .. }`. It has two parameters all the same,
 /// so that the compiler can infer their types and name the one that is wrong.
@@ -66,9 +69,13 @@ impl FromArgs for Args {
 
 impl<T: DeserializeOwned> FromArgs for T {
     fn from_args(mut args: Args) -> Result<T, ArgsError> {
+        let shape = Shape::of::<T>();
+        if shape == Shape::Rest {
+            let all = given_to(PhantomData::<T>, args);
+            return all.map_err(|error| ArgsError { index: 0, error });
+        }
         let attachments = std::mem::take(&mut args.attachments);
         let index = Cell::new(0);
-        let shape = Shape::of::<T>();
         with_attachments(attachments, || T::deserialize(Positional { args: &args, shape, index: &index }))
             .map_err(|error| ArgsError { index: index.get(), error })
     }
@@ -192,7 +199,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Elements<'de, '_, V> {
         for _ in 0..args.skip {
             seq.next_element::<IgnoredAny>()?;
         }
-        let value = self.visitor.visit_seq(Padded { seq: &mut seq, len: args.len, next: 0, index })?;
+        let value = self.visitor.visit_seq(Padded { seq: &mut seq, args, next: 0, index })?;
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         Ok(value)
     }
@@ -200,7 +207,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Elements<'de, '_, V> {
 
 struct Padded<'s, 'c, A> {
     seq: &'s mut A,
-    len: usize,
+    args: &'s Args,
     next: usize,
     index: &'c Cell<usize>,
 }
@@ -211,7 +218,12 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Padded<'_, '_, A> {
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, A::Error> {
         self.index.set(self.next);
         self.next += 1;
-        if self.next > self.len {
+        if Shape::of::<T::Value>() == Shape::Rest {
+            self.seq.next_element::<IgnoredAny>()?;
+            let rest = Args { attachments: attachments_at_hand(), ..self.args.after(self.next - 1) };
+            return given_to(seed, rest).map(Some).map_err(A::Error::custom);
+        }
+        if self.next > self.args.len {
             return seed.deserialize(UnitDeserializer::new()).map(Some);
         }
         self.seq.next_element_seed(seed)

@@ -2,6 +2,8 @@
 
 use std::any::type_name;
 
+use super::Rest;
+
 /// What a Rust type is as arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
@@ -11,6 +13,8 @@ pub(super) enum Shape {
     One,
     /// A tuple: one argument for each element.
     Tuple,
+    /// [`Rest`]: as many as they are.
+    Rest,
 }
 
 impl Shape {
@@ -28,6 +32,7 @@ impl Shape {
             "()" => Shape::None,
             _ if name.starts_with("(dyn ") => Shape::One,
             _ if name.starts_with('(') => Shape::Tuple,
+            _ if name == type_name::<Rest>() => Shape::Rest,
             _ => Shape::One,
         }
     }
@@ -54,6 +59,8 @@ mod tests {
         assert_eq!(wrapped, [One; 3]);
         let arrays = [Shape::of::<[(u8, u8); 2]>(), Shape::of::<&[(u8, u8)]>(), Shape::of::<[u8; 0]>()];
         assert_eq!(arrays, [One; 3]);
+        assert_eq!([Shape::of::<Rest>(), Shape::of::<&&Rest>()], [Shape::Rest; 2]);
+        assert_eq!([Shape::of::<(Rest,)>(), Shape::of::<Option<Rest>>()], [Tuple, One]);
         assert_eq!(Shape::of::<&(dyn Debug + Send)>(), One);
     }
 }

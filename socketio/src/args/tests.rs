@@ -252,3 +252,74 @@ fn the_first_argument_can_be_split_off() {
     let (missing, others) = Args::none().split_first::<Option<u8>>().unwrap();
     assert!(missing.is_none() && others.is_empty());
 }
+
+fn raw(json: &str, attachments: &[&'static str]) -> Args {
+    let attachments = attachments.iter().map(|bytes| (*bytes).into()).collect();
+    Args::from_raw(crate::RawJson::new(json, attachments).unwrap()).unwrap()
+}
+
+fn binary(text: &'static str) -> Binary {
+    Binary(text.into())
+}
+
+#[test]
+fn the_end_of_a_tuple_takes_the_rest_of_the_arguments() {
+    for args in both(r#" 1 , [2,","] ,{"a":3} "#, 3) {
+        let (first, Rest(rest)): (u8, Rest) = args.read().unwrap();
+        assert_eq!((first, rest.len(), rest.json()), (1, 2, r#" [2,","] ,{"a":3}"#));
+        assert_eq!(rest.read::<((u8, String), Named)>().unwrap(), ((2, ",".into()), Named { a: 3 }));
+        let (second, Rest(last)) = rest.read::<(Value, Rest)>().unwrap();
+        assert_eq!((second, last.read::<Named>().unwrap()), (json!([2, ","]), Named { a: 3 }));
+        let (_, _, _, Rest(none)): (u8, Value, Named, Rest) = args.read().unwrap();
+        assert!(none.is_empty());
+        let (_, _, _, missing, Rest(none)): (u8, Value, Named, Option<u8>, Rest) = args.read().unwrap();
+        assert_eq!((missing, none.len()), (None, 0));
+        assert_eq!(args.read::<(Rest,)>().unwrap().0.0.json(), args.json());
+        // What follows is read all the same.
+        assert_eq!(args.read::<(Rest, Value)>().unwrap().1, json!([2, ","]));
+        let error = args.read::<(u8, u8, Rest)>().unwrap_err().to_string();
+        assert!(error.starts_with("argument 1: invalid type"), "{error}");
+    }
+    let came = raw(r#"["a",{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}]"#, &["zero", "one"]);
+    let (_, Rest(rest)): (String, Rest) = came.read().unwrap();
+    assert_eq!(rest.read::<(Binary, Binary)>().unwrap(), (binary("one"), binary("zero")));
+}
+
+#[test]
+fn a_rest_in_a_tuple_or_a_result_is_written_as_the_arguments_that_it_is() {
+    let args = Rest(Args::new((1, "two")).unwrap());
+    assert_written(args.clone(), r#"1,"two""#);
+    assert_written((0, &args), r#"0,1,"two""#);
+    assert_written(&(&args, 3), r#"1,"two",3"#);
+    assert_written((Rest::default(), Rest::default()), "");
+    assert_written((1, Rest::default()), "1");
+    assert_written(Ok::<_, ()>(&args), r#"1,"two""#);
+    assert_written(Ok::<_, ()>(Rest::default()), "");
+    assert_written(Err::<(), _>((true, &args)), r#"true,1,"two""#);
+    // Anywhere else they are an array.
+    assert_written(Some(&args), r#"[1,"two"]"#);
+    assert_written([&args], r#"[[1,"two"]]"#);
+    assert_written(((&args,),), r#"[[1,"two"]]"#);
+    assert_eq!(read::<Vec<Value>>(r#"[[1,"two"]]"#, 1), [json!([1, "two"])]);
+    for came in both(r#"[[1,"two"],[]]"#, 1) {
+        let [full, none] = &came.read::<Vec<Rest>>().unwrap()[..] else { panic!("two") };
+        assert_eq!((full.0.json(), full.0.len(), none.0.len()), (r#"1,"two""#, 2, 0));
+    }
+}
+
+#[test]
+fn bytes_of_a_rest_are_numbered_anew_after_others() {
+    let placeholder = |num| format!(r#"{{"_placeholder":true,"num":{num}}}"#);
+    let [p0, p1, p2] = [0, 1, 2].map(placeholder);
+    let args = Rest(raw(&format!("[{p1},[{p0}]]"), &["zero", "one"]));
+    let sent = Args::new((binary("first"), &args)).unwrap();
+    assert_eq!(sent.json(), format!("{p0},{p1},[{p2}]"));
+    assert_eq!(sent.attachments(), ["first", "one", "zero"]);
+    let sent = Args::new(Ok::<_, ()>(&args)).unwrap();
+    assert_eq!(
+        (sent.json(), sent.attachments()),
+        (&*format!("{p0},[{p1}]"), &["one".into(), "zero".into()][..])
+    );
+    let (_, [Rest(nested)]): (Binary, [Rest; 1]) = Args::new((binary("x"), [&args])).unwrap().read().unwrap();
+    assert_eq!(nested.read::<(Binary, [Binary; 1])>().unwrap(), (binary("one"), [binary("zero")]));
+}

@@ -4,9 +4,11 @@ use std::cell::Cell;
 use std::fmt;
 
 use bytes::Bytes;
+use serde::ser::SerializeTuple;
 use serde::{Serialize, Serializer};
 
 use super::Args;
+use super::rest::{taken_from, write_each};
 use super::shape::Shape;
 use crate::binary::collect_attachments;
 
@@ -15,7 +17,8 @@ use crate::binary::collect_attachments;
 /// Every serialisable type is. A tuple, or a reference to one, is one argument for each element, and `()` is no
 /// argument. Any other value is one argument: an array `[T; N]`, a slice and a `Vec` are one JavaScript array,
 /// a struct is an object, a tuple struct is an array, and so is a tuple within something else
-/// (`Some((1, 2))`, `Box::new((1, 2))`). [`Args`] are sent as they came.
+/// (`Some((1, 2))`, `Box::new((1, 2))`). [`Args`] are sent as they came, and as a part of a
+/// tuple by [`Rest`](crate::Rest).
 ///
 /// | Rust | JavaScript |
 /// |---|---|
@@ -119,6 +122,11 @@ impl ToArgs for &Args {
 
 impl<T: Serialize> ToArgs for T {
     fn write(self, out: &mut ArgsWriter<'_>) -> Result<(), serde_json::Error> {
+        if Shape::of::<T>() == Shape::Rest
+            && let Some(args) = taken_from(&self)
+        {
+            return args.write(out);
+        }
         let start = out.json.len();
         let written = Cell::new(Shape::One);
         out.json.push(out.opening());
@@ -128,7 +136,7 @@ impl<T: Serialize> ToArgs for T {
         })?;
         let arguments = start + 1;
         match written.get() {
-            Shape::One => out.json.push(b']'),
+            Shape::One | Shape::Rest => out.json.push(b']'),
             // A tuple's own brackets were written: the closing one closes the array.
             Shape::Tuple => drop(out.json.remove(arguments)),
             Shape::None => {
@@ -167,7 +175,7 @@ impl<'a, 'b> Serializer for Shaped<'a, 'b> {
     type Ok = ();
     type Error = serde_json::Error;
     type SerializeSeq = <JsonSerializer<'a, 'b> as Serializer>::SerializeSeq;
-    type SerializeTuple = <JsonSerializer<'a, 'b> as Serializer>::SerializeTuple;
+    type SerializeTuple = ShapedTuple<'a, 'b>;
     type SerializeTupleStruct = <JsonSerializer<'a, 'b> as Serializer>::SerializeTupleStruct;
     type SerializeTupleVariant = <JsonSerializer<'a, 'b> as Serializer>::SerializeTupleVariant;
     type SerializeMap = <JsonSerializer<'a, 'b> as Serializer>::SerializeMap;
@@ -184,7 +192,14 @@ impl<'a, 'b> Serializer for Shaped<'a, 'b> {
 
     fn serialize_tuple(self, len: usize) -> Result<Self::SerializeTuple, Self::Error> {
         self.written.set(self.shape);
-        self.json.serialize_tuple(len)
+        Ok(ShapedTuple { tuple: self.json.serialize_tuple(len)?, shape: self.shape })
+    }
+
+    fn serialize_seq(self, len: Option<usize>) -> Result<Self::SerializeSeq, Self::Error> {
+        if self.shape == Shape::Rest {
+            self.written.set(Shape::Tuple);
+        }
+        self.json.serialize_seq(len)
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -237,7 +252,6 @@ impl<'a, 'b> Serializer for Shaped<'a, 'b> {
         serialize_none() -> ();
         serialize_unit_struct(name: &'static str) -> ();
         serialize_unit_variant(name: &'static str, index: u32, variant: &'static str) -> ();
-        serialize_seq(len: Option<usize>) -> Self::SerializeSeq;
         serialize_tuple_struct(name: &'static str, len: usize) -> Self::SerializeTupleStruct;
         serialize_tuple_variant(name: &'static str, index: u32, variant: &'static str, len: usize)
             -> Self::SerializeTupleVariant;
@@ -245,5 +259,30 @@ impl<'a, 'b> Serializer for Shaped<'a, 'b> {
         serialize_struct(name: &'static str, len: usize) -> Self::SerializeStruct;
         serialize_struct_variant(name: &'static str, index: u32, variant: &'static str, len: usize)
             -> Self::SerializeStructVariant;
+    }
+}
+
+/// Serialises a tuple as JSON. A [`Rest`](super::Rest) in one that is several arguments is several itself.
+struct ShapedTuple<'a, 'b> {
+    tuple: <JsonSerializer<'a, 'b> as Serializer>::SerializeTuple,
+    shape: Shape,
+}
+
+impl SerializeTuple for ShapedTuple<'_, '_> {
+    type Ok = ();
+    type Error = serde_json::Error;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Self::Error> {
+        if self.shape == Shape::Tuple
+            && Shape::of::<T>() == Shape::Rest
+            && let Some(args) = taken_from(value)
+        {
+            return write_each(&args, |argument| self.tuple.serialize_element(&argument));
+        }
+        self.tuple.serialize_element(value)
+    }
+
+    fn end(self) -> Result<(), Self::Error> {
+        self.tuple.end()
     }
 }

@@ -59,6 +59,7 @@ io.on("connection", (socket) => {
   });
   socket.on("swapped", (a, b, answer) => answer(b, a));
   socket.on("turned", ([x, y], answer) => answer([y, x]));
+  socket.on("echo after", (...args) => args.pop()(...args));
   socket.on("echo", (...args) => args.pop()(...args));
 
   // Acknowledgements of acknowledgements.

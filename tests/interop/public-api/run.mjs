@@ -155,6 +155,9 @@ const tests = {
     assert.deepEqual(plain(await next(socket, "album")), plain([1, album(), Buffer.from("between"), "end"]));
     assert.deepEqual(await call(socket, "sizes", album(), new Uint8Array(5).buffer), ["été 🌞", 4, [0, 1], 5]);
     assert.deepEqual(plain(await call(socket, "echo", album(), 1)), plain([album(), 1]));
+    const after = [Buffer.from("first"), album(), Buffer.from("last"), 1];
+    assert.deepEqual(plain(await call(socket, "echo after", ...after)), plain(after));
+    assert.deepEqual(plain(await call(socket, "echo after", after[0])), plain([after[0]]));
   },
 
   async "a question is answered by a question"({ join }) {

@@ -18,7 +18,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 use socketio::{
     AckError, AckSender, Args, Binary, Config, ConnectError, DisconnectReason, Event, EventError,
-    FetchedSocket, Io, ListenerHandle, Namespace, PatternError, RoomEvent, Socket, Unhandled,
+    FetchedSocket, Io, ListenerHandle, Namespace, PatternError, Rest, RoomEvent, Socket, Unhandled,
 };
 use socketio_server::{Denied, Hooks, RequestHead, Server, Sid};
 use tokio::sync::Notify;
@@ -140,6 +140,7 @@ fn values(io: &Io) {
         // Any value, with bytes in it, is one argument among others.
         .on_sync("swapped", |_: Socket, (a, b): (socketio::Value, socketio::Value)| (b, a))
         .on_sync("turned", |_: Socket, [x, y]: [f64; 2]| [y, x])
+        .on_sync("echo after", |_: Socket, all: (Binary, Rest)| all)
         .on_sync("echo", |_: Socket, args: Args| args);
 }
 
@@ -273,9 +274,8 @@ fn rooms(io: &Io) {
             socket.leave(&room);
             rooms_of(&socket)
         })
-        .on("tell room", |socket: Socket, args: Args| async move {
-            let (room, words): (String, Args) = args.split_first().ok()?;
-            socket.to(room).emit("told", &words).ok()
+        .on("tell room", |socket: Socket, (room, Rest(words)): (String, Rest)| async move {
+            socket.to(room).emit("told", &words)
         })
         .on("tell all in room", |socket: Socket, (room, words): (String, Value)| async move {
             socket.within(room).emit("told", words)
