@@ -7,54 +7,54 @@ use crate::memory::{Budget, Holders};
 use crate::observe::Observers;
 use crate::{LimitHits, Revision, Transport};
 
-/// Settings of the protocol. Each session shares one `Arc` of them.
+/// The protocol's settings. All sessions share one `Arc` of them.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Time between a pong and the next ping; 25 s by default. In revision 3 it is the client that pings.
+    /// Time from a pong to the next ping; 25 s by default. In revision 3, the client pings.
     pub ping_interval: Duration,
     /// Time that a pong may take before the session ends; 20 s by default.
     pub ping_timeout: Duration,
-    /// Time from the opening of a probing WebSocket to its `5`; 10 s by default. Later the WebSocket is
-    /// dropped and polling goes on.
+    /// Time from the opening of a probing WebSocket to its `5`; 10 s by default. After that, the WebSocket is
+    /// closed and polling goes on.
     pub upgrade_timeout: Duration,
-    /// Time that a session which the server has closed waits for the poll that tells the client; 5 s by
-    /// default.
+    /// Time for which a session that the server has closed waits for the client's next poll, to tell the
+    /// client; 5 s by default.
     pub close_timeout: Duration,
-    /// The longest body of a POST and the longest WebSocket message, in bytes; 1,000,000 by default. The
-    /// open packet tells the client, and poll answers are cut at it.
+    /// The longest body of a POST and the longest WebSocket message, in bytes; 1,000,000 by default. The open
+    /// packet tells the client. Answers to polls are at most that long, too.
     pub max_payload: usize,
-    /// The most packets in one payload; 125,000 by default, which is what a payload of the default size holds
-    /// of the shortest events (`42["e"]` and a separator), so that no honest client meets it.
+    /// The most packets in one payload; 125,000 by default. A payload of the default size holds that many of
+    /// the shortest events (`42["e"]` and a separator), so no honest client exceeds it.
     pub max_packets: usize,
     /// The most fragments of one WebSocket message; 4,096 by default. Clients of Socket.IO don't fragment at all.
     pub max_fragments: usize,
-    /// The bytes that may wait to be sent to one client, each frame counted as its length and
-    /// [`FRAME_OVERHEAD`](crate::FRAME_OVERHEAD); 64,000,000 by default: fifty pictures at once, and half a minute
-    /// of a slow connection. While so much waits, events to this client alone are refused, and the client is put out
-    /// if it takes nothing at all for a time. Slowing down begins long before ([`HIGH_WATER`](crate::HIGH_WATER)).
+    /// The bytes that may wait to be sent to one client; 64,000,000 by default. A frame counts as its length
+    /// plus [`FRAME_OVERHEAD`](crate::FRAME_OVERHEAD). While so much waits, events to this client alone are
+    /// refused, and its session ends if it takes nothing for a time. The client is slowed down much earlier
+    /// ([`HIGH_WATER`](crate::HIGH_WATER)).
     pub send_budget: usize,
-    /// The bytes that all clients of the process together may make it hold: what waits to be sent to them, what
-    /// is coming in, and packets that wait ([`memory`](crate::memory)); 1,000,000,000 by default. When an eighth of
-    /// it is left, those who hold most are put out until a quarter is. Beyond it, each client may have
-    /// [`memory::ALLOWANCE`](crate::memory::ALLOWANCE) of each waiting, and no more.
+    /// The bytes that all clients together may make the process hold; 1,000,000,000 by default. It counts
+    /// what waits to be sent, what is coming in, and packets that wait ([`memory`](crate::memory)). When only
+    /// an eighth is left, the sessions that hold most are closed until a quarter is free. When all is used
+    /// up, each client may still have [`memory::ALLOWANCE`](crate::memory::ALLOWANCE) of each.
     pub memory_budget: usize,
-    /// The most packets that a client may send in a second; unlimited by default. A second's worth may come
-    /// at once. Who sends more is disconnected.
+    /// The most packets that a client may send in a second; unlimited by default. They may all come at once.
+    /// A client that sends more is disconnected.
     pub packets_per_second: Option<usize>,
-    /// The most bytes of packets that a client may send in a second, in the same way; unlimited by default. A
-    /// packet is taken whole while its client is under the limit.
+    /// The most bytes of packets that a client may send in a second; unlimited by default. A packet of any
+    /// length is accepted while the client is under the limit.
     pub bytes_per_second: Option<usize>,
-    /// The most pings and pongs of WebSocket itself that a client may send in a second; unlimited by default,
-    /// for each is answered only as fast as the client reads. A second's worth may come at once. Whoever sends
-    /// more has its WebSocket closed with 1008.
+    /// The most pings and pongs of the WebSocket protocol that a client may send in a second; unlimited by
+    /// default, since the server answers them only as fast as the client reads. They may all come at once. If
+    /// a client sends more, its WebSocket is closed with 1008.
     pub pings_per_second: Option<usize>,
-    /// Counts how often clients met which limit. Clones share it.
+    /// Counts how often each limit was met. Clones share the counts.
     pub hits: Arc<LimitHits>,
-    /// Who can be put out when memory runs short. Clones share it.
+    /// The sessions that can be closed when memory runs short. Clones share them.
     pub holders: Arc<Holders>,
-    /// Whether `EIO=3` is spoken; yes by default.
+    /// Whether `EIO=3` is accepted; yes by default.
     pub revision_3: bool,
-    /// Whether `EIO=4` is spoken; yes by default.
+    /// Whether `EIO=4` is accepted; yes by default.
     pub revision_4: bool,
     /// Whether a session can begin with polling; yes by default.
     pub polling: bool,
@@ -62,10 +62,10 @@ pub struct Config {
     pub websocket: bool,
     /// Whether a polling session may upgrade; yes by default.
     pub allow_upgrades: bool,
-    /// Whether polling is also spoken as JSONP, for browsers that can do nothing else; no by default. Any page
-    /// can load a script from anywhere, so it goes round what CORS forbids.
+    /// Whether polling also works as JSONP, for browsers that can do nothing else; no by default. Any page
+    /// can load a script from anywhere, so JSONP bypasses CORS.
     pub jsonp: bool,
-    /// Who watches; nobody by default.
+    /// The observers; none by default.
     pub observers: Observers,
 }
 

@@ -19,16 +19,15 @@ use crate::http::http_rules::{self, HttpFault};
 use crate::net::peer::Peer;
 use crate::site::{Answering, RequestBody, Resource, Site};
 
-/// A server without listeners of its own, for somebody else's HTTP server:
-/// [`Server::into_service`](crate::Server::into_service) makes it. Clones share everything.
+/// A server without listeners, for another HTTP server: [`Server::into_service`](crate::Server::into_service)
+/// makes it. Clones share everything.
 ///
 /// It is
 ///
-/// - a tower **layer**, which takes the requests that are the server's and passes all others on to the
-///   service inside: one line beside the routes of axum;
-/// - a tower **service**, which answers 404 to all others: for axum's `fallback_service` and whatever else
-///   takes one;
-/// - a **hyper service**, for a connection of hyper's.
+/// - a tower **layer**, which answers the server's requests and passes all others on to the inner service: one
+///   line after the routes of axum;
+/// - a tower **service**, which answers all other requests with 404: for axum's `fallback_service` and the like;
+/// - a **hyper service**, for a connection of hyper.
 ///
 /// ```no_run
 /// use axum::{Router, routing::get};
@@ -48,9 +47,9 @@ use crate::site::{Answering, RequestBody, Resource, Site};
 /// # }
 /// ```
 ///
-/// The HTTP server has to let a connection be taken over, or there are no WebSockets: with hyper that is
-/// `with_upgrades`, and axum does it. It must not end requests that take long, since a poll waits until there
-/// is something to say. Over HTTP/2 there is polling alone.
+/// The HTTP server has to allow upgrades, or there are no WebSockets: use hyper's `with_upgrades`; axum does
+/// it by itself. It must not end long requests, since a poll waits until the server has something to send.
+/// Over HTTP/2, clients can only poll.
 #[derive(Clone)]
 pub struct Service {
     site: Arc<Site>,
@@ -69,14 +68,14 @@ impl Service {
         Service { site: Arc::new(site), peer: PeerOf::Request(|extensions| extensions.get().copied()) }
     }
 
-    /// The same service for one connection, whose peer is known.
+    /// The same service for one connection with this peer.
     #[must_use]
     pub fn for_peer(&self, peer: impl Into<Peer>) -> Service {
         Service { site: self.site.clone(), peer: PeerOf::Connection(peer.into()) }
     }
 
-    /// The same service, which finds the peer among a request's extensions as `find` does. Until this is
-    /// called it looks for a [`Peer`] there. Where none is found, a handshake has no address.
+    /// The same service, but `find` finds the peer in a request's extensions. By default, it looks for a
+    /// [`Peer`] there. If there is none, a handshake has no address.
     ///
     /// In axum, an application that is served with `into_make_service_with_connect_info::<SocketAddr>()` has
     /// the address in each request:

@@ -8,21 +8,22 @@ use engineio::LimitHits;
 use crate::parser::Parser;
 use crate::recovery::Recovery;
 
-/// Settings of an [`Io`](crate::Io). The limits bound what one client can make the server hold.
+/// Settings of an [`Io`](crate::Io). They limit how much one client can make the server hold. Each field's
+/// documentation ends with its default.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// How packets are written. Clients must use the same parser. [`Parser::Default`].
     pub parser: Parser,
-    /// Whether a client that has lost its connection can get its socket back, and within what bounds. `None`.
+    /// Whether a client that has lost its connection can get its socket back, and the limits of that. `None`.
     pub recovery: Option<Recovery>,
-    /// How long a client may stay without having joined any namespace. 45 s.
+    /// How long a client may stay without joining a namespace. 45 s.
     pub connect_timeout: Duration,
-    /// How long the middlewares of a namespace may take together to let a client in, and the rules of dynamic
-    /// namespaces; then it is refused. 20 s.
+    /// How long all middlewares of a namespace together, and the rules of dynamic namespaces, may take; then
+    /// the client is refused. 20 s.
     pub hook_timeout: Duration,
-    /// How long an acknowledgement is awaited unless told otherwise. 10 s.
+    /// How long to wait for an acknowledgement, unless a `timeout` is set. 10 s.
     pub ack_timeout: Duration,
-    /// How long answers of other nodes are awaited unless told otherwise. 5 s.
+    /// How long to wait for answers of other nodes, unless a `timeout` is set. 5 s.
     pub cluster_timeout: Duration,
     /// Attachments of one packet from a client. 10.
     pub max_attachments: usize,
@@ -35,24 +36,24 @@ pub struct Config {
     pub max_backlog: usize,
     /// Namespaces that one client can be in. 64.
     pub max_namespaces: usize,
-    /// Namespaces that can be there at once because clients joined a name that
-    /// [`Io::of_pattern`](crate::Io::of_pattern) or [`Io::of_dynamic`](crate::Io::of_dynamic) allows, of all
+    /// Dynamic namespaces, which clients create by joining a name that
+    /// [`Io::of_pattern`](crate::Io::of_pattern) or [`Io::of_dynamic`](crate::Io::of_dynamic) allows, for all
     /// patterns and functions together. 10,000.
     pub max_dynamic_namespaces: usize,
     /// Bytes of the name of such a namespace. 255.
     pub max_dynamic_name: usize,
-    /// Whether such a namespace is let go when its last client has left, with the handlers that it has of its
-    /// own. `false`, as `cleanupEmptyChildNamespaces` of socket.io.
+    /// Whether such a namespace, with its own handlers, is removed when its last client has left. `false`,
+    /// like `cleanupEmptyChildNamespaces` of socket.io.
     pub cleanup_empty_child_namespaces: bool,
     /// Bytes of an event's name. 1,024. A client that exceeds it is disconnected.
     pub max_event_name: usize,
     /// Rooms that one socket can be in. 1,024.
     pub max_rooms: usize,
-    /// Acknowledgements that can be awaited from one socket at once. 1,024.
+    /// Acknowledgements of one socket that the server can wait for at once. 1,024.
     pub max_pending_acks: usize,
     /// Event handlers of one socket that can run at once; events beyond that wait. 256.
     pub max_running_handlers: usize,
-    /// Counts how often clients met which limit. Clones share it.
+    /// Counts how often each limit was met. Clones share the counts.
     pub hits: Arc<LimitHits>,
 }
 

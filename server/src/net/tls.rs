@@ -27,10 +27,10 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection that TLS is spoken on.
 pub(crate) type TlsStream = tokio_rustls::server::TlsStream<Io>;
 
-/// A certificate and its key, with which [listeners](crate::Listener::tls) speak TLS 1.2 and 1.3. Clones
-/// share them, so a [`reload`](Tls::reload) is seen by all.
+/// A certificate and its key, with which [listeners](crate::Listener::tls) use TLS 1.2 and 1.3. Clones share
+/// them, so a [`reload`](Tls::reload) affects all.
 ///
-/// HTTP/1.1 is all that is offered by ALPN.
+/// ALPN only offers HTTP/1.1.
 ///
 /// It needs the feature `tls`, which is on by default.
 #[derive(Clone)]
@@ -48,25 +48,26 @@ struct State {
 type ReadFile = fn(&Path, u64) -> io::Result<Vec<u8>>;
 
 impl Tls {
-    /// Reads a certificate, with those that lead to its root behind it, from one PEM file, and its private
-    /// key (PKCS#8, PKCS#1 or SEC1) from another. They may be the same file.
+    /// Reads a certificate, followed by those that lead to its root, from one PEM file, and its private key
+    /// (PKCS#8, PKCS#1 or SEC1) from another. Both can be the same file.
     ///
     /// # Errors
-    /// If a file can't be read or lacks what it should have, or key and certificate don't belong together.
+    /// If a file can't be read or doesn't contain what it should, or if the key doesn't belong to the
+    /// certificate.
     pub fn from_pem_files(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Tls, TlsError> {
         let (certificate, key) = (certificate.into(), key.into());
         let config = RwLock::new(Arc::new(read(&certificate, &key, read_any)?));
         Ok(Tls(Arc::new(State { certificate, key, config, reading: AtomicBool::new(false) })))
     }
 
-    /// Reads both files again, which must be regular files now. Connections from now on get the new certificate;
-    /// those that are there keep theirs.
+    /// Reads both files again. They must be regular files now. New connections get the new certificate;
+    /// existing ones keep theirs.
     ///
-    /// It blocks its thread for as long as reading two small files takes, which may be for ever on a file system that
-    /// has gone: [`reload_within`](Tls::reload_within) does not.
+    /// It blocks its thread while it reads two small files. That may take for ever on a network file system
+    /// that has failed; use [`reload_within`](Tls::reload_within) there.
     ///
     /// # Errors
-    /// As [`from_pem_files`](Tls::from_pem_files). The certificate that was in use stays in use then.
+    /// As [`from_pem_files`](Tls::from_pem_files). The old certificate then stays in use.
     pub fn reload(&self) -> Result<(), TlsError> {
         let config = self.0.read_again()?;
         self.0.put(config);
