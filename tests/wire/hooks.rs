@@ -344,18 +344,36 @@ async fn a_connection_error_says_what_was_wrong() {
 }
 
 #[tokio::test]
-async fn a_hook_that_panics_ends_its_connection_alone() {
-    let hooks = Hooks::new().allow_request(async |request: RequestHead| {
+async fn the_request_of_a_hook_that_panics_is_500_and_its_connection_goes_on() {
+    fn fail_if_asked(request: &RequestHead) {
         assert!(request.query().get("panic").is_none(), "as the test wants it");
-        Ok(())
-    });
-    let server = hooked(hooks).await;
-    let bystander = server.open_polling("/engine.io/", 4).await;
-    let mut connection = server.connect().await;
-    connection.send("GET", &format!("{POLLING}&panic=1"), &[], b"").await;
-    assert_eq!(connection.closed().await, b"");
-    assert_eq!(server.post(&bystander, "4a").await.text(), "ok");
-    assert_eq!(server.get(&bystander).await.text(), "4a");
+    }
+    let hooks = [
+        Hooks::new().middleware(|request| {
+            fail_if_asked(&request);
+            async { Next::pass() }
+        }),
+        Hooks::new().middleware(async |request: RequestHead| {
+            fail_if_asked(&request);
+            Next::pass()
+        }),
+        Hooks::new().allow_request(async |request: RequestHead| {
+            fail_if_asked(&request);
+            Ok(())
+        }),
+        Hooks::new().generate_id(async |request: RequestHead| {
+            fail_if_asked(&request);
+            Some(Sid::generate())
+        }),
+    ];
+    for hooks in hooks {
+        let server = hooked(hooks).await;
+        let mut connection = server.connect().await;
+        let failed = connection.request("GET", &format!("{POLLING}&panic=1"), &[], b"").await;
+        assert_eq!(failed.status, 500);
+        assert_eq!(failed.text(), r#"{"code":4,"message":"The server failed to decide"}"#);
+        assert_eq!(connection.request("GET", POLLING, &[], b"").await.status, 200);
+    }
 }
 
 #[tokio::test]

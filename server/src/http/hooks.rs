@@ -11,8 +11,11 @@
 
 use std::any::Any;
 use std::fmt;
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::Bytes;
 use engineio::{Attached, Fault, Limit, Query, Sid};
@@ -57,7 +60,7 @@ type SetHeaders = Box<dyn Fn(&mut HeaderMap, &RequestHead) + Send + Sync>;
 ///     .connection_error(|error| eprintln!("{} {}: {}", error.code, error.message, error.fault));
 /// ```
 ///
-/// A hook that panics only ends its HTTP connection. If a hook takes longer than
+/// If a hook panics, its request is answered 500. If a hook takes longer than
 /// [`Limits::hook_timeout`](crate::Limits::hook_timeout), it is cancelled, and the request gets 503. If its
 /// client ends the connection, it is cancelled too.
 #[derive(Default)]
@@ -173,7 +176,7 @@ impl Hooks {
     ) -> (HeaderMap, Result<Option<Next>, Denied>) {
         let mut gathered = HeaderMap::new();
         for middleware in &self.middleware {
-            match in_time("middleware", middleware(head.clone()), admission).await {
+            match in_time("middleware", async { middleware(head.clone()).await }, admission).await {
                 Ok(Next::Pass(headers)) => merge(&mut gathered, headers),
                 Ok(stop) => return (gathered, Ok(Some(stop))),
                 Err(too_slow) => return (gathered, Err(too_slow)),
@@ -185,7 +188,7 @@ impl Hooks {
     /// Whether the application allows a handshake.
     pub(crate) async fn allow(&self, head: &RequestHead, admission: &Admission) -> Result<(), Denied> {
         match &self.allow_request {
-            Some(allow) => in_time("allow_request", allow(head.clone()), admission).await?,
+            Some(allow) => in_time("allow_request", async { allow(head.clone()).await }, admission).await?,
             None => Ok(()),
         }
     }
@@ -194,7 +197,7 @@ impl Hooks {
     pub(crate) async fn id(&self, head: &RequestHead, admission: &Admission) -> Result<Sid, Refused> {
         match &self.generate_id {
             Some(generate) => {
-                let id = in_time("generate_id", generate(head.clone()), admission).await?;
+                let id = in_time("generate_id", async { generate(head.clone()).await }, admission).await?;
                 Ok(id.ok_or(Fault::NoId)?)
             }
             None => Ok(Sid::generate()),
@@ -218,20 +221,34 @@ impl Hooks {
     }
 }
 
-/// What a hook decides, if it does so in time.
+/// What a hook decides, if it does so in time and doesn't panic.
 pub(crate) async fn in_time<T>(
     hook: &'static str,
     deciding: impl Future<Output = T>,
     admission: &Admission,
 ) -> Result<T, Denied> {
     let limit = admission.limits.hook_timeout;
-    tokio::time::timeout(limit, deciding).await.map_err(|_| {
+    let decided = tokio::time::timeout(limit, unless_it_panics(deciding)).await.map_err(|_| {
         admission.hits.count(Limit::HookTimeout);
         tracing::warn!(hook, ?limit, "a hook took longer than hook-timeout, and its request is answered 503");
         Denied::new("The server took too long to decide")
             .status(StatusCode::SERVICE_UNAVAILABLE)
             .header(RETRY_AFTER, HeaderValue::from_static("1"))
+    })?;
+    decided.ok_or_else(|| {
+        tracing::error!(hook, "a hook panicked, and its request is answered 500");
+        Denied::new("The server failed to decide").status(StatusCode::INTERNAL_SERVER_ERROR)
     })
+}
+
+/// `None` if it panics. A connection that ended without an answer would look to a proxy like a server that is down.
+async fn unless_it_panics<T>(deciding: impl Future<Output = T>) -> Option<T> {
+    let mut deciding = pin!(deciding);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| deciding.as_mut().poll(cx))) {
+        Ok(polled) => polled.map(Some),
+        Err(_) => Poll::Ready(None),
+    })
+    .await
 }
 
 /// Adds header fields to an answer. Fields that it has already stay, for the protocol needs them, and so
