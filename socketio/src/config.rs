@@ -9,7 +9,7 @@ use crate::parser::Parser;
 use crate::recovery::Recovery;
 
 /// Settings of an [`Io`](crate::Io). They limit how much one client can make the server hold. Each field's
-/// documentation ends with its default.
+/// documentation has its default.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// How packets are written. Clients must use the same parser. [`Parser::Default`].

@@ -102,7 +102,7 @@ impl Walk {
         }
         self.json(&text[header.payload..], header.kind, start + header.payload);
         if header.kind == Some(b'0') && header.payload == text.len() && nsp == "/" {
-            self.note("Nothing stands for the namespace `/`.");
+            self.note("No name means the namespace `/`.");
         }
     }
 
