@@ -374,6 +374,13 @@ async fn the_request_of_a_hook_that_panics_is_500_and_its_connection_goes_on() {
         assert_eq!(failed.text(), r#"{"code":4,"message":"The server failed to decide"}"#);
         assert_eq!(connection.request("GET", POLLING, &[], b"").await.status, 200);
     }
+    let server = TestServer::start(Server::builder().websocket("/ws", |request| {
+        assert!(request.handshake().query().get("panic").is_none(), "as the test wants it");
+        async { Err(Denied::default()) }
+    }))
+    .await;
+    assert_eq!(WebSocket::handshake(server.address(), "/ws?panic=1", &[]).await.0.status, 500);
+    assert_eq!(WebSocket::handshake(server.address(), "/ws", &[]).await.0.status, 403);
 }
 
 #[tokio::test]

@@ -85,10 +85,8 @@ impl Endpoint {
             Err(limit) => return Ok(refused_by(limit)),
         };
         let mut stopping = self.stopping.subscribe();
-        let deciding = {
-            let handshake = handshake(parts, peer, None);
-            (self.handler)(Request::new(handshake, &self.config, &self.admission.limits))
-        };
+        let request = Request::new(handshake(parts, peer, None), &self.config, &self.admission.limits);
+        let deciding = async { (self.handler)(request).await };
         let accepted = tokio::select! {
             biased;
             () = stopped(&mut stopping) => return Ok(status(StatusCode::SERVICE_UNAVAILABLE)),
