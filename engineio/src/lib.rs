@@ -82,7 +82,7 @@ pub use handshake::{Known, Method, Route, Transport, open_packet};
 pub use jsonp::Jsonp;
 pub use layer::{Application, Handshake, Headers, Layer, Opened};
 pub use limit::{Limit, LimitHits};
-pub use mailbox::{HIGH_WATER, Mailbox, Outlet, SendError};
+pub use mailbox::{HIGH_WATER, LongAnswer, Mailbox, Outlet, SendError};
 pub use packet::{Message, Packet, PacketType, Revision};
 pub use payload::{Identity, Payload, PayloadFormat, PayloadReader};
 pub use query::Query;

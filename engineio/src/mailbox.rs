@@ -4,15 +4,19 @@
 //! frames under a byte budget, a request to close, and one waker. It is a mutex and a few words rather than
 //! a channel, since an empty channel costs more memory than the rest of an idle session.
 
+mod long_answer;
+
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use crate::memory::{ALLOWANCE, Budget, Holder};
 use crate::sync::Mutex;
 use crate::{CloseReason, Frame, Limit, LimitHits};
+
+pub use long_answer::LongAnswer;
 
 /// What may wait for a client before it is slowed down, in bytes, as far as its budget allows: while more waits,
 /// [`poll_room`](Mailbox::poll_room) makes senders wait, and while half of it does, the client's packets wait. It
@@ -38,6 +42,8 @@ pub struct Mailbox {
     body: AtomicUsize,
     /// What has been taken in and waits for the application.
     backlog: AtomicUsize,
+    /// What is on its way in long answers.
+    answering: AtomicUsize,
     /// What clients together may make the process hold.
     memory: Budget,
     /// Counts the messages that met a limit.
@@ -59,6 +65,8 @@ struct Queue {
     frames: VecDeque<Frame>,
     /// Senders that wait for room; nearly always none.
     waiting: Vec<Waker>,
+    /// Those on their way; seldom more than one.
+    answers: Vec<Weak<LongAnswer>>,
 }
 
 /// Whether a client is put out: its session ends at once, and nothing of it is sent any more.
@@ -125,6 +133,7 @@ impl Mailbox {
             incoming: AtomicUsize::new(0),
             body: AtomicUsize::new(0),
             backlog: AtomicUsize::new(0),
+            answering: AtomicUsize::new(0),
             memory: Budget::default(),
             hits: None,
         }
@@ -218,7 +227,8 @@ impl Mailbox {
         }
     }
 
-    /// Ends the session at once, because its client met that limit. What is queued is let go.
+    /// Ends the session at once, because its client met that limit. What is queued is let go, and what is left of
+    /// answers that are on their way.
     pub fn put_out(&self, limit: Limit) {
         let mut queue = self.queue.lock();
         if queue.put_out != PutOut::No {
@@ -231,13 +241,23 @@ impl Mailbox {
         self.cost.store(self.cost() - cost, Ordering::Relaxed);
         queue.ring();
         queue.release_waiting();
+        let answers = std::mem::take(&mut queue.answers);
         drop(queue);
+        answers.iter().filter_map(Weak::upgrade).for_each(|answer| answer.cut());
         self.count(limit);
     }
 
     /// What has come now of a body that has not ended.
     pub fn note_body(&self, bytes: usize) {
         self.body.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Notes an answer that is on its way. Says whether it may go on: the client was not put out.
+    fn list(&self, answer: &Arc<LongAnswer>) -> bool {
+        let mut queue = self.queue.lock();
+        queue.answers.retain(|answer| answer.strong_count() > 0);
+        queue.answers.push(Arc::downgrade(answer));
+        queue.put_out == PutOut::No
     }
 
     /// What waits for the application now.
@@ -323,7 +343,7 @@ impl Mailbox {
 
 impl Holder for Mailbox {
     fn holds(&self) -> usize {
-        let others = [&self.body, &self.incoming, &self.backlog];
+        let others = [&self.body, &self.incoming, &self.backlog, &self.answering];
         self.cost() + others.map(|count| count.load(Ordering::Relaxed)).iter().sum::<usize>()
     }
 

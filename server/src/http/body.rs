@@ -1,5 +1,6 @@
 //! The bodies of responses.
 
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -8,12 +9,15 @@ use engineio::Payload;
 use engineio::memory::Held;
 use http_body::{Frame, SizeHint};
 
-use crate::session::polling::OpenGet;
+use crate::session::polling::{Long, OpenGet};
 
-/// The body of an HTTP response. A poll's carries the guard that sees it taken.
+/// The body of an HTTP response. A poll's carries the guard that sees it taken. It fails if the client is put out
+/// before all of the answer is sent.
 #[derive(Debug, Default)]
 pub struct Body {
+    /// What has not been taken, unless it is a long answer.
     rest: Payload,
+    long: Option<Long>,
     poll: Option<OpenGet>,
     _held: Held,
 }
@@ -24,19 +28,31 @@ const CHUNK: usize = 64 * 1024;
 
 impl Body {
     /// The answer to a poll, and what it takes beside the packets of its session.
-    pub(crate) fn poll(payload: Payload, held: Held, poll: OpenGet) -> Body {
-        Body { rest: payload, poll: Some(poll), _held: held }
+    pub(crate) fn poll(payload: Payload, held: Held, poll: OpenGet, long: Option<Long>) -> Body {
+        let rest = match &long {
+            Some(long) => {
+                long.load(payload);
+                Payload::default()
+            }
+            None => payload,
+        };
+        Body { rest, long, poll: Some(poll), _held: held }
     }
 
     /// What has not been handed to the connection.
     pub(crate) fn to_bytes(&self) -> Bytes {
-        self.rest.to_bytes()
+        self.long.as_ref().map_or_else(|| self.rest.to_bytes(), |long| long.to_bytes())
+    }
+
+    /// The answer to a poll, if it is a long one.
+    pub(crate) fn long(&self) -> Option<&Long> {
+        self.long.as_ref()
     }
 }
 
 impl From<Payload> for Body {
     fn from(payload: Payload) -> Body {
-        Body { rest: payload, poll: None, _held: Held::default() }
+        Body { rest: payload, ..Body::default() }
     }
 }
 
@@ -54,14 +70,20 @@ body_from!(Bytes, String, Vec<u8>, &'static str, &'static [u8]);
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = io::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let chunk = self.rest.take(CHUNK);
-        if self.rest.is_empty()
+        let chunk = match &self.long {
+            None => self.rest.take(CHUNK),
+            Some(long) => match long.take(CHUNK, cx.waker()) {
+                Some(chunk) => chunk,
+                None => return Poll::Ready(Some(Err(io::ErrorKind::ConnectionAborted.into()))),
+            },
+        };
+        if self.is_end_stream()
             && let Some(mut poll) = self.poll.take()
         {
             poll.written();
@@ -70,10 +92,10 @@ impl http_body::Body for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty()
+        self.long.as_ref().map_or_else(|| self.rest.is_empty(), |long| long.is_taken())
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.rest.len() as u64)
+        SizeHint::with_exact(self.long.as_ref().map_or_else(|| self.rest.len(), |long| long.left()) as u64)
     }
 }

@@ -8,6 +8,7 @@
 //! - **A target that is no URI.** Node's parser takes `"`, `<`, `>` and `` ` ``, and so C, C++ and Arduino programs
 //!   send them. They are escaped on their way to hyper, as a browser would.
 //! - **A refusal of hyper's own,** of what it can't read: ours goes out in its place.
+//! - **A client that is put out.** hyper waits for it to take what it was sent before it looks whether there is more.
 //! - **The end.** A connection that is closed while its client still sends is reset, and the answer is lost on the
 //!   way. "To avoid the TCP reset problem, servers typically close a connection in stages" (RFC 9112, section 9.6).
 
@@ -23,6 +24,7 @@ use bytes::{Buf as _, Bytes};
 use engineio::Limit;
 use http::{Response, StatusCode};
 use http_body::{Frame, SizeHint};
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
@@ -30,6 +32,7 @@ use crate::Cors;
 use crate::http::answers::closing;
 use crate::http::body::Body;
 use crate::net::admission::Admission;
+use crate::session::polling::Long;
 use crate::site::{Answering, Site};
 use framing::{Framing, escape};
 
@@ -49,6 +52,9 @@ pub(crate) struct Signs {
     answering: AtomicBool,
     /// All of the answer was handed over, if not written.
     answered: AtomicBool,
+    /// Long answers to polls that have not been written. It is seldom more than one, as hyper takes no next one while
+    /// it has that much to write.
+    long: Mutex<Vec<Long>>,
 }
 
 impl Signs {
@@ -56,6 +62,22 @@ impl Signs {
     /// request.
     pub(crate) fn ambiguous(&self) -> bool {
         self.ambiguous.load(Ordering::Acquire)
+    }
+
+    /// All of the answer is written.
+    fn written(&self) {
+        if self.answering.load(Ordering::Acquire) {
+            self.answering.store(false, Ordering::Release);
+            self.long.lock().clear();
+        }
+    }
+
+    /// Fails a write that waits for a client that was put out.
+    fn unless_put_out<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_pending() && self.long.lock().iter().any(|long| long.is_cut()) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        written
     }
 
     /// A request that hyper could read is being answered.
@@ -86,6 +108,11 @@ impl Future for Answer {
         {
             response = closing(response);
         }
+        if let Some(long) = response.body().long()
+            && let Some(signs) = &signs
+        {
+            signs.long.lock().push(long.clone());
+        }
         Poll::Ready(Ok(response.map(|body| Answered { body, signs })))
     }
 }
@@ -98,7 +125,7 @@ pub(crate) struct Answered {
 
 impl http_body::Body for Answered {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = io::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
@@ -253,7 +280,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<T> {
         if self.refusal.is_some() {
             return self.poll_refuse(cx, bytes.len());
         }
-        Pin::new(&mut self.io).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.signs.unless_put_out(written)
     }
 
     fn poll_write_vectored(
@@ -266,7 +294,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<T> {
         if self.refusal.is_some() || first.starts_with(b"HTTP/1.1 4") {
             return self.poll_write(cx, first);
         }
-        Pin::new(&mut self.io).poll_write_vectored(cx, bytes)
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, bytes);
+        self.signs.unless_put_out(written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -274,10 +303,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        ready!(self.signs.unless_put_out(flushed))?;
         // hyper flushes once it has written all that it has.
         if self.signs.answered.load(Ordering::Acquire) {
-            self.signs.answering.store(false, Ordering::Release);
+            self.signs.written();
         }
         Poll::Ready(Ok(()))
     }

@@ -5,11 +5,12 @@
 //! guard that is dropped before its work is done tells the driver that the client went away, so what was
 //! taken from a queue for a poll is never lost silently.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use engineio::memory::Held;
-use engineio::{Payload, Violation};
+use engineio::memory::{ALLOWANCE, Held};
+use engineio::{LongAnswer, Payload, Violation};
 use tokio::sync::oneshot;
 
 use crate::session::registry::Entry;
@@ -216,6 +217,12 @@ pub(crate) struct OpenGet {
 }
 
 impl OpenGet {
+    /// An answer of so many bytes is on its way, of which `most` may be made. If it is long, it counts for the session.
+    pub(crate) fn begin(&self, bytes: usize, most: usize) -> Option<Long> {
+        let entry = self.entry.as_ref().filter(|_| most >= ALLOWANCE)?;
+        Some(Long { answer: LongAnswer::begin(&entry.mailbox, bytes), _entry: entry.clone() })
+    }
+
     /// The answer's body was handed to the HTTP connection.
     pub(crate) fn written(&mut self) {
         if let Some(entry) = self.entry.take() {
@@ -235,6 +242,23 @@ impl Drop for OpenGet {
             drop(doors);
             entry.mailbox.wake();
         }
+    }
+}
+
+/// A long answer to a GET. It counts for the session, though that may end meanwhile, until the connection has written
+/// all of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Long {
+    answer: Arc<LongAnswer>,
+    /// While it is there, the session can be put out.
+    _entry: Arc<Entry>,
+}
+
+impl Deref for Long {
+    type Target = LongAnswer;
+
+    fn deref(&self) -> &LongAnswer {
+        &self.answer
     }
 }
 

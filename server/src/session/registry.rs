@@ -28,6 +28,8 @@ pub(crate) struct Entry {
     pub(crate) doors: Mutex<Doors>,
     /// Whether the session runs over WebSocket.
     direct: AtomicBool,
+    /// Those who can be put out when memory runs short, of other endpoints too.
+    holders: Arc<Holders>,
 }
 
 impl Entry {
@@ -47,6 +49,7 @@ impl Entry {
             ),
             doors: Mutex::default(),
             direct: AtomicBool::new(transport == Transport::WebSocket),
+            holders: config.holders.clone(),
         }
     }
 
@@ -61,6 +64,13 @@ impl Entry {
     }
 }
 
+/// Its session may have ended before: an answer that is still on its way can be let go for others until it is sent.
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.holders.leave(&self.mailbox);
+    }
+}
+
 /// The sessions of one endpoint.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
@@ -69,14 +79,11 @@ pub(crate) struct Registry {
     emptied: tokio::sync::Notify,
     /// Who is shown that a session has ended.
     observers: Observers,
-    /// Those who can be put out when memory runs short, of other endpoints too.
-    holders: Arc<Holders>,
 }
 
 impl Registry {
     pub(crate) fn new(config: &Config) -> Registry {
-        let (observers, holders) = (config.observers.clone(), config.holders.clone());
-        Registry { observers, holders, ..Registry::default() }
+        Registry { observers: config.observers.clone(), ..Registry::default() }
     }
 
     fn shard(&self, sid: &Sid) -> &Mutex<HashMap<Sid, Arc<Entry>>> {
@@ -92,7 +99,7 @@ impl Registry {
             Slot::Vacant(slot) => slot.insert(entry.clone()),
         };
         self.len.fetch_add(1, Ordering::Relaxed);
-        self.holders.enter(&entry.mailbox);
+        entry.holders.enter(&entry.mailbox);
         Some(Registered { registry: self.clone(), entry, place })
     }
 
@@ -162,7 +169,6 @@ impl Drop for Registered {
         self.unlist();
         // An application may hold on to its sockets, and so to the mailbox.
         self.entry.mailbox.let_go();
-        self.registry.holders.leave(&self.entry.mailbox);
         let Entry { sid, .. } = &*self.entry;
         self.registry.observers.see(Some(sid), || What::Ended { transport: self.entry.known().transport });
         if self.registry.len.fetch_sub(1, Ordering::AcqRel) == 1 {

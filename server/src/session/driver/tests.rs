@@ -1,6 +1,7 @@
 //! What becomes of a client, in virtual time, that doesn't take what it is sent: whether it lives while its packets
 //! wait for that, and what is shown of its end.
 
+mod answers;
 mod upgrade;
 
 use std::sync::Arc;

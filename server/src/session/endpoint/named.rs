@@ -102,18 +102,24 @@ impl<A: Application> Endpoint<A> {
         let Parked { get, answer, jsonp, encoding } = parked;
         let payload = answer.await.map_err(|_| Fault::SessionUnknown)?;
         let memory = self.config.memory_budget;
+        // A script is a copy, and a payload and all of its escapes may be there at once.
+        let most = payload.len() * if jsonp.is_some() { 3 } else { 1 };
+        let long = get.begin(payload.len(), most);
+        let is_cut = || long.as_ref().is_some_and(|long| long.is_cut());
+        if jsonp.is_some() {
+            until_admitted(most, &self.config.memory(), is_cut).await;
+        }
+        if is_cut() {
+            return Err(Fault::SessionUnknown);
+        }
         // The guard moves into the body with the answer. If this future is dropped before, parked or while it
         // compresses, the client went away.
-        if jsonp.is_some() {
-            // A script is a copy, and a payload and all of its escapes may be there at once.
-            until_admitted(3 * payload.len(), &self.config.memory()).await;
-        }
         let packed = Packed::new(payload, jsonp);
         let packed = match encoding {
             Some(_) => packed.compress(encoding, self.http.compression, &self.http.compressors, memory).await,
             None => packed,
         };
-        Ok(packed.response(|payload, held| Body::poll(payload, held, get)))
+        Ok(packed.response(|payload, held| Body::poll(payload, held, get, long)))
     }
 
     /// Reads a POST and hands it to its session.
@@ -179,9 +185,9 @@ impl<A: Application> Endpoint<A> {
 /// How often a poll that waits for memory looks whether there is some.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Waits until so many bytes more may be held for a client.
-async fn until_admitted(bytes: usize, memory: &Budget) {
-    while !memory.admits(bytes) {
+/// Waits until so many bytes more may be held for a client, or it is put out.
+async fn until_admitted(bytes: usize, memory: &Budget, is_put_out: impl Fn() -> bool) {
+    while !memory.admits(bytes) && !is_put_out() {
         tokio::time::sleep(LOOK_AGAIN).await;
     }
 }

@@ -15,14 +15,14 @@ const BUDGET: usize = 100_000;
 
 /// Layers that owe `messages` of 10,000 bytes for each that they get, and their mailboxes.
 #[derive(Clone, Default)]
-struct Owing {
+pub(super) struct Owing {
     messages: usize,
     mailboxes: Arc<Mutex<Vec<Arc<Mailbox>>>>,
     /// How many messages came.
     came: Arc<AtomicUsize>,
 }
 
-struct Owed(Owing, Arc<Mailbox>);
+pub(super) struct Owed(Owing, Arc<Mailbox>);
 
 impl Application for Owing {
     type Layer = Owed;
@@ -58,13 +58,13 @@ impl Owing {
         (owing, server.build().unwrap().into_service())
     }
 
-    fn mailbox(&self) -> Arc<Mailbox> {
+    pub(super) fn mailbox(&self) -> Arc<Mailbox> {
         self.mailboxes.lock().last().unwrap().clone()
     }
 }
 
 /// How long it takes until there is no session.
-async fn gone(service: &Service) -> Duration {
+pub(super) async fn gone(service: &Service) -> Duration {
     let began = Instant::now();
     while service.sessions() > 0 {
         sleep(Duration::from_millis(10)).await;

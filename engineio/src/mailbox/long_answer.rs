@@ -1,0 +1,186 @@
+//! A long answer to a poll, on its way to its client.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Waker;
+
+use bytes::Bytes;
+
+use super::Mailbox;
+use crate::Payload;
+use crate::sync::Mutex;
+
+/// A long answer to a poll, on its way to its client. It counts for its session until it is dropped, and what is left
+/// of it is let go as soon as the client is [put out](Mailbox::put_out). An answer of less than
+/// [`ALLOWANCE`](crate::memory::ALLOWANCE) bytes needs none of this: nobody is put out for so little.
+pub struct LongAnswer {
+    mailbox: Arc<Mailbox>,
+    left: Mutex<Left>,
+}
+
+#[derive(Default)]
+struct Left {
+    payload: Payload,
+    /// What it counts for.
+    bytes: usize,
+    /// The client was put out, while so many bytes were left.
+    cut: Option<usize>,
+    /// The task that sends it.
+    sender: Option<Waker>,
+}
+
+impl LongAnswer {
+    /// An answer of packets of so many bytes, which is not there yet.
+    #[must_use]
+    pub fn begin(mailbox: &Arc<Mailbox>, bytes: usize) -> Arc<LongAnswer> {
+        let answer = Arc::new(LongAnswer { mailbox: mailbox.clone(), left: Mutex::default() });
+        answer.count(&mut answer.left.lock(), bytes);
+        if !mailbox.list(&answer) {
+            answer.cut();
+        }
+        answer
+    }
+
+    /// Counts so many bytes more.
+    fn count(&self, left: &mut Left, more: usize) {
+        self.mailbox.answering.fetch_add(more, Ordering::Relaxed);
+        left.bytes += more;
+    }
+
+    /// This is the answer: the packets, or what was made of them.
+    pub fn load(&self, payload: Payload) {
+        let mut left = self.left.lock();
+        let more = payload.len().saturating_sub(left.bytes);
+        self.count(&mut left, more);
+        match &mut left.cut {
+            Some(length) => *length = payload.len(),
+            None => left.payload = payload,
+        }
+    }
+
+    /// Takes the next bytes, `most` of them or fewer; none at the end. `None` if the client was put out. If that
+    /// happens later, `sender` is woken.
+    pub fn take(&self, most: usize, sender: &Waker) -> Option<Bytes> {
+        let mut left = self.left.lock();
+        if left.cut.is_some() {
+            return None;
+        }
+        match &mut left.sender {
+            Some(waker) => waker.clone_from(sender),
+            none => *none = Some(sender.clone()),
+        }
+        Some(left.payload.take(most))
+    }
+
+    /// Whether the client was put out.
+    pub fn is_cut(&self) -> bool {
+        self.left.lock().cut.is_some()
+    }
+
+    /// Whether all of it was taken.
+    pub fn is_taken(&self) -> bool {
+        let left = self.left.lock();
+        left.cut.is_none() && left.payload.is_empty()
+    }
+
+    /// The bytes that were not taken.
+    pub fn left(&self) -> usize {
+        let left = self.left.lock();
+        left.cut.unwrap_or_else(|| left.payload.len())
+    }
+
+    /// What was not taken, in one piece.
+    pub fn to_bytes(&self) -> Bytes {
+        self.left.lock().payload.to_bytes()
+    }
+
+    /// The client is put out.
+    pub(super) fn cut(&self) {
+        let mut left = self.left.lock();
+        left.cut = Some(left.payload.len());
+        let (payload, sender) = (std::mem::take(&mut left.payload), left.sender.take());
+        drop(left);
+        drop(payload);
+        if let Some(sender) = sender {
+            sender.wake();
+        }
+    }
+}
+
+impl Drop for LongAnswer {
+    fn drop(&mut self) {
+        self.mailbox.answering.fetch_sub(self.left.lock().bytes, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for LongAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LongAnswer").field("left", &self.left()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::task::Wake;
+
+    use super::*;
+    use crate::memory::Holder as _;
+    use crate::{Frame, Limit};
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Count>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    const LENGTH: usize = 100_000;
+
+    fn answer(mailbox: &Arc<Mailbox>) -> Arc<LongAnswer> {
+        let format = crate::PayloadFormat { revision: crate::Revision::V4, base64: false };
+        let (payload, _) = format.encode(&mut [Frame::text(&"x".repeat(LENGTH - 1))].into(), usize::MAX);
+        let answer = LongAnswer::begin(mailbox, payload.len());
+        answer.load(payload);
+        answer
+    }
+
+    #[test]
+    fn it_counts_for_its_session_until_it_is_dropped() {
+        let mailbox = Arc::new(Mailbox::new(usize::MAX));
+        let (one, other) = (answer(&mailbox), answer(&mailbox));
+        assert_eq!(mailbox.holds(), 2 * LENGTH);
+        assert_eq!(one.take(usize::MAX, Waker::noop()).map(|bytes| bytes.len()), Some(LENGTH));
+        assert!(one.is_taken());
+        assert_eq!(mailbox.holds(), 2 * LENGTH, "whoever took it may still have it");
+        drop(one);
+        assert_eq!(mailbox.holds(), LENGTH);
+        // The session may end before its answer is sent.
+        mailbox.let_go();
+        assert_eq!(mailbox.holds(), LENGTH);
+        drop(other);
+        assert_eq!(mailbox.holds(), 0);
+    }
+
+    #[test]
+    fn whoever_is_put_out_is_sent_no_more_of_it() {
+        let mailbox = Arc::new(Mailbox::new(usize::MAX));
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(count.clone());
+        let answers = [(); 2].map(|()| answer(&mailbox));
+        assert!(answers[0].take(10, &waker).is_some());
+        mailbox.put_out(Limit::Memory);
+        assert_eq!(count.0.load(Ordering::Relaxed), 1, "whoever sends it is woken");
+        assert_eq!(answers.each_ref().map(|answer| answer.left()), [LENGTH - 10, LENGTH]);
+        for answer in &answers {
+            assert!(answer.is_cut() && !answer.is_taken());
+            assert_eq!(answer.take(10, &waker), None);
+        }
+        // One that comes too late is let go as well.
+        let late = self::answer(&mailbox);
+        assert_eq!((late.take(10, &waker), late.left()), (None, LENGTH));
+    }
+}

@@ -1,0 +1,123 @@
+//! Long answers to polls that their clients are slow to read: what they count for, and that they are let go once their
+//! clients are put out.
+
+use engineio::memory::{Budget, Holder as _, held};
+use hyper::service::service_fn;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+
+use super::slow::{Owing, gone};
+use super::*;
+use crate::Limits;
+use crate::net::admission::Admission;
+use crate::net::head_watch::Watched;
+use crate::net::stall::StallLimit;
+use crate::serve::http_connection;
+
+/// What one answer takes: so much that it makes no difference what other tests hold.
+const ANSWER: usize = 40_000_000;
+
+/// What the connection and hyper take of it before its client reads.
+const TAKEN: usize = 200_000;
+
+struct Rig {
+    owing: Owing,
+    config: Config,
+    service: Service,
+    target: String,
+}
+
+impl Rig {
+    async fn new() -> Rig {
+        let (owing, config) = (Owing::default(), Config { max_payload: 2 * ANSWER, ..Config::default() });
+        let server = Server::builder().config(config.clone());
+        let service = server.engineio("/engine.io/", owing.clone()).build().unwrap().into_service();
+        let target = polling(&service, Revision::V4).await;
+        Rig { owing, config, service, target }
+    }
+
+    /// A connection as the server has them, on which a poll was sent.
+    async fn poll(&self) -> DuplexStream {
+        let (ours, mut theirs) = duplex(BUFFERS);
+        let limits = Limits::default();
+        let http = http_connection(&limits);
+        let admission = Arc::new(Admission::new(limits, Arc::default()));
+        let (io, signs) = Watched::new(StallLimit::new(ours, admission.clone()), admission.clone(), None);
+        let service = self.service.clone();
+        let service =
+            service_fn(move |request| signs.answer(service.respond::<hyper::body::Incoming>(request)));
+        tokio::spawn(http.serve_connection(TokioIo::new(io), service));
+        let request = format!("GET {} HTTP/1.1\r\nHost: test\r\n\r\n", self.target);
+        theirs.write_all(request.as_bytes()).await.unwrap();
+        theirs
+    }
+
+    /// A poll whose answer has so many messages, and of which the client has read so much.
+    async fn answer(&self, messages: usize, read: usize) -> DuplexStream {
+        let text = "x".repeat(ANSWER / messages);
+        let frames: Vec<_> = (0..messages).map(|_| Frame::text(&text)).collect();
+        self.owing.mailbox().push(&frames).unwrap();
+        drop(frames);
+        let mut connection = self.poll().await;
+        connection.read_exact(&mut vec![0; read]).await.unwrap();
+        // As much more is handed over as the connection takes, and then hyper waits for the client.
+        sleep(Duration::from_millis(1)).await;
+        connection
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_on_its_way_counts_for_its_session_until_it_is_written() {
+    let rig = Rig::new().await;
+    let mailbox = rig.owing.mailbox();
+    for messages in [1, 1_000] {
+        let mut connection = rig.answer(messages, 1).await;
+        assert_eq!(mailbox.cost(), 0);
+        assert!(mailbox.holds() >= ANSWER);
+        // The end of the answer waits in hyper, and keeps the message that it is a part of.
+        connection.read_exact(&mut vec![0; ANSWER - 100_000]).await.unwrap();
+        assert!(mailbox.holds() >= ANSWER);
+        let mut rest = vec![0; 1_000_000];
+        while mailbox.holds() > 0 {
+            assert!(connection.read(&mut rest).await.unwrap() > 0);
+        }
+        assert_eq!(rig.service.sessions(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_put_out_lets_go_of_its_answer_at_once() {
+    for (messages, read) in [(1, 1), (1_000, 1), (1, ANSWER - 100_000)] {
+        let rig = Rig::new().await;
+        let mut connection = rig.answer(messages, read).await;
+        let before = held();
+        // Whoever asks for memory has those put out who hold most.
+        Budget::new(before, rig.config.holders.clone()).relieve();
+        let lived = gone(&rig.service).await;
+        assert!(lived <= Duration::from_millis(20), "{lived:?}");
+        let let_go = before.saturating_sub(held());
+        assert!(let_go > ANSWER - ANSWER / 10, "{let_go} bytes are let go: {messages} messages, {read} read");
+        assert_eq!(rig.owing.mailbox().holds(), 0);
+        // What it gets is cut short.
+        let mut rest = Vec::new();
+        let _ = connection.read_to_end(&mut rest).await;
+        assert!(rest.len() < TAKEN, "{} bytes came", rest.len());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_outlives_its_session_can_be_let_go_for_others() {
+    let rig = Rig::new().await;
+    let mut connection = rig.answer(1_000, 1).await;
+    rig.owing.mailbox().close(CloseReason::ForcedClose);
+    gone(&rig.service).await;
+    connection.read_exact(&mut vec![0; 1_000_000]).await.unwrap();
+    sleep(Duration::from_millis(1)).await;
+    let before = held();
+    Budget::new(before, rig.config.holders.clone()).relieve();
+    let let_go = before.saturating_sub(held());
+    assert!(let_go > ANSWER / 2, "{let_go} bytes are let go");
+    let (mut rest, began) = (Vec::new(), Instant::now());
+    let _ = connection.read_to_end(&mut rest).await;
+    assert!(began.elapsed().is_zero());
+    assert!(rest.len() < TAKEN, "{} bytes came", rest.len());
+}
