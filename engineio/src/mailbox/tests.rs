@@ -1,0 +1,222 @@
+use std::task::Wake;
+
+use super::*;
+use crate::FRAME_OVERHEAD;
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Count>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn waker() -> (Arc<Count>, Waker) {
+    let count = Arc::new(Count::default());
+    (count.clone(), count.into())
+}
+
+/// A frame of that cost.
+fn frame(cost: usize) -> Frame {
+    let frame = Frame::binary(&vec![0; cost - FRAME_OVERHEAD]);
+    assert_eq!(frame.cost(), cost);
+    frame
+}
+
+fn taken(mailbox: &Mailbox) -> usize {
+    let mut taken = VecDeque::new();
+    mailbox.take(&mut taken);
+    taken.len()
+}
+
+#[test]
+fn a_message_is_admitted_whole_while_the_queue_is_under_its_budget() {
+    let mailbox = Mailbox::new(1_000);
+    assert_eq!(mailbox.push(&[frame(999)]), Ok(()));
+    assert_eq!(mailbox.push(&[frame(5_000), frame(5_000)]), Ok(()));
+    assert_eq!(mailbox.push(&[frame(64)]), Err(SendError::Full));
+    assert_eq!(taken(&mailbox), 3, "nothing was queued over the budget");
+    let exact = Mailbox::new(1_000);
+    assert_eq!(exact.push(&[frame(1_000)]), Ok(()));
+    assert_eq!(exact.push(&[frame(64)]), Err(SendError::Full));
+}
+
+#[test]
+fn frames_count_until_they_are_written_and_not_merely_taken() {
+    let mailbox = Mailbox::new(1_000);
+    mailbox.push(&[frame(600), frame(600)]).unwrap();
+    assert_eq!(taken(&mailbox), 2);
+    assert_eq!(mailbox.push(&[frame(64)]), Err(SendError::Full));
+    assert!(mailbox.is_crowded());
+    mailbox.written(600);
+    assert_eq!(mailbox.push(&[frame(64)]), Ok(()));
+    mailbox.written(600);
+    assert!(!mailbox.is_crowded());
+}
+
+#[test]
+fn frames_that_go_out_in_front_of_the_queue_count_like_those_in_it() {
+    let mailbox = Mailbox::new(1_000);
+    mailbox.push(&[frame(600)]).unwrap();
+    mailbox.charge(400);
+    assert_eq!(mailbox.push(&[frame(64)]), Err(SendError::Full));
+    mailbox.written(400);
+    assert_eq!(mailbox.cost(), 600);
+}
+
+#[test]
+fn who_waits_for_room_is_woken_when_there_is_some_or_never_will_be() {
+    let mailbox = Mailbox::new(100);
+    let (count, waker) = waker();
+    let mut cx = Context::from_waker(&waker);
+    assert_eq!(mailbox.poll_room(&mut cx), Poll::Ready(Ok(())));
+    mailbox.push(&[frame(200)]).unwrap();
+    assert_eq!(mailbox.poll_room(&mut cx), Poll::Pending);
+    mailbox.written(64);
+    assert_eq!(count.0.load(Ordering::Relaxed), 0, "still over the budget");
+    mailbox.written(64);
+    assert_eq!(count.0.load(Ordering::Relaxed), 1);
+    mailbox.push(&[frame(200)]).unwrap();
+    assert_eq!(mailbox.poll_room(&mut cx), Poll::Pending);
+    mailbox.shut();
+    assert_eq!(count.0.load(Ordering::Relaxed), 2);
+    assert_eq!(mailbox.poll_room(&mut cx), Poll::Ready(Err(SendError::Closed)));
+}
+
+#[test]
+fn a_volatile_message_needs_a_transport_that_can_write_and_an_empty_queue() {
+    let mailbox = Mailbox::new(1_000);
+    let (_, waker) = waker();
+    let mut cx = Context::from_waker(&waker);
+    assert!(!mailbox.push_volatile(&[frame(64)]), "before the driver has looked");
+    mailbox.look(Outlet::Shut);
+    assert!(!mailbox.push_volatile(&[frame(64)]));
+    mailbox.look(Outlet::Open);
+    assert!(mailbox.push_volatile(&[frame(64)]));
+    assert_eq!(taken(&mailbox), 1);
+    mailbox.written(64);
+    assert_eq!(mailbox.poll_left(&mut cx, Outlet::Open), Poll::Pending);
+    assert!(mailbox.push_volatile(&[frame(64)]));
+    assert!(!mailbox.push_volatile(&[frame(64)]), "one waits already");
+    assert_eq!(taken(&mailbox), 1);
+    mailbox.written(64);
+    assert_eq!(mailbox.poll_left(&mut cx, Outlet::Shut), Poll::Pending);
+    assert!(!mailbox.push_volatile(&[frame(64)]));
+}
+
+#[test]
+fn the_driver_is_woken_once_for_all_that_was_left() {
+    let mailbox = Mailbox::new(1_000);
+    let (count, waker) = waker();
+    let mut cx = Context::from_waker(&waker);
+    assert_eq!(mailbox.poll_left(&mut cx, Outlet::Open), Poll::Pending);
+    mailbox.push(&[frame(64)]).unwrap();
+    mailbox.wake();
+    mailbox.close(CloseReason::ForcedClose);
+    assert_eq!(count.0.load(Ordering::Relaxed), 1);
+    assert!(mailbox.look(Outlet::Open));
+    assert!(!mailbox.look(Outlet::Open));
+}
+
+#[test]
+fn a_driver_that_looks_is_not_woken_and_does_not_sleep_over_what_is_left_meanwhile() {
+    let mailbox = Mailbox::new(1_000);
+    let (count, waker) = waker();
+    let mut cx = Context::from_waker(&waker);
+    assert!(!mailbox.look(Outlet::Open));
+    mailbox.push(&[frame(64)]).unwrap();
+    assert_eq!(mailbox.poll_left(&mut cx, Outlet::Open), Poll::Ready(()));
+    assert!(!mailbox.look(Outlet::Open), "frames are no reason to look at anything else");
+    assert_eq!(taken(&mailbox), 1);
+    mailbox.wake();
+    assert_eq!(mailbox.poll_left(&mut cx, Outlet::Shut), Poll::Ready(()));
+    assert!(mailbox.look(Outlet::Open));
+    assert_eq!(mailbox.poll_left(&mut cx, Outlet::Open), Poll::Pending);
+    assert_eq!(count.0.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn a_poll_wakes_the_driver_only_if_it_may_be_answered_at_once() {
+    let (count, waker) = waker();
+    let mut cx = Context::from_waker(&waker);
+    let [shut, queued, idle] = [Outlet::Shut, Outlet::NextPoll, Outlet::NextPoll].map(|outlet| {
+        let mailbox = Mailbox::new(1_000);
+        mailbox.look(outlet);
+        assert_eq!(mailbox.poll_left(&mut cx, outlet), Poll::Pending);
+        mailbox
+    });
+    shut.polled();
+    assert_eq!(count.0.load(Ordering::Relaxed), 1, "it may be the upgrade's");
+    queued.push(&[frame(64)]).unwrap();
+    assert!(!queued.look(Outlet::NextPoll));
+    assert_eq!(queued.poll_left(&mut cx, Outlet::NextPoll), Poll::Pending);
+    queued.polled();
+    assert_eq!(count.0.load(Ordering::Relaxed), 3, "for the message and for the poll that gets it");
+    idle.polled();
+    assert_eq!(count.0.load(Ordering::Relaxed), 3);
+    assert!(idle.look(Outlet::NextPoll), "it is found whenever the driver looks");
+}
+
+#[test]
+fn a_message_wakes_the_driver_for_a_poll_that_it_has_not_noticed() {
+    for volatile in [false, true] {
+        let mailbox = Mailbox::new(1_000);
+        let (count, waker) = waker();
+        let mut cx = Context::from_waker(&waker);
+        assert_eq!(mailbox.poll_left(&mut cx, Outlet::NextPoll), Poll::Pending);
+        assert!(!mailbox.push_volatile(&[frame(64)]), "there is no poll");
+        mailbox.polled();
+        if volatile {
+            assert!(mailbox.push_volatile(&[frame(64)]));
+        } else {
+            mailbox.push(&[frame(64)]).unwrap();
+        }
+        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        assert!(mailbox.look(Outlet::NextPoll));
+        assert_eq!(taken(&mailbox), 1);
+        mailbox.written(64);
+        assert!(mailbox.push_volatile(&[frame(64)]), "the poll is noticed in this turn");
+        mailbox.look(Outlet::NextPoll);
+        assert_eq!(taken(&mailbox), 1);
+        mailbox.written(64);
+        assert!(!mailbox.push_volatile(&[frame(64)]), "and gone in the next");
+    }
+}
+
+#[test]
+fn a_poll_that_comes_while_the_driver_looks_takes_volatile_messages_too() {
+    let mailbox = Mailbox::new(1_000);
+    let (_, waker) = waker();
+    let mut cx = Context::from_waker(&waker);
+    mailbox.look(Outlet::NextPoll);
+    mailbox.polled();
+    assert_eq!(mailbox.poll_left(&mut cx, Outlet::NextPoll), Poll::Ready(()), "the poll is to be looked at");
+    assert!(mailbox.look(Outlet::NextPoll));
+    assert!(mailbox.push_volatile(&[frame(64)]), "by whoever is handled in the turn that finds the poll");
+}
+
+#[test]
+fn frames_that_can_not_be_written_keep_nobody_awake() {
+    let mailbox = Mailbox::new(1_000);
+    let (count, waker) = waker();
+    let mut cx = Context::from_waker(&waker);
+    mailbox.push(&[frame(64)]).unwrap();
+    assert_eq!(mailbox.poll_left(&mut cx, Outlet::Shut), Poll::Pending);
+    assert_eq!(mailbox.poll_left(&mut cx, Outlet::Open), Poll::Ready(()));
+    assert_eq!(count.0.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn the_first_reason_to_close_stands_and_nothing_is_admitted_after_it() {
+    let mailbox = Mailbox::new(1_000);
+    mailbox.push(&[frame(64)]).unwrap();
+    mailbox.close(CloseReason::ParseError);
+    mailbox.close(CloseReason::ForcedClose);
+    assert_eq!(mailbox.push(&[frame(64)]), Err(SendError::Closed));
+    assert_eq!(taken(&mailbox), 1, "what was queued before is still sent");
+    assert_eq!(mailbox.take_close(), Some(CloseReason::ParseError));
+    assert_eq!(mailbox.take_close(), None);
+    assert!(mailbox.is_closed());
+}
