@@ -270,8 +270,10 @@ const tests = {
       return [socket, told];
     };
     const [socket, told] = enter({});
+    const answered = next(socket, "answered");
     assert.deepEqual(await call(socket, "own"), ["the socket's"]);
     assert.deepEqual(await call(socket, "rooms"), [["a"]]);
+    await answered;
     const { id } = socket;
     const expected = [["early", 1, ["a"]], ["asked", 2], ["connected"], ["to the room", id], ["answered", "yes"]];
     assert.deepEqual(told, expected);
