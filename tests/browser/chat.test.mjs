@@ -224,10 +224,14 @@ test("who is at the end of a conversation stays there when the window becomes sm
   for (let line = 1; line <= 20; line++) await ada.say(`line ${line}\n${"word ".repeat(60)}`);
   await ada.page.getByRole("textbox", { name: /^Message to/ }).fill("much to say ".repeat(20));
   await ada.page.setViewportSize({ width: 420, height: 500 });
-  await ada.page.waitForFunction(() => {
+  const isAtEnd = () => {
     const { scrollHeight, scrollTop, clientHeight } = document.getElementById("scroll");
     return scrollHeight - scrollTop - clientHeight < 5;
-  });
+  };
+  await ada.page.waitForFunction(isAtEnd);
+  // Each key measures the field anew, and the field takes its room from the conversation.
+  await ada.page.getByRole("textbox", { name: /^Message to/ }).press("x");
+  await ada.page.waitForFunction(isAtEnd);
   const field = await ada.page.evaluate(() => {
     const { scrollHeight, clientHeight, style } = document.getElementById("text");
     return { scrollHeight, clientHeight, height: parseFloat(style.height) };

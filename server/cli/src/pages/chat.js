@@ -151,8 +151,10 @@ const wide = matchMedia("(min-width: 46.01rem)");
 const elements = new WeakMap(); // of entries that are drawn
 
 const atEnd = () => scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 60;
+let ended = true; // until somebody scrolls away from the end
 const toEnd = () => {
   scroll.scrollTop = scroll.scrollHeight;
+  ended = true;
 };
 
 function add(conversation, item) {
@@ -291,6 +293,8 @@ function fit() {
   const text = $("text");
   text.style.height = "auto";
   text.style.height = `${text.scrollHeight}px`;
+  // For that moment the conversation had more room, and the browser scrolled it back.
+  if (ended) toEnd();
   $("send").disabled = !text.value.trim();
 }
 
@@ -317,7 +321,6 @@ $("newer").onclick = () => {
   $("text").focus();
 };
 // A window that becomes smaller scrolls by itself; so does a phone whose keyboard comes up. Whoever was at the end stays there.
-let ended = true;
 let size = "";
 const sizeNow = () => `${scroll.clientWidth} ${scroll.clientHeight}`;
 scroll.addEventListener("scroll", () => {
