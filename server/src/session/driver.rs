@@ -1,5 +1,6 @@
 //! The task that owns a session: it moves what arrives into the state machine and what comes out of it onto
-//! the wires. The protocol's rules are the session's; nothing here decides anything.
+//! the wires. The protocol's rules are the session's. What is decided here is the flow: how much is taken in or
+//! written before something else has its turn, and when a client's packets wait.
 
 use std::collections::VecDeque;
 use std::error::Error;
