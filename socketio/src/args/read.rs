@@ -11,7 +11,7 @@ use serde::{Deserializer, Serialize, Serializer};
 use super::Args;
 use super::rest::given_to;
 use super::shape::Shape;
-use crate::binary::{attachments_at_hand, with_attachments};
+use crate::args::binary::{attachments_at_hand, with_attachments};
 
 /// What a handler can take as its arguments, and what an acknowledgement can be awaited as.
 ///

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use super::Args;
 use crate::Value;
-use crate::binary::with_attachments;
+use crate::args::binary::with_attachments;
 
 /// The rest of the arguments, as the last element of a tuple: what `...args` is in JavaScript, as it came.
 ///

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 use super::Args;
 use super::rest::{taken_from, write_each};
 use super::shape::Shape;
-use crate::binary::collect_attachments;
+use crate::args::binary::collect_attachments;
 
 /// What can be sent as arguments.
 ///

@@ -10,16 +10,16 @@ use engineio::{CloseReason, Frame, Limit, LimitHits, Revision, Sid};
 
 use super::Client;
 use super::membership::{Gate, Membership, Waiting};
+use crate::client::link::{Command, Verdict};
 use crate::error::DisconnectReason;
+use crate::handler::middleware::ConnectError;
 use crate::handler::{Middleware, RecoveryGuard, Task, finish, first_poll};
 use crate::io::TooManyNamespaces;
-use crate::link::{Command, Verdict};
 use crate::log::Excerpt;
-use crate::middleware::ConnectError;
+use crate::namespace::parents::choose;
+use crate::namespace::rooms::Room;
 use crate::packet::Packet;
-use crate::parents::choose;
 use crate::recovery::{Claim, Granted, Presented, Refusal};
-use crate::rooms::Room;
 use crate::{Config, Namespace, Socket};
 
 impl Client {

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use crate::adapter::AdapterError;
+use crate::cluster::adapter::AdapterError;
+use crate::cluster::fetched::FetchedSocket;
 use crate::error::SendError;
-use crate::fetched::FetchedSocket;
 
 /// Why other nodes could not be asked.
 #[derive(Debug)]

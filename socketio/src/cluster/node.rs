@@ -4,14 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Cluster;
-use crate::adapter::{Flags, Message, MessageBody, NodeId, RequestId};
-use crate::answers::{Answer, BroadcastAck};
+use crate::ack::answers::{Answer, BroadcastAck};
 use crate::args::Args;
-use crate::broadcast::Broadcast;
-use crate::fetched::SocketDetails;
+use crate::cluster::adapter::{Flags, Message, MessageBody, NodeId, RequestId};
+use crate::cluster::fetched::SocketDetails;
 use crate::handler::{ServerEventHandler, finish, guarded};
 use crate::io::WeakIo;
 use crate::log::Excerpt;
+use crate::namespace::broadcast::Broadcast;
 use crate::{Event, Namespace};
 
 /// This node, as its [`Adapter`](crate::Adapter) knows it: where messages of other nodes go. It does not keep the node alive.

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use super::{AckError, JoinError, SendError};
 use crate::args::ArgsError;
 use crate::cluster::{ClusterError, FetchError, ServerSideError};
-use crate::parents::PatternError;
+use crate::namespace::parents::PatternError;
 
 /// Any error of this crate. `?` makes one of each, and of those of `serde_json`.
 ///

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use super::Namespace;
-use crate::adapter::MessageBody;
-use crate::answers::{Answers, BroadcastAck};
+use crate::ack::answers::{Answers, BroadcastAck};
 use crate::args::{FromArgs, ToArgs};
-use crate::broadcast::Broadcast;
+use crate::cluster::adapter::MessageBody;
+use crate::cluster::fetched::FetchedSocket;
 use crate::cluster::{FetchError, ServerSideError};
 use crate::error::SendError;
-use crate::fetched::FetchedSocket;
-use crate::rooms::Room;
-use crate::to_rooms::ToRooms;
+use crate::namespace::broadcast::Broadcast;
+use crate::namespace::rooms::Room;
+use crate::namespace::to_rooms::ToRooms;
 use crate::{Event, Socket};
 
 /// # Everyone here

@@ -6,14 +6,14 @@ use super::Namespace;
 use crate::ack::AckSender;
 use crate::args::{Args, FromArgs, ToArgs};
 use crate::error::DisconnectReason;
+use crate::handler::listener::{Direction, ListenerHandle, Place};
+use crate::handler::middleware::ConnectError;
+use crate::handler::unhandled::Unhandled;
 use crate::handler::{
     EventError, Middleware, RecoveryGuard, ServerEventHandler, acking_event_handler, disconnect_handler,
     error_handler, event_handler, socket_handler, sync_event_handler, unhandled_handler,
 };
-use crate::listener::{Direction, ListenerHandle, Place};
-use crate::middleware::ConnectError;
-use crate::room_events::RoomEvent;
-use crate::unhandled::Unhandled;
+use crate::namespace::room_events::RoomEvent;
 use crate::{Event, Socket};
 
 /// # Sockets that come

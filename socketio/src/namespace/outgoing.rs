@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::Namespace;
-use crate::adapter::Flags;
+use crate::Event;
 use crate::args::ToArgs;
+use crate::args::event;
+use crate::cluster::adapter::Flags;
 use crate::error::SendError;
 use crate::packet::Frames;
-use crate::parser::Tail;
+use crate::packet::parser::Tail;
 use crate::recovery::Kept;
-use crate::{Event, event};
 
 /// An event on its way out.
 pub(crate) struct Outgoing {

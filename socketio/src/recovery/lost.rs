@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::trail::Lost;
 use super::{Kept, Trail};
-use crate::rooms::{Room, Selection};
+use crate::namespace::rooms::{Room, Selection};
 
 /// The sockets that are away, each in the rooms that it was in.
 #[derive(Default)]

@@ -14,7 +14,7 @@ use super::kept::Kept;
 use super::table::Ticket;
 use super::{Claim, Granted, Refusal};
 use crate::namespace::WeakNamespace;
-use crate::rooms::Room;
+use crate::namespace::rooms::Room;
 use crate::socket::Values;
 
 /// socket.io-client waits for half a second, or longer, before it connects again. Whoever comes sooner with

@@ -15,12 +15,12 @@ use crate::Event;
 use crate::ack::AckSender;
 use crate::args::{FromArgs, ToArgs};
 use crate::error::DisconnectReason;
+use crate::handler::listener::{Direction, Listener, ListenerHandle, Place};
+use crate::handler::unhandled::Unhandled;
 use crate::handler::{
     EventError, Handlers, acking_event_handler, disconnect_handler, error_handler, event_handler,
     socket_handler, sync_event_handler, unhandled_handler,
 };
-use crate::listener::{Direction, Listener, ListenerHandle, Place};
-use crate::unhandled::Unhandled;
 
 #[derive(Default)]
 pub(crate) struct Attached {

@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::fetched::HandshakeDetails;
+use crate::cluster::fetched::HandshakeDetails;
 
 /// The request that opened a client's session, and its auth for one namespace.
 ///

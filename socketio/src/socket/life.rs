@@ -10,13 +10,13 @@ use tokio::sync::Notify;
 use super::attached::Attached;
 use super::{CONNECTED, ENDED, Ended, PENDING, Socket, State};
 use crate::ack::PendingAcks;
+use crate::client::link::{Command, Link};
 use crate::error::DisconnectReason;
-use crate::lane::{Job, Lane};
-use crate::link::{Command, Link};
+use crate::handler::lane::{Job, Lane};
 use crate::namespace::Namespace;
+use crate::namespace::room_events::RoomEvent;
+use crate::namespace::rooms::Room;
 use crate::recovery::Granted;
-use crate::room_events::RoomEvent;
-use crate::rooms::Room;
 
 /// # The end
 impl Socket {

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use super::{CONNECTED, ENDED, Socket};
 use crate::ack::Ack;
-use crate::adapter::Flags;
 use crate::args::ToArgs;
-use crate::broadcast::Broadcast;
+use crate::cluster::adapter::Flags;
 use crate::error::SendError;
-use crate::listener::Direction;
+use crate::handler::listener::Direction;
+use crate::namespace::broadcast::Broadcast;
+use crate::namespace::to_rooms::ToRooms;
 use crate::namespace::{Outgoing, Recall};
 use crate::packet::Frames;
-use crate::to_rooms::ToRooms;
 
 /// # Sending
 impl Socket {

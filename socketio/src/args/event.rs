@@ -1,0 +1,77 @@
+//! An event on its way in or out, for whoever looks at it.
+
+use bytestring::ByteString;
+
+use crate::args::raw_json::RawJson;
+use crate::args::{Args, ToArgs};
+use crate::error::SendError;
+use crate::packet::{PacketError, RESERVED_EVENTS, read_event};
+
+/// An event: its name and its arguments. Cloning it is cheap.
+///
+/// Catch-all listeners and event middlewares get it. It doesn't tell whether an acknowledgement is asked for.
+#[derive(Clone, Debug)]
+pub struct Event {
+    name: ByteString,
+    args: Args,
+}
+
+/// Refuses a name that an application may not use.
+pub(crate) fn check_name(name: &str) -> Result<(), SendError> {
+    if RESERVED_EVENTS.contains(&name) { Err(SendError::ReservedEvent) } else { Ok(()) }
+}
+
+impl Event {
+    /// An event that the application sends.
+    ///
+    /// # Errors
+    /// [`SendError::ReservedEvent`] and [`SendError::Serialize`].
+    pub fn outgoing(name: &str, args: impl ToArgs) -> Result<Event, SendError> {
+        check_name(name)?;
+        Ok(Event::new(name.to_owned(), Args::new(args)?))
+    }
+
+    /// The event that another node or program sent: an array that begins with its name. For those who write
+    /// adapters.
+    ///
+    /// # Errors
+    /// If it is no such array, if the protocol keeps the name for itself, or if it has a placeholder without an
+    /// attachment.
+    pub fn from_raw(array: RawJson) -> Result<Event, PacketError> {
+        let (json, attachments) = array.into_parts();
+        let mut event = read_event(json, None, attachments.len())?;
+        event.args.attach(attachments);
+        Ok(Event::new(event.name, event.args))
+    }
+
+    /// The event as an array that begins with its name.
+    #[must_use]
+    pub fn to_raw(&self) -> RawJson {
+        self.args.to_raw_behind(&serde_json::Value::from(&*self.name).to_string())
+    }
+
+    pub(crate) fn new(name: impl Into<ByteString>, args: Args) -> Event {
+        Event { name: name.into(), args }
+    }
+
+    /// The event's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The event's arguments, as they are on the wire.
+    #[must_use]
+    pub fn args(&self) -> &Args {
+        &self.args
+    }
+
+    /// The bytes that it takes to keep the event, about.
+    pub(crate) fn cost(&self) -> usize {
+        size_of::<Event>() + self.name.len() + self.args.cost()
+    }
+
+    pub(crate) fn into_parts(self) -> (ByteString, Args) {
+        (self.name, self.args)
+    }
+}

@@ -1,0 +1,305 @@
+//! A session's Socket.IO side: one client and the namespaces it is in.
+//!
+//! ```text
+//!              CONNECT            parents, then middlewares, let it in
+//!   (nothing) ─────────► waiting ──────────────────────────────────────► joined
+//!       ▲                  │ ▲ events wait                                 │
+//!       │   refused: 44    │ └─ CONNECT again: a new one                   │ DISCONNECT, from either side: 41
+//!       └──────────────────┴──────────────────────────────────────────────┘
+//! ```
+//!
+//! A packet that has no place in this diagram ends the session, except that after we said 41 or 44 the
+//! client may not have heard of it yet.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytestring::ByteString;
+use engineio::observe::What;
+use engineio::{CloseReason, Frame, Layer, Limit, Message, Opened, Revision};
+
+use crate::client::link::{Command, Link, Overloaded};
+use crate::error::DisconnectReason;
+use crate::handler::lane::Job;
+use crate::io::Io;
+use crate::log::Excerpt;
+use crate::packet::decoder::{Decoder, Limits};
+use crate::packet::{Body, Packet, PacketError};
+
+mod departed;
+mod joining;
+pub(crate) mod link;
+mod membership;
+pub mod observe;
+#[cfg(test)]
+mod tests;
+
+use departed::Departed;
+use membership::{Gate, Membership, Waiting};
+
+/// One client: the [`Layer`] of a session. A server's driver makes it through [`Io`] and calls it.
+pub struct Client {
+    io: Io,
+    link: Arc<Link>,
+    decoder: Decoder,
+    /// Nearly always one.
+    memberships: Vec<Membership>,
+    departed: Departed,
+    /// When the session ends unless a namespace has been joined.
+    connect_deadline: Option<Instant>,
+    next_serial: u32,
+    /// The session is about to end; what still arrives is ignored.
+    closing: bool,
+}
+
+impl Client {
+    pub(crate) fn open(io: Io, opened: Opened, now: Instant) -> Client {
+        io.session_opened();
+        let link = Arc::new(Link::new(opened));
+        let connect_deadline = now.checked_add(io.config().connect_timeout);
+        let mut client = Client {
+            io,
+            link,
+            decoder: Decoder::default(),
+            memberships: Vec::new(),
+            departed: Departed::default(),
+            connect_deadline,
+            next_serial: 0,
+            closing: false,
+        };
+        if client.io.is_closed() {
+            client.close(CloseReason::ServerShuttingDown);
+        } else if client.link.revision == Revision::V3 {
+            // Revision 3 has no CONNECT to `/`: a session is in it from the start.
+            client.connect(&ByteString::from_static("/"), None);
+        }
+        client
+    }
+
+    fn packet(&mut self, packet: Packet) {
+        if let Body::Connect { auth } = &packet.body {
+            return self.connect(&packet.nsp, auth.as_deref());
+        }
+        if let Err(error) = packet.check_name(self.io.config().max_event_name) {
+            return self.violation(error);
+        }
+        let Some(at) = self.find(&packet.nsp) else {
+            if self.departed.contains(&packet.nsp) {
+                tracing::debug!(namespace = %Excerpt(&packet.nsp), "a packet crossed the namespace's end");
+            } else {
+                tracing::debug!(namespace = %Excerpt(&packet.nsp), "a packet for a namespace not joined");
+                self.violation(PacketError::NotJoined);
+            }
+            return;
+        };
+        match (&mut self.memberships[at], packet.body) {
+            (membership, Body::Disconnect) => {
+                membership.end_trail();
+                self.end(at, DisconnectReason::ClientNamespaceDisconnect);
+            }
+            (Membership::Waiting(waiting), body) => {
+                let packet = Packet { nsp: packet.nsp, body };
+                let cost = packet.cost();
+                waiting.packets.push(packet);
+                if let Err(overloaded) = self.link.hold(cost, self.io.config().max_backlog) {
+                    self.overloaded(overloaded);
+                }
+            }
+            // The socket was told to end, and the client does not know yet.
+            (Membership::Joined(socket), _) if !socket.is_connected() => {}
+            (Membership::Joined(socket), Body::Event(event)) => {
+                if let Err(overloaded) = socket.submit(Job::Event(event)) {
+                    self.overloaded(overloaded);
+                }
+            }
+            (Membership::Joined(socket), Body::Ack { id: Some(id), args }) => {
+                socket.pending_acks().resolve(id, args);
+            }
+            (Membership::Joined(_), Body::Ack { id: None, .. } | Body::Connect { .. }) => {}
+        }
+    }
+
+    /// More of the client's packets wait than may.
+    fn overloaded(&mut self, Overloaded(limit): Overloaded) {
+        self.io.config().hits.count(limit);
+        tracing::warn!(limit = limit.name(), "too many packets of a client wait");
+        self.close(CloseReason::ForcedClose);
+    }
+
+    /// Ends a membership. If it is the server's doing, the client is told.
+    fn end(&mut self, at: usize, reason: DisconnectReason) {
+        match self.memberships.swap_remove(at) {
+            Membership::Waiting(waiting) => {
+                self.release(&waiting.packets);
+                match waiting.gate {
+                    Gate::Parents { .. } => {}
+                    Gate::Middlewares(socket) => socket.discard(reason),
+                    Gate::OldSocket { namespace, .. } => namespace.leave(),
+                }
+            }
+            Membership::Joined(socket) => {
+                let told = reason == DisconnectReason::ServerNamespaceDisconnect;
+                if told {
+                    self.departed.insert(socket.namespace_name(), self.io.config());
+                }
+                socket.finish(
+                    reason,
+                    told.then(|| self.io.config().parser.disconnect(socket.namespace_name())),
+                );
+            }
+        }
+    }
+
+    fn release(&self, waiting: &[Packet]) {
+        self.link.release(waiting.iter().map(Packet::cost).sum());
+    }
+
+    fn violation(&mut self, error: PacketError) {
+        tracing::info!(rule = error.name(), section = error.section(), %error, "a client broke the protocol");
+        self.link.see(|| What::Violation { rule: error.name(), section: error.section(), error: &error });
+        if let Some(limit) = error.limit() {
+            self.io.config().hits.count(limit);
+        }
+        self.close(error.close_reason());
+    }
+
+    /// Asks for the session's end.
+    fn close(&mut self, reason: CloseReason) {
+        self.closing = true;
+        self.link.mailbox.close(reason);
+    }
+
+    fn run_commands(&mut self) {
+        for command in self.link.take_commands() {
+            match command {
+                Command::Parent { serial, parent } => {
+                    let waiting = self.take_waiting(serial);
+                    if let Some(Waiting { gate: Gate::Parents { nsp, auth }, packets, .. }) = waiting {
+                        self.join_child(&nsp, parent.as_ref(), auth, packets);
+                    }
+                }
+                Command::Verdict { serial, verdict } => {
+                    let waiting = self.take_waiting(serial);
+                    if let Some(Waiting { gate: Gate::Middlewares(socket), packets, .. }) = waiting {
+                        self.decided(&socket, packets, verdict);
+                    }
+                }
+                Command::OldSocketEnded { serial } => {
+                    let waiting = self.take_waiting(serial);
+                    if let Some(Waiting { gate: Gate::OldSocket { namespace, auth, .. }, packets, .. }) =
+                        waiting
+                    {
+                        self.join(namespace, auth, packets);
+                    }
+                }
+                Command::Disconnect { serial } => {
+                    if let Some(at) = self.find_serial(serial) {
+                        self.end(at, DisconnectReason::ServerNamespaceDisconnect);
+                    }
+                }
+                Command::Close => {
+                    while let Some(last) = self.memberships.len().checked_sub(1) {
+                        self.end(last, DisconnectReason::ServerNamespaceDisconnect);
+                    }
+                    self.close(CloseReason::ForcedClose);
+                }
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn link(&self) -> &Link {
+        &self.link
+    }
+
+    fn find(&self, nsp: &str) -> Option<usize> {
+        self.memberships.iter().position(|membership| membership.nsp() == nsp)
+    }
+
+    fn find_serial(&self, serial: u32) -> Option<usize> {
+        self.memberships.iter().position(|membership| membership.serial() == serial)
+    }
+}
+
+impl Layer for Client {
+    fn message(&mut self, message: Message, now: Instant) {
+        if self.closing {
+            return;
+        }
+        let config = self.io.config();
+        let limits = Limits::of(config);
+        self.link.see_incoming(&message, &config.parser);
+        let before = self.decoder.bytes();
+        let decoded = self.decoder.message(message, &config.parser, self.link.revision, limits, now);
+        let waits = match self.decoder.bytes().checked_sub(before) {
+            Some(0) => Ok(()),
+            Some(more) => self.link.hold(more, limits.bytes),
+            None => {
+                self.link.release(before);
+                Ok(())
+            }
+        };
+        match (decoded, waits) {
+            (Err(error), _) => self.violation(error),
+            (Ok(_), Err(overloaded)) => self.overloaded(overloaded),
+            (Ok(Some(packet)), Ok(())) => self.packet(packet),
+            (Ok(None), Ok(())) => {}
+        }
+    }
+
+    fn poll(&mut self, now: Instant) {
+        self.run_commands();
+        if self.closing {
+            return;
+        }
+        if self.decoder.deadline().is_some_and(|deadline| deadline <= now) {
+            self.violation(PacketError::AttachmentTimeout);
+        } else if self.connect_deadline.is_some_and(|deadline| deadline <= now) {
+            tracing::debug!("a client joined no namespace in time");
+            self.io.config().hits.count(Limit::ConnectTimeout);
+            self.close(CloseReason::ForcedClose);
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        if self.closing {
+            return None;
+        }
+        [self.decoder.deadline(), self.connect_deadline].into_iter().flatten().min()
+    }
+
+    fn upgraded(&mut self) {
+        self.link.upgraded();
+        for membership in &self.memberships {
+            if let Membership::Joined(socket) = membership {
+                // It takes no place among what waits.
+                let _ = socket.submit(Job::Upgraded);
+            }
+        }
+    }
+
+    fn closed(&mut self, reason: CloseReason) {
+        self.run_commands();
+        self.closing = true;
+        while let Some(last) = self.memberships.len().checked_sub(1) {
+            self.end(last, reason.into());
+        }
+    }
+
+    fn sent(&mut self, frame: &Frame) {
+        self.link.see_outgoing(frame, &self.io.config().parser);
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.io.session_ended();
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.memberships.iter().map(Membership::nsp)).finish()
+    }
+}

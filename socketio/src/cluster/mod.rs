@@ -1,0 +1,234 @@
+//! This node among others: what it asks of them, and what they ask of it.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use engineio::Sid;
+use parking_lot::Mutex;
+use tokio::time::{sleep, timeout_at};
+
+use crate::ack::answers::{Answer, Answers, RawAnswer};
+use crate::ack::gathering::Gathering;
+use crate::args::FromArgs;
+use crate::cluster::adapter::{
+    Adapter, AdapterError, AdapterFuture, Flags, Message, MessageBody, NodeId, RequestId,
+};
+use crate::cluster::fetched::SocketDetails;
+use crate::deadline;
+use crate::error::AckError;
+use crate::io::WeakIo;
+use crate::namespace::rooms::Selection;
+use crate::{Event, Namespace};
+
+pub(crate) mod adapter;
+mod error;
+pub(crate) mod fetched;
+mod node;
+#[cfg(test)]
+mod tests;
+
+pub use error::{ClusterError, FetchError, ServerSideError};
+pub use node::Node;
+
+/// The other nodes, as this one sees them.
+pub(crate) struct Cluster {
+    adapter: Box<dyn Adapter>,
+    id: NodeId,
+    /// What takes the answers to requests that others have not answered yet. Whoever awaits them takes the
+    /// entry out.
+    requests: Mutex<HashMap<RequestId, TakeAnswer>>,
+}
+
+/// How often other nodes are counted again while their answers are awaited: some may have gone.
+pub(crate) const RECOUNT: Duration = Duration::from_millis(500);
+
+type TakeAnswer = Arc<dyn Fn(MessageBody) + Send + Sync>;
+
+/// A request that others may still answer. Dropped, it is forgotten.
+pub(crate) struct Request {
+    cluster: Arc<Cluster>,
+    pub(crate) id: RequestId,
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        let forgotten = self.cluster.requests.lock().remove(&self.id);
+        drop(forgotten);
+    }
+}
+
+impl Cluster {
+    /// Joins a cluster.
+    pub(crate) fn start(adapter: Box<dyn Adapter>, io: WeakIo) -> Arc<Cluster> {
+        let id = random_id();
+        adapter.start(Node { io, id: Arc::clone(&id) });
+        Arc::new(Cluster { adapter, id, requests: Mutex::default() })
+    }
+
+    pub(crate) fn namespace_opened(&self, namespace: &Namespace) {
+        self.adapter.namespace_opened(namespace);
+    }
+
+    pub(crate) fn namespace_closed(&self, name: &str) {
+        self.adapter.namespace_closed(name);
+    }
+
+    pub(crate) fn counts(&self) -> Vec<(&'static str, u64)> {
+        self.adapter.counts()
+    }
+
+    pub(crate) fn ready(&self) -> AdapterFuture<()> {
+        self.adapter.ready()
+    }
+
+    pub(crate) fn close(&self) -> AdapterFuture<()> {
+        self.adapter.close()
+    }
+
+    /// Tells other nodes something about a namespace.
+    pub(crate) fn publish(
+        &self,
+        namespace: &Arc<str>,
+        to: Option<NodeId>,
+        body: MessageBody,
+    ) -> AdapterFuture<Result<(), AdapterError>> {
+        self.adapter.publish(Message {
+            from: Some(Arc::clone(&self.id)),
+            to,
+            namespace: Arc::clone(namespace),
+            body,
+        })
+    }
+
+    /// How many other nodes answer for a namespace.
+    pub(crate) fn other_nodes(&self, namespace: &str) -> AdapterFuture<usize> {
+        self.adapter.other_nodes(namespace)
+    }
+
+    fn request(self: &Arc<Self>, take: impl Fn(MessageBody) + Send + Sync + 'static) -> Request {
+        let id = random_id();
+        self.requests.lock().insert(Arc::clone(&id), Arc::new(take));
+        Request { cluster: Arc::clone(self), id }
+    }
+
+    /// An answer came. Whoever asked may have given up.
+    fn answered(&self, request: &RequestId, answer: MessageBody) {
+        let take = self.requests.lock().get(request).cloned();
+        if let Some(take) = take {
+            take(answer);
+        }
+    }
+
+    /// Has the clients of other nodes acknowledge an event.
+    pub(crate) fn ask_clients(
+        self: &Arc<Self>,
+        namespace: &Arc<str>,
+        event: Event,
+        selection: Selection,
+        flags: Flags,
+        gathering: &Arc<Gathering<RawAnswer>>,
+    ) -> Request {
+        let answers = Arc::clone(gathering);
+        let request = self.request(move |answer| match answer {
+            MessageBody::ClientCount { clients, .. } => answers.node_expects(clients),
+            MessageBody::ClientAnswer { answer, .. } => answers.add((None, Ok(answer))),
+            _ => {}
+        });
+        let id = Some(Arc::clone(&request.id));
+        drop(self.publish(namespace, None, MessageBody::Broadcast { event, selection, flags, request: id }));
+        request
+    }
+
+    /// The sockets of other nodes, and why some may be missing.
+    pub(crate) async fn fetch_sockets(
+        self: &Arc<Self>,
+        namespace: &Arc<str>,
+        selection: Selection,
+        timeout: Duration,
+    ) -> (Vec<SocketDetails>, Result<(), ClusterError>) {
+        let gathering = Arc::new(Gathering::default());
+        let found = Arc::clone(&gathering);
+        let request = self.request(move |answer| {
+            if let MessageBody::FetchedSockets { sockets, .. } = answer {
+                found.add(sockets);
+            }
+        });
+        let body = MessageBody::FetchSockets { selection, request: Arc::clone(&request.id) };
+        match self.ask(namespace, body, &gathering, timeout).await {
+            Err(error) => (Vec::new(), Err(error)),
+            Ok(sockets) => {
+                let complete = match gathering.missing() {
+                    (0, _) => Ok(()),
+                    (missing, _) => Err(ClusterError::Timeout { missing }),
+                };
+                (sockets.into_iter().flatten().collect(), complete)
+            }
+        }
+    }
+
+    /// What other nodes answer to an event for the servers themselves.
+    pub(crate) async fn ask_servers<T: FromArgs>(
+        self: &Arc<Self>,
+        namespace: &Arc<str>,
+        event: Event,
+        timeout: Duration,
+    ) -> Result<Answers<T>, ClusterError> {
+        let gathering = Arc::new(Gathering::default());
+        let answers = Arc::clone(&gathering);
+        let request = self.request(move |answer| {
+            if let MessageBody::ServerSideAnswer { answer, .. } = answer {
+                answers.add(answer);
+            }
+        });
+        let body = MessageBody::ServerSideEmit { event, request: Some(Arc::clone(&request.id)) };
+        let answers = self.ask(namespace, body, &gathering, timeout).await?;
+        let read = |args| Answer { socket: None, result: T::from_args(args).map_err(AckError::Args) };
+        Ok(Answers { answers: answers.into_iter().map(read).collect(), silent_nodes: gathering.missing().0 })
+    }
+
+    /// Asks all other nodes something that each answers once.
+    async fn ask<A>(
+        &self,
+        namespace: &Arc<str>,
+        body: MessageBody,
+        gathering: &Gathering<A>,
+        timeout: Duration,
+    ) -> Result<Vec<A>, ClusterError> {
+        let deadline = deadline::after(timeout);
+        let nodes = timeout_at(deadline, self.other_nodes(namespace)).await;
+        let nodes = nodes.map_err(|_| ClusterError::NotCounted)?;
+        if nodes == 0 {
+            return Ok(Vec::new());
+        }
+        gathering.expect(nodes);
+        let published = timeout_at(deadline, self.publish(namespace, None, body)).await;
+        published.map_err(|_| ClusterError::Timeout { missing: nodes })?.map_err(ClusterError::Adapter)?;
+        let mut answers = Vec::new();
+        let recount = async {
+            let mut nodes = nodes;
+            loop {
+                sleep(RECOUNT).await;
+                let left = self.other_nodes(namespace).await;
+                gathering.expect_fewer(nodes.saturating_sub(left));
+                nodes = nodes.min(left);
+            }
+        };
+        {
+            let (mut collect, mut recount) = (pin!(gathering.collect(deadline, &mut answers)), pin!(recount));
+            poll_fn(|cx| {
+                let _: Poll<()> = recount.as_mut().poll(cx);
+                collect.as_mut().poll(cx)
+            })
+            .await;
+        }
+        Ok(answers)
+    }
+}
+
+fn random_id() -> Arc<str> {
+    Sid::generate().as_str().into()
+}

@@ -1,0 +1,302 @@
+//! Handlers as they are stored: a user's closure behind one type, and how a future is started.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use parking_lot::RwLock;
+use rustc_hash::FxHashMap;
+
+use crate::ack::AckSender;
+use crate::args::{Args, ArgsError, FromArgs, ToArgs};
+use crate::error::DisconnectReason;
+use crate::handler::listener::{Direction, Listener, ListenerHandle, Listeners, Place};
+use crate::handler::middleware::ConnectError;
+use crate::handler::unhandled::Unhandled;
+use crate::namespace::room_events::RoomListener;
+use crate::packet::RESERVED_EVENTS;
+use crate::{Event, Socket};
+
+pub(crate) mod dispatch;
+pub(crate) mod lane;
+pub(crate) mod listener;
+pub(crate) mod middleware;
+pub(crate) mod unhandled;
+
+/// A future whose type is not told.
+pub(crate) type Task<T = ()> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Handles an event; what is left to do, if anything, is the task.
+pub(crate) type EventHandler =
+    Arc<dyn Fn(Socket, Args, AckSender) -> Result<Option<Task>, Misfit> + Send + Sync>;
+/// Handles an event that no other handler takes.
+pub(crate) type UnhandledHandler = Arc<dyn Fn(Socket, Event, AckSender, Unhandled) -> Task + Send + Sync>;
+/// Handles what happened to a socket.
+pub(crate) type SocketHandler = Arc<dyn Fn(Socket) -> Task + Send + Sync>;
+pub(crate) type DisconnectHandler = Arc<dyn Fn(Socket, DisconnectReason) -> Task + Send + Sync>;
+pub(crate) type Middleware = Arc<dyn Fn(Socket) -> Task<Result<(), ConnectError>> + Send + Sync>;
+/// Says whether a client gets the socket that it comes back for.
+pub(crate) type RecoveryGuard = Arc<dyn Fn(Socket) -> Task<bool> + Send + Sync>;
+pub(crate) type EventMiddleware = Arc<dyn Fn(Socket, Event) -> Task<Result<(), EventError>> + Send + Sync>;
+pub(crate) type ErrorHandler = Arc<dyn Fn(Socket, Event, EventError) -> Task + Send + Sync>;
+
+/// Handles an event that another node sent to this one; gives the answer.
+pub(crate) type ServerEventHandler =
+    Arc<dyn Fn(Args) -> Result<Task<Result<Args, serde_json::Error>>, ArgsError> + Send + Sync>;
+
+/// An event's arguments don't fit its handler. Somebody else may acknowledge it.
+pub(crate) struct Misfit {
+    pub(crate) error: ArgsError,
+    pub(crate) ack: AckSender,
+}
+
+/// Why an event middleware refused an event: any error. Text becomes one by `into()`.
+pub type EventError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The handlers of a namespace, of all that a parent brings into being, or of one socket. A socket's own
+/// come before its namespace's, and these before the parent's.
+#[derive(Default)]
+pub(crate) struct Handlers {
+    table: RwLock<Table>,
+    /// Listeners or middlewares for incoming events have been registered, listeners for outgoing ones (here
+    /// or with a socket of the namespace), or for rooms. Without them nobody looks into the table.
+    watches_incoming: AtomicBool,
+    watches_outgoing: AtomicBool,
+    watches_rooms: AtomicBool,
+    /// There is a handler for events that no other takes.
+    takes_unhandled: AtomicBool,
+}
+
+#[derive(Default)]
+pub(crate) struct Table {
+    pub(crate) allow_recovery: Option<RecoveryGuard>,
+    pub(crate) middlewares: Vec<Middleware>,
+    pub(crate) connect: Option<SocketHandler>,
+    pub(crate) upgrade: Option<SocketHandler>,
+    pub(crate) listeners: Listeners,
+    pub(crate) event_middlewares: Vec<EventMiddleware>,
+    /// The names are the application's, so a hash that clients could aim at will do.
+    pub(crate) events: FxHashMap<Box<str>, Registered>,
+    pub(crate) error: Option<ErrorHandler>,
+    pub(crate) unhandled: Option<UnhandledHandler>,
+    pub(crate) server_events: HashMap<Box<str>, ServerEventHandler>,
+    pub(crate) room_listeners: Vec<RoomListener>,
+    pub(crate) disconnecting: Option<DisconnectHandler>,
+    pub(crate) disconnect: Option<DisconnectHandler>,
+}
+
+/// An event's handler.
+pub(crate) struct Registered {
+    handler: EventHandler,
+    once: bool,
+}
+
+impl Handlers {
+    /// Looks at the handlers. What runs is cloned out first, so that handlers can register handlers.
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&Table) -> R) -> R {
+        look(&self.table.read())
+    }
+
+    /// Changes the handlers. What is replaced should be dropped by the caller, not under the lock: it may
+    /// own anything.
+    pub(crate) fn register<R>(&self, register: impl FnOnce(&mut Table) -> R) -> R {
+        register(&mut self.table.write())
+    }
+
+    /// # Panics
+    /// If no client can send the event.
+    pub(crate) fn register_event(&self, event: &str, handler: EventHandler, once: bool) {
+        assert!(!RESERVED_EVENTS.contains(&event), "no client can send the reserved event {event:?}");
+        let registered = Registered { handler, once };
+        drop(self.register(|table| table.events.insert(event.into(), registered)));
+    }
+
+    /// The handler of an event. One that is there for a single event is taken out.
+    pub(crate) fn event(&self, name: &str) -> Option<EventHandler> {
+        let lasting = |registered: &Registered| (!registered.once).then(|| Arc::clone(&registered.handler));
+        match self.look(|table| table.events.get(name).map(lasting))? {
+            Some(handler) => Some(handler),
+            None => self.register(|table| table.events.remove(name)).map(|registered| registered.handler),
+        }
+    }
+
+    pub(crate) fn add_listener(
+        self: &Arc<Self>,
+        direction: Direction,
+        place: Place,
+        listener: Listener,
+    ) -> ListenerHandle {
+        let id = self.register(|table| table.listeners.add(direction, place, listener));
+        self.watch(direction);
+        ListenerHandle::new(self, id)
+    }
+
+    pub(crate) fn add_event_middleware<F, Fut>(&self, middleware: F)
+    where
+        F: Fn(Socket, Event) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), EventError>> + Send + 'static,
+    {
+        let middleware: EventMiddleware = Arc::new(move |socket, event| Box::pin(middleware(socket, event)));
+        self.register(|table| table.event_middlewares.push(middleware));
+        self.watch(Direction::Incoming);
+    }
+
+    pub(crate) fn set_unhandled(&self, handler: UnhandledHandler) {
+        drop(self.register(|table| table.unhandled.replace(handler)));
+        self.takes_unhandled.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn takes_unhandled(&self) -> bool {
+        self.takes_unhandled.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn add_room_listener(&self, listener: RoomListener) {
+        self.register(|table| table.room_listeners.push(listener));
+        self.watches_rooms.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn watches_rooms(&self) -> bool {
+        self.watches_rooms.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn watch(&self, direction: Direction) {
+        self.watching(direction).store(true, Ordering::Release);
+    }
+
+    pub(crate) fn watches(&self, direction: Direction) -> bool {
+        self.watching(direction).load(Ordering::Acquire)
+    }
+
+    fn watching(&self, direction: Direction) -> &AtomicBool {
+        match direction {
+            Direction::Incoming => &self.watches_incoming,
+            Direction::Outgoing => &self.watches_outgoing,
+        }
+    }
+}
+
+/// # A user's closure as it is stored
+pub(crate) fn event_handler<A, F, Fut>(handler: F) -> EventHandler
+where
+    A: FromArgs,
+    F: Fn(Socket, A) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output: ToArgs> + Send + 'static,
+{
+    Arc::new(move |socket, args, ack| {
+        let (args, ack) = read(args, ack)?;
+        let future = handler(socket, args);
+        Ok(Some(Box::pin(async move { ack.send_returned(future.await) })))
+    })
+}
+
+pub(crate) fn sync_event_handler<A, F, R>(handler: F) -> EventHandler
+where
+    A: FromArgs,
+    F: Fn(Socket, A) -> R + Send + Sync + 'static,
+    R: ToArgs,
+{
+    Arc::new(move |socket, args, ack| {
+        let (args, ack) = read(args, ack)?;
+        ack.send_returned(handler(socket, args));
+        Ok(None)
+    })
+}
+
+pub(crate) fn acking_event_handler<A, F, Fut>(handler: F) -> EventHandler
+where
+    A: FromArgs,
+    F: Fn(Socket, A, AckSender) -> Fut + Send + Sync + 'static,
+    Fut: Future + Send + 'static,
+{
+    Arc::new(move |socket, args, ack| {
+        let (args, ack) = read(args, ack)?;
+        let future = handler(socket, args, ack);
+        Ok(Some(Box::pin(async move { drop(future.await) })))
+    })
+}
+
+fn read<A: FromArgs>(args: Args, ack: AckSender) -> Result<(A, AckSender), Misfit> {
+    match A::from_args(args) {
+        Ok(args) => Ok((args, ack)),
+        Err(error) => Err(Misfit { error, ack }),
+    }
+}
+
+pub(crate) fn unhandled_handler<F, Fut>(handler: F) -> UnhandledHandler
+where
+    F: Fn(Socket, Event, Unhandled) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output: ToArgs> + Send + 'static,
+{
+    Arc::new(move |socket, event, ack, why| {
+        let future = handler(socket, event, why);
+        Box::pin(async move { ack.send_returned(future.await) })
+    })
+}
+
+pub(crate) fn socket_handler<F, Fut>(handler: F) -> SocketHandler
+where
+    F: Fn(Socket) -> Fut + Send + Sync + 'static,
+    Fut: Future + Send + 'static,
+{
+    Arc::new(move |socket| {
+        let future = handler(socket);
+        Box::pin(async move { drop(future.await) })
+    })
+}
+
+pub(crate) fn disconnect_handler<F, Fut>(handler: F) -> DisconnectHandler
+where
+    F: Fn(Socket, DisconnectReason) -> Fut + Send + Sync + 'static,
+    Fut: Future + Send + 'static,
+{
+    Arc::new(move |socket, reason| {
+        let future = handler(socket, reason);
+        Box::pin(async move { drop(future.await) })
+    })
+}
+
+pub(crate) fn error_handler<F, Fut>(handler: F) -> ErrorHandler
+where
+    F: Fn(Socket, Event, EventError) -> Fut + Send + Sync + 'static,
+    Fut: Future + Send + 'static,
+{
+    Arc::new(move |socket, event, error| {
+        let future = handler(socket, event, error);
+        Box::pin(async move { drop(future.await) })
+    })
+}
+
+/// The user's code panicked. The panic's message has been printed by the panic hook.
+#[derive(Debug)]
+pub(crate) struct Panicked;
+
+impl From<Box<dyn Any + Send>> for Panicked {
+    fn from(_: Box<dyn Any + Send>) -> Panicked {
+        Panicked
+    }
+}
+
+/// Runs user code that may panic. What it leaves half done is its own state; ours is not touched in there.
+pub(crate) fn guarded<R>(run: impl FnOnce() -> R) -> Result<R, Panicked> {
+    Ok(catch_unwind(AssertUnwindSafe(run))?)
+}
+
+/// Polls a task for the first time, here and now. Most handlers are done with that, and need no task of
+/// their own. Nobody is woken: who gets [`Poll::Pending`] polls again.
+pub(crate) fn first_poll<T>(task: &mut Task<T>) -> Result<Poll<T>, Panicked> {
+    guarded(|| task.as_mut().poll(&mut Context::from_waker(Waker::noop())))
+}
+
+/// Runs what is left of a task.
+pub(crate) async fn finish<T>(mut task: Task<T>) -> Result<T, Panicked> {
+    poll_fn(|cx| match guarded(|| task.as_mut().poll(cx)) {
+        Ok(poll) => poll.map(Ok),
+        Err(panicked) => Poll::Ready(Err(panicked)),
+    })
+    .await
+}

@@ -1,0 +1,291 @@
+//! Sending to many.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::Socket;
+use crate::ack::answers::{BroadcastAck, Counting};
+use crate::ack::ask_selected;
+use crate::args::event;
+use crate::args::{Args, ToArgs};
+use crate::cluster::FetchError;
+use crate::cluster::adapter::{Flags, MessageBody};
+use crate::cluster::fetched::FetchedSocket;
+use crate::error::SendError;
+use crate::handler::listener::Direction;
+use crate::namespace::rooms::Selection;
+use crate::namespace::to_rooms::{ToRooms, room_list};
+use crate::namespace::{Namespace, Recall};
+use crate::recovery::NamespaceRecovery;
+
+/// A selection of sockets in a namespace, to send to them or to change them.
+///
+/// ```
+/// # let io = socketio::Io::new();
+/// io.to(["room 1", "room 2"]).except("quiet").emit("news", "hello")?;
+/// io.within("room 1").sockets_join("room 3");
+/// # Ok::<(), socketio::SendError>(())
+/// ```
+///
+/// With an [adapter](crate::Adapter), the selection includes the sockets of all nodes, unless it is
+/// [`local`](Broadcast::local). A parent's selection includes its children that exist on this node.
+#[derive(Clone)]
+#[must_use = "nothing happens before `emit` or another of its methods"]
+pub struct Broadcast {
+    namespace: Namespace,
+    selection: Selection,
+    /// Rooms were asked for, though there may be none: see [`ToRooms`].
+    in_rooms: bool,
+    flags: Flags,
+}
+
+/// # Whom
+impl Broadcast {
+    pub(crate) fn new(namespace: Namespace) -> Broadcast {
+        Broadcast { namespace, selection: Selection::default(), in_rooms: false, flags: Flags::default() }
+    }
+
+    /// What another node asks of this one.
+    pub(crate) fn here(namespace: Namespace, selection: Selection, flags: Flags) -> Broadcast {
+        Broadcast { namespace, selection, in_rooms: false, flags: Flags { local: true, ..flags } }
+    }
+
+    /// Selects the sockets in a room, or in any of several: pass a list, or call it several times. A socket
+    /// in more than one gets the event once. An empty list selects [nobody](ToRooms#an-empty-list).
+    pub fn to(mut self, rooms: impl ToRooms) -> Broadcast {
+        rooms.add_to(&mut self.selection.rooms);
+        self.in_rooms = true;
+        self
+    }
+
+    /// The same as [`to`](Broadcast::to): `in` is a keyword in Rust.
+    pub fn within(self, rooms: impl ToRooms) -> Broadcast {
+        self.to(rooms)
+    }
+
+    /// Excludes the sockets in a room, or in any of several. To exclude one socket, use its id.
+    pub fn except(mut self, rooms: impl ToRooms) -> Broadcast {
+        rooms.add_to(&mut self.selection.except);
+        self
+    }
+
+    /// Selects only sockets of this node.
+    pub fn local(mut self) -> Broadcast {
+        self.flags.local = true;
+        self
+    }
+}
+
+/// # How
+impl Broadcast {
+    /// Makes the event volatile: a client to which it can't be written at once doesn't get it.
+    pub fn volatile(mut self) -> Broadcast {
+        self.flags.volatile = true;
+        self
+    }
+
+    /// Whether the event may be compressed; by default it may. The server compresses the answer to a poll if
+    /// the client and the length allow it, unless all events in it are excluded.
+    pub fn compress(mut self, compress: bool) -> Broadcast {
+        self.flags.compress = Some(compress);
+        self
+    }
+
+    /// How long to wait for answers of clients and of other nodes, instead of
+    /// [`Config::ack_timeout`](crate::Config::ack_timeout) and
+    /// [`Config::cluster_timeout`](crate::Config::cluster_timeout).
+    pub fn timeout(mut self, timeout: Duration) -> Broadcast {
+        self.flags.timeout = Some(timeout);
+        self
+    }
+}
+
+/// # Sending
+impl Broadcast {
+    /// Sends an event to all selected sockets, even if much already waits for a client. If a client then
+    /// takes nothing for `write_timeout`, or holds most when memory runs short, its session is closed.
+    ///
+    /// # Errors
+    /// [`SendError::ReservedEvent`] and [`SendError::Serialize`]; nothing is sent then.
+    pub fn emit(&self, event: &str, args: impl ToArgs) -> Result<(), SendError> {
+        if self.namespace.is_parent() || self.is_nobody() {
+            event::check_name(event)?;
+            let args = Args::new(args)?;
+            return self.each().iter().try_for_each(|children| children.emit(event, &args));
+        }
+        let cluster = self.namespace.cluster().filter(|_| !self.flags.local);
+        let watched = self.namespace.is_watched(Direction::Outgoing);
+        let outgoing = self.namespace.encode(
+            event,
+            None,
+            args,
+            self.flags,
+            Recall::of(self.flags),
+            watched || cluster.is_some(),
+        )?;
+        if let (Some(cluster), Some(event)) = (cluster, outgoing.event.clone()) {
+            let (selection, flags) = (self.selection.clone(), self.flags);
+            let body = MessageBody::Broadcast { event, selection, flags, request: None };
+            drop(cluster.publish(self.namespace.shared_name(), None, body));
+        }
+        let mut sent_to = Vec::new();
+        let missed = self.namespace.recovery().map(NamespaceRecovery::begin_broadcast);
+        self.namespace.members().for_each(&self.selection, |socket| {
+            if socket.push_share(&outgoing, self.flags.volatile) && watched {
+                sent_to.push(socket.clone());
+            }
+        });
+        if let (Some(missed), Some(kept)) = (missed, &outgoing.kept) {
+            missed.keep(&self.selection, kept);
+        }
+        sent_to.iter().for_each(|socket| socket.show_outgoing(&outgoing));
+        Ok(())
+    }
+
+    /// Sends an event right away, and asks all selected sockets for an acknowledgement. Await the result to
+    /// get all answers, or take them one by one with [`next`](BroadcastAck::next). Each is read as `T` (see
+    /// [`FromArgs`](crate::FromArgs)).
+    ///
+    /// ```no_run
+    /// # async fn example(io: socketio::Io) -> Result<(), socketio::SendError> {
+    /// match io.to("voters").emit_with_ack::<String>("vote", ())?.await.all() {
+    ///     Ok(votes) => println!("all have voted: {votes:?}"),
+    ///     Err(some) => println!("not all have: {some:?}"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`SendError::ReservedEvent`] and [`SendError::Serialize`]; nothing is sent then.
+    pub fn emit_with_ack<T>(&self, event: &str, args: impl ToArgs) -> Result<BroadcastAck<T>, SendError> {
+        let timeout = self.flags.timeout.unwrap_or(self.namespace.config().ack_timeout);
+        let mut answers = BroadcastAck::new(timeout);
+        event::check_name(event)?;
+        let args = Args::new(args)?;
+        for broadcast in self.each() {
+            broadcast.ask(event, &args, &mut answers)?;
+        }
+        Ok(answers)
+    }
+
+    fn ask<T>(&self, event: &str, args: &Args, answers: &mut BroadcastAck<T>) -> Result<(), SendError> {
+        let cluster = self.namespace.cluster().filter(|_| !self.flags.local);
+        let watched = self.namespace.is_watched(Direction::Outgoing);
+        let id = self.namespace.next_ack_id();
+        let outgoing = self.namespace.encode(
+            event,
+            Some(id),
+            args,
+            self.flags,
+            Recall::Never,
+            watched || cluster.is_some(),
+        )?;
+        if let (Some(cluster), Some(event)) = (cluster, outgoing.event.clone()) {
+            let (name, selection) = (self.namespace.shared_name(), self.selection.clone());
+            let flags = Flags { timeout: Some(answers.patience()), ..self.flags };
+            let request = cluster.ask_clients(name, event, selection, flags, answers.gathering());
+            answers.add_request(request, Counting::new(cluster, name));
+        }
+        let volatile = self.flags.volatile;
+        let asked =
+            ask_selected(&self.namespace, &self.selection, volatile, &outgoing, id, answers.gathering());
+        answers.add(asked);
+        Ok(())
+    }
+}
+
+/// # The sockets themselves
+impl Broadcast {
+    /// The selected sockets of this node, in no particular order.
+    #[must_use]
+    pub fn sockets(&self) -> Vec<Socket> {
+        let mut sockets = Vec::new();
+        for Broadcast { namespace, selection, .. } in self.each() {
+            namespace.members().for_each(&selection, |socket| sockets.push(socket.clone()));
+        }
+        sockets
+    }
+
+    /// The selected sockets of all nodes, in no particular order: `fetchSockets()` in JavaScript. Other nodes
+    /// send copies of their sockets' details.
+    ///
+    /// # Errors
+    /// If a node doesn't answer in time, or can't be reached. The error contains the sockets that were found.
+    pub async fn fetch_sockets(&self) -> Result<Vec<FetchedSocket>, FetchError> {
+        let mut found: Vec<_> = self.sockets().into_iter().map(FetchedSocket::local).collect();
+        let mut complete = Ok(());
+        for Broadcast { namespace, selection, flags, .. } in self.each() {
+            let Some(cluster) = namespace.cluster().filter(|_| !flags.local) else { continue };
+            let timeout = flags.timeout.unwrap_or(namespace.config().cluster_timeout);
+            let (others, all) = cluster.fetch_sockets(namespace.shared_name(), selection, timeout).await;
+            found.extend(others.into_iter().map(|details| FetchedSocket::remote(namespace.clone(), details)));
+            complete = complete.and(all);
+        }
+        match complete {
+            Ok(()) => Ok(found),
+            Err(error) => Err(FetchError { found, error }),
+        }
+    }
+
+    /// Makes all selected sockets join a room, or several: `socketsJoin(rooms)` in JavaScript. A socket that
+    /// would then be in [too many](crate::Config::max_rooms) joins none of them.
+    pub fn sockets_join(&self, rooms: impl ToRooms) {
+        let rooms = room_list(rooms);
+        self.tell_others(|selection| MessageBody::SocketsJoin { selection, rooms: rooms.clone() });
+        for socket in self.sockets() {
+            if let Err(error) = socket.join(&rooms) {
+                tracing::debug!(socket = socket.id(), %error, "a socket does not join a room");
+            }
+        }
+    }
+
+    /// Makes all selected sockets leave a room, or several: `socketsLeave(rooms)` in JavaScript.
+    pub fn sockets_leave(&self, rooms: impl ToRooms) {
+        let rooms = room_list(rooms);
+        self.tell_others(|selection| MessageBody::SocketsLeave { selection, rooms: rooms.clone() });
+        self.sockets().iter().for_each(|socket| socket.leave(&rooms));
+    }
+
+    /// Disconnects all selected sockets from the namespace. With `close`, ends their sessions:
+    /// `disconnectSockets(close)` in JavaScript. See [`Socket::disconnect`].
+    pub fn disconnect_sockets(&self, close: bool) {
+        self.tell_others(|selection| MessageBody::DisconnectSockets { selection, close });
+        self.sockets().iter().for_each(|socket| socket.disconnect(close));
+    }
+
+    fn tell_others(&self, body: impl Fn(Selection) -> MessageBody) {
+        for Broadcast { namespace, selection, flags, .. } in self.each() {
+            if let Some(cluster) = namespace.cluster().filter(|_| !flags.local) {
+                drop(cluster.publish(namespace.shared_name(), None, body(selection)));
+            }
+        }
+    }
+
+    /// Rooms were asked for, and there were none in the lists. Without this, a [`Selection`] would mean everybody.
+    fn is_nobody(&self) -> bool {
+        self.in_rooms && self.selection.rooms.is_empty()
+    }
+
+    /// This, or the same for each of a parent's children; nothing if it is nobody.
+    fn each(&self) -> Vec<Broadcast> {
+        if self.is_nobody() {
+            return Vec::new();
+        }
+        if !self.namespace.is_parent() {
+            return vec![self.clone()];
+        }
+        let children = self.namespace.children().into_iter();
+        children.map(|namespace| Broadcast { namespace, ..self.clone() }).collect()
+    }
+}
+
+impl fmt::Debug for Broadcast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broadcast")
+            .field("namespace", &self.namespace.name())
+            .field("selection", &self.selection)
+            .field("flags", &self.flags)
+            .finish()
+    }
+}

@@ -1,0 +1,320 @@
+//! A namespace: the handlers of its events, and its sockets.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+
+use engineio::Mailbox;
+
+use crate::cluster::Cluster;
+use crate::handler::listener::Direction;
+use crate::handler::unhandled::UnhandledEvents;
+use crate::handler::{Handlers, Middleware, Table};
+use crate::io::WeakIo;
+use crate::io::config::Config;
+use crate::io::state::Shared;
+use crate::namespace::rooms::{Room, Rooms};
+use crate::recovery::{NamespaceRecovery, Recoveries, Trail};
+
+pub(crate) mod broadcast;
+mod everyone;
+mod handlers;
+mod outgoing;
+pub(crate) mod parents;
+pub(crate) mod room_events;
+pub(crate) mod rooms;
+pub(crate) mod to_rooms;
+
+pub(crate) use outgoing::{Outgoing, Recall};
+
+/// A namespace: a separate channel over a client's session, with its own handlers and rooms. Cloning it is
+/// cheap.
+///
+/// You register handlers here once, not on each socket. Another handler for the same event replaces the
+/// first, even while clients are connected.
+///
+/// A client's handlers start in the order in which its events arrived, and then run concurrently. They
+/// continue when the client leaves. A handler that panics only ends that client's socket. Handlers must not
+/// block their thread; use `tokio::task::spawn_blocking`.
+#[derive(Clone)]
+pub struct Namespace(Arc<State>);
+
+struct State {
+    name: Arc<str>,
+    kind: Kind,
+    home: Arc<Home>,
+    handlers: Arc<Handlers>,
+    rooms: Rooms,
+    recovery: Option<NamespaceRecovery>,
+    /// Sockets that are here or may be let in.
+    present: AtomicUsize,
+    /// The id that the next acknowledged event gets. One counter for all sockets, so that one event to many
+    /// of them has one id.
+    next_ack_id: AtomicU64,
+}
+
+/// What kind of namespace it is.
+pub(crate) enum Kind {
+    Plain,
+    /// No client is in it: it stands for its children.
+    Parent,
+    /// A parent's child, with the parent's handlers.
+    Child {
+        parent: Arc<Handlers>,
+        /// Whether a client has brought it into being, and not the server's own code.
+        dynamic: bool,
+    },
+}
+
+/// What the namespaces of an [`Io`](crate::Io) share.
+pub(crate) struct Home {
+    pub(crate) config: Config,
+    pub(crate) io: WeakIo,
+    pub(crate) recoveries: Option<Arc<Recoveries>>,
+    pub(crate) unhandled: UnhandledEvents,
+    pub(crate) cluster: Option<Arc<Cluster>>,
+    pub(crate) shared: Shared,
+}
+
+/// # The namespace
+impl Namespace {
+    /// The namespace's name, with its leading slash.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Removes the namespace. Its clients get a DISCONNECT packet, and their sockets end with `server
+    /// namespace disconnect`. Clients that want to join later get `Invalid namespace`. Closing a parent also
+    /// closes its children.
+    ///
+    /// It returns at once, and you can call it in a handler of this namespace. `io.of` then creates a new
+    /// namespace of that name, except for `/`, which can't be created again.
+    pub fn close(&self) {
+        if let Some(io) = self.0.home.io.upgrade() {
+            io.remove(self);
+        }
+        for socket in self.members().close() {
+            socket.put_out();
+        }
+        self.give_up_lost();
+        // Closed itself by now, a parent has no further ones: see `Io::enter_child`.
+        for child in self.children() {
+            child.close();
+        }
+    }
+
+    /// The rooms of this node's sockets, and how many sockets are in each, in no particular order:
+    /// `adapter.rooms` in JavaScript. It includes a room that is named by a socket's id only if another
+    /// socket has joined it.
+    #[must_use]
+    pub fn rooms(&self) -> Vec<(Room, usize)> {
+        self.members().sizes()
+    }
+
+    /// Whether a socket of this node is in a room. Each socket is in a room that is named by its id.
+    #[must_use]
+    pub fn has_room(&self, room: &str) -> bool {
+        self.members().has_room(room)
+    }
+}
+
+impl Namespace {
+    pub(crate) fn new(name: Arc<str>, kind: Kind, home: Arc<Home>) -> Namespace {
+        Namespace(Arc::new(State {
+            name,
+            kind,
+            recovery: home.recoveries.as_ref().map(NamespaceRecovery::new),
+            home,
+            handlers: Arc::default(),
+            rooms: Rooms::default(),
+            present: AtomicUsize::new(0),
+            next_ack_id: AtomicU64::new(0),
+        }))
+    }
+
+    /// The kind of this namespace's children.
+    pub(crate) fn child(&self, dynamic: bool) -> Kind {
+        Kind::Child { parent: Arc::clone(&self.0.handlers), dynamic }
+    }
+
+    /// Whether a client has brought it into being.
+    pub(crate) fn is_dynamic(&self) -> bool {
+        matches!(self.0.kind, Kind::Child { dynamic: true, .. })
+    }
+
+    pub(crate) fn is_parent(&self) -> bool {
+        matches!(self.0.kind, Kind::Parent)
+    }
+
+    fn inherited(&self) -> Option<&Arc<Handlers>> {
+        match &self.0.kind {
+            Kind::Child { parent, .. } => Some(parent),
+            Kind::Plain | Kind::Parent => None,
+        }
+    }
+
+    pub(crate) fn cluster(&self) -> Option<&Arc<Cluster>> {
+        self.0.home.cluster.as_ref()
+    }
+
+    pub(crate) fn shared_name(&self) -> &Arc<str> {
+        &self.0.name
+    }
+
+    /// The parent's handlers, if it has a parent, and the namespace's own.
+    pub(crate) fn layers(&self) -> impl DoubleEndedIterator<Item = &Arc<Handlers>> {
+        self.inherited().into_iter().chain([&self.0.handlers])
+    }
+
+    /// Finds a handler: one of the namespace's own, or else of its parent's.
+    pub(crate) fn find_handler<R>(&self, find: impl Fn(&Table) -> Option<R>) -> Option<R> {
+        self.layers().rev().find_map(|handlers| handlers.look(&find))
+    }
+
+    /// The parent's middlewares, and then the namespace's own.
+    pub(crate) fn middlewares(&self) -> Vec<Middleware> {
+        let mut middlewares = Vec::new();
+        for handlers in self.layers() {
+            handlers.look(|table| middlewares.extend_from_slice(&table.middlewares));
+        }
+        middlewares
+    }
+
+    /// A socket here has a listener of its own.
+    pub(crate) fn watch(&self, direction: Direction) {
+        self.0.handlers.watch(direction);
+    }
+
+    /// Whether somebody listens for what happens to rooms.
+    pub(crate) fn watches_rooms(&self) -> bool {
+        self.layers().any(|handlers| handlers.watches_rooms())
+    }
+
+    /// Whether somebody may want to see the events of sockets here.
+    pub(crate) fn is_watched(&self, direction: Direction) -> bool {
+        self.layers().any(|handlers| handlers.watches(direction))
+    }
+
+    pub(crate) fn is_child_of(&self, parent: &Namespace) -> bool {
+        self.inherited().is_some_and(|handlers| Arc::ptr_eq(handlers, &parent.0.handlers))
+    }
+
+    /// Counts a socket that is here or may be let in. Called under the lock on the list of namespaces, so
+    /// that a namespace which is let go for its emptiness is empty.
+    pub(crate) fn enter(&self) {
+        self.0.present.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A socket that had entered has ended.
+    pub(crate) fn leave(&self) {
+        let left = self.0.present.fetch_sub(1, Ordering::Relaxed) - 1;
+        if left == 0
+            && self.inherited().is_some()
+            && self.config().cleanup_empty_child_namespaces
+            && let Some(io) = self.0.home.io.upgrade()
+        {
+            io.let_go(self);
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.present.load(Ordering::Relaxed) == 0
+    }
+
+    /// The namespaces that clients have brought into being here.
+    pub(crate) fn children(&self) -> Vec<Namespace> {
+        match self.0.home.io.upgrade() {
+            Some(io) => io.children_of(self),
+            None => Vec::new(),
+        }
+    }
+
+    pub(crate) fn members(&self) -> &Rooms {
+        &self.0.rooms
+    }
+
+    pub(crate) fn recovery(&self) -> Option<&NamespaceRecovery> {
+        self.0.recovery.as_ref()
+    }
+
+    /// Nobody comes back to a trail.
+    pub(crate) fn end_trail(&self, trail: &Trail) {
+        if self.recovery().is_some_and(|recovery| recovery.end(trail)) {
+            self.leave();
+        }
+    }
+
+    /// The application puts out a socket that has ended or is ending. It does not come back.
+    pub(crate) fn put_out(&self, trail: &Trail, mailbox: &Arc<Mailbox>) {
+        if self.recovery().is_some_and(|recovery| recovery.put_out(trail, mailbox)) {
+            self.leave();
+        }
+    }
+
+    /// Nobody comes back to a trail whose socket is away, unless somebody has come back already. Says whether
+    /// it was away.
+    pub(crate) fn give_up(&self, trail: &Trail) -> bool {
+        let given_up = self.recovery().is_some_and(|recovery| recovery.give_up(trail));
+        if given_up {
+            self.leave();
+        }
+        given_up
+    }
+
+    /// Nobody who has lost the connection comes back here.
+    pub(crate) fn give_up_lost(&self) {
+        let lost = self.recovery().map_or(0, NamespaceRecovery::close);
+        (0..lost).for_each(|_| self.leave());
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakNamespace {
+        WeakNamespace(Arc::downgrade(&self.0))
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0.home.shared
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.0.home.config
+    }
+
+    pub(crate) fn unhandled_events(&self) -> &UnhandledEvents {
+        &self.0.home.unhandled
+    }
+
+    pub(crate) fn next_ack_id(&self) -> u64 {
+        self.0.next_ack_id.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// A namespace as those know it that do not keep it.
+#[derive(Clone)]
+pub(crate) struct WeakNamespace(Weak<State>);
+
+impl WeakNamespace {
+    pub(crate) fn upgrade(&self) -> Option<Namespace> {
+        self.0.upgrade().map(Namespace)
+    }
+}
+
+impl PartialEq for WeakNamespace {
+    fn eq(&self, other: &WeakNamespace) -> bool {
+        Weak::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl PartialEq for Namespace {
+    fn eq(&self, other: &Namespace) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Namespace {}
+
+impl fmt::Debug for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Namespace").field(&self.name()).finish()
+    }
+}

@@ -1,0 +1,209 @@
+//! Puts a binary packet and its attachments together again.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use engineio::{Message, Revision};
+
+use crate::io::config::Config;
+use crate::packet::parser::Parser;
+use crate::packet::text;
+use crate::packet::{Packet, PacketError};
+
+/// The packets of one session, out of its messages.
+#[derive(Debug, Default)]
+pub(crate) struct Decoder {
+    /// Boxed, since nearly always there is none.
+    incomplete: Option<Box<Incomplete>>,
+}
+
+/// A binary packet whose attachments are still coming.
+#[derive(Debug)]
+struct Incomplete {
+    packet: Packet,
+    missing: usize,
+    attachments: Vec<Bytes>,
+    bytes: usize,
+    deadline: Instant,
+}
+
+/// What bounds a packet with attachments.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Attachments of a packet.
+    pub(crate) attachments: usize,
+    /// Bytes of a packet and its attachments, beyond which it may have no further one.
+    pub(crate) bytes: usize,
+    /// How long the attachments may take.
+    pub(crate) timeout: Duration,
+}
+
+impl Limits {
+    pub(crate) fn of(config: &Config) -> Limits {
+        Limits {
+            attachments: config.max_attachments,
+            bytes: config.max_backlog,
+            timeout: config.attachment_timeout,
+        }
+    }
+}
+
+impl Decoder {
+    /// Takes a message; gives the packet that it completes.
+    pub(crate) fn message(
+        &mut self,
+        message: Message,
+        parser: &Parser,
+        revision: Revision,
+        limits: Limits,
+        now: Instant,
+    ) -> Result<Option<Packet>, PacketError> {
+        if let Some(packet) = parser.read(&message, revision, limits.bytes) {
+            return packet.map(Some);
+        }
+        match (message, self.incomplete.take()) {
+            (Message::Text(text), None) => {
+                let decoded = text::decode(&text, revision, limits.attachments)?;
+                if decoded.attachments == 0 {
+                    return Ok(Some(decoded.packet));
+                }
+                self.incomplete = Some(Box::new(Incomplete {
+                    packet: decoded.packet,
+                    missing: decoded.attachments,
+                    attachments: Vec::with_capacity(decoded.attachments),
+                    bytes: text.len(),
+                    deadline: now + limits.timeout,
+                }));
+                Ok(None)
+            }
+            (Message::Text(_), Some(_)) => Err(PacketError::TextAmongAttachments),
+            (Message::Binary(_), None) => Err(PacketError::UnexpectedAttachment),
+            (Message::Binary(bytes), Some(mut incomplete)) => {
+                if incomplete.bytes > limits.bytes {
+                    return Err(PacketError::AttachmentsTooLarge);
+                }
+                incomplete.bytes += bytes.len();
+                incomplete.attachments.push(bytes);
+                incomplete.missing -= 1;
+                if incomplete.missing > 0 {
+                    self.incomplete = Some(incomplete);
+                    return Ok(None);
+                }
+                Ok(Some(incomplete.complete()))
+            }
+        }
+    }
+
+    /// How many bytes wait for further attachments.
+    pub(crate) fn bytes(&self) -> usize {
+        self.incomplete.as_ref().map_or(0, |incomplete| incomplete.bytes)
+    }
+
+    /// How many attachments are missing.
+    pub(crate) fn missing(&self) -> usize {
+        self.incomplete.as_ref().map_or(0, |incomplete| incomplete.missing)
+    }
+
+    /// When the missing attachments must have come.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.incomplete.as_ref().map(|incomplete| incomplete.deadline)
+    }
+}
+
+impl Incomplete {
+    fn complete(mut self) -> Packet {
+        self.packet.attach(self.attachments);
+        self.packet
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::Body;
+    use crate::{Args, Binary};
+
+    const LIMITS: Limits = Limits { attachments: 10, bytes: 1000, timeout: Duration::from_secs(10) };
+
+    struct Wire(Decoder, Instant);
+
+    impl Wire {
+        fn new() -> Wire {
+            Wire(Decoder::default(), Instant::now())
+        }
+
+        fn text(&mut self, text: &str) -> Result<Option<Packet>, PacketError> {
+            self.0.message(Message::Text(text.into()), &Parser::Default, Revision::V4, LIMITS, self.1)
+        }
+
+        fn binary(&mut self, bytes: impl Into<Bytes>) -> Result<Option<Packet>, PacketError> {
+            self.0.message(Message::Binary(bytes.into()), &Parser::Default, Revision::V4, LIMITS, self.1)
+        }
+    }
+
+    fn args(packet: Option<Packet>) -> Args {
+        match packet.map(|packet| packet.body) {
+            Some(Body::Event(event)) => event.args,
+            Some(Body::Ack { args, .. }) => args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn attachments_complete_a_packet() {
+        let mut wire = Wire::new();
+        let text = r#"52-["e",{"_placeholder":true,"num":1},{"_placeholder":true,"num":0}]"#;
+        assert!(wire.text(text).unwrap().is_none());
+        assert!(wire.binary("zero").unwrap().is_none());
+        let (a, b): (Binary, Binary) = args(wire.binary("one").unwrap()).read().unwrap();
+        assert_eq!((&a[..], &b[..]), (&b"one"[..], &b"zero"[..]));
+
+        assert!(wire.text(r#"61-3[{"_placeholder":true,"num":0}]"#).unwrap().is_none());
+        assert_eq!(args(wire.binary("").unwrap()).attachments(), [""]);
+        assert_eq!(wire.0.deadline(), None);
+    }
+
+    #[test]
+    fn two_placeholders_may_share_an_attachment() {
+        let mut wire = Wire::new();
+        let text = r#"51-["e",{"_placeholder":true,"num":0},{"_placeholder":true,"num":0}]"#;
+        assert!(wire.text(text).unwrap().is_none());
+        let (a, b): (Binary, Binary) = args(wire.binary("both").unwrap()).read().unwrap();
+        assert_eq!(a, b);
+    }
+
+    #[test]
+    fn text_among_attachments_is_an_error() {
+        let mut wire = Wire::new();
+        assert!(wire.text(r#"51-["e",{"_placeholder":true,"num":0}]"#).unwrap().is_none());
+        assert_eq!(wire.text(r#"2["e"]"#).unwrap_err(), PacketError::TextAmongAttachments);
+    }
+
+    #[test]
+    fn binary_that_nothing_announced_is_an_error() {
+        let mut wire = Wire::new();
+        assert_eq!(wire.binary("x").unwrap_err(), PacketError::UnexpectedAttachment);
+        assert!(wire.text(r#"51-["e",{"_placeholder":true,"num":0}]"#).unwrap().is_none());
+        assert!(wire.binary("x").unwrap().is_some());
+        assert_eq!(wire.binary("x").unwrap_err(), PacketError::UnexpectedAttachment);
+    }
+
+    #[test]
+    fn the_bytes_of_an_incomplete_packet_are_bounded() {
+        let mut wire = Wire::new();
+        assert!(wire.text(r#"53-["e"]"#).unwrap().is_none());
+        assert!(wire.binary(vec![0; 900]).unwrap().is_none());
+        assert!(wire.binary(vec![0; 900]).unwrap().is_none(), "taken whole while under the limit");
+        assert_eq!(wire.binary(vec![0; 1]).unwrap_err(), PacketError::AttachmentsTooLarge);
+    }
+
+    #[test]
+    fn attachments_have_a_deadline_from_the_packet_on() {
+        let mut wire = Wire::new();
+        let start = wire.1;
+        assert!(wire.text(r#"52-["e"]"#).unwrap().is_none());
+        wire.1 += Duration::from_secs(4);
+        assert!(wire.binary("x").unwrap().is_none());
+        assert_eq!(wire.0.deadline(), Some(start + Duration::from_secs(10)));
+    }
+}

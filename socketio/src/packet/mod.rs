@@ -1,0 +1,335 @@
+//! Socket.IO packets, and the rules for what stands in them, whichever parser writes and reads them.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use engineio::{Frame, Query, Revision};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::args::Args;
+use crate::args::binary::check_placeholders;
+use crate::packet::json::Looks;
+
+pub(crate) mod date;
+pub(crate) mod decoder;
+mod error;
+pub(crate) mod json;
+pub(crate) mod msgpack;
+pub(crate) mod parser;
+pub(crate) mod reader;
+pub(crate) mod text;
+
+pub use error::PacketError;
+
+/// "The following event names are reserved and must not be used by the application."
+pub(crate) const RESERVED_EVENTS: [&str; 6] =
+    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+
+/// The largest integer that a JavaScript number holds exactly.
+pub(crate) const MAX_ACK_ID: u64 = (1 << 53) - 1;
+
+/// The type of a packet. The default parser's binary events and binary acknowledgements, types 5 and 6, are
+/// a matter of that parser: they are events and acknowledgements with attachments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum PacketType {
+    /// A client wants to join a namespace, or has joined it.
+    Connect = 0,
+    /// One side ends its part in a namespace.
+    Disconnect = 1,
+    /// An event.
+    Event = 2,
+    /// The acknowledgement of an event.
+    Ack = 3,
+    /// A client may not join a namespace.
+    ConnectError = 4,
+}
+
+impl PacketType {
+    /// The type of that number.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<PacketType> {
+        Some(match number {
+            0 => PacketType::Connect,
+            1 => PacketType::Disconnect,
+            2 => PacketType::Event,
+            3 => PacketType::Ack,
+            4 => PacketType::ConnectError,
+            _ => return None,
+        })
+    }
+
+    /// The type's number on the wire.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+}
+
+/// A packet between this crate and a [parser](crate::PacketParser): its fields, and a payload of JSON.
+///
+/// JSON can't hold bytes. A binary value stands in the payload as `{"_placeholder":true,"num":n}`, and its
+/// bytes are the n-th attachment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawPacket {
+    /// The packet's type.
+    pub kind: PacketType,
+    /// The namespace, with its leading slash.
+    pub nsp: ByteString,
+    /// The id of the acknowledgement that an event asks for, or that this is.
+    pub id: Option<u64>,
+    /// JSON, or nothing: an object in CONNECT and CONNECT_ERROR, an array in EVENT (its name first) and ACK.
+    pub payload: ByteString,
+    /// The bytes of the payload's binary values.
+    pub attachments: Vec<Bytes>,
+}
+
+/// A packet that a client sent.
+#[derive(Debug)]
+pub(crate) struct Packet {
+    pub(crate) nsp: ByteString,
+    pub(crate) body: Body,
+}
+
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// Join the namespace. `auth` is the JSON of an object.
+    Connect {
+        auth: Option<ByteString>,
+    },
+    /// Leave the namespace.
+    Disconnect,
+    Event(Event),
+    /// The answer to an event. One without an id answers nothing.
+    Ack {
+        id: Option<u64>,
+        args: Args,
+    },
+}
+
+#[derive(Debug)]
+pub(crate) struct Event {
+    pub(crate) name: ByteString,
+    pub(crate) args: Args,
+    /// The id that an acknowledgement is to carry, if the client wants one.
+    pub(crate) id: Option<u64>,
+}
+
+/// What a packet that waits is counted for, beyond its bytes.
+const OVERHEAD: usize = 64;
+
+impl Packet {
+    /// Holds a client's packet to the rules. Its attachments may still come: `announced` is how many the
+    /// payload may name.
+    pub(crate) fn read(
+        kind: PacketType,
+        nsp: ByteString,
+        id: Option<u64>,
+        payload: ByteString,
+        announced: usize,
+        revision: Revision,
+    ) -> Result<Packet, PacketError> {
+        if id.is_some_and(|id| id > MAX_ACK_ID) {
+            return Err(PacketError::AckId);
+        }
+        let looks = Looks::of(&payload);
+        if looks.too_deep {
+            return Err(PacketError::TooDeep);
+        }
+        let payload = match json::replace_lone_surrogates(&payload) {
+            Cow::Borrowed(_) => payload,
+            Cow::Owned(repaired) => repaired.into(),
+        };
+        // Where an event's name stands, a number is a name.
+        let repaired =
+            looks.may_overflow.then(|| json::replace_infinities(&payload, kind == PacketType::Event));
+        let payload = match repaired {
+            Some(Cow::Owned(repaired)) => repaired.into(),
+            Some(Cow::Borrowed(_)) | None => payload,
+        };
+        let body = match kind {
+            PacketType::Connect => Body::Connect { auth: read_auth(payload)? },
+            PacketType::Disconnect if payload.is_empty() => Body::Disconnect,
+            PacketType::Disconnect => return Err(PacketError::DisconnectPayload),
+            PacketType::Event => Body::Event(read_event(payload, id, announced)?),
+            PacketType::Ack => Body::Ack { id, args: read_ack(payload, announced)? },
+            PacketType::ConnectError => return Err(PacketError::ConnectErrorFromClient),
+        };
+        let mut packet = Packet { nsp, body };
+        if revision == Revision::V3 {
+            packet.take_query();
+        }
+        Ok(packet)
+    }
+
+    /// "Query strings in a namespace follow the revision: part of the name in 4, cut off and offered as auth
+    /// in 3."
+    fn take_query(&mut self) {
+        let (name, query) = self.nsp.split_once('?').unwrap_or((&self.nsp, ""));
+        if let Body::Connect { auth } = &mut self.body {
+            *auth = query_as_auth(query);
+        }
+        self.nsp = self.nsp.slice_ref(name);
+    }
+
+    /// Bounds the name of an event.
+    pub(crate) fn check_name(&self, longest: usize) -> Result<(), PacketError> {
+        match &self.body {
+            Body::Event(event) if event.name.len() > longest => Err(PacketError::EventNameTooLong),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives the packet its attachments.
+    pub(crate) fn attach(&mut self, attachments: Vec<Bytes>) {
+        if let Body::Event(Event { args, .. }) | Body::Ack { args, .. } = &mut self.body {
+            args.attach(attachments);
+        }
+    }
+
+    /// The bytes that it takes to keep the packet, about.
+    pub(crate) fn cost(&self) -> usize {
+        let body = match &self.body {
+            Body::Event(event) => event.cost(),
+            Body::Ack { args, .. } => args.cost(),
+            Body::Connect { .. } | Body::Disconnect => 0,
+        };
+        self.nsp.len() + body + OVERHEAD
+    }
+}
+
+impl Event {
+    /// The bytes that it takes to keep the event, about.
+    pub(crate) fn cost(&self) -> usize {
+        self.args.cost() + OVERHEAD
+    }
+}
+
+fn read_auth(payload: ByteString) -> Result<Option<ByteString>, PacketError> {
+    if payload.is_empty() {
+        return Ok(None);
+    }
+    serde_json::from_str::<IgnoredAny>(&payload).map_err(|_| PacketError::Json)?;
+    if payload.trim_start().starts_with('{') { Ok(Some(payload)) } else { Err(PacketError::AuthNotAnObject) }
+}
+
+/// The parameters of a revision 3 namespace as a JSON object of strings.
+fn query_as_auth(query: &str) -> Option<ByteString> {
+    let parameters: BTreeMap<_, _> = Query::new(query).iter().collect();
+    if parameters.is_empty() {
+        return None;
+    }
+    serde_json::to_string(&parameters).ok().map(ByteString::from)
+}
+
+pub(crate) fn read_event(
+    payload: ByteString,
+    id: Option<u64>,
+    attachments: usize,
+) -> Result<Event, PacketError> {
+    if payload.is_empty() {
+        return Err(PacketError::MissingPayload);
+    }
+    let JsonArray { first, len } = read_array(&payload, attachments)?;
+    let raw_name = first.ok_or(PacketError::EventName)?;
+    let name = match raw_name.as_bytes()[0] {
+        b'"' if !raw_name.as_bytes().contains(&b'\\') => payload.slice_ref(&raw_name[1..raw_name.len() - 1]),
+        b'"' => serde_json::from_str::<String>(raw_name).map_err(|_| PacketError::Json)?.into(),
+        // A client may use numbers as names. JavaScript makes no difference between 5 and "5" there.
+        b'-' | b'0'..=b'9' => payload.slice_ref(raw_name),
+        _ => return Err(PacketError::EventName),
+    };
+    if RESERVED_EVENTS.contains(&&*name) {
+        return Err(PacketError::ReservedEvent);
+    }
+    // The first argument stands behind the comma; the closing bracket stands there if there is none.
+    let after_name = raw_name.as_ptr().addr() - payload.as_ptr().addr() + raw_name.len();
+    let rest = &payload.as_bytes()[after_name..];
+    let separator = rest.iter().position(|byte| matches!(byte, b',' | b']')).unwrap_or_default();
+    let start = after_name + separator + usize::from(len > 1);
+    Ok(Event { name, args: Args::from_array(payload, 1, start, len - 1), id })
+}
+
+pub(crate) fn read_ack(payload: ByteString, attachments: usize) -> Result<Args, PacketError> {
+    if payload.is_empty() {
+        return Ok(Args::none());
+    }
+    let len = read_array(&payload, attachments)?.len;
+    let start = payload.find('[').map_or(0, |at| at + 1);
+    Ok(Args::from_array(payload, 0, start, len))
+}
+
+fn read_array(payload: &str, attachments: usize) -> Result<JsonArray<'_>, PacketError> {
+    // JSON may begin with a space. Here it would stand where an ack id can, and the reference reads it as 0.
+    if payload.starts_with(|first: char| first.is_ascii_whitespace()) {
+        return Err(PacketError::Json);
+    }
+    let array = serde_json::from_str::<JsonArray<'_>>(payload)
+        .map_err(|error| if error.is_data() { PacketError::NotAnArray } else { PacketError::Json })?;
+    if attachments > 0 {
+        check_placeholders(payload, attachments).map_err(|_| PacketError::Placeholder)?;
+    }
+    Ok(array)
+}
+
+/// A valid JSON array: its length and the text of its first element.
+struct JsonArray<'a> {
+    first: Option<&'a str>,
+    len: usize,
+}
+
+impl<'de> Deserialize<'de> for JsonArray<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ArrayVisitor;
+
+        impl<'de> Visitor<'de> for ArrayVisitor {
+            type Value = JsonArray<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<JsonArray<'de>, A::Error> {
+                let Some(first) = seq.next_element::<&RawValue>()? else {
+                    return Ok(JsonArray { first: None, len: 0 });
+                };
+                let mut len = 1;
+                while seq.next_element::<IgnoredAny>()?.is_some() {
+                    len += 1;
+                }
+                Ok(JsonArray { first: Some(first.get()), len })
+            }
+        }
+
+        deserializer.deserialize_seq(ArrayVisitor)
+    }
+}
+
+/// The frames of one packet, which are sent together.
+#[derive(Clone, Debug)]
+pub(crate) enum Frames {
+    One(Frame),
+    /// The default parser's text, and its attachments behind it.
+    Many(Vec<Frame>),
+}
+
+impl Frames {
+    pub(crate) fn as_slice(&self) -> &[Frame] {
+        match self {
+            Frames::One(frame) => std::slice::from_ref(frame),
+            Frames::Many(frames) => frames,
+        }
+    }
+
+    /// The same packet, which asks not to be compressed.
+    pub(crate) fn uncompressed(self) -> Frames {
+        match self {
+            Frames::One(frame) => Frames::One(frame.uncompressed()),
+            Frames::Many(frames) => Frames::Many(frames.into_iter().map(Frame::uncompressed).collect()),
+        }
+    }
+}

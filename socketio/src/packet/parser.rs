@@ -1,0 +1,455 @@
+//! How packets are written and read: the default parser, MessagePack, or one of the application's own.
+//!
+//! The default parser writes arguments straight into their frame. The others are handed a packet of JSON and
+//! attachments, and hand one back: what handlers see does not depend on the parser.
+
+use std::fmt;
+use std::sync::Arc;
+
+use engineio::{Frame, Message, Revision, Sid};
+use serde::ser::Error as _;
+
+use crate::args::ToArgs;
+use crate::handler::middleware::ConnectError;
+use crate::log::Excerpt;
+use crate::packet::msgpack;
+use crate::packet::text;
+use crate::packet::{Frames, Packet, PacketError, PacketType, RawPacket};
+
+/// The form that packets have on the wire. Both sides must agree on it: a client is given the same with its
+/// option `parser`.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub enum Parser {
+    /// Text with JSON, and binary values behind it in messages of their own. What every client speaks unless
+    /// told otherwise.
+    #[default]
+    Default,
+    /// MessagePack, as the npm package `socket.io-msgpack-parser` has it: one binary message a packet, binary
+    /// values inside.
+    ///
+    /// It costs more time here than the default: each packet is translated from or to JSON.
+    MsgPack,
+    /// A parser of your own.
+    Custom(Arc<dyn PacketParser>),
+}
+
+/// A parser: what writes each packet as one message, and reads it again.
+///
+/// ```
+/// use std::sync::Arc;
+/// use engineio::Message;
+/// use socketio::{Config, Io, PacketParser, PacketType, Parser, ParserError, RawPacket};
+///
+/// /// `TYPE ID NAMESPACE PAYLOAD`, without binary values.
+/// #[derive(Debug)]
+/// struct Words;
+///
+/// impl PacketParser for Words {
+///     fn encode(&self, packet: &RawPacket) -> Message {
+///         let id = packet.id.map_or("-".to_owned(), |id| id.to_string());
+///         let RawPacket { kind, nsp, payload, .. } = packet;
+///         Message::Text(format!("{} {id} {nsp} {payload}", kind.number()).into())
+///     }
+///
+///     fn decode(&self, message: Message) -> Result<RawPacket, ParserError> {
+///         let Message::Text(text) = message else { return Err(ParserError::new("not text")) };
+///         let [kind, id, nsp, payload] = *text.splitn(4, ' ').collect::<Vec<_>>() else {
+///             return Err(ParserError::new("words are missing"));
+///         };
+///         let kind = kind.parse().ok().and_then(PacketType::from_number);
+///         Ok(RawPacket {
+///             kind: kind.ok_or(ParserError::new("no type"))?,
+///             nsp: text.slice_ref(nsp),
+///             id: id.parse().ok(),
+///             payload: text.slice_ref(payload),
+///             attachments: Vec::new(),
+///         })
+///     }
+/// }
+///
+/// let io = Io::with_config(Config { parser: Parser::Custom(Arc::new(Words)), ..Config::default() });
+/// ```
+pub trait PacketParser: fmt::Debug + Send + Sync + 'static {
+    /// Writes a packet. Its payload is JSON, of what the application sends.
+    fn encode(&self, packet: &RawPacket) -> Message;
+
+    /// Reads a packet. The rules for what stands in a packet (of that type) are checked behind this, JSON
+    /// included; nothing here need check them.
+    ///
+    /// # Errors
+    /// If this is no packet. The session ends with `parse error`.
+    fn decode(&self, message: Message) -> Result<RawPacket, ParserError>;
+}
+
+/// Why a parser did not understand a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParserError(Box<str>);
+
+impl ParserError {
+    /// An error in these words, which go to the log.
+    #[must_use]
+    pub fn new(what: impl Into<Box<str>>) -> ParserError {
+        ParserError(what.into())
+    }
+}
+
+impl fmt::Display for ParserError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ParserError {}
+
+/// What stands behind the arguments of an event, for the connection state recovery. Clients take the last
+/// element of any event for an offset if it is a string, the event's name included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tail {
+    None,
+    /// The event's offset.
+    Offset(u64),
+    /// Where the last element is a string, a `null` that keeps it from being taken for an offset.
+    NoString,
+}
+
+/// # Writing
+impl Parser {
+    /// An event. With an `id` the client is to acknowledge it.
+    pub(crate) fn event(
+        &self,
+        nsp: &str,
+        id: Option<u64>,
+        name: &str,
+        args: impl ToArgs,
+        tail: Tail,
+    ) -> Result<Frames, serde_json::Error> {
+        self.args(PacketType::Event, nsp, id, Some(name), args, tail)
+    }
+
+    /// The acknowledgement of the event that carried `id`.
+    pub(crate) fn ack(&self, nsp: &str, id: u64, args: impl ToArgs) -> Result<Frames, serde_json::Error> {
+        self.args(PacketType::Ack, nsp, Some(id), None, args, Tail::None)
+    }
+
+    fn args(
+        &self,
+        kind: PacketType,
+        nsp: &str,
+        id: Option<u64>,
+        name: Option<&str>,
+        args: impl ToArgs,
+        tail: Tail,
+    ) -> Result<Frames, serde_json::Error> {
+        let Some(whole) = self.whole() else {
+            return text::encode_args(kind, nsp, id, name, args, tail);
+        };
+        let mut json = Vec::with_capacity(64);
+        let attachments = text::write_array(&mut json, name, args, tail)?;
+        let payload = String::from_utf8(json).map_err(serde_json::Error::custom)?.into();
+        Ok(Frames::One(whole.encode(&RawPacket { kind, nsp: nsp.into(), id, payload, attachments })?))
+    }
+
+    /// The answer to CONNECT: `{"sid":"…"}`, in revision 3 nothing. The `pid` is for a recovery.
+    pub(crate) fn connect(&self, revision: Revision, nsp: &str, socket_id: &str, pid: Option<Sid>) -> Frame {
+        self.control(PacketType::Connect, nsp, |json| {
+            if revision == Revision::V4 {
+                json.extend_from_slice(br#"{"sid":""#);
+                json.extend_from_slice(socket_id.as_bytes());
+                if let Some(pid) = pid {
+                    json.extend_from_slice(br#"","pid":""#);
+                    json.extend_from_slice(pid.as_str().as_bytes());
+                }
+                json.extend_from_slice(br#""}"#);
+            }
+        })
+    }
+
+    /// Tells the client that it is no longer in the namespace.
+    pub(crate) fn disconnect(&self, nsp: &str) -> Frame {
+        self.control(PacketType::Disconnect, nsp, |_| {})
+    }
+
+    /// The answer to CONNECT with a namespace that does not exist: an object in both revisions.
+    pub(crate) fn invalid_namespace(&self, nsp: &str) -> Frame {
+        self.connect_error(Revision::V4, nsp, &ConnectError::new("Invalid namespace"))
+    }
+
+    /// The refusal of a CONNECT: message and data as an object, in revision 3 the data alone or the message.
+    pub(crate) fn connect_error(&self, revision: Revision, nsp: &str, error: &ConnectError) -> Frame {
+        self.control(PacketType::ConnectError, nsp, |json| {
+            let payload = match (revision, &error.data) {
+                (Revision::V4, _) => serde_json::to_string(error),
+                (Revision::V3, Some(payload)) => serde_json::to_string(payload),
+                (Revision::V3, None) => serde_json::to_string(&error.message),
+            };
+            // Text and a `Value` are always JSON.
+            json.extend_from_slice(payload.unwrap_or_default().as_bytes());
+        })
+    }
+
+    fn control(&self, kind: PacketType, nsp: &str, write: impl FnOnce(&mut Vec<u8>)) -> Frame {
+        let Some(whole) = self.whole() else { return text::encode_control(kind, nsp, write) };
+        let mut json = Vec::new();
+        write(&mut json);
+        let payload = String::from_utf8(json).unwrap_or_default().into();
+        let mut raw = RawPacket { kind, nsp: nsp.into(), id: None, payload, attachments: Vec::new() };
+        whole.encode(&raw).unwrap_or_else(|error| {
+            // Only a refusal holds something of the application's, which may nest too deep.
+            tracing::error!(%error, "a refusal is sent without its data");
+            raw.payload = r#"{"message":"Internal error"}"#.into();
+            whole.encode(&raw).unwrap_or_else(|_| Frame::binary(&[]))
+        })
+    }
+}
+
+/// # Reading
+impl Parser {
+    /// The packet that stands in one message. `None` with the default parser, where a packet can take several
+    /// messages: they go to the [`Decoder`](crate::packet::decoder::Decoder). `limit` bounds the bytes it may take.
+    pub(crate) fn read(
+        &self,
+        message: &Message,
+        revision: Revision,
+        limit: usize,
+    ) -> Option<Result<Packet, PacketError>> {
+        let raw = self.whole()?.decode(message, limit);
+        Some(raw.and_then(|RawPacket { kind, nsp, id, payload, attachments }| {
+            let mut packet = Packet::read(kind, nsp, id, payload, attachments.len(), revision)?;
+            packet.attach(attachments);
+            Ok(packet)
+        }))
+    }
+
+    /// The packet in one message, whatever it says, for those who watch. `None` with the default parser.
+    pub(crate) fn raw(&self, message: &Message) -> Option<Result<RawPacket, PacketError>> {
+        Some(self.whole()?.decode(message, usize::MAX))
+    }
+
+    fn whole(&self) -> Option<Whole<'_>> {
+        match self {
+            Parser::Default => None,
+            Parser::MsgPack => Some(Whole::MsgPack),
+            Parser::Custom(parser) => Some(Whole::Custom(&**parser)),
+        }
+    }
+}
+
+/// A parser that has each packet in one message.
+#[derive(Clone, Copy)]
+enum Whole<'a> {
+    MsgPack,
+    Custom(&'a dyn PacketParser),
+}
+
+impl Whole<'_> {
+    fn encode(self, raw: &RawPacket) -> Result<Frame, serde_json::Error> {
+        let message = match self {
+            Whole::MsgPack => return Ok(Frame::binary(&msgpack::encode(raw)?)),
+            Whole::Custom(parser) => parser.encode(raw),
+        };
+        Ok(match message {
+            Message::Text(text) => Frame::text(&text),
+            Message::Binary(bytes) => Frame::binary(&bytes),
+        })
+    }
+
+    fn decode(self, message: &Message, limit: usize) -> Result<RawPacket, PacketError> {
+        match (self, message) {
+            (Whole::MsgPack, Message::Binary(bytes)) => msgpack::decode(bytes, limit),
+            (Whole::MsgPack, Message::Text(_)) => Err(PacketError::MsgPack("text")),
+            (Whole::Custom(parser), message) => parser.decode(message.clone()).map_err(|error| {
+                tracing::debug!(error = %Excerpt(&error.to_string()), "a parser refused a message");
+                PacketError::Unreadable
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use bytes::Bytes;
+    use engineio::CloseReason;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::testing::Peer;
+    use crate::{Args, Binary, Config, Io, Socket};
+
+    fn io(parser: Parser) -> Io {
+        Io::with_config(Config { parser, ..Config::default() })
+    }
+
+    /// A client that speaks MessagePack.
+    struct Packed(Peer);
+
+    impl Packed {
+        fn open(io: &Io, revision: Revision) -> Packed {
+            Packed(Peer::open_with(io, revision))
+        }
+
+        fn join(io: &Io) -> Packed {
+            let mut peer = Packed::open(io, Revision::V4);
+            peer.send(PacketType::Connect, "/", None, "", &[]);
+            assert_eq!(peer.next().kind, PacketType::Connect);
+            peer
+        }
+
+        fn send(
+            &mut self,
+            kind: PacketType,
+            nsp: &str,
+            id: Option<u64>,
+            payload: &str,
+            bytes: &[&'static [u8]],
+        ) {
+            let attachments = bytes.iter().map(|bytes| Bytes::from_static(bytes)).collect();
+            let raw = RawPacket { kind, nsp: nsp.into(), id, payload: payload.into(), attachments };
+            self.0.send_message(Message::Binary(msgpack::encode(&raw).unwrap().into()));
+        }
+
+        fn event(&mut self, id: Option<u64>, payload: &str, bytes: &[&'static [u8]]) {
+            self.send(PacketType::Event, "/", id, payload, bytes);
+        }
+
+        fn next(&mut self) -> RawPacket {
+            let frames = self.0.take_frames();
+            assert!(frames.len() == 1 && frames[0].is_binary(), "one binary message: {frames:?}");
+            msgpack::decode(&Bytes::copy_from_slice(frames[0].packet()), 1_000_000).unwrap()
+        }
+    }
+
+    #[tokio::test]
+    async fn messagepack_has_packets_of_one_message_and_the_same_handlers() {
+        let io = io(Parser::MsgPack);
+        io.of("/")
+            .on_sync("echo", |_, args: Args| args)
+            .on_sync("sizes", |_, (a, b): (Binary, Vec<Binary>)| (a.len(), b.len()))
+            .on_sync("tell", |socket: Socket, args: Args| socket.emit("told", &args));
+        let mut peer = Packed::join(&io);
+        let id = io.of("/").sockets()[0].id().to_owned();
+
+        let nested = r#"["echo",1,{"a":[{"_placeholder":true,"num":0},"é"]}]"#;
+        peer.event(Some(7), nested, &[b"xy"]);
+        let ack = peer.next();
+        assert_eq!((ack.kind, ack.id, &*ack.nsp), (PacketType::Ack, Some(7), "/"));
+        assert_eq!(
+            (&*ack.payload, &ack.attachments[..]),
+            (&*nested.replace(r#""echo","#, ""), &["xy".into()][..])
+        );
+
+        let two = r#"["sizes",{"_placeholder":true,"num":1},[{"_placeholder":true,"num":0}]]"#;
+        peer.event(Some(8), two, &[b"a", b"bcd"]);
+        assert_eq!(peer.next().payload, "[3,1]");
+
+        peer.event(None, r#"["tell",[null]]"#, &[]);
+        let told = peer.next();
+        assert_eq!((told.kind, told.id, &*told.payload), (PacketType::Event, None, r#"["told",[null]]"#));
+
+        io.of("/").socket(&id).unwrap().disconnect(false);
+        peer.0.poll();
+        assert_eq!(peer.next().kind, PacketType::Disconnect);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_follows_the_revision_in_messagepack_as_well() {
+        let io = io(Parser::MsgPack);
+        io.of("/mw").middleware(|_| async { Err(ConnectError::new("nope").with_data(json!({"a": 1}))) });
+        for (revision, refusal) in
+            [(Revision::V4, r#"{"message":"nope","data":{"a":1}}"#), (Revision::V3, r#"{"a":1}"#)]
+        {
+            let mut peer = Packed::open(&io, revision);
+            peer.0.take_frames();
+            peer.send(PacketType::Connect, "/mw", None, "", &[]);
+            let answer = peer.next();
+            assert_eq!(
+                (answer.kind, &*answer.nsp, &*answer.payload),
+                (PacketType::ConnectError, "/mw", refusal)
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn data_of_a_refusal_that_nests_too_deep_is_left_out() {
+        let io = io(Parser::MsgPack);
+        let deep = (0..200).fold(Value::Null, |inside, _| json!([inside]));
+        io.of("/mw").middleware(move |_| {
+            let deep = deep.clone();
+            async { Err(ConnectError::new("nope").with_data(deep)) }
+        });
+        let mut peer = Packed::open(&io, Revision::V4);
+        peer.send(PacketType::Connect, "/mw", None, "", &[]);
+        assert_eq!(peer.next().payload, r#"{"message":"Internal error"}"#);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_packet_ends_the_session_with_parse_error() {
+        let event = |payload: &[u8]| [&b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data"[..], payload].concat();
+        for bytes in [
+            b"\x93".to_vec(),
+            event(b"\x90"),
+            event(b"\xc0"),
+            event(b"\x91\xc0"),
+            event(b"\x91\xaadisconnect"),
+            event(&b"\x91".repeat(100_000)),
+            event(b"\x93\xa1e\xc4\x01x\x82\xac_placeholder\xc3\xa3num\x07"),
+            b"\x83\xa4type\x00\xa3nsp\xa1/\xa4data\xc0".to_vec(),
+            b"\x83\xa4type\x01\xa3nsp\xa1/\xa4data\x80".to_vec(),
+        ] {
+            let mut peer = Packed::join(&io(Parser::MsgPack));
+            peer.0.send_message(Message::Binary(bytes.clone().into()));
+            assert_eq!(peer.0.close_requested(), Some(CloseReason::ParseError), "{bytes:x?}");
+        }
+        let mut peer = Packed::join(&io(Parser::MsgPack));
+        assert_eq!(peer.0.sending_closes(r#"2["e"]"#), Some(CloseReason::ParseError), "text");
+    }
+
+    /// JSON of the fields, and a count of the packets written.
+    #[derive(Debug, Default)]
+    struct Lines(AtomicUsize);
+
+    impl PacketParser for Lines {
+        fn encode(&self, packet: &RawPacket) -> Message {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            let RawPacket { kind, nsp, payload, .. } = packet;
+            Message::Text(format!("{} {nsp} {payload}", kind.number()).into())
+        }
+
+        fn decode(&self, message: Message) -> Result<RawPacket, ParserError> {
+            let Message::Text(text) = message else { return Err(ParserError::new("binary")) };
+            let [kind, nsp, payload] = *text.splitn(3, ' ').collect::<Vec<_>>() else {
+                return Err(ParserError::new("too few words"));
+            };
+            let kind = kind.parse().ok().and_then(PacketType::from_number);
+            let kind = kind.ok_or_else(|| ParserError::new("no type"))?;
+            let (nsp, payload) = (text.slice_ref(nsp), text.slice_ref(payload));
+            Ok(RawPacket { kind, nsp, id: Some(u64::MAX), payload, attachments: Vec::new() })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_parser_of_ones_own_is_held_to_the_rules() {
+        let parser = Arc::new(Lines::default());
+        let io = io(Parser::Custom(Arc::clone(&parser) as Arc<dyn PacketParser>));
+        let mut peer = Peer::open(&io);
+        assert_eq!(peer.sending_closes("nothing"), Some(CloseReason::ParseError));
+        let mut peer = Peer::open(&io);
+        assert_eq!(peer.sending_closes("0 / "), Some(CloseReason::ParseError), "an id above 2^53 - 1");
+        assert_eq!(parser.0.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn a_broadcast_is_written_once_for_all() {
+        let parser = Arc::new(Lines::default());
+        let io = io(Parser::Custom(Arc::clone(&parser) as Arc<dyn PacketParser>));
+        let mut peers = [(); 3].map(|()| Peer::open_with(&io, Revision::V3));
+        for peer in &mut peers {
+            assert_eq!(peer.take(), ["0 / "]);
+        }
+        io.emit("e", 1).unwrap();
+        assert_eq!(peers.each_mut().map(Peer::next), [r#"2 / ["e",1]"#; 3]);
+        assert_eq!(parser.0.load(Ordering::Relaxed), 4);
+    }
+}

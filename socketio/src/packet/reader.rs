@@ -1,0 +1,67 @@
+//! The rules of packets without a session to break them in.
+
+use std::time::Instant;
+
+use engineio::{Message, Revision};
+
+use crate::io::config::Config;
+use crate::packet::PacketError;
+use crate::packet::decoder::{Decoder, Limits};
+use crate::packet::parser::Parser;
+
+/// Holds a client's messages to the rules of packets, one after the other, exactly as its session does.
+///
+/// ```
+/// use engineio::Revision;
+/// use socketio::{Config, PacketError, PacketReader};
+///
+/// let mut reader = PacketReader::new(&Config::default(), Revision::V4);
+/// assert_eq!(reader.read(r#"2["chat","hi"]"#.into()), Ok(true));
+/// assert_eq!(reader.read(r#"51-["picture",{"_placeholder":true,"num":0}]"#.into()), Ok(false));
+/// assert_eq!(reader.read(vec![1, 2, 3].into()), Ok(true));
+/// assert_eq!(reader.read("2{}".into()), Err(PacketError::NotAnArray));
+/// ```
+#[derive(Debug)]
+pub struct PacketReader {
+    decoder: Decoder,
+    parser: Parser,
+    revision: Revision,
+    limits: Limits,
+    max_event_name: usize,
+    /// Attachments have all the time in the world.
+    now: Instant,
+}
+
+impl PacketReader {
+    /// A reader for a new session's messages. Of `config` it takes the parser and the limits of packets.
+    #[must_use]
+    pub fn new(config: &Config, revision: Revision) -> PacketReader {
+        PacketReader {
+            decoder: Decoder::default(),
+            parser: config.parser.clone(),
+            revision,
+            limits: Limits::of(config),
+            max_event_name: config.max_event_name,
+            now: Instant::now(),
+        }
+    }
+
+    /// Takes a message, the payload of an Engine.IO packet of type 4. Says whether it completes a packet; if
+    /// not, attachments are still to come.
+    ///
+    /// # Errors
+    /// The rule that is broken. Whether the namespace is joined is not asked. The reader is of no use from
+    /// there on, as the session would be.
+    pub fn read(&mut self, message: Message) -> Result<bool, PacketError> {
+        match self.decoder.message(message, &self.parser, self.revision, self.limits, self.now)? {
+            Some(packet) => packet.check_name(self.max_event_name).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// How many attachments are still to come.
+    #[must_use]
+    pub fn missing(&self) -> usize {
+        self.decoder.missing()
+    }
+}

@@ -1,0 +1,409 @@
+//! Connection state recovery: a client that lost its connection gets its socket back, with its id, its rooms,
+//! what was kept with it, and the events that it missed.
+//!
+//! ```text
+//!                  on connect                 the connection is lost
+//!   new trail ───────────────────▶ connected ────────────────────────▶ lost ──▶ over: too late, or the
+//!                                      ▲                               │  ▲          memory is needed
+//!                                      │ middlewares let it in         │  │
+//!                                      └──────────────── claimed ◀─────┘  │ they don't, or the
+//!                                                          │  CONNECT     │ connection is lost again
+//!                                                          └──────────────┘
+//!   A DISCONNECT from either side ends a trail wherever it is.
+//! ```
+//!
+//! Each socket has a [`Trail`]: the latest events that it was sent, in the order of sending. They are the
+//! frames themselves, which all receivers of a broadcast share. A lost socket's trail stays in a second table
+//! of rooms, beside the namespace's, where broadcasts go on filling it. All of it is on one budget of bytes.
+//!
+//! "The client sends the offset of the last packet it has received": every event without an acknowledgement
+//! carries one as its last argument, a number that is unique in this process. An offset is looked up in the
+//! trail of the pid that it comes with, so what follows it there is what was missed, whatever anybody else
+//! was sent, and however long ago the client got its last event.
+
+mod budget;
+mod kept;
+mod lost;
+mod presented;
+mod table;
+mod trail;
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use engineio::{Frame, Mailbox};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::Namespace;
+use crate::deadline;
+use crate::log::Excerpt;
+use crate::namespace::WeakNamespace;
+use crate::namespace::rooms::{Room, Selection};
+use crate::packet::Frames;
+use crate::socket::Values;
+use budget::{Budget, Shortage};
+pub(crate) use kept::Kept;
+use lost::LostSockets;
+pub(crate) use presented::{Presented, Refusal};
+use table::{Table, Ticket};
+use trail::Lost;
+pub(crate) use trail::Trail;
+
+/// Settings of the connection state recovery: what a client that loses its connection can get back.
+///
+/// A client of socket.io 4.6 or later then has `socket.recovered`. Every event without an acknowledgement
+/// carries a further argument, a string, by which the client tells what it has got.
+#[derive(Clone, Debug)]
+pub struct Recovery {
+    /// How long a client may be away. 2 minutes.
+    pub max_disconnection: Duration,
+    /// The bytes that all of it may take: events that were or could be missed, and clients that are away.
+    /// 64,000,000. Beyond it, who is away for longest is given up.
+    pub bytes: usize,
+    /// How many clients may be away at once. 100,000.
+    pub sessions: usize,
+    /// Whether a client that comes back passes by the middlewares. `false`: its rights may have changed.
+    pub skip_middlewares: bool,
+}
+
+impl Default for Recovery {
+    fn default() -> Recovery {
+        Recovery {
+            max_disconnection: Duration::from_secs(120),
+            bytes: 64_000_000,
+            sessions: 100_000,
+            skip_middlewares: false,
+        }
+    }
+}
+
+/// What came of recoveries, counted since the start: see [`Io::recovery_counts`](crate::Io::recovery_counts).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecoveryCounts {
+    /// Clients that got their socket back.
+    pub recovered: u64,
+    /// Clients that came with a pid that is not known, or no longer.
+    pub unknown: u64,
+    /// Clients that came too late.
+    pub expired: u64,
+    /// Clients that came with something that can't be a pid or an offset.
+    pub malformed: u64,
+    /// Clients whose offset is not known, or not kept any more.
+    pub offset: u64,
+    /// Clients that came with a pid that another had just come with.
+    pub taken: u64,
+    /// Clients to which the application did not give the socket: see
+    /// [`Namespace::allow_recovery`](crate::Namespace::allow_recovery).
+    pub denied: u64,
+    /// Clients that were given up before their time, for their number or their memory.
+    pub given_up: u64,
+    /// Clients that are away now.
+    pub away: usize,
+    /// The bytes that all of it takes now, about.
+    pub bytes: usize,
+}
+
+/// What comes of a claim.
+pub(crate) enum Claim {
+    Granted(Granted),
+    /// The server had not noticed that the old connection is gone. The receiver hears when the old socket
+    /// has ended.
+    NotYet(Arc<Trail>, oneshot::Receiver<()>),
+    Refused(Refusal),
+}
+
+/// A socket that was away, for the new one.
+pub(crate) struct Granted {
+    pub(crate) trail: Arc<Trail>,
+    pub(crate) id: Room,
+    pub(crate) values: Option<Arc<Values>>,
+    ticket: Ticket,
+}
+
+/// The recovery of an [`Io`](crate::Io): what its namespaces share.
+pub(crate) struct Recoveries {
+    pub(crate) settings: Recovery,
+    budget: Arc<Budget>,
+    next_offset: AtomicU64,
+    next_trail: AtomicU64,
+    table: Mutex<Table>,
+    counts: Mutex<RecoveryCounts>,
+}
+
+impl Recoveries {
+    pub(crate) fn new(settings: Recovery) -> Recoveries {
+        Recoveries {
+            budget: Arc::new(Budget::new(settings.bytes)),
+            settings,
+            next_offset: AtomicU64::new(first_offset()),
+            next_trail: AtomicU64::new(0),
+            table: Mutex::default(),
+            counts: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn counts(&self) -> RecoveryCounts {
+        let away = self.table.lock().away.len();
+        RecoveryCounts { away, bytes: self.budget.used(), ..*self.counts.lock() }
+    }
+
+    /// The offset of a new event.
+    pub(crate) fn next_offset(&self) -> u64 {
+        self.next_offset.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// An event that was written with that offset.
+    pub(crate) fn keep(&self, offset: u64, frames: &Frames) -> Arc<Kept> {
+        // What is sent grows what is kept, so what is too much is given up here.
+        self.relieve();
+        let kept = Kept::new(offset, frames.clone(), &self.budget);
+        if !matches!(self.budget.shortage(), Shortage::None) {
+            self.table.lock().sweep(kept.at);
+        }
+        kept
+    }
+
+    /// Somebody is away, and is given up in time also if nothing else happens until then.
+    fn wait_for(self: &Arc<Recoveries>, table: &mut Table, ticket: Ticket, trail: &Arc<Trail>) {
+        table.away.insert(ticket, Arc::clone(trail));
+        if !std::mem::replace(&mut table.awaited, true) {
+            tokio::spawn(Recoveries::give_up_in_time(Arc::downgrade(self)));
+        }
+    }
+
+    /// Gives up each who is away when their time is over, until nobody is.
+    async fn give_up_in_time(recoveries: Weak<Recoveries>) {
+        while let Some(first) = recoveries.upgrade().and_then(|recoveries| recoveries.first_to_give_up()) {
+            tokio::time::sleep_until(first).await;
+        }
+    }
+
+    /// When the next is to be given up, if anybody is still away.
+    fn first_to_give_up(&self) -> Option<Instant> {
+        self.relieve();
+        let mut table = self.table.lock();
+        let first = table.away.first_key_value().map(|((at, _), _)| *at);
+        table.awaited = first.is_some();
+        first
+    }
+
+    /// Gives up who is away for too long, and more of them while they are too many or take too much.
+    fn relieve(&self) {
+        loop {
+            let mut table = self.table.lock();
+            let over = table.away.len() > self.settings.sessions || self.budget.used() > self.budget.limit;
+            let Some(first) = table.away.first_entry() else { return };
+            let expired = first.key().0 <= Instant::now();
+            if !expired && !over {
+                return;
+            }
+            let trail = first.remove();
+            drop(table);
+            let given_up = trail.namespace().upgrade().is_some_and(|namespace| namespace.give_up(&trail));
+            if given_up && !expired {
+                tracing::debug!("a client that is away is given up, for the bounds of the recovery");
+                self.counts.lock().given_up += 1;
+            }
+        }
+    }
+}
+
+/// Where the offsets begin: anywhere below 2^53. A client that a server knew before it was started anew, or that
+/// another node knew, must not come with an offset that means something else here.
+fn first_offset() -> u64 {
+    RandomState::new().hash_one(()) >> 11
+}
+
+/// The recovery in one namespace.
+///
+/// Of its locks, who is lost comes first, then the table, and a trail last.
+pub(crate) struct NamespaceRecovery {
+    shared: Arc<Recoveries>,
+    /// While it is locked for reading, nobody who is connected gets lost and nobody who is lost comes back:
+    /// a broadcast finds each socket once, among the connected ones or here.
+    lost: RwLock<LostSockets>,
+}
+
+/// # Events
+impl NamespaceRecovery {
+    pub(crate) fn new(shared: &Arc<Recoveries>) -> NamespaceRecovery {
+        NamespaceRecovery { shared: Arc::clone(shared), lost: RwLock::default() }
+    }
+
+    pub(crate) fn shared(&self) -> &Recoveries {
+        &self.shared
+    }
+
+    /// Begins a broadcast. The sockets of the namespace are visited while this is held.
+    pub(crate) fn begin_broadcast(&self) -> Missed<'_> {
+        Missed(self.lost.read())
+    }
+}
+
+/// The sockets that miss what is broadcast now.
+pub(crate) struct Missed<'a>(RwLockReadGuard<'a, LostSockets>);
+
+impl Missed<'_> {
+    /// Keeps the event for those that are selected.
+    pub(crate) fn keep(self, selection: &Selection, event: &Arc<Kept>) {
+        self.0.miss(selection, event);
+    }
+}
+
+/// # Coming and going
+impl NamespaceRecovery {
+    pub(crate) fn new_trail(&self, namespace: WeakNamespace) -> Arc<Trail> {
+        let number = self.shared.next_trail.fetch_add(1, Ordering::Relaxed);
+        let since = self.shared.next_offset.load(Ordering::Relaxed);
+        let window = self.shared.settings.max_disconnection;
+        Arc::new(Trail::new(number, since, namespace, window, &self.shared.budget))
+    }
+
+    /// A socket is connected that has come with nothing. `reply` is the first that it is sent.
+    pub(crate) fn begin(&self, trail: &Arc<Trail>, mailbox: &Arc<Mailbox>, reply: &Frame) {
+        self.shared.table.lock().insert(trail);
+        trail.begin(mailbox, reply);
+    }
+
+    /// A socket has lost its connection. Says whether it can be recovered.
+    pub(crate) fn lose(
+        &self,
+        trail: &Arc<Trail>,
+        id: &Room,
+        rooms: Vec<Room>,
+        values: Option<Arc<Values>>,
+    ) -> bool {
+        let mut lost = self.lost.write();
+        if lost.is_closed() {
+            drop(lost);
+            self.end(trail);
+            return false;
+        }
+        let mut table = self.shared.table.lock();
+        table.next_ticket += 1;
+        let ticket = (deadline::after(self.shared.settings.max_disconnection), table.next_ticket);
+        let away = trail.lose(Lost { ticket, id: Arc::clone(id), rooms, values, settled: false });
+        if away {
+            lost.insert(trail, id, &trail.rooms());
+            self.shared.wait_for(&mut table, ticket, trail);
+        }
+        drop((lost, table));
+        self.shared.relieve();
+        away
+    }
+
+    /// A client comes back.
+    pub(crate) fn claim(&self, presented: Result<Presented, Refusal>, namespace: &Namespace) -> Claim {
+        let claim = match presented {
+            Err(refusal) => Claim::Refused(refusal),
+            Ok(presented) => {
+                let trail = self.shared.table.lock().trails.get(&presented.pid).cloned();
+                match trail.filter(|trail| *trail.namespace() == namespace.downgrade()) {
+                    Some(trail) => trail.claim(presented.offset),
+                    None => Claim::Refused(Refusal::Unknown),
+                }
+            }
+        };
+        match &claim {
+            Claim::Granted(granted) => drop(self.shared.table.lock().away.remove(&granted.ticket)),
+            Claim::NotYet(..) => {}
+            Claim::Refused(refusal) => self.refused(*refusal, namespace),
+        }
+        claim
+    }
+
+    /// The client does not get the socket that it asks for.
+    pub(crate) fn refused(&self, refusal: Refusal, namespace: &Namespace) {
+        let namespace = Excerpt(namespace.name());
+        tracing::info!(%namespace, reason = %refusal, "a client that comes back is connected as a new one");
+        let mut counts = self.shared.counts.lock();
+        let count = match refusal {
+            Refusal::Unknown => &mut counts.unknown,
+            Refusal::Expired => &mut counts.expired,
+            Refusal::Malformed => &mut counts.malformed,
+            Refusal::Offset => &mut counts.offset,
+            Refusal::Taken => &mut counts.taken,
+            Refusal::Denied => &mut counts.denied,
+        };
+        *count += 1;
+    }
+
+    /// A socket that has claimed the trail is let in: it is sent what it missed, and `reply`. Says whether the
+    /// trail has not ended meanwhile.
+    pub(crate) fn resume(&self, trail: &Trail, mailbox: &Arc<Mailbox>, reply: &Frame) -> bool {
+        let mut lost = self.lost.write();
+        let resumed = trail.resume(mailbox, reply);
+        if let Some(old) = &resumed {
+            lost.remove(old);
+            self.shared.counts.lock().recovered += 1;
+        }
+        resumed.is_some()
+    }
+
+    /// A socket that has claimed the trail is not let in.
+    pub(crate) fn put_back(&self, trail: &Arc<Trail>) {
+        if let Some(ticket) = trail.put_back() {
+            self.shared.wait_for(&mut self.shared.table.lock(), ticket, trail);
+        }
+    }
+
+    /// Nobody comes back to the trail. Says whether its socket was away.
+    pub(crate) fn end(&self, trail: &Trail) -> bool {
+        let old = trail.end();
+        self.forget(trail, old.as_ref());
+        old.is_some()
+    }
+
+    /// Nobody comes back to the trail, if its socket is away and nobody has claimed it. Says whether that was
+    /// so.
+    pub(crate) fn give_up(&self, trail: &Trail) -> bool {
+        let old = trail.give_up();
+        if old.is_some() {
+            self.forget(trail, old.as_ref());
+        }
+        old.is_some()
+    }
+
+    /// The application puts out a socket that has ended or is ending: nobody comes back to its trail, unless
+    /// somebody has already. Says whether it was away.
+    pub(crate) fn put_out(&self, trail: &Trail, mailbox: &Arc<Mailbox>) -> bool {
+        let Some(old) = trail.put_out(mailbox) else { return false };
+        self.forget(trail, old.as_ref());
+        old.is_some()
+    }
+
+    /// A trail has ended, and with it the socket that was away, if there was one.
+    fn forget(&self, trail: &Trail, old: Option<&Lost>) {
+        if let Some(old) = old {
+            self.lost.write().remove(old);
+        }
+        let mut table = self.shared.table.lock();
+        if let Some(old) = old {
+            table.away.remove(&old.ticket);
+        }
+        table.remove(trail);
+    }
+
+    /// Gives up everyone who is away, and keeps nobody who is lost from now on. Returns how many there were.
+    pub(crate) fn close(&self) -> usize {
+        let trails = self.lost.write().close();
+        trails.iter().filter(|trail| self.end(trail)).count()
+    }
+}
+
+#[cfg(test)]
+impl NamespaceRecovery {
+    /// Nobody is away, and no trail is known.
+    fn assert_empty(&self) {
+        let (lost, table) = (self.lost.read(), self.shared.table.lock());
+        assert!(lost.is_empty() && table.is_empty());
+    }
+}
+
+#[cfg(test)]
+mod tests;

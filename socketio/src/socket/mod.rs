@@ -1,0 +1,222 @@
+//! A client in a namespace.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use engineio::{Limit, Mailbox, Revision, Transport};
+use tokio::sync::Notify;
+
+use crate::ack::PendingAcks;
+use crate::client::link::Link;
+use crate::error::{DisconnectReason, JoinError};
+use crate::handler::lane::Lane;
+use crate::io::config::Config;
+use crate::namespace::Namespace;
+use crate::namespace::rooms::Room;
+use crate::namespace::to_rooms::{ToRooms, room_list};
+use crate::recovery::Trail;
+
+mod attached;
+mod entering;
+mod handshake;
+mod life;
+mod sending;
+
+use attached::Attached;
+pub(crate) use attached::Values;
+pub use handshake::Handshake;
+pub use sending::Emitter;
+
+/// A client in a namespace. Cloning it is cheap. You can keep a clone, send it to other tasks, and use it
+/// after the client has left.
+#[derive(Clone)]
+pub struct Socket(Arc<State>);
+
+/// What a broadcast looks at comes first, side by side: it finds the sockets of its receivers in cold memory.
+#[repr(C)]
+struct State {
+    /// What it takes to be recovered, if it can be.
+    trail: Option<Arc<Trail>>,
+    /// The link's.
+    mailbox: Arc<Mailbox>,
+    phase: AtomicU8,
+    recovered: bool,
+    /// Tells the sockets of one client apart, ended ones included.
+    serial: u32,
+    link: Arc<Link>,
+    id: Room,
+    namespace: Namespace,
+    /// JSON; `None` stands for `{}`.
+    auth: Option<Box<str>>,
+    lane: Lane,
+    pending_acks: PendingAcks,
+    ended: OnceLock<Ended>,
+    end: Notify,
+    attached: OnceLock<Box<Attached>>,
+}
+
+struct Ended {
+    reason: DisconnectReason,
+    rooms: Vec<Room>,
+}
+
+/// Middlewares have not decided yet.
+const PENDING: u8 = 0;
+const CONNECTED: u8 = 1;
+/// Nothing is sent any more.
+const ENDED: u8 = 2;
+/// It was not let in.
+const REFUSED: u8 = 3;
+
+/// # Who it is
+impl Socket {
+    /// The socket's id, unique in its namespace: 20 random characters. For clients of socket.io 1 and 2 it is
+    /// derived from the session's id, as they expect.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// The namespace that the client joined.
+    #[must_use]
+    pub fn namespace(&self) -> &Namespace {
+        &self.0.namespace
+    }
+
+    /// The request that opened the session, and the client's auth for this namespace.
+    #[must_use]
+    pub fn handshake(&self) -> Handshake<'_> {
+        Handshake { request: &self.0.link.handshake, auth: self.0.auth.as_deref().unwrap_or("{}") }
+    }
+
+    /// The session's current transport: `socket.conn.transport` in JavaScript. It changes at most once, from
+    /// polling to WebSocket: see [`on_upgrade`](Socket::on_upgrade).
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        self.0.link.transport()
+    }
+
+    /// The client's revision of Engine.IO: `socket.conn.protocol` in JavaScript. Clients of socket.io 1 and 2
+    /// use revision 3.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.0.link.revision
+    }
+
+    /// Whether the client has recovered this socket after it lost its connection. It then has the same id,
+    /// rooms and data as before, and the client has been sent what it missed. See [`Config::recovery`].
+    #[must_use]
+    pub fn recovered(&self) -> bool {
+        self.0.recovered
+    }
+
+    /// Whether the socket is connected: from right before `on_connect` until it ends. It is not connected in
+    /// a middleware.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.0.phase.load(Ordering::Acquire) == CONNECTED
+    }
+}
+
+/// # Rooms
+impl Socket {
+    /// Joins a room, or all rooms of a list. In a middleware, this takes effect when the client has been
+    /// accepted.
+    ///
+    /// # Errors
+    /// See [`JoinError`]. The socket then joins none of them.
+    pub fn join(&self, rooms: impl ToRooms) -> Result<(), JoinError> {
+        let rooms = room_list(rooms);
+        let joined = self
+            .join_early(&rooms)
+            .unwrap_or_else(|| self.0.namespace.members().join(self, &rooms, self.config().max_rooms));
+        if let Err(JoinError::TooManyRooms) = joined {
+            self.config().hits.count(Limit::Rooms);
+        }
+        joined
+    }
+
+    /// Leaves a room, or all of a list.
+    pub fn leave(&self, rooms: impl ToRooms) {
+        let rooms = room_list(rooms);
+        if self.leave_early(&rooms).is_none() {
+            self.0.namespace.members().leave(self, &rooms);
+        }
+    }
+
+    /// The rooms that the socket has joined, without the room that is named by its own id. After its end,
+    /// these are the rooms that it was in; in a middleware, those that it will be in.
+    #[must_use]
+    pub fn rooms(&self) -> Vec<Room> {
+        match self.0.ended.get() {
+            Some(ended) => ended.rooms.clone(),
+            None if self.is_pending() => self.early_rooms(),
+            None => self.0.namespace.members().of(self),
+        }
+    }
+}
+
+/// # For the client and the namespace
+impl Socket {
+    /// The room that it alone is in.
+    pub(crate) fn room(&self) -> Room {
+        Arc::clone(&self.0.id)
+    }
+
+    pub(crate) fn auth(&self) -> Option<Box<str>> {
+        self.0.auth.clone()
+    }
+
+    pub(crate) fn serial(&self) -> u32 {
+        self.0.serial
+    }
+
+    pub(crate) fn namespace_name(&self) -> &str {
+        self.0.namespace.name()
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        self.0.namespace.config()
+    }
+
+    pub(crate) fn link(&self) -> &Link {
+        &self.0.link
+    }
+
+    #[cfg(test)]
+    pub(crate) fn downgrade_link(&self) -> std::sync::Weak<Link> {
+        Arc::downgrade(&self.0.link)
+    }
+
+    pub(crate) fn lane(&self) -> &Lane {
+        &self.0.lane
+    }
+
+    pub(crate) fn pending_acks(&self) -> &PendingAcks {
+        &self.0.pending_acks
+    }
+
+    pub(crate) fn next_ack_id(&self) -> u64 {
+        self.0.namespace.next_ack_id()
+    }
+
+    /// Tells sockets apart, those with the same id included.
+    pub(crate) fn address(&self) -> *const () {
+        Arc::as_ptr(&self.0).cast()
+    }
+}
+
+impl PartialEq for Socket {
+    fn eq(&self, other: &Socket) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Socket {}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket").field("id", &self.id()).field("namespace", &self.namespace_name()).finish()
+    }
+}
