@@ -36,10 +36,10 @@
 //! | feature | what it adds | crates |
 //! |---|---|---|
 //! | `compression` | [`Builder::http_compression`]: answers to polls, and the client's files, in gzip, Brotli or deflate | 9, from `brotli` and `flate2` |
-//! | `observe` | [`journal`], [`inspector`] and [`explain`] | `anstyle` |
+//! | `observe` | [`journal`] and [`inspector`] | `socketio-explain` |
 //! | `tls` | [`Tls`] and [`Listener::tls`], with rustls and ring; building ring needs a C compiler | 9, from `tokio-rustls` |
 //!
-//! [`Metrics`], [`Operations`] and [`rules`] are always there, and so is [`Builder::observer`]: an observer of your own
+//! [`Metrics`] and [`Operations`] are always there, and so is [`Builder::observer`]: an observer of your own
 //! needs no feature.
 
 mod http;
@@ -68,9 +68,8 @@ pub use net::peer::Peer;
 pub use net::tls::{Tls, TlsError};
 pub use observe::metrics::Metrics;
 pub use observe::operations::Operations;
-pub use observe::rules;
 #[cfg(feature = "observe")]
-pub use observe::{explain, inspector, inspector::Inspector, journal};
+pub use observe::{inspector, inspector::Inspector, journal};
 pub use server::{BuildError, Builder, Server};
 pub use service::{Layered, Service};
 pub use session::endpoint::TrailingSlash;

@@ -202,7 +202,7 @@ fn violations() -> String {
          A probing WebSocket that breaks a rule ends alone; otherwise the session ends.\n\n\
          This page is made of the code: `REGENERATE=1 cargo test -p socketio-tests --test docs`.\n",
     );
-    for (heading, rules) in socketio_server::rules::all() {
+    for (heading, rules) in socketio_explain::rules::all() {
         text += &format!(
             "\n## {heading}\n\n| Id | What is wrong | Where the rule stands | The server |\n|---|---|---|---|\n"
         );
@@ -221,7 +221,7 @@ fn rules_for_the_inspector() -> String {
          // Made of the code: `REGENERATE=1 cargo test -p socketio-tests --test docs`.\n\n\
          export const RULES = {\n",
     );
-    for rule in socketio_server::rules::all().into_iter().flat_map(|(_, rules)| rules) {
+    for rule in socketio_explain::rules::all().into_iter().flat_map(|(_, rules)| rules) {
         let words = [&rule.what, rule.section, &rule.answer].map(|words| format!("{words:?}"));
         text += &format!("  {}: [{}],\n", rule.id, words.join(", "));
     }

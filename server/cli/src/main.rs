@@ -2,11 +2,13 @@
 
 mod announce;
 mod cluster;
+mod explain;
 mod logging;
 mod options;
 mod output;
 mod place;
 mod replay;
+mod trace;
 
 use std::error::Error;
 use std::io::{self, IsTerminal as _};
@@ -19,13 +21,12 @@ use announce::Announcer;
 use engineio::Config;
 use engineio::observe::Observer;
 use logging::{Log, LogFormat};
-use options::{App, Command, Explain, Options};
+use options::{App, Command, Options};
 use replay::Replay;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socketio::Io;
-use socketio_server::explain::Explanation;
 use socketio_server::inspector::{self, Inspector};
-use socketio_server::journal::{self, Journal, Sink};
+use socketio_server::journal::{Journal, Sink};
 use socketio_server::{
     ClientFiles, ListenAddress, ListenError, Listener, Metrics, Server, Tls, TrailingSlash,
 };
@@ -54,7 +55,7 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Serve(options) => return run_server(&options),
         Command::Replay(replay) => run(replay),
-        Command::Explain(explain) => Ok(show(&explain)),
+        Command::Explain(explain) => Ok(explain::show(&explain)),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -64,30 +65,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Prints what messages mean. Says whether all of them are legal.
-fn show(explain: &Explain) -> bool {
-    let colours = logging::colours(&io::stdout());
-    let mut legal = true;
-    // Whoever reads may have seen enough.
-    let mut reads = true;
-    let mut tell = |name: &str, explanation: &Explanation| {
-        legal &= explanation.mistake.is_none();
-        reads = reads && output::print(&format!("{name}{}", explanation.print(colours)));
-    };
-    for explanation in socketio_server::explain::explain(&explain.messages, &explain.settings) {
-        tell("", &explanation);
-    }
-    for (at, records) in explain.runs.iter().enumerate() {
-        let run = if explain.runs.len() > 1 { format!("run {}, ", at + 1) } else { String::new() };
-        for (record, explanation) in socketio_server::explain::explain_journal(records, &explain.settings) {
-            let (n, session) = (record.n, record.session.unwrap_or_default());
-            let by = if record.direction == Some(journal::Direction::In) { "client" } else { "server" };
-            tell(&format!("\n{run}record {n}, session {session}, from the {by}\n"), &explanation);
-        }
-    }
-    legal
 }
 
 #[tokio::main]
@@ -177,7 +154,10 @@ fn journal(options: &Options, inspector: Option<&Inspector>) -> Result<Option<Ar
     let error = |path: &Path, error| format!("the journal {}: {error}", path.display());
     match options.trace.as_deref() {
         None => {}
-        Some(path) if path == Path::new("-") => sinks.push(Sink::terminal(logging::colours(&io::stdout()))),
+        Some(path) if path == Path::new("-") => {
+            let colours = logging::colours(&io::stdout());
+            sinks.push(Sink::text(Box::new(io::stdout()), move |record| trace::line(record, colours)));
+        }
         Some(path) => {
             let limit = u64::try_from(options.trace_limit).unwrap_or(u64::MAX);
             sinks.push(Sink::file(path, limit).map_err(|problem| error(path, problem))?);

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use engineio::PayloadFormat;
-use socketio_server::journal::{self, ReadError};
+use socketio_explain::journal::{self, ReadError};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 

@@ -1,12 +1,9 @@
-//! Ways to see what happens: the journal, the inspector, metrics, the rules by name, and `explain`. They watch through
+//! Ways to see what happens: the journal, the inspector, and metrics. They watch through
 //! `engineio::observe` and change nothing; a server without them pays nothing for them.
 
-#[cfg(feature = "observe")]
-pub mod explain;
 #[cfg(feature = "observe")]
 pub mod inspector;
 #[cfg(feature = "observe")]
 pub mod journal;
 pub(crate) mod metrics;
 pub(crate) mod operations;
-pub mod rules;

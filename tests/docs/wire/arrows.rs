@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use socketio_server::explain;
-use socketio_server::journal::{Carrier, Direction, Entry, Raw, Record};
+use socketio_explain as explain;
+use socketio_explain::journal::{Carrier, Direction, Entry, Raw, Record};
 
 use super::stage::Story;
 

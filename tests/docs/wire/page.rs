@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
 use engineio::Revision;
-use socketio_server::explain::{Carrier, Explanation, Layer, Sender, Settings, explain, explain_journal};
+use socketio_explain::{Carrier, Explanation, Layer, Sender, Settings, explain, explain_journal};
 
 use super::arrows::{Arrow, arrows};
 use super::stage::Story;

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, value_parser};
 use engineio::Revision;
-use socketio_server::explain::{Carrier, Sender, Settings};
-use socketio_server::journal::{self, Record};
+use socketio_explain::journal::{self, Record};
+use socketio_explain::{Carrier, Sender, Settings};
 
 use super::{OptionsError, Stop};
 

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use engineio::{PayloadFormat, Revision};
-use socketio_server::journal::{Direction, Entry, Raw, Record};
+use socketio_explain::journal::{Direction, Entry, Raw, Record};
 
 use super::NO_FORMAT;
 use super::compare::{Heard, text};
@@ -270,7 +270,7 @@ mod tests {
             answered(3),
             answered(4),
         ];
-        let (_, records) = socketio_server::journal::read(lines.join("\n").as_bytes()).expect("a journal");
+        let (_, records) = socketio_explain::journal::read(lines.join("\n").as_bytes()).expect("a journal");
         let [script] = &Script::of(&records)[..] else { panic!("one session") };
         assert_eq!(script.heard.idle.iter().copied().collect::<Vec<_>>(), [1], "heartbeats alone");
         let requests = script.steps.iter().map(|step| match &step.act {

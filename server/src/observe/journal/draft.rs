@@ -38,23 +38,3 @@ impl Draft {
         self
     }
 }
-
-impl From<observe::Direction> for Direction {
-    fn from(direction: observe::Direction) -> Direction {
-        match direction {
-            observe::Direction::In => Direction::In,
-            observe::Direction::Out => Direction::Out,
-        }
-    }
-}
-
-impl From<observe::Carrier> for Carrier {
-    fn from(carrier: observe::Carrier) -> Carrier {
-        match carrier {
-            observe::Carrier::Get => Carrier::Get,
-            observe::Carrier::Post => Carrier::Post,
-            observe::Carrier::WebSocket => Carrier::WebSocket,
-            observe::Carrier::Probe => Carrier::Probe,
-        }
-    }
-}

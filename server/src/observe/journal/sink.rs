@@ -1,4 +1,4 @@
-//! Where a journal goes: a file, a terminal, [inspectors](crate::Inspector).
+//! Where a journal goes: a file, text for people, [inspectors](crate::Inspector).
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{Entry, Header, Record, file, terminal};
+use super::{Entry, Header, Record, file};
 use crate::observe::inspector::Recent;
 
 /// Where a [`Journal`](super::Journal) goes.
@@ -18,9 +18,9 @@ enum To {
         out: io::BufWriter<Box<dyn Write + Send>>,
         left: u64,
     },
-    Terminal {
-        out: io::BufWriter<io::Stdout>,
-        colours: bool,
+    Text {
+        out: io::BufWriter<Box<dyn Write + Send>>,
+        line: Box<dyn Fn(&Record) -> String + Send>,
     },
     Inspector(Arc<Recent>),
     /// It is full, or can't be written to.
@@ -46,10 +46,11 @@ impl Sink {
         Sink(To::Lines { out: io::BufWriter::new(out), left: limit })
     }
 
-    /// Standard output, for people: a line each, with the colours of a terminal or without.
+    /// Wherever `out` goes, for people: each record becomes the text that `line` makes of it, and a line break. There
+    /// is no limit.
     #[must_use]
-    pub fn terminal(colours: bool) -> Sink {
-        Sink(To::Terminal { out: io::BufWriter::new(io::stdout()), colours })
+    pub fn text(out: Box<dyn Write + Send>, line: impl Fn(&Record) -> String + Send + 'static) -> Sink {
+        Sink(To::Text { out: io::BufWriter::new(out), line: Box::new(line) })
     }
 
     pub(crate) fn inspector(recent: Arc<Recent>) -> Sink {
@@ -68,14 +69,14 @@ impl Sink {
                 recent.begin(header.began, line(header)?);
                 Ok(())
             }
-            To::Terminal { .. } | To::Closed => Ok(()),
+            To::Text { .. } | To::Closed => Ok(()),
         }
     }
 
     pub(super) fn flush(&mut self) {
         let flushed = match &mut self.0 {
             To::Lines { out, .. } => out.flush(),
-            To::Terminal { out, .. } => out.flush(),
+            To::Text { out, .. } => out.flush(),
             To::Inspector(recent) => {
                 recent.tell();
                 Ok(())
@@ -88,7 +89,7 @@ impl Sink {
     fn write(&mut self, record: &Record, json: &Bytes) -> io::Result<()> {
         match &mut self.0 {
             To::Closed => Ok(()),
-            To::Terminal { out, colours } => writeln!(out, "{}", terminal::line(record, *colours)),
+            To::Text { out, line } => writeln!(out, "{}", line(record)),
             To::Inspector(recent) => {
                 recent.push(record, json.clone());
                 Ok(())

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 
 use super::recorder::Recorder;
 use super::sink::{self, Sink};
-use super::{Entry, Header, Record, VERSION};
+use super::{Entry, Header, Raw, Record, VERSION};
 
 /// How many records may wait to be written.
 const WAITING: usize = 16 * 1024;
@@ -30,7 +30,7 @@ const RETRY: Duration = Duration::from_millis(10);
 /// What may be set about a journal.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// How long it may become in bytes; 100 MB by default. On a terminal there is no limit.
+    /// How long it may become in bytes; 100 MB by default. As [text](Sink::text) there is none.
     pub limit: u64,
     /// Whether it shows auth, cookies and the like; no by default.
     pub secrets: bool,
@@ -202,6 +202,13 @@ fn cost(record: &Record) -> usize {
     size_of::<Record>() + head + record.raw.as_ref().map_or(0, |raw| raw.0.len())
 }
 
+/// Reads the payload of a Socket.IO packet as the JSON that it is.
+fn read_payload(record: &mut Record) {
+    if let (Entry::SocketPacket { payload, .. }, Some(Raw(raw))) = (&mut record.entry, &record.raw) {
+        *payload = serde_json::from_slice(raw).ok();
+    }
+}
+
 fn length(headers: &[(String, String)]) -> usize {
     headers.iter().map(|(name, value)| size_of::<(String, String)>() + name.len() + value.len()).sum()
 }
@@ -211,7 +218,7 @@ fn write(records: &Receiver<Record>, sinks: &mut [Sink], waiting: &AtomicUsize) 
         let mut next = Some(record);
         while let Some(mut record) = next {
             waiting.fetch_sub(cost(&record), Ordering::Relaxed);
-            record.read_payload();
+            read_payload(&mut record);
             sink::write(sinks, &record);
             next = records.try_recv().ok();
         }

@@ -6,7 +6,7 @@
 //! server.
 //!
 //! ```
-//! use socketio_server::explain::{Settings, explain};
+//! use socketio_explain::{Settings, explain};
 //!
 //! let [legal] = &explain(&[b"42[\"chat\",\"hi\"]"], &Settings::default())[..] else { panic!() };
 //! assert_eq!(legal.mistake, None);
@@ -16,14 +16,13 @@
 //! let mistake = wrong.mistake.as_ref().unwrap();
 //! assert_eq!((mistake.at, mistake.rule.id), (3, "EVENT_NAME"));
 //! ```
-//!
-//! It needs the feature `observe`, which is on by default.
 
 mod engine;
 mod frames;
-mod journal;
+pub mod journal;
 mod json;
-mod print;
+mod records;
+pub mod rules;
 mod socket;
 
 use std::ops::Range;
@@ -34,9 +33,8 @@ use engineio::websocket;
 use engineio::{Config, Jsonp, Revision};
 use socketio::PacketReader;
 
-use crate::observe::rules::Rule;
-
-pub use journal::explain_journal;
+pub use records::explain_journal;
+use rules::Rule;
 
 /// What is known of the bytes.
 #[derive(Clone, Copy, Debug)]

@@ -11,13 +11,13 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 
-use super::{Direction, Entry, Raw, Record};
+use socketio_explain::journal::{Direction, Entry, Raw, Record};
 
 /// The most of what is on the wire that is shown, in characters.
 const LONGEST: usize = 100;
 
 /// A record as one line, without its end.
-pub(super) fn line(record: &Record, colours: bool) -> String {
+pub(crate) fn line(record: &Record, colours: bool) -> String {
     let style = |style: Style| if colours { style } else { Style::new() };
     let dim = style(Style::new().dimmed());
     let (arrow, colour) = match record.direction {

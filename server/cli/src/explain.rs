@@ -1,25 +1,51 @@
-//! Explanations as lines of text.
+//! `socketio-server explain`: explanations as lines of text.
 
 use std::fmt::{self, Write as _};
+use std::io;
 
 use anstyle::{AnsiColor, Style};
 
-use super::{Carrier, Explanation, Layer, Part};
+use socketio_explain::journal::Direction;
+use socketio_explain::{Carrier, Explanation, Layer, Part, explain, explain_journal};
+
+use crate::options::Explain;
+use crate::{logging, output};
 
 /// The most of a part's bytes that is shown, in columns.
 const WIDEST: usize = 26;
 
 const PLAIN: Style = Style::new();
 
-impl Explanation {
-    /// The explanation as lines of text, with the colours of a terminal or without.
-    #[must_use]
-    pub fn print(&self, colours: bool) -> impl fmt::Display {
-        let mut out = String::new();
-        // Writing to a string can't fail.
-        let _ = Printer { explanation: self, colours }.print(&mut out);
-        out
+/// Prints what messages mean. Says whether all of them are legal.
+pub(crate) fn show(asked: &Explain) -> bool {
+    let colours = logging::colours(&io::stdout());
+    let mut legal = true;
+    // Whoever reads may have seen enough.
+    let mut reads = true;
+    let mut tell = |name: &str, explanation: &Explanation| {
+        legal &= explanation.mistake.is_none();
+        reads = reads && output::print(&format!("{name}{}", print(explanation, colours)));
+    };
+    for explanation in explain(&asked.messages, &asked.settings) {
+        tell("", &explanation);
     }
+    for (at, records) in asked.runs.iter().enumerate() {
+        let run = if asked.runs.len() > 1 { format!("run {}, ", at + 1) } else { String::new() };
+        for (record, explanation) in explain_journal(records, &asked.settings) {
+            let (n, session) = (record.n, record.session.unwrap_or_default());
+            let by = if record.direction == Some(Direction::In) { "client" } else { "server" };
+            tell(&format!("\n{run}record {n}, session {session}, from the {by}\n"), &explanation);
+        }
+    }
+    legal
+}
+
+/// The explanation as lines of text, with the colours of a terminal or without.
+fn print(explanation: &Explanation, colours: bool) -> String {
+    let mut out = String::new();
+    // Writing to a string can't fail.
+    let _ = Printer { explanation, colours }.print(&mut out);
+    out
 }
 
 struct Printer<'a> {
@@ -62,7 +88,8 @@ impl Printer<'_> {
         };
         let (revision, len) = (self.explanation.revision.number(), self.explanation.bytes.len());
         let bold = self.style(Style::new().bold());
-        format!("{bold}Engine.IO {revision}, {what}, {}{bold:#}", super::engine::count(len, "byte"))
+        let bytes = if len == 1 { "byte" } else { "bytes" };
+        format!("{bold}Engine.IO {revision}, {what}, {len} {bytes}{bold:#}")
     }
 
     /// A line. The section of the protocol stands behind it where it is another than that of the line before.
@@ -143,4 +170,22 @@ fn escaped(text: &str) -> String {
         }
         out
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use socketio_explain::Settings;
+
+    use super::*;
+
+    fn only(message: &[u8]) -> Explanation {
+        explain(&[message], &Settings::default()).pop().expect("an explanation")
+    }
+
+    #[test]
+    fn what_is_printed_does_nothing_to_a_terminal() {
+        let printed = print(&only("42/\u{1b}[31m\u{9b}\u{202e},[\"\u{7f}\u{1b}]\"]".as_bytes()), false);
+        assert!(printed.chars().all(|char| char == '\n' || !char.is_control()), "{printed:?}");
+        assert!(print(&only(b"40"), true).contains('\u{1b}'));
+    }
 }

@@ -1,7 +1,7 @@
 //! Every rule that a client can break, in one list.
 //!
 //! The rules stand where they are kept: [`Violation`] and [`Breach`] in `engineio`, [`PacketError`] in
-//! `socketio`, [`Fault`] for requests. Each has an id, which the log, observers and [`explain`](crate::observe::explain)
+//! `socketio`, [`Fault`] for requests. Each has an id, which the log, observers and [`explain`](crate::explain)
 //! name it by. `docs/violations.md` is made of this list.
 
 use engineio::websocket::Breach;

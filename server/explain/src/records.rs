@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use engineio::Revision;
 
 use super::{Carrier, Explanation, Sender, Settings, Walk};
-use crate::observe::journal::{Carrier as By, Direction, Entry, Record};
+use crate::journal::{Carrier as By, Direction, Entry, Record};
 
 /// Explains what a journal has of the wire: bodies of POSTs, packets of polls' answers, WebSocket messages that are
 /// one frame. Each session has its own revision; `settings` is for those whose beginning is missing. Behind a
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn each_session_is_explained_by_itself_up_to_its_first_mistake() {
-        let (_, records) = crate::observe::journal::read(JOURNAL.as_bytes()).expect("a journal");
+        let (_, records) = crate::journal::read(JOURNAL.as_bytes()).expect("a journal");
         let explained = explain_journal(&records, &Settings::default());
         let found: Vec<_> = explained
             .iter()
