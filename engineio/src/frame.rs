@@ -338,6 +338,7 @@ mod tests {
         }
     }
 
+    // proves: protocol/frames-3
     #[test]
     fn a_binary_packet_has_its_type_byte_in_revision_3() {
         let frame = Frame::binary(&[1, 2, 3]);

@@ -209,6 +209,7 @@ mod tests {
         find_on(Transport::Polling, method, query, upgrade)
     }
 
+    // proves: protocol/order-of-checks
     #[test]
     fn the_transport_is_checked_first() {
         assert_eq!(find(Method::Get, "EIO=9", false), Err(Refusal::TransportUnknown));
@@ -222,6 +223,7 @@ mod tests {
         assert_eq!(find(Method::Get, query, false), Err(Refusal::BadRequest));
     }
 
+    // proves: features/wish/unknown-sid
     #[test]
     fn an_unknown_or_malformed_sid_is_code_1() {
         for sid in ["zzz", "__proto__", "abcdefghijklmnopqrsT", &"a".repeat(10_000)] {
@@ -230,6 +232,7 @@ mod tests {
         }
     }
 
+    // proves: protocol/repeated-parameters
     #[test]
     fn an_empty_sid_is_a_handshake() {
         assert_eq!(
@@ -238,6 +241,7 @@ mod tests {
         );
     }
 
+    // proves: protocol/revisions
     #[test]
     fn a_revision_other_than_the_sessions_is_code_3() {
         for eio in ["", "&EIO=", "&EIO=2", "&EIO=3", "&EIO=5"] {
@@ -246,6 +250,7 @@ mod tests {
         }
     }
 
+    // proves: protocol/revisions
     #[test]
     fn no_eio_and_any_below_3_mean_revision_3_in_each_request() {
         let config = Config::default();
@@ -269,6 +274,7 @@ mod tests {
         }
     }
 
+    // proves: protocol/revisions
     #[test]
     fn a_handshake_is_a_get_of_a_spoken_revision() {
         for method in [Method::Post, Method::Other] {
@@ -294,6 +300,7 @@ mod tests {
         assert_eq!(find(Method::Get, "transport=polling&EIO=4", true), Err(Refusal::BadRequest));
     }
 
+    // proves: protocol/methods
     #[test]
     fn a_session_is_polled_posted_to_and_probed() {
         let polling = format!("EIO=4&transport=polling&sid={SID}");
@@ -313,6 +320,7 @@ mod tests {
         }
     }
 
+    // proves: protocol/b64
     #[test]
     fn any_value_of_b64_but_the_empty_one_asks_for_base64() {
         for (query, asked) in [("b64=1", true), ("b64=0", true), ("b64=", false), ("", false)] {
@@ -324,6 +332,7 @@ mod tests {
         }
     }
 
+    // proves: features/connection-error, features/wish/unknown-sid
     #[test]
     fn a_fault_says_more_than_its_refusal() {
         let polling = Known { format: V4, transport: Transport::Polling };
@@ -347,6 +356,7 @@ mod tests {
         }
     }
 
+    // proves: features/transports, protocol/offered-transports
     #[test]
     fn each_transport_can_be_offered_alone() {
         let config = Config { websocket: false, ..Config::default() };
@@ -359,6 +369,7 @@ mod tests {
         assert_eq!(find(&config, "EIO=4&transport=polling", false), Err(Fault::TransportUnknown));
     }
 
+    // proves: protocol/jsonp-off
     #[test]
     fn jsonp_is_refused_at_the_handshake_where_it_is_off_and_means_nothing_later() {
         assert_eq!(find(Method::Get, "EIO=4&transport=polling&j=0", false), Err(Refusal::TransportUnknown));
@@ -389,6 +400,7 @@ mod tests {
         assert_eq!(find(text, Method::Get, "EIO=4&transport=polling&j=a"), Err(Fault::JsonpUnfit));
     }
 
+    // proves: features/allow-upgrades, protocol/upgrades-on-websocket
     #[test]
     fn the_open_packet_offers_upgrades_on_polling_alone() {
         let open = |transport| match open_packet(&Config::default(), &sid(), transport) {

@@ -87,6 +87,7 @@ mod tests {
         Jsonp::asked(Query::new(query))
     }
 
+    // proves: protocol/jsonp
     #[test]
     fn the_index_is_a_number_and_nothing_else() {
         assert_eq!(asked("EIO=4"), Ok(None));
@@ -96,6 +97,7 @@ mod tests {
         }
     }
 
+    // proves: protocol/jsonp
     #[test]
     fn a_script_is_one_call_whatever_the_payload_has() {
         let payload = "4\"\\\n\r\t\0\u{1e}é😀\u{2028}\u{2029}</script>";
@@ -105,6 +107,7 @@ mod tests {
         );
     }
 
+    // proves: protocol/jsonp
     #[test]
     fn a_form_is_read_as_the_client_escaped_it() {
         for (form, payload) in [

@@ -304,6 +304,7 @@ mod tests {
         assert_eq!(text("éaaaa", Revision::V4), Err(Violation::UnknownPacketType(0xc3)));
     }
 
+    // proves: protocol/payload-4
     #[test]
     fn base64_has_no_type_digit_in_revision_4_and_one_in_revision_3() {
         assert_eq!(text("bAQID", Revision::V4), Ok(binary(&[1, 2, 3])));
@@ -314,6 +315,7 @@ mod tests {
         assert_eq!(text("b2AQID", Revision::V3), Err(Violation::UnknownPacketType(b'2')));
     }
 
+    // proves: protocol/base64
     /// The bytes are what `Buffer.from(text, "base64")` gives in Node 20.
     #[test]
     fn base64_is_read_as_nodes_buffer_reads_it() {

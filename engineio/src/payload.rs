@@ -271,6 +271,7 @@ mod tests {
         (packets, violation)
     }
 
+    // proves: protocol/payload-4
     #[test]
     fn revision_4_joins_packets_with_a_record_separator() {
         let frames = [Frame::text("hé"), Frame::from(&Packet::Noop), Frame::binary(&[1, 2, 3])];
@@ -279,6 +280,7 @@ mod tests {
         assert_eq!(decode(V4, body, false), (vec![text("hé"), Packet::Noop, binary(&[1, 2, 3])], None));
     }
 
+    // proves: protocol/payload-3
     #[test]
     fn revision_3_counts_text_in_utf16_units() {
         let frames = [Frame::text("hé"), Frame::text("😀")];
@@ -287,6 +289,7 @@ mod tests {
         assert_eq!(decode(V3, body, false), (vec![text("hé"), text("😀")], None));
     }
 
+    // proves: protocol/payload-3
     #[test]
     fn revision_3_counts_base64_without_its_prefix_colon() {
         let frames = [Frame::binary(&[1, 2, 3])];
@@ -294,6 +297,7 @@ mod tests {
         assert_eq!(decode(V3_BASE64, b"6:b4AQID", false), (vec![binary(&[1, 2, 3])], None));
     }
 
+    // proves: protocol/payload-3-binary
     #[test]
     fn revision_3_has_a_binary_form_that_counts_text_in_bytes() {
         let frames = [Frame::text("é"), Frame::binary(&[1, 2])];
@@ -302,6 +306,7 @@ mod tests {
         assert_eq!(decode(V3, body, true), (vec![text("é"), binary(&[1, 2])], None));
     }
 
+    // proves: protocol/revision-3-unicode
     #[test]
     fn revision_3_sends_text_beyond_ascii_in_its_binary_form_unless_b64_was_asked_for() {
         let frames = [Frame::text("a"), Frame::text("h\u{e9}")];
@@ -313,6 +318,7 @@ mod tests {
         assert_eq!(read(&all(V4, &frames)), text_body("4a\x1e4h\u{e9}".as_bytes()));
     }
 
+    // proves: protocol/cut-answers
     #[test]
     fn a_body_is_cut_at_the_limit_and_one_larger_packet_goes_alone() {
         let frames =
@@ -339,6 +345,7 @@ mod tests {
         }
     }
 
+    // proves: protocol/broken-packets
     #[test]
     fn what_stood_before_a_broken_packet_is_delivered() {
         assert_eq!(
@@ -370,6 +377,7 @@ mod tests {
         assert_eq!(decode(V3, b"\x02\x01\xff4", true).1, Some(Violation::UnknownPacketType(2)));
     }
 
+    // proves: protocol/max-packets
     #[test]
     fn packets_are_counted() {
         let (packets, violation) = collect(V4.decode(Bytes::from_static(b"2\x1e2\x1e2"), false, 2));

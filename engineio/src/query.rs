@@ -66,6 +66,7 @@ impl<'a> Query<'a> {
 mod tests {
     use super::*;
 
+    // proves: protocol/repeated-parameters
     #[test]
     fn the_last_parameter_of_a_name_wins() {
         let query = Query::new("transport=polling&EIO=4&transport=websocket&x=%0d%0a+b");

@@ -163,6 +163,7 @@ impl Fault {
 mod tests {
     use super::*;
 
+    // proves: protocol/error-bodies
     #[test]
     fn a_refusal_has_a_number_and_a_status() {
         assert_eq!(Refusal::SessionUnknown.body(), r#"{"code":1,"message":"Session ID unknown"}"#);

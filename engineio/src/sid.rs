@@ -92,6 +92,7 @@ impl fmt::Debug for Sid {
 mod tests {
     use super::*;
 
+    // proves: protocol/ids
     #[test]
     fn an_id_is_twenty_characters_and_reads_back() {
         let sid = Sid::generate();
@@ -100,6 +101,7 @@ mod tests {
         assert_ne!(Sid::generate(), sid);
     }
 
+    // proves: features/generate-id, protocol/chosen-ids
     #[test]
     fn an_application_may_make_other_ids() {
         for id in ["a", "node-1.abc_~", "123e4567-e89b-42d3-a456-426614174000", "__proto__"] {
@@ -108,6 +110,7 @@ mod tests {
         assert_ne!(Sid::parse("a"), Sid::parse("aa"));
     }
 
+    // proves: protocol/ids
     #[test]
     fn what_has_not_the_form_of_an_id_is_none() {
         for text in ["", "a b", "aaaaaaaaaaaaaaaaaaa/", "a\0", "é", "a;b", "a%20", &"a".repeat(37)] {

@@ -62,6 +62,7 @@ fn who_finds_room_for_a_message_finds_it_still_when_it_is_made() {
     assert_eq!(mailbox.poll_room(&mut cx), Poll::Pending);
 }
 
+// proves: limit/memory-budget
 #[test]
 fn over_the_budget_a_mailbox_takes_messages_up_to_the_allowance() {
     let _turn = turn();
@@ -152,6 +153,7 @@ impl Clients {
     }
 }
 
+// proves: protocol/bursts, security/memory-short
 #[test]
 fn when_memory_runs_short_those_who_hold_most_go_first_and_nobody_else_notices() {
     let _turn = turn();
@@ -175,6 +177,7 @@ fn when_memory_runs_short_those_who_hold_most_go_first_and_nobody_else_notices()
     assert_eq!(clients.hits.get(Limit::Memory), 1);
 }
 
+// proves: protocol/bursts, security/memory-short
 #[test]
 fn whoever_holds_little_is_never_put_out_for_others() {
     let _turn = turn();

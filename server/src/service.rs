@@ -353,6 +353,7 @@ mod tests {
         (status, String::from_utf8_lossy(&body).chars().take(3).collect())
     }
 
+    // proves: features/other-servers, protocol/unknown-path
     #[tokio::test]
     async fn a_layer_takes_what_is_the_servers_and_leaves_the_rest() {
         let (service, _) = service();
@@ -367,6 +368,7 @@ mod tests {
         assert_eq!(answer(&mut app, homeless("/")).await.0, 200);
     }
 
+    // proves: features/other-servers
     #[tokio::test]
     async fn a_service_answers_everything() {
         let (service, _) = service();
@@ -376,6 +378,7 @@ mod tests {
         assert_eq!(answer(&mut app, request("/engine.io/x")).await, (404, String::new()));
     }
 
+    // proves: features/other-servers, features/wish/address
     #[tokio::test]
     async fn the_peer_is_the_connections_or_found_with_the_request() {
         let (service, last) = service();
@@ -398,6 +401,7 @@ mod tests {
         assert_eq!(seen(service.peer_from(|_| None)).await, Some(Peer::default()));
     }
 
+    // proves: features/clients-count
     #[tokio::test(start_paused = true)]
     async fn a_drain_waits_for_the_sessions_and_lets_in_no_others() {
         let (service, _) = service();

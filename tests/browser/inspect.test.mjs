@@ -8,6 +8,7 @@ import { test } from "./browser.mjs";
 import { made, real } from "./inspector.mjs";
 import { HEAD, Script, upgrading } from "./journals.mjs";
 
+// proves: features/admin-ui
 test("a client's polling, probe and upgrade are seen as they happen", async (t) => {
   const { server, visit } = await real(t, "--app", "echo");
   const inspector = await visit();

@@ -24,6 +24,7 @@ after(() => {
 });
 
 for (const version of [1, 2]) {
+  // proves: features/jsonp, protocol/jsonp
   test(`version ${version} talks by JSONP`, async (t) => {
     const context = await profile();
     t.after(() => context.close());

@@ -69,6 +69,7 @@ async function page(t, { from = server.url, at = `${from}/socket.io/socket.io.js
 for (const [mode, transports] of Object.entries(modes)) {
   const last = transports.at(-1);
 
+  // proves: features/serve-client
   test(`${mode}: text and unicode come back`, async (t) => {
     const tab = await page(t);
     const seen = await tab.evaluate(async (transports) => {

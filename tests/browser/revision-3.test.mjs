@@ -26,6 +26,7 @@ async function page(t, version) {
 }
 
 for (const version of [1, 2]) {
+  // proves: protocol/revision-3-unicode
   test(`version ${version} gets text of all kinds by polling`, async (t) => {
     const [reader, writer] = [await page(t, version), await page(t, 2)];
     const kinds = new Set();

@@ -25,6 +25,7 @@ for (const mode of modes) {
       await redis.kill();
     });
 
+    // proves: features/adapters
     test("a broadcast reaches all clients once, in order, both ways", async () => {
       const args = [1, "x", { a: [1.5, null, true] }, "\u2028 🦀", 2 ** 40, -1, 2 ** 53, -(2 ** 40), []];
       for (const node of [A, B]) {
@@ -34,6 +35,7 @@ for (const mode of modes) {
       }
     });
 
+    // proves: features/adapters
     test("bytes stay bytes, both ways", async () => {
       await A.emit("e", [{ $bytes: [1, 2, 3] }, { nested: { $array: [4, 5] } }, { $bytes: [] }]);
       await B.emit("e", [{ $bytes: [1, 2, 3] }, { nested: { $bytes: [4, 5] } }, { $bytes: [] }]);
@@ -52,6 +54,7 @@ for (const mode of modes) {
       await expectEvents(all, all.map(() => [event]));
     });
 
+    // proves: features/adapters
     test("rooms, exceptions, ids, and odd names", async () => {
       for (const [client, room] of [[b1, "r"], [a1, "r"], [a1, "q"]]) await client.emitWithAck("join", room);
       await A.emit("1", [], { rooms: ["r"] });
@@ -191,6 +194,7 @@ for (const mode of modes) {
       }
     });
 
+    // proves: features/adapters
     test("servers are counted by namespace, and again when Redis has cut their connections", async () => {
       await A.do("open", { nsp: "/n" });
       assert.equal(await A.do("servers", { nsp: "/n" }), 1);

@@ -33,6 +33,7 @@ for (const mode of modes) {
       await A.stop();
     });
 
+    // proves: features/adapters
     test("what came is kept when a server is silent, and one that dies meanwhile is not waited for", async () => {
       const [A, B, C] = await Promise.all([keep(theirs(redis, mode)), keep(ours(redis, mode)), keep(ours(redis, mode))]);
       await together(A, B, C);
@@ -53,6 +54,7 @@ for (const mode of modes) {
       await Promise.all([A, B, C].map((node) => node.stop()));
     });
 
+    // proves: features/adapters
     test("garbage is counted and ignored", async () => {
       const B = await keep(ours(redis, mode));
       const client = await B.client();
@@ -86,6 +88,7 @@ for (const mode of modes) {
       await B.stop();
     });
 
+    // proves: features/emitter
     test("emitters reach the clients of both servers alike", async () => {
       const [A, B] = await Promise.all([keep(theirs(redis, mode)), keep(ours(redis, mode))]);
       await together(A, B);
@@ -160,6 +163,7 @@ for (const mode of modes) {
       await Promise.all([A.stop(), B.stop()]);
     });
 
+    // proves: features/adapters
     test("Redis is killed and comes back: own clients notice nothing, and the cluster is whole again", async () => {
       const own = await Redis.start();
       const [A, B] = await Promise.all([keep(theirs(own, mode)), keep(ours(own, mode))]);
@@ -235,6 +239,7 @@ describe("classic alone", () => {
     await Promise.all([A.stop(), B.stop()]);
   });
 
+  // proves: features/adapters
   test("flags are written where they are set, byte for byte as socket.io writes them", async () => {
     const [A, B] = await Promise.all([theirs(redis, "classic"), ours(redis, "classic")]);
     await together(A, B);

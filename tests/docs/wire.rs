@@ -38,6 +38,7 @@ fn check(page: &str, stories: &[Story]) {
     }
 }
 
+// proves: features/wish/protocol-shown
 #[tokio::test]
 async fn the_page_of_the_handshake_is_what_the_server_does() {
     check("handshake.md", &[stories::handshake().await, stories::direct().await]);
@@ -53,6 +54,7 @@ async fn the_page_of_payloads_is_what_the_server_does() {
     check("payloads.md", &[stories::payloads().await, stories::limit().await]);
 }
 
+// proves: features/wish/protocol-shown
 #[tokio::test]
 async fn the_page_of_the_upgrade_is_what_the_server_does() {
     check("upgrade.md", &[stories::upgrade().await]);
@@ -95,6 +97,7 @@ async fn the_page_of_recovery_is_what_the_server_does() {
     check("recovery.md", &[stories::recovery().await]);
 }
 
+// proves: features/wish/protocol-shown
 #[tokio::test]
 async fn the_page_of_the_revisions_is_what_the_server_does() {
     check("revisions.md", &[stories::revisions().await]);

@@ -9,6 +9,7 @@ use engineio::Limit;
 use super::process::{PAYLOAD_LIMIT, Process};
 use super::*;
 
+// proves: hostile/21
 #[tokio::test]
 #[ignore = "takes seconds"]
 async fn row_21_a_hundred_thousand_guesses_at_sids_are_all_code_1() {
@@ -23,6 +24,7 @@ async fn row_21_a_hundred_thousand_guesses_at_sids_are_all_code_1() {
     .await;
 }
 
+// proves: hostile/30
 #[tokio::test]
 #[ignore = "takes seconds"]
 async fn row_30_fifty_thousand_handshakes_that_nobody_polls_all_go() {
@@ -47,6 +49,7 @@ async fn row_30_fifty_thousand_handshakes_that_nobody_polls_all_go() {
     .await;
 }
 
+// proves: hostile/39
 #[tokio::test]
 #[ignore = "needs a thousand file descriptors"]
 async fn row_39_five_hundred_headers_that_claim_a_message_reserve_nothing() {
@@ -64,6 +67,7 @@ async fn row_39_five_hundred_headers_that_claim_a_message_reserve_nothing() {
     assert!(held < 500 * 20_000, "{held}");
 }
 
+// proves: hostile/56
 #[tokio::test]
 #[ignore = "takes seconds"]
 async fn row_56_ten_thousand_namespaces_that_clients_made_are_the_limit_and_go_with_them() {
@@ -125,6 +129,7 @@ async fn p99(speaker: &mut WebSocket) -> Duration {
     times[times.len() * 99 / 100]
 }
 
+// proves: hostile/32
 #[tokio::test]
 #[ignore = "prints times, which are nobody's to assert"]
 async fn row_32_broadcasts_past_clients_that_never_read_take_no_longer_than_past_others() {

@@ -34,6 +34,7 @@ pub(crate) async fn end(server: &TestServer, target: &str) {
     assert_eq!(server.post(target, "1").await.text(), "ok");
 }
 
+// proves: hostile/01, limit/idle-timeout
 #[tokio::test]
 async fn row_01_a_connection_that_sends_nothing_ends_at_the_idle_limit() {
     hostile_with(
@@ -52,6 +53,7 @@ async fn row_01_a_connection_that_sends_nothing_ends_at_the_idle_limit() {
     .await;
 }
 
+// proves: hostile/01
 #[tokio::test]
 async fn row_01_a_connection_that_sends_one_byte_ends_at_the_head_timeout() {
     let mut settings = impatient();
@@ -69,6 +71,7 @@ async fn row_01_a_connection_that_sends_one_byte_ends_at_the_head_timeout() {
     .await;
 }
 
+// proves: hostile/02, limit/head-timeout
 #[tokio::test]
 async fn row_02_a_head_that_comes_byte_by_byte_ends_at_its_deadline() {
     let mut settings = impatient();
@@ -101,6 +104,7 @@ async fn row_02_a_head_that_comes_byte_by_byte_ends_at_its_deadline() {
     .await;
 }
 
+// proves: hostile/03, limit/body-timeout
 #[tokio::test]
 async fn row_03_a_body_that_stalls_is_408_and_its_session_ends() {
     hostile_with(
@@ -120,6 +124,7 @@ async fn row_03_a_body_that_stalls_is_408_and_its_session_ends() {
     .await;
 }
 
+// proves: flaw/cve-2024-37890, hostile/04, limit/max-head
 #[tokio::test]
 async fn row_04_a_head_with_too_many_fields_or_bytes_is_431() {
     hostile(async |server| {
@@ -145,6 +150,7 @@ async fn row_04_a_head_with_too_many_fields_or_bytes_is_431() {
     .await;
 }
 
+// proves: hostile/05
 #[tokio::test]
 async fn row_05_a_target_of_70_kb_is_refused() {
     hostile(async |server| {
@@ -155,6 +161,7 @@ async fn row_05_a_target_of_70_kb_is_refused() {
     .await;
 }
 
+// proves: hostile/06
 #[tokio::test]
 async fn row_06_a_length_beside_a_transfer_encoding_is_400_in_either_order() {
     hostile(async |server| {
@@ -173,6 +180,7 @@ async fn row_06_a_length_beside_a_transfer_encoding_is_400_in_either_order() {
     .await;
 }
 
+// proves: hostile/07
 #[tokio::test]
 async fn row_07_a_transfer_encoding_other_than_chunked_is_400() {
     hostile(async |server| {
@@ -193,6 +201,7 @@ async fn row_07_a_transfer_encoding_other_than_chunked_is_400() {
     .await;
 }
 
+// proves: hostile/08
 #[tokio::test]
 async fn row_08_a_length_that_is_no_number_is_400() {
     hostile(async |server| {
@@ -212,6 +221,7 @@ async fn row_08_a_length_that_is_no_number_is_400() {
     .await;
 }
 
+// proves: hostile/08
 #[tokio::test]
 async fn row_08_a_chunk_that_can_not_be_framed_is_400_and_ends_its_session() {
     hostile(async |server| {
@@ -230,6 +240,7 @@ async fn row_08_a_chunk_that_can_not_be_framed_is_400_and_ends_its_session() {
     .await;
 }
 
+// proves: hostile/09
 #[tokio::test]
 async fn row_09_a_request_without_a_host_or_with_two_is_400() {
     hostile(async |server| {
@@ -246,6 +257,7 @@ async fn row_09_a_request_without_a_host_or_with_two_is_400() {
     .await;
 }
 
+// proves: hostile/10
 #[tokio::test]
 async fn row_10_connect_is_400() {
     hostile(async |server| {
@@ -254,6 +266,7 @@ async fn row_10_connect_is_400() {
     .await;
 }
 
+// proves: hostile/11
 #[tokio::test]
 async fn row_11_an_upgrade_with_a_body_is_400() {
     hostile(async |server| {
@@ -273,6 +286,7 @@ async fn row_11_an_upgrade_with_a_body_is_400() {
     .await;
 }
 
+// proves: hostile/12
 #[tokio::test]
 async fn row_12_a_control_character_or_a_folded_line_in_a_head_is_400() {
     hostile(async |server| {
@@ -291,6 +305,7 @@ async fn row_12_a_control_character_or_a_folded_line_in_a_head_is_400() {
     .await;
 }
 
+// proves: hostile/13
 #[tokio::test]
 async fn row_13_a_length_over_the_limit_is_413_from_the_head_alone() {
     hostile(async |server| {
@@ -305,6 +320,7 @@ async fn row_13_a_length_over_the_limit_is_413_from_the_head_alone() {
     .await;
 }
 
+// proves: hostile/14
 #[tokio::test]
 async fn row_14_a_chunked_body_is_413_at_the_byte_over_the_limit() {
     hostile(async |server| {
@@ -322,6 +338,7 @@ async fn row_14_a_chunked_body_is_413_at_the_byte_over_the_limit() {
     .await;
 }
 
+// proves: hostile/42
 #[tokio::test]
 async fn row_42_a_websocket_handshake_that_is_incomplete_is_400_with_the_version() {
     hostile(async |server| {
@@ -344,6 +361,7 @@ async fn row_42_a_websocket_handshake_that_is_incomplete_is_400_with_the_version
     .await;
 }
 
+// proves: hostile/74
 #[tokio::test]
 async fn row_74_paths_are_compared_and_never_walked() {
     hostile(async |server| {

@@ -12,6 +12,7 @@ use socketio_server::plain::Request;
 use super::http::{end, still_polls};
 use super::*;
 
+// proves: flaw/cve-2017-16031, security/ids
 #[tokio::test]
 async fn cve_2017_16031_ids_are_random_and_a_sockets_is_not_its_sessions() {
     let ids: HashSet<Sid> = (0..1_000_000).map(|_| Sid::generate()).collect();
@@ -30,6 +31,7 @@ async fn cve_2017_16031_ids_are_random_and_a_sockets_is_not_its_sessions() {
     .await;
 }
 
+// proves: flaw/cve-2020-28481, security/cors-origin
 #[tokio::test]
 async fn cve_2020_28481_without_a_rule_no_cors_header_is_sent() {
     hostile(async |server| {
@@ -44,6 +46,7 @@ async fn cve_2020_28481_without_a_rule_no_cors_header_is_sent() {
     .await;
 }
 
+// proves: protocol/no-cors, security/websocket-origins
 /// What docs/security.md warns of, and what the reference does too.
 #[tokio::test]
 async fn without_a_rule_a_page_of_any_origin_reads_by_websocket() {
@@ -60,6 +63,7 @@ async fn without_a_rule_a_page_of_any_origin_reads_by_websocket() {
     .await;
 }
 
+// proves: flaw/cve-2020-36048, flaw/cve-2026-48809, limit/max-payload
 #[tokio::test]
 async fn cve_2020_36048_a_post_of_the_limit_is_taken_and_one_byte_more_is_413() {
     hostile(async |server| {
@@ -75,6 +79,7 @@ async fn cve_2020_36048_a_post_of_the_limit_is_taken_and_one_byte_more_is_413() 
     .await;
 }
 
+// proves: flaw/cve-2020-36049
 #[tokio::test]
 async fn cve_2020_36049_packets_of_a_megabyte_are_decoded_in_linear_time() {
     // In quadratic time this would take hours.
@@ -104,6 +109,7 @@ async fn cve_2020_36049_packets_of_a_megabyte_are_decoded_in_linear_time() {
     .await;
 }
 
+// proves: flaw/cve-2022-21676
 #[tokio::test]
 async fn cve_2022_21676_bytes_that_are_no_frame_end_their_connection() {
     hostile(async |server| {
@@ -119,6 +125,7 @@ async fn cve_2022_21676_bytes_that_are_no_frame_end_their_connection() {
     .await;
 }
 
+// proves: flaw/cve-2023-31125
 #[tokio::test]
 async fn cve_2023_31125_an_upgrade_to_a_transport_of_javascripts_is_code_0() {
     hostile(async |server| {
@@ -131,6 +138,7 @@ async fn cve_2023_31125_an_upgrade_to_a_transport_of_javascripts_is_code_0() {
     .await;
 }
 
+// proves: flaw/cve-2026-59725
 #[tokio::test]
 async fn cve_2026_59725_octets_in_revision_4_are_400_and_the_session_ends() {
     hostile(async |server| {
@@ -143,6 +151,7 @@ async fn cve_2026_59725_octets_in_revision_4_are_400_and_the_session_ends() {
     .await;
 }
 
+// proves: flaw/engine-io-6-6-10
 #[tokio::test]
 async fn engine_io_6_6_10_another_revision_on_a_session_is_code_3() {
     hostile(async |server| {
@@ -155,6 +164,7 @@ async fn engine_io_6_6_10_another_revision_on_a_session_is_code_3() {
     .await;
 }
 
+// proves: flaw/cve-2023-32695
 #[tokio::test]
 async fn cve_2023_32695_and_2026_33151_and_2026_69185_end_the_session_at_once() {
     hostile(async |server| {
@@ -175,6 +185,7 @@ async fn cve_2023_32695_and_2026_33151_and_2026_69185_end_the_session_at_once() 
     .await;
 }
 
+// proves: flaw/cve-2024-38355
 #[tokio::test]
 async fn cve_2024_38355_an_event_named_error_is_like_any_other() {
     hostile(async |server| {
@@ -188,6 +199,7 @@ async fn cve_2024_38355_an_event_named_error_is_like_any_other() {
     .await;
 }
 
+// proves: flaw/socket-io-4-8-4, flaw/socketioxide
 #[tokio::test]
 async fn socket_io_4_8_4_acknowledgements_that_never_come_leave_nothing_in_the_table() {
     let mut settings = Hostile::default();
@@ -230,6 +242,7 @@ async fn socket_io_4_8_4_acknowledgements_that_never_come_leave_nothing_in_the_t
     .await;
 }
 
+// proves: flaw/cve-2026-45736
 #[tokio::test]
 async fn cve_2026_45736_pings_and_closes_are_echoed_exactly() {
     hostile(async |server| {
@@ -244,6 +257,7 @@ async fn cve_2026_45736_pings_and_closes_are_echoed_exactly() {
     .await;
 }
 
+// proves: flaw/cve-2021-32640
 #[tokio::test]
 async fn cve_2021_32640_a_subprotocol_with_8000_spaces_is_not_backtracked_over() {
     let plain = |request: Request| std::future::ready(Ok(request.accept().run(async |_| {})));
@@ -268,6 +282,7 @@ async fn cve_2021_32640_a_subprotocol_with_8000_spaces_is_not_backtracked_over()
     .await;
 }
 
+// proves: flaw/cve-2026-48802
 #[tokio::test]
 async fn cve_2026_48802_a_hundred_thousand_pongs_start_nothing() {
     hostile(async |server| {
@@ -286,6 +301,7 @@ async fn cve_2026_48802_a_hundred_thousand_pongs_start_nothing() {
     .await;
 }
 
+// proves: flaw/engineioxide
 #[tokio::test]
 async fn engineioxide_739_a_body_of_revision_3_that_is_cut_short_ends_the_session() {
     hostile(async |server| {
@@ -298,6 +314,7 @@ async fn engineioxide_739_a_body_of_revision_3_that_is_cut_short_ends_the_sessio
     .await;
 }
 
+// proves: flaw/engineioxide
 #[tokio::test]
 async fn engineioxide_740_base64_may_begin_with_a_4() {
     hostile(async |server| {
@@ -308,6 +325,7 @@ async fn engineioxide_740_base64_may_begin_with_a_4() {
     .await;
 }
 
+// proves: flaw/engineioxide
 #[tokio::test]
 async fn engineioxide_736_packets_for_a_parked_poll_are_separated() {
     hostile(async |server| {
@@ -321,6 +339,7 @@ async fn engineioxide_736_packets_for_a_parked_poll_are_separated() {
     .await;
 }
 
+// proves: flaw/engineioxide
 #[tokio::test]
 async fn engineioxide_809_a_poll_in_flight_at_5_is_let_go() {
     hostile(async |server| {
@@ -337,6 +356,7 @@ async fn engineioxide_809_a_poll_in_flight_at_5_is_let_go() {
     .await;
 }
 
+// proves: flaw/engineioxide
 #[tokio::test]
 async fn engineioxide_815_and_816_malformed_sids_and_paths_beside_ours_are_nobodys() {
     hostile(async |server| {
@@ -351,6 +371,7 @@ async fn engineioxide_815_and_816_malformed_sids_and_paths_beside_ours_are_nobod
     .await;
 }
 
+// proves: flaw/socketioxide
 #[tokio::test]
 async fn socketioxide_813_a_socket_in_two_rooms_gets_a_broadcast_to_both_once() {
     hostile_with(
@@ -372,6 +393,7 @@ async fn socketioxide_813_a_socket_in_two_rooms_gets_a_broadcast_to_both_once() 
     .await;
 }
 
+// proves: flaw/socketioxide
 #[tokio::test]
 async fn socketioxide_316_a_namespace_can_be_closed_from_a_handler_in_it() {
     hostile_with(
@@ -392,6 +414,7 @@ async fn socketioxide_316_a_namespace_can_be_closed_from_a_handler_in_it() {
     .await;
 }
 
+// proves: flaw/h2
 #[tokio::test]
 async fn rustsec_h2_http_2_is_not_spoken() {
     hostile(async |server| {
@@ -403,6 +426,7 @@ async fn rustsec_h2_http_2_is_not_spoken() {
     .await;
 }
 
+// proves: flaw/libraries
 #[test]
 fn rustsec_the_libraries_are_newer_than_their_known_flaws() {
     let lock = include_str!("../../Cargo.lock");

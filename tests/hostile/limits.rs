@@ -14,6 +14,7 @@ fn limited(limits: Limits) -> Hostile {
     Hostile { limits, ..Hostile::default() }
 }
 
+// proves: limit/max-connections
 #[tokio::test]
 async fn one_connection_over_the_limit_is_503_and_there_is_room_again_when_one_ends() {
     let limits = Limits { max_connections: Some(3), ..Limits::default() };
@@ -39,6 +40,7 @@ async fn one_connection_over_the_limit_is_503_and_there_is_room_again_when_one_e
     .await;
 }
 
+// proves: features/wish/limits, limit/max-address-connections
 #[tokio::test]
 async fn one_connection_of_an_address_over_the_limit_is_429() {
     let limits = Limits { connections_per_address: Some(2), ..Limits::default() };
@@ -57,6 +59,7 @@ async fn one_connection_of_an_address_over_the_limit_is_429() {
     .await;
 }
 
+// proves: features/wish/limits, limit/max-address-handshakes
 #[tokio::test]
 async fn one_handshake_of_an_address_over_the_limit_is_429() {
     // So many that they don't come back while the test runs.
@@ -141,6 +144,7 @@ async fn a_client_over_its_rate_of_bytes_is_closed() {
     .await;
 }
 
+// proves: security/silent-clients
 #[tokio::test]
 async fn a_client_that_takes_nothing_of_an_answer_is_cut_off_at_the_write_timeout() {
     let mut settings = impatient();
@@ -162,6 +166,7 @@ async fn a_client_that_takes_nothing_of_an_answer_is_cut_off_at_the_write_timeou
     .await;
 }
 
+// proves: limit/max-attachments
 #[tokio::test]
 async fn ten_attachments_are_taken_and_eleven_end_the_session() {
     hostile(async |server| {
@@ -187,6 +192,7 @@ async fn ten_attachments_are_taken_and_eleven_end_the_session() {
     .await;
 }
 
+// proves: limit/max-event-name
 #[tokio::test]
 async fn an_events_name_of_1024_bytes_is_taken_and_one_more_ends_the_session() {
     hostile(async |server| {
@@ -202,6 +208,7 @@ async fn an_events_name_of_1024_bytes_is_taken_and_one_more_ends_the_session() {
     .await;
 }
 
+// proves: limit/dynamic-namespaces
 #[tokio::test]
 async fn a_dynamic_namespaces_name_of_255_bytes_is_taken_and_one_more_is_refused() {
     let mut settings = Hostile::default();
@@ -232,6 +239,7 @@ async fn a_dynamic_namespaces_name_of_255_bytes_is_taken_and_one_more_is_refused
     .await;
 }
 
+// proves: limit/max-pending-acks
 #[tokio::test]
 async fn acknowledgements_that_are_awaited_are_limited_and_time_out() {
     let mut settings = Hostile::default();
@@ -273,6 +281,7 @@ async fn acknowledgements_that_are_awaited_are_limited_and_time_out() {
     .await;
 }
 
+// proves: limit/max-running-handlers
 #[tokio::test]
 async fn handlers_beyond_those_that_may_run_wait_and_too_many_waiting_end_the_session() {
     let mut settings = Hostile::default();
@@ -329,6 +338,7 @@ fn without_memory() -> Hostile {
     Hostile { config: Config { memory_budget: 0, ..Config::default() }, ..Hostile::default() }
 }
 
+// proves: limit/memory-budget
 #[tokio::test]
 async fn over_the_memory_budget_long_messages_are_1013_and_long_bodies_503() {
     hostile_with(
@@ -359,6 +369,7 @@ async fn over_the_memory_budget_long_messages_are_1013_and_long_bodies_503() {
     .await;
 }
 
+// proves: limit/memory-budget
 #[tokio::test]
 async fn over_the_memory_budget_events_that_are_handled_have_the_allowance() {
     hostile_with(
@@ -383,6 +394,7 @@ async fn over_the_memory_budget_events_that_are_handled_have_the_allowance() {
     .await;
 }
 
+// proves: limit/memory-budget
 #[tokio::test]
 async fn over_the_memory_budget_attachments_that_wait_have_the_allowance() {
     hostile_with(

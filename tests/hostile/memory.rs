@@ -81,6 +81,7 @@ async fn hog(address: SocketAddr, kind: usize) -> Box<dyn std::any::Any> {
     }
 }
 
+// proves: security/memory-sum
 #[tokio::test]
 async fn slow_readers_never_pollers_and_half_sent_packets_hold_no_more_than_the_options_imply() {
     let server = Process::start(&[]);
@@ -107,6 +108,7 @@ async fn slow_readers_never_pollers_and_half_sent_packets_hold_no_more_than_the_
 /// request's head; and itself.
 const LEAST: usize = 4 * ALLOWANCE + 9_000 + 3 * 64 * 1024 + 16 * 1024 + 8 * 1024;
 
+// proves: security/memory-sum
 #[tokio::test]
 async fn all_clients_together_hold_no_more_than_the_memory_budget_and_a_little_each() {
     const MEMORY_BUDGET: usize = 2_000_000;
@@ -176,6 +178,7 @@ async fn held_for_unread_polls(server: &Process, clients: usize, headers: &[(&st
     server.resident().saturating_sub(before)
 }
 
+// proves: security/unread-answers
 #[tokio::test]
 async fn answers_that_nobody_reads_take_no_more_than_the_message_that_all_of_them_carry() {
     const POLLS: usize = 200;
@@ -189,6 +192,7 @@ async fn answers_that_nobody_reads_take_no_more_than_the_message_that_all_of_the
     }
 }
 
+// proves: security/answers-memory
 #[tokio::test]
 async fn clients_that_do_not_read_their_polls_make_room_for_others() {
     const POLLS: usize = 60;
@@ -242,6 +246,7 @@ async fn clients_that_do_not_read_their_polls_make_room_for_others() {
     drop(hogs);
 }
 
+// proves: security/plain-memory
 #[tokio::test]
 async fn plain_websockets_with_half_a_message_each_hold_no_more_than_the_memory_budget_and_a_little_each() {
     const PLAIN: usize = 200;
@@ -271,6 +276,7 @@ async fn plain_websockets_with_half_a_message_each_hold_no_more_than_the_memory_
     assert_eq!(bystander.next_text().await, "and now?");
 }
 
+// proves: security/half-bodies
 #[tokio::test]
 async fn half_a_body_is_given_up_for_whoever_holds_nothing() {
     const POSTS: usize = 40;

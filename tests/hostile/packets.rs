@@ -50,6 +50,7 @@ async fn are_ignored(rows: &[&str]) {
     .await;
 }
 
+// proves: flaw/socketioxide, hostile/31, limit/connect-timeout
 #[tokio::test]
 async fn row_31_a_client_that_joins_no_namespace_is_closed_at_the_connect_timeout() {
     let settings = Hostile { socketio: impatient().socketio, ..Hostile::default() };
@@ -65,11 +66,13 @@ async fn row_31_a_client_that_joins_no_namespace_is_closed_at_the_connect_timeou
     .await;
 }
 
+// proves: hostile/53
 #[tokio::test]
 async fn row_53_an_auth_that_is_no_object_ends_the_session() {
     end_the_session(&[&["40[1]"], &[r#"40"x""#], &["40null"], &["40{"], &["40{}x"]]).await;
 }
 
+// proves: hostile/54
 #[tokio::test]
 async fn row_54_an_unknown_namespace_is_refused_and_the_session_goes_on() {
     are_answered(&[
@@ -80,6 +83,7 @@ async fn row_54_an_unknown_namespace_is_refused_and_the_session_goes_on() {
     .await;
 }
 
+// proves: flaw/socket-io-4-8-4, flaw/socketioxide, hostile/55
 #[tokio::test]
 async fn row_55_three_connects_at_once_leave_one_socket() {
     hostile(async |server| {
@@ -101,6 +105,7 @@ async fn row_55_three_connects_at_once_leave_one_socket() {
     .await;
 }
 
+// proves: hostile/55
 #[tokio::test]
 async fn row_55_an_event_behind_the_connect_waits_for_it_and_one_without_ends_the_session() {
     hostile(async |server| {
@@ -118,6 +123,7 @@ async fn row_55_an_event_behind_the_connect_waits_for_it_and_one_without_ends_th
     .await;
 }
 
+// proves: hostile/56, limit/max-namespaces
 #[tokio::test]
 async fn row_56_namespaces_of_one_client_are_limited() {
     hostile_with(
@@ -148,6 +154,7 @@ async fn row_56_namespaces_of_one_client_are_limited() {
     .await;
 }
 
+// proves: hostile/57, limit/max-rooms
 #[tokio::test]
 async fn row_57_rooms_of_one_socket_are_limited_and_all_are_left_with_it() {
     let io = Arc::new(std::sync::Mutex::new(None::<Io>));
@@ -183,6 +190,7 @@ async fn row_57_rooms_of_one_socket_are_limited_and_all_are_left_with_it() {
     assert_eq!(left.count(), 0, "rooms that nobody is in");
 }
 
+// proves: hostile/58
 #[tokio::test]
 async fn row_58_events_without_a_name_and_with_reserved_ones_end_the_session() {
     end_the_session(&[
@@ -201,11 +209,13 @@ async fn row_58_events_without_a_name_and_with_reserved_ones_end_the_session() {
     .await;
 }
 
+// proves: hostile/59
 #[tokio::test]
 async fn row_59_an_event_without_a_payload_ends_the_session() {
     end_the_session(&[&["42"], &["421"], &["42/,"], &["45"]]).await;
 }
 
+// proves: hostile/60
 #[tokio::test]
 async fn row_60_ids_that_are_no_integers_end_the_session() {
     let digits = format!("42{}[\"x\"]", "9".repeat(400));
@@ -220,11 +230,13 @@ async fn row_60_ids_that_are_no_integers_end_the_session() {
     .await;
 }
 
+// proves: hostile/61
 #[tokio::test]
 async fn row_61_acknowledgements_that_nobody_awaits_are_ignored() {
     are_ignored(&["43[]", "4399[]", "43007[1]", "439007199254740991[]"]).await;
 }
 
+// proves: hostile/61
 #[tokio::test]
 async fn row_61_a_second_answer_and_another_sockets_are_ignored() {
     let answers = Arc::new(AtomicUsize::new(0));
@@ -261,6 +273,7 @@ async fn row_61_a_second_answer_and_another_sockets_are_ignored() {
     .await;
 }
 
+// proves: hostile/62
 #[tokio::test]
 async fn row_62_numbers_of_attachments_that_are_no_digits_end_the_session() {
     end_the_session(&[
@@ -274,6 +287,7 @@ async fn row_62_numbers_of_attachments_that_are_no_digits_end_the_session() {
     .await;
 }
 
+// proves: flaw/cve-2022-2421, hostile/63
 #[tokio::test]
 async fn row_63_placeholders_without_an_attachment_end_the_session() {
     let num = |num: &str| format!(r#"451-["x",{{"_placeholder":true,"num":{num}}}]"#);
@@ -283,6 +297,7 @@ async fn row_63_placeholders_without_an_attachment_end_the_session() {
     end_the_session(&[&[r#"451-["x",{"_placeholder":true}]"#, "binary:a"]]).await;
 }
 
+// proves: hostile/64
 #[tokio::test]
 async fn row_64_the_same_placeholder_twice_gives_the_buffer_twice() {
     hostile(async |server| {
@@ -296,6 +311,7 @@ async fn row_64_the_same_placeholder_twice_gives_the_buffer_twice() {
     .await;
 }
 
+// proves: flaw/cve-2026-48804, hostile/65, limit/attachment-timeout
 #[tokio::test]
 async fn row_65_attachments_have_a_time_and_a_number_of_bytes() {
     let mut settings = impatient();
@@ -324,6 +340,7 @@ async fn row_65_attachments_have_a_time_and_a_number_of_bytes() {
     .await;
 }
 
+// proves: flaw/socketioxide, hostile/66
 #[tokio::test]
 async fn row_66_text_among_attachments_and_binary_that_nobody_announced_end_the_session() {
     let announced = r#"451-["x",{"_placeholder":true,"num":0}]"#;
@@ -336,6 +353,7 @@ async fn row_66_text_among_attachments_and_binary_that_nobody_announced_end_the_
     .await;
 }
 
+// proves: hostile/66
 #[tokio::test]
 async fn row_66_heartbeats_among_attachments_are_fine() {
     hostile(async |server| {
@@ -351,6 +369,7 @@ async fn row_66_heartbeats_among_attachments_are_fine() {
     .await;
 }
 
+// proves: hostile/67, limit/json-levels
 #[tokio::test]
 async fn row_67_json_of_127_levels_is_taken_and_one_more_ends_the_session() {
     let nested = |levels: usize| {
@@ -376,6 +395,7 @@ async fn row_67_json_of_127_levels_is_taken_and_one_more_ends_the_session() {
     .await;
 }
 
+// proves: hostile/68
 #[tokio::test]
 async fn row_68_lone_surrogates_and_huge_numbers_crash_nothing() {
     are_answered(&[
@@ -386,6 +406,7 @@ async fn row_68_lone_surrogates_and_huge_numbers_crash_nothing() {
     .await;
 }
 
+// proves: hostile/69
 #[tokio::test]
 async fn row_69_names_that_mean_something_to_javascript_are_ordinary_data() {
     are_answered(&[(
@@ -396,6 +417,7 @@ async fn row_69_names_that_mean_something_to_javascript_are_ordinary_data() {
     are_ignored(&[r#"42["__proto__"]"#, r#"42["constructor",1]"#, r#"42["toString"]"#, "42[7]"]).await;
 }
 
+// proves: hostile/76, security/contained
 #[tokio::test]
 async fn row_76_a_handler_that_panics_closes_its_socket_alone() {
     let settings = Hostile { panics: 1, ..Hostile::default() };
@@ -420,6 +442,7 @@ async fn row_76_a_handler_that_panics_closes_its_socket_alone() {
     .await;
 }
 
+// proves: hostile/76, security/blocking-handlers
 #[tokio::test]
 async fn row_76_a_handler_that_blocks_where_it_may_holds_up_nobody() {
     let (unblock, blocked) = std::sync::mpsc::channel::<()>();

@@ -13,6 +13,7 @@ async fn refused(server: &TestServer, method: &str, target: &str, body: &str) {
     assert_eq!(response.header("content-type"), Some("application/json"), "{method} {target:.200}");
 }
 
+// proves: hostile/15
 #[tokio::test]
 async fn row_15_a_transport_that_is_missing_or_unknown_is_code_0() {
     hostile(async |server| {
@@ -30,6 +31,7 @@ async fn row_15_a_transport_that_is_missing_or_unknown_is_code_0() {
     .await;
 }
 
+// proves: hostile/16
 #[tokio::test]
 async fn row_16_of_two_transports_the_last_wins() {
     hostile(async |server| {
@@ -38,6 +40,7 @@ async fn row_16_of_two_transports_the_last_wins() {
     .await;
 }
 
+// proves: hostile/17
 #[tokio::test]
 async fn row_17_another_revision_is_code_5_and_no_websocket_is_opened_for_it() {
     hostile(async |server| {
@@ -51,6 +54,7 @@ async fn row_17_another_revision_is_code_5_and_no_websocket_is_opened_for_it() {
     .await;
 }
 
+// proves: hostile/18
 #[tokio::test]
 async fn row_18_a_handshake_by_another_method_is_code_2() {
     hostile(async |server| {
@@ -65,6 +69,7 @@ async fn row_18_a_handshake_by_another_method_is_code_2() {
     .await;
 }
 
+// proves: hostile/19
 #[tokio::test]
 async fn row_19_an_unknown_sid_is_code_1() {
     hostile(async |server| {
@@ -77,6 +82,7 @@ async fn row_19_an_unknown_sid_is_code_1() {
     .await;
 }
 
+// proves: hostile/20
 #[tokio::test]
 async fn row_20_an_empty_sid_is_a_handshake() {
     hostile(async |server| {
@@ -87,6 +93,7 @@ async fn row_20_an_empty_sid_is_a_handshake() {
     .await;
 }
 
+// proves: hostile/21
 #[tokio::test]
 async fn row_21_guesses_at_sids_are_all_code_1() {
     hostile(async |server| {
@@ -100,6 +107,7 @@ async fn row_21_guesses_at_sids_are_all_code_1() {
     .await;
 }
 
+// proves: hostile/22
 #[tokio::test]
 async fn row_22_a_sid_is_good_for_any_origin_unless_sessions_are_bound_to_theirs() {
     for bind in [false, true] {
@@ -150,6 +158,7 @@ async fn row_22_a_sid_is_good_for_any_origin_unless_sessions_are_bound_to_theirs
     }
 }
 
+// proves: hostile/23
 #[tokio::test]
 async fn row_23_a_poll_on_a_websocket_session_is_code_3() {
     hostile(async |server| {
@@ -164,6 +173,7 @@ async fn row_23_a_poll_on_a_websocket_session_is_code_3() {
     .await;
 }
 
+// proves: hostile/24
 #[tokio::test]
 async fn row_24_another_method_on_a_session_is_405() {
     hostile(async |server| {
@@ -177,6 +187,7 @@ async fn row_24_another_method_on_a_session_is_405() {
     .await;
 }
 
+// proves: hostile/25
 #[tokio::test]
 async fn row_25_of_two_polls_the_second_is_400_and_the_first_gets_a_close() {
     hostile(async |server| {
@@ -193,6 +204,7 @@ async fn row_25_of_two_polls_the_second_is_400_and_the_first_gets_a_close() {
     .await;
 }
 
+// proves: hostile/26
 #[tokio::test]
 async fn row_26_of_two_posts_the_second_is_400_and_the_session_ends() {
     hostile(async |server| {
@@ -209,6 +221,7 @@ async fn row_26_of_two_posts_the_second_is_400_and_the_session_ends() {
     .await;
 }
 
+// proves: hostile/27
 #[tokio::test]
 async fn row_27_a_post_that_is_no_payload_is_ok_and_the_session_ends() {
     hostile(async |server| {
@@ -222,6 +235,7 @@ async fn row_27_a_post_that_is_no_payload_is_ok_and_the_session_ends() {
     .await;
 }
 
+// proves: hostile/28
 #[tokio::test]
 async fn row_28_a_poll_whose_client_goes_away_ends_the_session() {
     hostile(async |server| {
@@ -234,6 +248,7 @@ async fn row_28_a_poll_whose_client_goes_away_ends_the_session() {
     .await;
 }
 
+// proves: hostile/29, security/silent-clients
 #[tokio::test]
 async fn row_29_a_client_that_goes_away_behind_a_pipelined_byte_is_reclaimed_by_the_heartbeat() {
     hostile_with(
@@ -249,6 +264,7 @@ async fn row_29_a_client_that_goes_away_behind_a_pipelined_byte_is_reclaimed_by_
     .await;
 }
 
+// proves: hostile/30, limit/max-sessions
 #[tokio::test]
 async fn row_30_handshakes_that_nobody_polls_are_bounded_and_all_go() {
     let settings = Hostile { limits: Limits { max_sessions: 500, ..Limits::default() }, ..impatient() };
@@ -273,6 +289,7 @@ async fn row_30_handshakes_that_nobody_polls_are_bounded_and_all_go() {
     .await;
 }
 
+// proves: hostile/33, limit/send-budget
 #[tokio::test]
 async fn row_33_a_client_that_never_polls_is_put_out_once_too_much_waits_for_it() {
     let config = Config { send_budget: 10_000, ..Config::default() };
@@ -302,6 +319,7 @@ async fn row_33_a_client_that_never_polls_is_put_out_once_too_much_waits_for_it(
     .await;
 }
 
+// proves: hostile/70, limit/max-packets
 #[tokio::test]
 async fn row_70_packets_of_one_payload_are_counted() {
     let settings = Hostile { config: Config { max_packets: 500, ..Config::default() }, ..Hostile::default() };
@@ -321,6 +339,7 @@ async fn row_70_packets_of_one_payload_are_counted() {
     .await;
 }
 
+// proves: hostile/70
 #[tokio::test]
 async fn row_70_half_a_million_packets_in_a_megabyte_are_over_the_default() {
     hostile(async |server| {
@@ -338,6 +357,7 @@ async fn row_70_half_a_million_packets_in_a_megabyte_are_over_the_default() {
     .await;
 }
 
+// proves: flaw/ghsa-pxg6-pf52-xh8x, hostile/71
 #[tokio::test]
 async fn row_71_line_ends_in_a_query_or_a_header_inject_nothing() {
     let cors = Cors::new(["https://a.example"]).expect("an origin");
@@ -376,6 +396,7 @@ async fn row_71_line_ends_in_a_query_or_a_header_inject_nothing() {
     assert!(Cors::new(["https://a.example\r\nX: y"]).is_err());
 }
 
+// proves: flaw/cve-2019-13611, hostile/72, security/cors-origin
 #[tokio::test]
 async fn row_72_null_is_an_origin_like_another_and_answers_vary_by_it() {
     let cors = Cors::new(["https://a.example"]).and_then(Cors::credentials).expect("an origin");
@@ -409,6 +430,7 @@ async fn row_72_null_is_an_origin_like_another_and_answers_vary_by_it() {
     assert!(Cors::any().credentials().is_err(), "every origin, with credentials");
 }
 
+// proves: hostile/73
 #[tokio::test]
 async fn row_73_a_cookie_comes_with_the_handshake_alone() {
     let cookie = Cookie::new("io").expect("a cookie");

@@ -124,6 +124,7 @@ async fn member(address: SocketAddr) -> WebSocket {
     websocket
 }
 
+// proves: security/kill-9
 #[tokio::test]
 async fn what_came_before_a_kill_9_in_mid_stream_is_a_prefix_of_what_was_sent() {
     let mut server = Process::start(&[]);
@@ -153,6 +154,7 @@ async fn what_came_before_a_kill_9_in_mid_stream_is_a_prefix_of_what_was_sent() 
     assert!(writing.await.is_err());
 }
 
+// proves: security/file-descriptors
 #[tokio::test]
 async fn a_server_keeps_file_descriptors_for_refusals_and_for_whoever_operates_it() {
     // The second has hardly more of them than a server needs for itself.
@@ -189,6 +191,7 @@ async fn a_server_keeps_file_descriptors_for_refusals_and_for_whoever_operates_i
     }
 }
 
+// proves: security/file-descriptors
 #[tokio::test]
 async fn a_server_without_a_file_descriptor_left_serves_whom_it_has_and_then_the_others() {
     let server = Process::start(&["ulimit -n 60;", CONNECTIONS, "=1000"]);

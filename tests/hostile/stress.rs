@@ -112,6 +112,7 @@ async fn pings_that_nobody_reads(server: &Stressed) {
     assert!(grown < CLIENTS * MB / 2, "{grown} bytes for pongs that nobody reads");
 }
 
+// proves: hostile/34
 #[tokio::test]
 async fn pings_whose_pongs_nobody_reads_take_a_bounded_memory() {
     pings_that_nobody_reads(&Stressed::plain()).await;
@@ -137,6 +138,7 @@ async fn pings_that_are_read(server: &Stressed) {
     assert!(grown < MB, "{grown} bytes are left of a flood of pings");
 }
 
+// proves: hostile/35
 #[tokio::test]
 async fn pings_whose_pongs_are_read_are_all_answered_and_leave_nothing() {
     pings_that_are_read(&Stressed::plain()).await;
@@ -190,11 +192,13 @@ async fn large_messages(server: &Stressed) {
     assert!(grown < CLIENTS * 100_000, "{grown} bytes are left of {CLIENTS} large messages");
 }
 
+// proves: flaw/ws-8-23-memory
 #[tokio::test]
 async fn large_messages_leave_no_memory_behind() {
     large_messages(&Stressed::plain()).await;
 }
 
+// proves: flaw/ws-8-23-memory
 #[tokio::test]
 async fn large_messages_leave_no_memory_behind_over_tls() {
     large_messages(&Stressed::over_tls()).await;

@@ -26,6 +26,7 @@ fn short_upgrades() -> Hostile {
     settings
 }
 
+// proves: flaw/engineioxide, hostile/44, limit/upgrade-timeout
 #[tokio::test]
 async fn row_44_a_silent_probe_is_dropped_at_the_upgrade_timeout_and_polling_goes_on() {
     hostile_with(
@@ -41,6 +42,7 @@ async fn row_44_a_silent_probe_is_dropped_at_the_upgrade_timeout_and_polling_goe
     .await;
 }
 
+// proves: hostile/45
 #[tokio::test]
 async fn row_45_an_answered_probe_that_goes_silent_is_dropped_too() {
     hostile_with(
@@ -59,6 +61,7 @@ async fn row_45_an_answered_probe_that_goes_silent_is_dropped_too() {
     .await;
 }
 
+// proves: hostile/46
 #[tokio::test]
 async fn row_46_a_second_websocket_is_closed_and_the_first_goes_on() {
     hostile(async |server| {
@@ -76,6 +79,7 @@ async fn row_46_a_second_websocket_is_closed_and_the_first_goes_on() {
     .await;
 }
 
+// proves: hostile/47
 #[tokio::test]
 async fn row_47_posts_during_an_upgrade_are_taken_once_and_in_order() {
     hostile(async |server| {
@@ -92,6 +96,7 @@ async fn row_47_posts_during_an_upgrade_are_taken_once_and_in_order() {
     .await;
 }
 
+// proves: hostile/48
 #[tokio::test]
 async fn row_48_requests_after_the_upgrade_are_code_3() {
     hostile(async |server| {
@@ -107,6 +112,7 @@ async fn row_48_requests_after_the_upgrade_are_code_3() {
     .await;
 }
 
+// proves: hostile/49
 #[tokio::test]
 async fn row_49_a_5_without_a_probe_upgrades_once() {
     hostile(async |server| {
@@ -121,6 +127,7 @@ async fn row_49_a_5_without_a_probe_upgrades_once() {
     .await;
 }
 
+// proves: hostile/50
 #[tokio::test]
 async fn row_50_a_probe_that_begins_with_anything_else_is_dropped_and_polling_goes_on() {
     hostile(async |server| {
@@ -138,6 +145,7 @@ async fn row_50_a_probe_that_begins_with_anything_else_is_dropped_and_polling_go
     .await;
 }
 
+// proves: hostile/51
 #[tokio::test]
 async fn row_51_an_upgrade_that_is_cut_off_leaves_polling_and_may_be_tried_again() {
     hostile(async |server| {
@@ -227,6 +235,7 @@ async fn reset(server: &TestServer, state: usize) {
 
 const STATES: usize = 14;
 
+// proves: hostile/52, security/resets
 #[tokio::test]
 async fn row_52_connections_that_are_reset_in_every_state_leave_nothing_behind() {
     // Sessions whose client just stays away are for the heartbeat.
@@ -244,6 +253,7 @@ async fn row_52_connections_that_are_reset_in_every_state_leave_nothing_behind()
     .await;
 }
 
+// proves: hostile/52
 #[tokio::test]
 #[ignore = "ten thousand resets take a while; --ignored runs them"]
 async fn row_52_ten_thousand_resets_leave_nothing_behind() {
@@ -259,6 +269,7 @@ async fn row_52_ten_thousand_resets_leave_nothing_behind() {
     .await;
 }
 
+// proves: flaw/cve-2022-41940
 #[tokio::test]
 async fn cve_2022_41940_a_bad_upgrade_that_is_reset_harms_nobody() {
     hostile(async |server| {

@@ -13,6 +13,7 @@ async fn closes(server: &TestServer, name: &str, bytes: &[u8], code: Option<u16>
     assert_eq!(websocket.next().await, Received::End, "{name}");
 }
 
+// proves: hostile/32
 #[tokio::test]
 async fn row_32_a_client_that_never_reads_is_put_out_once_too_much_waits_for_it() {
     let config = Config { send_budget: 100_000, ..Config::default() };
@@ -53,6 +54,7 @@ async fn row_32_a_client_that_never_reads_is_put_out_once_too_much_waits_for_it(
     .await;
 }
 
+// proves: flaw/ws-8-23-pongs, hostile/34, security/silent-clients
 #[tokio::test]
 async fn row_34_a_flood_of_pings_whose_pongs_nobody_reads_waits_and_is_ended_by_the_heartbeat() {
     hostile_with(
@@ -68,6 +70,7 @@ async fn row_34_a_flood_of_pings_whose_pongs_nobody_reads_waits_and_is_ended_by_
     .await;
 }
 
+// proves: hostile/36
 #[tokio::test]
 async fn row_36_what_breaks_rfc_6455_is_1002() {
     hostile(async |server| {
@@ -97,6 +100,7 @@ async fn row_36_what_breaks_rfc_6455_is_1002() {
     .await;
 }
 
+// proves: hostile/37
 #[tokio::test]
 async fn row_37_text_and_reasons_that_are_not_utf8_are_1007() {
     hostile(async |server| {
@@ -115,6 +119,7 @@ async fn row_37_text_and_reasons_that_are_not_utf8_are_1007() {
     .await;
 }
 
+// proves: flaw/cve-2016-10542, flaw/cve-2026-48809, hostile/38, limit/max-payload
 #[tokio::test]
 async fn row_38_a_message_over_the_limit_is_1009_by_its_header_alone() {
     hostile(async |server| {
@@ -134,6 +139,7 @@ async fn row_38_a_message_over_the_limit_is_1009_by_its_header_alone() {
     .await;
 }
 
+// proves: hostile/38
 #[tokio::test]
 async fn row_38_a_length_of_2_to_63_is_1002_or_1009() {
     hostile(async |server| {
@@ -145,6 +151,7 @@ async fn row_38_a_length_of_2_to_63_is_1002_or_1009() {
     .await;
 }
 
+// proves: hostile/39
 #[tokio::test]
 async fn row_39_headers_that_claim_16_mib_and_bring_nothing_are_refused() {
     hostile(async |server| {
@@ -156,6 +163,7 @@ async fn row_39_headers_that_claim_16_mib_and_bring_nothing_are_refused() {
     .await;
 }
 
+// proves: hostile/39, security/silent-clients
 #[tokio::test]
 async fn row_39_headers_that_claim_the_limit_and_bring_nothing_go_with_the_heartbeat() {
     hostile_with(
@@ -178,6 +186,7 @@ async fn row_39_headers_that_claim_the_limit_and_bring_nothing_go_with_the_heart
     .await;
 }
 
+// proves: flaw/ghsa-5v72-xg48-5rpm, hostile/41
 #[tokio::test]
 async fn row_41_compression_is_not_negotiated_and_what_uses_it_is_1002() {
     hostile(async |server| {
@@ -194,6 +203,7 @@ async fn row_41_compression_is_not_negotiated_and_what_uses_it_is_1002() {
     .await;
 }
 
+// proves: flaw/engineioxide-794, hostile/43
 #[tokio::test]
 async fn row_43_what_is_no_packet_closes_without_a_code() {
     hostile(async |server| {
@@ -208,6 +218,7 @@ async fn row_43_what_is_no_packet_closes_without_a_code() {
     .await;
 }
 
+// proves: features/ws/fragments, flaw/cve-2026-48779, hostile/40, limit/max-fragments
 #[tokio::test]
 async fn row_40_a_message_of_4096_fragments_is_taken_and_one_more_is_1008() {
     hostile(async |server| {
@@ -225,6 +236,7 @@ async fn row_40_a_message_of_4096_fragments_is_taken_and_one_more_is_1008() {
     .await;
 }
 
+// proves: hostile/35, limit/max-ping-rate
 #[tokio::test]
 async fn row_35_pings_over_their_rate_are_1008() {
     let settings =
@@ -262,6 +274,7 @@ async fn row_35_pings_over_their_rate_are_1008() {
     .await;
 }
 
+// proves: hostile/35
 #[tokio::test]
 async fn row_35_pings_whose_pongs_are_read_are_all_answered() {
     hostile(async |server| {

@@ -57,6 +57,7 @@ async fn pictures(websocket: &mut WebSocket, count: usize) {
     }
 }
 
+// proves: protocol/bursts
 #[tokio::test]
 async fn what_a_handler_broadcasts_in_a_loop_reaches_all_who_read() {
     let server = server().await;
@@ -79,6 +80,7 @@ async fn what_a_handler_broadcasts_in_a_loop_reaches_all_who_read() {
     assert_eq!(server.service().sessions(), 3);
 }
 
+// proves: protocol/bursts
 #[tokio::test]
 async fn an_acknowledgement_comes_behind_an_event_of_any_size() {
     let server = server().await;
@@ -95,6 +97,7 @@ async fn an_acknowledgement_comes_behind_an_event_of_any_size() {
     assert_eq!(server.get(&poller).await.text(), r#"431["done"]"#);
 }
 
+// proves: protocol/bursts
 #[tokio::test]
 async fn a_handler_that_waits_before_each_event_sends_any_amount() {
     let server = server().await;

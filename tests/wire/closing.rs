@@ -19,6 +19,7 @@ async fn a_client_that_closes_by_polling_gets_a_noop_on_its_poll() {
     assert_eq!(server.get(&target).await.text(), r#"{"code":1,"message":"Session ID unknown"}"#);
 }
 
+// proves: features/close, features/wish/drain, protocol/shutdown
 #[tokio::test]
 async fn a_stopping_server_tells_every_client() {
     let server = echo().await;
@@ -36,6 +37,7 @@ async fn a_stopping_server_tells_every_client() {
     tokio::join!(server.stop(), told);
 }
 
+// proves: features/node/shutdown, protocol/shutdown
 #[tokio::test]
 async fn a_client_without_a_parked_poll_is_told_by_its_next_and_new_ones_are_refused() {
     let server = echo().await;
@@ -51,6 +53,7 @@ async fn a_client_without_a_parked_poll_is_told_by_its_next_and_new_ones_are_ref
     assert_eq!(polled.text(), "6\u{1e}1");
 }
 
+// proves: features/wish/drain
 #[tokio::test]
 async fn half_a_request_holds_no_drain_up() {
     let server = echo().await;
@@ -87,6 +90,7 @@ async fn farewells() -> (Io, TestServer) {
     (io, TestServer::start(server).await)
 }
 
+// proves: protocol/closing-during-an-upgrade
 #[tokio::test]
 async fn an_event_and_a_disconnect_reach_a_client_that_upgrades_by_its_websocket() {
     let (_, server) = farewells().await;
@@ -99,6 +103,7 @@ async fn an_event_and_a_disconnect_reach_a_client_that_upgrades_by_its_websocket
     assert_eq!(server.get(&target).await.text(), r#"{"code":1,"message":"Session ID unknown"}"#);
 }
 
+// proves: protocol/closing-during-an-upgrade
 #[tokio::test]
 async fn an_event_and_a_disconnect_reach_a_client_that_polls_on_by_its_polls() {
     let (_, server) = farewells().await;
@@ -109,6 +114,7 @@ async fn an_event_and_a_disconnect_reach_a_client_that_polls_on_by_its_polls() {
     websocket.expect_close(None).await;
 }
 
+// proves: protocol/closing-during-an-upgrade
 #[tokio::test]
 async fn who_is_closed_before_its_probe_is_told_by_the_websocket_that_comes() {
     let (_, server) = farewells().await;
@@ -125,6 +131,7 @@ async fn who_is_closed_before_its_probe_is_told_by_the_websocket_that_comes() {
     websocket.expect_close(None).await;
 }
 
+// proves: protocol/closing-during-an-upgrade
 #[tokio::test]
 async fn what_was_sent_before_any_end_reaches_a_client_that_upgrades() {
     // Io::close, an error of Socket.IO, a stop of the server.

@@ -32,6 +32,7 @@ fn inflated(response: &Response) -> String {
     text
 }
 
+// proves: features/http-compression, protocol/compression, protocol/vary
 #[tokio::test]
 async fn a_poll_of_the_threshold_is_compressed_as_the_client_prefers() {
     let server = echo().await;
@@ -53,6 +54,7 @@ async fn a_poll_of_the_threshold_is_compressed_as_the_client_prefers() {
     }
 }
 
+// proves: features/http-compression, protocol/compression
 #[tokio::test]
 async fn a_shorter_poll_and_one_whose_client_does_not_ask_are_sent_as_they_are() {
     let server = echo().await;
@@ -106,6 +108,7 @@ async fn a_script_is_compressed_by_its_own_length() {
     assert_eq!(inflated(&script), format!("___eio[0](\"{message}\");"));
 }
 
+// proves: features/http-compression
 #[tokio::test]
 async fn compression_can_be_switched_off_or_begin_elsewhere() {
     for (threshold, encoding) in [(None, None), (Some(10), Some("gzip"))] {
@@ -118,6 +121,7 @@ async fn compression_can_be_switched_off_or_begin_elsewhere() {
     }
 }
 
+// proves: features/modifiers, protocol/compression
 #[tokio::test]
 async fn a_poll_is_sent_as_it_is_if_none_of_its_events_asks_for_compression() {
     let io = Io::new();

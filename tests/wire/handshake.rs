@@ -18,6 +18,7 @@ const HANDSHAKE_METHOD: &str = r#"{"code":2,"message":"Bad handshake method"}"#;
 const BAD_REQUEST: &str = r#"{"code":3,"message":"Bad request"}"#;
 const UNSUPPORTED: &str = r#"{"code":5,"message":"Unsupported protocol version"}"#;
 
+// proves: features/web-transport
 #[tokio::test]
 async fn a_handshake_by_polling_gets_the_open_packet() {
     let server = echo().await;
@@ -38,6 +39,7 @@ async fn a_handshake_by_websocket_offers_no_upgrades() {
     assert!(open.starts_with(r#"0{"sid":""#) && open.contains(r#""upgrades":[],"#), "{open}");
 }
 
+// proves: features/eio3
 #[tokio::test]
 async fn a_handshake_in_revision_3_is_a_payload_with_a_length() {
     let server = echo().await;
@@ -48,6 +50,7 @@ async fn a_handshake_in_revision_3_is_a_payload_with_a_length() {
     assert!(packet.starts_with("0{"), "{packet}");
 }
 
+// proves: protocol/no-cors
 #[tokio::test]
 async fn no_cors_header_is_sent_unless_asked_for() {
     let server = echo().await;
@@ -58,6 +61,7 @@ async fn no_cors_header_is_sent_unless_asked_for() {
     assert_eq!(response.headers.iter().find(cors), None);
 }
 
+// proves: protocol/order-of-checks, protocol/revisions
 #[tokio::test]
 async fn the_transport_is_checked_first_then_the_session_the_method_and_the_revision() {
     let server = echo().await;
@@ -100,6 +104,7 @@ async fn an_empty_sid_is_a_handshake() {
     assert_eq!(server.get(&format!("{POLLING}&sid=")).await.status, 200);
 }
 
+// proves: protocol/revisions
 #[tokio::test]
 async fn another_revision_than_the_sessions_is_code_3() {
     let server = echo().await;
@@ -112,6 +117,7 @@ async fn another_revision_than_the_sessions_is_code_3() {
     assert_eq!(server.get(&target).await.text(), "4hello");
 }
 
+// proves: protocol/revisions
 #[tokio::test]
 async fn a_client_that_names_no_eio_or_2_speaks_revision_3_in_all_its_requests() {
     let server = echo().await;
@@ -135,6 +141,7 @@ async fn a_client_that_names_no_eio_or_2_speaks_revision_3_in_all_its_requests()
     }
 }
 
+// proves: features/wish/rejected-handshakes, protocol/refused-websocket
 #[tokio::test]
 async fn a_refused_websocket_gets_the_status_and_body_of_a_refused_poll() {
     let server = echo().await;
@@ -151,6 +158,7 @@ async fn a_refused_websocket_gets_the_status_and_body_of_a_refused_poll() {
     }
 }
 
+// proves: features/ws/refused, protocol/refused-websocket, protocol/two-fields
 #[tokio::test]
 async fn an_unfinished_websocket_handshake_is_refused_with_the_version_that_is_spoken() {
     let server = echo().await;
@@ -171,6 +179,7 @@ async fn an_unfinished_websocket_handshake_is_refused_with_the_version_that_is_s
     }
 }
 
+// proves: features/path, features/ws/path, protocol/path
 #[tokio::test]
 async fn the_path_is_exact_but_for_its_last_slash() {
     let server = echo().await;
@@ -180,6 +189,7 @@ async fn the_path_is_exact_but_for_its_last_slash() {
     }
 }
 
+// proves: features/eio3, features/wish/clients-2-and-4, protocol/revisions
 #[tokio::test]
 async fn a_revision_can_be_switched_off() {
     let config = engineio::Config { revision_3: false, ..Default::default() };
@@ -190,6 +200,7 @@ async fn a_revision_can_be_switched_off() {
     assert_eq!(server.get(POLLING).await.status, 200);
 }
 
+// proves: features/wish/size-limit
 #[tokio::test]
 async fn revision_3_is_told_the_payload_limit_too() {
     let server = echo().await;
@@ -198,6 +209,7 @@ async fn revision_3_is_told_the_payload_limit_too() {
     );
 }
 
+// proves: features/per-message-deflate, features/wish/deflate, features/ws/deflate, protocol/no-deflate
 #[tokio::test]
 async fn compression_of_messages_is_not_negotiated() {
     let server = echo().await;
@@ -220,6 +232,7 @@ async fn the_client_files_are_missed_with_a_hint() {
     }
 }
 
+// proves: protocol/client-files-cors
 #[tokio::test]
 async fn the_client_files_can_be_read_by_the_pages_that_may_connect_and_by_no_others() {
     let package = std::env::temp_dir().join(format!("socketio-client-files-{}", std::process::id()));

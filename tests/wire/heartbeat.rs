@@ -2,6 +2,7 @@
 
 use crate::{WEBSOCKET, impatient_echo};
 
+// proves: features/heartbeat, features/node/keepalive
 #[tokio::test]
 async fn revision_4_is_pinged_and_ends_without_a_pong() {
     let server = impatient_echo().await;
@@ -22,6 +23,7 @@ async fn revision_4_is_pinged_by_polling_and_the_parked_poll_gets_a_close() {
     assert_eq!(server.get(&target).await.status, 400);
 }
 
+// proves: features/heartbeat
 #[tokio::test]
 async fn revision_3_pings_itself_and_gets_a_pong_without_a_payload() {
     let server = impatient_echo().await;
@@ -35,6 +37,7 @@ async fn revision_3_pings_itself_and_gets_a_pong_without_a_payload() {
     websocket.expect_close(None).await;
 }
 
+// proves: protocol/signs-of-life
 #[tokio::test]
 async fn an_unsolicited_pong_changes_nothing() {
     let server = impatient_echo().await;

@@ -37,6 +37,7 @@ fn by_token() -> Hooks {
     })
 }
 
+// proves: features/allow-request, features/node/accepting, protocol/allow-request
 #[tokio::test]
 async fn a_handshake_that_is_not_allowed_gets_code_4_and_the_applications_message() {
     let server = hooked(by_token()).await;
@@ -52,6 +53,7 @@ async fn a_handshake_that_is_not_allowed_gets_code_4_and_the_applications_messag
     assert_eq!(poem.header("x-websocket-reject-reason"), Some("not now,chérie"), "on one line");
 }
 
+// proves: features/allow-request, features/ws/verify-client, protocol/allow-request
 #[tokio::test]
 async fn the_application_can_choose_status_header_and_body_of_its_refusal() {
     let server = hooked(by_token()).await;
@@ -62,6 +64,7 @@ async fn the_application_can_choose_status_header_and_body_of_its_refusal() {
     assert_eq!((json.status, json.text()), (403, r#"{"why":[1,2]}"#));
 }
 
+// proves: features/allow-request, protocol/order-of-checks
 #[tokio::test]
 async fn only_handshakes_are_asked_about() {
     let server = hooked(by_token()).await;
@@ -72,6 +75,7 @@ async fn only_handshakes_are_asked_about() {
     assert_eq!(WebSocket::handshake(server.address(), &probing(&target), &[]).await.0.status, 101);
 }
 
+// proves: protocol/order-of-checks
 #[tokio::test]
 async fn the_application_is_asked_behind_transport_session_and_method_and_before_the_revision() {
     let server = hooked(by_token()).await;
@@ -87,6 +91,7 @@ async fn the_application_is_asked_behind_transport_session_and_method_and_before
     assert_eq!(code("GET", "/engine.io/?EIO=9&transport=polling&token=good").await, r#"{"code":5"#);
 }
 
+// proves: protocol/order-of-checks
 #[tokio::test]
 async fn who_is_turned_away_anyway_is_not_asked_about() {
     let asked = Arc::new(AtomicU32::new(0));
@@ -151,6 +156,7 @@ async fn who_is_let_in_after_a_drain_has_begun_is_503() {
     }
 }
 
+// proves: features/middleware, protocol/middleware-fields
 #[tokio::test]
 async fn a_middleware_sees_every_request_and_adds_to_every_answer() {
     let seen = Arc::new(AtomicU32::new(0));
@@ -191,6 +197,7 @@ async fn a_middleware_sees_every_request_and_adds_to_every_answer() {
     assert_eq!(seen.load(Ordering::Relaxed) as usize, answers.len());
 }
 
+// proves: features/middleware, protocol/middleware-fields
 #[tokio::test]
 async fn a_middleware_can_answer_itself_or_fail() {
     let hooks = Hooks::new()
@@ -215,6 +222,7 @@ async fn a_middleware_can_answer_itself_or_fail() {
     assert_eq!(server.get(POLLING).await.header("x-hook"), Some("behind"));
 }
 
+// proves: features/headers, features/ws/protocols, protocol/middleware-fields, protocol/subprotocol
 #[tokio::test]
 async fn initial_headers_are_a_handshakes_and_headers_every_answers() {
     let hooks = Hooks::new()
@@ -247,6 +255,7 @@ async fn initial_headers_are_a_handshakes_and_headers_every_answers() {
     assert_eq!(set(&server.get("/engine.io/").await), (false, false), "a refusal");
 }
 
+// proves: features/generate-id, protocol/chosen-ids
 #[tokio::test]
 async fn the_application_can_make_the_ids() {
     let next = Arc::new(AtomicU32::new(0));
@@ -265,6 +274,7 @@ async fn the_application_can_make_the_ids() {
     assert!(websocket.next_text().await.contains("-000000000001"));
 }
 
+// proves: features/generate-id, protocol/chosen-ids
 #[tokio::test]
 async fn an_id_that_is_taken_is_refused_until_it_is_free() {
     let faults = Arc::new(Mutex::new(Vec::new()));
@@ -290,6 +300,7 @@ async fn an_id_that_is_taken_is_refused_until_it_is_free() {
     assert_eq!(server.get(&target).await.text(), "4b");
 }
 
+// proves: features/connection-error, features/wish/rejected-handshakes
 #[tokio::test]
 async fn a_connection_error_says_what_was_wrong() {
     let errors = Arc::new(Mutex::new(Vec::new()));
@@ -343,6 +354,7 @@ async fn a_connection_error_says_what_was_wrong() {
     assert_eq!(errors.lock().unwrap()[0].0, Fault::TransportMismatch { session: Transport::WebSocket });
 }
 
+// proves: protocol/hook-panics
 #[tokio::test]
 async fn the_request_of_a_hook_that_panics_is_500_and_its_connection_goes_on() {
     fn fail_if_asked(request: &RequestHead) {
@@ -383,6 +395,7 @@ async fn the_request_of_a_hook_that_panics_is_500_and_its_connection_goes_on() {
     assert_eq!(WebSocket::handshake(server.address(), "/ws", &[]).await.0.status, 403);
 }
 
+// proves: features/middleware
 #[tokio::test]
 async fn what_a_hook_attaches_is_found_at_the_socket() {
     #[derive(Clone, Debug, PartialEq)]
@@ -440,6 +453,7 @@ async fn endless(began: Arc<Notify>, given_up: Arc<Notify>) {
     std::future::pending::<()>().await;
 }
 
+// proves: limit/hook-timeout, protocol/hook-timeout
 #[tokio::test]
 async fn a_hook_that_takes_too_long_is_given_up_and_its_request_is_503() {
     let limits = Limits { hook_timeout: Duration::from_millis(50), ..Limits::default() };
@@ -495,6 +509,7 @@ async fn a_hook_that_takes_too_long_is_given_up_and_its_request_is_503() {
     assert_eq!(server.service().limit_hits(Limit::HookTimeout), 1);
 }
 
+// proves: protocol/hook-timeout
 #[tokio::test]
 async fn a_client_that_leaves_while_a_hook_decides_ends_the_hook() {
     let (began, given_up) = (Arc::new(Notify::new()), Arc::new(Notify::new()));

@@ -12,6 +12,7 @@ async fn status(server: &TestServer, request: &str) -> u16 {
     connection.response().await.status
 }
 
+// proves: protocol/ambiguous-requests
 #[tokio::test]
 async fn a_request_has_one_host() {
     let server = echo().await;
@@ -20,12 +21,14 @@ async fn a_request_has_one_host() {
     assert_eq!(status(&server, &format!("GET {POLLING} HTTP/1.1\r\nHost: a\r\n\r\n")).await, 200);
 }
 
+// proves: protocol/ambiguous-requests
 #[tokio::test]
 async fn connect_is_refused() {
     let server = echo().await;
     assert_eq!(status(&server, "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n").await, 400);
 }
 
+// proves: protocol/ambiguous-requests
 #[tokio::test]
 async fn an_upgrade_has_no_body() {
     let server = echo().await;
@@ -38,6 +41,7 @@ async fn an_upgrade_has_no_body() {
     assert_eq!(status(&server, &format!("{head}\r\n")).await, 101);
 }
 
+// proves: protocol/ambiguous-requests
 #[tokio::test]
 async fn a_length_beside_a_transfer_encoding_is_refused_in_either_order() {
     let server = echo().await;
@@ -82,6 +86,7 @@ async fn a_head_is_bounded_in_bytes_and_fields() {
     );
 }
 
+// proves: features/ws/refused
 #[tokio::test]
 async fn another_protocol_in_upgrade_is_told_which_websocket_version_is_spoken() {
     let server = echo().await;
@@ -91,6 +96,7 @@ async fn another_protocol_in_upgrade_is_told_which_websocket_version_is_spoken()
     assert_eq!((response.status, response.header("sec-websocket-version")), (400, Some("13")));
 }
 
+// proves: protocol/odd-targets
 #[tokio::test]
 async fn what_a_client_leaves_unescaped_in_a_target_is_taken() {
     let server = echo().await;
@@ -108,6 +114,7 @@ async fn what_a_client_leaves_unescaped_in_a_target_is_taken() {
     }
 }
 
+// proves: protocol/odd-targets
 #[tokio::test]
 async fn what_an_odd_target_asks_for_is_what_the_client_meant() {
     let io = socketio::Io::new();
@@ -133,6 +140,7 @@ async fn last(server: &TestServer, request: impl AsRef<[u8]>) -> Response {
     response
 }
 
+// proves: protocol/unreadable-requests
 #[tokio::test]
 async fn what_can_not_be_read_is_refused_like_everything_else() {
     let cors = Cors::new(["http://a.example"]).expect("an origin");
@@ -184,6 +192,7 @@ async fn answer_amid_the_body(server: &TestServer, head: &str, body: &[u8]) -> u
     answer.status
 }
 
+// proves: protocol/early-answers
 #[tokio::test]
 async fn an_answer_before_the_body_was_read_arrives_and_the_body_may_go_on() {
     let server = TestServer::echo_with(Config::default(), |builder| {
@@ -222,6 +231,7 @@ async fn an_answer_before_the_body_was_read_arrives_and_the_body_may_go_on() {
     assert_eq!(server.post(&target, "4alive").await.text(), "ok", "and the session goes on");
 }
 
+// proves: protocol/early-answers
 #[tokio::test]
 async fn an_answer_whose_body_has_come_leaves_the_connection_open() {
     let server = echo().await;

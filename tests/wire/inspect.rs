@@ -112,6 +112,7 @@ impl Page {
     }
 }
 
+// proves: features/wish/traffic
 #[tokio::test]
 async fn a_page_gets_the_header_what_was_before_it_and_what_comes_while_it_watches() {
     let inspected = Inspected::new().await;
@@ -127,6 +128,7 @@ async fn a_page_gets_the_header_what_was_before_it_and_what_comes_while_it_watch
     assert!(matches!(records[0].entry, Entry::Request { .. }));
 }
 
+// proves: features/wish/traffic, security/inspector
 #[tokio::test]
 async fn a_page_that_does_not_read_loses_records_and_holds_up_nobody() {
     let inspected = Inspected::with(Options { memory: 300_000, ..Options::default() }).await;
@@ -225,6 +227,7 @@ async fn what_a_journal_hides_is_hidden_here() {
     inspected.journal.finish();
 }
 
+// proves: security/inspector
 #[tokio::test]
 async fn the_page_and_its_files_may_load_nothing_from_elsewhere() {
     let inspected = Inspected::new().await;
@@ -245,6 +248,7 @@ async fn the_page_and_its_files_may_load_nothing_from_elsewhere() {
     assert_eq!(inspected.server.get("/records").await.status, 404, "clients are shown nothing");
 }
 
+// proves: security/inspector
 #[tokio::test]
 async fn without_a_token_nobody_comes_in_by_a_name_of_elsewhere_or_from_another_page() {
     let inspected = Inspected::new().await;
@@ -256,6 +260,7 @@ async fn without_a_token_nobody_comes_in_by_a_name_of_elsewhere_or_from_another_
     assert_eq!(inspected.ask("/records", &[("Sec-Fetch-Site", "cross-site")]).await.status, 403);
 }
 
+// proves: security/inspector
 #[tokio::test]
 async fn with_a_token_only_who_has_it_comes_in() {
     let token = "correct-horse-battery-staple";
@@ -276,6 +281,7 @@ async fn with_a_token_only_who_has_it_comes_in() {
     assert_eq!(inspected.ask_by(host, "/records", &[("Authorization", &bearer)]).await.status, 200);
 }
 
+// proves: security/operators-addresses
 #[tokio::test]
 async fn the_page_comes_however_many_clients_ask_for_it_and_do_not_read() {
     let inspected = Inspected::new().await;

@@ -59,6 +59,7 @@ async fn visit(server: &TestServer) {
     assert_eq!(websocket.next().await, Received::Close(None));
 }
 
+// proves: features/wish/traffic
 #[tokio::test]
 async fn each_record_names_the_one_that_it_came_out_of() {
     let (server, journal, page) = traced(Options::default()).await;

@@ -21,6 +21,7 @@ fn payload(script: &Response, index: u32) -> String {
     serde_json::from_str(string).expect("a string")
 }
 
+// proves: features/jsonp
 #[tokio::test]
 async fn payloads_travel_in_scripts_and_forms() {
     let server = jsonp().await;
@@ -33,6 +34,7 @@ async fn payloads_travel_in_scripts_and_forms() {
     assert_eq!(payload(&server.get(&target).await, 12), "4a\nb\u{1e}bAQID");
 }
 
+// proves: features/jsonp
 #[tokio::test]
 async fn a_script_can_hold_every_text() {
     let server = jsonp().await;
@@ -45,6 +47,7 @@ async fn a_script_can_hold_every_text() {
     assert_eq!(payload(&script, 3), text);
 }
 
+// proves: protocol/jsonp
 #[tokio::test]
 async fn revision_3_sends_base64_by_jsonp() {
     let server = jsonp().await;
@@ -61,6 +64,7 @@ async fn revision_3_sends_base64_by_jsonp() {
     assert_eq!((refused.status, refused.text()), (400, r#"{"code":3,"message":"Bad request"}"#));
 }
 
+// proves: protocol/jsonp
 #[tokio::test]
 async fn a_form_without_a_payload_ends_the_session_like_an_empty_post() {
     let server = jsonp().await;
@@ -71,6 +75,7 @@ async fn a_form_without_a_payload_ends_the_session_like_an_empty_post() {
     }
 }
 
+// proves: features/jsonp, protocol/jsonp
 #[tokio::test]
 async fn nothing_but_a_number_gets_into_a_script() {
     let server = jsonp().await;
@@ -80,6 +85,7 @@ async fn nothing_but_a_number_gets_into_a_script() {
     }
 }
 
+// proves: features/jsonp, protocol/jsonp
 #[tokio::test]
 async fn jsonp_is_refused_at_once_where_it_is_off() {
     let server = echo().await;

@@ -116,6 +116,7 @@ pub(crate) async fn answered(address: SocketAddr, target: &str) {
     assert_eq!(answer.status, 200);
 }
 
+// proves: security/operators-addresses
 #[tokio::test]
 async fn health_is_answered_however_many_clients_ask_for_metrics_and_do_not_read() {
     let (_, operations) = echo().await;
@@ -125,6 +126,7 @@ async fn health_is_answered_however_many_clients_ask_for_metrics_and_do_not_read
     answered(operations, "/metrics").await;
 }
 
+// proves: security/operators-addresses
 #[tokio::test]
 async fn who_reads_nothing_of_the_metrics_is_closed_at_the_write_timeout() {
     let (_, operations) =

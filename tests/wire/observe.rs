@@ -284,6 +284,7 @@ async fn what_breaks_no_packet_but_a_rule_has_a_name_too() {
     assert!(seen.contains(broken) && !seen.contains("closed"), "{seen}");
 }
 
+// proves: features/wish/traffic
 #[tokio::test]
 async fn rooms_are_seen_as_sockets_join_and_leave_them() {
     let notes = Arc::new(Notes::default());
@@ -305,6 +306,7 @@ async fn rooms_are_seen_as_sockets_join_and_leave_them() {
     assert_eq!(rooms, ["joined room a of /", "joined room b of /", "left room a of /"]);
 }
 
+// proves: features/wish/traffic
 #[tokio::test]
 async fn a_plain_websocket_is_seen_from_its_request_to_its_end() {
     let notes = Arc::new(Notes::default());

@@ -9,6 +9,7 @@ use crate::{POLLING, WEBSOCKET, probing};
 
 const TRANSPORT_UNKNOWN: &str = r#"{"code":0,"message":"Transport unknown"}"#;
 
+// proves: features/transports, protocol/offered-transports
 #[tokio::test]
 async fn polling_can_be_the_only_transport() {
     let server = TestServer::echo(Config { websocket: false, ..Config::default() }).await;
@@ -20,6 +21,7 @@ async fn polling_can_be_the_only_transport() {
     }
 }
 
+// proves: features/transports, protocol/offered-transports
 #[tokio::test]
 async fn websocket_can_be_the_only_transport() {
     let server = TestServer::echo(Config { polling: false, ..Config::default() }).await;
@@ -31,6 +33,7 @@ async fn websocket_can_be_the_only_transport() {
     assert_eq!(websocket.next_text().await, "4a");
 }
 
+// proves: features/allow-upgrades, protocol/offered-transports
 #[tokio::test]
 async fn without_upgrades_none_is_offered_and_none_is_taken() {
     let server = TestServer::echo(Config { allow_upgrades: false, ..Config::default() }).await;
@@ -44,6 +47,7 @@ async fn without_upgrades_none_is_offered_and_none_is_taken() {
     server.websocket(WEBSOCKET).await.next_text().await;
 }
 
+// proves: features/path, protocol/path
 #[tokio::test]
 async fn a_path_may_have_to_end_with_a_slash_or_without() {
     for (slash, with, without) in [
@@ -60,6 +64,7 @@ async fn a_path_may_have_to_end_with_a_slash_or_without() {
     }
 }
 
+// proves: features/destroy-upgrade, protocol/unknown-path
 #[tokio::test]
 async fn an_upgrade_that_is_nobodys_is_refused_at_once() {
     let server = crate::echo().await;
@@ -67,6 +72,7 @@ async fn an_upgrade_that_is_nobodys_is_refused_at_once() {
     assert_eq!(refused.status, 404);
 }
 
+// proves: features/cors, protocol/origin-patterns
 #[tokio::test]
 async fn pages_of_origins_under_a_pattern_get_in_and_others_do_not() {
     let cors = Cors::new(["https://*.example.com"]).unwrap().credentials().unwrap();
@@ -86,6 +92,7 @@ async fn pages_of_origins_under_a_pattern_get_in_and_others_do_not() {
     }
 }
 
+// proves: features/cors, protocol/origin-patterns
 #[tokio::test]
 async fn a_rule_of_the_applications_sees_origin_and_request() {
     let cors = Cors::by(|origin, request| {
@@ -100,6 +107,7 @@ async fn a_rule_of_the_applications_sees_origin_and_request() {
     assert_eq!(get(POLLING).await, 403);
 }
 
+// proves: features/cors, protocol/preflight-length
 #[tokio::test]
 async fn a_preflight_is_answered_with_what_was_set() {
     let cors = Cors::new(["https://a.example"]).and_then(|cors| cors.allowed_headers(["x-token"])).unwrap();
@@ -116,8 +124,10 @@ async fn a_preflight_is_answered_with_what_was_set() {
     assert_eq!(answer.header("access-control-allow-methods"), Some("GET,POST"));
     assert_eq!(answer.header("access-control-allow-headers"), Some("x-token"));
     assert_eq!(answer.header("access-control-max-age"), Some("60"));
+    assert_eq!(answer.header("content-length"), None);
 }
 
+// proves: features/cookie
 #[tokio::test]
 async fn a_cookie_goes_with_the_answer_to_a_handshake_by_polling_alone() {
     let cookie = Cookie::new("io").expect("a name");
@@ -132,6 +142,7 @@ async fn a_cookie_goes_with_the_answer_to_a_handshake_by_polling_alone() {
     assert_eq!((switched.status, switched.header("set-cookie")), (101, None));
 }
 
+// proves: features/ws/protocols, protocol/subprotocol
 #[tokio::test]
 async fn the_first_subprotocol_that_a_client_offers_is_agreed_to() {
     let server = TestServer::echo(Config::default()).await;
@@ -158,6 +169,7 @@ async fn the_first_subprotocol_that_a_client_offers_is_agreed_to() {
     assert_eq!((none.status, none.header("sec-websocket-protocol")), (101, None));
 }
 
+// proves: protocol/allowed-hosts, security/dns-rebinding
 #[tokio::test]
 async fn a_server_answers_for_the_hosts_that_are_allowed() {
     let hosts = AllowedHosts::new(["example.com", "*.example.org"]).expect("hosts");

@@ -5,6 +5,7 @@ use socketio_tests::{Received, TestServer};
 
 use crate::{POLLING, echo};
 
+// proves: protocol/answers-content-type, protocol/ok-at-once
 #[tokio::test]
 async fn a_post_is_answered_ok_and_a_get_brings_what_is_queued() {
     let server = echo().await;
@@ -32,6 +33,7 @@ async fn a_parked_get_is_answered_when_something_comes() {
     assert_eq!(poll.response().await.text(), "4c");
 }
 
+// proves: protocol/overlap
 #[tokio::test]
 async fn an_overlapping_get_is_refused_the_first_gets_a_close_and_the_session_ends() {
     let server = echo().await;
@@ -48,6 +50,7 @@ async fn an_overlapping_get_is_refused_the_first_gets_a_close_and_the_session_en
     assert_eq!(server.get(&target).await.text(), r#"{"code":1,"message":"Session ID unknown"}"#);
 }
 
+// proves: protocol/overlap
 #[tokio::test]
 async fn an_overlapping_post_is_refused_and_the_session_ends() {
     let server = echo().await;
@@ -68,6 +71,7 @@ async fn an_overlapping_post_is_refused_and_the_session_ends() {
     assert_eq!(server.get(&target).await.status, 400);
 }
 
+// proves: protocol/aborted-get
 #[tokio::test]
 async fn an_aborted_get_ends_the_session() {
     let server = echo().await;
@@ -85,6 +89,7 @@ async fn an_aborted_get_ends_the_session() {
     }
 }
 
+// proves: protocol/overlap
 #[tokio::test]
 async fn an_aborted_post_ends_the_session_and_the_parked_get_gets_a_close() {
     let server = echo().await;
@@ -97,6 +102,7 @@ async fn an_aborted_post_ends_the_session_and_the_parked_get_gets_a_close() {
     assert_eq!(poll.response().await.text(), "1");
 }
 
+// proves: features/max-http-buffer-size, protocol/post-over-the-limit
 #[tokio::test]
 async fn a_post_of_the_limit_is_taken_and_one_byte_more_is_413_and_the_session_survives() {
     let config = Config { max_payload: 10_000, ..Config::default() };
@@ -111,6 +117,7 @@ async fn a_post_of_the_limit_is_taken_and_one_byte_more_is_413_and_the_session_s
     assert_eq!(server.get(&target).await.text(), "4alive");
 }
 
+// proves: features/wish/size-limit, protocol/post-over-the-limit
 #[tokio::test]
 async fn a_chunked_post_over_the_limit_is_413() {
     let config = Config { max_payload: 100, ..Config::default() };
@@ -123,6 +130,7 @@ async fn a_chunked_post_over_the_limit_is_413() {
     assert_eq!(server.post(&target, "4alive").await.text(), "ok");
 }
 
+// proves: protocol/closing-polls, protocol/ok-at-once
 #[tokio::test]
 async fn a_malformed_post_is_answered_ok_and_the_session_ends() {
     let server = echo().await;
@@ -150,6 +158,7 @@ async fn a_malformed_post_gives_the_parked_get_a_close() {
     assert!(polled.text() == "1" || polled.status == 400, "{polled:?}");
 }
 
+// proves: protocol/octets
 #[tokio::test]
 async fn octets_are_no_payload_of_revision_4() {
     let server = echo().await;
@@ -160,6 +169,7 @@ async fn octets_are_no_payload_of_revision_4() {
     assert_eq!(server.get(&target).await.text(), r#"{"code":1,"message":"Session ID unknown"}"#);
 }
 
+// proves: protocol/methods
 #[tokio::test]
 async fn other_methods_on_a_session_are_405() {
     let server = echo().await;
@@ -171,6 +181,7 @@ async fn other_methods_on_a_session_are_405() {
     assert_eq!(server.post(&target, "4alive").await.text(), "ok");
 }
 
+// proves: protocol/cut-answers
 #[tokio::test]
 async fn an_answer_is_cut_at_max_payload_and_one_larger_packet_goes_alone() {
     let config = Config { max_payload: 30, ..Config::default() };
@@ -205,6 +216,7 @@ async fn revision_3_counts_text_in_utf16_units_both_ways() {
     assert_eq!(server.get(&target).await.text(), "3:4hé3:4😀");
 }
 
+// proves: protocol/revision-3-unicode
 #[tokio::test]
 async fn revision_3_sends_text_beyond_ascii_in_its_binary_payload_unless_b64_was_asked_for() {
     let server = echo().await;
@@ -219,6 +231,7 @@ async fn revision_3_sends_text_beyond_ascii_in_its_binary_payload_unless_b64_was
     assert_eq!(polled.header("content-type"), Some("text/plain; charset=UTF-8"));
 }
 
+// proves: protocol/payload-3-binary
 #[tokio::test]
 async fn revision_3_uses_its_binary_payload_for_binary() {
     let server = echo().await;
@@ -233,6 +246,7 @@ async fn revision_3_uses_its_binary_payload_for_binary() {
     assert_eq!(server.get(&target).await.body, b"\x01\x04\xff\x04\x01\x02\x03");
 }
 
+// proves: protocol/payload-3-binary
 #[tokio::test]
 async fn revision_3_uses_base64_where_b64_was_asked_for() {
     let server = echo().await;
@@ -244,6 +258,7 @@ async fn revision_3_uses_base64_where_b64_was_asked_for() {
     assert_eq!(polled.header("content-type"), Some("text/plain; charset=UTF-8"));
 }
 
+// proves: protocol/base64
 #[tokio::test]
 async fn base64_may_have_line_ends_and_the_alphabet_of_urls_and_no_padding() {
     let server = echo().await;
@@ -286,6 +301,7 @@ async fn a_revision_3_body_that_is_cut_short_ends_the_session() {
     assert_eq!(server.get(&target).await.status, 400);
 }
 
+// proves: protocol/max-packets
 #[tokio::test]
 async fn packets_of_one_payload_are_counted() {
     let server = TestServer::echo(Config { max_packets: 100, ..Config::default() }).await;
@@ -299,6 +315,7 @@ async fn packets_of_one_payload_are_counted() {
     while server.post(&target, "3").await.status == 200 {}
 }
 
+// proves: protocol/backpressure
 #[tokio::test]
 async fn a_post_that_brings_more_than_the_send_budget_holds_is_answered_in_full() {
     let server = echo().await;
@@ -317,6 +334,7 @@ async fn a_post_that_brings_more_than_the_send_budget_holds_is_answered_in_full(
     }
 }
 
+// proves: protocol/answers-before-the-end
 #[tokio::test]
 async fn what_was_answered_before_an_end_reaches_the_parked_get() {
     let server = echo().await;

@@ -51,6 +51,7 @@ async fn join(server: &TestServer, headers: &[(&str, &str)]) -> u16 {
 const FORWARDED: &[(&str, &str)] =
     &[("X-Forwarded-For", "198.51.100.1, 203.0.113.7"), ("X-Forwarded-Proto", "https")];
 
+// proves: features/node/forwarded, features/wish/address, security/trusted-proxies
 #[tokio::test]
 async fn forwarding_fields_are_believed_from_trusted_proxies_alone() {
     let loopback = TrustedProxy::from(IpAddr::from(Ipv4Addr::LOCALHOST));
@@ -64,6 +65,7 @@ async fn forwarding_fields_are_believed_from_trusted_proxies_alone() {
     }
 }
 
+// proves: security/limits-by-address
 #[tokio::test]
 async fn limits_by_address_count_the_clients_of_a_trusted_proxy_and_not_the_proxy() {
     let limits =

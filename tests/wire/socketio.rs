@@ -55,6 +55,7 @@ async fn ends(server: &TestServer, bystander: &mut WebSocket, packets: &[&str]) 
     assert_eq!(bystander.next_text().await, "431[1]", "a bystander of {packets:?}");
 }
 
+// proves: protocol/ids
 #[tokio::test]
 async fn a_connect_is_answered_with_an_id_that_is_not_the_sessions() {
     let server = echo().await;
@@ -116,6 +117,7 @@ async fn binary_comes_back_as_it_came() {
     assert_eq!(websocket.next().await, Received::Binary(vec![3]));
 }
 
+// proves: protocol/binary-ack
 #[tokio::test]
 async fn an_ack_with_binary_is_of_type_6() {
     let server = echo().await;
@@ -126,6 +128,7 @@ async fn an_ack_with_binary_is_of_type_6() {
     assert_eq!(websocket.next().await, Received::Binary(vec![9]));
 }
 
+// proves: protocol/misplaced-attachments
 #[tokio::test]
 async fn heartbeats_may_come_between_attachments() {
     let server = echo().await;
@@ -138,6 +141,7 @@ async fn heartbeats_may_come_between_attachments() {
     assert!(websocket.next_text().await.starts_with("451-"));
 }
 
+// proves: protocol/malformed-packets
 #[tokio::test]
 async fn what_the_protocol_forbids_ends_the_session() {
     let server = echo().await;
@@ -198,6 +202,7 @@ async fn what_the_protocol_forbids_ends_the_session() {
     ends(&server, &mut bystander, &[&digits]).await;
 }
 
+// proves: protocol/misplaced-packets
 #[tokio::test]
 async fn an_event_before_any_connect_ends_the_session() {
     let server = echo().await;
@@ -206,6 +211,7 @@ async fn an_event_before_any_connect_ends_the_session() {
     websocket.expect_close(None).await;
 }
 
+// proves: protocol/huge-numbers, protocol/lone-surrogates
 #[tokio::test]
 async fn what_the_reference_takes_is_taken() {
     let server = echo().await;
@@ -251,6 +257,7 @@ async fn the_same_placeholder_twice_gives_the_buffer_twice() {
     assert_eq!(websocket.next().await, Received::Binary(vec![5]));
 }
 
+// proves: protocol/repeated-connect
 #[tokio::test]
 async fn a_repeated_connect_replaces_the_first() {
     let server = echo().await;
@@ -267,6 +274,7 @@ async fn a_repeated_connect_replaces_the_first() {
     assert_eq!(websocket.next_text().await, "432[]");
 }
 
+// proves: protocol/crossing-packets
 #[tokio::test]
 async fn after_the_server_disconnected_what_crosses_on_the_wire_is_ignored() {
     let server = echo().await;
@@ -293,6 +301,7 @@ async fn a_disconnect_that_closes_says_so_and_ends_the_session() {
     websocket.expect_close(None).await;
 }
 
+// proves: protocol/closing-polls
 #[tokio::test]
 async fn a_socketio_error_by_polling_is_told_by_the_next_poll() {
     let server = echo().await;
@@ -309,6 +318,7 @@ async fn a_socketio_error_by_polling_is_told_by_the_next_poll() {
     assert_eq!(server.get(&target).await.text(), r#"{"code":1,"message":"Session ID unknown"}"#);
 }
 
+// proves: features/connect-timeout
 #[tokio::test]
 async fn a_client_that_joins_no_namespace_is_closed_at_connect_timeout() {
     let io = socketio::Io::with_config(socketio::Config {
@@ -328,6 +338,7 @@ async fn a_client_that_joins_no_namespace_is_closed_at_connect_timeout() {
     assert_eq!(member.next_text().await, "431[]");
 }
 
+// proves: features/eio3, protocol/revision-3-namespaces
 #[tokio::test]
 async fn revision_3_is_in_the_main_namespace_from_the_start() {
     let server = echo().await;
@@ -342,6 +353,7 @@ async fn revision_3_is_in_the_main_namespace_from_the_start() {
     assert_eq!(websocket.next_text().await, "431[]");
 }
 
+// proves: protocol/revision-3-namespaces
 #[tokio::test]
 async fn revision_3_connects_without_an_id_and_sends_auth_as_a_query() {
     let server = echo().await;
@@ -355,6 +367,7 @@ async fn revision_3_connects_without_an_id_and_sends_auth_as_a_query() {
     assert_eq!(websocket.next_text().await, r#"44/nope,{"message":"Invalid namespace"}"#);
 }
 
+// proves: features/own-id, protocol/ids
 #[tokio::test]
 async fn ids_of_revision_3_derive_from_the_sessions() {
     let server = echo().await;
@@ -369,6 +382,7 @@ async fn ids_of_revision_3_derive_from_the_sessions() {
     assert!(answer.contains(&format!(r#""id":"/test#{sid}""#)), "{answer}");
 }
 
+// proves: features/wish/upgrades
 #[tokio::test]
 async fn two_hundred_events_across_an_upgrade_arrive_once_and_in_order() {
     let server = echo().await;
@@ -400,6 +414,7 @@ async fn two_hundred_events_across_an_upgrade_arrive_once_and_in_order() {
     assert_eq!(seen, expected);
 }
 
+// proves: protocol/ok-at-once
 #[tokio::test]
 async fn a_post_is_answered_before_the_handlers_of_its_packets_end() {
     let io = socketio::Io::new();

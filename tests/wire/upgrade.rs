@@ -46,6 +46,7 @@ async fn the_parked_poll_is_let_go_and_messages_move_to_the_websocket() {
     }
 }
 
+// proves: features/transport
 #[tokio::test]
 async fn the_application_is_told_of_the_upgrade_and_which_transport_is_in_use() {
     let io = Io::new();
@@ -94,6 +95,7 @@ async fn a_volatile_event_goes_out_on_a_websocket_that_has_just_taken_over() {
     assert_eq!(websocket.next_text().await, r#"42["perhaps"]"#);
 }
 
+// proves: protocol/events-during-a-probe
 #[tokio::test]
 async fn what_is_queued_goes_out_on_the_websocket_after_5_in_order() {
     let server = echo().await;
@@ -108,6 +110,7 @@ async fn what_is_queued_goes_out_on_the_websocket_after_5_in_order() {
     assert_eq!(websocket.next_text().await, "4c");
 }
 
+// proves: protocol/events-during-a-probe
 #[tokio::test]
 async fn what_comes_while_probing_goes_out_by_polling() {
     let server = echo().await;
@@ -116,6 +119,7 @@ async fn what_comes_while_probing_goes_out_by_polling() {
     assert_eq!(server.get(&target).await.text(), "4a");
 }
 
+// proves: protocol/polling-after-the-upgrade
 #[tokio::test]
 async fn polling_after_the_upgrade_is_code_3() {
     let server = echo().await;
@@ -130,6 +134,7 @@ async fn polling_after_the_upgrade_is_code_3() {
     assert_eq!(websocket.next_text().await, "4b");
 }
 
+// proves: protocol/poll-at-the-upgrade
 #[tokio::test]
 async fn a_get_that_is_parked_when_5_arrives_gets_a_noop() {
     let server = echo().await;
@@ -158,6 +163,7 @@ async fn a_probe_that_opens_with_anything_else_is_dropped_and_polling_goes_on() 
     assert_polls(&server, &target).await;
 }
 
+// proves: protocol/failed-probes
 #[tokio::test]
 async fn a_message_between_3probe_and_5_drops_that_websocket() {
     let server = echo().await;
@@ -183,6 +189,7 @@ fn answers<'a>(sent: &[&'a str], posted: &[&'a str]) -> Vec<&'a str> {
     probes.chain(posted.iter().copied()).chain(messages.copied()).collect()
 }
 
+// proves: protocol/probe
 #[tokio::test]
 async fn a_client_may_leave_out_its_probe_repeat_it_or_send_all_at_once() {
     let server = echo().await;
@@ -207,6 +214,7 @@ async fn a_client_may_leave_out_its_probe_repeat_it_or_send_all_at_once() {
     }
 }
 
+// proves: protocol/probe
 #[tokio::test]
 async fn what_was_posted_comes_before_what_came_with_the_5_whatever_stood_before_it() {
     let server = echo().await;
@@ -221,6 +229,7 @@ async fn what_was_posted_comes_before_what_came_with_the_5_whatever_stood_before
     }
 }
 
+// proves: protocol/probe
 #[tokio::test]
 async fn a_ping_in_the_segment_of_the_5_is_answered_and_ends_nothing() {
     let server = echo().await;
@@ -231,6 +240,7 @@ async fn a_ping_in_the_segment_of_the_5_is_answered_and_ends_nothing() {
     assert_eq!(websocket.next_text().await, "4hello");
 }
 
+// proves: features/upgrade-timeout, protocol/failed-probes
 #[tokio::test]
 async fn a_silent_probe_is_dropped_at_upgrade_timeout() {
     let server = TestServer::echo(engineio::Config {
@@ -248,6 +258,7 @@ async fn a_silent_probe_is_dropped_at_upgrade_timeout() {
     assert_polls(&server, &target).await;
 }
 
+// proves: features/upgrade-timeout, protocol/failed-probes
 #[tokio::test]
 async fn an_upgrade_that_is_cut_off_leaves_polling_as_it_was_and_can_be_tried_again() {
     let server = echo().await;
@@ -267,6 +278,7 @@ async fn an_upgrade_that_is_cut_off_leaves_polling_as_it_was_and_can_be_tried_ag
     assert_eq!(websocket.next_text().await, "4up");
 }
 
+// proves: protocol/second-websocket
 #[tokio::test]
 async fn a_second_websocket_is_closed_during_and_after_an_upgrade() {
     let server = echo().await;
@@ -294,6 +306,7 @@ async fn a_websocket_for_a_session_that_began_on_one_is_closed() {
     assert_eq!(first.next_text().await, "4a");
 }
 
+// proves: protocol/events-during-a-probe
 #[tokio::test]
 async fn posts_are_taken_during_an_upgrade_once_and_in_order() {
     let server = echo().await;
@@ -310,6 +323,7 @@ async fn posts_are_taken_during_an_upgrade_once_and_in_order() {
     }
 }
 
+// proves: protocol/posts-that-wait
 #[tokio::test]
 async fn posts_of_a_client_that_has_stopped_polling_are_answered_and_come_before_its_websocket() {
     let server = echo().await;
@@ -339,6 +353,7 @@ async fn a_heartbeat_goes_on_after_the_upgrade() {
     }
 }
 
+// proves: protocol/poll-during-a-probe
 #[tokio::test]
 async fn in_revision_3_an_echo_goes_back_by_the_poll_that_is_parked_during_the_probe() {
     let server = echo().await;

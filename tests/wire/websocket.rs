@@ -19,6 +19,7 @@ fn patient(max_payload: usize) -> Config {
     Config { max_payload, ping_interval: hour, ..Config::default() }
 }
 
+// proves: features/node/fragmenting
 #[tokio::test]
 async fn a_packet_is_a_frame() {
     let server = echo().await;
@@ -40,6 +41,7 @@ async fn a_binary_packet_of_revision_3_carries_its_type() {
     assert_eq!(websocket.next().await, Received::Binary(vec![4, 1, 2, 3]));
 }
 
+// proves: protocol/unknown-digits
 #[tokio::test]
 async fn base64_in_a_text_frame_is_binary() {
     let server = echo().await;
@@ -48,6 +50,7 @@ async fn base64_in_a_text_frame_is_binary() {
     assert_eq!(websocket.next().await, Received::Binary(vec![1, 2, 3]));
 }
 
+// proves: protocol/early-frames
 #[tokio::test]
 async fn frames_sent_with_the_handshake_are_kept() {
     let server = echo().await;
@@ -58,6 +61,7 @@ async fn frames_sent_with_the_handshake_are_kept() {
     assert_eq!(websocket.next_text().await, "4two");
 }
 
+// proves: protocol/unknown-digits
 #[tokio::test]
 async fn a_malformed_packet_closes_without_a_code() {
     let server = echo().await;
@@ -78,6 +82,7 @@ async fn a_ping_from_a_revision_4_client_closes() {
     }
 }
 
+// proves: protocol/close-packet
 #[tokio::test]
 async fn a_close_packet_closes_at_once() {
     let server = echo().await;
@@ -97,6 +102,7 @@ async fn open_upgrade_noop_and_pongs_mean_nothing() {
     assert_eq!(websocket.next_text().await, "4alive");
 }
 
+// proves: features/max-http-buffer-size, features/node/sizes, features/ws/max-payload, protocol/max-payload
 #[tokio::test]
 async fn a_message_of_the_limit_is_taken_and_one_byte_more_is_1009() {
     let config = Config { max_payload: 100_000, ..Config::default() };
@@ -110,6 +116,8 @@ async fn a_message_of_the_limit_is_taken_and_one_byte_more_is_1009() {
     websocket.expect_close(Some(1009)).await;
 }
 
+// proves: features/node/assembling, features/node/sizes, features/wish/size-limit, features/ws/fragments
+// proves: protocol/max-payload
 #[tokio::test]
 async fn fragments_over_the_limit_in_all_are_1009() {
     let config = Config { max_payload: 1_000, ..Config::default() };
@@ -120,6 +128,7 @@ async fn fragments_over_the_limit_in_all_are_1009() {
     websocket.expect_close(Some(1009)).await;
 }
 
+// proves: protocol/max-payload
 #[tokio::test]
 async fn as_many_fragments_as_the_limit_are_taken_and_one_more_is_1008() {
     let config = Config { max_fragments: 100, ..Config::default() };
@@ -144,6 +153,7 @@ async fn a_ping_to_a_websocket_that_probes_is_answered() {
     assert_eq!(probe.next().await, Received::Pong(b"there?".to_vec()));
 }
 
+// proves: features/node/drop
 #[tokio::test]
 async fn what_breaks_rfc_6455_is_1002() {
     let server = echo().await;
@@ -162,6 +172,7 @@ async fn what_breaks_rfc_6455_is_1002() {
     }
 }
 
+// proves: features/node/drop, features/ws/receiving
 #[tokio::test]
 async fn text_that_is_not_utf8_is_1007() {
     let server = echo().await;
@@ -170,6 +181,7 @@ async fn text_that_is_not_utf8_is_1007() {
     websocket.expect_close(Some(1007)).await;
 }
 
+// proves: features/ws/receiving
 #[tokio::test]
 async fn a_websocket_ping_is_answered_with_its_payload() {
     let server = echo().await;
@@ -245,6 +257,7 @@ async fn nothing_is_sent_behind_a_close_frame() {
     assert_eq!(websocket.next().await, Received::End);
 }
 
+// proves: features/send-budget, protocol/backpressure
 #[tokio::test]
 async fn a_burst_that_brings_more_than_the_send_budget_holds_is_answered_in_full() {
     let server = TestServer::echo(patient(1_000_000)).await;

@@ -31,6 +31,7 @@ fn taken(mailbox: &Mailbox) -> usize {
     taken.len()
 }
 
+// proves: features/send-budget, protocol/weight
 #[test]
 fn a_message_is_admitted_whole_while_the_queue_is_under_its_budget() {
     let mailbox = Mailbox::new(1_000);
@@ -43,6 +44,7 @@ fn a_message_is_admitted_whole_while_the_queue_is_under_its_budget() {
     assert_eq!(exact.push(&[frame(64)]), Err(SendError::Full));
 }
 
+// proves: features/wish/buffers
 #[test]
 fn frames_count_until_they_are_written_and_not_merely_taken() {
     let mailbox = Mailbox::new(1_000);
@@ -66,6 +68,7 @@ fn frames_that_go_out_in_front_of_the_queue_count_like_those_in_it() {
     assert_eq!(mailbox.cost(), 600);
 }
 
+// proves: features/connection-events
 #[test]
 fn who_waits_for_room_is_woken_when_there_is_some_or_never_will_be() {
     let mailbox = Mailbox::new(100);
@@ -85,6 +88,7 @@ fn who_waits_for_room_is_woken_when_there_is_some_or_never_will_be() {
     assert_eq!(mailbox.poll_room(&mut cx), Poll::Ready(Err(SendError::Closed)));
 }
 
+// proves: features/modifiers
 #[test]
 fn a_volatile_message_needs_a_transport_that_can_write_and_an_empty_queue() {
     let mailbox = Mailbox::new(1_000);

@@ -100,6 +100,7 @@ fn a_message_is_delivered() {
     assert_eq!(Rig::direct().packet(text("x")), [Output::Deliver(message)]);
 }
 
+// proves: protocol/overlap
 #[test]
 fn an_overlapping_request_closes_and_the_parked_poll_gets_a_close() {
     let mut rig = Rig::polling();
@@ -109,6 +110,7 @@ fn an_overlapping_request_closes_and_the_parked_poll_gets_a_close() {
     assert!(rig.session.is_over());
 }
 
+// proves: protocol/overlap
 #[test]
 fn an_aborted_request_closes() {
     let mut rig = Rig::polling();
@@ -120,6 +122,7 @@ fn an_aborted_request_closes() {
     assert_eq!(rig.put(Input::Broken(Violation::Aborted)), [broken, CLOSE, closed]);
 }
 
+// proves: protocol/closing-polls
 #[test]
 fn a_malformed_packet_closes_with_parse_error() {
     let mut rig = Rig::polling();
@@ -129,6 +132,7 @@ fn a_malformed_packet_closes_with_parse_error() {
     assert_eq!(Rig::direct().put(malformed()), [Output::Closed(CloseReason::ParseError)]);
 }
 
+// proves: protocol/close-by-polling
 #[test]
 fn a_client_that_closes_gets_a_noop_on_its_poll() {
     let mut rig = Rig::polling();
@@ -136,11 +140,13 @@ fn a_client_that_closes_gets_a_noop_on_its_poll() {
     assert_eq!(rig.packet(Packet::Close), [NOOP, Output::Closed(CloseReason::TransportClose)]);
 }
 
+// proves: protocol/close-packet
 #[test]
 fn a_close_packet_on_a_websocket_closes_at_once() {
     assert_eq!(Rig::direct().packet(Packet::Close), [Output::Closed(CloseReason::TransportClose)]);
 }
 
+// proves: protocol/packets-outside-a-probe
 #[test]
 fn open_upgrade_and_noop_from_a_client_mean_nothing() {
     let mut rig = Rig::direct();
@@ -150,6 +156,7 @@ fn open_upgrade_and_noop_from_a_client_mean_nothing() {
     assert!(rig.session.is_open());
 }
 
+// proves: features/heartbeat, protocol/ping-4
 #[test]
 fn revision_4_pings_after_ping_interval_and_again_after_the_pong() {
     let mut rig = Rig::direct();
@@ -161,6 +168,7 @@ fn revision_4_pings_after_ping_interval_and_again_after_the_pong() {
     assert_eq!(rig.session.deadline(), None);
 }
 
+// proves: protocol/signs-of-life
 #[test]
 fn any_packet_counts_as_life_while_a_pong_is_due() {
     let mut rig = Rig::direct();
@@ -170,6 +178,7 @@ fn any_packet_counts_as_life_while_a_pong_is_due() {
     assert_eq!(rig.expire(69_999), [Output::Send(ping(""))]);
 }
 
+// proves: protocol/signs-of-life
 #[test]
 fn an_unsolicited_pong_changes_nothing() {
     let mut rig = Rig::direct();
@@ -180,6 +189,7 @@ fn an_unsolicited_pong_changes_nothing() {
     assert_eq!(rig.expire(25_000), [Output::Send(ping(""))]);
 }
 
+// proves: protocol/ping-from-a-client
 #[test]
 fn a_heartbeat_in_the_wrong_direction_is_a_transport_error() {
     let closed = broken(Violation::Heartbeat);
@@ -188,6 +198,7 @@ fn a_heartbeat_in_the_wrong_direction_is_a_transport_error() {
     assert_eq!(Rig::new(Revision::V3, Transport::WebSocket).packet(pong()), closed);
 }
 
+// proves: protocol/ping-3
 #[test]
 fn in_revision_3_the_client_pings_and_the_pong_has_no_payload() {
     let mut rig = Rig::new(Revision::V3, Transport::Polling);
@@ -225,6 +236,7 @@ fn an_upgrade_is_a_probe_a_noop_and_a_5() {
     assert_eq!(rig.session.transport(), Transport::WebSocket);
 }
 
+// proves: features/wish/upgrades, protocol/poll-during-a-probe
 #[test]
 fn while_probing_the_first_poll_is_let_go_at_once_and_later_ones_after_100_ms() {
     let mut rig = Rig::ponged();
@@ -236,6 +248,7 @@ fn while_probing_the_first_poll_is_let_go_at_once_and_later_ones_after_100_ms() 
     assert_eq!(rig.expire(205), [NOOP]);
 }
 
+// proves: protocol/poll-during-a-probe
 #[test]
 fn in_revision_3_the_first_poll_is_let_go_100_ms_after_the_probe_or_with_data_at_once() {
     let ponged = || {
@@ -272,6 +285,7 @@ fn in_revision_3_the_first_poll_is_let_go_100_ms_after_the_probe_or_with_data_at
     assert_eq!(rig.probe(Packet::Upgrade), [NOOP, Output::Upgrade]);
 }
 
+// proves: protocol/poll-during-a-probe
 #[test]
 fn a_probe_that_has_said_nothing_lets_no_poll_go() {
     let mut rig = Rig::polling();
@@ -289,6 +303,7 @@ fn what_is_queued_while_probing_goes_out_by_polling() {
     assert_eq!(rig.put(Input::Queued), [Output::Answer(Answer::Queued)]);
 }
 
+// proves: protocol/poll-at-the-upgrade
 #[test]
 fn a_poll_that_is_parked_when_5_arrives_gets_a_noop() {
     let mut rig = Rig::ponged();
@@ -298,6 +313,7 @@ fn a_poll_that_is_parked_when_5_arrives_gets_a_noop() {
     assert_eq!(rig.poll(), [NOOP], "and so does one that raced it");
 }
 
+// proves: protocol/lost-polls
 #[test]
 fn a_poll_that_is_aborted_after_5_ends_the_session_if_messages_were_lost() {
     let mut rig = Rig::ponged();
@@ -307,6 +323,7 @@ fn a_poll_that_is_aborted_after_5_ends_the_session_if_messages_were_lost() {
     assert_eq!(rig.put(Input::PollAborted { lost: true }), broken(Violation::Aborted));
 }
 
+// proves: protocol/failed-probes
 #[test]
 fn a_probe_that_opens_with_anything_else_is_dropped_and_polling_goes_on() {
     for packet in [text("0"), ping(""), ping("x"), pong(), Packet::Message(Message::Binary("2probe".into()))]
@@ -320,6 +337,7 @@ fn a_probe_that_opens_with_anything_else_is_dropped_and_polling_goes_on() {
     }
 }
 
+// proves: protocol/failed-probes
 #[test]
 fn a_message_between_3probe_and_5_drops_that_websocket() {
     let mut rig = Rig::ponged();
@@ -329,6 +347,7 @@ fn a_message_between_3probe_and_5_drops_that_websocket() {
     assert_eq!(rig.put(Input::ProbePacket(Err(Violation::EmptyPacket))), [Output::DropProbe]);
 }
 
+// proves: protocol/probe
 #[test]
 fn a_5_without_a_probe_upgrades_and_lets_the_parked_poll_go() {
     let mut rig = Rig::polling();
@@ -341,6 +360,7 @@ fn a_5_without_a_probe_upgrades_and_lets_the_parked_poll_go() {
     assert_eq!(rig.probe(Packet::Upgrade), [Output::Upgrade]);
 }
 
+// proves: protocol/probe
 #[test]
 fn a_repeated_2probe_is_answered_and_changes_nothing_else() {
     let pong = || Output::SendProbe(Packet::Pong("probe".into()));
@@ -357,6 +377,7 @@ fn a_repeated_2probe_is_answered_and_changes_nothing_else() {
     assert_eq!(rig.probe(Packet::Upgrade), [Output::Upgrade]);
 }
 
+// proves: protocol/failed-probes
 #[test]
 fn a_probe_is_dropped_at_upgrade_timeout_and_polling_goes_on() {
     let mut rig = Rig::ponged();
@@ -365,6 +386,7 @@ fn a_probe_is_dropped_at_upgrade_timeout_and_polling_goes_on() {
     assert_eq!(rig.put(Input::Queued), [Output::Answer(Answer::Queued)]);
 }
 
+// proves: protocol/failed-probes
 #[test]
 fn a_probe_that_ends_leaves_polling_as_it_was() {
     let mut rig = Rig::ponged();
@@ -381,6 +403,7 @@ fn a_second_probe_is_dropped() {
     assert_eq!(rig.probe(Packet::Upgrade), [Output::Upgrade], "and the first is not affected");
 }
 
+// proves: protocol/closing-polls
 #[test]
 fn the_server_closes_over_a_parked_poll() {
     let mut rig = Rig::polling();
@@ -390,6 +413,7 @@ fn the_server_closes_over_a_parked_poll() {
     assert!(rig.session.is_over());
 }
 
+// proves: protocol/closing-polls
 #[test]
 fn the_server_closes_and_the_next_poll_is_told() {
     let mut rig = Rig::polling();
@@ -402,6 +426,7 @@ fn the_server_closes_and_the_next_poll_is_told() {
     assert!(rig.session.is_over());
 }
 
+// proves: features/node/close-timeout, features/ws/close-timeout, protocol/closing-polls
 #[test]
 fn a_closing_session_waits_no_longer_than_close_timeout() {
     let mut rig = Rig::polling();
@@ -431,6 +456,7 @@ fn closing(mut rig: Rig) -> Rig {
     rig
 }
 
+// proves: protocol/closing-during-an-upgrade
 #[test]
 fn a_client_that_upgrades_while_it_is_closed_is_told_by_its_websocket() {
     let mut rig = closing(Rig::ponged());
@@ -456,6 +482,7 @@ fn a_client_that_upgrades_while_it_is_closed_is_told_by_its_websocket() {
     }
 }
 
+// proves: protocol/closing-during-an-upgrade
 #[test]
 fn a_client_that_polls_while_it_is_closed_is_told_by_its_poll_and_its_probe_is_dropped() {
     let mut rig = closing(Rig::ponged());
@@ -468,6 +495,7 @@ fn a_client_that_polls_while_it_is_closed_is_told_by_its_poll_and_its_probe_is_d
     assert!(rig.session.is_over());
 }
 
+// proves: protocol/closing-during-an-upgrade
 #[test]
 fn a_session_that_closes_waits_for_a_5_as_long_as_one_that_does_not() {
     let mut rig = Rig::ponged();
@@ -487,6 +515,7 @@ fn a_session_that_closes_waits_for_a_5_as_long_as_one_that_does_not() {
     assert!(rig.session.is_over());
 }
 
+// proves: protocol/closing-during-an-upgrade
 #[test]
 fn without_its_probe_a_session_that_closes_waits_for_a_poll() {
     let mut rig = closing(Rig::ponged());
@@ -510,6 +539,7 @@ fn a_session_is_closed_once() {
     assert_eq!(rig.put(Input::Timeout), []);
 }
 
+// proves: limit/max-byte-rate, limit/max-packet-rate
 #[test]
 fn a_client_that_sends_more_than_its_rate_is_disconnected() {
     let config = Config { packets_per_second: Some(3), bytes_per_second: Some(100), ..Config::default() };

@@ -359,6 +359,7 @@ mod tests {
         assert_eq!(fatal(LogFormat::Text, &"no"), "socketio-server: no\n");
     }
 
+    // proves: hostile/75, security/log-escapes
     #[test]
     fn nobody_forges_a_line_or_reaches_the_terminal() {
         let evil = "a\r\nINFO forged\x1b[31m\x07\u{9b}31m\u{7f}\0\u{202e}";
@@ -373,6 +374,7 @@ mod tests {
         }
     }
 
+    // proves: security/log-escapes
     #[test]
     fn json_still_says_what_was_escaped() {
         let text = logged(LogFormat::Json, false, || tracing::info!(agent = "\u{7f}\u{9b}\n€"));
@@ -380,6 +382,7 @@ mod tests {
         assert_eq!(object["agent"], "\u{7f}\u{9b}\n€");
     }
 
+    // proves: hostile/75, security/log-escapes
     #[test]
     fn a_long_value_is_cut() {
         let text = logged(LogFormat::Text, false, || {

@@ -289,6 +289,7 @@ mod tests {
         }
     }
 
+    // proves: features/serve-client, protocol/client-files
     #[test]
     fn a_file_has_the_references_headers() {
         let response = get("socket.io.js", &[]);
@@ -303,6 +304,7 @@ mod tests {
         assert_eq!(get("socket.io.js.map", &[]).headers()[CONTENT_TYPE], "application/json; charset=utf-8");
     }
 
+    // proves: features/serve-client, protocol/client-files
     #[test]
     fn a_known_etag_is_not_sent_again() {
         for known in [
@@ -325,6 +327,7 @@ mod tests {
         }
     }
 
+    // proves: features/serve-client, protocol/vary
     #[test]
     fn a_file_is_compressed_once_as_the_client_prefers() {
         let files = files();
@@ -362,6 +365,7 @@ mod tests {
         assert!(response.body().is_empty());
     }
 
+    // proves: protocol/client-files
     #[test]
     fn only_get_and_head_are_allowed() {
         for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS] {
@@ -389,6 +393,7 @@ mod tests {
         }
     }
 
+    // proves: protocol/client-files
     #[test]
     fn a_missing_file_is_a_404_with_a_hint() {
         for files in [None, Some(&files())] {
@@ -400,6 +405,7 @@ mod tests {
         }
     }
 
+    // proves: features/serve-client
     #[test]
     fn a_folder_of_npm_is_read_whole() {
         let package = Package::new("whole", r#"{"name":"socket.io-client","version":"4.8.4"}"#, &NAMES);
@@ -412,6 +418,7 @@ mod tests {
         }
     }
 
+    // proves: protocol/client-files
     #[test]
     fn an_older_client_has_fewer_files() {
         let package = Package::new("older", r#"{"version":"2.5.0"}"#, &["socket.io.js"]);

@@ -139,6 +139,7 @@ mod tests {
         Encoding::accepted(&headers)
     }
 
+    // proves: protocol/compression
     #[test]
     fn the_highest_weight_wins_and_of_equals_the_best() {
         for (field, encoding) in [
@@ -158,6 +159,7 @@ mod tests {
         assert_eq!(accepted(&["deflate;q=0.1", "br"]), Some(Encoding::Brotli));
     }
 
+    // proves: protocol/compression
     #[test]
     fn nothing_is_compressed_for_a_client_that_does_not_ask() {
         assert_eq!(accepted(&[]), None);
@@ -195,6 +197,7 @@ mod tests {
         Encoding::ALL.into_iter().for_each(read);
     }
 
+    // proves: protocol/compression
     #[test]
     fn what_would_grow_stays_as_it_is() {
         for encoding in Encoding::ALL {

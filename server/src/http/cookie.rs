@@ -177,12 +177,14 @@ mod tests {
         Sid::parse("Ul3z_WcWMNraJDi2AAAA").unwrap()
     }
 
+    // proves: features/cookie
     #[test]
     fn the_default_is_the_references_cookie() {
         let header = Cookie::new("io").unwrap().header(&sid());
         assert_eq!(header, "io=Ul3z_WcWMNraJDi2AAAA; Path=/; HttpOnly; SameSite=Lax");
     }
 
+    // proves: features/cookie
     #[test]
     fn every_attribute_is_written() {
         let cookie = Cookie::new("__Secure-io")

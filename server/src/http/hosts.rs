@@ -136,6 +136,7 @@ mod tests {
         AllowedHosts::new(list).unwrap().allow(&request.body(()).unwrap().into_parts().0)
     }
 
+    // proves: protocol/allowed-hosts
     #[test]
     fn a_request_asks_for_one_of_the_hosts() {
         let list = ["example.com", "*.example.org", "localhost:3000", "[::1]", "192.0.2.1"];
@@ -172,6 +173,7 @@ mod tests {
         assert!(allows(&list, "http://example.com/", Some("example.com")));
     }
 
+    // proves: protocol/allowed-hosts
     #[test]
     fn what_can_not_be_a_host_is_an_error() {
         for text in [

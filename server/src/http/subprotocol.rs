@@ -45,6 +45,7 @@ mod tests {
         Ok(first.map(|name| name.to_str().unwrap().to_owned()))
     }
 
+    // proves: protocol/subprotocol
     #[test]
     fn the_first_of_all_fields_is_chosen() {
         assert_eq!(chosen(&[]), Ok(None));
@@ -52,6 +53,7 @@ mod tests {
         assert_eq!(chosen(&["one ,\ttwo", "three"]), Ok(Some("one".to_owned())));
     }
 
+    // proves: protocol/subprotocol
     #[test]
     fn names_are_tokens_and_unique() {
         for fields in [

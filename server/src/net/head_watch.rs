@@ -387,6 +387,7 @@ mod tests {
         began.elapsed()
     }
 
+    // proves: protocol/early-answers
     #[tokio::test(start_paused = true)]
     async fn what_a_client_still_sends_is_read_for_as_long_as_a_body_may_take() {
         let timeout = admission().limits.body_timeout;
@@ -396,6 +397,7 @@ mod tests {
         assert!(end("GET / HTTP/1.1\r\n\r\n").await.is_zero(), "nothing is under way");
     }
 
+    // proves: protocol/early-answers
     #[tokio::test]
     async fn what_a_client_still_sends_is_read_up_to_a_bound() {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};

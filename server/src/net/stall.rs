@@ -96,6 +96,7 @@ mod tests {
     use super::*;
     use crate::Limits;
 
+    // proves: features/wish/abandoned-sessions, limit/write-timeout
     #[tokio::test(start_paused = true)]
     async fn a_write_that_makes_no_progress_fails_at_the_limit() {
         let limits = Limits::default();

@@ -256,6 +256,7 @@ mod tests {
         Request::new(handshake, &Config::default(), &crate::Limits::default())
     }
 
+    // proves: features/ws/protocols
     #[test]
     fn subprotocols_are_read_in_order_from_all_fields() {
         let request =
@@ -263,6 +264,7 @@ mod tests {
         assert_eq!(request.protocols().collect::<Vec<_>>(), ["chat", "superchat", "echo"]);
     }
 
+    // proves: features/node/accept-reject
     #[test]
     fn only_a_subprotocol_that_is_offered_can_be_chosen() {
         let offer = [("Sec-WebSocket-Protocol", "chat, echo")];
@@ -274,6 +276,7 @@ mod tests {
         }
     }
 
+    // proves: features/node/cookies
     #[test]
     fn cookies_are_read_as_they_were_sent() {
         let request = request(&[("Cookie", r#"a=1; b="x=y" ;odd;c="#)]);

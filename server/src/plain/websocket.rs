@@ -401,6 +401,7 @@ impl Shared {
 mod tests {
     use super::*;
 
+    // proves: protocol/plain-unread
     #[test]
     fn no_more_is_taken_in_than_the_application_reads() {
         let shared = Shared::new(1_000, Budget::default());

@@ -190,6 +190,7 @@ mod tests {
         Arc::new(Entry::new(sid, format, Transport::Polling, None, &Config::default()))
     }
 
+    // proves: features/wish/abandoned-sessions
     #[test]
     fn an_id_is_one_sessions_until_that_one_is_over() {
         let registry = Arc::new(Registry::default());

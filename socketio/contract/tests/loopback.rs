@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 use socketio::{Adapter, AdapterError, AdapterFuture, Message, MessageBody, Namespace, Node};
 use socketio_adapter_contract::{Loopback, check};
 
+// proves: features/adapters
 #[tokio::test]
 async fn the_loopback_keeps_the_contract() {
     let cluster = Loopback::default();
@@ -66,6 +67,7 @@ impl Adapter for Faulty {
     }
 }
 
+// proves: features/adapters
 #[test]
 fn adapters_that_break_it_are_found_out() {
     for fault in [Fault::LosesAnswers, Fault::RepeatsBroadcasts, Fault::CountsNobody, Fault::StaysForEver] {

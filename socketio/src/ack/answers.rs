@@ -283,6 +283,7 @@ mod tests {
         (peer, own.unwrap())
     }
 
+    // proves: features/broadcast-acks
     #[tokio::test]
     async fn all_answers_to_one_frame_with_one_id() {
         let io = Io::new();
@@ -303,6 +304,7 @@ mod tests {
         assert!(matches!(reserved, Err(SendError::ReservedEvent)));
     }
 
+    // proves: features/broadcast-acks, features/modifiers, protocol/broadcast-acks
     #[tokio::test(start_paused = true)]
     async fn who_failed_is_told_with_the_reason() {
         let io = Io::with_config(Config { max_pending_acks: 1, ..Config::default() });
@@ -330,6 +332,7 @@ mod tests {
         assert!(asking.next().await.is_none());
     }
 
+    // proves: features/broadcast-acks
     #[tokio::test]
     async fn answers_come_one_by_one_and_none_is_lost() {
         let io = Io::new();
@@ -344,6 +347,7 @@ mod tests {
         assert!(asking.next().await.is_none());
     }
 
+    // proves: protocol/broadcast-acks
     #[tokio::test]
     async fn answers_that_nobody_awaits_leave_no_entries() {
         let io = Io::new();

@@ -296,6 +296,7 @@ impl AsRef<[u8]> for Binary {
 mod tests {
     use super::*;
 
+    // proves: features/binary
     #[test]
     fn a_placeholder_takes_its_attachment() {
         let attachments = vec![Bytes::from_static(b"zero"), Bytes::from_static(b"one")];

@@ -184,6 +184,7 @@ fn arguments_in_excess_are_ignored_and_missing_ones_are_null() {
     assert_eq!(read::<(Option<i32>, Option<i32>)>("", 0), (None, None));
 }
 
+// proves: features/wish/contracts
 #[test]
 fn an_argument_that_does_not_fit_is_named_by_its_index() {
     assert_eq!(error::<(i32, i64)>(r#"1,"b""#, 2), r#"argument 1: invalid type: string "b", expected i64"#);
@@ -262,6 +263,7 @@ fn binary(text: &'static str) -> Binary {
     Binary(text.into())
 }
 
+// proves: features/binary
 #[test]
 fn the_end_of_a_tuple_takes_the_rest_of_the_arguments() {
     for args in both(r#" 1 , [2,","] ,{"a":3} "#, 3) {
@@ -307,6 +309,7 @@ fn a_rest_in_a_tuple_or_a_result_is_written_as_the_arguments_that_it_is() {
     }
 }
 
+// proves: features/binary
 #[test]
 fn bytes_of_a_rest_are_numbered_anew_after_others() {
     let placeholder = |num| format!(r#"{{"_placeholder":true,"num":{num}}}"#);

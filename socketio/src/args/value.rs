@@ -266,6 +266,7 @@ mod tests {
         Value::Binary(Binary(text.into()))
     }
 
+    // proves: features/binary
     #[test]
     fn any_value_is_one_argument_among_others_with_its_bytes() {
         let came = args(

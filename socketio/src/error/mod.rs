@@ -236,6 +236,7 @@ impl fmt::Display for DisconnectReason {
 mod tests {
     use super::*;
 
+    // proves: features/disconnect-reasons
     #[test]
     fn a_sessions_reason_keeps_its_words() {
         for reason in [

@@ -140,6 +140,7 @@ mod tests {
         (peer, socket.unwrap())
     }
 
+    // proves: features/catch-all-listeners
     #[tokio::test]
     async fn listeners_see_what_comes_in_before_its_handler_and_change_nothing() {
         let (io, seen) = (Io::new(), Seen::default());
@@ -163,6 +164,7 @@ mod tests {
         assert_eq!(take(&seen), ["first e [2]", "second e [2]", "handler"]);
     }
 
+    // proves: features/catch-all-listeners
     #[tokio::test]
     async fn a_listener_can_be_removed() {
         let (io, seen) = (Io::new(), Seen::default());
@@ -185,6 +187,7 @@ mod tests {
         assert_eq!(take(&seen), ["kept e []"], "dropping the handle removes nothing");
     }
 
+    // proves: features/catch-all-listeners, features/connection-events, features/wish/event-middleware
     #[tokio::test]
     async fn listeners_see_what_goes_out_once_for_each_receiver() {
         let (io, seen) = (Io::new(), Seen::default());
@@ -234,6 +237,7 @@ mod tests {
         assert_eq!(take(&seen), ["in e []"]);
     }
 
+    // proves: features/event-middleware, features/wish/event-middleware, features/wish/limits
     #[tokio::test]
     async fn middlewares_see_events_in_order_and_the_first_error_keeps_the_event_from_its_handler() {
         let (io, seen) = (Io::new(), Seen::default());
@@ -270,6 +274,7 @@ mod tests {
         assert_eq!(peer.next(), r#"2["refused"]"#);
     }
 
+    // proves: features/event-middleware
     #[tokio::test]
     async fn a_middleware_may_take_its_time() {
         let io = Io::new();
@@ -292,6 +297,7 @@ mod tests {
         assert_eq!(peer.receive().await, ["31[1]"]);
     }
 
+    // proves: features/handlers
     #[tokio::test]
     async fn a_sockets_handler_takes_the_place_of_the_namespaces() {
         let io = Io::new();
@@ -317,6 +323,7 @@ mod tests {
         assert_eq!(ask(&mut peer), r#"31["sync"]"#);
     }
 
+    // proves: features/handlers
     #[tokio::test]
     async fn at_the_end_a_sockets_handlers_run_before_the_namespaces_and_are_dropped() {
         let (io, seen) = (Io::new(), Seen::default());
@@ -361,6 +368,7 @@ mod tests {
         assert_eq!(take(&seen), ends);
     }
 
+    // proves: features/socket-data
     #[tokio::test]
     async fn data_is_json_that_is_kept_with_the_socket() {
         let io = Io::new();

@@ -100,6 +100,7 @@ mod tests {
         names
     }
 
+    // proves: features/namespaces
     #[tokio::test]
     async fn a_name_that_a_pattern_matches_comes_into_being() {
         let io = Io::new();
@@ -117,6 +118,7 @@ mod tests {
         assert!(io.of_pattern("(").is_err());
     }
 
+    // proves: features/namespaces
     #[tokio::test]
     async fn children_have_the_parents_handlers_and_their_own_before_them() {
         let io = Io::new();
@@ -149,6 +151,7 @@ mod tests {
         assert_eq!(peer.take(), [r#"3/n1,1["own"]"#, r#"3/n2,2["parent"]"#]);
     }
 
+    // proves: features/namespaces
     #[tokio::test]
     async fn a_function_decides_by_name_and_auth_and_packets_wait_for_it() {
         let io = Io::new();
@@ -232,6 +235,7 @@ mod tests {
         assert_eq!(peer.next(), r#"4/x,{"message":"Invalid namespace"}"#);
     }
 
+    // proves: features/namespaces, limit/dynamic-namespaces, protocol/dynamic-namespaces
     #[tokio::test]
     async fn what_clients_bring_into_being_is_bounded_and_told_to_listeners() {
         let io = Io::with_config(Config { max_dynamic_namespaces: 2, ..Config::default() });
@@ -306,6 +310,7 @@ mod tests {
         }
     }
 
+    // proves: protocol/dynamic-namespaces
     #[tokio::test]
     async fn the_names_that_clients_choose_are_bounded() {
         let io = Io::new();
@@ -318,6 +323,8 @@ mod tests {
         assert_eq!(names(&io).len(), 2);
     }
 
+    // proves: features/cleanup-empty-child-namespaces, protocol/dynamic-namespaces
+    // proves: protocol/removed-namespaces
     #[tokio::test]
     async fn empty_children_are_let_go_if_that_is_asked_for() {
         for cleanup in [false, true] {
@@ -341,6 +348,7 @@ mod tests {
         }
     }
 
+    // proves: features/closed-namespaces, protocol/removed-namespaces
     #[tokio::test]
     async fn a_namespace_taken_out_of_service_puts_its_clients_out() {
         let io = Io::new();
@@ -375,6 +383,7 @@ mod tests {
         assert!(peers[0].next().starts_with("0/x,{"));
     }
 
+    // proves: features/closed-namespaces, protocol/removed-namespaces
     #[tokio::test]
     async fn a_client_that_is_being_let_in_is_refused_when_the_namespace_goes() {
         let io = Io::new();
@@ -429,6 +438,7 @@ mod tests {
         assert_eq!(names(&io), ["/"]);
     }
 
+    // proves: features/clients-count, features/ws/clients
     #[tokio::test]
     async fn sessions_are_counted() {
         let io = Io::new();

@@ -170,6 +170,7 @@ mod tests {
         RoomEvent::Deleted { room: room.into() }
     }
 
+    // proves: features/room-events
     #[tokio::test]
     async fn rooms_come_and_go_with_their_sockets() {
         let io = Io::new();
@@ -199,6 +200,7 @@ mod tests {
         assert_eq!(take(&events), ends);
     }
 
+    // proves: features/room-events
     #[tokio::test]
     async fn a_listener_may_change_rooms_and_events_keep_their_order() {
         let io = Io::new();
@@ -227,6 +229,7 @@ mod tests {
         assert_eq!(take(&events), [left("b", &socket), deleted("b")]);
     }
 
+    // proves: features/room-events
     #[tokio::test]
     async fn rooms_and_sockets_are_listed() {
         let io = Io::new();

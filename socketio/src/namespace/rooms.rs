@@ -307,6 +307,7 @@ mod tests {
         (0..N).filter(|at| !sent[*at].is_empty()).collect()
     }
 
+    // proves: features/rooms, protocol/two-rooms
     #[tokio::test]
     async fn a_broadcast_reaches_exactly_the_members_once() {
         let io = Io::new();
@@ -333,6 +334,7 @@ mod tests {
         assert_eq!(receivers(&last.to("a").to("b"), &mut all), [0, 1]);
     }
 
+    // proves: features/rooms
     #[tokio::test]
     async fn a_socket_is_in_a_room_named_by_its_id() {
         let io = Io::new();
@@ -386,6 +388,7 @@ mod tests {
         assert!(membership.rooms.is_empty() && membership.sockets.is_empty());
     }
 
+    // proves: features/rooms
     #[tokio::test]
     async fn the_rooms_of_a_socket_are_bounded() {
         let io = Io::with_config(Config { max_rooms: 3, ..Config::default() });
@@ -401,6 +404,7 @@ mod tests {
         assert!(io.of("/").members().membership.read().rooms.is_empty());
     }
 
+    // proves: features/wish/buffers
     #[tokio::test]
     async fn a_broadcast_shares_its_frames_and_leaves_nobody_out() {
         let io = Io::new();
@@ -416,6 +420,7 @@ mod tests {
         assert_eq!(closed, [None; 3]);
     }
 
+    // proves: features/many-sockets, features/ws/clients
     #[tokio::test]
     async fn sockets_are_found_by_id_and_by_room() {
         let io = Io::new();

@@ -173,6 +173,7 @@ mod tests {
         is(Vec::<Room>::new(), &[]);
     }
 
+    // proves: features/rooms
     #[tokio::test]
     async fn a_list_is_joined_left_and_sent_to_at_once() {
         let io = Io::new();
@@ -198,6 +199,7 @@ mod tests {
         assert_eq!(who(io.to(["p", "q"])), [0, 1, 1]);
     }
 
+    // proves: features/rooms
     #[tokio::test]
     async fn no_rooms_are_nobody_and_never_everybody() {
         let io = Io::new();

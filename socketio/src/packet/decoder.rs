@@ -163,6 +163,7 @@ mod tests {
         assert_eq!(wire.0.deadline(), None);
     }
 
+    // proves: protocol/plain-placeholders
     #[test]
     fn two_placeholders_may_share_an_attachment() {
         let mut wire = Wire::new();
@@ -172,6 +173,7 @@ mod tests {
         assert_eq!(a, b);
     }
 
+    // proves: protocol/misplaced-attachments
     #[test]
     fn text_among_attachments_is_an_error() {
         let mut wire = Wire::new();
@@ -179,6 +181,7 @@ mod tests {
         assert_eq!(wire.text(r#"2["e"]"#).unwrap_err(), PacketError::TextAmongAttachments);
     }
 
+    // proves: protocol/misplaced-attachments
     #[test]
     fn binary_that_nothing_announced_is_an_error() {
         let mut wire = Wire::new();
@@ -188,6 +191,7 @@ mod tests {
         assert_eq!(wire.binary("x").unwrap_err(), PacketError::UnexpectedAttachment);
     }
 
+    // proves: protocol/attachments-in-time
     #[test]
     fn the_bytes_of_an_incomplete_packet_are_bounded() {
         let mut wire = Wire::new();
@@ -197,6 +201,7 @@ mod tests {
         assert_eq!(wire.binary(vec![0; 1]).unwrap_err(), PacketError::AttachmentsTooLarge);
     }
 
+    // proves: features/attachments, protocol/attachments-in-time
     #[test]
     fn attachments_have_a_deadline_from_the_packet_on() {
         let mut wire = Wire::new();

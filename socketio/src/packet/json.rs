@@ -211,6 +211,7 @@ mod tests {
         assert!(!too_deep(&format!("{}\"", " ".repeat(200))));
     }
 
+    // proves: protocol/huge-numbers
     #[test]
     fn numbers_that_no_double_holds_become_null() {
         let digits = "9".repeat(309);
@@ -250,6 +251,7 @@ mod tests {
         }
     }
 
+    // proves: protocol/huge-numbers
     #[test]
     fn what_a_double_holds_stays() {
         let digits = "1".repeat(309);
@@ -270,6 +272,7 @@ mod tests {
         }
     }
 
+    // proves: protocol/lone-surrogates
     #[test]
     fn lone_surrogates_become_the_replacement_character() {
         for (json, repaired) in [
@@ -283,6 +286,7 @@ mod tests {
         }
     }
 
+    // proves: protocol/lone-surrogates
     #[test]
     fn what_only_looks_like_a_lone_surrogate_stays() {
         for json in [r#""\ud83d\ude00""#, r#""\\ud800""#, r#""a\nb""#, r#""\u00e9""#, r#""\"#, r#""\ud8"#] {

@@ -321,6 +321,7 @@ mod tests {
         }
     }
 
+    // proves: features/parsers
     #[tokio::test]
     async fn messagepack_has_packets_of_one_message_and_the_same_handlers() {
         let io = io(Parser::MsgPack);
@@ -384,6 +385,7 @@ mod tests {
         assert_eq!(peer.next().payload, r#"{"message":"Internal error"}"#);
     }
 
+    // proves: protocol/msgpack
     #[tokio::test]
     async fn what_is_no_packet_ends_the_session_with_parse_error() {
         let event = |payload: &[u8]| [&b"\x83\xa4type\x02\xa3nsp\xa1/\xa4data"[..], payload].concat();
@@ -429,6 +431,7 @@ mod tests {
         }
     }
 
+    // proves: features/parsers
     #[tokio::test]
     async fn a_parser_of_ones_own_is_held_to_the_rules() {
         let parser = Arc::new(Lines::default());

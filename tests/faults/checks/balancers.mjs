@@ -90,6 +90,7 @@ for (const name of proxies) {
     assert.equal(error.description, 400);
   });
 
+  // proves: protocol/early-answers
   check(`${name}, by address: an answer before a body was read arrives, and the server stays in service`, async (stage) => {
     const { url } = await behind(stage, name, "by address", "--max-payload", "100000");
     const client = stage.open("4.8.4", "polling", url);

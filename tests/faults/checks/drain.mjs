@@ -8,6 +8,7 @@ import { Raw, frame, polling } from "../raw.mjs";
 
 const deadline = 2_000;
 
+// proves: security/drain
 check("a drain under load, with a client that never reads and one that never polls, ends at its deadline", async (stage) => {
   const server = await stage.serve("--drain-timeout", `${deadline}ms`, "--close-timeout", "60s", "--write-timeout", "60s");
   const talks = [];

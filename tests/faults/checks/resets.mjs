@@ -105,4 +105,5 @@ for (const [state, bring] of Object.entries(states)) {
   });
 }
 
+// proves: security/resets
 check("connections that are reset in every state leave nothing behind, and nobody notices", (stage) => resets(stage, Object.values(states), 20));

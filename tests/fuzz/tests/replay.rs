@@ -57,6 +57,7 @@ fn the_corpus_is_taken() {
     }
 }
 
+// proves: protocol/ambiguous-requests
 #[test]
 fn what_chance_makes_up_is_taken() {
     for (name, target) in TARGETS {

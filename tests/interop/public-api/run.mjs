@@ -147,6 +147,7 @@ const tests = {
     assert.deepEqual(told, [[[48.5, 11]], [[11, 48.5], 7], [[48.5, 11]], [null]]);
   },
 
+  // proves: features/binary
   async "binary at any depth, both ways"({ join }) {
     const socket = await join();
     socket.emit("bytes");
@@ -167,6 +168,7 @@ const tests = {
     assert.deepEqual(plain(await call(socket, "ask", album(), "x")), plain(["x", album()]));
   },
 
+  // proves: features/acks
   async "each answer is the next question"({ join }) {
     const socket = await join();
     socket.on("question", (value, answer) => answer(value * 2));
@@ -198,6 +200,7 @@ const tests = {
     assert.deepEqual(await before, [false]);
   },
 
+  // proves: features/socket-handshake, features/wish/address
   async "the handshake tells who came"({ join, mode }) {
     const auth = { token: "abc", deep: [{ n: 1 }] };
     const options = { auth, query: { room: "à b" }, extraHeaders: { "X-From": "test" } };
@@ -218,6 +221,7 @@ const tests = {
     assert.ok(handshake.url.startsWith("/socket.io/?"), handshake.url);
   },
 
+  // proves: features/transport
   async "the transport in use, and the upgrade"({ open, mode }) {
     const socket = open("/transports");
     const [first, last] = [modes[mode].transports[0], modes[mode].ends];
@@ -225,6 +229,7 @@ const tests = {
     assert.deepEqual(await call(socket, "transport"), [last, 4]);
   },
 
+  // proves: features/namespace-middleware
   async "a middleware refuses with message and data, and those behind it are not asked"({ open }) {
     const refused = open("/refused");
     const [error] = await next(refused, "connect_error");
@@ -238,6 +243,7 @@ const tests = {
     assert.equal(unknown.message, "Invalid namespace");
   },
 
+  // proves: features/socket-data
   async "a middleware takes its time, and what it found out stays"({ open, join }) {
     const socket = open("/slow", { auth: { name: "Ada" } });
     // Emitted before the connection is there.
@@ -247,6 +253,7 @@ const tests = {
     assert.deepEqual(await call(await join("/slow", { auth: { name: "Bob" } }), "name"), ["Bob"]);
   },
 
+  // proves: features/wish/acks
   async "an event that no handler takes is answered"({ join }) {
     const socket = await join("/answers");
     assert.deepEqual(await call(socket, "add", 1, 2), [3]);
@@ -256,6 +263,7 @@ const tests = {
     assert.deepEqual(await call(socket, "subtract", 1, 2), [{ error: "subtract: no handler for this event" }]);
   },
 
+  // proves: protocol/emits-in-middlewares
   async "a middleware joins rooms and emits, and a refusal forgets both"({ open }) {
     const enter = (auth) => {
       const socket = open("/entering", { auth });
@@ -289,6 +297,7 @@ const tests = {
     assert.deepEqual(await call(socket, "all rooms"), [{ a: 1 }]);
   },
 
+  // proves: features/event-middleware
   async "a packet middleware keeps an event from its handler"({ join }) {
     const socket = await join("/strict");
     const refused = next(socket, "refused event");
@@ -297,6 +306,7 @@ const tests = {
     assert.deepEqual(await call(socket, "allowed", "word"), ["word"]);
   },
 
+  // proves: features/rooms
   async "rooms hear what is said to them"({ join }) {
     const sockets = await Promise.all([join("/rooms"), join("/rooms"), join("/rooms")]);
     const [a, b, c] = sockets;
@@ -338,6 +348,7 @@ const tests = {
     assert.deepEqual(await heard(c), [[], [8], []]);
   },
 
+  // proves: features/many-sockets
   async "many sockets are found, moved, asked and put out at once"({ join }) {
     const sockets = await Promise.all([join("/many"), join("/many"), join("/many")]);
     const [a, b, c] = sockets;
@@ -380,6 +391,7 @@ const tests = {
     }
   },
 
+  // proves: features/namespaces
   async "namespaces come into being by name or by auth, and go"({ open, join }) {
     const main = await join();
     const one = open("/table-1");
@@ -401,6 +413,7 @@ const tests = {
     }
   },
 
+  // proves: features/closed-namespaces
   async "a namespace is opened and closed while the server runs"({ open, join, mode }) {
     const main = await join();
     const name = `/closable-${mode}`;
@@ -412,6 +425,7 @@ const tests = {
     assert.equal((await next(open(name), "connect_error"))[0].message, "Invalid namespace");
   },
 
+  // proves: features/handlers
   async "catch-all listeners, and handlers of one socket"({ join }) {
     const socket = await join("/listeners");
     assert.deepEqual(await call(socket, "once"), ["the first time"]);
@@ -431,6 +445,7 @@ const tests = {
     assert.deepEqual(await call(socket, "diary"), [[]]);
   },
 
+  // proves: features/disconnect-reasons
   async "a socket ends with a reason, and its rooms are told once more"({ join }) {
     const watcher = await join("/ends");
     await call(watcher, "watch");
@@ -463,6 +478,7 @@ const tests = {
     assert.deepEqual(await last, []);
   },
 
+  // proves: features/headers
   async "hooks of the HTTP side"({ open, join, server, mode }) {
     const socket = await join();
     assert.match(socket.io.engine.id, /^session-\d+$/);
@@ -483,6 +499,7 @@ const tests = {
 
 /** What ends a server is tested with one of its own. */
 const endings = {
+  // proves: features/close
   async "server.close() ends every session, and the server"({ join, server, open }) {
     const [one, other] = [await join("/ends"), await join()];
     const gone = [next(one, "disconnect"), next(other, "disconnect")];

@@ -37,6 +37,7 @@ const found = readdirSync(pages)
   .map((found) => ({ ...found, programs: [...found.page.matchAll(example)].map(([, , program]) => program) }))
   .filter(({ programs }) => programs.length > 0);
 
+// proves: features/wish/protocol-shown
 describe("docs/wire", { concurrency: true }, () => {
   for (const { name, file, page, programs } of found) {
     test(`the programs of ${name}`, async () => {

@@ -360,6 +360,7 @@ fn an_error_names_the_place() {
     );
 }
 
+// proves: protocol/wrong-values
 #[test]
 fn what_is_overridden_must_still_be_right() {
     let result = load(&["--ping-interval", "1s"], &[("SOCKETIO_PING_INTERVAL", "0s")], "");
@@ -432,6 +433,7 @@ fn impossible_values_are_errors() {
     }
 }
 
+// proves: protocol/credentials
 #[test]
 fn impossible_pairs_are_errors() {
     assert_eq!(
@@ -492,6 +494,7 @@ fn the_exit_code_is_2_after_a_mistake_and_0_after_help() {
     }
 }
 
+// proves: protocol/unknown-options
 #[test]
 fn an_unknown_key_is_an_error() {
     assert_eq!(file_error("app = 'echo'\npong = 1"), "pong in server.toml, line 2: no such option");
@@ -505,6 +508,7 @@ fn an_unknown_key_is_an_error() {
     assert!(unknown.contains("'--ping-intervall'") && unknown.contains("'--ping-interval'"), "{unknown}");
 }
 
+// proves: protocol/unknown-options
 #[test]
 fn a_variable_that_only_looks_like_an_option_is_reported_and_ignored() {
     load(&[], &[("SOCKETIO_PONG", "1")], "").unwrap();
@@ -588,6 +592,7 @@ fn what_is_wrong_is_on_one_line() {
     assert!(!error.contains(char::is_control), "{error}");
 }
 
+// proves: features/cookie
 #[test]
 fn the_cookie_has_every_attribute_that_is_given() {
     let all = [

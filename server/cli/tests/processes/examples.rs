@@ -105,6 +105,7 @@ async fn recovery() {
     stop(program, client).await;
 }
 
+// proves: features/other-servers, features/ws/server
 #[tokio::test]
 async fn axum() {
     let (program, address) = Program::example("axum").await;
@@ -120,6 +121,7 @@ async fn axum() {
     stop(program, client).await;
 }
 
+// proves: features/other-servers, features/ws/server
 #[tokio::test]
 async fn hyper() {
     let (program, address) = Program::example("hyper").await;

@@ -35,6 +35,7 @@ async fn unix(path: &Path) -> Connection {
     Connection::over(UnixStream::connect(path).await.expect("a connection"))
 }
 
+// proves: features/listeners, features/node/http-server, features/ws/address
 #[tokio::test]
 async fn one_session_can_use_all_listeners() {
     let folder = Folder::new();
@@ -59,6 +60,7 @@ async fn one_session_can_use_all_listeners() {
     assert_eq!(polled.text(), "4hello");
 }
 
+// proves: features/listeners
 #[tokio::test]
 async fn a_unix_socket_serves_until_the_drain_is_over_and_is_then_removed() {
     let folder = Folder::new();

@@ -54,6 +54,7 @@ async fn ends(mut child: Child) {
     assert!(status.success(), "{status}");
 }
 
+// proves: security/log-rate
 #[tokio::test]
 async fn it_serves_when_nobody_reads_its_output_any_more() {
     let folder = Folder::new();
@@ -67,6 +68,7 @@ async fn it_serves_when_nobody_reads_its_output_any_more() {
     ends(child).await;
 }
 
+// proves: security/log-rate
 #[tokio::test]
 async fn a_reader_of_the_log_that_stalls_stops_nobody() {
     let folder = Folder::new();
@@ -82,6 +84,7 @@ async fn a_reader_of_the_log_that_stalls_stops_nobody() {
     ends(child).await;
 }
 
+// proves: security/log-rate
 #[tokio::test]
 async fn a_flood_of_one_kind_of_line_is_cut_and_counted() {
     let (mut program, address) = Program::echo(&["--log-rate=5"]).await;

@@ -49,6 +49,7 @@ async fn the_log_names_the_rule_that_a_client_broke() {
     program.logged(r#"rule="WEBSOCKET_RESERVED_BIT""#).await;
 }
 
+// proves: protocol/origins-in-the-log
 #[tokio::test]
 async fn the_log_names_origins_that_are_kept_out_once_each_and_what_lets_them_in() {
     let ask = async |address, origin| {
@@ -75,6 +76,7 @@ async fn the_log_names_origins_that_are_kept_out_once_each_and_what_lets_them_in
     }
 }
 
+// proves: features/wish/metrics
 #[tokio::test]
 async fn metrics_count_and_readiness_ends_with_a_drain() {
     let options = ["--app", "echo", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"];
@@ -137,6 +139,7 @@ async fn metrics_count_and_readiness_ends_with_a_drain() {
     assert!(status.success(), "{status}: {log}");
 }
 
+// proves: hostile/75
 #[tokio::test]
 async fn the_log_tells_no_secrets_and_nobody_forges_its_lines() {
     let (mut program, address) = Program::echo(&["--close-timeout", "100ms"]).await;
@@ -172,6 +175,7 @@ async fn the_log_tells_no_secrets_and_nobody_forges_its_lines() {
     assert!(!log.lines().any(forged), "{log}");
 }
 
+// proves: security/inspector
 #[tokio::test]
 async fn the_inspector_asks_for_the_printed_token_where_other_machines_reach_it() {
     let options = ["--app", "echo", "--listen", "127.0.0.1:0", "--inspect"];

@@ -83,6 +83,7 @@ async fn a_run_is_added_to_the_journal_of_the_one_before() {
     assert_eq!(code, Some(0), "{out}");
 }
 
+// proves: security/journal
 #[tokio::test]
 async fn a_file_that_is_no_journal_of_ours_is_left_alone() {
     let folder = Folder::new();

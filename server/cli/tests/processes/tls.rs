@@ -89,6 +89,7 @@ async fn trusting(
     TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
+// proves: features/tls
 #[tokio::test]
 async fn both_transports_and_the_upgrade_work_over_tls() {
     let identity = Identity::new();
@@ -116,6 +117,7 @@ async fn both_transports_and_the_upgrade_work_over_tls() {
     drop((client, program));
 }
 
+// proves: features/tls
 #[tokio::test]
 async fn a_handshake_over_tls_is_secure() {
     let identity = Identity::new();
@@ -134,6 +136,7 @@ async fn a_handshake_over_tls_is_secure() {
     serving.abort();
 }
 
+// proves: features/tls
 #[tokio::test]
 async fn sighup_changes_the_certificate_for_those_who_come_and_a_bad_one_changes_nothing() {
     let mut identity = Identity::new();
@@ -157,6 +160,7 @@ async fn sighup_changes_the_certificate_for_those_who_come_and_a_bad_one_changes
     trusting(&identity.certificate, address).await.expect("the certificate that was there");
 }
 
+// proves: security/certificates
 #[tokio::test]
 async fn a_certificate_that_does_not_come_stops_nobody() {
     let identity = Identity::new();

@@ -96,6 +96,7 @@ async fn made(page: &str) -> String {
     made
 }
 
+// proves: features/wish/protocol-shown
 /// All pages at once, since some commands wait.
 #[tokio::test]
 async fn what_the_pages_about_the_wire_have_one_try_comes_out_as_they_say() {

@@ -121,6 +121,7 @@ mod tests {
         Origin::parse(pattern).unwrap().matches(origin)
     }
 
+    // proves: protocol/origin-patterns
     #[test]
     fn a_star_stands_for_the_first_names_of_a_host() {
         let pattern = "https://*.example.com";
@@ -146,6 +147,7 @@ mod tests {
         assert!(matches("http://*.localhost:*", "http://app.localhost:3000"));
     }
 
+    // proves: protocol/origin-patterns
     #[test]
     fn a_star_stands_for_any_port_or_none() {
         for (origin, is) in [
@@ -160,6 +162,7 @@ mod tests {
         }
     }
 
+    // proves: protocol/opaque-origins
     #[test]
     fn an_origin_without_a_host_is_itself_alone() {
         for origin in ["file://", "app://.", "null", "capacitor://localhost", "tauri://localhost"] {
@@ -175,6 +178,7 @@ mod tests {
         }
     }
 
+    // proves: protocol/origin-patterns
     #[test]
     fn a_star_stands_nowhere_else() {
         for text in [

@@ -55,6 +55,7 @@ impl Strangers {
 mod tests {
     use super::*;
 
+    // proves: protocol/origins-in-the-log
     #[test]
     fn each_origin_is_told_of_once_and_no_more_than_a_bound() {
         let strangers = Strangers::default();

@@ -40,6 +40,7 @@ fn listed() -> Cors {
     Cors::new(["https://a.example", "http://b.example:8080"]).unwrap()
 }
 
+// proves: protocol/allowlist
 #[test]
 fn any_origin_is_a_star_and_does_not_vary() {
     let cors = Cors::new(["*"]).unwrap();
@@ -50,6 +51,7 @@ fn any_origin_is_a_star_and_does_not_vary() {
     }
 }
 
+// proves: features/cors, protocol/allowlist
 #[test]
 fn a_listed_origin_is_named_and_the_answer_varies() {
     let headers = [("origin", "http://b.example:8080")];
@@ -69,6 +71,7 @@ fn a_listed_origin_is_named_and_the_answer_varies() {
     );
 }
 
+// proves: features/cors, protocol/allowlist
 #[test]
 fn a_foreign_origin_is_refused_and_granted_nothing() {
     let cors = listed().credentials().unwrap();
@@ -89,6 +92,7 @@ fn a_foreign_origin_is_refused_and_granted_nothing() {
     }
 }
 
+// proves: protocol/two-origins
 #[test]
 fn two_origins_are_refused() {
     let headers = [("origin", "https://a.example"), ("origin", "https://a.example")];
@@ -96,6 +100,7 @@ fn two_origins_are_refused() {
     assert_eq!(granted(&listed(), &headers), ["vary: Origin"]);
 }
 
+// proves: protocol/two-origins
 #[test]
 fn an_origin_of_other_bytes_than_text_is_refused() {
     let mut headers = HeaderMap::new();
@@ -103,12 +108,14 @@ fn an_origin_of_other_bytes_than_text_is_refused() {
     assert!(refuses(&listed(), &headers));
 }
 
+// proves: protocol/own-origin
 #[test]
 fn an_absent_origin_passes() {
     assert!(!refuses(&listed(), &request(&[("host", "chat.example")])));
     assert_eq!(granted(&listed(), &[]), ["vary: Origin"]);
 }
 
+// proves: protocol/own-origin
 #[test]
 fn the_servers_own_origin_passes() {
     for (origin, host) in [
@@ -163,6 +170,7 @@ fn a_preflight_echoes_the_headers_asked_for() {
     );
 }
 
+// proves: protocol/allowlist
 #[test]
 fn a_foreign_preflight_is_answered_without_permission() {
     let headers = [("origin", "https://evil.example"), ("access-control-request-headers", "x-a")];
@@ -171,6 +179,7 @@ fn a_foreign_preflight_is_answered_without_permission() {
     assert_eq!(lines(response.headers()), ["vary: Access-Control-Request-Headers", "vary: Origin"]);
 }
 
+// proves: features/cors, protocol/credentials
 #[test]
 fn credentials_for_every_origin_are_refused() {
     assert_eq!(Cors::any().credentials(), Err(CorsError::CredentialsForAny));
@@ -191,6 +200,7 @@ fn origins_are_stored_as_a_browser_sends_them() {
     }
 }
 
+// proves: protocol/two-origins
 #[test]
 fn what_no_browser_sends_is_no_origin() {
     for text in [
@@ -233,6 +243,7 @@ fn a_pattern_names_the_origin_itself() {
     assert!(refuses(&cors, &request(&[("origin", "https://example.com")])));
 }
 
+// proves: protocol/opaque-origins
 #[test]
 fn pages_from_no_host_are_let_in_by_name_and_never_with_credentials_for_null() {
     let cors = Cors::new(["file://", "app://.", "null"]).unwrap();
@@ -248,6 +259,7 @@ fn pages_from_no_host_are_let_in_by_name_and_never_with_credentials_for_null() {
     assert!(Cors::new(["file://", "app://."]).unwrap().credentials().is_ok());
 }
 
+// proves: protocol/origin-patterns
 #[test]
 fn the_applications_rule_sees_origin_and_request_and_null_without_credentials_alone() {
     let any = Cors::by(|_, _| true);

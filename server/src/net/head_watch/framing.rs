@@ -307,6 +307,7 @@ mod tests {
 
     const BOTH: &str = "POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n";
 
+    // proves: protocol/ambiguous-requests
     #[test]
     fn both_fields_are_seen_in_either_order() {
         assert!(ambiguous(BOTH));
@@ -337,6 +338,7 @@ mod tests {
         assert!(ambiguous(&format!("{trailers}\r\n{BOTH}")));
     }
 
+    // proves: protocol/ambiguous-requests
     #[test]
     fn a_number_may_be_as_long_as_its_line() {
         let zeros = "0".repeat(60);
@@ -395,6 +397,7 @@ mod tests {
         String::from_utf8(whole).unwrap()
     }
 
+    // proves: protocol/odd-targets
     #[test]
     fn a_target_is_escaped_where_it_is_no_uri() {
         assert_eq!(

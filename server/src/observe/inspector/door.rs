@@ -157,6 +157,7 @@ mod tests {
         door.admit(&request.body(()).unwrap().into_parts().0)
     }
 
+    // proves: security/inspector
     #[test]
     fn without_a_token_only_names_of_this_machine_are_answered() {
         let door = Door::new(None, 3030);
@@ -179,6 +180,7 @@ mod tests {
         assert_eq!(ask(&door, "/", &two), Err(Refused::ForeignHost));
     }
 
+    // proves: security/inspector
     #[test]
     fn the_token_comes_in_the_address_a_cookie_or_a_field() {
         let door = Door::new(Some("secret".to_owned()), 3030);
@@ -206,6 +208,7 @@ mod tests {
         }
     }
 
+    // proves: security/inspector
     #[test]
     fn pages_of_other_origins_are_turned_away() {
         let door = Door::new(None, 3030);

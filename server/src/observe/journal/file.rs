@@ -137,6 +137,7 @@ mod tests {
         open(path, 1_000_000).expect_err("it is refused").to_string()
     }
 
+    // proves: security/journal
     #[test]
     fn a_new_file_is_its_owners_alone() {
         let folder = Folder::new("new");
@@ -145,6 +146,7 @@ mod tests {
         assert_eq!((mode(&path), left), (0o600, 1_000));
     }
 
+    // proves: security/journal
     #[test]
     fn what_was_written_before_stays_and_is_others_no_more() {
         let folder = Folder::new("append");
@@ -156,6 +158,7 @@ mod tests {
         assert_eq!((mode(&path), left), (0o600, 1_000 - cut.len() as u64 - 1));
     }
 
+    // proves: security/journal
     #[test]
     fn what_is_no_journal_of_ours_is_left_alone() {
         let folder = Folder::new("refused");

@@ -79,6 +79,7 @@ async fn is_let_go(service: &Service, since: Instant) {
     assert!((heartbeat..longest).contains(&lived), "it lived for {lived:?}");
 }
 
+// proves: protocol/backpressure, security/silent-clients
 #[tokio::test(start_paused = true)]
 async fn packets_that_wait_are_no_signs_of_life_of_a_client_that_polls() {
     for revision in [Revision::V3, Revision::V4] {
@@ -93,6 +94,7 @@ async fn packets_that_wait_are_no_signs_of_life_of_a_client_that_polls() {
     }
 }
 
+// proves: protocol/backpressure, security/silent-clients
 #[tokio::test(start_paused = true)]
 async fn packets_that_wait_are_no_signs_of_life_of_a_client_with_a_websocket() {
     for revision in [Revision::V3, Revision::V4] {
@@ -107,6 +109,7 @@ async fn packets_that_wait_are_no_signs_of_life_of_a_client_with_a_websocket() {
     }
 }
 
+// proves: protocol/backpressure
 #[tokio::test(start_paused = true)]
 async fn a_client_whose_packets_wait_lives_while_it_polls() {
     for revision in [Revision::V3, Revision::V4] {
@@ -133,6 +136,7 @@ async fn a_client_whose_packets_wait_lives_while_it_polls() {
     }
 }
 
+// proves: protocol/backpressure
 #[tokio::test(start_paused = true)]
 async fn a_client_whose_packets_wait_lives_while_it_reads() {
     for revision in [Revision::V3, Revision::V4] {

@@ -46,6 +46,7 @@ async fn a_node_listens_to_its_rooms_for_as_long_as_it_has_them() {
     assert_eq!(redis.channels(), channels);
 }
 
+// proves: features/emitter
 #[tokio::test]
 async fn an_emitter_reaches_the_clients_of_all_nodes_in_each_mode() {
     for mode in MODES {

@@ -48,6 +48,7 @@ const BROADCAST: &[u8] = b"\x93\xa6PdAV7L\x83\xa4type\x02\xa4data\x93\xa1e\xa1x\
 const FLAGGED: &[u8] = b"\x93\xa6PdAV7L\x83\xa4type\x02\xa4data\x92\xa1e\x01\xa3nsp\xa1/\
     \x83\xa5rooms\x92\xa1r\xa1q\xa6except\x91\xa1z\xa5flags\x82\xa8volatile\xc3\xa8compress\xc2";
 
+// proves: features/adapters
 #[test]
 fn a_broadcast_is_written_as_node_writes_it() {
     let broadcast =

@@ -59,6 +59,7 @@ fn bytes_make_it_messagepack() {
     );
 }
 
+// proves: features/adapters
 #[tokio::test(start_paused = true)]
 async fn the_channel_depends_on_the_mode_and_the_room() {
     use Subscriptions::{Dynamic, DynamicPrivate, Static};

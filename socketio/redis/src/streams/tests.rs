@@ -55,6 +55,7 @@ fn broadcasts_joins_and_disconnections_are_entries_as_node_writes_them() {
     assert_eq!(appended(&streams(), &bytes).1, format!("uid ab7c27e05df2fb95 nsp / type 3 data {packed}"));
 }
 
+// proves: features/adapters
 #[test]
 fn entries_of_node_are_read() {
     let Ok(Heard::Message(Message { from, body: MessageBody::Broadcast { event, .. }, .. })) = read(PACKED)

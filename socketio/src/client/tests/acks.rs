@@ -25,6 +25,7 @@ async fn an_answer_is_read_as_the_type_awaited() {
     assert_eq!(socket.pending_acks().len(), 0);
 }
 
+// proves: protocol/unexpected-acks
 #[tokio::test]
 async fn ids_count_in_the_namespace() {
     let io = Io::new();
@@ -38,6 +39,7 @@ async fn ids_count_in_the_namespace() {
     assert_eq!(sent, [r#"20["q"]"#, r#"21["q"]"#]);
 }
 
+// proves: features/acks, features/wish/acks
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_does_not_come_times_out() {
     let io = Io::new();
@@ -52,6 +54,7 @@ async fn an_answer_that_does_not_come_times_out() {
     assert_eq!(socket.pending_acks().len(), 0);
 }
 
+// proves: protocol/unexpected-acks
 #[tokio::test(start_paused = true)]
 async fn late_duplicate_unknown_and_idless_answers_are_ignored() {
     let io = Io::new();
@@ -95,6 +98,7 @@ async fn a_disconnect_ends_the_wait() {
     assert!(matches!(late, Err(AckError::Send(SendError::Closed))));
 }
 
+// proves: features/wish/acks
 #[tokio::test]
 async fn an_ack_that_is_dropped_or_not_sent_leaves_no_entry() {
     let io = Io::new();

@@ -1,5 +1,6 @@
 use super::*;
 
+// proves: features/own-id, features/wish/own-id, protocol/ids
 #[tokio::test]
 async fn connect_is_answered_with_an_id_that_is_not_the_sid() {
     let io = Io::new();
@@ -23,6 +24,7 @@ async fn the_reply_goes_out_before_on_connect_runs() {
     assert_eq!(sent[1..], [r#"2["welcome"]"#]);
 }
 
+// proves: features/namespaces
 #[tokio::test]
 async fn each_namespace_is_a_socket_of_its_own() {
     let io = Io::new();
@@ -38,6 +40,7 @@ async fn each_namespace_is_a_socket_of_its_own() {
     assert_eq!(peer.take(), [r#"3/x,1["/x"]"#, r#"31["/"]"#]);
 }
 
+// proves: features/node/cookies, features/socket-handshake
 #[tokio::test]
 async fn the_handshake_has_the_request_and_the_auth() {
     let io = Io::new();
@@ -59,6 +62,7 @@ async fn the_handshake_has_the_request_and_the_auth() {
     assert_eq!(other.handshake().auth_json(), "{}");
 }
 
+// proves: features/wish/invalid-namespace, protocol/refused-namespace
 #[tokio::test]
 async fn an_unknown_namespace_is_refused_and_the_session_goes_on() {
     let io = Io::new();
@@ -83,6 +87,7 @@ async fn a_namespace_created_later_can_be_joined() {
     assert!(peer.next().starts_with("0/later,{"));
 }
 
+// proves: features/connect-timeout, features/wish/invalid-namespace, protocol/refused-namespace
 #[tokio::test]
 async fn a_session_that_joins_nothing_ends_after_the_connect_timeout() {
     let (io, log) = logging();
@@ -108,6 +113,7 @@ async fn a_session_that_joined_once_has_no_connect_timeout() {
     assert_eq!(peer.deadline(), None);
 }
 
+// proves: protocol/repeated-connect
 #[tokio::test]
 async fn a_repeated_connect_replaces() {
     let (io, log) = logging();
@@ -124,6 +130,7 @@ async fn a_repeated_connect_replaces() {
     assert_eq!(log.take(), ["e 1"]);
 }
 
+// proves: protocol/repeated-connect
 #[tokio::test]
 async fn of_pipelined_connects_one_socket_lives() {
     let (io, _) = logging();
@@ -136,6 +143,7 @@ async fn of_pipelined_connects_one_socket_lives() {
     assert_eq!(peer.close_requested(), None);
 }
 
+// proves: protocol/max-namespaces
 #[tokio::test]
 async fn more_namespaces_than_the_limit_are_refused() {
     let io = Io::new();
@@ -150,6 +158,7 @@ async fn more_namespaces_than_the_limit_are_refused() {
     assert_eq!(sent.len(), 100);
 }
 
+// proves: protocol/max-namespaces
 #[tokio::test]
 async fn connecting_over_and_over_cannot_pile_up_sockets() {
     let io = Io::new();
@@ -162,6 +171,7 @@ async fn connecting_over_and_over_cannot_pile_up_sockets() {
     assert_eq!(accepted, 128);
 }
 
+// proves: protocol/crossing-packets
 #[tokio::test]
 async fn refused_names_are_not_all_remembered() {
     let io = Io::new();

@@ -1,5 +1,6 @@
 use super::*;
 
+// proves: features/disconnect-reasons
 #[tokio::test]
 async fn a_socket_ends_with_the_reason_of_its_session() {
     for reason in [
@@ -21,6 +22,7 @@ async fn a_socket_ends_with_the_reason_of_its_session() {
     }
 }
 
+// proves: features/disconnecting, protocol/end-once
 #[tokio::test]
 async fn the_end_is_told_once_and_with_the_rooms_that_were() {
     let (io, log) = logging();
@@ -46,6 +48,7 @@ async fn the_end_is_told_once_and_with_the_rooms_that_were() {
     assert!(io.within("a").sockets().is_empty());
 }
 
+// proves: features/disconnect-true, protocol/disconnect-true
 #[tokio::test]
 async fn disconnect_leaves_one_namespace_and_disconnect_true_ends_the_session() {
     let (io, log) = logging();
@@ -113,6 +116,7 @@ async fn closed_can_be_awaited_before_and_after() {
     assert_eq!(socket.closed().await, DisconnectReason::ClientNamespaceDisconnect);
 }
 
+// proves: features/close, protocol/shutdown
 #[tokio::test]
 async fn closing_ends_all_sessions_without_telling_clients_to_stay_away() {
     let (io, log) = logging();
@@ -130,6 +134,7 @@ async fn closing_ends_all_sessions_without_telling_clients_to_stay_away() {
     assert_eq!(Peer::open(&io).close_requested(), Some(CloseReason::ServerShuttingDown));
 }
 
+// proves: features/wish/abandoned-sessions
 #[tokio::test]
 async fn a_session_that_is_gone_is_not_kept_in_memory() {
     let io = Io::new();

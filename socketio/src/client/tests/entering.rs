@@ -23,6 +23,7 @@ fn doing(act: impl Fn(&Socket) + Send + Sync + 'static) -> (Io, Log, Arc<Notify>
     (io, log, permit)
 }
 
+// proves: features/namespace-middleware, protocol/emits-in-middlewares
 #[tokio::test]
 async fn rooms_joined_in_a_middleware_are_the_sockets_once_it_is_let_in() {
     let (io, log) = (Io::new(), Log::default());
@@ -51,6 +52,7 @@ async fn rooms_joined_in_a_middleware_are_the_sockets_once_it_is_let_in() {
     assert!(io.rooms().is_empty());
 }
 
+// proves: features/namespace-middleware, protocol/emits-in-middlewares
 #[tokio::test]
 async fn what_a_middleware_emits_follows_the_connect_in_order() {
     let (io, log, permit) = doing(|socket| {
@@ -83,6 +85,7 @@ async fn what_a_middleware_emits_follows_the_connect_in_order() {
     }
 }
 
+// proves: protocol/emits-in-middlewares
 #[tokio::test]
 async fn who_is_not_let_in_has_joined_nothing_and_is_told_nothing() {
     for end in ["refused", "left", "gone", "closed"] {
@@ -135,6 +138,7 @@ async fn who_is_not_let_in_has_joined_nothing_and_is_told_nothing() {
     }
 }
 
+// proves: protocol/emits-in-middlewares
 #[tokio::test]
 async fn a_disconnect_in_a_middleware_does_nothing_unless_it_closes() {
     let (io, log, permit) = doing(|socket| socket.disconnect(false));
@@ -159,6 +163,7 @@ async fn a_disconnect_in_a_middleware_does_nothing_unless_it_closes() {
     assert_eq!(log.take(), ["connect", "server namespace disconnect"]);
 }
 
+// proves: protocol/emits-in-middlewares
 #[tokio::test]
 async fn what_waits_for_a_middleware_is_bounded() {
     let config = Config { max_backlog: 2000, max_rooms: 2, ..Config::default() };
@@ -178,6 +183,7 @@ async fn what_waits_for_a_middleware_is_bounded() {
     assert_eq!(io.config().hits.get(Limit::Backlog), 96);
 }
 
+// proves: protocol/emits-in-middlewares
 #[tokio::test]
 async fn another_task_may_use_the_socket_while_it_is_let_in() {
     for _ in 0..200 {

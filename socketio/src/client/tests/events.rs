@@ -1,5 +1,6 @@
 use super::*;
 
+// proves: features/acks
 #[tokio::test]
 async fn what_a_handler_returns_is_the_acknowledgement() {
     let io = Io::new();
@@ -52,6 +53,7 @@ async fn arguments_are_sent_back_as_they_came_binary_included() {
     assert_eq!(peer.take(), [r#"61-7[{"_placeholder":true,"num":0}]"#, "b:x"]);
 }
 
+// proves: features/binary
 #[tokio::test]
 async fn binary_is_found_at_any_depth() {
     #[derive(serde::Deserialize, serde::Serialize)]
@@ -72,6 +74,7 @@ async fn binary_is_found_at_any_depth() {
     assert_eq!(peer.take(), [&format!(r#"62-1[{{"name":"A","layers":{layers}}}]"#), "b:two", "b:one"]);
 }
 
+// proves: features/wish/contracts
 #[tokio::test]
 async fn arguments_that_do_not_fit_do_not_run_the_handler() {
     let (io, log) = logging();
@@ -83,6 +86,7 @@ async fn arguments_that_do_not_fit_do_not_run_the_handler() {
     assert_eq!(peer.close_requested(), None);
 }
 
+// proves: features/wish/acks
 #[tokio::test]
 async fn an_event_without_a_handler_is_ignored() {
     let (io, _) = logging();
@@ -126,12 +130,14 @@ async fn a_handler_may_register_another() {
     assert_eq!(peer.next(), r#"31["learned"]"#);
 }
 
+// proves: features/reserved-names
 #[test]
 #[should_panic(expected = "reserved event")]
 fn a_reserved_name_cannot_be_handled() {
     Io::new().of("/").on_sync("disconnect", |_, ()| {});
 }
 
+// proves: features/acks
 #[tokio::test]
 async fn an_acknowledgement_can_be_sent_later_and_once() {
     let io = Io::new();
@@ -156,6 +162,7 @@ async fn an_acknowledgement_can_be_sent_later_and_once() {
     assert!(matches!(asked.send(()), Err(SendError::Closed)));
 }
 
+// proves: features/send-budget
 #[tokio::test]
 async fn an_emit_that_cannot_be_sent_says_why() {
     let io = Io::new();
@@ -180,6 +187,7 @@ async fn an_emit_that_cannot_be_sent_says_why() {
     assert!(matches!(socket.ready().await, Err(SendError::Closed)));
 }
 
+// proves: features/modifiers
 #[tokio::test]
 async fn a_volatile_event_is_sent_only_if_it_can_be_written_at_once() {
     let io = Io::new();
@@ -219,6 +227,7 @@ impl<F: Future> ByHand<F> {
     }
 }
 
+// proves: features/wish/acks
 #[tokio::test]
 async fn an_event_that_no_handler_takes_is_answered_by_whoever_answers_those() {
     let (io, _) = logging();

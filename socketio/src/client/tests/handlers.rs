@@ -22,6 +22,7 @@ fn bug() {
     panic!("on purpose");
 }
 
+// proves: features/handlers, features/wish/handlers-in-order
 #[tokio::test]
 async fn handlers_start_in_the_order_of_arrival_and_do_not_block_each_other() {
     let (io, log, permit) = waiting(256);
@@ -103,6 +104,7 @@ async fn a_full_backlog_ends_the_session() {
     assert_eq!(peer.close_requested(), Some(CloseReason::ForcedClose));
 }
 
+// proves: features/wish/handlers-in-order
 #[tokio::test]
 async fn events_and_the_end_wait_for_on_connect() {
     let (io, log) = logging();
@@ -126,6 +128,7 @@ async fn events_and_the_end_wait_for_on_connect() {
     assert_eq!(log.take(), ["connect", "e 1", "client namespace disconnect"]);
 }
 
+// proves: features/transport
 #[tokio::test]
 async fn the_upgrade_is_told_in_its_place_behind_on_connect() {
     let (io, log) = logging();
@@ -248,6 +251,7 @@ async fn whom_the_server_put_out_is_not_heard_any_more() {
     assert_eq!(peer.client.link.backlog(), 0);
 }
 
+// proves: protocol/bursts
 #[tokio::test]
 async fn what_is_owed_to_a_client_is_sent_however_much_waits_for_it() {
     let (io, _) = logging();

@@ -1,5 +1,6 @@
 use super::*;
 
+// proves: features/namespace-middleware, protocol/refused-namespace
 #[tokio::test]
 async fn middlewares_run_in_order_and_the_first_error_refuses() {
     let (io, log) = logging();
@@ -32,6 +33,7 @@ async fn middlewares_run_in_order_and_the_first_error_refuses() {
     assert_eq!(log.take(), ["first", "third", "connect"]);
 }
 
+// proves: protocol/refused-namespace
 #[tokio::test]
 async fn an_error_without_data_has_none() {
     let io = Io::new();
@@ -56,6 +58,7 @@ fn waiting() -> (Io, Log, Arc<Notify>) {
     (io, log, permit)
 }
 
+// proves: protocol/waiting-events
 #[tokio::test]
 async fn events_wait_for_a_pending_namespace() {
     let (io, log, permit) = waiting();
@@ -70,6 +73,7 @@ async fn events_wait_for_a_pending_namespace() {
     assert_eq!(peer.client.link.backlog(), 0);
 }
 
+// proves: protocol/waiting-events
 /// socket.io-client sends what it emitted in one tick in one POST, and a slow middleware may keep all of it
 /// waiting. Each small event counts for more than a hundred bytes then.
 #[tokio::test]
@@ -86,6 +90,7 @@ async fn twenty_thousand_small_events_wait_for_a_pending_namespace() {
     assert_eq!(peer.client.link.backlog(), 0);
 }
 
+// proves: protocol/waiting-events
 #[tokio::test]
 async fn what_waits_for_a_pending_namespace_is_bounded() {
     let (io, _, _permit) = waiting();
@@ -101,6 +106,7 @@ async fn what_waits_for_a_pending_namespace_is_bounded() {
     assert_eq!(peer.client.link.backlog(), 0);
 }
 
+// proves: protocol/repeated-connect
 #[tokio::test]
 async fn of_two_connects_while_a_middleware_runs_one_socket_comes() {
     let (io, log, permit) = waiting();
@@ -156,6 +162,7 @@ async fn the_sessions_end_discards_a_pending_connect() {
     assert_eq!(io.of("/").socket_count(), 0);
 }
 
+// proves: features/namespace-middleware
 #[tokio::test]
 async fn a_middleware_that_panics_refuses() {
     let io = Io::new();
@@ -171,6 +178,7 @@ async fn a_middleware_that_panics_refuses() {
     assert_eq!(peer.receive().await, [r#"4/later,{"message":"Internal error"}"#]);
 }
 
+// proves: limit/hook-timeout, protocol/hook-timeout
 #[tokio::test(start_paused = true)]
 async fn middlewares_that_take_too_long_refuse_the_client_and_the_session_goes_on() {
     let (io, log, _permit) = waiting();

@@ -17,6 +17,7 @@ async fn a_session_is_in_the_main_namespace_from_the_start() {
     assert_eq!(log.take(), ["e 1"]);
 }
 
+// proves: protocol/revision-3-namespaces
 #[tokio::test]
 async fn a_connect_to_the_main_namespace_is_ignored() {
     let (io, log) = logging();
@@ -28,6 +29,7 @@ async fn a_connect_to_the_main_namespace_is_ignored() {
     assert_eq!(log.take(), ["connect"]);
 }
 
+// proves: protocol/ids, protocol/revision-3-namespaces
 #[tokio::test]
 async fn other_namespaces_have_ids_with_their_name_and_auth_from_the_query() {
     let io = Io::new();

@@ -1,5 +1,6 @@
 use super::*;
 
+// proves: protocol/malformed-packets
 #[tokio::test]
 async fn malformed_packets_end_the_session_with_parse_error() {
     let (io, log) = logging();
@@ -38,6 +39,7 @@ async fn malformed_packets_end_the_session_with_parse_error() {
     }
 }
 
+// proves: protocol/misplaced-packets
 #[tokio::test]
 async fn packets_out_of_place_end_the_session_with_forced_close() {
     let (io, log) = logging();
@@ -53,6 +55,7 @@ async fn packets_out_of_place_end_the_session_with_forced_close() {
     }
 }
 
+// proves: protocol/misplaced-packets
 #[tokio::test]
 async fn a_packet_after_the_clients_own_disconnect_ends_the_session() {
     let (io, _) = logging();
@@ -86,6 +89,7 @@ async fn text_and_binary_out_of_turn_end_the_session() {
     assert_eq!(peer.sending_closes(r#"2["e",1]"#), Some(CloseReason::ParseError));
 }
 
+// proves: protocol/attachments-in-time
 #[tokio::test]
 async fn attachments_that_do_not_come_end_the_session() {
     let (io, _) = logging();
@@ -97,6 +101,7 @@ async fn attachments_that_do_not_come_end_the_session() {
     assert_eq!(peer.close_requested(), Some(CloseReason::ParseError));
 }
 
+// proves: protocol/crossing-packets
 #[tokio::test]
 async fn packets_that_cross_our_disconnect_are_ignored() {
     let (io, log) = logging();
@@ -116,6 +121,7 @@ async fn packets_that_cross_our_disconnect_are_ignored() {
     assert_eq!(log.take(), ["connect", "e 2"]);
 }
 
+// proves: protocol/crossing-packets
 #[tokio::test]
 async fn packets_that_cross_our_refusal_are_ignored() {
     let io = Io::new();

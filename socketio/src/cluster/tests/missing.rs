@@ -14,6 +14,7 @@ fn three() -> (Bus, [Io; 3], [(Peer, Socket); 3]) {
     (bus, nodes, clients)
 }
 
+// proves: features/adapters
 #[tokio::test(start_paused = true)]
 async fn what_came_is_kept_when_a_node_is_missing() {
     let (_bus, [here, _there, _deaf], [(_one, one), (_two, two), _third]) = three();
@@ -22,6 +23,7 @@ async fn what_came_is_kept_when_a_node_is_missing() {
     assert_eq!(found.iter().map(FetchedSocket::id).collect::<Vec<_>>(), [one.id(), two.id()]);
 }
 
+// proves: features/adapters
 #[tokio::test(start_paused = true)]
 async fn a_node_that_goes_while_it_is_asked_costs_no_timeout() {
     let (bus, [here, _there, _deaf], _clients) = three();

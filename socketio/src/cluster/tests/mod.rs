@@ -90,6 +90,7 @@ fn open_requests(nodes: &[Io; 2]) -> usize {
     nodes.iter().map(|io| io.cluster().unwrap().requests.lock().len()).sum()
 }
 
+// proves: features/adapters, features/modifiers
 #[tokio::test]
 async fn a_broadcast_reaches_the_clients_of_all_nodes_once() {
     let (bus, [here, there]) = nodes();
@@ -125,6 +126,7 @@ async fn a_broadcast_reaches_the_clients_of_all_nodes_once() {
     }
 }
 
+// proves: features/many-sockets
 #[tokio::test]
 async fn sockets_of_all_nodes_are_fetched() {
     let (_bus, [here, there]) = nodes();
@@ -161,6 +163,7 @@ async fn sockets_of_all_nodes_are_fetched() {
     assert_eq!(open_requests(&[here, there]), 0);
 }
 
+// proves: features/many-sockets
 #[tokio::test]
 async fn sockets_of_all_nodes_join_leave_and_are_put_out() {
     let (_bus, [here, there]) = nodes();
@@ -177,6 +180,7 @@ async fn sockets_of_all_nodes_join_leave_and_are_put_out() {
     assert!(!one.is_connected() && !two.is_connected());
 }
 
+// proves: features/adapters
 #[tokio::test(start_paused = true)]
 async fn a_node_that_does_not_answer_is_a_timeout() {
     let (bus, [here, there]) = nodes();
@@ -196,6 +200,7 @@ async fn a_node_that_does_not_answer_is_a_timeout() {
     assert_eq!(open_requests(&[here, there]), 0);
 }
 
+// proves: features/server-side-emit
 #[tokio::test]
 async fn servers_send_events_to_each_other() {
     let (_bus, [here, there]) = nodes();
@@ -219,6 +224,7 @@ async fn servers_send_events_to_each_other() {
     assert_eq!(alone.server_side_emit_with_ack::<()>("hello", ()).await.unwrap().answers.len(), 0);
 }
 
+// proves: features/server-side-emit
 #[tokio::test(start_paused = true)]
 async fn a_server_without_a_handler_or_with_one_that_fails_does_not_answer() {
     let (_bus, [here, there]) = nodes();
@@ -235,6 +241,7 @@ async fn a_server_without_a_handler_or_with_one_that_fails_does_not_answer() {
     }
 }
 
+// proves: features/broadcast-acks
 #[tokio::test]
 async fn clients_of_all_nodes_acknowledge_a_broadcast() {
     let (_bus, [here, there]) = nodes();
@@ -254,6 +261,7 @@ async fn clients_of_all_nodes_acknowledge_a_broadcast() {
     assert_eq!(open_requests(&[here, there]), 0);
 }
 
+// proves: protocol/broadcast-acks
 #[tokio::test(start_paused = true)]
 async fn who_fails_to_acknowledge_in_time_is_told_and_the_tables_are_empty() {
     let (bus, [here, there]) = nodes();
@@ -335,6 +343,7 @@ async fn a_message_that_cannot_be_handed_on_is_an_error_at_once() {
     assert!(io.cluster().unwrap().requests.lock().is_empty());
 }
 
+// proves: features/adapters
 #[tokio::test]
 async fn messages_of_this_node_and_for_others_are_ignored() {
     let (bus, [here, _there]) = nodes();

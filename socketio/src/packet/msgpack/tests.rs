@@ -34,6 +34,7 @@ fn written(json: &str, attachments: &[&'static [u8]]) -> Vec<u8> {
     inside.strip_suffix(b"\xa3nsp\xa1/").unwrap().to_vec()
 }
 
+// proves: features/parsers, protocol/msgpack
 /// As `socket.io-msgpack-parser` 3.0.2 writes them, with the `options` that clients put in.
 #[test]
 fn what_the_npm_package_writes_is_read() {
@@ -58,6 +59,7 @@ fn what_the_npm_package_writes_is_read() {
     }
 }
 
+// proves: protocol/msgpack-attachments
 #[test]
 fn buffers_and_array_buffers_are_attachments_without_a_copy() {
     let message =
@@ -69,6 +71,7 @@ fn buffers_and_array_buffers_are_attachments_without_a_copy() {
     assert!(message.as_ptr_range().contains(&raw.attachments[0].as_ptr()));
 }
 
+// proves: protocol/huge-numbers, protocol/msgpack-values
 #[test]
 fn what_json_has_no_word_for_becomes_what_javascript_makes_of_it() {
     let message = hex(
@@ -91,6 +94,7 @@ fn what_json_has_no_word_for_becomes_what_javascript_makes_of_it() {
     assert_eq!(json(b"\x91\x82\x01\xc0\xff\xc3"), r#"[{"1":null,"-1":true}]"#);
 }
 
+// proves: protocol/msgpack-values
 #[test]
 fn an_extension_of_another_meaning_is_a_pair() {
     let raw = decode(&event(b"\x94\xd4\x05a\xd6\xff1234\xc7\x02\x07hi\xd5\x00ab"), LIMIT).unwrap();
@@ -99,6 +103,7 @@ fn an_extension_of_another_meaning_is_a_pair() {
     assert_eq!(raw.attachments, ["a", "1234", "hi", "ab"]);
 }
 
+// proves: protocol/msgpack
 #[test]
 fn a_packet_that_ends_too_early_is_an_error_wherever_it_ends() {
     let whole =
@@ -112,6 +117,7 @@ fn a_packet_that_ends_too_early_is_an_error_wherever_it_ends() {
     assert_eq!(decode(&longer, LIMIT).unwrap_err(), PacketError::MsgPack("bytes follow it"));
 }
 
+// proves: flaw/msgpack-depth, protocol/msgpack
 #[test]
 fn a_length_is_never_trusted() {
     for claim in [
@@ -134,6 +140,7 @@ fn a_length_is_never_trusted() {
     }
 }
 
+// proves: flaw/msgpack-depth, protocol/msgpack
 #[test]
 fn values_nest_as_deep_as_in_json_and_no_deeper() {
     let nested = |open: &[u8], times: usize| [&open.repeat(times)[..], b"\xc0"].concat();
@@ -146,6 +153,7 @@ fn values_nest_as_deep_as_in_json_and_no_deeper() {
     assert_eq!(decode(&message, LIMIT).unwrap_err(), PacketError::TooDeep);
 }
 
+// proves: protocol/msgpack-attachments
 #[test]
 fn what_a_short_message_becomes_is_bounded() {
     let many =
@@ -156,6 +164,7 @@ fn what_a_short_message_becomes_is_bounded() {
     assert_eq!(decode(&event(&many(300, b"\xc0")), 1000).unwrap_err(), too_large);
 }
 
+// proves: protocol/msgpack
 #[test]
 fn a_packet_without_its_fields_is_an_error() {
     use PacketError::{AckId, MsgPack, UnknownType};
@@ -193,6 +202,7 @@ fn a_field_that_comes_twice_counts_once() {
     assert_eq!(raw.attachments, ["b"]);
 }
 
+// proves: protocol/msgpack
 #[test]
 fn a_packet_is_written_with_its_fields() {
     let connect = packet(PacketType::Connect, "/x", None, r#"{"sid":"a"}"#);
@@ -304,6 +314,7 @@ fn assert_stable(message: &Bytes) -> bool {
     true
 }
 
+// proves: flaw/msgpack-depth, protocol/msgpack
 #[test]
 fn random_bytes_are_an_error_and_never_a_panic() {
     let mut random = Random(0x5eed);

@@ -65,6 +65,7 @@ fn an_event_shares_the_messages_memory() {
     assert!(within(&event.name) && within(event.args.json()));
 }
 
+// proves: protocol/number-names
 #[test]
 fn a_numeric_event_name_becomes_its_text() {
     assert_eq!(&*event("2[5,1]").1.name, "5");
@@ -72,6 +73,7 @@ fn a_numeric_event_name_becomes_its_text() {
     assert_eq!(&*event("2[-1.5]").1.name, "-1.5");
 }
 
+// proves: protocol/malformed-packets
 #[test]
 fn an_event_without_a_usable_name_is_an_error() {
     assert_eq!(error("2"), Some(PacketError::MissingPayload));
@@ -83,6 +85,7 @@ fn an_event_without_a_usable_name_is_an_error() {
     }
 }
 
+// proves: features/reserved-names, protocol/reserved-names
 #[test]
 fn the_six_reserved_names_are_errors_and_others_are_not() {
     for name in RESERVED_EVENTS {
@@ -95,6 +98,7 @@ fn the_six_reserved_names_are_errors_and_others_are_not() {
     }
 }
 
+// proves: protocol/no-comma
 #[test]
 fn the_namespace_ends_at_the_first_comma() {
     assert_eq!(connect("0/x", Revision::V4), ("/x".into(), None));
@@ -104,6 +108,7 @@ fn the_namespace_ends_at_the_first_comma() {
     assert_eq!(error(r#"2/x["e"]"#), Some(PacketError::MissingPayload));
 }
 
+// proves: protocol/malformed-packets
 #[test]
 fn an_ack_id_is_digits_up_to_the_largest_exact_number() {
     assert_eq!(ack("3007[]").0, Some(7));
@@ -130,6 +135,7 @@ fn an_ack_is_an_array() {
     }
 }
 
+// proves: protocol/auth
 #[test]
 fn auth_is_an_object() {
     assert_eq!(connect(r#"0{"token":"a"}"#, Revision::V4).1.as_deref(), Some(r#"{"token":"a"}"#));
@@ -140,6 +146,7 @@ fn auth_is_an_object() {
     assert_eq!(error("0{"), Some(PacketError::Json));
 }
 
+// proves: protocol/revision-3-namespaces
 #[test]
 fn a_query_in_a_namespace_is_part_of_the_name_in_revision_4_and_auth_in_revision_3() {
     let text = "0/x?token=a%22b&n=1,";
@@ -160,6 +167,7 @@ fn what_only_a_server_sends_or_nobody_is_an_error() {
     }
 }
 
+// proves: features/attachments, protocol/malformed-packets
 #[test]
 fn the_number_of_attachments_is_digits_from_1_to_the_limit() {
     assert_eq!(decode(r#"51-["e",{"_placeholder":true,"num":0}]"#).unwrap().attachments, 1);
@@ -173,6 +181,7 @@ fn the_number_of_attachments_is_digits_from_1_to_the_limit() {
     }
 }
 
+// proves: protocol/malformed-packets
 #[test]
 fn a_placeholder_without_its_attachment_is_an_error() {
     for num in ["1", "-1", r#""0""#, "null", "0.5", r#""splice""#] {
@@ -183,6 +192,7 @@ fn a_placeholder_without_its_attachment_is_an_error() {
     assert_eq!(error(r#"61-1[{"_placeholder":true,"num":7}]"#), Some(PacketError::Placeholder));
 }
 
+// proves: protocol/plain-placeholders
 #[test]
 fn a_placeholder_in_a_plain_event_is_data() {
     let (_, event) = event(r#"2["e",{"_placeholder":true,"num":7}]"#);
@@ -190,6 +200,7 @@ fn a_placeholder_in_a_plain_event_is_data() {
     assert!(event.args.read::<Binary>().is_err());
 }
 
+// proves: protocol/malformed-packets
 #[test]
 fn deep_json_is_an_error_without_recursion() {
     for (open, close) in [("[", "]"), (r#"{"a":"#, "}")] {
@@ -202,6 +213,7 @@ fn deep_json_is_an_error_without_recursion() {
     assert_eq!(error(&format!("51-[\"e\",{}", "[".repeat(100_000))), Some(PacketError::TooDeep));
 }
 
+// proves: protocol/lone-surrogates
 #[test]
 fn a_lone_surrogate_becomes_the_replacement_character() {
     let (_, event) = event(r#"2["\ud800","x\ud800y"]"#);
@@ -209,6 +221,7 @@ fn a_lone_surrogate_becomes_the_replacement_character() {
     assert_eq!(event.args.read::<String>().unwrap(), "x\u{fffd}y");
 }
 
+// proves: protocol/huge-numbers
 #[test]
 fn a_number_that_no_double_holds_is_null_wherever_it_stands() {
     let (_, plain) = event(r#"2["e",1e400]"#);
@@ -227,6 +240,7 @@ fn a_number_that_no_double_holds_is_null_wherever_it_stands() {
     );
 }
 
+// proves: protocol/malformed-packets
 #[test]
 fn no_cut_or_changed_packet_panics() {
     let packets = [
@@ -297,6 +311,7 @@ fn a_value_that_json_cannot_hold_is_not_sent() {
     assert!(Parser::Default.event("/", None, "e", map, Tail::None).is_err());
 }
 
+// proves: protocol/connect-id
 #[test]
 fn connect_carries_the_socket_id_in_revision_4_alone() {
     assert_eq!(sent(&Parser::Default.connect(Revision::V4, "/", "abc", None)), r#"0{"sid":"abc"}"#);
@@ -307,6 +322,7 @@ fn connect_carries_the_socket_id_in_revision_4_alone() {
     assert_eq!(sent(&Parser::Default.disconnect("/x")), "1/x,");
 }
 
+// proves: protocol/connect-error-3
 #[test]
 fn connect_error_is_an_object_in_revision_4_and_data_or_message_in_revision_3() {
     let plain = ConnectError::new("nope");

@@ -14,6 +14,7 @@ impl Random {
     }
 }
 
+// proves: features/connection-state-recovery, protocol/missed-events
 /// "Recovery: `recovered` means the same id, rooms and data, and the missed packets exactly once in order."
 #[tokio::test]
 async fn whatever_happens_every_client_gets_what_is_for_it_once_and_in_order() {
@@ -108,6 +109,7 @@ async fn whatever_happens_every_client_gets_what_is_for_it_once_and_in_order() {
     }
 }
 
+// proves: protocol/missed-events
 /// The same while others send at the same time: nothing falls between a socket that is lost and the one that
 /// takes its place.
 #[tokio::test]
@@ -150,6 +152,7 @@ async fn nothing_is_lost_or_doubled_while_others_send() {
     }
 }
 
+// proves: protocol/one-claim
 #[tokio::test]
 async fn of_clients_that_come_at_the_same_time_one_gets_the_socket() {
     let io = io();

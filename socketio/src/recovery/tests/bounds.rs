@@ -4,6 +4,7 @@ use tokio::time::sleep;
 
 use super::*;
 
+// proves: protocol/recovery-limits
 #[tokio::test(start_paused = true)]
 async fn all_that_was_kept_is_given_back() {
     let io = io();
@@ -40,6 +41,7 @@ async fn who_is_away_is_given_up_one_after_the_other() {
     }
 }
 
+// proves: features/connection-state-recovery, protocol/recovery-limits
 #[tokio::test]
 async fn who_is_away_for_longest_is_given_up_for_memory() {
     let io = with(Recovery { bytes: 100_000, ..Recovery::default() });
@@ -61,6 +63,7 @@ async fn who_is_away_for_longest_is_given_up_for_memory() {
     assert_eq!((second.got.len(), third.got.len()), (2, 3));
 }
 
+// proves: protocol/recovery-limits
 #[tokio::test]
 async fn one_event_over_the_budget_is_kept_for_nobody() {
     let io = with(Recovery { bytes: 10_000, ..Recovery::default() });
@@ -72,6 +75,7 @@ async fn one_event_over_the_budget_is_kept_for_nobody() {
     assert!(!roamer.come_back(&io));
 }
 
+// proves: protocol/recovery-limits
 #[tokio::test]
 async fn what_connected_clients_could_miss_takes_half_and_the_latest_stays() {
     let io = with(Recovery { bytes: 100_000, ..Recovery::default() });
@@ -116,6 +120,7 @@ async fn what_a_connected_client_has_long_got_is_let_go() {
     assert_eq!(roamer.got.len(), 102);
 }
 
+// proves: protocol/recovery-limits
 #[tokio::test]
 async fn as_many_as_allowed_are_away() {
     let io = with(Recovery { sessions: 2, ..Recovery::default() });
@@ -126,6 +131,7 @@ async fn as_many_as_allowed_are_away() {
     assert!(!first.come_back(&io) && second.come_back(&io) && third.come_back(&io));
 }
 
+// proves: protocol/recovery-limits
 #[tokio::test]
 async fn who_is_away_keeps_nothing_of_its_session() {
     let io = io();
@@ -150,6 +156,7 @@ async fn an_application_that_is_dropped_takes_all_with_it() {
     assert!(weak.upgrade().is_none());
 }
 
+// proves: protocol/recovery-limits
 #[tokio::test(start_paused = true)]
 async fn what_idle_clients_have_long_got_is_let_go_when_memory_is_short() {
     let io = with(Recovery { bytes: 100_000, ..Recovery::default() });
@@ -173,6 +180,7 @@ async fn what_idle_clients_have_long_got_is_let_go_when_memory_is_short() {
     assert!(first.come_back(&io), "it has got what was let go");
 }
 
+// proves: protocol/recovery-limits
 #[tokio::test]
 async fn connected_clients_never_take_more_than_all() {
     let io = with(Recovery { bytes: 20_000, ..Recovery::default() });

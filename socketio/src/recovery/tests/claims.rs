@@ -24,6 +24,7 @@ fn waiting(recovery: Recovery) -> (Io, Arc<Notify>) {
     (io, permit)
 }
 
+// proves: features/connection-state-recovery, protocol/one-claim
 #[tokio::test]
 async fn a_pid_is_taken_once() {
     let (io, permit) = waiting(Recovery::default());
@@ -50,6 +51,7 @@ async fn a_pid_is_taken_once() {
     assert!(io.socket(&id).unwrap().recovered());
 }
 
+// proves: protocol/one-claim
 #[tokio::test]
 async fn a_claim_that_comes_to_nothing_leaves_the_socket_to_the_next() {
     let (io, permit) = waiting(Recovery::default());
@@ -85,6 +87,7 @@ async fn a_claim_that_comes_to_nothing_leaves_the_socket_to_the_next() {
     assert_eq!((counts.recovered, counts.taken, counts.away), (1, 0, 0));
 }
 
+// proves: protocol/recoverable-ends
 #[tokio::test]
 async fn a_client_that_leaves_while_the_middlewares_decide_does_not_come_back() {
     let (io, permit) = waiting(Recovery::default());
@@ -121,6 +124,7 @@ async fn the_old_socket_has_no_say_once_it_is_claimed() {
     assert_eq!(*roamer.socket(&io).rooms(), ["r".into()]);
 }
 
+// proves: protocol/one-claim
 #[tokio::test(start_paused = true)]
 async fn a_claimed_socket_is_not_given_up_and_one_put_back_too_late_is() {
     let (io, permit) = waiting(Recovery { sessions: 1, ..Recovery::default() });
@@ -145,6 +149,7 @@ async fn a_claimed_socket_is_not_given_up_and_one_put_back_too_late_is() {
     assert_eq!((counts(&io).away, counts(&io).bytes), (0, 0));
 }
 
+// proves: protocol/one-claim
 #[tokio::test]
 async fn middlewares_run_again_unless_told_otherwise() {
     for skip_middlewares in [false, true] {
@@ -233,6 +238,7 @@ async fn a_client_that_goes_while_it_waits_for_its_old_socket_leaves_nothing_beh
     }
 }
 
+// proves: protocol/recovery-limits
 #[tokio::test]
 async fn a_namespace_waits_for_who_is_away() {
     let io = dynamic();

@@ -2,6 +2,7 @@
 
 use super::*;
 
+// proves: features/connection-state-recovery, protocol/missed-events
 #[tokio::test]
 async fn a_client_gets_its_socket_back_with_what_it_missed_in_order_and_once() {
     let io = io();
@@ -58,6 +59,7 @@ async fn a_client_gets_its_socket_back_with_what_it_missed_in_order_and_once() {
     assert_eq!(counts(&io).recovered, 1);
 }
 
+// proves: features/wish/recovery, protocol/recovery-without-offset
 #[tokio::test]
 async fn it_works_again_and_again() {
     let io = io();
@@ -77,6 +79,7 @@ async fn it_works_again_and_again() {
     assert_eq!(counts(&io).recovered, 20);
 }
 
+// proves: features/wish/recovery, protocol/recovery-without-offset
 #[tokio::test]
 async fn a_client_that_never_got_an_event_comes_back_from_its_connect() {
     let io = io();
@@ -90,6 +93,7 @@ async fn a_client_that_never_got_an_event_comes_back_from_its_connect() {
     assert_eq!(roamer.take_got(), [1, 2]);
 }
 
+// proves: features/wish/recovery, protocol/recovery-without-offset
 #[tokio::test(start_paused = true)]
 async fn a_client_whose_last_event_is_long_ago_comes_back() {
     let io = io();
@@ -106,6 +110,7 @@ async fn a_client_whose_last_event_is_long_ago_comes_back() {
     assert_eq!(roamer.take_got(), [1, 2, 3]);
 }
 
+// proves: protocol/recoverable-ends
 #[tokio::test]
 async fn every_way_of_losing_a_connection_can_be_recovered_from() {
     for reason in [
@@ -122,6 +127,7 @@ async fn every_way_of_losing_a_connection_can_be_recovered_from() {
     }
 }
 
+// proves: protocol/missed-events
 #[tokio::test]
 async fn a_client_that_is_put_out_comes_back_for_what_it_missed() {
     let io = io();
@@ -138,6 +144,7 @@ async fn a_client_that_is_put_out_comes_back_for_what_it_missed() {
     assert_eq!(roamer.take_got()[1..], [2, 3, 4]);
 }
 
+// proves: protocol/recovery-of-a-connected-socket
 #[tokio::test]
 async fn the_end_is_told_before_the_recovered_socket_connects() {
     let io = io();
@@ -185,6 +192,7 @@ async fn a_client_that_comes_back_while_its_socket_ends_waits_for_that() {
     assert_eq!(serde_json::from_str::<Reply>(&peer.next()[1..]).ok(), roamer.reply);
 }
 
+// proves: protocol/recovery-of-a-connected-socket
 #[tokio::test]
 async fn the_end_is_told_before_the_recovered_socket_connects_also_if_handlers_hold_it_up() {
     let io = io();
@@ -212,6 +220,7 @@ async fn the_end_is_told_before_the_recovered_socket_connects_also_if_handlers_h
     assert_eq!(*log.lock().unwrap(), ["connect false", "disconnect", "connect true"]);
 }
 
+// proves: features/wish/recovery, protocol/recovery-of-a-connected-socket
 #[tokio::test(start_paused = true)]
 async fn a_client_may_come_back_before_the_server_knows_that_it_was_gone() {
     let io = io();
@@ -244,6 +253,7 @@ async fn a_client_may_come_back_before_the_server_knows_that_it_was_gone() {
     assert!(roamer.socket(&io).recovered());
 }
 
+// proves: protocol/recovery-of-a-connected-socket
 #[tokio::test(start_paused = true)]
 async fn an_old_socket_that_ends_otherwise_is_not_recovered() {
     let io = io();
@@ -259,6 +269,7 @@ async fn an_old_socket_that_ends_otherwise_is_not_recovered() {
     assert_eq!(counts(&io).unknown, 1);
 }
 
+// proves: protocol/old-offsets
 /// socket.io-client keeps its last offset when it gets a new pid.
 #[tokio::test(start_paused = true)]
 async fn a_client_that_was_refused_once_can_come_back_the_next_time() {

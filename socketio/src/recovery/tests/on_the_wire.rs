@@ -2,6 +2,7 @@
 
 use super::*;
 
+// proves: protocol/recovery-offsets
 #[tokio::test]
 async fn a_reply_has_a_pid_that_is_not_the_id() {
     let io = io();
@@ -11,6 +12,7 @@ async fn a_reply_has_a_pid_that_is_not_the_id() {
     assert!(reply.pid.len() == 20 && reply.pid != reply.sid && reply.pid != peer.sid.as_str());
 }
 
+// proves: protocol/recovery-offsets
 #[tokio::test]
 async fn an_event_ends_in_its_offset() {
     let io = io();
@@ -25,6 +27,7 @@ async fn an_event_ends_in_its_offset() {
     );
 }
 
+// proves: protocol/recovery-offsets
 #[tokio::test]
 async fn an_event_that_is_to_be_acknowledged_and_an_acknowledgement_have_none() {
     let io = io();
@@ -35,6 +38,7 @@ async fn an_event_that_is_to_be_acknowledged_and_an_acknowledgement_have_none() 
     assert_eq!(roamer.peer.take(), [r#"20["question","text"]"#, r#"37["text"]"#]);
 }
 
+// proves: protocol/volatile-strings
 #[tokio::test]
 async fn a_volatile_event_has_none_and_does_not_end_in_a_string() {
     let io = io();
@@ -59,6 +63,7 @@ async fn a_volatile_event_has_none_and_does_not_end_in_a_string() {
     assert_eq!(roamer.peer.next(), r#"2["v",null]"#);
 }
 
+// proves: protocol/recovery-offsets
 #[tokio::test]
 async fn the_receivers_of_a_broadcast_share_its_offset_and_its_frames() {
     let io = io();
@@ -68,6 +73,7 @@ async fn the_receivers_of_a_broadcast_share_its_offset_and_its_frames() {
     assert!(std::ptr::eq(one[0].packet(), other[0].packet()));
 }
 
+// proves: protocol/recovery-offsets
 #[tokio::test]
 async fn revision_3_knows_no_recovery() {
     let io = io();
@@ -84,6 +90,7 @@ async fn revision_3_knows_no_recovery() {
     assert!(matches!(socket.emit("e", ()), Err(SendError::Closed)));
 }
 
+// proves: protocol/recovery-offsets
 #[tokio::test]
 async fn without_recovery_there_is_neither() {
     let io = Io::new();
@@ -95,6 +102,7 @@ async fn without_recovery_there_is_neither() {
     assert_eq!(io.recovery_counts(), None);
 }
 
+// proves: protocol/old-offsets
 #[tokio::test]
 async fn offsets_of_a_server_that_was_started_anew_are_others() {
     let firsts = [(); 2].map(|()| {

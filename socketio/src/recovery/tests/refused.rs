@@ -13,6 +13,7 @@ fn assert_new(io: &Io, roamer: &mut Roamer, count: impl Fn(RecoveryCounts) -> u6
     assert_eq!(count(counts(io)), before + 1);
 }
 
+// proves: protocol/not-recovered
 #[tokio::test(start_paused = true)]
 async fn who_comes_too_late_is_a_new_client() {
     let io = io();
@@ -29,6 +30,7 @@ async fn who_comes_too_late_is_a_new_client() {
     assert_new(&io, &mut roamer, |counts| counts.unknown);
 }
 
+// proves: protocol/not-recovered
 #[tokio::test]
 async fn unknown_and_malformed_pids_and_offsets_are_a_new_client() {
     let io = io();
@@ -76,6 +78,7 @@ async fn unknown_and_malformed_pids_and_offsets_are_a_new_client() {
     assert_eq!(roamer.take_got(), [1]);
 }
 
+// proves: protocol/recoverable-ends
 #[tokio::test]
 async fn who_left_or_was_put_out_is_a_new_client() {
     let endings: [fn(&mut Roamer, &Socket); 5] = [
@@ -105,6 +108,7 @@ async fn who_left_or_was_put_out_is_a_new_client() {
     }
 }
 
+// proves: protocol/recoverable-ends
 #[tokio::test]
 async fn a_server_that_shuts_down_keeps_nothing() {
     let io = io();
@@ -116,6 +120,7 @@ async fn a_server_that_shuts_down_keeps_nothing() {
     assert_eq!((counts(&io).away, counts(&io).bytes), (0, 0));
 }
 
+// proves: protocol/not-recovered
 #[tokio::test]
 async fn a_pid_is_of_one_namespace() {
     let io = io();
@@ -129,6 +134,7 @@ async fn a_pid_is_of_one_namespace() {
     assert!(roamer.come_back(&io));
 }
 
+// proves: protocol/recoverable-ends
 #[tokio::test]
 async fn a_namespace_that_is_closed_gives_up_who_is_away() {
     let io = io();
@@ -146,6 +152,7 @@ async fn a_namespace_that_is_closed_gives_up_who_is_away() {
     assert!(!peer.next().contains(&reply.pid));
 }
 
+// proves: protocol/away-disconnect
 #[tokio::test]
 async fn who_is_put_out_while_it_is_away_is_a_new_client() {
     let io = io();
@@ -168,6 +175,7 @@ async fn who_is_put_out_while_it_is_away_is_a_new_client() {
     assert_eq!(roamer.take_got(), [3]);
 }
 
+// proves: protocol/refused-recovery, security/recovery-and-logins
 #[tokio::test]
 async fn who_comes_back_as_somebody_else_is_a_new_client_and_the_socket_waits_for_its_own() {
     for skip_middlewares in [false, true] {
@@ -227,6 +235,7 @@ async fn who_comes_back_as_somebody_else_is_a_new_client_and_the_socket_waits_fo
     }
 }
 
+// proves: protocol/refused-recovery
 #[tokio::test]
 async fn a_client_that_goes_while_its_recovery_is_decided_on_leaves_the_socket_to_the_next() {
     let recovery = Some(Recovery::default());

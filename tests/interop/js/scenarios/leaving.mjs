@@ -45,6 +45,7 @@ scenario("the server disconnects a namespace", async (stage) => {
   assert.deepEqual(await custom.echo("still here"), ["still here"]);
 });
 
+// proves: features/disconnect-true
 scenario("the server disconnects the session", async (stage) => {
   const watcher = await watch(stage);
   const client = await stage.connect("/test");
@@ -71,6 +72,7 @@ scenario("an event and a disconnect reach twenty clients that upgrade", async (s
   }));
 }, { skip: ({ mode }) => mode !== "upgrade" && "nothing to upgrade" });
 
+// proves: features/wish/reason-for-the-client
 scenario("what was emitted just before a disconnect arrives", async (stage) => {
   const client = await stage.connect("/test");
   const other = await stage.connect("/test");
@@ -79,6 +81,7 @@ scenario("what was emitted just before a disconnect arrives", async (stage) => {
   assert.deepEqual(await other.inbox("room").take(20), Array.from({ length: 20 }, (_, i) => [i]));
 }, butTheReference("drops events that come in one read with the DISCONNECT"));
 
+// proves: features/heartbeat
 scenario("heartbeats keep it alive", async (stage) => {
   const server = await stage.serve("--ping-interval", "300ms", "--ping-timeout", "2s");
   const client = await stage.connect("/", { server });

@@ -56,6 +56,7 @@ scenario("many messages that together are over the limit", async (stage) => {
   }
 });
 
+// proves: features/max-http-buffer-size
 scenario("a message over the limit ends its sender alone", async (stage) => {
   const bystander = await stage.connect("/test");
   const client = await stage.connect();

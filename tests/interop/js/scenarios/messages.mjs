@@ -18,6 +18,7 @@ const nested = () => ({
   text: "b4AQID",
 });
 
+// proves: features/eio3
 scenario("text", async (stage) => {
   const client = await stage.connect();
   const args = ["hello", "", 0, -1.5, true, false, null, [], {}, { a: { b: [1, "2"] } }];
@@ -58,11 +59,13 @@ scenario("unicode and binary in one batch", async (stage) => {
   ]);
 });
 
+// proves: features/binary
 scenario("nested binary", async (stage) => {
   const client = await stage.connect();
   assert.deepEqual(plain(await client.echo("with", nested(), "text")), plain(["with", nested(), "text"]));
 });
 
+// proves: features/attachments
 scenario("ten attachments", async (stage) => {
   const client = await stage.connect();
   const ten = Array.from({ length: 10 }, (_, i) => Buffer.alloc(i * 100, i));
@@ -82,6 +85,7 @@ scenario("the server's ack", async (stage) => {
   assert.deepEqual(plain(await client.call("message-with-ack", nested(), "x")), plain([nested(), "x"]));
 });
 
+// proves: features/acks
 scenario("many acks at once find their calls", async (stage) => {
   const client = await stage.connect();
   const calls = Array.from({ length: 50 }, (_, i) => client.call("message-with-ack", i));

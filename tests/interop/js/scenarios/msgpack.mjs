@@ -36,6 +36,7 @@ packed("values", async (stage, connect) => {
   assert.deepEqual(await client.call("message-with-ack", ...values()), values());
 });
 
+// proves: features/parsers
 packed("binary at any depth, more than ten at once", async (stage, connect) => {
   const client = await connect();
   const many = () => ({ list: Array.from({ length: 30 }, (_, i) => ({ deep: [Buffer.alloc(i * 30, i)] })), after: "x" });

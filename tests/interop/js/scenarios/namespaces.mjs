@@ -34,6 +34,7 @@ scenario("the handshake and the socket's id", async (stage) => {
   assert.equal(stage.major === 1 ? id.replace("/test#", "") : id, client.socket.id);
 });
 
+// proves: features/namespace-middleware
 scenario("a refusal by a middleware", async (stage) => {
   const refused = stage.open("/test", { auth: { token: "bad" } });
   const refusal = stage.major >= 3 ? { message: "refused", data: { code: 7 } } : { code: 7 };

@@ -26,6 +26,7 @@ scenario("200 events from each side", async (stage) => {
   assert.deepEqual(await all(client, "room"), numbers(count), "from the client");
 });
 
+// proves: features/wish/upgrades
 scenario("200 events from each side across the upgrade", async (stage) => {
   const server = await stage.hold();
   const client = stage.open("/test", { server });

@@ -68,11 +68,14 @@ async function overAndOver({ road, client, bystander }) {
   assert.equal(client.inbox("room").length, 0);
 }
 
+// proves: features/connection-state-recovery
 recovering("id, rooms and what was missed, over and over", overAndOver);
 
+// proves: features/connection-state-recovery
 recovering("the same in MessagePack", overAndOver, { parser: msgpack });
 
 recovering(
+  // proves: features/wish/recovery
   "before the first event",
   async ({ road, client, bystander }) => {
     const { id } = client.socket;
@@ -87,6 +90,7 @@ recovering(
   butTheReference("does not recover who has no offset"),
 );
 
+// proves: features/wish/recovery
 recovering("what a handler sends goes on across the loss, once and in order", async ({ road, client, bystander }) => {
   const count = 300;
   client.emit("burst", count);

@@ -26,6 +26,7 @@ scenario("the server is killed and started again", async (stage) => {
   await comesBack(stage, (server) => server.kill());
 });
 
+// proves: features/wish/drain
 scenario("the server is closed and started again", async (stage) => {
   // A DISCONNECT would keep the client from coming back.
   await comesBack(stage, (server) => server.drain());

@@ -14,6 +14,7 @@ async function received(...clients) {
   return Promise.all(clients.map(async (client) => (await client.inbox("room").take(client.inbox("room").length)).flat()));
 }
 
+// proves: features/rooms
 scenario("rooms", async (stage) => {
   const [a, b, c] = await Promise.all([stage.connect("/test"), stage.connect("/test"), stage.connect("/test")]);
   const [red, blue] = ["red", "blue"].map((color) => `${color} ${Math.random()}`);
@@ -62,6 +63,7 @@ scenario("a broadcast, the sender included", async (stage) => {
   assert.equal(elsewhere.inbox("bcast").length, 0);
 });
 
+// proves: features/wish/clients-2-and-4
 scenario("a broadcast to every version and transport", async (stage) => {
   // Both revisions, text and binary frames and base64: one event, encoded for each.
   const server = await stage.serve();

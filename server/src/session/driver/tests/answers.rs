@@ -84,6 +84,7 @@ async fn an_answer_on_its_way_counts_for_its_session_until_it_is_written() {
     }
 }
 
+// proves: security/answers-memory
 #[tokio::test(start_paused = true)]
 async fn whoever_is_put_out_lets_go_of_its_answer_at_once() {
     for (messages, read) in [(1, 1), (1_000, 1), (1, ANSWER - 100_000)] {
@@ -104,6 +105,7 @@ async fn whoever_is_put_out_lets_go_of_its_answer_at_once() {
     }
 }
 
+// proves: security/answers-memory
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_outlives_its_session_can_be_let_go_for_others() {
     let rig = Rig::new().await;

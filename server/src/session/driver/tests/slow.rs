@@ -72,6 +72,7 @@ pub(super) async fn gone(service: &Service) -> Duration {
     began.elapsed()
 }
 
+// proves: limit/send-budget, protocol/bursts
 #[tokio::test(start_paused = true)]
 async fn a_client_that_takes_nothing_of_too_much_is_put_out_at_the_write_timeout() {
     let patience = Limits::default().write_timeout;
@@ -92,6 +93,7 @@ async fn a_client_that_takes_nothing_of_too_much_is_put_out_at_the_write_timeout
     }
 }
 
+// proves: protocol/bursts
 #[tokio::test(start_paused = true)]
 async fn a_client_that_takes_a_little_of_too_much_in_time_is_left_alone() {
     let (_, service) = Owing::new(60);
@@ -128,6 +130,7 @@ async fn let_go_at_once(owing: &Owing, service: &Service) {
     assert!(before - after > 300_000, "{before} bytes were held, and {after} still are");
 }
 
+// proves: protocol/bursts, security/memory-short
 #[tokio::test(start_paused = true)]
 async fn whoever_is_put_out_lets_go_of_everything_at_once() {
     // In use, and while it is said goodbye to.
@@ -157,6 +160,7 @@ async fn whoever_is_put_out_lets_go_of_everything_at_once() {
     }
 }
 
+// proves: protocol/posts-that-wait
 #[tokio::test(start_paused = true)]
 async fn a_client_that_posts_and_polls_in_turn_goes_on_however_much_waits() {
     for revision in [Revision::V3, Revision::V4] {
@@ -187,6 +191,7 @@ async fn a_client_that_posts_and_polls_in_turn_goes_on_however_much_waits() {
     }
 }
 
+// proves: protocol/posts-that-wait
 #[tokio::test(start_paused = true)]
 async fn posts_wait_at_their_door_once_as_much_waits_as_may() {
     let (owing, service) = Owing::new(6);
@@ -218,6 +223,7 @@ async fn most_at_once(owing: Owing, total: usize) -> usize {
     most
 }
 
+// proves: protocol/yielding
 #[tokio::test(start_paused = true)]
 async fn a_session_gives_its_thread_back_after_a_number_of_packets() {
     const TOTAL: usize = 100_000;

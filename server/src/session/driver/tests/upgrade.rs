@@ -58,6 +58,7 @@ fn request(service: &Service, method: &'static str, target: &str, body: &'static
     Box::pin(async move { ask(&service, method, &target, body.to_owned()).await })
 }
 
+// proves: protocol/lost-polls
 #[tokio::test(start_paused = true)]
 async fn nothing_is_lost_with_a_poll_that_ends_in_the_turn_in_which_its_session_goes_over() {
     let slot = Arc::default();
@@ -83,6 +84,7 @@ async fn nothing_is_lost_with_a_poll_that_ends_in_the_turn_in_which_its_session_
     assert_eq!(websocket.next_text().await, "4posted");
 }
 
+// proves: protocol/probe
 #[tokio::test(start_paused = true)]
 async fn who_repeats_2probe_and_takes_no_answer_is_not_read_from() {
     let service = service();
