@@ -45,9 +45,10 @@ const HYPER_BUFFER: usize = 8192;
 const LAST_REQUESTS: Duration = Duration::from_secs(1);
 
 impl Server {
-    /// Serves until `shutdown` is ready, and then drains: new sessions are refused with 503, present ones are
-    /// closed behind what is queued for them and their parked polls answered. It returns when all of them
-    /// are gone, or at the drain timeout.
+    /// Serves until `shutdown` is ready, and then drains. It waits for the [`drain_wait`](crate::Builder::drain_wait).
+    /// Then it refuses new sessions with 503, and closes the present ones after what is queued for them, many of them
+    /// [one after the other](crate::Builder::drain_spread); polls that wait are answered. It returns when all of them
+    /// are gone, or at the [`drain_timeout`](crate::Builder::drain_timeout).
     pub async fn serve(self, listener: impl Into<Listener>, shutdown: impl Future<Output = ()>) {
         self.serve_all([listener.into()], shutdown).await;
     }
@@ -69,10 +70,8 @@ impl Server {
         }
         shutdown.await;
         let site = service.site();
-        site.drain();
-        site.drained(async {
-            // A client that polls learns of the end by a GET, so connections are accepted meanwhile.
-            site.emptied().await;
+        site.drain(async {
+            // A client that polls learns of the end by a GET, so connections were accepted until now.
             accepting.shutdown().await;
             // Without connections nobody listens, which is as good.
             let _ = stop.send(());

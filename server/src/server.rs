@@ -11,6 +11,7 @@ use engineio::{Application, Config};
 use http::{HeaderMap, Method, Response};
 use socketio::Io;
 
+use crate::drain::Drain;
 use crate::http::client_files::ClientFiles;
 use crate::http::proxies::{TrustedProxies, TrustedProxy};
 use crate::net::admission::Admission;
@@ -38,7 +39,7 @@ pub struct Builder {
     ios: Vec<Io>,
     client_files: Option<ClientFiles>,
     pages: Option<Box<Pages>>,
-    drain_timeout: Duration,
+    drain: Drain,
     mounts: Vec<(Box<str>, MakeMount)>,
     client_paths: Vec<Box<str>>,
     observers: Vec<Arc<dyn Observer>>,
@@ -164,10 +165,28 @@ impl Builder {
         self
     }
 
-    /// How long the server waits for clients to leave when it stops. 30 s by default.
+    /// How long the server waits for clients to leave when it stops, from when it lets the first one go. 30 s by
+    /// default.
     #[must_use]
     pub fn drain_timeout(mut self, timeout: Duration) -> Builder {
-        self.drain_timeout = timeout;
+        self.drain.timeout = timeout;
+        self
+    }
+
+    /// How long a server that stops takes to let its clients go, one after the other, if it has more than 500. All of
+    /// them reconnect, and all at once they may be more than the other servers can take. 10 s by default, and never
+    /// more than half of the [`drain_timeout`](Builder::drain_timeout). With zero, it lets all clients go at once.
+    #[must_use]
+    pub fn drain_spread(mut self, spread: Duration) -> Builder {
+        self.drain.spread = spread;
+        self
+    }
+
+    /// How long a server that stops goes on as before, except that it says that it [drains](Service::is_draining).
+    /// Load balancers get this time to notice, and to send new clients elsewhere. Zero by default.
+    #[must_use]
+    pub fn drain_wait(mut self, wait: Duration) -> Builder {
+        self.drain.wait = wait;
         self
     }
 
@@ -254,7 +273,7 @@ impl Builder {
             client_files: self.client_files,
             http,
             pages: self.pages,
-            drain_timeout: self.drain_timeout,
+            drain: self.drain,
             admission,
             proxies: self.proxies,
             hits,
@@ -278,7 +297,7 @@ impl Server {
             ios: Vec::new(),
             client_files: None,
             pages: None,
-            drain_timeout: Duration::from_secs(30),
+            drain: Drain::default(),
             mounts: Vec::new(),
             client_paths: Vec::new(),
             observers: Vec::new(),

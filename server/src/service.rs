@@ -110,14 +110,22 @@ impl Service {
         self.site.limit_hits(limit)
     }
 
-    /// Refuses new sessions with 503, closes the present ones behind what is queued for them, answers parked
-    /// polls, and waits until all are gone, or for the [drain timeout](crate::Builder::drain_timeout).
+    /// Waits for the [`drain_wait`](crate::Builder::drain_wait). Then it refuses new sessions with 503, closes the
+    /// present ones after what is queued for them, many of them [one after the
+    /// other](crate::Builder::drain_spread), and answers polls that wait. It returns when all are gone, or at the
+    /// [`drain_timeout`](crate::Builder::drain_timeout).
     ///
     /// The HTTP server goes on accepting connections meanwhile, since a client that polls learns of the end by
     /// its next request.
     pub async fn drain(&self) {
-        self.site.drain();
-        self.site.drained(self.site.emptied()).await;
+        self.site.drain(std::future::ready(())).await;
+    }
+
+    /// Whether the server drains: from the first moment of [`drain`](Service::drain) on, though it may still let
+    /// clients in. Answer a load balancer that asks whether the server is ready with this.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.site.is_draining()
     }
 
     pub(crate) fn site(&self) -> &Arc<Site> {

@@ -4,15 +4,16 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
 use engineio::{Application, Limit, LimitHits};
+use futures_util::future::join_all;
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use socketio::Io;
 
+use crate::drain::{Drain, Turns};
 use crate::http::answers::{as_bytes, unreadable};
 use crate::http::body::Body;
 use crate::http::client_files::{self, ClientFiles};
@@ -39,7 +40,7 @@ pub(crate) struct Site {
     /// Which foreign pages may read those files as they may read an endpoint's answers.
     pub(crate) http: Arc<HttpSettings>,
     pub(crate) pages: Option<Box<Pages>>,
-    pub(crate) drain_timeout: Duration,
+    pub(crate) drain: Drain,
     pub(crate) admission: Arc<Admission>,
     pub(crate) proxies: TrustedProxies,
     /// Where it is counted how often clients met which limit.
@@ -89,11 +90,28 @@ impl Site {
         as_bytes(&response)
     }
 
-    /// Refuses new sessions and ends the present ones.
-    pub(crate) fn drain(&self) {
-        tracing::info!(sessions = self.sessions(), "draining");
+    /// Drains, to the end of `last`, which begins when all clients are gone, or to the timeout.
+    pub(crate) async fn drain(&self, last: impl Future<Output = ()>) {
+        tracing::info!(sessions = self.sessions(), wait = ?self.drain.wait, "draining");
         self.draining.store(true, Ordering::Release);
-        self.endpoints.iter().for_each(|endpoint| endpoint.drain());
+        if !self.drain.wait.is_zero() {
+            tokio::time::sleep(self.drain.wait).await;
+        }
+        let turns = Arc::new(self.drain.turns(self.sessions()));
+        let drained = async {
+            tokio::select! {
+                biased;
+                _ = join_all(self.endpoints.iter().map(|endpoint| endpoint.drain(turns.clone()))) => {
+                    self.emptied().await;
+                }
+                // All may leave before their turn.
+                () = self.emptied() => {}
+            }
+            last.await;
+        };
+        if tokio::time::timeout(self.drain.timeout, drained).await.is_err() {
+            tracing::warn!(sessions = self.sessions(), "not all clients could be told by the drain timeout");
+        }
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -111,7 +129,7 @@ impl Site {
     }
 
     /// Waits until no session is left.
-    pub(crate) async fn emptied(&self) {
+    async fn emptied(&self) {
         for endpoint in &self.endpoints {
             endpoint.emptied().await;
         }
@@ -121,20 +139,17 @@ impl Site {
     pub(crate) fn sessions(&self) -> usize {
         self.endpoints.iter().map(|endpoint| endpoint.sessions()).sum()
     }
-
-    /// Waits for the end of a drain, to its timeout.
-    pub(crate) async fn drained(&self, drained: impl Future<Output = ()>) {
-        if tokio::time::timeout(self.drain_timeout, drained).await.is_err() {
-            tracing::warn!(sessions = self.sessions(), "not all clients could be told by the drain timeout");
-        }
-    }
 }
 
 /// An endpoint, whatever its application.
 pub(crate) trait Mount: Send + Sync {
     fn serves(&self, path: &str) -> bool;
     fn call(self: Arc<Self>, head: Parts, body: RequestBody, peer: Peer) -> Answering;
-    fn drain(&self);
+
+    /// Lets nobody in from its first poll on, and lets each client go in its turn. Ready when it has told all.
+    fn drain(&self, turns: Arc<Turns>) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+
+    /// Waits until nobody is left.
     fn emptied(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
     fn sessions(&self) -> usize;
 
@@ -153,8 +168,8 @@ impl<A: Application> Mount for Endpoint<A> {
         Endpoint::call(self, head, body, peer)
     }
 
-    fn drain(&self) {
-        Endpoint::drain(self);
+    fn drain(&self, turns: Arc<Turns>) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move { Endpoint::drain(self, &turns).await })
     }
 
     fn emptied(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {

@@ -13,6 +13,7 @@ use socketio_server::{Builder, Cors, Denied, Server};
 use socketio_server_cli::apps;
 use socketio_tests::{Received, TestServer, WebSocket};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 const REASON: &str = "x-websocket-reject-reason";
@@ -646,6 +647,28 @@ async fn a_stopping_server_closes_with_1001_behind_what_was_sent() {
 }
 
 // proves: features/node/shutdown
+#[tokio::test]
+async fn many_clients_of_a_stopping_server_go_one_after_the_other() {
+    let spread = Duration::from_secs(1);
+    let server = start(|server| {
+        server.drain_spread(spread).websocket("/ws", |request| ready(apps::plain_echo(request)))
+    })
+    .await;
+    let mut clients = JoinSet::new();
+    for _ in 0..501 {
+        let mut websocket = server.websocket("/ws").await;
+        clients.spawn(async move {
+            websocket.expect_close_and_answer(1001).await;
+            Instant::now()
+        });
+    }
+    server.stop().await;
+    let went = clients.join_all().await;
+    let took = went.iter().max().zip(went.iter().min()).map(|(last, first)| last.duration_since(*first));
+    // A busy machine may be late to see the first go.
+    assert!(took > Some(spread / 2), "{took:?}");
+}
+
 #[tokio::test]
 async fn a_client_that_is_still_being_decided_about_gets_503_from_a_stopping_server() {
     let (tell, mut asked) = mpsc::unbounded_channel();

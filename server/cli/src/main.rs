@@ -261,6 +261,8 @@ fn server(options: &Options, observers: Vec<Arc<dyn Observer>>) -> Result<(Serve
         .trailing_slash(options.trailing_slash)
         .bind_origin(options.bind_origin)
         .drain_timeout(options.drain_timeout)
+        .drain_spread(options.drain_spread)
+        .drain_wait(options.drain_wait)
         .socketio(&options.path, io.clone());
     for observer in observers {
         builder = builder.observer(observer);

@@ -119,6 +119,12 @@ options! {
         "client-dir" pub(crate) client_dir: Option<PathBuf> = [] as FOLDER,
         /// How long clients get to leave when the server stops
         "drain-timeout" pub(crate) drain_timeout: Duration = ["30s"] as TIME_OR_NONE,
+        /// How long a server that stops takes to let its clients go, one after the other, if it has more than 500. At
+        /// most half of drain-timeout; 0s lets them go at once
+        "drain-spread" pub(crate) drain_spread: Duration = ["10s"] as TIME_OR_NONE,
+        /// How long a server that stops goes on as before, while /readyz already says no: the time that a load balancer
+        /// needs to notice
+        "drain-wait" pub(crate) drain_wait: Duration = ["0s"] as TIME_OR_NONE,
     }
     "Protocol" {
         /// How long to wait after a client's pong before the next ping
@@ -418,6 +424,12 @@ impl Options {
         }
         if self.tls_key.is_some() && self.tls_cert.is_none() {
             return Err(wrong("tls-key", "needs tls-cert too"));
+        }
+        let spread = given.iter().any(|given| given.key == "drain-spread");
+        if spread && self.drain_spread > self.drain_timeout / 2 {
+            let problem = "is more than half of drain-timeout, so that the last clients could not leave in time: \
+                           make it shorter, or drain-timeout longer";
+            return Err(wrong("drain-spread", problem));
         }
         let usual = Recovery::default();
         let recovery = [

@@ -198,8 +198,12 @@ impl Metrics {
         unhandled(&mut text, site);
         held(&mut text, site);
         adapters(&mut text, site);
-        let (name, help) = ("socketio_draining", "1 while the server stops.");
-        text.single(name, "gauge", help, u8::from(site.is_draining()));
+        let draining = site.is_draining();
+        let (name, help) = ("socketio_draining", "1 from when the server is told to stop.");
+        text.single(name, "gauge", help, u8::from(draining));
+        let (name, help) =
+            ("socketio_drain_left", "Clients that have to leave before a server that stops can end.");
+        text.single(name, "gauge", help, if draining { site.sessions() } else { 0 });
         self.handled(&mut text);
         text.0
     }

@@ -24,6 +24,7 @@ use tokio_tungstenite::tungstenite::{self, Message as Tungstenite};
 use super::request::Limits;
 use super::watch::Watch;
 use super::websocket::{Close, Shared};
+use crate::drain::Turns;
 use crate::net::alarm::Alarm;
 use crate::net::io::Io;
 
@@ -113,14 +114,14 @@ impl Driver {
     }
 
     /// Drives the connection to its end, and says what that was.
-    pub(super) async fn run(mut self, mut stopping: watch::Receiver<bool>) -> Option<Close> {
+    pub(super) async fn run(mut self, mut stopping: watch::Receiver<Stopping>) -> Option<Close> {
         let shared = self.shared.clone();
         let leave = {
             let mut alarm = Alarm::new();
             let mut open = pin!(std::future::poll_fn(|cx| self.poll(cx, &mut alarm)));
             tokio::select! {
                 leave = &mut open => leave,
-                () = stopped(&mut stopping) => {
+                () = let_go(&mut stopping) => {
                     shared.end(Close::new(GOING_AWAY));
                     open.await
                 }
@@ -341,9 +342,19 @@ fn close_code(error: &tungstenite::Error) -> Option<CloseCode> {
     }
 }
 
+/// Whether the server stops, and when its clients are to go.
+pub(super) type Stopping = Option<Arc<Turns>>;
+
 /// Waits until the server stops.
-pub(super) async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    drop(stopping.wait_for(|stopping| *stopping).await);
+pub(super) async fn stopped(stopping: &mut watch::Receiver<Stopping>) -> Stopping {
+    stopping.wait_for(Option::is_some).await.ok()?.clone()
+}
+
+/// Waits for this client's turn to go.
+async fn let_go(stopping: &mut watch::Receiver<Stopping>) {
+    if let Some(turns) = stopped(stopping).await {
+        turns.next().await;
+    }
 }
 
 /// A message as one frame. Its text is known to be UTF-8, so it is not looked at again.

@@ -10,11 +10,12 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use tokio::sync::watch;
 
-use super::driver::{Driver, stopped};
+use super::driver::{Driver, Stopping, stopped};
 use super::request::{Accepted, Request};
 use super::watch::Watch;
 use super::websocket::WebSocket;
 use crate::Denied;
+use crate::drain::Turns;
 use crate::http::answers::{REJECT_REASON, refused_by, reject_reason, status};
 use crate::http::body::Body;
 use crate::http::exchange::Exchange;
@@ -40,9 +41,9 @@ pub(crate) struct Endpoint {
     http: Arc<HttpSettings>,
     admission: Arc<Admission>,
     handler: Box<Handler>,
-    /// Whether the server is stopping. Each connection holds a receiver, and each request that is being
-    /// decided; so their number is known, and when all are gone.
-    stopping: watch::Sender<bool>,
+    /// The clients' turns to go, once the server is stopping. Each connection holds a receiver, and each request that
+    /// is being decided; so their number is known, and when all are gone.
+    stopping: watch::Sender<Stopping>,
 }
 
 impl Endpoint {
@@ -54,7 +55,7 @@ impl Endpoint {
         admission: Arc<Admission>,
     ) -> Endpoint {
         let path = path.strip_suffix('/').unwrap_or(path).into();
-        Endpoint { path, config, http, admission, handler, stopping: watch::Sender::new(false) }
+        Endpoint { path, config, http, admission, handler, stopping: watch::Sender::new(None) }
     }
 
     /// Answers one request.
@@ -89,7 +90,7 @@ impl Endpoint {
         let deciding = async { (self.handler)(request).await };
         let accepted = tokio::select! {
             biased;
-            () = stopped(&mut stopping) => return Ok(status(StatusCode::SERVICE_UNAVAILABLE)),
+            _ = stopped(&mut stopping) => return Ok(status(StatusCode::SERVICE_UNAVAILABLE)),
             decided = in_time("websocket", deciding, &self.admission) => decided??.terms(),
         };
         let protocol = accepted.protocol.as_deref().and_then(|name| HeaderValue::from_str(name).ok());
@@ -200,8 +201,11 @@ impl Mount for Endpoint {
         })
     }
 
-    fn drain(&self) {
-        self.stopping.send_replace(true);
+    /// Each connection waits for its own turn, so there is nobody else to tell.
+    fn drain(&self, turns: Arc<Turns>) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async {
+            self.stopping.send_replace(Some(turns));
+        })
     }
 
     fn emptied(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {

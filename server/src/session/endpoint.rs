@@ -13,6 +13,7 @@ use http::header::UPGRADE;
 use http::request::Parts;
 use http::{Response, StatusCode};
 
+use crate::drain::Turns;
 use crate::http::answers::Refused;
 use crate::http::body::Body;
 use crate::http::compression::Compressors;
@@ -126,10 +127,16 @@ impl<A: Application> Endpoint<A> {
         self.http.trailing_slash.allows(&self.path, path)
     }
 
-    /// Refuses new sessions and ends the present ones with `server shutting down`.
-    pub(crate) fn drain(&self) {
+    /// Refuses new sessions, and ends each present one in its turn with `server shutting down`. One that polls learns
+    /// of it by its poll: by the one that waits, or else by the next.
+    pub(crate) async fn drain(&self, turns: &Turns) {
         self.draining.store(true, Ordering::Release);
-        self.registry.for_each(|entry| entry.mailbox.close(CloseReason::ServerShuttingDown));
+        for entry in self.registry.entries() {
+            turns.next().await;
+            if let Some(entry) = entry.upgrade() {
+                entry.mailbox.close(CloseReason::ServerShuttingDown);
+            }
+        }
     }
 
     fn is_draining(&self) -> bool {

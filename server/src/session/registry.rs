@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use engineio::memory::Holders;
@@ -118,6 +118,15 @@ impl Registry {
             let entries: Vec<Arc<Entry>> = shard.lock().values().cloned().collect();
             entries.iter().for_each(|entry| each(entry));
         }
+    }
+
+    /// The sessions of this moment.
+    pub(crate) fn entries(&self) -> Vec<Weak<Entry>> {
+        let mut entries = Vec::with_capacity(self.len());
+        for shard in &self.shards {
+            entries.extend(shard.lock().values().map(Arc::downgrade));
+        }
+        entries
     }
 
     /// Waits until there is no session.

@@ -47,6 +47,7 @@ fn the_defaults_are_the_references() {
     assert_eq!(options.path, "/socket.io/");
     assert_eq!(options.client_dir, None);
     assert_eq!(options.drain_timeout, Duration::from_secs(30));
+    assert_eq!((options.drain_spread, options.drain_wait), (Duration::from_secs(10), Duration::ZERO));
     assert_eq!(options.ping_interval, Duration::from_secs(25));
     assert_eq!(options.ping_timeout, Duration::from_secs(20));
     assert_eq!(options.upgrade_timeout, Duration::from_secs(10));
@@ -134,6 +135,8 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("trailing-slash", "required", "'required'"),
     ("client-dir", "dist", "'dist'"),
     ("drain-timeout", "0s", "'0s'"),
+    ("drain-spread", "0s", "'0s'"),
+    ("drain-wait", "15s", "'15s'"),
     ("ping-interval", "1m 30s", "'1m 30s'"),
     ("ping-timeout", "500ms", "'500ms'"),
     ("upgrade-timeout", "2s", "'2s'"),
@@ -410,6 +413,8 @@ fn impossible_values_are_errors() {
         ("--connect-timeout", "0s", "must be 1ms or more"),
         ("--ping-timeout", "8days", r#""8days" is longer than 7 days"#),
         ("--drain-timeout", "soon", r#""soon" is not a time, such as 25s, 500ms or 1m 30s"#),
+        ("--drain-spread", "slow", r#""slow" is not a time, such as 25s, 500ms or 1m 30s"#),
+        ("--drain-wait", "8d", r#""8d" is longer than 7 days"#),
         ("--drain-timeout", "-1s", r#""-1s" is not a time, such as 25s, 500ms or 1m 30s"#),
         ("--max-payload", "0", "must be 1 or more"),
         ("--max-payload", "1MB", r#""1MB" is not a number of bytes, such as 1000000"#),
@@ -455,6 +460,11 @@ fn impossible_pairs_are_errors() {
         command_line_error(&["--redis=secret@localhost"]),
         "--redis: must be a URL that begins with redis://, rediss:// or unix://"
     );
+    let problem = "is more than half of drain-timeout, so that the last clients could not leave in time: make it \
+                   shorter, or drain-timeout longer";
+    assert_eq!(command_line_error(&["--drain-spread=16s"]), format!("--drain-spread: {problem}"));
+    // The default is cut instead.
+    assert_eq!(load(&["--drain-timeout=2s"], &[], "").unwrap().drain_spread, Duration::from_secs(10));
     assert_eq!(command_line_error(&["--tls-cert=a.pem"]), "--tls-cert: needs tls-key too");
     assert_eq!(file_error("tls-key = 'a.pem'"), "tls-key in server.toml, line 1: needs tls-cert too");
     assert_eq!(

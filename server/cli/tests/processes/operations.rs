@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use socketio_tests::{Connection, Received, Response, WebSocket};
+use tokio::task::JoinSet;
 
 use crate::program::{Program, connect};
 
@@ -140,6 +142,44 @@ async fn metrics_count_and_readiness_ends_with_a_drain() {
 }
 
 // proves: hostile/75
+#[tokio::test]
+async fn a_program_that_stops_lets_clients_in_until_load_balancers_know_and_out_one_after_the_other() {
+    const CLIENTS: usize = 501;
+    let options =
+        ["--app", "echo", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--log-level", "info"];
+    let mut program = Program::server(options.iter().chain(&["--drain-wait", "2s", "--drain-spread", "2s"]));
+    let operations = program.line("metrics on http://").await;
+    let operations = operations.strip_suffix("/metrics").and_then(|address| address.parse().ok());
+    let operations: SocketAddr = operations.expect("an address");
+    let address = program.address().await;
+    let mut sessions = JoinSet::new();
+    for _ in 0..CLIENTS {
+        let (mut websocket, _) = connect(Connection::open(address).await, "40").await;
+        sessions.spawn(async move {
+            while websocket.next().await != Received::Close(None) {}
+            Instant::now()
+        });
+    }
+    program.signal("TERM").await;
+    program.logged("draining").await;
+    assert_eq!(get(operations, "/readyz").await.status, 503);
+    let now = metrics(operations).await;
+    let clients = f64::from(u32::try_from(CLIENTS).expect("few"));
+    assert_eq!((now["socketio_draining"], now["socketio_drain_left"]), (1.0, clients));
+    // Load balancers may not know it yet, so clients still come, until the first has to go.
+    let mut came = 0;
+    while get(address, "/socket.io/?EIO=4&transport=polling").await.status == 200 {
+        came += 1;
+    }
+    assert!(came > 0);
+    let went = sessions.join_all().await;
+    let took = went.iter().max().zip(went.iter().min()).map(|(last, first)| last.duration_since(*first));
+    // A busy machine may be late to see the first go.
+    assert!(took > Some(Duration::from_secs(1)), "{took:?}");
+    let (status, log) = program.ended().await;
+    assert!(status.success(), "{status}: {log}");
+}
+
 #[tokio::test]
 async fn the_log_tells_no_secrets_and_nobody_forges_its_lines() {
     let (mut program, address) = Program::echo(&["--close-timeout", "100ms"]).await;
