@@ -63,18 +63,18 @@ impl From<RoomEvent> for Happened {
 }
 
 impl Untold {
-    pub(crate) fn joined(&mut self, room: &Room, socket: &Socket, is_first: bool) {
+    pub(crate) fn joined(&mut self, room: &Room, socket: &Socket, is_first: impl FnOnce() -> bool) {
         let listened = socket.namespace().watches_rooms();
-        if listened && is_first {
+        if listened && is_first() {
             self.events.push_back(RoomEvent::Created { room: Arc::clone(room) }.into());
         }
         self.moved(listened, socket, |socket| RoomEvent::Joined { room: Arc::clone(room), socket });
     }
 
-    pub(crate) fn left(&mut self, room: &Room, socket: &Socket, was_last: bool) {
+    pub(crate) fn left(&mut self, room: &Room, socket: &Socket, was_last: impl FnOnce() -> bool) {
         let listened = socket.namespace().watches_rooms();
         self.moved(listened, socket, |socket| RoomEvent::Left { room: Arc::clone(room), socket });
-        if listened && was_last {
+        if listened && was_last() {
             self.events.push_back(RoomEvent::Deleted { room: Arc::clone(room) }.into());
         }
     }

@@ -1,11 +1,13 @@
 //! Who is in which room of a namespace.
 
 use std::borrow::Borrow;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use parking_lot::{RwLock, RwLockWriteGuard};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::Socket;
 use crate::error::JoinError;
@@ -28,8 +30,8 @@ pub(crate) struct Rooms {
 struct Membership {
     /// The namespace is out of service.
     closed: bool,
-    sockets: HashMap<ById, Vec<Room>>,
-    rooms: HashMap<Room, HashSet<ById>>,
+    sockets: FxHashMap<ById, Vec<Room>>,
+    rooms: HashMap<Room, FxHashSet<ById>>,
     untold: Untold,
 }
 
@@ -48,9 +50,8 @@ impl Rooms {
         let mut membership = self.membership.write();
         let open = !membership.closed;
         if open {
-            let own = socket.room();
-            let is_first = !membership.rooms.contains_key(&own);
-            membership.untold.joined(&own, socket, is_first);
+            let Membership { rooms: joined, untold, .. } = &mut *membership;
+            untold.joined(&socket.room(), socket, || !joined.contains_key(socket.id()));
             for room in &rooms {
                 membership.add_member(room, socket);
             }
@@ -78,9 +79,8 @@ impl Rooms {
         for room in &left {
             membership.remove_member(room, socket);
         }
-        let own = socket.room();
-        let was_last = !membership.rooms.contains_key(&own);
-        membership.untold.left(&own, socket, was_last);
+        let Membership { rooms, untold, .. } = &mut *membership;
+        untold.left(&socket.room(), socket, || !rooms.contains_key(socket.id()));
         self.tell(membership, socket);
         left
     }
@@ -212,20 +212,22 @@ pub(crate) fn add_rooms(
 
 impl Membership {
     fn add_member(&mut self, room: &Room, socket: &Socket) {
-        let is_first = !self.rooms.contains_key(room) && !self.sockets.contains_key(&**room);
-        self.untold.joined(room, socket, is_first);
-        self.rooms.entry(Arc::clone(room)).or_default().insert(ById(socket.clone()));
+        let Membership { sockets, rooms, untold, .. } = self;
+        let entry = rooms.entry(Arc::clone(room));
+        let is_new = matches!(entry, Entry::Vacant(_));
+        entry.or_default().insert(ById(socket.clone()));
+        untold.joined(room, socket, || is_new && !sockets.contains_key(&**room));
     }
 
     fn remove_member(&mut self, room: &Room, socket: &Socket) {
-        let Some(members) = self.rooms.get_mut(room) else { return };
-        members.remove(socket.id());
-        let is_empty = members.is_empty();
+        let Membership { sockets, rooms, untold, .. } = self;
+        let Entry::Occupied(mut members) = rooms.entry(Arc::clone(room)) else { return };
+        members.get_mut().remove(socket.id());
+        let is_empty = members.get().is_empty();
         if is_empty {
-            self.rooms.remove(room);
+            members.remove();
         }
-        let was_last = is_empty && !self.sockets.contains_key(&**room);
-        self.untold.left(room, socket, was_last);
+        untold.left(room, socket, || is_empty && !sockets.contains_key(&**room));
     }
 
     fn members<'a>(&'a self, room: &str) -> Members<'a> {
@@ -239,7 +241,7 @@ impl Membership {
 /// The members of a room: those that joined it, and the socket that it is the own room of.
 struct Members<'a> {
     own: Option<&'a Socket>,
-    joined: Option<&'a HashSet<ById>>,
+    joined: Option<&'a FxHashSet<ById>>,
 }
 
 impl<'a> Members<'a> {
@@ -260,7 +262,7 @@ impl<'a> Members<'a> {
     }
 }
 
-/// A socket that is found by its id.
+/// A socket that is found by its id. Ids are random and the server's own, so a hash without a key will do.
 struct ById(Socket);
 
 impl Borrow<str> for ById {
