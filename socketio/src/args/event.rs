@@ -39,7 +39,7 @@ impl Event {
     /// attachment.
     pub fn from_raw(array: RawJson) -> Result<Event, PacketError> {
         let (json, attachments) = array.into_parts();
-        let mut event = read_event(json, None, attachments.len())?;
+        let mut event = read_event(json, None, attachments.len(), true)?;
         event.args.attach(attachments);
         Ok(Event::new(event.name, event.args))
     }

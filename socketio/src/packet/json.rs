@@ -15,34 +15,43 @@ pub(crate) struct Looks {
     pub(crate) too_deep: bool,
     /// There may be a number that no double holds.
     pub(crate) may_overflow: bool,
+    /// There may be a backslash.
+    pub(crate) may_escape: bool,
 }
 
 impl Looks {
-    /// Looks at brackets and exponents outside of strings; in short JSON, which can't be too deep, at exponents
-    /// anywhere. It neither recurses nor allocates.
+    /// Looks at brackets and exponents outside of strings, and at escapes. Short JSON can't be too deep: there it
+    /// looks at exponents anywhere, and doesn't tell them from escapes. It neither recurses nor allocates.
     pub(crate) fn of(json: &str) -> Looks {
         let bytes = json.as_bytes();
         if bytes.len() <= MAX_DEPTH {
-            return Looks { too_deep: false, may_overflow: has_exponent(bytes) };
+            let found = has_exponent_or_escape(bytes);
+            return Looks { too_deep: false, may_overflow: found, may_escape: found };
         }
         let (mut depth, mut at) = (0usize, 0);
-        let mut has_exponent = false;
+        let mut looks = Looks { too_deep: false, may_overflow: false, may_escape: false };
         while let Some(byte) = bytes.get(at) {
             at += 1;
             match byte {
                 b'[' | b'{' => {
                     depth += 1;
                     if depth > MAX_DEPTH {
-                        return Looks { too_deep: true, may_overflow: has_exponent };
+                        looks.too_deep = true;
+                        return looks;
                     }
                 }
                 b']' | b'}' => depth = depth.saturating_sub(1),
-                b'"' => at += string_len(&bytes[at..]),
-                b'e' | b'E' => has_exponent |= at > 1 && bytes[at - 2].is_ascii_digit(),
+                b'"' => {
+                    let string = string_rest(&bytes[at..]);
+                    at += string.len;
+                    looks.may_escape |= string.has_escape;
+                }
+                b'e' | b'E' => looks.may_overflow |= at > 1 && bytes[at - 2].is_ascii_digit(),
                 _ => {}
             }
         }
-        Looks { too_deep: false, may_overflow: has_exponent || has_many_digits(bytes) }
+        looks.may_overflow |= has_many_digits(bytes);
+        looks
     }
 }
 
@@ -54,39 +63,31 @@ pub(crate) fn too_deep(json: &str) -> bool {
 /// The bytes that are looked at in one step.
 const STEP: usize = 16;
 
-/// Whether an `e` follows a digit.
-fn has_exponent(bytes: &[u8]) -> bool {
-    let es = bytes.get(1..).unwrap_or_default();
-    let mut at = 0;
-    while let (Some(digits), Some(es)) = (
-        bytes.get(at..).and_then(|rest| rest.first_chunk()),
-        es.get(at..).and_then(|rest| rest.first_chunk()),
-    ) {
-        if has_exponent_in(digits, es) {
-            return true;
+/// Whether an `e` follows a digit, or a backslash anything.
+fn has_exponent_or_escape(bytes: &[u8]) -> bool {
+    let mut found = [false; STEP];
+    // There is no branch for a byte, so that the processor looks at all of a step at once.
+    let mut look = |step: &[u8; STEP + 1]| {
+        for at in 0..STEP {
+            found[at] |= is_exponent_or_escape(step[at], step[at + 1]);
         }
-        at += STEP;
+    };
+    let mut rest = bytes;
+    while let Some(step) = rest.first_chunk() {
+        look(step);
+        rest = &rest[STEP..];
     }
-    match (bytes.get(..es.len()).and_then(|digits| digits.last_chunk()), es.last_chunk()) {
+    match bytes.last_chunk() {
         // The last step overlaps the one before.
-        (Some(digits), Some(es)) => has_exponent_in(digits, es),
-        _ => bytes.windows(2).any(|pair| is_exponent(pair[0], pair[1])),
+        Some(step) => look(step),
+        None => return bytes.windows(2).any(|pair| is_exponent_or_escape(pair[0], pair[1])),
     }
-}
-
-/// There is no branch for a byte, so that the processor looks at all of them at once.
-#[inline(always)]
-fn has_exponent_in(digits: &[u8; STEP], es: &[u8; STEP]) -> bool {
-    let mut found = 0;
-    for at in 0..STEP {
-        found |= u8::from(is_exponent(digits[at], es[at]));
-    }
-    found != 0
+    found != [false; STEP]
 }
 
 #[inline(always)]
-fn is_exponent(digit: u8, e: u8) -> bool {
-    digit.is_ascii_digit() & (e | 0x20 == b'e')
+fn is_exponent_or_escape(before: u8, byte: u8) -> bool {
+    (before.is_ascii_digit() & (byte | 0x20 == b'e')) | (byte == b'\\')
 }
 
 /// Whether there are as many digits in a row as the largest double has, in a string too.
@@ -102,17 +103,23 @@ fn has_many_digits(bytes: &[u8]) -> bool {
     })
 }
 
-/// The length of a string's rest, with its closing quote.
-fn string_len(rest: &[u8]) -> usize {
-    let mut at = 0;
+/// The rest of a string, with its closing quote.
+struct StringRest {
+    len: usize,
+    has_escape: bool,
+}
+
+fn string_rest(rest: &[u8]) -> StringRest {
+    let (mut at, mut has_escape) = (0, false);
     while let Some(found) = rest.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
         at += found;
         if rest[at] == b'"' {
-            return at + 1;
+            return StringRest { len: at + 1, has_escape };
         }
+        has_escape = true;
         at += 2;
     }
-    rest.len()
+    StringRest { len: rest.len(), has_escape }
 }
 
 /// Replaces numbers that no double holds, such as `1e400`, by `null`; not a number that is the array's first
@@ -129,7 +136,7 @@ pub(crate) fn replace_infinities(json: &str, keeps_first: bool) -> Cow<'_, str> 
         let start = at;
         at += 1;
         match byte {
-            b'"' => at += string_len(&bytes[at..]),
+            b'"' => at += string_rest(&bytes[at..]).len,
             b'-' | b'0'..=b'9' => {
                 at += bytes[at..].iter().take_while(|byte| is_of_number(**byte)).count();
                 let is_first = keeps_first && bytes[..start].trim_ascii() == b"[";

@@ -140,9 +140,10 @@ impl Packet {
         if looks.too_deep {
             return Err(PacketError::TooDeep);
         }
-        let payload = match json::replace_lone_surrogates(&payload) {
-            Cow::Borrowed(_) => payload,
-            Cow::Owned(repaired) => repaired.into(),
+        let repaired = looks.may_escape.then(|| json::replace_lone_surrogates(&payload));
+        let payload = match repaired {
+            Some(Cow::Owned(repaired)) => repaired.into(),
+            Some(Cow::Borrowed(_)) | None => payload,
         };
         // Where an event's name stands, a number is a name.
         let repaired =
@@ -155,7 +156,7 @@ impl Packet {
             PacketType::Connect => Body::Connect { auth: read_auth(payload)? },
             PacketType::Disconnect if payload.is_empty() => Body::Disconnect,
             PacketType::Disconnect => return Err(PacketError::DisconnectPayload),
-            PacketType::Event => Body::Event(read_event(payload, id, announced)?),
+            PacketType::Event => Body::Event(read_event(payload, id, announced, looks.may_escape)?),
             PacketType::Ack => Body::Ack { id, args: read_ack(payload, announced)? },
             PacketType::ConnectError => return Err(PacketError::ConnectErrorFromClient),
         };
@@ -226,10 +227,12 @@ fn query_as_auth(query: &str) -> Option<ByteString> {
     serde_json::to_string(&parameters).ok().map(ByteString::from)
 }
 
+/// Reads the payload of an event. Without `may_escape` there is no backslash in it.
 pub(crate) fn read_event(
     payload: ByteString,
     id: Option<u64>,
     attachments: usize,
+    may_escape: bool,
 ) -> Result<Event, PacketError> {
     if payload.is_empty() {
         return Err(PacketError::MissingPayload);
@@ -237,7 +240,9 @@ pub(crate) fn read_event(
     let JsonArray { first, len } = read_array(&payload, attachments)?;
     let raw_name = first.ok_or(PacketError::EventName)?;
     let name = match raw_name.as_bytes()[0] {
-        b'"' if !raw_name.as_bytes().contains(&b'\\') => payload.slice_ref(&raw_name[1..raw_name.len() - 1]),
+        b'"' if !(may_escape && raw_name.contains('\\')) => {
+            payload.slice_ref(&raw_name[1..raw_name.len() - 1])
+        }
         b'"' => serde_json::from_str::<String>(raw_name).map_err(|_| PacketError::Json)?.into(),
         // A client may use numbers as names. JavaScript makes no difference between 5 and "5" there.
         b'-' | b'0'..=b'9' => payload.slice_ref(raw_name),
