@@ -128,6 +128,7 @@ impl Args {
     /// The JSON of the arguments, separated by commas, without the brackets around them. Binary values stand
     /// as their placeholders.
     #[must_use]
+    #[inline]
     pub fn json(&self) -> &str {
         let elements = &self.array[self.start..];
         elements.trim_ascii_end().strip_suffix(']').unwrap_or(elements).trim_ascii_end()

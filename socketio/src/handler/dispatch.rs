@@ -25,23 +25,28 @@ impl Socket {
         let ended = move |socket: &Socket| socket.event_ended(cost);
         let packet::Event { name, args, id } = event;
         let ack = AckSender::new(self, id);
-        if !self.layers().any(|handlers| handlers.watches(Direction::Incoming)) {
-            return self.run(&name, || self.handle(&name, args, ack), ended);
+        let (mut watched, mut keeps) = (false, false);
+        for handlers in self.layers() {
+            watched |= handlers.watches(Direction::Incoming);
+            keeps |= handlers.takes_unhandled();
+        }
+        if !watched {
+            return self.run(&name, || self.handle(&name, args, ack, keeps), ended);
         }
         let event = Event::new(name.clone(), args);
         self.show(Direction::Incoming, &event);
-        let checked: Task = Box::pin(self.clone().check(self.event_middlewares(), event, ack));
+        let checked: Task = Box::pin(self.clone().check(self.event_middlewares(), event, ack, keeps));
         self.run(&name, || Some(checked), ended)
     }
 
-    async fn check(self, middlewares: Vec<EventMiddleware>, event: Event, ack: AckSender) {
+    async fn check(self, middlewares: Vec<EventMiddleware>, event: Event, ack: AckSender, keeps: bool) {
         for middleware in middlewares {
             if let Err(error) = middleware(self.clone(), event.clone()).await {
                 return self.refused(event, error).await;
             }
         }
         let (name, args) = event.into_parts();
-        if let Some(task) = self.handle(&name, args, ack) {
+        if let Some(task) = self.handle(&name, args, ack, keeps) {
             task.await;
         }
     }
@@ -58,13 +63,13 @@ impl Socket {
         }
     }
 
-    /// Calls the handler of an event; gives what is left to do, if anything.
-    fn handle(&self, name: &str, args: Args, ack: AckSender) -> Option<Task> {
+    /// Calls the handler of an event; gives what is left to do, if anything. The handler takes the arguments, so
+    /// `keeps` makes a copy for whoever is to be shown those that don't fit.
+    fn handle(&self, name: &str, args: Args, ack: AckSender, keeps: bool) -> Option<Task> {
         let Some(handler) = self.event_handler(name) else {
             return self.unhandled(name, Some(args), ack, Unhandled::NoHandler);
         };
-        // The handler takes the arguments, so whoever is to be shown those that don't fit needs a copy.
-        let kept = self.layers().any(|handlers| handlers.takes_unhandled()).then(|| args.clone());
+        let kept = keeps.then(|| args.clone());
         match handler(self.clone(), args, ack) {
             Ok(task) => task,
             Err(Misfit { error, ack }) => self.unhandled(name, kept, ack, Unhandled::Args(error)),
