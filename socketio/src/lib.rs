@@ -88,8 +88,10 @@ mod socket;
 #[cfg(test)]
 mod testing;
 
-pub use ack::answers::{Answer, Answers, BroadcastAck};
-pub use ack::{Ack, AckSender};
+pub use ack::Ack;
+pub use ack::answers::{Answer, Answers};
+pub use ack::broadcast::BroadcastAck;
+pub use ack::sender::AckSender;
 #[doc(hidden)]
 pub use args::ArgsWriter;
 pub use args::binary::Binary;
@@ -98,27 +100,33 @@ pub use args::raw_json::RawJson;
 pub use args::value::Value;
 pub use args::{Args, ArgsError, FromArgs, Rest, ToArgs};
 pub use client::{Client, observe};
-pub use cluster::adapter::{
-    Adapter, AdapterError, AdapterFuture, Flags, Message, MessageBody, NodeId, RequestId,
-};
-pub use cluster::fetched::{FetchedSocket, HandshakeDetails, SocketDetails};
-pub use cluster::{ClusterError, FetchError, Node, ServerSideError};
+pub use cluster::adapter::{Adapter, AdapterError, AdapterFuture};
+pub use cluster::details::{HandshakeDetails, SocketDetails};
+pub use cluster::error::{ClusterError, ServerSideError};
+pub use cluster::fetched::{FetchError, FetchedSocket};
+pub use cluster::message::{Message, MessageBody, NodeId, RequestId};
+pub use cluster::node::Node;
 pub use engineio::{Revision, Transport};
-pub use error::{AckError, DisconnectReason, Error, JoinError, SendError};
+pub use error::any::Error;
+pub use error::connect_error::ConnectError;
+pub use error::{AckError, DisconnectReason, JoinError, SendError};
 pub use handler::EventError;
 pub use handler::listener::ListenerHandle;
-pub use handler::middleware::ConnectError;
 pub use handler::unhandled::{Unhandled, UnhandledCounts};
 pub use io::Io;
 pub use io::config::Config;
 pub use namespace::Namespace;
 pub use namespace::broadcast::Broadcast;
+pub use namespace::flags::Flags;
 pub use namespace::parents::PatternError;
+pub use namespace::room::{Room, Selection};
 pub use namespace::room_events::RoomEvent;
-pub use namespace::rooms::{Room, Selection};
 pub use namespace::to_rooms::ToRooms;
+pub use packet::error::PacketError;
 pub use packet::parser::{PacketParser, Parser, ParserError};
+pub use packet::raw::{PacketType, RawPacket};
 pub use packet::reader::PacketReader;
-pub use packet::{PacketError, PacketType, RawPacket};
-pub use recovery::{Recovery, RecoveryCounts};
-pub use socket::{Emitter, Handshake, Socket};
+pub use recovery::settings::{Recovery, RecoveryCounts};
+pub use socket::Socket;
+pub use socket::handshake::Handshake;
+pub use socket::sending::Emitter;

@@ -13,7 +13,8 @@ use engineio::{
     Revision, Sid, Transport,
 };
 
-use crate::{Client, Io};
+use crate::Client;
+use crate::io::Io;
 
 /// Bytes that may wait in a test's mailbox.
 pub(crate) const BUDGET: usize = 1_000_000;

@@ -18,7 +18,7 @@ use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::Value;
+use crate::args::value::Value;
 
 /// Bytes in an event's or an acknowledgement's arguments, anywhere in them. The client sees a `Buffer` or an
 /// `ArrayBuffer`.

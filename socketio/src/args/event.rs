@@ -5,7 +5,9 @@ use bytestring::ByteString;
 use crate::args::raw_json::RawJson;
 use crate::args::{Args, ToArgs};
 use crate::error::SendError;
-use crate::packet::{PacketError, RESERVED_EVENTS, read_event};
+use crate::packet::array::RESERVED_EVENTS;
+use crate::packet::error::PacketError;
+use crate::packet::read_event;
 
 /// An event: its name and its arguments. Cloning it is cheap.
 ///

@@ -11,9 +11,10 @@ use bytestring::ByteString;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::value::RawValue;
 
-use crate::Value;
 use crate::args::raw_json::RawJson;
-use crate::packet::{PacketError, read_ack};
+use crate::args::value::Value;
+use crate::packet::error::PacketError;
+use crate::packet::read_ack;
 
 pub(crate) mod binary;
 pub(crate) mod event;

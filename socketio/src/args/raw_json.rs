@@ -7,7 +7,7 @@ use bytestring::ByteString;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use crate::packet::PacketError;
+use crate::packet::error::PacketError;
 use crate::packet::{json, msgpack};
 
 /// JSON, with the bytes that JSON can't hold beside it: what an adapter reads and writes.
@@ -127,7 +127,9 @@ fn with_buffers(value: Value, attachments: &[Bytes]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Args, Binary, Event};
+    use crate::args::Args;
+    use crate::args::binary::Binary;
+    use crate::args::event::Event;
 
     fn unpacked(message: &'static [u8]) -> Result<RawJson, PacketError> {
         RawJson::from_msgpack(&Bytes::from_static(message), 1000)

@@ -13,8 +13,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::Args;
-use crate::Value;
 use crate::args::binary::with_attachments;
+use crate::args::value::Value;
 
 /// The rest of the arguments, as the last element of a tuple: what `...args` is in JavaScript, as it came.
 ///

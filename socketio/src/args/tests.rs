@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::Binary;
+use crate::args::binary::Binary;
 
 /// What `args` become behind an event's name, and in an acknowledgement.
 #[expect(clippy::needless_pass_by_value, reason = "as `emit` takes it")]

@@ -7,7 +7,7 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Number;
 
-use crate::Binary;
+use crate::args::binary::Binary;
 use crate::args::binary::placeholder;
 
 /// Any value that JavaScript can send: what JSON can hold, and bytes, at any depth.
@@ -255,7 +255,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{Args, RawJson};
+    use crate::RawJson;
+    use crate::args::Args;
 
     fn args(json: &str, attachments: &[&'static str]) -> Args {
         let attachments = attachments.iter().map(|bytes| (*bytes).into()).collect();

@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::Config;
+use crate::io::config::Config;
 
 /// The namespaces that the server put this client out of, or did not let it in.
 ///

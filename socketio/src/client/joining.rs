@@ -12,15 +12,19 @@ use super::Client;
 use super::membership::{Gate, Membership, Waiting};
 use crate::client::link::{Command, Verdict};
 use crate::error::DisconnectReason;
-use crate::handler::middleware::ConnectError;
-use crate::handler::{Middleware, RecoveryGuard, Task, finish, first_poll};
+use crate::error::connect_error::ConnectError;
+use crate::handler::task::{Task, finish, first_poll};
+use crate::handler::{Middleware, RecoveryGuard};
 use crate::io::TooManyNamespaces;
+use crate::io::config::Config;
 use crate::log::Excerpt;
+use crate::namespace::Namespace;
 use crate::namespace::parents::choose;
-use crate::namespace::rooms::Room;
+use crate::namespace::room::Room;
 use crate::packet::Packet;
-use crate::recovery::{Claim, Granted, Presented, Refusal};
-use crate::{Config, Namespace, Socket};
+use crate::recovery::presented::{Presented, Refusal};
+use crate::recovery::trail::{Claim, Granted};
+use crate::socket::Socket;
 
 impl Client {
     pub(super) fn connect(&mut self, nsp: &ByteString, auth: Option<&str>) {

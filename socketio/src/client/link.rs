@@ -8,8 +8,8 @@ use engineio::observe::{Observers, What};
 use engineio::{Handshake, Limit, Mailbox, Opened, Revision, Sid, Transport};
 use parking_lot::Mutex;
 
-use crate::Namespace;
-use crate::handler::middleware::ConnectError;
+use crate::error::connect_error::ConnectError;
+use crate::namespace::Namespace;
 
 /// The way to a session: its mailbox, and commands for the [`Client`](crate::Client) on it.
 pub(crate) struct Link {

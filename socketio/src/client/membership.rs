@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::namespace::Namespace;
 use crate::packet::Packet;
-use crate::recovery::Trail;
-use crate::{Namespace, Socket};
+use crate::recovery::trail::Trail;
+use crate::socket::Socket;
 
 /// A namespace that the client is in, or wants to join.
 pub(super) enum Membership {

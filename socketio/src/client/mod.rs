@@ -25,7 +25,8 @@ use crate::handler::lane::Job;
 use crate::io::Io;
 use crate::log::Excerpt;
 use crate::packet::decoder::{Decoder, Limits};
-use crate::packet::{Body, Packet, PacketError};
+use crate::packet::error::PacketError;
+use crate::packet::{Body, Packet};
 
 mod departed;
 mod joining;

@@ -8,8 +8,8 @@ use engineio::observe::{Direction, SocketPacket, What};
 use engineio::{Frame, Message};
 
 use crate::client::link::Link;
-use crate::packet::RawPacket;
 use crate::packet::parser::Parser;
+use crate::packet::raw::RawPacket;
 use crate::packet::text::Header;
 
 /// Reads a text packet of the default parser as far as its payload, which may be anything. `None` if it does

@@ -4,19 +4,11 @@
 //! An adapter brings messages to the other nodes of a cluster and back.
 
 use std::future::ready;
-use std::sync::Arc;
-use std::time::Duration;
 
-use crate::cluster::fetched::SocketDetails;
-use crate::handler::Task;
-use crate::namespace::rooms::{Room, Selection};
-use crate::{Args, Event, Namespace, Node};
-
-/// The id of a node, unique in its cluster.
-pub type NodeId = Arc<str>;
-
-/// The id of a request to other nodes, unique in its cluster.
-pub type RequestId = Arc<str>;
+use crate::cluster::message::Message;
+use crate::cluster::node::Node;
+use crate::handler::task::Task;
+use crate::namespace::Namespace;
 
 /// What an adapter's methods return: a boxed future.
 pub type AdapterFuture<T> = Task<T>;
@@ -75,135 +67,4 @@ pub trait Adapter: Send + Sync + 'static {
     fn close(&self) -> AdapterFuture<()> {
         Box::pin(ready(()))
     }
-}
-
-/// What goes from one node to others.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Message {
-    /// The node that sent it, if it says so: some answers of servers in JavaScript don't, nor do programs that
-    /// only send.
-    pub from: Option<NodeId>,
-    /// The node that it is for; all others if there is none.
-    pub to: Option<NodeId>,
-    /// The namespace that it is about.
-    pub namespace: Arc<str>,
-    /// What it says.
-    pub body: MessageBody,
-}
-
-impl Message {
-    /// A message, as an adapter has read it.
-    #[must_use]
-    pub fn new(from: Option<NodeId>, to: Option<NodeId>, namespace: Arc<str>, body: MessageBody) -> Message {
-        Message { from, to, namespace, body }
-    }
-}
-
-impl MessageBody {
-    /// The request that this answers, if it is an answer.
-    #[must_use]
-    pub fn answers(&self) -> Option<&RequestId> {
-        match self {
-            MessageBody::FetchedSockets { request, .. }
-            | MessageBody::ServerSideAnswer { request, .. }
-            | MessageBody::ClientCount { request, .. }
-            | MessageBody::ClientAnswer { request, .. } => Some(request),
-            _ => None,
-        }
-    }
-}
-
-/// What a message says. Behind each stands, in parentheses, the type that it has in socket.io's cluster adapters.
-#[derive(Clone, Debug)]
-pub enum MessageBody {
-    /// Send an event (`BROADCAST`, 3). With a request, the clients are to acknowledge it: answer with
-    /// `ClientCount` and with one `ClientAnswer` for each.
-    Broadcast {
-        /// The event.
-        event: Event,
-        /// Who gets it.
-        selection: Selection,
-        /// How it is sent.
-        flags: Flags,
-        /// Where the answers go.
-        request: Option<RequestId>,
-    },
-    /// Have sockets join a room (`SOCKETS_JOIN`, 4).
-    SocketsJoin {
-        /// Which sockets.
-        selection: Selection,
-        /// The rooms that they join.
-        rooms: Vec<Room>,
-    },
-    /// Have sockets leave a room (`SOCKETS_LEAVE`, 5).
-    SocketsLeave {
-        /// Which sockets.
-        selection: Selection,
-        /// The rooms that they leave.
-        rooms: Vec<Room>,
-    },
-    /// Put sockets out (`DISCONNECT_SOCKETS`, 6).
-    DisconnectSockets {
-        /// Which sockets.
-        selection: Selection,
-        /// Whether their sessions end as well.
-        close: bool,
-    },
-    /// Tell which sockets there are (`FETCH_SOCKETS`, 7).
-    FetchSockets {
-        /// Which sockets.
-        selection: Selection,
-        /// Where the answer goes.
-        request: RequestId,
-    },
-    /// The answer (`FETCH_SOCKETS_RESPONSE`, 8).
-    FetchedSockets {
-        /// What it answers.
-        request: RequestId,
-        /// The sockets.
-        sockets: Vec<SocketDetails>,
-    },
-    /// An event for the servers themselves (`SERVER_SIDE_EMIT`, 9).
-    ServerSideEmit {
-        /// The event.
-        event: Event,
-        /// Where the answer goes, if one is wanted.
-        request: Option<RequestId>,
-    },
-    /// The answer (`SERVER_SIDE_EMIT_RESPONSE`, 10).
-    ServerSideAnswer {
-        /// What it answers.
-        request: RequestId,
-        /// The arguments; servers in JavaScript know the first alone.
-        answer: Args,
-    },
-    /// How many clients were sent a broadcast that is to be acknowledged (`BROADCAST_CLIENT_COUNT`, 11).
-    ClientCount {
-        /// What it answers.
-        request: RequestId,
-        /// The number of clients.
-        clients: usize,
-    },
-    /// What one of these clients answered (`BROADCAST_ACK`, 12).
-    ClientAnswer {
-        /// What it answers.
-        request: RequestId,
-        /// The arguments; servers in JavaScript know the first alone.
-        answer: Args,
-    },
-}
-
-/// How an event is sent to many.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Flags {
-    /// It may be lost to those to whom it can't be written at once.
-    pub volatile: bool,
-    /// Other nodes don't get it.
-    pub local: bool,
-    /// Whether it asks to be compressed; `None` is the same as yes.
-    pub compress: Option<bool>,
-    /// How long answers are awaited.
-    pub timeout: Option<Duration>,
 }

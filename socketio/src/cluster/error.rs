@@ -3,7 +3,6 @@
 use std::fmt;
 
 use crate::cluster::adapter::AdapterError;
-use crate::cluster::fetched::FetchedSocket;
 use crate::error::SendError;
 
 /// Why other nodes could not be asked.
@@ -19,16 +18,6 @@ pub enum ClusterError {
     },
     /// The adapter could not bring the request to them.
     Adapter(AdapterError),
-}
-
-/// Not all sockets could be fetched: some nodes did not answer, or could not be asked.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct FetchError {
-    /// The sockets that were found all the same: those of this node, and of the nodes that answered.
-    pub found: Vec<FetchedSocket>,
-    /// What went wrong; with [`ClusterError::Timeout`], how many nodes are missing.
-    pub error: ClusterError,
 }
 
 /// Why other servers did not answer an event.
@@ -58,18 +47,6 @@ impl std::error::Error for ClusterError {
             ClusterError::NotCounted | ClusterError::Timeout { .. } => None,
             ClusterError::Adapter(error) => Some(&**error),
         }
-    }
-}
-
-impl fmt::Display for FetchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
-    }
-}
-
-impl std::error::Error for FetchError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.error.source()
     }
 }
 

@@ -1,87 +1,18 @@
 //! Sockets of any node, as data.
 
-use std::time::UNIX_EPOCH;
-
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::args::ToArgs;
+use crate::cluster::details::HandshakeDetails;
+use crate::cluster::details::SocketDetails;
+use crate::cluster::error::ClusterError;
 use crate::error::SendError;
 use crate::namespace::Namespace;
 use crate::namespace::broadcast::Broadcast;
 use crate::namespace::to_rooms::ToRooms;
-use crate::packet::date::date_text;
-use crate::{Handshake, Socket};
-
-/// What other nodes are told of a socket, in the form that socket.io's adapters give it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct SocketDetails {
-    /// The socket's id.
-    pub id: String,
-    /// How it came.
-    #[serde(default, deserialize_with = "or_default")]
-    pub handshake: HandshakeDetails,
-    /// The rooms that it is in, the one named by its id included. Servers in JavaScript may have numbers among
-    /// them.
-    #[serde(default, deserialize_with = "room_names")]
-    pub rooms: Vec<String>,
-    /// What [`Socket::set_data`] keeps: an object.
-    #[serde(default)]
-    pub data: Value,
-}
-
-/// The handshake of a socket, as other nodes are told it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct HandshakeDetails {
-    /// The headers of the request that opened the session, with their names in lower case.
-    #[serde(deserialize_with = "or_default")]
-    pub headers: Map<String, Value>,
-    /// When it came, as `Date.prototype.toString` writes it.
-    #[serde(deserialize_with = "or_default")]
-    pub time: String,
-    /// The client's IP address.
-    #[serde(deserialize_with = "or_default")]
-    pub address: String,
-    /// Whether the request had an `Origin`.
-    #[serde(deserialize_with = "or_default")]
-    pub xdomain: bool,
-    /// Whether it came by TLS.
-    #[serde(deserialize_with = "or_default")]
-    pub secure: bool,
-    /// When it came, in milliseconds since 1970.
-    #[serde(deserialize_with = "or_default")]
-    pub issued: u64,
-    /// The request's path and query.
-    #[serde(deserialize_with = "or_default")]
-    pub url: String,
-    /// The request's query.
-    #[serde(deserialize_with = "or_default")]
-    pub query: Map<String, Value>,
-    /// What the client presented for the namespace.
-    pub auth: Value,
-}
-
-/// Reads what another node tells, whatever it is: what doesn't fit is left at its default. One odd field must not
-/// hide a socket.
-fn or_default<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    Ok(T::deserialize(Value::deserialize(deserializer)?).unwrap_or_default())
-}
-
-fn room_names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    let rooms: Vec<Value> = or_default(deserializer)?;
-    let name = |room| match room {
-        Value::String(name) => Some(name),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    };
-    Ok(rooms.into_iter().filter_map(name).collect())
-}
+use crate::socket::Socket;
+use std::fmt;
 
 /// A socket of this node or of another: what [`Broadcast::fetch_sockets`] finds.
 #[derive(Clone, Debug)]
@@ -107,22 +38,26 @@ impl SocketDetails {
     }
 }
 
-impl HandshakeDetails {
-    pub(crate) fn of(handshake: &Handshake<'_>) -> HandshakeDetails {
-        let headers = handshake.headers.iter();
-        let query = handshake.query();
-        let issued = handshake.time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let issued = u64::try_from(issued.as_millis()).unwrap_or(u64::MAX);
-        HandshakeDetails {
-            headers: headers.map(|(name, value)| (name.to_lowercase(), value.into())).collect(),
-            address: handshake.address.map(|address| address.ip().to_string()).unwrap_or_default(),
-            xdomain: handshake.headers.get("origin").is_some(),
-            secure: handshake.secure,
-            issued,
-            time: date_text(i64::try_from(issued).unwrap_or(i64::MAX)),
-            url: handshake.url.to_string(),
-            query: query.iter().map(|(key, value)| (key.into(), Value::String(value.into()))).collect(),
-            auth: handshake.auth().unwrap_or_default(),
+/// # Sockets of all nodes
+impl Broadcast {
+    /// The selected sockets of all nodes, in no particular order: `fetchSockets()` in JavaScript. Other nodes
+    /// send copies of their sockets' details.
+    ///
+    /// # Errors
+    /// If a node doesn't answer in time, or can't be reached. The error contains the sockets that were found.
+    pub async fn fetch_sockets(&self) -> Result<Vec<FetchedSocket>, FetchError> {
+        let mut found: Vec<_> = self.sockets().into_iter().map(FetchedSocket::local).collect();
+        let mut complete = Ok(());
+        for Broadcast { namespace, selection, flags, .. } in self.each() {
+            let Some(cluster) = namespace.cluster().filter(|_| !flags.local) else { continue };
+            let timeout = flags.timeout.unwrap_or(namespace.config().cluster_timeout);
+            let (others, all) = cluster.fetch_sockets(namespace.shared_name(), selection, timeout).await;
+            found.extend(others.into_iter().map(|details| FetchedSocket::remote(namespace.clone(), details)));
+            complete = complete.and(all);
+        }
+        match complete {
+            Ok(()) => Ok(found),
+            Err(error) => Err(FetchError { found, error }),
         }
     }
 }
@@ -193,6 +128,28 @@ impl FetchedSocket {
 
     fn itself(&self) -> Broadcast {
         self.namespace.to(self.id())
+    }
+}
+
+/// Not all sockets could be fetched: some nodes did not answer, or could not be asked.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct FetchError {
+    /// The sockets that were found all the same: those of this node, and of the nodes that answered.
+    pub found: Vec<FetchedSocket>,
+    /// What went wrong; with [`ClusterError::Timeout`], how many nodes are missing.
+    pub error: ClusterError,
+}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for FetchError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
     }
 }
 

@@ -14,25 +14,27 @@ use tokio::time::{sleep, timeout_at};
 use crate::ack::answers::{Answer, Answers, RawAnswer};
 use crate::ack::gathering::Gathering;
 use crate::args::FromArgs;
-use crate::cluster::adapter::{
-    Adapter, AdapterError, AdapterFuture, Flags, Message, MessageBody, NodeId, RequestId,
-};
-use crate::cluster::fetched::SocketDetails;
+use crate::args::event::Event;
+use crate::cluster::adapter::{Adapter, AdapterError, AdapterFuture};
+use crate::cluster::details::SocketDetails;
+use crate::cluster::error::ClusterError;
+use crate::cluster::message::{Message, MessageBody, NodeId, RequestId};
+use crate::cluster::node::Node;
 use crate::deadline;
 use crate::error::AckError;
 use crate::io::WeakIo;
-use crate::namespace::rooms::Selection;
-use crate::{Event, Namespace};
+use crate::namespace::Namespace;
+use crate::namespace::flags::Flags;
+use crate::namespace::room::Selection;
 
 pub(crate) mod adapter;
-mod error;
+pub(crate) mod details;
+pub(crate) mod error;
 pub(crate) mod fetched;
-mod node;
+pub(crate) mod message;
+pub(crate) mod node;
 #[cfg(test)]
 mod tests;
-
-pub use error::{ClusterError, FetchError, ServerSideError};
-pub use node::Node;
 
 /// The other nodes, as this one sees them.
 pub(crate) struct Cluster {

@@ -4,15 +4,19 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Cluster;
-use crate::ack::answers::{Answer, BroadcastAck};
+use crate::ack::answers::Answer;
+use crate::ack::broadcast::BroadcastAck;
 use crate::args::Args;
-use crate::cluster::adapter::{Flags, Message, MessageBody, NodeId, RequestId};
-use crate::cluster::fetched::SocketDetails;
-use crate::handler::{ServerEventHandler, finish, guarded};
+use crate::args::event::Event;
+use crate::cluster::details::SocketDetails;
+use crate::cluster::message::{Message, MessageBody, NodeId, RequestId};
+use crate::handler::ServerEventHandler;
+use crate::handler::task::{finish, guarded};
 use crate::io::WeakIo;
 use crate::log::Excerpt;
+use crate::namespace::Namespace;
 use crate::namespace::broadcast::Broadcast;
-use crate::{Event, Namespace};
+use crate::namespace::flags::Flags;
 
 /// This node, as its [`Adapter`](crate::Adapter) knows it: where messages of other nodes go. It does not keep the node alive.
 #[derive(Clone)]

@@ -6,7 +6,8 @@ use serde::{Serialize, Serializer};
 
 use super::{AckError, JoinError, SendError};
 use crate::args::ArgsError;
-use crate::cluster::{ClusterError, FetchError, ServerSideError};
+use crate::cluster::error::{ClusterError, ServerSideError};
+use crate::cluster::fetched::FetchError;
 use crate::namespace::parents::PatternError;
 
 /// Any error of this crate. `?` makes one of each, and of those of `serde_json`.
@@ -104,7 +105,7 @@ mod tests {
     use std::error::Error as _;
 
     use super::*;
-    use crate::Args;
+    use crate::args::Args;
 
     fn all() -> Result<(), Error> {
         Err(SendError::Full)?;

@@ -5,11 +5,10 @@ use std::fmt;
 use engineio::CloseReason;
 use serde::{Serialize, Serializer};
 
-use crate::ArgsError;
+use crate::args::ArgsError;
 
-mod any;
-
-pub use any::Error;
+pub(crate) mod any;
+pub(crate) mod connect_error;
 
 /// Why an event or an acknowledgement was not sent. Nothing was queued.
 ///

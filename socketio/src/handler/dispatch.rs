@@ -10,13 +10,16 @@
 use std::sync::Arc;
 use std::task::Poll;
 
-use crate::ack::AckSender;
+use crate::ack::sender::AckSender;
+use crate::args::Args;
+use crate::args::event::Event;
 use crate::handler::listener::{Direction, Listener};
+use crate::handler::task::{Task, guarded};
 use crate::handler::unhandled::Unhandled;
-use crate::handler::{EventError, EventHandler, EventMiddleware, Handlers, Misfit, Table, Task, guarded};
+use crate::handler::{EventError, EventHandler, EventMiddleware, Handlers, Misfit, Table};
 use crate::log::Excerpt;
 use crate::packet;
-use crate::{Args, Event, Socket};
+use crate::socket::Socket;
 
 impl Socket {
     /// Shows an event to those who watch, and hands it to its handler. Ready if all is done at once.
@@ -122,8 +125,9 @@ mod tests {
     use tokio::sync::Notify;
 
     use super::*;
+    use crate::ListenerHandle;
+    use crate::io::Io;
     use crate::testing::Peer;
-    use crate::{Io, ListenerHandle};
 
     type Seen = Arc<Mutex<Vec<String>>>;
 

@@ -20,12 +20,12 @@ use engineio::memory::Held;
 use engineio::observe::What;
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::Socket;
 use crate::client::link::Overloaded;
 use crate::error::DisconnectReason;
-use crate::handler::{Task, finish, first_poll, guarded};
+use crate::handler::task::{Task, finish, first_poll, guarded};
 use crate::log::Excerpt;
 use crate::packet::Event;
+use crate::socket::Socket;
 
 /// A socket's handlers: those that wait to start, and how many run.
 #[derive(Default)]

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::sync::{Arc, Weak};
 
+use crate::args::event::Event;
 use crate::handler::Handlers;
-use crate::{Event, Socket};
+use crate::socket::Socket;
 
 /// Sees the events of a socket.
 pub(crate) type Listener = Arc<dyn Fn(&Socket, &Event) + Send + Sync>;

@@ -1,35 +1,29 @@
 //! Handlers as they are stored: a user's closure behind one type, and how a future is started.
 
-use std::any::Any;
 use std::collections::HashMap;
-use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Waker};
 
 use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
 
-use crate::ack::AckSender;
+use crate::ack::sender::AckSender;
+use crate::args::event::Event;
 use crate::args::{Args, ArgsError, FromArgs, ToArgs};
 use crate::error::DisconnectReason;
+use crate::error::connect_error::ConnectError;
 use crate::handler::listener::{Direction, Listener, ListenerHandle, Listeners, Place};
-use crate::handler::middleware::ConnectError;
+use crate::handler::task::Task;
 use crate::handler::unhandled::Unhandled;
 use crate::namespace::room_events::RoomListener;
-use crate::packet::RESERVED_EVENTS;
-use crate::{Event, Socket};
+use crate::packet::array::RESERVED_EVENTS;
+use crate::socket::Socket;
 
 pub(crate) mod dispatch;
 pub(crate) mod lane;
 pub(crate) mod listener;
-pub(crate) mod middleware;
+pub(crate) mod task;
 pub(crate) mod unhandled;
-
-/// A future whose type is not told.
-pub(crate) type Task<T = ()> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Handles an event; what is left to do, if anything, is the task.
 pub(crate) type EventHandler =
@@ -269,34 +263,4 @@ where
         let future = handler(socket, event, error);
         Box::pin(async move { drop(future.await) })
     })
-}
-
-/// The user's code panicked. The panic's message has been printed by the panic hook.
-#[derive(Debug)]
-pub(crate) struct Panicked;
-
-impl From<Box<dyn Any + Send>> for Panicked {
-    fn from(_: Box<dyn Any + Send>) -> Panicked {
-        Panicked
-    }
-}
-
-/// Runs user code that may panic. What it leaves half done is its own state; ours is not touched in there.
-pub(crate) fn guarded<R>(run: impl FnOnce() -> R) -> Result<R, Panicked> {
-    Ok(catch_unwind(AssertUnwindSafe(run))?)
-}
-
-/// Polls a task for the first time, here and now. Most handlers are done with that, and need no task of
-/// their own. Nobody is woken: who gets [`Poll::Pending`] polls again.
-pub(crate) fn first_poll<T>(task: &mut Task<T>) -> Result<Poll<T>, Panicked> {
-    guarded(|| task.as_mut().poll(&mut Context::from_waker(Waker::noop())))
-}
-
-/// Runs what is left of a task.
-pub(crate) async fn finish<T>(mut task: Task<T>) -> Result<T, Panicked> {
-    poll_fn(|cx| match guarded(|| task.as_mut().poll(cx)) {
-        Ok(poll) => poll.map(Ok),
-        Err(panicked) => Poll::Ready(Err(panicked)),
-    })
-    .await
 }

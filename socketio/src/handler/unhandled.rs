@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Serialize, Serializer};
 
-use crate::ack::AckSender;
+use crate::ack::sender::AckSender;
+use crate::args::event::Event;
 use crate::args::{Args, ArgsError};
-use crate::handler::Task;
+use crate::handler::task::Task;
 use crate::log::{Excerpt, Sparingly};
-use crate::{Event, Socket};
+use crate::socket::Socket;
 
 /// Why an event was not handled: what [`Namespace::on_unhandled`](crate::Namespace::on_unhandled) is told.
 ///

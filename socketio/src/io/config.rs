@@ -6,7 +6,7 @@ use std::time::Duration;
 use engineio::LimitHits;
 
 use crate::packet::parser::Parser;
-use crate::recovery::Recovery;
+use crate::recovery::settings::Recovery;
 
 /// Settings of an [`Io`](crate::Io). They limit how much one client can make the server hold. Each field's
 /// documentation has its default.

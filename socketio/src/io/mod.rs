@@ -18,13 +18,15 @@ use crate::cluster::Cluster;
 use crate::cluster::adapter::Adapter;
 use crate::handler::unhandled::{UnhandledCounts, UnhandledEvents};
 use crate::io::config::Config;
-use crate::io::state::Shared;
+use crate::io::shared::Shared;
 use crate::namespace::parents::{Names, Parent, PatternError};
-use crate::namespace::rooms::Selection;
+use crate::namespace::room::Selection;
 use crate::namespace::{Home, Kind, Namespace};
-use crate::recovery::{Recoveries, RecoveryCounts};
+use crate::recovery::Recoveries;
+use crate::recovery::settings::RecoveryCounts;
 
 pub(crate) mod config;
+pub(crate) mod shared;
 pub(crate) mod state;
 
 /// The namespaces of a server, and the entry point of this crate. Cloning it is cheap.

@@ -1,29 +1,11 @@
 //! What all handlers of an [`Io`] share: values, one of each type.
 
-use std::any::{Any, TypeId, type_name};
-use std::collections::HashMap;
+use std::any::type_name;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
-
-use crate::{Io, Namespace, Socket};
-
-/// The values that are shared.
-#[derive(Default)]
-pub(crate) struct Shared {
-    values: RwLock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
-}
-
-impl Shared {
-    fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
-        Arc::clone(self.values.read().get(&TypeId::of::<T>())?).downcast().ok()
-    }
-
-    fn set<T: Send + Sync + 'static>(&self, value: T) -> Option<Arc<T>> {
-        let replaced = self.values.write().insert(TypeId::of::<T>(), Arc::new(value));
-        replaced?.downcast().ok()
-    }
-}
+use crate::io::Io;
+use crate::namespace::Namespace;
+use crate::socket::Socket;
 
 impl Io {
     /// Keeps a value for all handlers of all namespaces, one of each type: a pool of connections, settings, scores.

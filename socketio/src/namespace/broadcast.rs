@@ -3,20 +3,20 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::Socket;
-use crate::ack::answers::{BroadcastAck, Counting};
-use crate::ack::ask_selected;
+use crate::ack::broadcast::ask_selected;
+use crate::ack::broadcast::{BroadcastAck, Counting};
 use crate::args::event;
 use crate::args::{Args, ToArgs};
-use crate::cluster::FetchError;
-use crate::cluster::adapter::{Flags, MessageBody};
-use crate::cluster::fetched::FetchedSocket;
+use crate::cluster::message::MessageBody;
 use crate::error::SendError;
 use crate::handler::listener::Direction;
-use crate::namespace::rooms::Selection;
+use crate::namespace::Namespace;
+use crate::namespace::flags::Flags;
+use crate::namespace::outgoing::Recall;
+use crate::namespace::room::Selection;
 use crate::namespace::to_rooms::{ToRooms, room_list};
-use crate::namespace::{Namespace, Recall};
 use crate::recovery::NamespaceRecovery;
+use crate::socket::Socket;
 
 /// A selection of sockets in a namespace, to send to them or to change them.
 ///
@@ -32,11 +32,11 @@ use crate::recovery::NamespaceRecovery;
 #[derive(Clone)]
 #[must_use = "nothing happens before `emit` or another of its methods"]
 pub struct Broadcast {
-    namespace: Namespace,
-    selection: Selection,
+    pub(crate) namespace: Namespace,
+    pub(crate) selection: Selection,
     /// Rooms were asked for, though there may be none: see [`ToRooms`].
     in_rooms: bool,
-    flags: Flags,
+    pub(crate) flags: Flags,
 }
 
 /// # Whom
@@ -207,27 +207,6 @@ impl Broadcast {
         sockets
     }
 
-    /// The selected sockets of all nodes, in no particular order: `fetchSockets()` in JavaScript. Other nodes
-    /// send copies of their sockets' details.
-    ///
-    /// # Errors
-    /// If a node doesn't answer in time, or can't be reached. The error contains the sockets that were found.
-    pub async fn fetch_sockets(&self) -> Result<Vec<FetchedSocket>, FetchError> {
-        let mut found: Vec<_> = self.sockets().into_iter().map(FetchedSocket::local).collect();
-        let mut complete = Ok(());
-        for Broadcast { namespace, selection, flags, .. } in self.each() {
-            let Some(cluster) = namespace.cluster().filter(|_| !flags.local) else { continue };
-            let timeout = flags.timeout.unwrap_or(namespace.config().cluster_timeout);
-            let (others, all) = cluster.fetch_sockets(namespace.shared_name(), selection, timeout).await;
-            found.extend(others.into_iter().map(|details| FetchedSocket::remote(namespace.clone(), details)));
-            complete = complete.and(all);
-        }
-        match complete {
-            Ok(()) => Ok(found),
-            Err(error) => Err(FetchError { found, error }),
-        }
-    }
-
     /// Makes all selected sockets join a room, or several: `socketsJoin(rooms)` in JavaScript. A socket that
     /// would then be in [too many](crate::Config::max_rooms) joins none of them.
     pub fn sockets_join(&self, rooms: impl ToRooms) {
@@ -268,7 +247,7 @@ impl Broadcast {
     }
 
     /// This, or the same for each of a parent's children; nothing if it is nobody.
-    fn each(&self) -> Vec<Broadcast> {
+    pub(crate) fn each(&self) -> Vec<Broadcast> {
         if self.is_nobody() {
             return Vec::new();
         }

@@ -3,16 +3,19 @@
 use std::time::Duration;
 
 use super::Namespace;
-use crate::ack::answers::{Answers, BroadcastAck};
+use crate::ack::answers::Answers;
+use crate::ack::broadcast::BroadcastAck;
+use crate::args::event::Event;
 use crate::args::{FromArgs, ToArgs};
-use crate::cluster::adapter::MessageBody;
+use crate::cluster::error::ServerSideError;
+use crate::cluster::fetched::FetchError;
 use crate::cluster::fetched::FetchedSocket;
-use crate::cluster::{FetchError, ServerSideError};
+use crate::cluster::message::MessageBody;
 use crate::error::SendError;
 use crate::namespace::broadcast::Broadcast;
-use crate::namespace::rooms::Room;
+use crate::namespace::room::Room;
 use crate::namespace::to_rooms::ToRooms;
-use crate::{Event, Socket};
+use crate::socket::Socket;
 
 /// # Everyone here
 impl Namespace {

@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use super::Namespace;
-use crate::ack::AckSender;
+use crate::ack::sender::AckSender;
+use crate::args::event::Event;
 use crate::args::{Args, FromArgs, ToArgs};
 use crate::error::DisconnectReason;
+use crate::error::connect_error::ConnectError;
 use crate::handler::listener::{Direction, ListenerHandle, Place};
-use crate::handler::middleware::ConnectError;
 use crate::handler::unhandled::Unhandled;
 use crate::handler::{
     EventError, Middleware, RecoveryGuard, ServerEventHandler, acking_event_handler, disconnect_handler,
     error_handler, event_handler, socket_handler, sync_event_handler, unhandled_handler,
 };
 use crate::namespace::room_events::RoomEvent;
-use crate::{Event, Socket};
+use crate::socket::Socket;
 
 /// # Sockets that come
 impl Namespace {

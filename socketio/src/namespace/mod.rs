@@ -12,20 +12,22 @@ use crate::handler::unhandled::UnhandledEvents;
 use crate::handler::{Handlers, Middleware, Table};
 use crate::io::WeakIo;
 use crate::io::config::Config;
-use crate::io::state::Shared;
-use crate::namespace::rooms::{Room, Rooms};
-use crate::recovery::{NamespaceRecovery, Recoveries, Trail};
+use crate::io::shared::Shared;
+use crate::namespace::room::Room;
+use crate::namespace::rooms::Rooms;
+use crate::recovery::trail::Trail;
+use crate::recovery::{NamespaceRecovery, Recoveries};
 
 pub(crate) mod broadcast;
 mod everyone;
+pub(crate) mod flags;
 mod handlers;
-mod outgoing;
+pub(crate) mod outgoing;
 pub(crate) mod parents;
+pub(crate) mod room;
 pub(crate) mod room_events;
 pub(crate) mod rooms;
 pub(crate) mod to_rooms;
-
-pub(crate) use outgoing::{Outgoing, Recall};
 
 /// A namespace: a separate channel over a client's session, with its own handlers and rooms. Cloning it is
 /// cheap.

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::Namespace;
-use crate::Event;
 use crate::args::ToArgs;
 use crate::args::event;
-use crate::cluster::adapter::Flags;
+use crate::args::event::Event;
 use crate::error::SendError;
-use crate::packet::Frames;
-use crate::packet::parser::Tail;
-use crate::recovery::Kept;
+use crate::namespace::flags::Flags;
+use crate::packet::frames::Frames;
+use crate::packet::frames::Tail;
+use crate::recovery::kept::Kept;
 
 /// An event on its way out.
 pub(crate) struct Outgoing {

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use regex_lite::Regex;
 use serde::de::DeserializeOwned;
 
-use crate::Namespace;
-use crate::handler::Task;
+use crate::handler::task::Task;
+use crate::namespace::Namespace;
 
 /// A parent, and which names are those of its children.
 #[derive(Clone)]
@@ -91,8 +91,11 @@ mod tests {
     use tokio::sync::Notify;
 
     use super::*;
+    use crate::io::Io;
+    use crate::io::config::Config;
+    use crate::socket::Socket;
     use crate::testing::Peer;
-    use crate::{Config, ConnectError, DisconnectReason, Io, Socket};
+    use crate::{ConnectError, DisconnectReason};
 
     fn names(io: &Io) -> Vec<String> {
         let mut names: Vec<_> = io.namespaces().iter().map(|namespace| namespace.name().to_owned()).collect();

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use engineio::observe::What;
 
-use crate::handler::guarded;
-use crate::namespace::rooms::Room;
-use crate::{Namespace, Socket};
+use crate::handler::task::guarded;
+use crate::namespace::Namespace;
+use crate::namespace::room::Room;
+use crate::socket::Socket;
 
 /// Something happened to a room. Each socket also is in a room of its own, named by its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,7 +140,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::Io;
+    use crate::io::Io;
     use crate::testing::Peer;
 
     /// What happens to the rooms of `/`, with the names of sockets in place of their ids.

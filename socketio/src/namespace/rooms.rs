@@ -9,12 +9,12 @@ use std::sync::Arc;
 use parking_lot::{RwLock, RwLockWriteGuard};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::Socket;
 use crate::error::JoinError;
+use crate::namespace::room::Room;
+use crate::namespace::room::Selection;
+use crate::namespace::room::add_rooms;
 use crate::namespace::room_events::Untold;
-
-/// A room's name.
-pub type Room = Arc<str>;
+use crate::socket::Socket;
 
 /// The sockets of a namespace and their rooms. Each socket also is in a room named by its own id, which
 /// takes no entry of its own.
@@ -33,15 +33,6 @@ struct Membership {
     sockets: FxHashMap<ById, Vec<Room>>,
     rooms: HashMap<Room, FxHashSet<ById>>,
     untold: Untold,
-}
-
-/// Which sockets: those in any of `rooms`, or all if there are none, and in none of `except`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selection {
-    /// The rooms whose sockets are meant; none for all sockets.
-    pub rooms: Vec<Room>,
-    /// The rooms whose sockets are not meant.
-    pub except: Vec<Room>,
 }
 
 impl Rooms {
@@ -187,29 +178,6 @@ impl Rooms {
     }
 }
 
-/// Adds those rooms to the ones that a socket has joined, in which it is not yet, and says which these are. If they
-/// are too many, it adds none.
-pub(crate) fn add_rooms(
-    joined: &mut Vec<Room>,
-    rooms: &[Room],
-    own: &str,
-    limit: usize,
-) -> Result<Vec<Room>, JoinError> {
-    let before = joined.len();
-    for room in rooms {
-        // It always is in its own.
-        if **room == *own || joined.contains(room) {
-            continue;
-        }
-        if joined.len() >= limit {
-            joined.truncate(before);
-            return Err(JoinError::TooManyRooms);
-        }
-        joined.push(Arc::clone(room));
-    }
-    Ok(joined[before..].to_vec())
-}
-
 impl Membership {
     fn add_member(&mut self, room: &Room, socket: &Socket) {
         let Membership { sockets, rooms, untold, .. } = self;
@@ -288,8 +256,10 @@ impl Eq for ById {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Broadcast;
+    use crate::io::Io;
+    use crate::io::config::Config;
     use crate::testing::{BUDGET, Peer};
-    use crate::{Broadcast, Config, Io};
 
     /// Sockets of `/`, with their peers, in the order in which they joined.
     fn sockets<const N: usize>(io: &Io) -> [(Peer, Socket); N] {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use crate::namespace::rooms::Room;
+use crate::namespace::room::Room;
 
 /// A room or a list of rooms: what `join`, `leave`, `to`, `within` and `except` take.
 ///
@@ -133,8 +133,11 @@ impl<T: ToRooms> ToRooms for BTreeSet<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::Io;
+    use crate::io::config::Config;
+    use crate::socket::Socket;
     use crate::testing::Peer;
-    use crate::{Broadcast, Config, Io, JoinError, Socket};
+    use crate::{Broadcast, JoinError};
 
     fn sockets<const N: usize>(io: &Io) -> ([Peer; N], [Socket; N]) {
         let mut known = Vec::new();

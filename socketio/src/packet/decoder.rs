@@ -6,9 +6,10 @@ use bytes::Bytes;
 use engineio::{Message, Revision};
 
 use crate::io::config::Config;
+use crate::packet::Packet;
+use crate::packet::error::PacketError;
 use crate::packet::parser::Parser;
 use crate::packet::text;
-use crate::packet::{Packet, PacketError};
 
 /// The packets of one session, out of its messages.
 #[derive(Debug, Default)]
@@ -120,8 +121,9 @@ impl Incomplete {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::Args;
+    use crate::args::binary::Binary;
     use crate::packet::Body;
-    use crate::{Args, Binary};
 
     const LIMITS: Limits = Limits { attachments: 10, bytes: 1000, timeout: Duration::from_secs(10) };
 

@@ -2,91 +2,32 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use engineio::{Frame, Query, Revision};
-use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+use engineio::{Query, Revision};
+use serde::de::IgnoredAny;
 
 use crate::args::Args;
-use crate::args::binary::check_placeholders;
+use crate::packet::array::JsonArray;
+use crate::packet::array::RESERVED_EVENTS;
+use crate::packet::array::read_array;
+use crate::packet::error::PacketError;
 use crate::packet::json::Looks;
+use crate::packet::raw::MAX_ACK_ID;
+use crate::packet::raw::PacketType;
 
+pub(crate) mod array;
 pub(crate) mod date;
 pub(crate) mod decoder;
-mod error;
+pub(crate) mod error;
+pub(crate) mod frames;
 pub(crate) mod json;
 pub(crate) mod msgpack;
 pub(crate) mod parser;
+pub(crate) mod raw;
 pub(crate) mod reader;
 pub(crate) mod text;
-
-pub use error::PacketError;
-
-/// "The following event names are reserved and must not be used by the application."
-pub(crate) const RESERVED_EVENTS: [&str; 6] =
-    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
-
-/// The largest integer that a JavaScript number holds exactly.
-pub(crate) const MAX_ACK_ID: u64 = (1 << 53) - 1;
-
-/// The type of a packet. The default parser's binary events and binary acknowledgements, types 5 and 6, are
-/// a matter of that parser: they are events and acknowledgements with attachments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum PacketType {
-    /// A client wants to join a namespace, or has joined it.
-    Connect = 0,
-    /// One side ends its part in a namespace.
-    Disconnect = 1,
-    /// An event.
-    Event = 2,
-    /// The acknowledgement of an event.
-    Ack = 3,
-    /// A client may not join a namespace.
-    ConnectError = 4,
-}
-
-impl PacketType {
-    /// The type of that number.
-    #[must_use]
-    pub fn from_number(number: u8) -> Option<PacketType> {
-        Some(match number {
-            0 => PacketType::Connect,
-            1 => PacketType::Disconnect,
-            2 => PacketType::Event,
-            3 => PacketType::Ack,
-            4 => PacketType::ConnectError,
-            _ => return None,
-        })
-    }
-
-    /// The type's number on the wire.
-    #[must_use]
-    pub fn number(self) -> u8 {
-        self as u8
-    }
-}
-
-/// A packet between this crate and a [parser](crate::PacketParser): its fields, and a payload of JSON.
-///
-/// JSON can't hold bytes. A binary value stands in the payload as `{"_placeholder":true,"num":n}`, and its
-/// bytes are the n-th attachment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RawPacket {
-    /// The packet's type.
-    pub kind: PacketType,
-    /// The namespace, with its leading slash.
-    pub nsp: ByteString,
-    /// The id of the acknowledgement that an event asks for, or that this is.
-    pub id: Option<u64>,
-    /// JSON, or nothing: an object in CONNECT and CONNECT_ERROR, an array in EVENT (its name first) and ACK.
-    pub payload: ByteString,
-    /// The bytes of the payload's binary values.
-    pub attachments: Vec<Bytes>,
-}
 
 /// A packet that a client sent.
 #[derive(Debug)]
@@ -266,75 +207,4 @@ pub(crate) fn read_ack(payload: ByteString, attachments: usize) -> Result<Args, 
     let len = read_array(&payload, attachments)?.len;
     let start = payload.find('[').map_or(0, |at| at + 1);
     Ok(Args::from_array(payload, 0, start, len))
-}
-
-fn read_array(payload: &str, attachments: usize) -> Result<JsonArray<'_>, PacketError> {
-    // JSON may begin with a space. Here it would stand where an ack id can, and the reference reads it as 0.
-    if payload.starts_with(|first: char| first.is_ascii_whitespace()) {
-        return Err(PacketError::Json);
-    }
-    let array = serde_json::from_str::<JsonArray<'_>>(payload)
-        .map_err(|error| if error.is_data() { PacketError::NotAnArray } else { PacketError::Json })?;
-    if attachments > 0 {
-        check_placeholders(payload, attachments).map_err(|_| PacketError::Placeholder)?;
-    }
-    Ok(array)
-}
-
-/// A valid JSON array: its length and the text of its first element.
-struct JsonArray<'a> {
-    first: Option<&'a str>,
-    len: usize,
-}
-
-impl<'de> Deserialize<'de> for JsonArray<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ArrayVisitor;
-
-        impl<'de> Visitor<'de> for ArrayVisitor {
-            type Value = JsonArray<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an array")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<JsonArray<'de>, A::Error> {
-                let Some(first) = seq.next_element::<&RawValue>()? else {
-                    return Ok(JsonArray { first: None, len: 0 });
-                };
-                let mut len = 1;
-                while seq.next_element::<IgnoredAny>()?.is_some() {
-                    len += 1;
-                }
-                Ok(JsonArray { first: Some(first.get()), len })
-            }
-        }
-
-        deserializer.deserialize_seq(ArrayVisitor)
-    }
-}
-
-/// The frames of one packet, which are sent together.
-#[derive(Clone, Debug)]
-pub(crate) enum Frames {
-    One(Frame),
-    /// The default parser's text, and its attachments behind it.
-    Many(Vec<Frame>),
-}
-
-impl Frames {
-    pub(crate) fn as_slice(&self) -> &[Frame] {
-        match self {
-            Frames::One(frame) => std::slice::from_ref(frame),
-            Frames::Many(frames) => frames,
-        }
-    }
-
-    /// The same packet, which asks not to be compressed.
-    pub(crate) fn uncompressed(self) -> Frames {
-        match self {
-            Frames::One(frame) => Frames::One(frame.uncompressed()),
-            Frames::Many(frames) => Frames::Many(frames.into_iter().map(Frame::uncompressed).collect()),
-        }
-    }
 }

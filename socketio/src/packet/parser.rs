@@ -10,11 +10,15 @@ use engineio::{Frame, Message, Revision, Sid};
 use serde::ser::Error as _;
 
 use crate::args::ToArgs;
-use crate::handler::middleware::ConnectError;
+use crate::error::connect_error::ConnectError;
 use crate::log::Excerpt;
+use crate::packet::Packet;
+use crate::packet::error::PacketError;
+use crate::packet::frames::Frames;
+use crate::packet::frames::Tail;
 use crate::packet::msgpack;
+use crate::packet::raw::{PacketType, RawPacket};
 use crate::packet::text;
-use crate::packet::{Frames, Packet, PacketError, PacketType, RawPacket};
 
 /// The form that packets have on the wire. Both sides must agree on it: a client is given the same with its
 /// option `parser`.
@@ -101,17 +105,6 @@ impl fmt::Display for ParserError {
 }
 
 impl std::error::Error for ParserError {}
-
-/// What stands behind the arguments of an event, for the connection state recovery. Clients take the last
-/// element of any event for an offset if it is a string, the event's name included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tail {
-    None,
-    /// The event's offset.
-    Offset(u64),
-    /// Where the last element is a string, a `null` that keeps it from being taken for an offset.
-    NoString,
-}
 
 /// # Writing
 impl Parser {
@@ -275,8 +268,12 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::args::Args;
+    use crate::args::binary::Binary;
+    use crate::io::Io;
+    use crate::io::config::Config;
+    use crate::socket::Socket;
     use crate::testing::Peer;
-    use crate::{Args, Binary, Config, Io, Socket};
 
     fn io(parser: Parser) -> Io {
         Io::with_config(Config { parser, ..Config::default() })

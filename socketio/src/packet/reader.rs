@@ -5,8 +5,8 @@ use std::time::Instant;
 use engineio::{Message, Revision};
 
 use crate::io::config::Config;
-use crate::packet::PacketError;
 use crate::packet::decoder::{Decoder, Limits};
+use crate::packet::error::PacketError;
 use crate::packet::parser::Parser;
 
 /// Holds a client's messages to the rules of packets, one after the other, exactly as its session does.

@@ -6,7 +6,7 @@ use engineio::Frame;
 use tokio::time::Instant;
 
 use super::budget::Budget;
-use crate::packet::Frames;
+use crate::packet::frames::Frames;
 
 /// An event that somebody may have to be sent again.
 pub(crate) struct Kept {

@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::trail::Lost;
-use super::{Kept, Trail};
-use crate::namespace::rooms::{Room, Selection};
+use super::kept::Kept;
+use super::trail::{Lost, Trail};
+use crate::namespace::room::{Room, Selection};
 
 /// The sockets that are away, each in the rooms that it was in.
 #[derive(Default)]

@@ -22,108 +22,35 @@
 //! was sent, and however long ago the client got its last event.
 
 mod budget;
-mod kept;
+pub(crate) mod kept;
 mod lost;
-mod presented;
+pub(crate) mod presented;
+pub(crate) mod settings;
 mod table;
-mod trail;
+pub(crate) mod trail;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use engineio::{Frame, Mailbox};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::Namespace;
 use crate::deadline;
 use crate::log::Excerpt;
+use crate::namespace::Namespace;
 use crate::namespace::WeakNamespace;
-use crate::namespace::rooms::{Room, Selection};
-use crate::packet::Frames;
-use crate::socket::Values;
+use crate::namespace::room::{Room, Selection};
+use crate::packet::frames::Frames;
+use crate::socket::values::Values;
 use budget::{Budget, Shortage};
-pub(crate) use kept::Kept;
+use kept::Kept;
 use lost::LostSockets;
-pub(crate) use presented::{Presented, Refusal};
-use table::{Table, Ticket};
-use trail::Lost;
-pub(crate) use trail::Trail;
-
-/// Settings of the connection state recovery: what a client that loses its connection can get back.
-///
-/// A client of socket.io 4.6 or later then has `socket.recovered`. Every event without an acknowledgement
-/// carries a further argument, a string, by which the client tells what it has got.
-#[derive(Clone, Debug)]
-pub struct Recovery {
-    /// How long a client may be away. 2 minutes.
-    pub max_disconnection: Duration,
-    /// The bytes that all of it may take: events that were or could be missed, and clients that are away.
-    /// 64,000,000. Beyond it, who is away for longest is given up.
-    pub bytes: usize,
-    /// How many clients may be away at once. 100,000.
-    pub sessions: usize,
-    /// Whether a client that comes back passes by the middlewares. `false`: its rights may have changed.
-    pub skip_middlewares: bool,
-}
-
-impl Default for Recovery {
-    fn default() -> Recovery {
-        Recovery {
-            max_disconnection: Duration::from_secs(120),
-            bytes: 64_000_000,
-            sessions: 100_000,
-            skip_middlewares: false,
-        }
-    }
-}
-
-/// What came of recoveries, counted since the start: see [`Io::recovery_counts`](crate::Io::recovery_counts).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RecoveryCounts {
-    /// Clients that got their socket back.
-    pub recovered: u64,
-    /// Clients that came with a pid that is not known, or no longer.
-    pub unknown: u64,
-    /// Clients that came too late.
-    pub expired: u64,
-    /// Clients that came with something that can't be a pid or an offset.
-    pub malformed: u64,
-    /// Clients whose offset is not known, or not kept any more.
-    pub offset: u64,
-    /// Clients that came with a pid that another had just come with.
-    pub taken: u64,
-    /// Clients to which the application did not give the socket: see
-    /// [`Namespace::allow_recovery`](crate::Namespace::allow_recovery).
-    pub denied: u64,
-    /// Clients that were given up before their time, for their number or their memory.
-    pub given_up: u64,
-    /// Clients that are away now.
-    pub away: usize,
-    /// The bytes that all of it takes now, about.
-    pub bytes: usize,
-}
-
-/// What comes of a claim.
-pub(crate) enum Claim {
-    Granted(Granted),
-    /// The server had not noticed that the old connection is gone. The receiver hears when the old socket
-    /// has ended.
-    NotYet(Arc<Trail>, oneshot::Receiver<()>),
-    Refused(Refusal),
-}
-
-/// A socket that was away, for the new one.
-pub(crate) struct Granted {
-    pub(crate) trail: Arc<Trail>,
-    pub(crate) id: Room,
-    pub(crate) values: Option<Arc<Values>>,
-    ticket: Ticket,
-}
+use presented::{Presented, Refusal};
+use settings::{Recovery, RecoveryCounts};
+use table::Table;
+use trail::{Claim, Lost, Ticket, Trail};
 
 /// The recovery of an [`Io`](crate::Io): what its namespaces share.
 pub(crate) struct Recoveries {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use engineio::Sid;
 use tokio::time::Instant;
 
-use super::trail::Trail;
+use super::trail::{Ticket, Trail};
 
 /// Who is known to the recovery.
 #[derive(Default)]
@@ -23,9 +23,6 @@ pub(super) struct Table {
     /// A task waits until the first of those is away for too long.
     pub(super) awaited: bool,
 }
-
-/// When a socket that is away is given up, and a number, since several can be lost at once.
-pub(crate) type Ticket = (Instant, u64);
 
 impl Table {
     pub(super) fn insert(&mut self, trail: &Arc<Trail>) {

@@ -11,11 +11,10 @@ use tokio::time::Instant;
 
 use super::budget::{Budget, Shortage};
 use super::kept::Kept;
-use super::table::Ticket;
-use super::{Claim, Granted, Refusal};
+use super::presented::Refusal;
 use crate::namespace::WeakNamespace;
-use crate::namespace::rooms::Room;
-use crate::socket::Values;
+use crate::namespace::room::Room;
+use crate::socket::values::Values;
 
 /// socket.io-client waits for half a second, or longer, before it connects again. Whoever comes sooner with
 /// the pid of a connected socket is one of two that came at the same time.
@@ -63,6 +62,26 @@ enum Stage {
     Claimed(Box<Lost>, Option<u64>),
     Over,
 }
+
+/// What comes of a claim.
+pub(crate) enum Claim {
+    Granted(Granted),
+    /// The server had not noticed that the old connection is gone. The receiver hears when the old socket
+    /// has ended.
+    NotYet(Arc<Trail>, oneshot::Receiver<()>),
+    Refused(Refusal),
+}
+
+/// A socket that was away, for the new one.
+pub(crate) struct Granted {
+    pub(crate) trail: Arc<Trail>,
+    pub(crate) id: Room,
+    pub(crate) values: Option<Arc<Values>>,
+    pub(super) ticket: Ticket,
+}
+
+/// When a socket that is away is given up, and a number, since several can be lost at once.
+pub(crate) type Ticket = (Instant, u64);
 
 /// A socket that is away.
 pub(crate) struct Lost {

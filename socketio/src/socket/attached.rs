@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 
 use super::Socket;
 use super::entering::Entering;
-use crate::Event;
-use crate::ack::AckSender;
+use crate::ack::sender::AckSender;
+use crate::args::event::Event;
 use crate::args::{FromArgs, ToArgs};
 use crate::error::DisconnectReason;
 use crate::handler::listener::{Direction, Listener, ListenerHandle, Place};
@@ -21,19 +21,13 @@ use crate::handler::{
     EventError, Handlers, acking_event_handler, disconnect_handler, error_handler, event_handler,
     socket_handler, sync_event_handler, unhandled_handler,
 };
+use crate::socket::values::Values;
 
 #[derive(Default)]
 pub(crate) struct Attached {
     handlers: OnceLock<Arc<Handlers>>,
     kept: Arc<Values>,
     pub(super) entering: Mutex<Entering>,
-}
-
-/// What is kept with a socket, and with the one that takes its place if it is recovered.
-#[derive(Default)]
-pub(crate) struct Values {
-    values: Mutex<Vec<(TypeId, Arc<dyn Any + Send + Sync>)>>,
-    data: Mutex<Map<String, Value>>,
 }
 
 impl Attached {

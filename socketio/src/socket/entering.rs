@@ -11,12 +11,12 @@
 use std::sync::atomic::Ordering;
 
 use super::{CONNECTED, PENDING, REFUSED, Socket};
-use crate::Event;
 use crate::args::ToArgs;
+use crate::args::event::Event;
 use crate::client::link::{Command, Overloaded};
-use crate::cluster::adapter::Flags;
 use crate::error::{JoinError, SendError};
-use crate::namespace::rooms::{Room, add_rooms};
+use crate::namespace::flags::Flags;
+use crate::namespace::room::{Room, add_rooms};
 
 /// What waits until a socket is let in.
 #[derive(Default)]

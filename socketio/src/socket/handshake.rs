@@ -1,10 +1,13 @@
 //! How a client came.
 
 use std::ops::Deref;
+use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
 
-use crate::cluster::fetched::HandshakeDetails;
+use crate::cluster::details::HandshakeDetails;
+use crate::packet::date::date_text;
 
 /// The request that opened a client's session, and its auth for one namespace.
 ///
@@ -44,5 +47,25 @@ impl Deref for Handshake<'_> {
 
     fn deref(&self) -> &engineio::Handshake {
         self.request
+    }
+}
+
+impl HandshakeDetails {
+    pub(crate) fn of(handshake: &Handshake<'_>) -> HandshakeDetails {
+        let headers = handshake.headers.iter();
+        let query = handshake.query();
+        let issued = handshake.time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let issued = u64::try_from(issued.as_millis()).unwrap_or(u64::MAX);
+        HandshakeDetails {
+            headers: headers.map(|(name, value)| (name.to_lowercase(), value.into())).collect(),
+            address: handshake.address.map(|address| address.ip().to_string()).unwrap_or_default(),
+            xdomain: handshake.headers.get("origin").is_some(),
+            secure: handshake.secure,
+            issued,
+            time: date_text(i64::try_from(issued).unwrap_or(i64::MAX)),
+            url: handshake.url.to_string(),
+            query: query.iter().map(|(key, value)| (key.into(), Value::String(value.into()))).collect(),
+            auth: handshake.auth().unwrap_or_default(),
+        }
     }
 }

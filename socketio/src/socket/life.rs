@@ -9,14 +9,14 @@ use tokio::sync::Notify;
 
 use super::attached::Attached;
 use super::{CONNECTED, ENDED, Ended, PENDING, Socket, State};
-use crate::ack::PendingAcks;
+use crate::ack::pending::PendingAcks;
 use crate::client::link::{Command, Link};
 use crate::error::DisconnectReason;
 use crate::handler::lane::{Job, Lane};
 use crate::namespace::Namespace;
+use crate::namespace::room::Room;
 use crate::namespace::room_events::RoomEvent;
-use crate::namespace::rooms::Room;
-use crate::recovery::Granted;
+use crate::recovery::trail::Granted;
 
 /// # The end
 impl Socket {

@@ -7,26 +7,25 @@ use std::sync::{Arc, OnceLock};
 use engineio::{Limit, Mailbox, Revision, Transport};
 use tokio::sync::Notify;
 
-use crate::ack::PendingAcks;
+use crate::ack::pending::PendingAcks;
 use crate::client::link::Link;
 use crate::error::{DisconnectReason, JoinError};
 use crate::handler::lane::Lane;
 use crate::io::config::Config;
 use crate::namespace::Namespace;
-use crate::namespace::rooms::Room;
+use crate::namespace::room::Room;
 use crate::namespace::to_rooms::{ToRooms, room_list};
-use crate::recovery::Trail;
+use crate::recovery::trail::Trail;
+use crate::socket::handshake::Handshake;
 
 mod attached;
 mod entering;
-mod handshake;
+pub(crate) mod handshake;
 mod life;
-mod sending;
+pub(crate) mod sending;
+pub(crate) mod values;
 
 use attached::Attached;
-pub(crate) use attached::Values;
-pub use handshake::Handshake;
-pub use sending::Emitter;
 
 /// A client in a namespace. Cloning it is cheap. You can keep a clone, send it to other tasks, and use it
 /// after the client has left.

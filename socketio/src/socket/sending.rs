@@ -8,13 +8,13 @@ use std::time::Duration;
 use super::{CONNECTED, ENDED, Socket};
 use crate::ack::Ack;
 use crate::args::ToArgs;
-use crate::cluster::adapter::Flags;
 use crate::error::SendError;
 use crate::handler::listener::Direction;
 use crate::namespace::broadcast::Broadcast;
+use crate::namespace::flags::Flags;
+use crate::namespace::outgoing::{Outgoing, Recall};
 use crate::namespace::to_rooms::ToRooms;
-use crate::namespace::{Outgoing, Recall};
-use crate::packet::Frames;
+use crate::packet::frames::Frames;
 
 /// # Sending
 impl Socket {

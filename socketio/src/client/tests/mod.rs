@@ -10,11 +10,14 @@ use serde_json::{Value, json};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::*;
+use crate::args::Args;
+use crate::args::binary::Binary;
+use crate::args::event::Event;
+use crate::io::config::Config;
+use crate::namespace::Namespace;
+use crate::socket::Socket;
 use crate::testing::{BUDGET, Peer};
-use crate::{
-    AckError, AckSender, Args, Binary, Config, ConnectError, Event, JoinError, Namespace, SendError, Socket,
-    Unhandled,
-};
+use crate::{AckError, AckSender, ConnectError, JoinError, SendError, Unhandled};
 
 mod acks;
 mod connecting;

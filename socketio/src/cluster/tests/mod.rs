@@ -6,8 +6,12 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::*;
+use crate::FetchError;
+use crate::args::Args;
+use crate::io::Io;
+use crate::io::config::Config;
+use crate::socket::Socket;
 use crate::testing::Peer;
-use crate::{Args, Config, FetchError, Io, Socket};
 
 mod missing;
 

@@ -17,7 +17,8 @@ mod write;
 use bytes::Bytes;
 use serde::ser::Error as _;
 
-use crate::packet::{MAX_ACK_ID, PacketError, PacketType, RawPacket};
+use crate::packet::error::PacketError;
+use crate::packet::raw::{MAX_ACK_ID, PacketType, RawPacket};
 use read::{Dates, Reader, Value};
 
 /// Reads a packet. Its attachments share the memory of `message`. `limit` bounds the bytes of what it

@@ -4,8 +4,8 @@ use std::io::Write as _;
 
 use bytes::Bytes;
 
-use crate::packet::PacketError;
 use crate::packet::date::iso_date;
+use crate::packet::error::PacketError;
 use crate::packet::json::MAX_DEPTH;
 
 const TRUNCATED: PacketError = PacketError::MsgPack("it ends too early");

@@ -15,8 +15,11 @@ use bytestring::ByteString;
 use engineio::{Frame, Revision};
 
 use crate::args::{ArgsWriter, ToArgs};
-use crate::packet::parser::Tail;
-use crate::packet::{Frames, MAX_ACK_ID, Packet, PacketError, PacketType};
+use crate::packet::Packet;
+use crate::packet::error::PacketError;
+use crate::packet::frames::Frames;
+use crate::packet::frames::Tail;
+use crate::packet::raw::{MAX_ACK_ID, PacketType};
 
 const BINARY_EVENT: u8 = b'5';
 const BINARY_ACK: u8 = b'6';

@@ -1,8 +1,11 @@
 use serde_json::json;
 
 use super::*;
-use crate::packet::{Body, Event, RESERVED_EVENTS};
-use crate::{Args, Binary, ConnectError, Parser};
+use crate::args::Args;
+use crate::args::binary::Binary;
+use crate::packet::array::RESERVED_EVENTS;
+use crate::packet::{Body, Event};
+use crate::{ConnectError, Parser};
 
 fn decode(text: &str) -> Result<Decoded, PacketError> {
     super::decode(&text.into(), Revision::V4, 10)

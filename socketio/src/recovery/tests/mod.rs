@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use std::collections::HashSet;
 use std::sync::Mutex as StdMutex;
 
@@ -8,8 +10,11 @@ use tokio::sync::Notify;
 use tokio::time::advance;
 
 use super::*;
+use crate::io::Io;
+use crate::io::config::Config;
+use crate::socket::Socket;
 use crate::testing::{BUDGET, Peer};
-use crate::{AckError, Config, ConnectError, Io, SendError, Socket};
+use crate::{AckError, ConnectError, SendError};
 
 mod at_random;
 mod bounds;

@@ -1,0 +1,369 @@
+//! An event that many clients are asked to acknowledge.
+
+use std::fmt;
+use std::future::{IntoFuture, poll_fn};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use engineio::Limit;
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
+
+use crate::ack::answers::Answer;
+use crate::ack::answers::Answers;
+use crate::ack::answers::RawAnswer;
+use crate::ack::gathering::Gathering;
+use crate::ack::pending::Waiter;
+use crate::args::FromArgs;
+use crate::cluster::adapter::AdapterFuture;
+use crate::cluster::{Cluster, RECOUNT, Request};
+use crate::error::AckError;
+use crate::handler::task::Task;
+use crate::namespace::Namespace;
+use crate::namespace::outgoing::Outgoing;
+use crate::namespace::room::Selection;
+use crate::socket::Socket;
+
+/// The answers to an event that went to many, to be awaited: see
+/// [`Broadcast::emit_with_ack`](crate::Broadcast::emit_with_ack).
+///
+/// The event has been sent already. Dropping this forgets the answers that have not come.
+#[must_use = "the answers are lost unless they are awaited"]
+pub struct BroadcastAck<T> {
+    gathering: Arc<Gathering<RawAnswer>>,
+    /// The sockets here that are to answer, for each namespace that the event went to.
+    asked: Vec<Asked>,
+    requests: Vec<Request>,
+    counting: Vec<Counting>,
+    sent: Instant,
+    timeout: Duration,
+    sleep: Option<Pin<Box<Sleep>>>,
+    silent_nodes: usize,
+    answer: PhantomData<fn() -> T>,
+}
+
+/// Counts the nodes that are to tell how many of their clients got an event, and counts them again as long as
+/// some are silent: they may have gone.
+pub(crate) struct Counting {
+    cluster: Arc<Cluster>,
+    namespace: Arc<str>,
+    /// How many got the event and are still there; not known yet at first.
+    nodes: Option<usize>,
+    step: CountingStep,
+}
+
+enum CountingStep {
+    Asking(AdapterFuture<usize>),
+    Waiting(Pin<Box<Sleep>>),
+}
+
+impl Counting {
+    pub(crate) fn new(cluster: &Arc<Cluster>, namespace: &Arc<str>) -> Counting {
+        Counting {
+            cluster: Arc::clone(cluster),
+            namespace: Arc::clone(namespace),
+            nodes: None,
+            step: CountingStep::Asking(cluster.other_nodes(namespace)),
+        }
+    }
+
+    fn has_counted(&self) -> bool {
+        self.nodes.is_some()
+    }
+
+    fn poll<A>(&mut self, cx: &mut Context<'_>, gathering: &Gathering<A>) {
+        loop {
+            match &mut self.step {
+                CountingStep::Asking(count) => {
+                    let Poll::Ready(count) = count.as_mut().poll(cx) else { return };
+                    match &mut self.nodes {
+                        None => gathering.expect_nodes(count),
+                        Some(nodes) => gathering.expect_fewer_nodes(nodes.saturating_sub(count)),
+                    }
+                    self.nodes = Some(self.nodes.map_or(count, |nodes| nodes.min(count)));
+                    self.step = CountingStep::Waiting(Box::pin(sleep(RECOUNT)));
+                }
+                CountingStep::Waiting(wait) => {
+                    // Once all have told, their clients are waited for, and nobody is counted.
+                    if gathering.missing().1 == 0 || wait.as_mut().poll(cx).is_pending() {
+                        return;
+                    }
+                    self.step = CountingStep::Asking(self.cluster.other_nodes(&self.namespace));
+                }
+            }
+        }
+    }
+}
+
+/// Has the selected sockets of this node acknowledge an event that carries `id`. Each gets an entry before
+/// it can answer.
+pub(crate) fn ask_selected(
+    namespace: &Namespace,
+    selection: &Selection,
+    volatile: bool,
+    outgoing: &Outgoing,
+    id: u64,
+    gathering: &Arc<Gathering<RawAnswer>>,
+) -> Asked {
+    let limit = namespace.config().max_pending_acks;
+    let (mut asked, mut refused) = (Asked { sockets: Vec::new(), id }, Vec::new());
+    namespace.members().for_each(selection, |socket| {
+        let waiter = Waiter::Broadcast(Arc::clone(gathering), socket.room());
+        if let Err(error) = socket.pending_acks().insert(id, waiter, limit) {
+            namespace.config().hits.count(Limit::PendingAcks);
+            refused.push((socket.room(), error));
+        } else if socket.push_share(outgoing, volatile) || !socket.pending_acks().forget(id) {
+            asked.sockets.push(socket.clone());
+        }
+    });
+    asked.sockets.iter().for_each(|socket| socket.show_outgoing(outgoing));
+    gathering.expect(refused.len());
+    for (socket, error) in refused {
+        gathering.add((Some(socket), Err(error)));
+    }
+    asked
+}
+
+/// The entries in the tables of sockets that are to answer an event. Dropped, it takes them out.
+pub(crate) struct Asked {
+    pub(crate) sockets: Vec<Socket>,
+    pub(crate) id: u64,
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        for socket in &self.sockets {
+            socket.pending_acks().forget(self.id);
+        }
+    }
+}
+
+impl<T> BroadcastAck<T> {
+    pub(crate) fn new(timeout: Duration) -> BroadcastAck<T> {
+        BroadcastAck {
+            gathering: Arc::default(),
+            asked: Vec::new(),
+            requests: Vec::new(),
+            counting: Vec::new(),
+            sent: Instant::now(),
+            timeout,
+            sleep: None,
+            silent_nodes: 0,
+            answer: PhantomData,
+        }
+    }
+
+    pub(crate) fn gathering(&self) -> &Arc<Gathering<RawAnswer>> {
+        &self.gathering
+    }
+
+    /// How long answers are awaited.
+    pub(crate) fn patience(&self) -> Duration {
+        self.timeout
+    }
+
+    /// These sockets are to answer.
+    pub(crate) fn add(&mut self, asked: Asked) {
+        self.gathering.expect(asked.sockets.len());
+        self.asked.push(asked);
+    }
+
+    /// Clients of other nodes are to answer.
+    pub(crate) fn add_request(&mut self, request: Request, counting: Counting) {
+        self.requests.push(request);
+        self.counting.push(counting);
+    }
+
+    /// How many sockets of this node are to answer.
+    pub(crate) fn asked_here(&self) -> usize {
+        self.asked.iter().map(|asked| asked.sockets.len()).sum()
+    }
+
+    /// Waits that long, counted from when the event was sent, instead of what
+    /// [`Broadcast::timeout`](crate::Broadcast::timeout) or [`Config::ack_timeout`](crate::Config::ack_timeout)
+    /// say. Other nodes have been told already; they wait no longer than these say.
+    pub fn timeout(mut self, timeout: Duration) -> BroadcastAck<T> {
+        self.timeout = timeout;
+        self.sleep = None;
+        self
+    }
+
+    /// The next answer as it comes; `None` after the last. When the time is over, those that are missing
+    /// follow as [`AckError::Timeout`]. A call that is dropped before it is done loses no answer.
+    pub async fn next(&mut self) -> Option<Answer<T>>
+    where
+        T: FromArgs,
+    {
+        let (socket, answer) = poll_fn(|cx| self.poll_next(cx)).await?;
+        let result = answer.and_then(|args| T::from_args(args).map_err(AckError::Args));
+        Some(Answer { socket, result })
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<RawAnswer>> {
+        for counting in &mut self.counting {
+            counting.poll(cx, &self.gathering);
+        }
+        match self.gathering.poll_next(cx) {
+            Poll::Ready(Some(answer)) => return Poll::Ready(Some(answer)),
+            Poll::Ready(None) if self.counting.iter().all(Counting::has_counted) => return Poll::Ready(None),
+            _ => {}
+        }
+        // An instant too far away to be one never comes.
+        let Some(deadline) = self.sent.checked_add(self.timeout) else { return Poll::Pending };
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if sleep.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.give_up();
+        self.gathering.poll_next(cx)
+    }
+
+    /// The time is over: everyone who has not answered has failed to.
+    fn give_up(&mut self) {
+        self.counting.clear();
+        self.requests.clear();
+        for asked in self.asked.drain(..) {
+            for socket in &asked.sockets {
+                if socket.pending_acks().forget(asked.id) {
+                    socket.config().hits.count(Limit::AckTimeout);
+                    self.gathering.add((Some(socket.room()), Err(AckError::Timeout)));
+                }
+            }
+        }
+        let (missing, silent) = self.gathering.missing();
+        for _ in 0..missing {
+            self.gathering.add((None, Err(AckError::Timeout)));
+        }
+        for _ in 0..silent {
+            self.gathering.node_expects(0);
+        }
+        self.silent_nodes += silent;
+    }
+}
+
+impl<T: FromArgs + Send + 'static> IntoFuture for BroadcastAck<T> {
+    type Output = Answers<T>;
+    type IntoFuture = Task<Answers<T>>;
+
+    fn into_future(mut self) -> Task<Answers<T>> {
+        Box::pin(async move {
+            let mut answers = Vec::new();
+            while let Some(answer) = self.next().await {
+                answers.push(answer);
+            }
+            Answers { answers, silent_nodes: self.silent_nodes }
+        })
+    }
+}
+
+impl<T> fmt::Debug for BroadcastAck<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BroadcastAck").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SendError;
+    use crate::io::Io;
+    use crate::io::config::Config;
+    use crate::testing::Peer;
+
+    fn joined(io: &Io) -> (Peer, Socket) {
+        let peer = Peer::join(io);
+        let own = io.sockets().into_iter().find(|socket| std::ptr::eq(socket.link(), peer.client.link()));
+        (peer, own.unwrap())
+    }
+
+    // proves: features/broadcast-acks
+    #[tokio::test]
+    async fn all_answers_to_one_frame_with_one_id() {
+        let io = Io::new();
+        let mut all = [joined(&io), joined(&io), joined(&io)];
+        all[2].1.join("r").unwrap();
+        let asking = io.except("r").emit_with_ack::<(i32, String)>("q", "x").unwrap();
+        let [first, second, third] = all.each_mut().map(|(peer, _)| peer.take_frames());
+        assert!(std::ptr::eq(first[0].packet(), second[0].packet()) && third.is_empty());
+        assert_eq!(first[0].packet(), br#"420["q","x"]"#);
+        all[1].0.send(r#"30[2,"two"]"#);
+        all[0].0.send(r#"30[1,"one"]"#);
+        let answers = asking.await;
+        let ids: Vec<_> = answers.answers.iter().map(|answer| answer.socket.as_deref()).collect();
+        assert_eq!(ids, [Some(all[1].1.id()), Some(all[0].1.id())]);
+        assert_eq!(answers.all().unwrap(), [(2, "two".to_owned()), (1, "one".to_owned())]);
+        assert!(io.to("nobody").emit_with_ack::<()>("q", ()).unwrap().await.all().unwrap().is_empty());
+        let reserved = io.emit_with_ack::<()>("disconnect", ());
+        assert!(matches!(reserved, Err(SendError::ReservedEvent)));
+    }
+
+    // proves: features/broadcast-acks, features/modifiers, protocol/broadcast-acks
+    #[tokio::test(start_paused = true)]
+    async fn who_failed_is_told_with_the_reason() {
+        let io = Io::with_config(Config { max_pending_acks: 1, ..Config::default() });
+        let mut all: [(Peer, Socket); 5] = std::array::from_fn(|_| joined(&io));
+        let _busy = all[4].1.emit_with_ack::<()>("another", ());
+        let mut asking = io.timeout(Duration::from_secs(3)).emit_with_ack::<i32>("q", ()).unwrap();
+        all[0].0.send("31[1]");
+        all[1].0.send(r#"31["no number"]"#);
+        all[2].0.send("1");
+        let mut results = std::collections::HashMap::new();
+        let start = Instant::now();
+        while let Some(answer) = asking.next().await {
+            results.insert(answer.socket.unwrap(), answer.result);
+        }
+        assert_eq!(start.elapsed(), Duration::from_secs(3));
+        let result = |at: usize| &results[all[at].1.id()];
+        assert!(matches!(result(0), Ok(1)));
+        assert!(matches!(result(1), Err(AckError::Args(_))));
+        assert!(matches!(result(2), Err(AckError::Disconnected)));
+        assert!(matches!(result(3), Err(AckError::Timeout)));
+        assert!(matches!(result(4), Err(AckError::TooManyPending)));
+        assert_eq!(all.each_ref().map(|(_, socket)| socket.pending_acks().len()), [0, 0, 0, 0, 1]);
+        // An answer that comes late is ignored.
+        all[3].0.send("31[1]");
+        assert!(asking.next().await.is_none());
+    }
+
+    // proves: features/broadcast-acks
+    #[tokio::test]
+    async fn answers_come_one_by_one_and_none_is_lost() {
+        let io = Io::new();
+        let mut all = [joined(&io), joined(&io)];
+        let mut asking = io.emit_with_ack::<i32>("q", ()).unwrap();
+        let pause = Duration::from_millis(1);
+        assert!(tokio::time::timeout(pause, asking.next()).await.is_err());
+        all[1].0.send("30[2]");
+        assert_eq!(asking.next().await.unwrap().result.unwrap(), 2);
+        all[0].0.send("30[1]");
+        assert_eq!(asking.next().await.unwrap().result.unwrap(), 1);
+        assert!(asking.next().await.is_none());
+    }
+
+    // proves: protocol/broadcast-acks
+    #[tokio::test]
+    async fn answers_that_nobody_awaits_leave_no_entries() {
+        let io = Io::new();
+        let mut all = [joined(&io), joined(&io)];
+        let asking = io.emit_with_ack::<i32>("q", ()).unwrap();
+        assert_eq!(all.each_ref().map(|(_, socket)| socket.pending_acks().len()), [1, 1]);
+        all[0].0.send("30[1]");
+        drop(asking);
+        assert_eq!(all.each_ref().map(|(_, socket)| socket.pending_acks().len()), [0, 0]);
+        all[1].0.send("30[1]");
+        assert_eq!(all[1].0.close_requested(), None);
+    }
+
+    #[tokio::test]
+    async fn a_volatile_question_goes_to_those_to_whom_it_can_be_written() {
+        let io = Io::new();
+        let mut all = [joined(&io), joined(&io)];
+        all[0].0.sleep();
+        let asking = io.volatile().emit_with_ack::<i32>("q", ()).unwrap();
+        assert_eq!((all[0].0.take().len(), all[1].0.take().len()), (1, 0));
+        all[0].0.send("30[1]");
+        assert_eq!(asking.await.all().unwrap(), [1]);
+    }
+}

@@ -1,0 +1,17 @@
+//! How an event is sent.
+
+use std::time::Duration;
+
+/// How an event is sent to many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Flags {
+    /// It may be lost to those to whom it can't be written at once.
+    pub volatile: bool,
+    /// Other nodes don't get it.
+    pub local: bool,
+    /// Whether it asks to be compressed; `None` is the same as yes.
+    pub compress: Option<bool>,
+    /// How long answers are awaited.
+    pub timeout: Option<Duration>,
+}

@@ -1,0 +1,40 @@
+//! Names of rooms, and which sockets are meant by them.
+
+use std::sync::Arc;
+
+use crate::error::JoinError;
+
+/// A room's name.
+pub type Room = Arc<str>;
+
+/// Which sockets: those in any of `rooms`, or all if there are none, and in none of `except`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// The rooms whose sockets are meant; none for all sockets.
+    pub rooms: Vec<Room>,
+    /// The rooms whose sockets are not meant.
+    pub except: Vec<Room>,
+}
+
+/// Adds those rooms to the ones that a socket has joined, in which it is not yet, and says which these are. If they
+/// are too many, it adds none.
+pub(crate) fn add_rooms(
+    joined: &mut Vec<Room>,
+    rooms: &[Room],
+    own: &str,
+    limit: usize,
+) -> Result<Vec<Room>, JoinError> {
+    let before = joined.len();
+    for room in rooms {
+        // It always is in its own.
+        if **room == *own || joined.contains(room) {
+            continue;
+        }
+        if joined.len() >= limit {
+            joined.truncate(before);
+            return Err(JoinError::TooManyRooms);
+        }
+        joined.push(Arc::clone(room));
+    }
+    Ok(joined[before..].to_vec())
+}

@@ -1,0 +1,63 @@
+//! A packet before the rules are applied to it: its fields, and a payload of JSON.
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+/// The largest integer that a JavaScript number holds exactly.
+pub(crate) const MAX_ACK_ID: u64 = (1 << 53) - 1;
+
+/// The type of a packet. The default parser's binary events and binary acknowledgements, types 5 and 6, are
+/// a matter of that parser: they are events and acknowledgements with attachments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum PacketType {
+    /// A client wants to join a namespace, or has joined it.
+    Connect = 0,
+    /// One side ends its part in a namespace.
+    Disconnect = 1,
+    /// An event.
+    Event = 2,
+    /// The acknowledgement of an event.
+    Ack = 3,
+    /// A client may not join a namespace.
+    ConnectError = 4,
+}
+
+impl PacketType {
+    /// The type of that number.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<PacketType> {
+        Some(match number {
+            0 => PacketType::Connect,
+            1 => PacketType::Disconnect,
+            2 => PacketType::Event,
+            3 => PacketType::Ack,
+            4 => PacketType::ConnectError,
+            _ => return None,
+        })
+    }
+
+    /// The type's number on the wire.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+}
+
+/// A packet between this crate and a [parser](crate::PacketParser): its fields, and a payload of JSON.
+///
+/// JSON can't hold bytes. A binary value stands in the payload as `{"_placeholder":true,"num":n}`, and its
+/// bytes are the n-th attachment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawPacket {
+    /// The packet's type.
+    pub kind: PacketType,
+    /// The namespace, with its leading slash.
+    pub nsp: ByteString,
+    /// The id of the acknowledgement that an event asks for, or that this is.
+    pub id: Option<u64>,
+    /// JSON, or nothing: an object in CONNECT and CONNECT_ERROR, an array in EVENT (its name first) and ACK.
+    pub payload: ByteString,
+    /// The bytes of the payload's binary values.
+    pub attachments: Vec<Bytes>,
+}

@@ -1,0 +1,14 @@
+//! What an application keeps with a socket.
+
+use std::any::{Any, TypeId};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde_json::{Map, Value};
+
+/// What is kept with a socket, and with the one that takes its place if it is recovered.
+#[derive(Default)]
+pub(crate) struct Values {
+    pub(super) values: Mutex<Vec<(TypeId, Arc<dyn Any + Send + Sync>)>>,
+    pub(super) data: Mutex<Map<String, Value>>,
+}
