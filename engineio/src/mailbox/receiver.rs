@@ -1,0 +1,148 @@
+//! What only the driver of a session does with its mailbox.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use super::{Mailbox, Outlet, PutOut};
+use crate::memory::ALLOWANCE;
+use crate::{CloseReason, Frame, Limit};
+
+/// # For the driver alone
+impl Mailbox {
+    /// Queues a packet of the protocol itself, such as a ping: never refused.
+    pub fn push_control(&self, frame: Frame) {
+        let mut queue = self.queue.lock();
+        self.append(&mut queue, self.cost(), &[frame]);
+    }
+
+    /// The driver begins to look: whether there is more than frames to look at. Until it sleeps again, nobody
+    /// wakes it. `outlet` is as for [`poll_left`](Mailbox::poll_left): a turn may follow another without sleep,
+    /// on a transport that is new since.
+    pub fn look(&self, outlet: Outlet) -> bool {
+        let mut queue = self.queue.lock();
+        // The driver finds the poll in this turn.
+        queue.outlet = if queue.outlet == Outlet::Polled { Outlet::Open } else { outlet };
+        queue.awake = true;
+        std::mem::take(&mut queue.rung)
+    }
+
+    /// The driver may sleep; ready if it has to look again first. While the `outlet` is open, frames are
+    /// something to look at, and [`push_volatile`](Mailbox::push_volatile) may queue.
+    pub fn poll_left(&self, cx: &mut Context<'_>, outlet: Outlet) -> Poll<()> {
+        let mut queue = self.queue.lock();
+        if queue.rung || (outlet == Outlet::Open && !queue.frames.is_empty()) {
+            return Poll::Ready(());
+        }
+        queue.outlet = outlet;
+        queue.awake = false;
+        match &mut queue.driver {
+            Some(waker) => waker.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+
+    /// Moves all queued frames to the end of `taken`. They count against the budget until
+    /// [`written`](Mailbox::written).
+    pub fn take(&self, taken: &mut VecDeque<Frame>) {
+        self.take_some(taken, usize::MAX);
+    }
+
+    /// Moves queued frames to the end of `taken`, until it has packets of `bytes` or more. The others stay where
+    /// they are let go at once if the client is [put out](Mailbox::put_out).
+    pub fn take_some(&self, taken: &mut VecDeque<Frame>, bytes: usize) {
+        let mut queue = self.queue.lock();
+        if taken.is_empty() && self.cost() <= bytes {
+            return std::mem::swap(&mut queue.frames, taken);
+        }
+        let length = |frame: &Frame| frame.packet().len() + 1;
+        let mut have = taken.iter().map(length).sum::<usize>();
+        while have < bytes
+            && let Some(frame) = queue.frames.pop_front()
+        {
+            have += length(&frame);
+            taken.push_back(frame);
+        }
+        if queue.frames.is_empty() {
+            // A burst has made it large.
+            queue.frames = VecDeque::new();
+        }
+    }
+
+    /// Whether more than half of what may wait does: time to let the client take something before it sends more.
+    pub fn is_crowded(&self) -> bool {
+        let cost = self.cost();
+        cost > self.mark / 2 || self.memory.is_short(cost + ALLOWANCE / 2)
+    }
+
+    /// Whether the budget is used up.
+    pub fn is_over_budget(&self) -> bool {
+        self.cost() >= self.budget
+    }
+
+    /// Whether more of the client's packets may wait to be taken in, beside `bytes` that do.
+    pub fn may_bring(&self, bytes: usize) -> bool {
+        bytes < self.budget && self.has_memory(bytes)
+    }
+
+    /// What has come of the client's packets now, and waits to be taken in.
+    pub fn note_incoming(&self, bytes: usize) {
+        self.incoming.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether frames wait to be taken.
+    pub fn has_frames(&self) -> bool {
+        !self.queue.lock().frames.is_empty()
+    }
+
+    /// Counts frames that never were in this queue, and that go out in front of it.
+    pub fn charge(&self, cost: usize) {
+        let _queue = self.queue.lock();
+        self.cost.store(self.cost() + cost, Ordering::Relaxed);
+    }
+
+    /// Gives back the cost of frames that were written.
+    pub fn written(&self, cost: usize) {
+        let mut queue = self.queue.lock();
+        let left = self.cost() - cost;
+        self.cost.store(left, Ordering::Relaxed);
+        if self.is_room(left) {
+            queue.release_waiting();
+        }
+    }
+
+    /// The reason of a requested close, once.
+    pub fn take_close(&self) -> Option<CloseReason> {
+        let mut queue = self.queue.lock();
+        let reason = queue.close.take();
+        queue.closed |= reason.is_some();
+        reason
+    }
+
+    /// The limit for which the client is put out, once.
+    pub fn take_put_out(&self) -> Option<Limit> {
+        let mut queue = self.queue.lock();
+        let PutOut::For(limit) = queue.put_out else { return None };
+        queue.put_out = PutOut::Seen;
+        Some(limit)
+    }
+
+    /// Lets go of what is queued. Nobody is left to whom what was taken could be written.
+    pub fn let_go(&self) {
+        let mut queue = self.queue.lock();
+        let frames = std::mem::take(&mut queue.frames);
+        for count in [&self.cost, &self.incoming] {
+            count.store(0, Ordering::Relaxed);
+        }
+        drop(queue);
+        drop(frames);
+    }
+
+    /// Refuses further messages: the session has ended. What is queued may still be taken.
+    pub fn shut(&self) {
+        let mut queue = self.queue.lock();
+        queue.closed = true;
+        queue.release_waiting();
+    }
+}
