@@ -22,7 +22,7 @@
 //! | [`PayloadFormat`] | many packets in one HTTP body |
 //! | [`Route`], [`Refusal`], [`open_packet`] | the handshake |
 //! | [`Session`] | the state machine: polls, probe, upgrade, heartbeat, end |
-//! | [`Mailbox`] | the queue of what a session's driver has to send |
+//! | [`Mailbox`], [`MailboxReceiver`] | the queue of what a session has to send: everyone's handle on it, and the driver's |
 //! | [`Limit`], [`LimitHits`], [`Rate`] | limits for clients, and how often they were met |
 //! | [`websocket`] | reads messages from a client's WebSocket frames |
 //! | [`Application`], [`Layer`] | the boundary to the application on a session |
@@ -82,7 +82,7 @@ pub use handshake::{Known, Method, Route, Transport, open_packet};
 pub use jsonp::Jsonp;
 pub use layer::{Application, Handshake, Headers, Layer, Opened};
 pub use limit::{Limit, LimitHits};
-pub use mailbox::{HIGH_WATER, LongAnswer, Mailbox, Outlet, SendError};
+pub use mailbox::{HIGH_WATER, LongAnswer, Mailbox, MailboxReceiver, Outlet, SendError};
 pub use packet::{Message, Packet, PacketType, Revision};
 pub use payload::{Identity, Payload, PayloadFormat, PayloadReader};
 pub use query::Query;

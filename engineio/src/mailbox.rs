@@ -1,8 +1,9 @@
 //! What everyone else may leave for a session's driver.
 //!
 //! A session belongs to one task, its driver. The rest of the program holds its [`Mailbox`]: a queue of
-//! frames under a byte budget, a request to close, and one waker. It is a mutex and a few words rather than
-//! a channel, since an empty channel costs more memory than the rest of an idle session.
+//! frames under a byte budget, a request to close, and one waker. The driver has the other handle, the
+//! [`MailboxReceiver`]. It is a mutex and a few words rather than a channel, since an empty channel costs more
+//! memory than the rest of an idle session.
 
 mod long_answer;
 mod receiver;
@@ -18,13 +19,14 @@ use crate::sync::Mutex;
 use crate::{CloseReason, Frame, Limit, LimitHits};
 
 pub use long_answer::LongAnswer;
+pub use receiver::MailboxReceiver;
 
 /// What may wait for a client before it is slowed down, in bytes, as far as its budget allows: while more waits,
 /// [`poll_room`](Mailbox::poll_room) makes senders wait, and while half of it does, the client's packets wait. It
 /// is what the answer to a poll holds by default, and more than a connection takes at once.
 pub const HIGH_WATER: usize = 1_000_000;
 
-/// A session's queue and doorbell. Everyone may hold it in an `Arc`; only the driver takes from it.
+/// A session's queue and doorbell, as everyone has it. The driver has it as [`MailboxReceiver`], and takes from it.
 ///
 /// What a broadcast looks at comes first, side by side: it finds the mailboxes of its receivers in cold memory.
 #[repr(C)]
@@ -121,7 +123,6 @@ impl fmt::Display for SendError {
 
 impl std::error::Error for SendError {}
 
-/// # For everyone
 impl Mailbox {
     /// A mailbox that refuses messages while `budget` bytes wait or more (see [`Frame::cost`]).
     #[must_use]
@@ -152,6 +153,13 @@ impl Mailbox {
     pub fn counting(mut self, hits: Arc<LimitHits>) -> Mailbox {
         self.hits = Some(hits);
         self
+    }
+
+    /// The two handles on it: everyone's, to be cloned, and the driver's.
+    #[must_use]
+    pub fn split(self) -> (Arc<Mailbox>, MailboxReceiver) {
+        let mailbox = Arc::new(self);
+        (mailbox.clone(), MailboxReceiver::new(mailbox))
     }
 
     /// Queues the frames of one message together, so that nothing gets between them. A message is admitted

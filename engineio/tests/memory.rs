@@ -1,11 +1,14 @@
 //! What the process holds for clients. There is one count for all of it, so these tests take turns.
 
 use std::collections::VecDeque;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use engineio::memory::{ALLOWANCE, Budget, Held, Holder, Holders, held};
-use engineio::{FRAME_OVERHEAD, Frame, Limit, LimitHits, Mailbox, PayloadFormat, Revision, SendError};
+use engineio::{
+    FRAME_OVERHEAD, Frame, Limit, LimitHits, Mailbox, MailboxReceiver, PayloadFormat, Revision, SendError,
+};
 
 fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
@@ -142,14 +145,28 @@ impl Clients {
     }
 
     /// One that has so many messages of that length waiting.
-    fn one(&self, messages: usize, length: usize) -> Arc<Mailbox> {
+    fn one(&self, messages: usize, length: usize) -> Client {
         let mailbox = Mailbox::new(usize::MAX).within(self.budget.clone()).counting(self.hits.clone());
-        let mailbox = Arc::new(mailbox);
+        let (mailbox, driver) = mailbox.split();
         self.holders.enter(&mailbox);
         for _ in 0..messages {
             assert_eq!(mailbox.push(&[Frame::binary(&vec![0; length])]), Ok(()));
         }
-        mailbox
+        Client { mailbox, driver }
+    }
+}
+
+/// A client, by both handles on its mailbox.
+struct Client {
+    mailbox: Arc<Mailbox>,
+    driver: MailboxReceiver,
+}
+
+impl Deref for Client {
+    type Target = Mailbox;
+
+    fn deref(&self) -> &Mailbox {
+        &self.mailbox
     }
 }
 
@@ -168,7 +185,7 @@ fn when_memory_runs_short_those_who_hold_most_go_first_and_nobody_else_notices()
         sent += 1;
     }
     assert!(sent > 50, "{sent}");
-    assert_eq!((large.cost(), large.take_put_out()), (0, Some(Limit::Memory)), "it lets go at once");
+    assert_eq!((large.cost(), large.driver.take_put_out()), (0, Some(Limit::Memory)), "it lets go at once");
     assert_eq!(large.push(&[Frame::binary(&[])]), Err(SendError::Closed));
     for untouched in [&small, &medium, &other] {
         assert!(!untouched.is_closed());
@@ -201,9 +218,9 @@ fn nobody_else_goes_while_those_who_were_put_out_still_let_go() {
     let clients = Clients::with_room_for(1_000_000);
     let [first, second] = [400_000, 300_000].map(|length| clients.one(1, length));
     // Their drivers have taken everything.
-    let mut taken = [&first, &second].map(|mailbox| {
+    let mut taken = [&first, &second].map(|client| {
         let mut taken = std::collections::VecDeque::new();
-        mailbox.take(&mut taken);
+        client.driver.take(&mut taken);
         taken
     });
     let third = clients.one(1, 100_000);
@@ -215,7 +232,7 @@ fn nobody_else_goes_while_those_who_were_put_out_still_let_go() {
     }
     assert!(!second.is_closed() && !third.is_closed(), "what the first held is about to come free");
     taken[0].clear();
-    first.let_go();
+    first.driver.let_go();
     // Memory runs short again, and now it is another's turn.
     let _more = Held::new(400_000);
     assert_eq!(third.push(&[Frame::binary(&[])]), Ok(()));
@@ -235,15 +252,15 @@ fn what_many_share_ends_nobody_who_need_not_go() {
     assert!(receivers.iter().all(|receiver| !receiver.is_closed()));
     drop(picture);
     // All the memory there is goes to who takes nothing; those who do take are left alone.
-    let slow = receivers[0].clone();
+    let slow = &receivers[0];
     let mut pictures = 1;
     while !slow.is_closed() {
         let picture = Frame::binary(&[0; 500_000]);
         pictures += 1;
         for receiver in &receivers[1..] {
             let mut taken = std::collections::VecDeque::new();
-            receiver.take(&mut taken);
-            receiver.written(taken.iter().map(Frame::cost).sum());
+            receiver.driver.take(&mut taken);
+            receiver.driver.written(taken.iter().map(Frame::cost).sum());
         }
         for receiver in &receivers {
             receiver.push_owed(std::slice::from_ref(&picture));
@@ -289,6 +306,6 @@ fn whoever_waits_for_room_waits_already_when_memory_runs_short() {
     assert_eq!(mailbox.poll_room(&mut cx), Poll::Ready(Ok(())));
     let _others = Held::new(900_000);
     assert_eq!(mailbox.poll_room(&mut cx), Poll::Pending);
-    assert!(mailbox.is_crowded());
+    assert!(mailbox.driver.is_crowded());
     assert!(clients.one(1, 1_000).poll_room(&mut cx).is_ready());
 }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use engineio::observe::Observers;
 use engineio::{
-    Application, Attached, CloseReason, Frame, Handshake, Headers, Layer, Mailbox, Message, Opened, Outlet,
-    Revision, Sid, Transport,
+    Application, Attached, CloseReason, Frame, Handshake, Headers, Layer, Mailbox, MailboxReceiver, Message,
+    Opened, Outlet, Revision, Sid, Transport,
 };
 
 use crate::Client;
@@ -22,6 +22,7 @@ pub(crate) const BUDGET: usize = 1_000_000;
 pub(crate) struct Peer {
     pub(crate) client: Client,
     pub(crate) mailbox: Arc<Mailbox>,
+    driver: MailboxReceiver,
     pub(crate) sid: Sid,
     now: Instant,
 }
@@ -42,7 +43,7 @@ impl Peer {
 
     pub(crate) fn open_with(io: &Io, revision: Revision) -> Peer {
         let (sid, now) = (Sid::generate(), Instant::now());
-        let mailbox = Arc::new(Mailbox::new(BUDGET));
+        let (mailbox, driver) = Mailbox::new(BUDGET).split();
         let handshake = Handshake {
             time: SystemTime::now(),
             address: Some(([127, 0, 0, 1], 50_000).into()),
@@ -59,7 +60,7 @@ impl Peer {
             handshake,
             observers: Observers::default(),
         };
-        Peer { client: io.open(opened, now), mailbox, sid, now }
+        Peer { client: io.open(opened, now), mailbox, driver, sid, now }
     }
 
     /// Sends a text message: a Socket.IO packet without the `4` of Engine.IO.
@@ -78,8 +79,8 @@ impl Peer {
     /// The frames that have been sent, as they are. They count as written.
     pub(crate) fn take_frames(&mut self) -> Vec<Frame> {
         let mut frames = VecDeque::new();
-        self.mailbox.take(&mut frames);
-        self.mailbox.written(frames.iter().map(Frame::cost).sum());
+        self.driver.take(&mut frames);
+        self.driver.written(frames.iter().map(Frame::cost).sum());
         frames.into()
     }
 
@@ -101,8 +102,8 @@ impl Peer {
 
     /// Does as a driver that has nothing to do and could write: volatile events are taken then.
     pub(crate) fn sleep(&mut self) {
-        self.mailbox.look(Outlet::Open);
-        let _ = self.mailbox.poll_left(&mut Context::from_waker(Waker::noop()), Outlet::Open);
+        self.driver.look(Outlet::Open);
+        let _ = self.driver.poll_left(&mut Context::from_waker(Waker::noop()), Outlet::Open);
     }
 
     /// Runs the commands left for the client.
@@ -116,8 +117,8 @@ impl Peer {
     }
 
     async fn left(&mut self, outlet: Outlet) {
-        poll_fn(|cx| self.mailbox.poll_left(cx, outlet)).await;
-        self.mailbox.look(outlet);
+        poll_fn(|cx| self.driver.poll_left(cx, outlet)).await;
+        self.driver.look(outlet);
         self.poll();
     }
 
@@ -142,14 +143,14 @@ impl Peer {
 
     /// The reason of a close that was asked for. The session ends with it, as a driver does it.
     pub(crate) fn close_requested(&mut self) -> Option<CloseReason> {
-        let reason = self.mailbox.take_close()?;
+        let reason = self.driver.take_close()?;
         self.close(reason);
         Some(reason)
     }
 
     /// The session ends.
     pub(crate) fn close(&mut self, reason: CloseReason) {
-        self.mailbox.shut();
+        self.driver.shut();
         self.client.closed(reason);
     }
 

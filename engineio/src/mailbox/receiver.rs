@@ -1,6 +1,8 @@
-//! What only the driver of a session does with its mailbox.
+//! The driver's handle on a mailbox.
 
 use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
@@ -8,19 +10,42 @@ use super::{Mailbox, Outlet, PutOut};
 use crate::memory::ALLOWANCE;
 use crate::{CloseReason, Frame, Limit};
 
-/// # For the driver alone
-impl Mailbox {
+/// The driver's handle on a [`Mailbox`]: it alone takes what is queued, and says when the session is over. There is
+/// one, [`Mailbox::split`] makes it, and nothing leads to it from the handle that applications have:
+///
+/// ```compile_fail,E0599
+/// fn application(mailbox: &engineio::Mailbox) {
+///     mailbox.shut();
+/// }
+/// ```
+///
+/// Dropping it is the end of the session: what is queued is let go, and nothing more is admitted.
+pub struct MailboxReceiver {
+    mailbox: Arc<Mailbox>,
+}
+
+impl MailboxReceiver {
+    pub(super) fn new(mailbox: Arc<Mailbox>) -> MailboxReceiver {
+        MailboxReceiver { mailbox }
+    }
+
+    /// The handle that everyone else has.
+    #[must_use]
+    pub fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.mailbox
+    }
+
     /// Queues a packet of the protocol itself, such as a ping: never refused.
     pub fn push_control(&self, frame: Frame) {
-        let mut queue = self.queue.lock();
-        self.append(&mut queue, self.cost(), &[frame]);
+        let mut queue = self.mailbox.queue.lock();
+        self.mailbox.append(&mut queue, self.mailbox.cost(), &[frame]);
     }
 
     /// The driver begins to look: whether there is more than frames to look at. Until it sleeps again, nobody
-    /// wakes it. `outlet` is as for [`poll_left`](Mailbox::poll_left): a turn may follow another without sleep,
+    /// wakes it. `outlet` is as for [`poll_left`](MailboxReceiver::poll_left): a turn may follow another without sleep,
     /// on a transport that is new since.
     pub fn look(&self, outlet: Outlet) -> bool {
-        let mut queue = self.queue.lock();
+        let mut queue = self.mailbox.queue.lock();
         // The driver finds the poll in this turn.
         queue.outlet = if queue.outlet == Outlet::Polled { Outlet::Open } else { outlet };
         queue.awake = true;
@@ -30,7 +55,7 @@ impl Mailbox {
     /// The driver may sleep; ready if it has to look again first. While the `outlet` is open, frames are
     /// something to look at, and [`push_volatile`](Mailbox::push_volatile) may queue.
     pub fn poll_left(&self, cx: &mut Context<'_>, outlet: Outlet) -> Poll<()> {
-        let mut queue = self.queue.lock();
+        let mut queue = self.mailbox.queue.lock();
         if queue.rung || (outlet == Outlet::Open && !queue.frames.is_empty()) {
             return Poll::Ready(());
         }
@@ -44,7 +69,7 @@ impl Mailbox {
     }
 
     /// Moves all queued frames to the end of `taken`. They count against the budget until
-    /// [`written`](Mailbox::written).
+    /// [`written`](MailboxReceiver::written).
     pub fn take(&self, taken: &mut VecDeque<Frame>) {
         self.take_some(taken, usize::MAX);
     }
@@ -52,8 +77,8 @@ impl Mailbox {
     /// Moves queued frames to the end of `taken`, until it has packets of `bytes` or more. The others stay where
     /// they are let go at once if the client is [put out](Mailbox::put_out).
     pub fn take_some(&self, taken: &mut VecDeque<Frame>, bytes: usize) {
-        let mut queue = self.queue.lock();
-        if taken.is_empty() && self.cost() <= bytes {
+        let mut queue = self.mailbox.queue.lock();
+        if taken.is_empty() && self.mailbox.cost() <= bytes {
             return std::mem::swap(&mut queue.frames, taken);
         }
         let length = |frame: &Frame| frame.packet().len() + 1;
@@ -72,49 +97,49 @@ impl Mailbox {
 
     /// Whether more than half of what may wait does: time to let the client take something before it sends more.
     pub fn is_crowded(&self) -> bool {
-        let cost = self.cost();
-        cost > self.mark / 2 || self.memory.is_short(cost + ALLOWANCE / 2)
+        let cost = self.mailbox.cost();
+        cost > self.mailbox.mark / 2 || self.mailbox.memory.is_short(cost + ALLOWANCE / 2)
     }
 
     /// Whether the budget is used up.
     pub fn is_over_budget(&self) -> bool {
-        self.cost() >= self.budget
+        self.mailbox.cost() >= self.mailbox.budget
     }
 
     /// Whether more of the client's packets may wait to be taken in, beside `bytes` that do.
     pub fn may_bring(&self, bytes: usize) -> bool {
-        bytes < self.budget && self.has_memory(bytes)
+        bytes < self.mailbox.budget && self.mailbox.has_memory(bytes)
     }
 
     /// What has come of the client's packets now, and waits to be taken in.
     pub fn note_incoming(&self, bytes: usize) {
-        self.incoming.store(bytes, Ordering::Relaxed);
+        self.mailbox.incoming.store(bytes, Ordering::Relaxed);
     }
 
     /// Whether frames wait to be taken.
     pub fn has_frames(&self) -> bool {
-        !self.queue.lock().frames.is_empty()
+        !self.mailbox.queue.lock().frames.is_empty()
     }
 
     /// Counts frames that never were in this queue, and that go out in front of it.
     pub fn charge(&self, cost: usize) {
-        let _queue = self.queue.lock();
-        self.cost.store(self.cost() + cost, Ordering::Relaxed);
+        let _queue = self.mailbox.queue.lock();
+        self.mailbox.cost.store(self.mailbox.cost() + cost, Ordering::Relaxed);
     }
 
     /// Gives back the cost of frames that were written.
     pub fn written(&self, cost: usize) {
-        let mut queue = self.queue.lock();
-        let left = self.cost() - cost;
-        self.cost.store(left, Ordering::Relaxed);
-        if self.is_room(left) {
+        let mut queue = self.mailbox.queue.lock();
+        let left = self.mailbox.cost() - cost;
+        self.mailbox.cost.store(left, Ordering::Relaxed);
+        if self.mailbox.is_room(left) {
             queue.release_waiting();
         }
     }
 
     /// The reason of a requested close, once.
     pub fn take_close(&self) -> Option<CloseReason> {
-        let mut queue = self.queue.lock();
+        let mut queue = self.mailbox.queue.lock();
         let reason = queue.close.take();
         queue.closed |= reason.is_some();
         reason
@@ -122,7 +147,7 @@ impl Mailbox {
 
     /// The limit for which the client is put out, once.
     pub fn take_put_out(&self) -> Option<Limit> {
-        let mut queue = self.queue.lock();
+        let mut queue = self.mailbox.queue.lock();
         let PutOut::For(limit) = queue.put_out else { return None };
         queue.put_out = PutOut::Seen;
         Some(limit)
@@ -130,9 +155,9 @@ impl Mailbox {
 
     /// Lets go of what is queued. Nobody is left to whom what was taken could be written.
     pub fn let_go(&self) {
-        let mut queue = self.queue.lock();
+        let mut queue = self.mailbox.queue.lock();
         let frames = std::mem::take(&mut queue.frames);
-        for count in [&self.cost, &self.incoming] {
+        for count in [&self.mailbox.cost, &self.mailbox.incoming] {
             count.store(0, Ordering::Relaxed);
         }
         drop(queue);
@@ -141,8 +166,22 @@ impl Mailbox {
 
     /// Refuses further messages: the session has ended. What is queued may still be taken.
     pub fn shut(&self) {
-        let mut queue = self.queue.lock();
+        let mut queue = self.mailbox.queue.lock();
         queue.closed = true;
         queue.release_waiting();
+    }
+}
+
+impl Drop for MailboxReceiver {
+    fn drop(&mut self) {
+        self.shut();
+        // An application may hold on to its sockets, and so to the mailbox.
+        self.let_go();
+    }
+}
+
+impl fmt::Debug for MailboxReceiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MailboxReceiver").field(&self.mailbox).finish()
     }
 }

@@ -12,8 +12,8 @@ use std::time::Instant;
 use engineio::memory::Held;
 use engineio::observe::{Carrier, Direction, What};
 use engineio::{
-    Answer, CloseReason, Config, Frame, Input, Layer, Limit, Mailbox, Outlet, Output, Packet, PayloadReader,
-    Session, Stalled, Violation,
+    Answer, CloseReason, Config, Frame, Input, Layer, Limit, MailboxReceiver, Outlet, Output, Packet,
+    PayloadReader, Session, Stalled, Violation,
 };
 use tokio::sync::oneshot;
 use tokio::time::error::Elapsed;
@@ -46,7 +46,7 @@ const INBOX_OVERHEAD: usize = 256;
 /// and each line of it that one has to wait for costs as much as a hundred instructions.
 #[repr(C)]
 pub(crate) struct Driver<L> {
-    mailbox: Arc<Mailbox>,
+    mailbox: MailboxReceiver,
     entry: Arc<Entry>,
     config: Arc<Config>,
     /// The session has ended, and its WebSocket is being closed.
@@ -123,13 +123,14 @@ impl<L: Layer> Driver<L> {
         layer: L,
         link: Option<WebSocket>,
         config: Arc<Config>,
+        mailbox: MailboxReceiver,
         registered: Registered,
         life: Option<Box<Life>>,
     ) -> Driver<L> {
         let entry = registered.entry().clone();
         let sent = u32::from(link.is_none());
         Driver {
-            mailbox: entry.mailbox.clone(),
+            mailbox,
             alarm: Alarm::new(),
             stirred: true,
             close_code: None,
@@ -159,6 +160,7 @@ impl<L: Layer> Driver<L> {
     fn leave(&mut self) -> Option<Goodbye> {
         // The goodbye may take a while, and nobody should find the session meanwhile.
         self.registered.unlist();
+        self.mailbox.shut();
         if self.link.as_ref().is_none_or(WebSocket::is_gone) {
             return None;
         }
@@ -353,7 +355,7 @@ impl<L: Layer> Driver<L> {
     /// Has a POST that waits at its door looked at, now that there is room for it.
     fn let_next_in(&self) {
         if self.entry.doors.lock().has_post() {
-            self.mailbox.wake();
+            self.entry.mailbox.wake();
         }
     }
 
@@ -475,7 +477,7 @@ impl<L: Layer> Driver<L> {
             self.poll_layer(now);
         }
         if passed(stalled) {
-            self.mailbox.put_out(Limit::SendBudget);
+            self.entry.mailbox.put_out(Limit::SendBudget);
         }
         if passed(session) || passed(layer) || passed(stalled) {
             return true;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use engineio::memory::Holders;
 use engineio::observe::{Observers, What};
-use engineio::{Config, Known, Mailbox, PayloadFormat, Sid, Transport};
+use engineio::{Config, Known, Mailbox, MailboxReceiver, PayloadFormat, Sid, Transport};
 use parking_lot::Mutex;
 
 use crate::net::admission::SessionPlace;
@@ -33,24 +33,26 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    /// One for a new session, and what its driver has of the mailbox.
     pub(crate) fn new(
         sid: Sid,
         format: PayloadFormat,
         transport: Transport,
         origin: Option<Box<[u8]>>,
         config: &Config,
-    ) -> Entry {
-        Entry {
+    ) -> (Entry, MailboxReceiver) {
+        let mailbox = Mailbox::new(config.send_budget).within(config.memory()).counting(config.hits.clone());
+        let (mailbox, receiver) = mailbox.split();
+        let entry = Entry {
             sid,
             format,
             origin,
-            mailbox: Arc::new(
-                Mailbox::new(config.send_budget).within(config.memory()).counting(config.hits.clone()),
-            ),
+            mailbox,
             doors: Mutex::default(),
             direct: AtomicBool::new(transport == Transport::WebSocket),
             holders: config.holders.clone(),
-        }
+        };
+        (entry, receiver)
     }
 
     pub(crate) fn upgraded(&self) {
@@ -168,7 +170,6 @@ impl Registered {
             listed.remove(&self.entry.sid);
         }
         drop(listed);
-        self.entry.mailbox.shut();
         self.entry.doors.lock().shut();
     }
 }
@@ -176,8 +177,6 @@ impl Registered {
 impl Drop for Registered {
     fn drop(&mut self) {
         self.unlist();
-        // An application may hold on to its sockets, and so to the mailbox.
-        self.entry.mailbox.let_go();
         let Entry { sid, .. } = &*self.entry;
         self.registry.observers.see(Some(sid), || What::Ended { transport: self.entry.known().transport });
         if self.registry.len.fetch_sub(1, Ordering::AcqRel) == 1 {
@@ -196,7 +195,7 @@ mod tests {
 
     fn entry(sid: Sid) -> Arc<Entry> {
         let format = PayloadFormat { revision: Revision::V4, base64: false };
-        Arc::new(Entry::new(sid, format, Transport::Polling, None, &Config::default()))
+        Arc::new(Entry::new(sid, format, Transport::Polling, None, &Config::default()).0)
     }
 
     // proves: features/wish/abandoned-sessions

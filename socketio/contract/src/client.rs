@@ -2,13 +2,12 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use engineio::observe::Observers;
 use engineio::{
-    Application as _, Attached, CloseReason, Frame, Handshake, Headers, Layer as _, Mailbox, Message, Opened,
-    Outlet, Revision, Sid, Transport,
+    Application as _, Attached, CloseReason, Frame, Handshake, Headers, Layer as _, Mailbox, MailboxReceiver,
+    Message, Opened, Outlet, Revision, Sid, Transport,
 };
 use socketio::{Client, Io, Socket};
 
@@ -19,7 +18,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct TestClient {
     client: Client,
-    mailbox: Arc<Mailbox>,
+    driver: MailboxReceiver,
     /// What was sent to it and not looked at yet.
     received: VecDeque<String>,
     socket: Socket,
@@ -32,7 +31,7 @@ impl TestClient {
     /// If it is not let in at once.
     #[must_use]
     pub fn join(io: &Io) -> TestClient {
-        let mailbox = Arc::new(Mailbox::new(10_000_000));
+        let (mailbox, driver) = Mailbox::new(10_000_000).split();
         let handshake = Handshake {
             time: SystemTime::now(),
             address: Some(([127, 0, 0, 1], 50_000).into()),
@@ -45,14 +44,14 @@ impl TestClient {
             sid: Sid::generate(),
             revision: Revision::V4,
             transport: Transport::Polling,
-            mailbox: Arc::clone(&mailbox),
+            mailbox,
             handshake,
             observers: Observers::default(),
         };
         let mut client = io.open(opened, Instant::now());
         client.message(Message::Text("0".into()), Instant::now());
         let socket = io.local().sockets().pop().expect("the client has joined");
-        let mut client = TestClient { client, mailbox, received: VecDeque::new(), socket };
+        let mut client = TestClient { client, driver, received: VecDeque::new(), socket };
         client.take();
         client.received.clear();
         client
@@ -79,11 +78,11 @@ impl TestClient {
             if let Some(next) = self.received.pop_front() {
                 return next;
             }
-            let left = poll_fn(|cx| self.mailbox.poll_left(cx, Outlet::Open));
+            let left = poll_fn(|cx| self.driver.poll_left(cx, Outlet::Open));
             tokio::time::timeout(PATIENCE, left)
                 .await
                 .expect("nothing comes to a client that should get something");
-            self.mailbox.look(Outlet::Open);
+            self.driver.look(Outlet::Open);
             self.client.poll(Instant::now());
         }
     }
@@ -100,8 +99,8 @@ impl TestClient {
 
     fn take(&mut self) {
         let mut frames = VecDeque::new();
-        self.mailbox.take(&mut frames);
-        self.mailbox.written(frames.iter().map(Frame::cost).sum());
+        self.driver.take(&mut frames);
+        self.driver.written(frames.iter().map(Frame::cost).sum());
         // Text comes with the `4` of Engine.IO.
         self.received.extend(frames.iter().map(|frame| match (frame.is_binary(), frame.packet()) {
             (true, packet) => format!("bytes {packet:?}"),
@@ -113,7 +112,7 @@ impl TestClient {
 /// Its session ends, as with any client that goes.
 impl Drop for TestClient {
     fn drop(&mut self) {
-        self.mailbox.shut();
+        self.driver.shut();
         self.client.closed(CloseReason::TransportClose);
     }
 }

@@ -9,8 +9,8 @@ use std::time::{Instant, SystemTime};
 use bytes::Bytes;
 use bytestring::ByteString;
 use engineio::{
-    Application, Attached, CloseReason, Config, Frame, Handshake, Headers, Input, Layer, Mailbox, Message,
-    Opened, Output, Packet, PayloadFormat, Revision, Session, Sid, Transport,
+    Application, Attached, CloseReason, Config, Frame, Handshake, Headers, Input, Layer, Mailbox, MailboxReceiver,
+    Message, Opened, Output, Packet, PayloadFormat, Revision, Session, Sid, Transport,
 };
 use socketio::{Args, Binary, Client, Io, Socket};
 
@@ -40,7 +40,7 @@ pub fn application() -> Io {
 pub struct Offline {
     session: Session,
     client: Client,
-    mailbox: Arc<Mailbox>,
+    driver: MailboxReceiver,
     outputs: Vec<Output>,
     queue: VecDeque<Frame>,
     /// What was written last.
@@ -52,7 +52,7 @@ impl Offline {
     /// A session by WebSocket that has joined `/`.
     pub fn join(io: &Io) -> Offline {
         let now = Instant::now();
-        let mailbox = Arc::new(Mailbox::new(10_000_000));
+        let (mailbox, driver) = Mailbox::new(10_000_000).split();
         let handshake = Handshake {
             time: SystemTime::now(),
             address: Some(([127, 0, 0, 1], 50_000).into()),
@@ -66,14 +66,14 @@ impl Offline {
             sid: Sid::generate(),
             revision,
             transport,
-            mailbox: mailbox.clone(),
+            mailbox,
             handshake,
             observers: engineio::observe::Observers::default(),
         };
         let mut offline = Offline {
             session: Session::new(Arc::new(Config::default()), revision, transport, now),
             client: io.open(opened, now),
-            mailbox,
+            driver,
             outputs: Vec::new(),
             queue: VecDeque::new(),
             written: Vec::new(),
@@ -114,21 +114,21 @@ impl Offline {
 
     /// Writes what is queued as frames of a WebSocket.
     pub fn write(&mut self) {
-        self.mailbox.take(&mut self.queue);
+        self.driver.take(&mut self.queue);
         self.written.clear();
         let mut cost = 0;
         for frame in self.queue.drain(..) {
             self.written.extend_from_slice(frame.websocket(Revision::V4));
             cost += frame.cost();
         }
-        self.mailbox.written(cost);
+        self.driver.written(cost);
     }
 
     /// Answers a GET with what is queued.
     pub fn write_payload(&mut self) -> Bytes {
-        self.mailbox.take(&mut self.queue);
+        self.driver.take(&mut self.queue);
         let (mut payload, cost) = FORMAT.encode(&mut self.queue, 1_000_000);
-        self.mailbox.written(cost);
+        self.driver.written(cost);
         // Short answers come in one piece, and so does a long event.
         payload.take(usize::MAX)
     }
@@ -136,7 +136,7 @@ impl Offline {
 
 impl Drop for Offline {
     fn drop(&mut self) {
-        self.mailbox.shut();
+        self.driver.shut();
         self.client.closed(CloseReason::TransportClose);
     }
 }

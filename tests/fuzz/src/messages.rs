@@ -44,7 +44,7 @@ fn messages(input: &[u8], parser: Parser, connect: &str) {
     let start = choices.byte();
     let revision = if start & 1 > 0 { Revision::V3 } else { Revision::V4 };
     let now = Instant::now();
-    let mailbox = Arc::new(Mailbox::new(100_000));
+    let (mailbox, driver) = Mailbox::new(100_000).split();
     let mut client = io.open(opened(revision, &mailbox), now);
     let connect = if binary {
         Message::Binary(connect.chars().map(|c| c as u8).collect::<Vec<u8>>().into())
@@ -64,7 +64,7 @@ fn messages(input: &[u8], parser: Parser, connect: &str) {
         client.message(message, now);
         client.poll(now + Duration::from_secs(u64::from(kind >> 4)));
     }
-    mailbox.shut();
+    driver.shut();
     client.closed(CloseReason::TransportClose);
     drop(client);
     assert_eq!((io.session_count(), io.of("/").socket_count()), (0, 0), "something is left");

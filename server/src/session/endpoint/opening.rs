@@ -108,17 +108,17 @@ impl<A: Application> Endpoint<A> {
         let Opening { sid, handshake, format, origin, place, .. } = opening;
         let now = Instant::from(tokio::time::Instant::now());
         let transport = if link.is_some() { Transport::WebSocket } else { Transport::Polling };
-        let entry = Arc::new(Entry::new(sid, format, transport, origin, &self.config));
-        let registered = self.registry.register(entry.clone(), place)?;
+        let (entry, receiver) = Entry::new(sid, format, transport, origin, &self.config);
+        let mailbox = entry.mailbox.clone();
+        let registered = self.registry.register(Arc::new(entry), place)?;
         if self.is_draining() {
             // The drain may have looked at the registry just before.
-            entry.mailbox.close(CloseReason::ServerShuttingDown);
+            mailbox.close(CloseReason::ServerShuttingDown);
         }
         if link.is_some() {
             // It comes first, before anything that the layer queues when it opens.
-            entry.mailbox.push_control(Frame::from(&open_packet(&self.config, &sid, transport)));
+            receiver.push_control(Frame::from(&open_packet(&self.config, &sid, transport)));
         }
-        let mailbox = entry.mailbox.clone();
         let PayloadFormat { revision, base64 } = format;
         let life = Life::begin(handshake.address);
         if let Some(life) = &life {
@@ -135,7 +135,7 @@ impl<A: Application> Endpoint<A> {
         let opened = Opened { sid, revision, transport, mailbox, handshake, observers };
         let layer = self.application.open(opened, now);
         let session = Session::new(self.config.clone(), revision, transport, now);
-        Some(Driver::new(session, layer, link, self.config.clone(), registered, life))
+        Some(Driver::new(session, layer, link, self.config.clone(), receiver, registered, life))
     }
 }
 

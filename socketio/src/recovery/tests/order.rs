@@ -3,7 +3,7 @@
 
 use std::task::{Context, Wake, Waker};
 
-use engineio::Outlet;
+use engineio::{MailboxReceiver, Outlet};
 
 use super::*;
 
@@ -20,17 +20,17 @@ impl Wake for Watch {
 }
 
 /// A mailbox whose driver sleeps, and what notes when it is woken.
-fn watched(trail: &Arc<Trail>) -> (Arc<Mailbox>, Arc<Watch>) {
+fn watched(trail: &Arc<Trail>) -> (Arc<Mailbox>, MailboxReceiver, Arc<Watch>) {
     let watch = Arc::new(Watch { trail: Arc::clone(trail), locked: StdMutex::default() });
-    let mailbox = Arc::new(Mailbox::new(BUDGET));
-    sleep(&mailbox, &watch);
-    (mailbox, watch)
+    let (mailbox, driver) = Mailbox::new(BUDGET).split();
+    sleep(&driver, &watch);
+    (mailbox, driver, watch)
 }
 
-fn sleep(mailbox: &Mailbox, watch: &Arc<Watch>) {
-    mailbox.take(&mut [].into());
+fn sleep(driver: &MailboxReceiver, watch: &Arc<Watch>) {
+    driver.take(&mut [].into());
     let waker = Waker::from(Arc::clone(watch));
-    assert!(mailbox.poll_left(&mut Context::from_waker(&waker), Outlet::Open).is_pending());
+    assert!(driver.poll_left(&mut Context::from_waker(&waker), Outlet::Open).is_pending());
 }
 
 fn sent_under_lock(watch: &Watch) {
@@ -46,13 +46,13 @@ async fn what_is_sent_is_sent_under_the_trails_lock() {
         |name| recovery.shared().keep(recovery.shared().next_offset(), &Frames::One(Frame::text(name)));
     let trail = recovery.new_trail(namespace.downgrade());
 
-    let (mailbox, watch) = watched(&trail);
+    let (mailbox, driver, watch) = watched(&trail);
     recovery.begin(&trail, &mailbox, &Frame::text("0"));
     sent_under_lock(&watch);
-    sleep(&mailbox, &watch);
+    sleep(&driver, &watch);
     trail.send(&event("to one")).unwrap();
     sent_under_lock(&watch);
-    sleep(&mailbox, &watch);
+    sleep(&driver, &watch);
     assert!(trail.share(&event("to many")));
     sent_under_lock(&watch);
 
@@ -60,10 +60,10 @@ async fn what_is_sent_is_sent_under_the_trails_lock() {
     trail.settle();
     let presented = Presented { pid: trail.pid(), offset: None };
     assert!(matches!(recovery.claim(Ok(presented), &namespace), Claim::Granted(_)));
-    let (mailbox, watch) = watched(&trail);
+    let (mailbox, driver, watch) = watched(&trail);
     assert!(recovery.resume(&trail, &mailbox, &Frame::text("0")));
     sent_under_lock(&watch);
     let mut sent = [].into();
-    mailbox.take(&mut sent);
+    driver.take(&mut sent);
     assert_eq!(sent.len(), 3, "both events, and the reply");
 }

@@ -42,11 +42,11 @@ fn read(text: &str, binary: &[Vec<u8>]) -> Value {
     });
     // Whether an acknowledgement is wanted, and of what id, shows by the one that is sent.
     io.on_with_ack("e", |_: Socket, _: Args, ack: AckSender| async { drop(ack.send(())) });
-    let (now, mailbox) = (Instant::now(), Arc::new(Mailbox::new(usize::MAX)));
+    let (now, (mailbox, driver)) = (Instant::now(), Mailbox::new(usize::MAX).split());
     let mut client = io.open(socketio_fuzz::opened(Revision::V4, &mailbox), now);
     client.message(Message::Text("0".into()), now);
     let mut sent = [].into();
-    mailbox.take(&mut sent);
+    driver.take(&mut sent);
     sent.clear();
     let messages = binary.iter().map(|bytes| Message::Binary(Bytes::copy_from_slice(bytes)));
     for message in std::iter::once(Message::Text(text.into())).chain(messages) {
@@ -54,8 +54,8 @@ fn read(text: &str, binary: &[Vec<u8>]) -> Value {
             client.message(message, now);
         }
     }
-    mailbox.take(&mut sent);
-    let verdict = match mailbox.take_close() {
+    driver.take(&mut sent);
+    let verdict = match driver.take_close() {
         None => "taken",
         Some(CloseReason::ParseError) => "malformed",
         Some(_) => "out of place",

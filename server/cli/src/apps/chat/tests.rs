@@ -1,13 +1,12 @@
 //! The chat's events as clients send and get them.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use engineio::observe::Observers;
 use engineio::{
-    Application, Attached, CloseReason, Frame, Handshake, Headers, Layer, Mailbox, Message, Opened, Revision,
-    Sid, Transport,
+    Application, Attached, CloseReason, Frame, Handshake, Headers, Layer, Mailbox, MailboxReceiver, Message,
+    Opened, Revision, Sid, Transport,
 };
 use socketio::{Client, Io};
 
@@ -16,14 +15,14 @@ use super::chat;
 /// Somebody in the chat. Packets are written as Socket.IO's text.
 struct Guest {
     client: Client,
-    mailbox: Arc<Mailbox>,
+    driver: MailboxReceiver,
     id: String,
     handle: String,
 }
 
 impl Guest {
     fn enter(io: &Io) -> Guest {
-        let mailbox = Arc::new(Mailbox::new(1_000_000));
+        let (mailbox, driver) = Mailbox::new(1_000_000).split();
         let handshake = Handshake {
             time: SystemTime::now(),
             address: None,
@@ -36,12 +35,12 @@ impl Guest {
             sid: Sid::generate(),
             revision: Revision::V4,
             transport: Transport::Polling,
-            mailbox: Arc::clone(&mailbox),
+            mailbox,
             handshake,
             observers: Observers::default(),
         };
         let client = io.open(opened, Instant::now());
-        let mut guest = Guest { client, mailbox, id: String::new(), handle: String::new() };
+        let mut guest = Guest { client, driver, id: String::new(), handle: String::new() };
         guest.send("0");
         let got = guest.got();
         let [connected, welcome] = &got[..] else { panic!("got {got:?}") };
@@ -64,13 +63,13 @@ impl Guest {
     /// What came since.
     fn got(&mut self) -> Vec<String> {
         let mut frames = VecDeque::new();
-        self.mailbox.take(&mut frames);
-        self.mailbox.written(frames.iter().map(Frame::cost).sum());
+        self.driver.take(&mut frames);
+        self.driver.written(frames.iter().map(Frame::cost).sum());
         frames.iter().map(|frame| String::from_utf8_lossy(&frame.packet()[1..]).into_owned()).collect()
     }
 
     fn leave(mut self) {
-        self.mailbox.shut();
+        self.driver.shut();
         self.client.closed(CloseReason::TransportClose);
     }
 }
