@@ -380,6 +380,12 @@ impl Queue {
         }
     }
 
+    /// Nothing is admitted any more, and who waits for room is told.
+    fn shut(&mut self) {
+        self.closed = true;
+        self.release_waiting();
+    }
+
     fn release_waiting(&mut self) {
         if !self.waiting.is_empty() {
             self.waiting.drain(..).for_each(Waker::wake);

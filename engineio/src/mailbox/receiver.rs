@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
-use super::{Mailbox, Outlet, PutOut};
+use super::{Mailbox, Outlet, PutOut, Queue};
 use crate::memory::ALLOWANCE;
+use crate::sync::MutexGuard;
 use crate::{CloseReason, Frame, Limit};
 
 /// The driver's handle on a [`Mailbox`]: it alone takes what is queued, and says when the session is over. There is
@@ -22,6 +23,18 @@ use crate::{CloseReason, Frame, Limit};
 /// Dropping it is the end of the session: what is queued is let go, and nothing more is admitted.
 pub struct MailboxReceiver {
     mailbox: Arc<Mailbox>,
+}
+
+impl Mailbox {
+    /// Lets go of what is queued, once nobody holds the lock.
+    fn let_go(&self, mut queue: MutexGuard<'_, Queue>) {
+        let frames = std::mem::take(&mut queue.frames);
+        for count in [&self.cost, &self.incoming] {
+            count.store(0, Ordering::Relaxed);
+        }
+        drop(queue);
+        drop(frames);
+    }
 }
 
 impl MailboxReceiver {
@@ -155,28 +168,21 @@ impl MailboxReceiver {
 
     /// Lets go of what is queued. Nobody is left to whom what was taken could be written.
     pub fn let_go(&self) {
-        let mut queue = self.mailbox.queue.lock();
-        let frames = std::mem::take(&mut queue.frames);
-        for count in [&self.mailbox.cost, &self.mailbox.incoming] {
-            count.store(0, Ordering::Relaxed);
-        }
-        drop(queue);
-        drop(frames);
+        self.mailbox.let_go(self.mailbox.queue.lock());
     }
 
     /// Refuses further messages: the session has ended. What is queued may still be taken.
     pub fn shut(&self) {
-        let mut queue = self.mailbox.queue.lock();
-        queue.closed = true;
-        queue.release_waiting();
+        self.mailbox.queue.lock().shut();
     }
 }
 
 impl Drop for MailboxReceiver {
     fn drop(&mut self) {
-        self.shut();
+        let mut queue = self.mailbox.queue.lock();
+        queue.shut();
         // An application may hold on to its sockets, and so to the mailbox.
-        self.let_go();
+        self.mailbox.let_go(queue);
     }
 }
 
