@@ -386,7 +386,7 @@ mod tests {
         assert_eq!(answer(&mut app, request("/engine.io/x")).await, (404, String::new()));
     }
 
-    // proves: features/other-servers, features/wish/address
+    // proves: features/other-servers, features/socket-handshake
     #[tokio::test]
     async fn the_peer_is_the_connections_or_found_with_the_request() {
         let (service, last) = service();

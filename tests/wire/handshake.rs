@@ -141,7 +141,7 @@ async fn a_client_that_names_no_eio_or_2_speaks_revision_3_in_all_its_requests()
     }
 }
 
-// proves: features/wish/rejected-handshakes, protocol/refused-websocket
+// proves: features/connection-error, protocol/refused-websocket
 #[tokio::test]
 async fn a_refused_websocket_gets_the_status_and_body_of_a_refused_poll() {
     let server = echo().await;
@@ -189,7 +189,7 @@ async fn the_path_is_exact_but_for_its_last_slash() {
     }
 }
 
-// proves: features/eio3, features/wish/clients-2-and-4, protocol/revisions
+// proves: features/eio3, protocol/revisions
 #[tokio::test]
 async fn a_revision_can_be_switched_off() {
     let config = engineio::Config { revision_3: false, ..Default::default() };
@@ -209,7 +209,7 @@ async fn revision_3_is_told_the_payload_limit_too() {
     );
 }
 
-// proves: features/per-message-deflate, features/wish/deflate, features/ws/deflate, protocol/no-deflate
+// proves: features/per-message-deflate, protocol/no-deflate
 #[tokio::test]
 async fn compression_of_messages_is_not_negotiated() {
     let server = echo().await;

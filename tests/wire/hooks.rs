@@ -300,7 +300,7 @@ async fn an_id_that_is_taken_is_refused_until_it_is_free() {
     assert_eq!(server.get(&target).await.text(), "4b");
 }
 
-// proves: features/connection-error, features/wish/rejected-handshakes
+// proves: features/connection-error
 #[tokio::test]
 async fn a_connection_error_says_what_was_wrong() {
     let errors = Arc::new(Mutex::new(Vec::new()));

@@ -44,7 +44,7 @@ fn a_message_is_admitted_whole_while_the_queue_is_under_its_budget() {
     assert_eq!(exact.push(&[frame(64)]), Err(SendError::Full));
 }
 
-// proves: features/wish/buffers
+// proves: features/send-budget
 #[test]
 fn frames_count_until_they_are_written_and_not_merely_taken() {
     let (mailbox, driver) = Mailbox::new(1_000).split();

@@ -376,7 +376,7 @@ mod tests {
         assert!(io.of("/").members().membership.read().rooms.is_empty());
     }
 
-    // proves: features/wish/buffers
+    // proves: features/send-budget
     #[tokio::test]
     async fn a_broadcast_shares_its_frames_and_leaves_nobody_out() {
         let io = Io::new();

@@ -200,7 +200,7 @@ const tests = {
     assert.deepEqual(await before, [false]);
   },
 
-  // proves: features/socket-handshake, features/wish/address
+  // proves: features/socket-handshake
   async "the handshake tells who came"({ join, mode }) {
     const auth = { token: "abc", deep: [{ n: 1 }] };
     const options = { auth, query: { room: "à b" }, extraHeaders: { "X-From": "test" } };
@@ -253,7 +253,7 @@ const tests = {
     assert.deepEqual(await call(await join("/slow", { auth: { name: "Bob" } }), "name"), ["Bob"]);
   },
 
-  // proves: features/wish/acks
+  // proves: features/acks
   async "an event that no handler takes is answered"({ join }) {
     const socket = await join("/answers");
     assert.deepEqual(await call(socket, "add", 1, 2), [3]);

@@ -39,7 +39,7 @@ async fn ids_count_in_the_namespace() {
     assert_eq!(sent, [r#"20["q"]"#, r#"21["q"]"#]);
 }
 
-// proves: features/acks, features/wish/acks
+// proves: features/acks
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_does_not_come_times_out() {
     let io = Io::new();
@@ -98,7 +98,7 @@ async fn a_disconnect_ends_the_wait() {
     assert!(matches!(late, Err(AckError::Send(SendError::Closed))));
 }
 
-// proves: features/wish/acks
+// proves: features/acks
 #[tokio::test]
 async fn an_ack_that_is_dropped_or_not_sent_leaves_no_entry() {
     let io = Io::new();

@@ -1,6 +1,6 @@
 use super::*;
 
-// proves: features/own-id, features/wish/own-id, protocol/ids
+// proves: features/own-id, protocol/ids
 #[tokio::test]
 async fn connect_is_answered_with_an_id_that_is_not_the_sid() {
     let io = Io::new();

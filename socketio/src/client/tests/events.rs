@@ -86,7 +86,7 @@ async fn arguments_that_do_not_fit_do_not_run_the_handler() {
     assert_eq!(peer.close_requested(), None);
 }
 
-// proves: features/wish/acks
+// proves: features/acks
 #[tokio::test]
 async fn an_event_without_a_handler_is_ignored() {
     let (io, _) = logging();
@@ -227,7 +227,7 @@ impl<F: Future> ByHand<F> {
     }
 }
 
-// proves: features/wish/acks
+// proves: features/acks
 #[tokio::test]
 async fn an_event_that_no_handler_takes_is_answered_by_whoever_answers_those() {
     let (io, _) = logging();

@@ -63,7 +63,7 @@ scenario("a broadcast, the sender included", async (stage) => {
   assert.equal(elsewhere.inbox("bcast").length, 0);
 });
 
-// proves: features/wish/clients-2-and-4
+// proves: features/eio3
 scenario("a broadcast to every version and transport", async (stage) => {
   // Both revisions, text and binary frames and base64: one event, encoded for each.
   const server = await stage.serve();
