@@ -15,21 +15,22 @@ use super::{ALLOWANCE, Holders, held};
 #[derive(Clone, Debug)]
 pub struct Budget {
     bytes: usize,
-    holders: Arc<Holders>,
+    /// None without a bound: every mailbox begins with such a budget, which takes no memory.
+    holders: Option<Arc<Holders>>,
 }
 
 impl Budget {
     /// A budget of so many bytes. As they run short, those of `holders` who hold most are put out.
     #[must_use]
     pub fn new(bytes: usize, holders: Arc<Holders>) -> Budget {
-        Budget { bytes, holders }
+        Budget { bytes, holders: Some(holders) }
     }
 
     /// Whether something of a client's that takes `bytes` may become more. If memory runs short, those who hold
     /// most are put out first. Ask it while you hold no lock that a [`Holder`](super::Holder) takes.
     #[must_use]
     pub fn admits(&self, bytes: usize) -> bool {
-        self.admits_beside(bytes, 0)
+        bytes < ALLOWANCE || self.admits_beside(bytes, 0)
     }
 
     /// The same, where `own` of the bytes that are held already are the ones that are to be admitted.
@@ -41,7 +42,7 @@ impl Budget {
         if held_by_others() < self.short() {
             return true;
         }
-        self.holders.relieve(self.bytes);
+        self.relieve_holders();
         held_by_others() < self.bytes
     }
 
@@ -54,7 +55,13 @@ impl Budget {
     /// Puts out those who hold most, if memory runs short.
     pub fn relieve(&self) {
         if held() >= self.short() {
-            self.holders.relieve(self.bytes);
+            self.relieve_holders();
+        }
+    }
+
+    fn relieve_holders(&self) {
+        if let Some(holders) = &self.holders {
+            holders.relieve(self.bytes);
         }
     }
 
@@ -67,6 +74,6 @@ impl Budget {
 impl Default for Budget {
     /// Without a bound.
     fn default() -> Budget {
-        Budget::new(usize::MAX, Arc::default())
+        Budget { bytes: usize::MAX, holders: None }
     }
 }
