@@ -135,6 +135,11 @@ impl Args {
         elements.trim_ascii_end().strip_suffix(']').unwrap_or(elements).trim_ascii_end()
     }
 
+    /// How long [`json`](Args::json) is at most.
+    fn len_bound(&self) -> usize {
+        self.array.len() - self.start
+    }
+
     /// The arguments as `T`: see [`FromArgs`].
     ///
     /// # Errors

@@ -60,7 +60,7 @@ pub trait ToArgs {
     #[doc(hidden)]
     fn write(self, out: &mut ArgsWriter<'_>) -> Result<(), serde_json::Error>;
 
-    /// How many bytes will be appended, as far as it is known before.
+    /// How many bytes will be appended, about, as far as it is known before.
     #[doc(hidden)]
     fn len_hint(&self) -> usize {
         0
@@ -100,7 +100,7 @@ impl ToArgs for Args {
     }
 
     fn len_hint(&self) -> usize {
-        self.json().len()
+        self.len_bound()
     }
 }
 
@@ -116,7 +116,7 @@ impl ToArgs for &Args {
     }
 
     fn len_hint(&self) -> usize {
-        self.json().len()
+        self.len_bound()
     }
 }
 

@@ -66,23 +66,25 @@ const STEP: usize = 16;
 /// Whether an `e` follows a digit, or a backslash anything.
 fn has_exponent_or_escape(bytes: &[u8]) -> bool {
     let mut found = [false; STEP];
-    // There is no branch for a byte, so that the processor looks at all of a step at once.
-    let mut look = |step: &[u8; STEP + 1]| {
-        for at in 0..STEP {
-            found[at] |= is_exponent_or_escape(step[at], step[at + 1]);
-        }
-    };
     let mut rest = bytes;
     while let Some(step) = rest.first_chunk() {
-        look(step);
+        look(step, &mut found);
         rest = &rest[STEP..];
     }
     match bytes.last_chunk() {
         // The last step overlaps the one before.
-        Some(step) => look(step),
+        Some(step) => look(step, &mut found),
         None => return bytes.windows(2).any(|pair| is_exponent_or_escape(pair[0], pair[1])),
     }
     found != [false; STEP]
+}
+
+/// There is no branch for a byte, so that the processor looks at all of them at once.
+#[inline(always)]
+fn look(step: &[u8; STEP + 1], found: &mut [bool; STEP]) {
+    for at in 0..STEP {
+        found[at] |= is_exponent_or_escape(step[at], step[at + 1]);
+    }
 }
 
 #[inline(always)]
