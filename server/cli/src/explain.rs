@@ -23,7 +23,7 @@ pub(crate) fn show(asked: &Explain) -> bool {
     // Whoever reads may have seen enough.
     let mut reads = true;
     let mut tell = |name: &str, explanation: &Explanation| {
-        legal &= explanation.mistake.is_none();
+        legal &= explanation.broken.is_none();
         reads = reads && output::print(&format!("{name}{}", print(explanation, colours)));
     };
     for explanation in explain(&asked.messages, &asked.settings) {
@@ -55,16 +55,16 @@ struct Printer<'a> {
 
 impl Printer<'_> {
     fn print(&self, out: &mut String) -> fmt::Result {
-        let Explanation { parts, mistake, notes, .. } = self.explanation;
+        let Explanation { parts, broken, notes, .. } = self.explanation;
         writeln!(out, "{}", self.title())?;
         let lowest = parts.iter().map(|part| part.layer).min().unwrap_or(Layer::EngineIo);
         let mut section = "";
         for part in parts {
             self.part(out, part, lowest, &mut section)?;
         }
-        if let Some(mistake) = mistake {
+        if let Some(broken) = broken {
             let style = self.style(Style::new().bold().fg_color(Some(AnsiColor::Red.into())));
-            let (at, rule) = (mistake.at, &mistake.rule);
+            let (at, rule) = (broken.at, &broken.rule);
             let wrong = match self.explanation.bytes.get(at..).map(first_character) {
                 None | Some([]) => "(the end)".to_owned(),
                 Some(bytes) => shown(bytes, WIDEST),
@@ -81,10 +81,10 @@ impl Printer<'_> {
 
     fn title(&self) -> String {
         let what = match self.explanation.carrier {
-            Carrier::Polling => "a payload by polling",
-            Carrier::Text => "a packet as text",
-            Carrier::Binary => "a binary message by WebSocket",
-            Carrier::Frames => "frames of a WebSocket",
+            Carrier::Polling => "a polling payload",
+            Carrier::Text => "a text packet",
+            Carrier::Binary => "a binary WebSocket message",
+            Carrier::Frames => "WebSocket frames",
         };
         let (revision, len) = (self.explanation.revision.number(), self.explanation.bytes.len());
         let bold = self.style(Style::new().bold());

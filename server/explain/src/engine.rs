@@ -6,10 +6,11 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use engineio::{Message, Packet, PacketType, PayloadFormat, Revision, Violation};
 
-use super::{Layer, Mistake, Sender, Walk, json, mistake};
+use crate::walk::{Walk, broken};
+use crate::{BrokenRule, Layer, Sender, json};
 
-/// Between two packets of a revision 4 payload.
-pub(super) const SEPARATOR: u8 = 0x1e;
+/// Separates the packets of a revision 4 payload.
+pub(crate) const SEPARATOR: u8 = 0x1e;
 
 const PACKETS: &str = "Engine.IO protocol 4, \"Protocol\"";
 const POLLING: &str = "Engine.IO protocol 4, \"Packet encoding\", \"HTTP long-polling\"";
@@ -23,12 +24,12 @@ const V3_PAYLOAD: &str = "Engine.IO protocol 3, \"Payload\"";
 const V3_TIMEOUTS: &str = "Engine.IO protocol 3, \"Timeouts\"";
 
 /// Whether a body begins as the binary form of revision 3 does.
-pub(super) fn is_binary_payload(body: &[u8]) -> bool {
+pub(crate) fn is_binary_payload(body: &[u8]) -> bool {
     matches!(body, [0 | 1, ..]) && body.iter().skip(1).find(|byte| **byte > 9) == Some(&0xff)
 }
 
 /// Whether a body begins as the text form of revision 3 does.
-pub(super) fn is_counted_payload(body: &[u8]) -> bool {
+pub(crate) fn is_counted_payload(body: &[u8]) -> bool {
     let digits = digits(body);
     digits > 0 && body.get(digits) == Some(&b':')
 }
@@ -39,7 +40,7 @@ fn digits(bytes: &[u8]) -> usize {
 
 /// # Payloads
 impl Walk {
-    pub(super) fn payload(&mut self, body: &Bytes) -> Result<(), Mistake> {
+    pub(crate) fn payload(&mut self, body: &Bytes) -> Result<(), BrokenRule> {
         let revision = self.settings.revision;
         let binary = revision == Revision::V3 && is_binary_payload(body);
         let packets =
@@ -47,7 +48,7 @@ impl Walk {
         let mut at = 0;
         for packet in packets {
             if let Err(violation @ (Violation::EmptyPayload | Violation::TooManyPackets)) = packet {
-                return Err(mistake(at, violation));
+                return Err(broken(at, violation));
             }
             let entry = match revision {
                 Revision::V4 => self.separated(body, at),
@@ -64,14 +65,19 @@ impl Walk {
                     Ok(text) => self.text_packet(&text.into(), packet_at)?,
                     Err(error) => {
                         let wrong = packet_at + error.valid_up_to();
-                        self.part(packet_at..wrong, Layer::EngineIo, POLLING, "what is UTF-8 of a packet");
-                        return Err(mistake(wrong, Violation::Utf8));
+                        self.part(
+                            packet_at..wrong,
+                            Layer::EngineIo,
+                            POLLING,
+                            "the part of the packet that is UTF-8",
+                        );
+                        return Err(broken(wrong, Violation::Utf8));
                     }
                 }
             }
-            // Only if it was not found again in the packet: then its beginning must do.
+            // The packet's own walk did not find it, so it is shown at the packet's beginning.
             if let Some(violation) = violation {
-                return Err(mistake(packet_at, violation));
+                return Err(broken(packet_at, violation));
             }
             at = end;
             if revision == Revision::V4 && at < body.len() {
@@ -82,7 +88,7 @@ impl Walk {
         Ok(())
     }
 
-    fn separated(&self, body: &[u8], at: usize) -> Result<Range<usize>, Mistake> {
+    fn separated(&self, body: &[u8], at: usize) -> Result<Range<usize>, BrokenRule> {
         let rest = &body[at..];
         Ok(at..at + rest.iter().position(|byte| *byte == SEPARATOR).unwrap_or(rest.len()))
     }
@@ -93,16 +99,16 @@ impl Walk {
         body: &[u8],
         at: usize,
         violation: Option<&Violation>,
-    ) -> Result<Range<usize>, Mistake> {
+    ) -> Result<Range<usize>, BrokenRule> {
         let rest = &body[at..];
         let digits = digits(rest);
         if violation == Some(&Violation::PayloadLength) {
-            let meaning = "length of a packet, with no colon behind it";
+            let meaning = "length of a packet, without a colon after it";
             self.part(at..at + digits.min(10), Layer::Payload, V3_PAYLOAD, meaning);
-            return Err(mistake(at + digits.min(10), Violation::PayloadLength));
+            return Err(broken(at + digits.min(10), Violation::PayloadLength));
         }
         let units: usize = String::from_utf8_lossy(&rest[..digits]).parse().unwrap_or_default();
-        let meaning = format!("length of the next packet: {} of UTF-16", count(units, "unit"));
+        let meaning = format!("length of the next packet: {}", count(units, "UTF-16 unit"));
         self.part(at..at + digits + 1, Layer::Payload, V3_PAYLOAD, meaning);
         let start = at + digits + 1;
         let text = body[start..].utf8_chunks().next();
@@ -114,8 +120,8 @@ impl Walk {
             }
             let Some(less) = left.checked_sub(character.len_utf16()) else {
                 let what_there_is = start..start + index;
-                self.part(what_there_is, Layer::Payload, V3_PAYLOAD, "what there is of the packet");
-                return Err(mistake(start + index, Violation::PayloadTruncated));
+                self.part(what_there_is, Layer::Payload, V3_PAYLOAD, "an incomplete packet");
+                return Err(broken(start + index, Violation::PayloadTruncated));
             };
             left = less;
         }
@@ -125,8 +131,8 @@ impl Walk {
             // The decoder says which it is.
             _ => {
                 let wrong = what_there_is.end;
-                self.part(what_there_is, Layer::Payload, V3_PAYLOAD, "what there is of the packet");
-                Err(mistake(wrong, *violation.unwrap_or(&Violation::PayloadTruncated)))
+                self.part(what_there_is, Layer::Payload, V3_PAYLOAD, "an incomplete packet");
+                Err(broken(wrong, *violation.unwrap_or(&Violation::PayloadTruncated)))
             }
         }
     }
@@ -137,32 +143,32 @@ impl Walk {
         body: &[u8],
         at: usize,
         violation: Option<&Violation>,
-    ) -> Result<Range<usize>, Mistake> {
+    ) -> Result<Range<usize>, BrokenRule> {
         let rest = &body[at..];
         let digits = rest.iter().skip(1).take_while(|byte| **byte <= 9).count();
         // A length is looked for before the form that it is of.
         match violation {
             Some(violation @ Violation::PayloadLength) => {
                 let wrong = at + (1 + digits).min(11);
-                let meaning = "the form of a packet and its length, without an end";
+                let meaning = "form and length of a packet, without an end";
                 self.part(at..wrong, Layer::Payload, V3_PAYLOAD, meaning);
-                return Err(mistake(wrong, *violation));
+                return Err(broken(wrong, *violation));
             }
             Some(violation @ Violation::UnknownPacketType(_)) if rest[0] > 1 => {
-                return Err(mistake(at, *violation));
+                return Err(broken(at, *violation));
             }
             _ => {}
         }
         let form = if rest[0] == 0 { "a text packet follows" } else { "a binary packet follows" };
         self.part(at..at + 1, Layer::Payload, V3_PAYLOAD, form);
         let len = rest[1..=digits].iter().fold(0, |len: usize, digit| len * 10 + usize::from(*digit));
-        let meaning = format!("its length, a byte for each digit: {}", count(len, "byte"));
+        let meaning = format!("length of the packet, one byte for each digit: {}", count(len, "byte"));
         self.part(at + 1..at + 1 + digits, Layer::Payload, V3_PAYLOAD, meaning);
         let mark = at + 1 + digits;
         self.part(mark..mark + 1, Layer::Payload, V3_PAYLOAD, "end of the length");
         if let Some(violation @ Violation::PayloadTruncated) = violation {
-            self.part(mark + 1..body.len(), Layer::Payload, V3_PAYLOAD, "what there is of the packet");
-            return Err(mistake(body.len(), *violation));
+            self.part(mark + 1..body.len(), Layer::Payload, V3_PAYLOAD, "an incomplete packet");
+            return Err(broken(body.len(), *violation));
         }
         Ok(mark + 1..mark + 1 + len)
     }
@@ -171,20 +177,24 @@ impl Walk {
 /// # Packets
 impl Walk {
     /// A packet in its text form.
-    pub(super) fn text_packet(&mut self, text: &ByteString, at: usize) -> Result<(), Mistake> {
+    pub(crate) fn text_packet(&mut self, text: &ByteString, at: usize) -> Result<(), BrokenRule> {
         let revision = self.settings.revision;
         let packet = Packet::decode_text(text, revision).map_err(|violation| {
-            // Behind the `b` of revision 3.
+            // After the `b` of revision 3.
             let wrong = usize::from(text.starts_with('b'));
             let section = if revision == Revision::V3 { V3_PAYLOAD } else { POLLING };
-            self.part(at..at + wrong, Layer::EngineIo, section, "a binary message, as base64");
-            mistake(at + wrong, violation)
+            self.part(at..at + wrong, Layer::EngineIo, section, "a binary message in base64");
+            broken(at + wrong, violation)
         })?;
         let end = at + text.len();
         if text.starts_with('b') {
             return self.base64(packet, text, at);
         }
-        let (meaning, section) = kind(packet.kind(), revision);
+        let (meaning, section) = match &packet {
+            Packet::Ping(probe) if probe == "probe" => ("type 2, ping", UPGRADE),
+            Packet::Pong(probe) if probe == "probe" => ("type 3, pong", UPGRADE),
+            _ => kind(packet.kind(), revision),
+        };
         let payload = at + 1..end;
         let layer = Layer::EngineIo;
         self.part(at..at + 1, layer, section, meaning);
@@ -194,13 +204,13 @@ impl Walk {
         );
         if heartbeat && self.settings.sender == Some(Sender::Client) {
             self.note(&format!(
-                "It is the server's to send. A client that does loses its session: `transport error`, {}.",
+                "Only the server sends this. A client that sends it breaks {}, and its session ends with `transport error`.",
                 Violation::Heartbeat.name()
             ));
         }
         match packet {
             Packet::Open(json) => {
-                self.part(payload, layer, HANDSHAKE, "what the session is like, as JSON");
+                self.part(payload, layer, HANDSHAKE, "the settings of the session, as JSON");
                 for element in json::elements(&json) {
                     let meaning = opened(&json[element.clone()]);
                     self.part(at + 1 + element.start..at + 1 + element.end, Layer::Json, HANDSHAKE, meaning);
@@ -208,16 +218,11 @@ impl Walk {
             }
             Packet::Ping(text) | Packet::Pong(text) => {
                 if text == "probe" {
-                    self.part(
-                        payload,
-                        layer,
-                        UPGRADE,
-                        "this WebSocket is being probed, before the upgrade to it",
-                    );
+                    self.part(payload, layer, UPGRADE, "a test of this WebSocket before the upgrade");
                 } else {
-                    self.part(payload, layer, section, "a payload that means nothing here");
+                    self.part(payload, layer, section, "a payload that has no meaning here");
                     if !text.is_empty() {
-                        self.note("Heartbeats carry nothing but `probe`. If this is a Socket.IO packet, the `4` of an Engine.IO message is missing in front of it.");
+                        self.note("A ping or pong carries only `probe`, or nothing. If you meant a Socket.IO packet, write a `4` before it, the type of an Engine.IO message.");
                     }
                 }
             }
@@ -227,10 +232,10 @@ impl Walk {
         Ok(())
     }
 
-    fn base64(&mut self, packet: Packet, text: &str, at: usize) -> Result<(), Mistake> {
+    fn base64(&mut self, packet: Packet, text: &str, at: usize) -> Result<(), BrokenRule> {
         let revision = self.settings.revision;
         let section = if revision == Revision::V3 { V3_PAYLOAD } else { POLLING };
-        self.part(at..at + 1, Layer::EngineIo, section, "a binary message, as base64");
+        self.part(at..at + 1, Layer::EngineIo, section, "a binary message in base64");
         let data = if revision == Revision::V3 {
             self.part(at + 1..at + 2, Layer::EngineIo, V3_PACKET, "type 4, message");
             at + 2
@@ -244,12 +249,12 @@ impl Walk {
     }
 
     /// A packet in its binary form.
-    pub(super) fn binary_packet(&mut self, bytes: &Bytes, at: usize) -> Result<(), Mistake> {
+    pub(crate) fn binary_packet(&mut self, bytes: &Bytes, at: usize) -> Result<(), BrokenRule> {
         let revision = self.settings.revision;
-        let packet = Packet::decode_binary(bytes, revision).map_err(|violation| mistake(at, violation))?;
+        let packet = Packet::decode_binary(bytes, revision).map_err(|violation| broken(at, violation))?;
         let data = match revision {
             Revision::V3 => {
-                self.part(at..at + 1, Layer::EngineIo, V3_PACKET, "type 4, message, as a byte");
+                self.part(at..at + 1, Layer::EngineIo, V3_PACKET, "type 4, message, as one byte");
                 at + 1
             }
             Revision::V4 => at,
@@ -260,7 +265,7 @@ impl Walk {
         }
     }
 
-    fn message_packet(&mut self, message: Message, range: Range<usize>) -> Result<(), Mistake> {
+    fn message_packet(&mut self, message: Message, range: Range<usize>) -> Result<(), BrokenRule> {
         if self.settings.socketio {
             return self.socketio(message, range);
         }
@@ -274,7 +279,7 @@ impl Walk {
 }
 
 /// `1 byte`, `2 bytes`.
-pub(super) fn count(number: usize, what: &str) -> String {
+pub(crate) fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
@@ -282,15 +287,15 @@ fn kind(kind: PacketType, revision: Revision) -> (&'static str, &'static str) {
     let pinging = if revision == Revision::V4 { Sender::Server } else { Sender::Client };
     let heartbeat = if revision == Revision::V4 { HEARTBEAT } else { V3_TIMEOUTS };
     match (kind, pinging) {
-        (PacketType::Open, _) => ("type 0, open: the server's answer to a handshake", HANDSHAKE),
-        (PacketType::Close, _) => ("type 1, close: the session ends", PACKETS),
-        (PacketType::Ping, Sender::Server) => ("type 2, ping: the server's, but for `2probe`", heartbeat),
-        (PacketType::Ping, Sender::Client) => ("type 2, ping: the client's in revision 3", heartbeat),
-        (PacketType::Pong, Sender::Server) => ("type 3, pong: the client's, but for `3probe`", heartbeat),
-        (PacketType::Pong, Sender::Client) => ("type 3, pong: the server's in revision 3", heartbeat),
-        (PacketType::Message, _) => ("type 4, message: the rest belongs to the layer above", MESSAGE),
-        (PacketType::Upgrade, _) => ("type 5, upgrade: this WebSocket takes over from polling", UPGRADE),
-        (PacketType::Noop, _) => ("type 6, noop: only lets a waiting poll go", UPGRADE),
+        (PacketType::Open, _) => ("type 0, open: the server opens the session", HANDSHAKE),
+        (PacketType::Close, _) => ("type 1, close: the sender ends the session", PACKETS),
+        (PacketType::Ping, Sender::Server) => ("type 2, ping: sent by the server", heartbeat),
+        (PacketType::Ping, Sender::Client) => ("type 2, ping: sent by the client, in revision 3", heartbeat),
+        (PacketType::Pong, Sender::Server) => ("type 3, pong: sent by the client", heartbeat),
+        (PacketType::Pong, Sender::Client) => ("type 3, pong: sent by the server, in revision 3", heartbeat),
+        (PacketType::Message, _) => ("type 4, message: the rest is for the layer above", MESSAGE),
+        (PacketType::Upgrade, _) => ("type 5, upgrade: this WebSocket replaces polling", UPGRADE),
+        (PacketType::Noop, _) => ("type 6, noop: it only answers a waiting poll", UPGRADE),
     }
 }
 
@@ -298,11 +303,11 @@ fn kind(kind: PacketType, revision: Revision) -> (&'static str, &'static str) {
 fn opened(element: &str) -> String {
     let (key, value) = json::key(element);
     match key {
-        "sid" => format!("the session's id, which all further requests name: {value}"),
-        "upgrades" => format!("transports that the session can go over to: {value}"),
-        "pingInterval" => format!("time from one heartbeat to the next: {value} ms"),
-        "pingTimeout" => format!("time that a heartbeat may take: {value} ms"),
-        "maxPayload" => format!("the longest body of a POST: {value} bytes"),
-        _ => "a field that this server does not send".to_owned(),
+        "sid" => format!("the session's id, which every later request must contain: {value}"),
+        "upgrades" => format!("transports to which the session can upgrade: {value}"),
+        "pingInterval" => format!("time between two heartbeats: {value} ms"),
+        "pingTimeout" => format!("time to answer a heartbeat: {value} ms"),
+        "maxPayload" => format!("the largest body of a POST: {value} bytes"),
+        _ => "a field that the protocol does not define".to_owned(),
     }
 }

@@ -4,16 +4,17 @@ use std::ops::Range;
 
 use engineio::websocket::{Breach, Event};
 
-use super::engine::count;
-use super::{Layer, Mistake, Part, Walk, mistake, websocket_reader};
+use crate::engine::count;
+use crate::walk::{Walk, broken, websocket_reader};
+use crate::{BrokenRule, Layer, Part};
 
-pub(super) const FRAME: &str = "RFC 6455, section 5.2";
+pub(crate) const FRAME: &str = "RFC 6455, section 5.2";
 const MASKING: &str = "RFC 6455, section 5.3";
 const FRAGMENTS: &str = "RFC 6455, section 5.4";
 const CLOSING: &str = "RFC 6455, section 5.5.1";
 const CONTROL: &str = "RFC 6455, section 5.5";
 
-/// The head of a frame, whatever is wrong with it.
+/// A frame's header, even if something in it is wrong.
 struct Head {
     first: u8,
     masked: bool,
@@ -51,7 +52,7 @@ impl Head {
 }
 
 /// Whether bytes are whole frames, legal by their heads.
-pub(super) fn are_frames(mut bytes: &[u8]) -> bool {
+pub(crate) fn are_frames(mut bytes: &[u8]) -> bool {
     if bytes.is_empty() {
         return false;
     }
@@ -66,7 +67,7 @@ pub(super) fn are_frames(mut bytes: &[u8]) -> bool {
 
 impl Walk {
     /// Explains frames, and unmasks them in `bytes`.
-    pub(super) fn websocket_frames(&mut self, bytes: &mut [u8]) -> Result<(), Mistake> {
+    pub(crate) fn websocket_frames(&mut self, bytes: &mut [u8]) -> Result<(), BrokenRule> {
         let mut at = 0;
         while at < bytes.len() {
             let head = Head::read(&bytes[at..]);
@@ -75,7 +76,7 @@ impl Walk {
             // A server's frame is judged as a client's with a mask of zeroes.
             let unmasked = bytes.get(at + 1).is_some_and(|second| second & 0x80 == 0);
             if unmasked && self.may_be_a_servers() {
-                self.note("Without a mask a frame is a server's. A client's would break WEBSOCKET_UNMASKED.");
+                self.note("A frame without a mask is read as a server's. If a client sent it, it breaks WEBSOCKET_UNMASKED.");
                 if let Some(head) = &head {
                     let mut masked = bytes[frame.clone()].to_vec();
                     masked[1] |= 0x80;
@@ -97,15 +98,15 @@ impl Walk {
                 Err(breach) => {
                     let (rest, meaning) = match head {
                         Some(_) => (payload.clone(), "the payload"),
-                        None => (frame, "a frame's head, as far as it came"),
+                        None => (frame, "an incomplete frame header"),
                     };
                     self.part(rest, Layer::Frame, FRAME, meaning);
-                    return Err(mistake(self.wrong(breach, bytes, at, payload), breach));
+                    return Err(broken(self.wrong(breach, bytes, at, payload), breach));
                 }
                 Ok(_) if end.is_none_or(|end| end > bytes.len()) => {
                     let came = if head.is_some() { payload } else { frame };
-                    self.part(came, Layer::Frame, FRAME, "what there is of a frame that is cut short");
-                    self.note("The last frame is cut short: more of it is still to come.");
+                    self.part(came, Layer::Frame, FRAME, "an incomplete frame");
+                    self.note("The last frame is incomplete.");
                     self.fragments.clear();
                     self.frames = websocket_reader(&self.config);
                     return Ok(());
@@ -119,7 +120,7 @@ impl Walk {
                     self.event(event, payload)?;
                     if goodbye {
                         let rest = frame.end..bytes.len();
-                        self.part(rest, Layer::Frame, CLOSING, "nothing counts behind a close frame");
+                        self.part(rest, Layer::Frame, CLOSING, "ignored: nothing may follow a close frame");
                         return Ok(());
                     }
                 }
@@ -131,44 +132,48 @@ impl Walk {
 
     fn head(&mut self, head: &Head, frame: &[u8], at: usize) {
         let what = match head.opcode() {
-            0 => "goes on with a message",
+            0 => "continuation of a message",
             1 => "a text message",
             2 => "a binary message",
             8 => "close",
-            9 => "ping, a WebSocket's own",
-            10 => "pong, a WebSocket's own",
+            9 => "ping of WebSocket, not of Engine.IO",
+            10 => "pong of WebSocket, not of Engine.IO",
             _ => "a reserved opcode",
         };
-        let fin = if head.is_last() { "its last frame" } else { "more frames follow" };
-        self.part(at..at + 1, Layer::Frame, FRAME, format!("opcode {}: {what}, {fin}", head.opcode()));
+        let fin = match (head.opcode(), head.is_last()) {
+            (8.., true) => "",
+            (_, true) => ", final frame",
+            (_, false) => ", more frames follow",
+        };
+        self.part(at..at + 1, Layer::Frame, FRAME, format!("opcode {}: {what}{fin}", head.opcode()));
         let mask = if head.masked { "masked" } else { "not masked" };
         let extended = head.len - 2 - if head.masked { 4 } else { 0 };
         let len = match extended {
             0 => count(usize::from(frame[1] & 0x7f), "byte"),
-            _ => format!("a length in the next {extended} bytes"),
+            _ => format!("length in the next {extended} bytes"),
         };
         self.part(at + 1..at + 2, Layer::Frame, FRAME, format!("{mask}, {len}"));
         let length = at + 2..at + 2 + extended;
         self.part(length.clone(), Layer::Frame, FRAME, format!("length: {} bytes", head.payload));
         if head.masked {
-            let meaning = "masking key; the payload is shown without its mask";
+            let meaning = "masking key; the payload is shown unmasked";
             self.part(length.end..length.end + 4, Layer::Frame, MASKING, meaning);
         }
     }
 
-    fn event(&mut self, event: Event, payload: Range<usize>) -> Result<(), Mistake> {
+    fn event(&mut self, event: Event, payload: Range<usize>) -> Result<(), BrokenRule> {
         match event {
             Event::Text(text) => self.whole(payload, |walk, at| walk.text_packet(&text, at)),
             Event::Binary(bytes) => self.whole(payload, |walk, at| walk.binary_packet(&bytes, at)),
             Event::Ping(_) | Event::Pong(_) => {
-                self.part(payload, Layer::Frame, CONTROL, "what a pong repeats");
+                self.part(payload, Layer::Frame, CONTROL, "application data, which a pong repeats");
                 Ok(())
             }
             Event::Close { code: None, .. } => Ok(()),
             Event::Close { code: Some(code), .. } => {
                 let reason = payload.start + 2..payload.end;
                 self.part(payload.start..reason.start, Layer::Frame, CLOSING, format!("status code {code}"));
-                self.part(reason, Layer::Frame, CLOSING, "the reason in words");
+                self.part(reason, Layer::Frame, CLOSING, "the reason as text");
                 Ok(())
             }
         }
@@ -178,8 +183,8 @@ impl Walk {
     fn whole(
         &mut self,
         last: Range<usize>,
-        explain: impl FnOnce(&mut Walk, usize) -> Result<(), Mistake>,
-    ) -> Result<(), Mistake> {
+        explain: impl FnOnce(&mut Walk, usize) -> Result<(), BrokenRule>,
+    ) -> Result<(), BrokenRule> {
         if self.fragments.is_empty() {
             return explain(self, last.start);
         }
@@ -188,10 +193,10 @@ impl Walk {
         let parts = self.parts.len();
         let read = explain(self, 0);
         for Part { range, .. } in &mut self.parts[parts..] {
-            // A part that lies in several fragments has the heads between them.
+            // A part that spans several fragments includes the headers between them.
             *range = place(&fragments, range.start)..place(&fragments, range.end - 1) + 1;
         }
-        read.map_err(|wrong| Mistake { at: place(&fragments, wrong.at), ..wrong })
+        read.map_err(|wrong| BrokenRule { at: place(&fragments, wrong.at), ..wrong })
     }
 
     /// The first byte that breaks a rule of frames.
@@ -201,7 +206,7 @@ impl Walk {
             Breach::Length => at + 2,
             Breach::CloseLength | Breach::CloseCode(_) => payload.start,
             Breach::Utf8 => {
-                // Behind a close frame's code stands its reason.
+                // A close frame's reason follows its code.
                 let reason = payload.start + 2..payload.end;
                 let places = if bytes[at] & 0x0f == 8 {
                     vec![reason]
@@ -217,7 +222,7 @@ impl Walk {
     }
 }
 
-/// Where a byte of a message stands, given where its fragments do.
+/// The place of a byte of a message, given the places of its fragments.
 fn place(fragments: &[Range<usize>], mut at: usize) -> usize {
     for fragment in fragments {
         if at < fragment.len() {

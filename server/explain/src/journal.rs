@@ -302,12 +302,16 @@ enum RawForm {
     Bytes { base64: String },
 }
 
+pub(crate) fn raw<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => serializer.serialize_str(text),
+        Err(_) => RawForm::Bytes { base64: STANDARD.encode(bytes) }.serialize(serializer),
+    }
+}
+
 impl Serialize for Raw {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match std::str::from_utf8(&self.0) {
-            Ok(text) => serializer.serialize_str(text),
-            Err(_) => RawForm::Bytes { base64: STANDARD.encode(&self.0) }.serialize(serializer),
-        }
+        raw(&self.0, serializer)
     }
 }
 

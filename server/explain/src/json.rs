@@ -1,18 +1,18 @@
-//! Where the parts of JSON stand. Nothing here says whether it is legal.
+//! The places of the parts of JSON. Nothing here decides whether the JSON is legal.
 
 use std::ops::Range;
 
 use serde_json::Value;
 
 /// A placeholder of an attachment.
-pub(super) struct Placeholder {
-    pub(super) range: Range<usize>,
+pub(crate) struct Placeholder {
+    pub(crate) range: Range<usize>,
     /// Its `num`, if that is an index.
-    pub(super) num: Option<u64>,
+    pub(crate) num: Option<u64>,
 }
 
 /// The elements of an array or object, as far as it goes.
-pub(super) fn elements(json: &str) -> Vec<Range<usize>> {
+pub(crate) fn elements(json: &str) -> Vec<Range<usize>> {
     let mut elements = Vec::new();
     let mut depth = 0;
     let mut element: Option<Range<usize>> = None;
@@ -42,8 +42,8 @@ pub(super) fn elements(json: &str) -> Vec<Range<usize>> {
     elements
 }
 
-/// The placeholders, those that stand in another object or array included.
-pub(super) fn placeholders(json: &str) -> Vec<Placeholder> {
+/// The placeholders at any depth.
+pub(crate) fn placeholders(json: &str) -> Vec<Placeholder> {
     let mut found = Vec::new();
     let mut open = Vec::new();
     for (token, range) in tokens(json) {
@@ -78,8 +78,8 @@ fn index(value: &Value) -> Option<u64> {
         .or_else(|| value.as_f64().filter(|num| num.fract() == 0.0 && *num >= 0.0).map(|num| num as u64))
 }
 
-/// The opening bracket with which an array or object stands in more than `most` others.
-pub(super) fn too_deep(json: &str, most: usize) -> Option<usize> {
+/// The opening bracket of the first array or object that is inside more than `most` others.
+pub(crate) fn too_deep(json: &str, most: usize) -> Option<usize> {
     let mut depth = 0_usize;
     for (token, range) in tokens(json) {
         match token {
@@ -93,7 +93,7 @@ pub(super) fn too_deep(json: &str, most: usize) -> Option<usize> {
 }
 
 /// An element of an object: its key without quotes, and its value.
-pub(super) fn key(element: &str) -> (&str, &str) {
+pub(crate) fn key(element: &str) -> (&str, &str) {
     let mut tokens = tokens(element);
     match (tokens.next(), tokens.next()) {
         (Some((b'"', key)), Some((b':', colon))) => {
@@ -105,7 +105,7 @@ pub(super) fn key(element: &str) -> (&str, &str) {
 }
 
 /// What kind of value this is.
-pub(super) fn kind(value: &str) -> &'static str {
+pub(crate) fn kind(value: &str) -> &'static str {
     match value.as_bytes().first() {
         Some(b'"') => "a string",
         Some(b'[') => "an array",
@@ -138,8 +138,8 @@ fn tokens(json: &str) -> impl Iterator<Item = (u8, Range<usize>)> {
     })
 }
 
-/// Where serde_json's parser stopped, in bytes.
-pub(super) fn error_at(json: &str, error: &serde_json::Error) -> usize {
+/// The byte at which serde_json stopped.
+pub(crate) fn error_at(json: &str, error: &serde_json::Error) -> usize {
     let line: usize = json.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
     // A column is the number of bytes up to the one that was read last.
     let at = line + error.column().saturating_sub(1);

@@ -1,51 +1,56 @@
-//! What the bytes on the wire mean, layer by layer, and which is the first wrong one.
+//! What the bytes on the wire mean, layer by layer, and the first wrong one. This crate needs no server and does no IO.
 //!
-//! [`explain`] walks through messages and names each part: the frame, the payload, the Engine.IO packet, the
-//! Socket.IO packet in it, its JSON. Whether they are legal it does not decide itself: the decoders of the
-//! server do, and the walk only looks for the byte that they stumbled over. So it never disagrees with the
-//! server.
+//! [`input`] explains anything that a person may paste: a packet, a payload, WebSocket frames in hexadecimal, lines of
+//! a journal. [`explain`] explains messages of which you know more, and [`explain_journal`] the records of a journal.
+//! [`rules`] lists every rule that a client can break, and [`journal`] has the format of a journal.
 //!
 //! ```
 //! use socketio_explain::{Settings, explain};
 //!
 //! let [legal] = &explain(&[b"42[\"chat\",\"hi\"]"], &Settings::default())[..] else { panic!() };
-//! assert_eq!(legal.mistake, None);
+//! assert_eq!(legal.broken, None);
 //! assert_eq!(legal.parts[1].meaning, "type 2, EVENT");
 //!
 //! let [wrong] = &explain(&[b"42[{}]"], &Settings::default())[..] else { panic!() };
-//! let mistake = wrong.mistake.as_ref().unwrap();
-//! assert_eq!((mistake.at, mistake.rule.id), (3, "EVENT_NAME"));
+//! let broken = wrong.broken.as_ref().unwrap();
+//! assert_eq!((broken.at, broken.rule.id), (3, "EVENT_NAME"));
 //! ```
+//!
+//! The decoders of `engineio` and `socketio` decide what is legal. This crate only finds the byte at which they
+//! stopped, so it never disagrees with the server.
 
 mod engine;
 mod frames;
+mod guess;
+mod input;
 pub mod journal;
 mod json;
 mod records;
 pub mod rules;
 mod socket;
+mod walk;
 
 use std::ops::Range;
 
-use bytes::Bytes;
-use bytestring::ByteString;
-use engineio::websocket;
-use engineio::{Config, Jsonp, Revision};
-use socketio::PacketReader;
+use engineio::Revision;
+use serde::{Serialize, Serializer};
 
+pub use input::{Explained, ExplainedInput, Form, Input, InputError, input};
 pub use records::explain_journal;
 use rules::Rule;
+use walk::Walk;
 
-/// What is known of the bytes.
+/// What you know about the bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// The revision of Engine.IO.
     pub revision: Revision,
-    /// What they came by. `None` has it guessed, for each message by itself.
+    /// What carried them. With `None`, each message is looked at to guess it.
     pub carrier: Option<Carrier>,
-    /// Who sent them. With `None`, what only servers send is taken for a server's.
+    /// Who sent them. With `None`, packets that only servers send are read as a server's.
     pub sender: Option<Sender>,
-    /// Whether the messages are those of Socket.IO, with its default parser. Else they are not looked into.
+    /// Whether the messages of Engine.IO are packets of Socket.IO, written by its default parser. If not, they are not
+    /// explained any further.
     pub socketio: bool,
 }
 
@@ -55,8 +60,9 @@ impl Default for Settings {
     }
 }
 
-/// What bytes came by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// What carried bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Carrier {
     /// The body of a POST, or of the answer to a poll.
     Polling,
@@ -64,12 +70,13 @@ pub enum Carrier {
     Text,
     /// A binary message of a WebSocket, without its frame.
     Binary,
-    /// A WebSocket's frames.
+    /// The frames of a WebSocket.
     Frames,
 }
 
 /// Who sent something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Sender {
     /// The client.
     Client,
@@ -77,38 +84,43 @@ pub enum Sender {
     Server,
 }
 
-/// What one message is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What one message means.
+///
+/// As JSON, `bytes` is a string if the bytes are UTF-8, and otherwise `{"base64":"…"}`. Ranges count bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explanation {
-    /// What it came by, given or guessed.
+    /// What carried it, as given or guessed.
     pub carrier: Carrier,
     /// The revision of Engine.IO.
+    #[serde(serialize_with = "number")]
     pub revision: Revision,
-    /// The message; what was masked in it is unmasked, and what JSONP puts around a payload is gone.
+    /// The message. WebSocket payloads are unmasked, and a payload is taken out of its JSONP form or script.
+    #[serde(serialize_with = "journal::raw")]
     pub bytes: Vec<u8>,
-    /// Its parts from front to back. Behind one that is a whole, such as a JSON array, follow parts of it.
+    /// Its parts in order. A part that has parts of its own, such as a JSON array, comes before them.
     pub parts: Vec<Part>,
-    /// The first thing that is wrong. What stands behind it is not explained.
-    pub mistake: Option<Mistake>,
-    /// What else is worth knowing, a sentence each.
+    /// The first byte that is wrong, and why. Nothing after it is explained.
+    pub broken: Option<BrokenRule>,
+    /// What else is worth knowing, one sentence each.
     pub notes: Vec<String>,
 }
 
 /// Some bytes, and what they mean.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Part {
-    /// Where they stand in the message.
+    /// Their place in the message.
     pub range: Range<usize>,
     /// The layer that they belong to.
     pub layer: Layer,
     /// What they mean.
     pub meaning: String,
-    /// The section of the protocol that says so.
+    /// The section of the protocol that defines them.
     pub section: &'static str,
 }
 
-/// The layers of the wire, from below.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// The layers of the wire, the lowest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Layer {
     /// WebSocket frames.
     Frame,
@@ -120,28 +132,28 @@ pub enum Layer {
     SocketIo,
     /// The JSON in a packet.
     Json,
-    /// What stands in that JSON.
+    /// An element of that JSON.
     Element,
 }
 
 /// Where a message breaks a rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
-    /// The first wrong byte; the message's length, if something is missing there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BrokenRule {
+    /// The place of the first wrong byte. If something is missing at the end, this is the message's length.
     pub at: usize,
     /// The rule.
     pub rule: Rule,
 }
 
-/// Explains messages of one direction of one session: bodies, WebSocket messages or frames. The first may be
-/// anywhere in the session. Nothing is explained behind a mistake.
+/// Explains messages that one side of a session sent, in order: bodies, WebSocket messages or frames. The first may be
+/// from anywhere in the session. The first message that breaks a rule is the last one explained.
 #[must_use]
 pub fn explain(messages: &[impl AsRef<[u8]>], settings: &Settings) -> Vec<Explanation> {
     let mut walk = Walk::new(*settings);
     let mut explanations = Vec::new();
     for message in messages {
         let explanation = walk.message(message.as_ref());
-        let wrong = explanation.mistake.is_some();
+        let wrong = explanation.broken.is_some();
         explanations.push(explanation);
         if wrong {
             break;
@@ -150,136 +162,10 @@ pub fn explain(messages: &[impl AsRef<[u8]>], settings: &Settings) -> Vec<Explan
     explanations
 }
 
-/// The way through a session's messages.
-struct Walk {
-    settings: Settings,
-    config: Config,
-    frames: websocket::Reader,
-    /// Where the payloads of a fragmented WebSocket message stand.
-    fragments: Vec<Range<usize>>,
-    packets: PacketReader,
-    /// How many attachments the last Socket.IO packet announced.
-    announced: usize,
-    parts: Vec<Part>,
-    notes: Vec<String>,
-}
-
-impl Walk {
-    fn new(settings: Settings) -> Walk {
-        let config = Config::default();
-        Walk {
-            frames: websocket_reader(&config),
-            fragments: Vec::new(),
-            packets: PacketReader::new(&socketio::Config::default(), settings.revision),
-            announced: 0,
-            parts: Vec::new(),
-            notes: Vec::new(),
-            settings,
-            config,
-        }
-    }
-
-    fn message(&mut self, message: &[u8]) -> Explanation {
-        let may_be_polling = matches!(self.settings.carrier, None | Some(Carrier::Polling));
-        let payload = out_of_jsonp(message).filter(|_| may_be_polling);
-        if payload.is_some() {
-            self.note("JSONP had put a form or a script around it.");
-        }
-        let given = self.settings.carrier.or(payload.is_some().then_some(Carrier::Polling));
-        let message = payload.as_deref().unwrap_or(message);
-        let carrier =
-            given.unwrap_or_else(|| guess(message, self.settings.revision, self.packets.missing() > 0));
-        let mut bytes = message.to_vec();
-        let read = match carrier {
-            Carrier::Polling => self.payload(&Bytes::copy_from_slice(message)),
-            Carrier::Frames => self.websocket_frames(&mut bytes),
-            Carrier::Text => match std::str::from_utf8(message) {
-                Ok(text) => self.text_packet(&ByteString::from(text), 0),
-                Err(error) => {
-                    let wrong = error.valid_up_to();
-                    self.part(0..wrong, Layer::Frame, frames::FRAME, "what is UTF-8 of a message");
-                    Err(mistake(wrong, websocket::Breach::Utf8))
-                }
-            },
-            Carrier::Binary => self.binary_packet(&Bytes::copy_from_slice(message), 0),
-        };
-        let mistake = read.err();
-        if mistake.is_none() && self.packets.missing() > 0 {
-            let missing = self.packets.missing();
-            let those = if missing == 1 {
-                "One attachment is".to_owned()
-            } else {
-                format!("{missing} attachments are")
-            };
-            self.notes.push(format!("{those} still to come."));
-        }
-        Explanation {
-            carrier,
-            revision: self.settings.revision,
-            bytes,
-            parts: std::mem::take(&mut self.parts),
-            mistake,
-            notes: std::mem::take(&mut self.notes),
-        }
-    }
-
-    fn part(&mut self, range: Range<usize>, layer: Layer, section: &'static str, meaning: impl Into<String>) {
-        if !range.is_empty() {
-            self.parts.push(Part { range, layer, meaning: meaning.into(), section });
-        }
-    }
-
-    fn note(&mut self, note: &str) {
-        if !self.notes.iter().any(|known| known == note) {
-            self.notes.push(note.to_owned());
-        }
-    }
-
-    /// Whether what only servers send is to be taken for theirs.
-    fn may_be_a_servers(&self) -> bool {
-        self.settings.sender != Some(Sender::Client)
-    }
-}
-
-fn websocket_reader(config: &Config) -> websocket::Reader {
-    websocket::Reader::new(websocket::Limits { message: config.max_payload, fragments: config.max_fragments })
-}
-
-fn mistake(at: usize, rule: impl Into<Rule>) -> Mistake {
-    Mistake { at, rule: rule.into() }
-}
-
-/// The payload in what JSONP puts around it: a form's field in a POST, a call in the answer to a poll.
-fn out_of_jsonp(message: &[u8]) -> Option<Bytes> {
-    if message.starts_with(b"d=") {
-        return Some(Jsonp::payload(message));
-    }
-    let call = message.strip_prefix(b"___eio[")?.strip_suffix(b");")?;
-    let string = call.iter().position(|byte| *byte == b'(').map(|at| &call[at + 1..])?;
-    serde_json::from_slice(string).ok().map(|payload: String| payload.into())
-}
-
-/// What bytes most likely came by. Where an attachment is awaited, whatever doesn't begin as a text packet is it.
-fn guess(message: &[u8], revision: Revision, awaits_attachment: bool) -> Carrier {
-    let payload = match revision {
-        Revision::V4 => message.contains(&engine::SEPARATOR),
-        Revision::V3 => engine::is_binary_payload(message) || engine::is_counted_payload(message),
-    };
-    // In revision 3 a byte 4 in front is a binary message's.
-    let typed = revision == Revision::V3 && message.starts_with(&[4]);
-    let framed = !message.is_empty() && frames::are_frames(message);
-    let attachment = awaits_attachment && !framed && !matches!(message, [b'0'..=b'6' | b'b', ..]);
-    if attachment && revision == Revision::V4 {
-        Carrier::Binary
-    } else if message.is_empty() || payload {
-        Carrier::Polling
-    } else if framed {
-        Carrier::Frames
-    } else if typed || std::str::from_utf8(message).is_err() {
-        Carrier::Binary
-    } else {
-        Carrier::Text
-    }
+/// A revision as the number that `EIO` has.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn number<S: Serializer>(revision: &Revision, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u8(revision.number())
 }
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
-//! A journal, explained record by record.
+//! Explains a journal record by record.
 
 use std::collections::HashMap;
 
 use engineio::Revision;
 
-use super::{Carrier, Explanation, Sender, Settings, Walk};
 use crate::journal::{Carrier as By, Direction, Entry, Record};
+use crate::{Carrier, Explanation, Sender, Settings, Walk};
 
-/// Explains what a journal has of the wire: bodies of POSTs, packets of polls' answers, WebSocket messages that are
-/// one frame. Each session has its own revision; `settings` is for those whose beginning is missing. Behind a
-/// client's mistake nothing more of that client is explained.
+/// Explains what a journal has of the wire: bodies of POSTs, packets in the answers to polls, and WebSocket messages of
+/// one frame. A session's revision is in the journal; `settings` is for sessions whose beginning is missing. After the
+/// first message of a session that breaks a rule, the rest of that direction isn't explained.
 #[must_use]
 pub fn explain_journal<'a>(records: &'a [Record], settings: &Settings) -> Vec<(&'a Record, Explanation)> {
     let mut walks: HashMap<(u64, bool), Option<Walk>> = HashMap::new();
@@ -34,11 +34,11 @@ pub fn explain_journal<'a>(records: &'a [Record], settings: &Settings) -> Vec<(&
             .or_insert_with(|| Some(Walk::new(Settings { revision, sender: Some(sender), ..*settings })));
         let Some(walking) = walk else { continue };
         walking.settings.carrier = Some(carrier);
-        // The journal has a poll's binary packets without the type that revision 3 puts in front.
+        // In the journal, a poll's binary packets lack the type with which they begin in revision 3.
         let typed = carrier == Carrier::Binary && revision == Revision::V3 && is_packet(record);
         let bytes = if typed { [&[4], &raw.0[..]].concat() } else { raw.0.clone() };
         let explanation = walking.message(&bytes);
-        if explanation.mistake.is_some() {
+        if explanation.broken.is_some() {
             *walk = None;
         }
         explained.push((record, explanation));
@@ -50,10 +50,10 @@ fn is_packet(record: &Record) -> bool {
     matches!(record.entry, Entry::Packet { .. })
 }
 
-/// What a record's bytes came by, if it has any that are explained.
+/// What carried a record's bytes, if they can be explained.
 fn carrier(record: &Record) -> Option<Carrier> {
     match &record.entry {
-        // With `d=` in front it is a form, JSONP's.
+        // A body that begins with `d=` is a JSONP form.
         Entry::Body if !record.raw.as_ref()?.0.starts_with(b"d=") => Some(Carrier::Polling),
         Entry::Frame { opcode, fin: true } if opcode == "text" => Some(Carrier::Text),
         Entry::Frame { opcode, fin: true } if opcode == "binary" => Some(Carrier::Binary),
@@ -82,14 +82,12 @@ mod tests {
 "#;
 
     #[test]
-    fn each_session_is_explained_by_itself_up_to_its_first_mistake() {
+    fn each_session_is_explained_by_itself_up_to_its_first_broken_rule() {
         let (_, records) = crate::journal::read(JOURNAL.as_bytes()).expect("a journal");
         let explained = explain_journal(&records, &Settings::default());
         let found: Vec<_> = explained
             .iter()
-            .map(|(record, told)| {
-                (record.n, told.mistake.as_ref().map(|mistake| (mistake.at, mistake.rule.id)))
-            })
+            .map(|(record, told)| (record.n, told.broken.as_ref().map(|broken| (broken.at, broken.rule.id))))
             .collect();
         assert_eq!(found, [(2, None), (4, None), (5, None), (6, None), (7, Some((2, "NOT_AN_ARRAY")))]);
         assert_eq!(explained[1].1.revision, Revision::V3);

@@ -1,27 +1,28 @@
 //! Every rule that a client can break, in one list.
 //!
-//! The rules stand where they are kept: [`Violation`] and [`Breach`] in `engineio`, [`PacketError`] in
-//! `socketio`, [`Fault`] for requests. Each has an id, which the log, observers and [`explain`](crate::explain)
-//! name it by. `docs/violations.md` is made of this list.
+//! Each rule is next to the code that checks it: [`Fault`] for requests, [`Breach`] and [`Violation`] in `engineio`,
+//! [`PacketError`] in `socketio`. A rule has an id, which the log, observers and [`explain`](crate::explain) show.
+//! `docs/violations.md` is made of this list.
 
 use engineio::websocket::Breach;
 use engineio::{CloseReason, Fault, Violation};
+use serde::Serialize;
 use socketio::PacketError;
 
 /// A rule that a client can break.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Rule {
     /// The rule's name, such as `UNKNOWN_PACKET_TYPE`. No other rule has it.
     pub id: &'static str,
-    /// What is wrong, in words.
+    /// What is wrong.
     pub what: String,
-    /// Where the rule stands: a section of the protocol, or of `docs/protocol.md`.
+    /// Where to read about it: a section of the protocol, or of `docs/protocol.md`.
     pub section: &'static str,
     /// What the server does about it.
     pub answer: String,
 }
 
-/// All rules, by what they are about.
+/// All rules, in groups.
 #[must_use]
 pub fn all() -> [(&'static str, Vec<Rule>); 4] {
     [

@@ -7,8 +7,9 @@ use engineio::{Message, Revision};
 use serde::de::IgnoredAny;
 use socketio::PacketError;
 
-use super::engine::count;
-use super::{Layer, Mistake, Walk, json, mistake};
+use crate::engine::count;
+use crate::walk::{Walk, broken};
+use crate::{BrokenRule, Layer, json};
 
 const TYPES: &str = "Socket.IO protocol 5, \"Exchange protocol\"";
 const FORMAT: &str = "Socket.IO protocol 5, \"Packet encoding\", \"Format\"";
@@ -21,13 +22,13 @@ const DISCONNECTION: &str = "Socket.IO protocol 5, \"Disconnection from a namesp
 const MAX_DEPTH: usize = 127;
 
 impl Walk {
-    /// What stands in an Engine.IO message, whose payload is `range`.
-    pub(super) fn socketio(&mut self, message: Message, range: Range<usize>) -> Result<(), Mistake> {
+    /// Explains an Engine.IO message whose payload is `range`.
+    pub(crate) fn socketio(&mut self, message: Message, range: Range<usize>) -> Result<(), BrokenRule> {
         let missing = self.packets.missing();
         let read = self.packets.read(message.clone());
         match message {
             Message::Binary(bytes) => {
-                read.map_err(|error| mistake(range.start, error))?;
+                read.map_err(|error| broken(range.start, error))?;
                 self.attachment(&bytes, range, self.announced - missing);
                 Ok(())
             }
@@ -35,7 +36,7 @@ impl Walk {
                 let header = Header::of(&text);
                 let error = match read {
                     Err(PacketError::TextAmongAttachments) => {
-                        return Err(mistake(range.start, PacketError::TextAmongAttachments));
+                        return Err(broken(range.start, PacketError::TextAmongAttachments));
                     }
                     Err(PacketError::ConnectErrorFromClient) if self.may_be_a_servers() => None,
                     read => read.err(),
@@ -45,20 +46,21 @@ impl Walk {
                 self.packet(&text, &header, range.start);
                 let Some(error) = error else { return Ok(()) };
                 let wrong = range.start + header.wrong(&text, error).min(text.len());
-                // What stands behind the first wrong byte may mean something else.
+                // After the first wrong byte, parts may mean something else.
                 let mut index = 0;
                 self.parts.retain(|part| {
                     index += 1;
                     index <= parts || part.range.start <= wrong
                 });
-                Err(mistake(wrong, error))
+                Err(broken(wrong, error))
             }
         }
     }
 
     fn attachment(&mut self, bytes: &Bytes, range: Range<usize>, index: usize) {
         let meaning = format!(
-            "attachment {index} of {}: {} for the placeholder of that number",
+            "attachment {index} ({} of {}): {}",
+            index + 1,
             self.announced,
             count(bytes.len(), "byte")
         );
@@ -77,8 +79,9 @@ impl Walk {
         );
         if let Some(attachments) = &header.attachments {
             let number = header.count(text).unwrap_or_default();
-            let follow = if number == 1 { "follows" } else { "follow" };
-            let meaning = format!("{} {follow} in messages of their own", count(number, "attachment"));
+            let follow =
+                if number == 1 { "follows in its own message" } else { "follow, each in its own message" };
+            let meaning = format!("{} {follow}", count(number, "attachment"));
             self.part(at(attachments), layer, FORMAT, meaning);
         }
         let mut nsp = "/";
@@ -86,23 +89,24 @@ impl Walk {
             nsp = text[range.clone()].trim_end_matches(',');
             let meaning = match nsp.split_once('?') {
                 Some((name, _)) if self.settings.revision == Revision::V3 => {
-                    format!("the namespace {name}, with a query, and a comma")
+                    format!("the namespace {name} with a query, up to the comma")
                 }
-                _ => format!("the namespace {nsp}, up to a comma"),
+                _ if text[range.clone()].ends_with(',') => format!("the namespace {nsp}, up to the comma"),
+                _ => format!("the namespace {nsp}"),
             };
             self.part(at(range), layer, FORMAT, meaning);
         }
         if let Some(id) = &header.id {
             let meaning = match header.kind {
-                Some(b'2' | b'5') => "id of the acknowledgement that the sender waits for",
-                Some(b'3' | b'6') => "id of the event that is acknowledged",
-                _ => "an id that means nothing here",
+                Some(b'2' | b'5') => "acknowledgement id: the sender waits for an answer with this id",
+                Some(b'3' | b'6') => "acknowledgement id: the id of the event that this answers",
+                _ => "an acknowledgement id that has no meaning here",
             };
             self.part(at(id), layer, ACKNOWLEDGEMENT, meaning);
         }
         self.json(&text[header.payload..], header.kind, start + header.payload);
         if header.kind == Some(b'0') && header.payload == text.len() && nsp == "/" {
-            self.note("No name means the namespace `/`.");
+            self.note("Without a name, the namespace is `/`.");
         }
     }
 
@@ -111,10 +115,10 @@ impl Walk {
         let elements = json::elements(json);
         let (meaning, section) = match kind {
             Some(b'0') => ("payload: an object, the client's auth or the server's answer", CONNECTION),
-            Some(b'4') => ("payload: why the client may not join", CONNECTION),
-            Some(b'2' | b'5') => ("payload: an array, the event's name and its arguments", DATA),
-            Some(b'3' | b'6') => ("payload: an array, what the acknowledgement says", ACKNOWLEDGEMENT),
-            _ => ("a payload, where none belongs", DISCONNECTION),
+            Some(b'4') => ("payload: an object that says why the client may not join", CONNECTION),
+            Some(b'2' | b'5') => ("payload: an array of the event's name and arguments", DATA),
+            Some(b'3' | b'6') => ("payload: an array of the acknowledgement's arguments", ACKNOWLEDGEMENT),
+            _ => ("a payload, which this type must not have", DISCONNECTION),
         };
         self.part(whole, Layer::Json, section, meaning);
         let mut placeholders = json::placeholders(json).into_iter().peekable();
@@ -132,7 +136,7 @@ impl Walk {
             while let Some(found) = placeholders.next_if(|found| found.range.end <= end) {
                 // Without attachments it is an object like any other.
                 if let (Some(num), Some(b'5' | b'6')) = (found.num, kind) {
-                    let meaning = format!("placeholder: here belongs attachment {num}");
+                    let meaning = format!("placeholder: attachment {num} goes here");
                     let range = start + found.range.start..start + found.range.end;
                     self.part(range, Layer::Element, DATA, meaning);
                 }
@@ -143,11 +147,11 @@ impl Walk {
 
 fn kind(digit: u8) -> Option<(&'static str, &'static str)> {
     Some(match digit {
-        b'0' => ("CONNECT: to join a namespace, or the answer to that", CONNECTION),
-        b'1' => ("DISCONNECT: from a namespace", DISCONNECTION),
+        b'0' => ("CONNECT: the client asks to join a namespace, or the server accepts", CONNECTION),
+        b'1' => ("DISCONNECT: the sender leaves the namespace", DISCONNECTION),
         b'2' => ("EVENT", DATA),
         b'3' => ("ACK: an acknowledgement", ACKNOWLEDGEMENT),
-        b'4' => ("CONNECT_ERROR: the server's refusal", CONNECTION),
+        b'4' => ("CONNECT_ERROR: the server does not let the client join", CONNECTION),
         b'5' => ("BINARY_EVENT: an event with attachments", TYPES),
         b'6' => ("BINARY_ACK: an acknowledgement with attachments", TYPES),
         _ => return None,
@@ -156,17 +160,19 @@ fn kind(digit: u8) -> Option<(&'static str, &'static str)> {
 
 fn field(kind: Option<u8>, element: &str) -> String {
     match (kind, json::key(element).0) {
-        (Some(b'0'), "sid") => "from a server: the socket's id".to_owned(),
-        (Some(b'0'), "pid") => "the secret with which a lost connection is recovered".to_owned(),
-        (Some(b'0'), "offset") => "the last event that the client has seen, for a recovery".to_owned(),
-        (Some(b'0'), key) => format!("the field {key:?} of the auth"),
-        (_, "message") => "the error in words".to_owned(),
-        (_, "data") => "what the application adds".to_owned(),
-        (_, key) => format!("the field {key:?}"),
+        (Some(b'0'), "sid") => "the socket's id, if a server sends it".to_owned(),
+        (Some(b'0'), "pid") => "a secret id, with which the client can recover a lost connection".to_owned(),
+        (Some(b'0'), "offset") => {
+            "the last event that the client received, to recover a lost connection".to_owned()
+        }
+        (Some(b'0'), key) => format!("field {key:?} of the auth"),
+        (_, "message") => "the error message".to_owned(),
+        (_, "data") => "details of the error, from the application".to_owned(),
+        (_, key) => format!("field {key:?}"),
     }
 }
 
-/// Where the fields in front of the payload stand, whatever is wrong with them.
+/// The places of the fields before the payload, even if something in them is wrong.
 struct Header {
     /// The type's character.
     kind: Option<u8>,
@@ -220,7 +226,7 @@ impl Header {
             PacketError::AttachmentCount | PacketError::TooManyAttachments => {
                 let digits = self.digits(text);
                 let dash = self.attachments.as_ref().is_some_and(|range| range.end > 1 + digits.len());
-                // A number that may not be; else none, or no dash behind it.
+                // An illegal number, or else no number or no dash after it.
                 return if dash && !digits.is_empty() { 1 } else { 1 + digits.len() };
             }
             PacketError::AckId => return self.id.as_ref().map_or(self.payload, |id| id.start),
@@ -232,7 +238,7 @@ impl Header {
             PacketError::TooDeep => json::too_deep(json, MAX_DEPTH).unwrap_or_default(),
             PacketError::EventName => match elements.first() {
                 Some(name) => name.start,
-                // It is missing, so the bracket stands where it should.
+                // It is missing, and the bracket is in its place.
                 None => json.find(']').unwrap_or_default(),
             },
             PacketError::EventNameTooLong | PacketError::ReservedEvent => {

@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use bytes::Bytes;
 use engineio::websocket::Event;
-use engineio::{Packet, PayloadFormat};
-use socketio::PacketError;
+use engineio::{Config, Packet, PayloadFormat};
+use socketio::{PacketError, PacketReader};
 
 use super::*;
+use crate::walk::websocket_reader;
 
 const V4: Settings = Settings { revision: Revision::V4, carrier: None, sender: None, socketio: true };
 const V3: Settings = Settings { revision: Revision::V3, ..V4 };
@@ -36,19 +38,19 @@ fn an_attachment_that_is_awaited_is_taken_for_bytes() {
     let event = r#"451-["e",{"_placeholder":true,"num":0}]"#.as_bytes();
     for bytes in [&[1, 2, 3][..], b"text", b"x\x1ey", b""] {
         let explained = explain(&[event, bytes], &V4);
-        assert_eq!((explained[1].carrier, &explained[1].mistake), (Carrier::Binary, &None), "{bytes:?}");
+        assert_eq!((explained[1].carrier, &explained[1].broken), (Carrier::Binary, &None), "{bytes:?}");
     }
     // What begins as a packet is one, and has no place there.
     let explained = explain(&[event, br#"42["e"]"#], &V4);
-    let mistake = explained[1].mistake.as_ref().expect("a mistake");
-    assert_eq!(mistake.rule.id, PacketError::TextAmongAttachments.name());
+    let broken = explained[1].broken.as_ref().expect("a broken");
+    assert_eq!(broken.rule.id, PacketError::TextAmongAttachments.name());
     assert_eq!(explain(&[event, b"bAQID"], &V4)[1].carrier, Carrier::Text);
 }
 
 /// `offset..end meaning` for each part.
 fn lines(message: &[u8], settings: Settings) -> Vec<String> {
     let explanation = only(message, settings);
-    assert_eq!(explanation.mistake, None);
+    assert_eq!(explanation.broken, None);
     explanation
         .parts
         .iter()
@@ -63,21 +65,21 @@ fn a_binary_event_is_explained_to_its_attachment() {
     assert_eq!(
         lines(&payload, V4),
         [
-            "0..1 type 4, message: the rest belongs to the layer above",
+            "0..1 type 4, message: the rest is for the layer above",
             "1..2 type 5, BINARY_EVENT: an event with attachments",
-            "2..4 1 attachment follows in messages of their own",
-            "4..11 the namespace /admin, up to a comma",
-            "11..13 id of the acknowledgement that the sender waits for",
-            "13..54 payload: an array, the event's name and its arguments",
+            "2..4 1 attachment follows in its own message",
+            "4..11 the namespace /admin, up to the comma",
+            "11..13 acknowledgement id: the sender waits for an answer with this id",
+            "13..54 payload: an array of the event's name and arguments",
             "14..23 the event's name",
             "24..53 argument 1: an object",
-            "24..53 placeholder: here belongs attachment 0",
+            "24..53 placeholder: attachment 0 goes here",
             "54..55 record separator: another packet follows",
-            "55..56 a binary message, as base64",
-            "56..60 attachment 0 of 1: 3 bytes for the placeholder of that number",
+            "55..56 a binary message in base64",
+            "56..60 attachment 0 (1 of 1): 3 bytes",
         ]
     );
-    assert_eq!(only(event, V4).notes, ["One attachment is still to come."]);
+    assert_eq!(only(event, V4).notes, ["1 attachment must still follow."]);
     // As two messages of a WebSocket.
     let messages = explain(&[&event[..], &[1, 2, 3]], &by(Carrier::Text, V4));
     assert_eq!((messages.len(), messages[1].notes.len()), (2, 0));
@@ -85,19 +87,16 @@ fn a_binary_event_is_explained_to_its_attachment() {
 
 #[test]
 fn what_jsonp_puts_around_a_payload_is_taken_off() {
-    let packets = [
-        "0..1 type 2, ping: the server's, but for `2probe`",
-        "1..2 record separator: another packet follows",
-    ];
+    let packets = ["0..1 type 2, ping: sent by the server", "1..2 record separator: another packet follows"];
     let payload = b"2\x1e42[\"a b\"]";
     for wrapped in [&b"d=2%1E42%5B%22a+b%22%5D"[..], br#"___eio[7]("2\u001e42[\"a b\"]");"#] {
         let explanation = only(wrapped, V4);
         assert_eq!((&explanation.bytes[..], explanation.carrier), (&payload[..], Carrier::Polling));
         assert_eq!(lines(wrapped, V4)[..2], packets);
-        assert_eq!(explanation.notes, ["JSONP had put a form or a script around it."]);
+        assert_eq!(explanation.notes, ["It was inside a JSONP form or script, which is not shown."]);
     }
     // By WebSocket it is only a packet that there is none of.
-    assert_eq!(only(b"d=2", by(Carrier::Text, V4)).mistake.map(|mistake| mistake.at), Some(0));
+    assert_eq!(only(b"d=2", by(Carrier::Text, V4)).broken.map(|broken| broken.at), Some(0));
 }
 
 #[test]
@@ -105,8 +104,8 @@ fn the_open_packet_is_explained_field_by_field() {
     let open =
         br#"0{"sid":"abc","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
     let meanings = lines(open, V4);
-    assert_eq!(meanings[2], "2..13 the session's id, which all further requests name: \"abc\"");
-    assert_eq!(meanings[4], "28..48 time from one heartbeat to the next: 25000 ms");
+    assert_eq!(meanings[2], "2..13 the session's id, which every later request must contain: \"abc\"");
+    assert_eq!(meanings[4], "28..48 time between two heartbeats: 25000 ms");
     assert_eq!(meanings.len(), 7);
 }
 
@@ -115,14 +114,14 @@ fn payloads_of_revision_3_are_explained_with_their_lengths() {
     assert_eq!(
         lines("2:406:4hé😀o6:b4AQID".as_bytes(), Settings { socketio: false, ..V3 }),
         [
-            "0..2 length of the next packet: 2 units of UTF-16",
-            "2..3 type 4, message: the rest belongs to the layer above",
+            "0..2 length of the next packet: 2 UTF-16 units",
+            "2..3 type 4, message: the rest is for the layer above",
             "3..4 the message: 1 byte of text",
-            "4..6 length of the next packet: 6 units of UTF-16",
-            "6..7 type 4, message: the rest belongs to the layer above",
+            "4..6 length of the next packet: 6 UTF-16 units",
+            "6..7 type 4, message: the rest is for the layer above",
             "7..15 the message: 8 bytes of text",
-            "15..17 length of the next packet: 6 units of UTF-16",
-            "17..18 a binary message, as base64",
+            "15..17 length of the next packet: 6 UTF-16 units",
+            "17..18 a binary message in base64",
             "18..19 type 4, message",
             "19..23 the message: 3 bytes",
         ]
@@ -131,14 +130,14 @@ fn payloads_of_revision_3_are_explained_with_their_lengths() {
         lines(b"\x00\x02\xff40\x01\x01\x02\xff\x04abcdefghijk", Settings { socketio: false, ..V3 }),
         [
             "0..1 a text packet follows",
-            "1..2 its length, a byte for each digit: 2 bytes",
+            "1..2 length of the packet, one byte for each digit: 2 bytes",
             "2..3 end of the length",
-            "3..4 type 4, message: the rest belongs to the layer above",
+            "3..4 type 4, message: the rest is for the layer above",
             "4..5 the message: 1 byte of text",
             "5..6 a binary packet follows",
-            "6..8 its length, a byte for each digit: 12 bytes",
+            "6..8 length of the packet, one byte for each digit: 12 bytes",
             "8..9 end of the length",
-            "9..10 type 4, message, as a byte",
+            "9..10 type 4, message, as one byte",
             "10..21 the message: 11 bytes",
         ]
     );
@@ -148,7 +147,7 @@ fn payloads_of_revision_3_are_explained_with_their_lengths() {
 fn frames_are_explained_unmasked_and_in_fragments() {
     let bytes = [frame(0x01, b"42["), frame(0x89, b"hi"), frame(0x80, b"\"e\"]")].concat();
     let explanation = only(&bytes, V4);
-    assert_eq!((explanation.carrier, explanation.mistake), (Carrier::Frames, None));
+    assert_eq!((explanation.carrier, explanation.broken), (Carrier::Frames, None));
     assert_eq!(explanation.bytes[6..9], *b"42[");
     let found = |meaning: &str| {
         let part = explanation.parts.iter().find(|part| part.meaning.starts_with(meaning));
@@ -165,9 +164,9 @@ fn frames_are_explained_unmasked_and_in_fragments() {
 fn what_only_servers_send_is_a_servers_unless_a_client_is_said_to_have_sent_it() {
     let client = Settings { sender: Some(Sender::Client), ..V4 };
     for message in [&b"44{\"message\":\"no\"}"[..], b"\x81\x0240"] {
-        assert_eq!(only(message, V4).mistake, None);
-        assert_eq!(only(message, Settings { sender: Some(Sender::Server), ..V4 }).mistake, None);
-        assert!(only(message, client).mistake.is_some());
+        assert_eq!(only(message, V4).broken, None);
+        assert_eq!(only(message, Settings { sender: Some(Sender::Server), ..V4 }).broken, None);
+        assert!(only(message, client).broken.is_some());
     }
 }
 
@@ -182,7 +181,7 @@ fn a_heartbeat_in_the_wrong_direction_is_noted() {
 
 #[test]
 fn a_client_that_forgets_the_engine_packet_is_told() {
-    assert!(only(b"2[\"chat\"]", V4).notes[0].contains("the `4` of an Engine.IO message is missing"));
+    assert!(only(b"2[\"chat\"]", V4).notes[0].contains("write a `4` before it"));
 }
 
 /// The first wrong byte of each rule that bytes alone can break, and what breaks it.
@@ -250,9 +249,9 @@ fn the_first_wrong_byte_is_found_for_each_rule() {
     ];
     let mut wrong = Vec::new();
     for (settings, message, at, id) in rows {
-        let mistake = only(message, *settings).mistake.map(|mistake| (mistake.at, mistake.rule.id));
-        if mistake != Some((*at, *id)) {
-            wrong.push(format!("{}: {mistake:?} and not {at} {id}", message.escape_ascii()));
+        let broken = only(message, *settings).broken.map(|broken| (broken.at, broken.rule.id));
+        if broken != Some((*at, *id)) {
+            wrong.push(format!("{}: {broken:?} and not {at} {id}", message.escape_ascii()));
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -283,11 +282,11 @@ fn the_first_wrong_byte_is_found_for_each_rule() {
 #[test]
 fn limits_of_length_are_found_as_well() {
     let long = format!("42[\"{}\"]", "a".repeat(1025));
-    let mistake = only(long.as_bytes(), V4).mistake.expect("a long name");
-    assert_eq!((mistake.rule.id, mistake.at), ("EVENT_NAME_TOO_LONG", 3));
+    let broken = only(long.as_bytes(), V4).broken.expect("a long name");
+    assert_eq!((broken.rule.id, broken.at), ("EVENT_NAME_TOO_LONG", 3));
     let many = "6\x1e".repeat(125_001);
-    let mistake = only(many.as_bytes(), V4).mistake.expect("many packets");
-    assert_eq!((mistake.rule.id, mistake.at), ("TOO_MANY_PACKETS", 250_000));
+    let broken = only(many.as_bytes(), V4).broken.expect("many packets");
+    assert_eq!((broken.rule.id, broken.at), ("TOO_MANY_PACKETS", 250_000));
 }
 
 /// What the decoders say of bytes that came by `carrier`, without any walk.
@@ -343,15 +342,15 @@ fn disagreements(bytes: &[u8], found: &mut BTreeSet<String>) {
         for revision in [V4, V3] {
             let settings = Settings { sender: Some(Sender::Client), ..by(carrier, revision) };
             let shown = || format!("{carrier:?} {:?} {}", settings.revision, bytes.escape_ascii());
-            let Explanation { mistake, parts, .. } = &only(bytes, settings);
-            let wrong = mistake.as_ref().map(|mistake| mistake.rule.id);
+            let Explanation { broken, parts, .. } = &only(bytes, settings);
+            let wrong = broken.as_ref().map(|broken| broken.rule.id);
             let verdict = verdict(bytes, carrier, settings.revision);
             if wrong != verdict {
                 found.insert(format!("{}: {wrong:?} and not {verdict:?}", shown()));
             }
-            let end = mistake.as_ref().map_or(bytes.len(), |mistake| mistake.at);
+            let end = broken.as_ref().map_or(bytes.len(), |broken| broken.at);
             if end > bytes.len() || parts.iter().any(|part| part.range.end > bytes.len()) {
-                found.insert(format!("{}: something stands behind the end", shown()));
+                found.insert(format!("{}: something is after the end", shown()));
             }
             // Each byte in front of the first wrong one means something.
             if let Some(dark) = (0..end).find(|at| !parts.iter().any(|part| part.range.contains(at))) {

@@ -102,7 +102,7 @@ fn bytes(story: &Story, arrows: &[Arrow], numbers: RangeInclusive<usize>, wrong:
         let arrow = &arrows[number - 1];
         let frame = frames.iter().find(|(record, _)| record.n == arrow.record);
         let explanation = frame.map_or_else(|| payload(arrow), |(_, explanation)| explanation.clone());
-        mistakes += usize::from(explanation.mistake.is_some());
+        mistakes += usize::from(explanation.broken.is_some());
         let sign = sign(number);
         let _ = writeln!(out, "| {sign} at | bytes | meaning | section |\n|---|---|---|---|");
         table(&mut out, &explanation);
@@ -134,11 +134,11 @@ fn table(out: &mut String, explanation: &Explanation) {
         let meaning = part.meaning.replace('|', "\\|");
         let _ = writeln!(out, "| {} | {} | {indent}{meaning} | {stands} |", part.range.start, code(bytes));
     }
-    if let Some(mistake) = &explanation.mistake {
-        let at = mistake.at;
+    if let Some(broken) = &explanation.broken {
+        let at = broken.at;
         let wrong = explanation.bytes.get(at..).filter(|rest| !rest.is_empty());
         let wrong = wrong.map_or_else(|| "(the end)".to_owned(), |rest| code(&rest[..1]));
-        let (rule, what) = (mistake.rule.id, mistake.rule.what.replace('|', "\\|"));
+        let (rule, what) = (broken.rule.id, broken.rule.what.replace('|', "\\|"));
         let link = format!("[`{rule}`](../violations.md)");
         let _ = writeln!(out, "| {at} | {wrong} | **wrong:** {what} | {link} |");
     }

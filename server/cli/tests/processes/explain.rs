@@ -1,6 +1,7 @@
 //! `socketio-server explain`, as it is called.
 
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use crate::listeners::Folder;
@@ -32,7 +33,7 @@ fn printed(arguments: &[&str], input: &[u8]) -> (Option<i32>, String) {
 fn a_legal_packet_is_explained_and_the_exit_code_is_0() {
     let (code, text) = printed(&[r#"421["chat","hi"]"#], b"");
     assert_eq!(code, Some(0));
-    for line in ["type 4, message", "type 2, EVENT", "id of the acknowledgement", "argument 1: a string"] {
+    for line in ["type 4, message", "type 2, EVENT", "acknowledgement id", "argument 1: a string"] {
         assert!(text.contains(line), "{text}");
     }
     assert!(!text.contains('\u{1b}'), "colours are for terminals");
@@ -57,6 +58,7 @@ fn a_message_comes_as_text_hexadecimal_or_base64_from_the_command_line_a_file_or
     let at_name = format!("@{name}");
     for (arguments, input) in [
         (&["--hex", "34302f 61:64:6d696e2c"][..], &b""[..]),
+        (&["34302f 61:64:6d696e2c"], b""),
         (&["--base64", "NDAvYWRtaW4s"], b""),
         (&["--file", &name], b""),
         (&[&at_name], b""),
@@ -82,9 +84,9 @@ fn a_journal_is_explained_record_by_record() {
 #[test]
 fn revision_and_carrier_can_be_told() {
     let (code, text) = printed(&["--eio", "3", "2:40"], b"");
-    assert!(code == Some(0) && text.contains("Engine.IO 3, a payload by polling"), "{text}");
+    assert!(code == Some(0) && text.contains("Engine.IO 3, a polling payload"), "{text}");
     let (code, text) = printed(&["--polling", "40"], b"");
-    assert!(code == Some(0) && text.contains("Engine.IO 4, a payload by polling"), "{text}");
+    assert!(code == Some(0) && text.contains("Engine.IO 4, a polling payload"), "{text}");
     let (code, text) = printed(&["--hex", "818200000000 3430"], b"");
     assert!(code == Some(0) && text.contains("masking key"), "{text}");
     let (code, text) = printed(&["--from", "client", "44{}"], b"");
@@ -92,7 +94,7 @@ fn revision_and_carrier_can_be_told() {
     let (code, text) = printed(&["--engineio", "4anything"], b"");
     assert!(code == Some(0) && text.contains("the message: 8 bytes of text"), "{text}");
     let (code, text) = printed(&["--websocket", r#"451-["e",{"_placeholder":true,"num":0}]"#, "bAQID"], b"");
-    assert!(code == Some(0) && text.contains("attachment 0 of 1: 3 bytes"), "{text}");
+    assert!(code == Some(0) && text.contains("attachment 0 (1 of 1): 3 bytes"), "{text}");
 }
 
 #[test]
@@ -109,4 +111,55 @@ fn a_mistake_on_the_command_line_is_exit_code_2_and_says_what_is_wrong() {
         assert_eq!(output.status.code(), Some(2), "{error}");
         assert!(error.contains(problem), "{error}");
     }
+}
+
+/// The documents with examples: those of `docs` and of its folders.
+fn documents(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            documents(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            found.push(path);
+        }
+    }
+}
+
+/// A document with what the program prints after each example, and how many examples it has.
+fn with_real_output(document: &str) -> (String, usize) {
+    const PROMPT: &str = "$ socketio-server explain ";
+    let (mut out, mut examples) = (String::new(), 0);
+    let mut lines = document.lines().peekable();
+    while let Some(line) = lines.next() {
+        out += line;
+        out.push('\n');
+        let Some(arguments) = line.strip_prefix(PROMPT) else { continue };
+        let command = format!("'{SERVER}' explain {arguments}");
+        let output = Command::new("bash").args(["-c", &command]).output().expect("bash");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{line}");
+        out += &String::from_utf8(output.stdout).expect("UTF-8");
+        examples += 1;
+        while lines.next_if(|line| !line.starts_with("$ ") && *line != "```").is_some() {}
+    }
+    (out, examples)
+}
+
+#[test]
+fn the_examples_in_the_documentation_are_what_it_prints() {
+    let mut files = Vec::new();
+    documents(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs"), &mut files);
+    let mut examples = 0;
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("a document");
+        let (real, found) = with_real_output(&text);
+        examples += found;
+        if std::env::var_os("REGENERATE").is_some() {
+            std::fs::write(&file, &real).expect("the document is written");
+        } else if real != text {
+            let (file, correct) =
+                (file.display(), "REGENERATE=1 cargo test -p socketio-server-cli in_the_documentation");
+            panic!("an example in {file} is not what the program prints; correct it with\n{correct}");
+        }
+    }
+    assert!(examples > 10, "only {examples} examples were found");
 }
