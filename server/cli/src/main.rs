@@ -3,6 +3,7 @@
 mod announce;
 mod cluster;
 mod explain;
+mod gateway;
 mod logging;
 mod options;
 mod output;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         Command::Serve(options) => return run_server(&options),
         Command::Replay(replay) => run(replay),
         Command::Explain(explain) => Ok(explain::show(&explain)),
+        Command::OpenApi => gateway::openapi().map(output::print),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -128,6 +130,10 @@ async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
         announcer.serves("inspector", &listening.url());
         tokio::spawn(listening.serve());
     }
+    let api = gateway::api(options, &io).await?;
+    if let Some(api) = &api {
+        announcer.serves("API", &format_args!("http://{}/api/", api.address()));
+    }
     let listeners = listen(options, tls).await?;
     for listener in &listeners {
         announcer.serves("listening", listener);
@@ -141,6 +147,9 @@ async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
         }
     };
     server.serve_all(listeners, signalled).await;
+    if let Some(api) = api {
+        api.stop().await;
+    }
     io.leave_cluster().await;
     if let Some(journal) = journal {
         journal.finish();
@@ -281,6 +290,7 @@ fn server(options: &Options, observers: Vec<Arc<dyn Observer>>) -> Result<(Serve
     }
     match options.app {
         App::None => {}
+        App::Gateway => {}
         App::Chat => {
             let chat = apps::chat(&io);
             let endpoint = match options.trailing_slash {

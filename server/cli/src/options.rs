@@ -95,7 +95,7 @@ macro_rules! options {
 options! {
     "Server" {
         /// What to serve: chat (a chat with its page), echo (the application that client test suites expect),
-        /// or none
+        /// gateway (clients of a backend in any language), or none. Options of the gateway make it the default
         "app" pub(crate) app: App = ["chat"] as APP,
         /// Where to accept clients: a port on this machine only (3000 or localhost:3000), on all addresses
         /// (:3000), on one address (192.0.2.1:3000), or a Unix socket (unix:PATH). Port 0 picks a free port.
@@ -280,6 +280,18 @@ options! {
         /// Let scripts on pages read that cookie
         "cookie-for-scripts" cookie_for_scripts: bool = ["false"] as SWITCH,
     }
+    "Gateway" {
+        /// Serve the HTTP API for backends on this address. Needs api-key or api-key-file, except on a loopback
+        /// address
+        "api" pub(crate) api: Option<SocketAddr> = [] as ADDRESS_OR_OFF,
+        /// A key that backends send to the API: Authorization: Bearer KEY. Two at once let backends change from one
+        /// to the other. Other users of this machine can read the command line, so prefer the variable or the file
+        "api-key" pub(crate) api_keys: Vec<String> = [] as API_KEYS,
+        /// A file with such keys, one in each line
+        "api-key-file" pub(crate) api_key_file: Option<PathBuf> = [] as FILE,
+        /// The name of this node in answers of the API and in hooks. Default: the host's name and the process's id
+        "node" pub(crate) node: Option<String> = [] as NODE,
+    }
     "Operating" {
         /// Serve /metrics for Prometheus, and /healthz and /readyz, on this address. Anyone who can reach it
         /// can read them
@@ -318,6 +330,8 @@ pub(crate) enum App {
     Chat,
     /// The echo that test suites expect.
     Echo,
+    /// What a backend wants, by HTTP.
+    Gateway,
     /// Nothing: clients connect, and their events have no handler.
     None,
 }
@@ -348,6 +362,8 @@ pub(crate) enum Command {
     Replay(Replay),
     /// To say what bytes on the wire mean.
     Explain(Explain),
+    /// To print the OpenAPI document of the API.
+    OpenApi,
 }
 
 impl Command {
@@ -380,6 +396,7 @@ impl Command {
         let matches = sources::command().try_get_matches_from(arguments)?;
         let matches = match matches.subcommand() {
             Some(("replay", matches)) => return Ok(Command::Replay(sources::replay(matches))),
+            Some(("openapi", _)) => return Ok(Command::OpenApi),
             Some((explain::NAME, matches)) => return Ok(Command::Explain(Explain::read(matches)?)),
             Some((_serve, matches)) => matches,
             None => &matches,
@@ -451,9 +468,35 @@ impl Options {
         if let (None, Some(given)) = (&self.redis, given.iter().find(refines)) {
             return Err(given.error("needs redis too".to_owned()));
         }
+        self.gateway_checked(given, &wrong)?;
         self.cors = self.cors_checked(&wrong)?;
         self.cookie = self.cookie_checked(&wrong)?;
         Ok(self)
+    }
+
+    /// The options of the gateway make it the application, unless another is named.
+    fn gateway_checked(
+        &mut self,
+        given: &[Given],
+        wrong: &impl Fn(&str, &str) -> OptionsError,
+    ) -> Result<(), OptionsError> {
+        if self.api.is_some() && !given.iter().any(|given| given.key == "app") {
+            self.app = App::Gateway;
+        }
+        let keys = [("api-key", !self.api_keys.is_empty()), ("api-key-file", self.api_key_file.is_some())];
+        match self.api {
+            None => match keys.iter().find(|(_, given)| *given) {
+                Some((key, _)) => Err(wrong(key, "needs api too")),
+                None => Ok(()),
+            },
+            Some(address) if !address.ip().is_loopback() && !keys.iter().any(|(_, given)| *given) => {
+                Err(wrong(
+                    "api",
+                    "needs api-key or api-key-file, since others than this machine can reach the address",
+                ))
+            }
+            Some(_) => Ok(()),
+        }
     }
 
     /// What bounds requests, connections and sessions.

@@ -201,6 +201,13 @@ impl<T> BroadcastAck<T> {
         Some(Answer { socket, result })
     }
 
+    /// How many other nodes did not tell in time how many clients they sent the event to. It is known after the last
+    /// answer.
+    #[must_use]
+    pub fn silent_nodes(&self) -> usize {
+        self.silent_nodes
+    }
+
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<RawAnswer>> {
         for counting in &mut self.counting {
             counting.poll(cx, &self.gathering);

@@ -207,6 +207,16 @@ impl Broadcast {
         sockets
     }
 
+    /// How many sockets of this node are selected.
+    #[must_use]
+    pub fn socket_count(&self) -> usize {
+        let mut count = 0;
+        for Broadcast { namespace, selection, .. } in self.each() {
+            namespace.members().for_each(&selection, |_| count += 1);
+        }
+        count
+    }
+
     /// Makes all selected sockets join a room, or several: `socketsJoin(rooms)` in JavaScript. A socket that
     /// would then be in [too many](crate::Config::max_rooms) joins none of them.
     pub fn sockets_join(&self, rooms: impl ToRooms) {

@@ -186,6 +186,7 @@ mod tests {
         assert_eq!(*a.rooms(), ["x".into(), "y".into()]);
         let who = |broadcast: Broadcast| {
             let found = broadcast.sockets();
+            assert_eq!(broadcast.socket_count(), found.len());
             [&a, &b, &c].map(|socket| found.iter().filter(|found| *found == socket).count())
         };
         assert_eq!(who(io.to(["x", "z"])), [1, 1, 0]);

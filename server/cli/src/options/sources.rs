@@ -110,6 +110,7 @@ pub(super) fn command() -> clap::Command {
         .subcommand(clap::Command::new("serve").about("Run the server (the default)").args(arguments()))
         .subcommand(replay_command())
         .subcommand(explain::command())
+        .subcommand(clap::Command::new("openapi").about("Print the OpenAPI document of the API (--api)"))
 }
 
 fn replay_command() -> clap::Command {

@@ -13,6 +13,7 @@ fn load(arguments: &[&str], environment: &[(&str, &str)], file: &str) -> Result<
         Command::Serve(options) => *options,
         Command::Replay(replay) => panic!("a replay: {replay:?}"),
         Command::Explain(explain) => panic!("{explain:?}"),
+        Command::OpenApi => panic!("the API's document"),
     })
 }
 
@@ -201,6 +202,10 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("cookie-max-age", "1year", "'1year'"),
     ("cookie-same-site", "strict", "'strict'"),
     ("cookie-for-scripts", "true", "true"),
+    ("api", "127.0.0.1:3001", "'127.0.0.1:3001'"),
+    ("api-key", "0123456789abcdef", "['0123456789abcdef']"),
+    ("api-key-file", "keys", "'keys'"),
+    ("node", "a", "'a'"),
     ("metrics", "127.0.0.1:9090", "'127.0.0.1:9090'"),
     ("trace", "trace.jsonl", "'trace.jsonl'"),
     ("trace-limit", "5", "5"),
@@ -228,6 +233,7 @@ fn every_option_has_its_three_forms() {
             key if key.starts_with("redis-") => {
                 (&["--redis=redis://localhost"][..], "redis = 'redis://localhost'")
             }
+            key if key.starts_with("api-") => (&["--api=localhost:3001"][..], "api = 'localhost:3001'"),
             key if key.starts_with("recovery-") => (&["--recovery=1m"][..], "recovery = '1m'"),
             key if key.starts_with("cookie-") => (&["--cookie=io"][..], "cookie = 'io'"),
             "tls-cert" => (&["--tls-key=other.pem"][..], "tls-key = 'other.pem'"),
@@ -365,6 +371,13 @@ fn an_error_names_the_place() {
 
 // proves: protocol/wrong-values
 #[test]
+fn the_gateways_options_make_it_the_application() {
+    assert_eq!(load(&["--api=localhost:3001"], &[], "").unwrap().app, App::Gateway);
+    assert_eq!(load(&["--api=localhost:3001", "--app=echo"], &[], "").unwrap().app, App::Echo);
+    assert_eq!(load(&["--api=localhost:3001"], &[("SOCKETIO_APP", "chat")], "").unwrap().app, App::Chat);
+}
+
+#[test]
 fn what_is_overridden_must_still_be_right() {
     let result = load(&["--ping-interval", "1s"], &[("SOCKETIO_PING_INTERVAL", "0s")], "");
     assert_eq!(message(result), "SOCKETIO_PING_INTERVAL: must be 1ms or more");
@@ -373,7 +386,7 @@ fn what_is_overridden_must_still_be_right() {
 #[test]
 fn impossible_values_are_errors() {
     for (flag, value, problem) in [
-        ("--app", "game", r#""game" is not one of chat, echo, none"#),
+        ("--app", "game", r#""game" is not one of chat, echo, gateway, none"#),
         (
             "--listen",
             "localhost",
@@ -456,6 +469,15 @@ fn impossible_pairs_are_errors() {
     assert_eq!(command_line_error(&["--cookie-secure"]), "--cookie-secure: needs cookie too");
     assert_eq!(command_line_error(&["--recovery-bytes=7"]), "--recovery-bytes: needs recovery too");
     assert_eq!(command_line_error(&["--redis-mode=sharded"]), "--redis-mode: needs redis too");
+    assert_eq!(command_line_error(&["--api-key=0123456789abcdef"]), "--api-key: needs api too");
+    assert_eq!(
+        command_line_error(&["--api=0.0.0.0:3001"]),
+        "--api: needs api-key or api-key-file, since others than this machine can reach the address"
+    );
+    assert_eq!(
+        command_line_error(&["--api=localhost:3001", "--api-key=secret"]),
+        "--api-key: must be 16 or more characters of ASCII, without spaces and commas"
+    );
     assert_eq!(
         command_line_error(&["--redis=secret@localhost"]),
         "--redis: must be a URL that begins with redis://, rediss:// or unix://"

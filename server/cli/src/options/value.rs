@@ -29,8 +29,8 @@ impl<T> Reader<T> {
     }
 }
 
-pub(super) const APP: Reader<App> = Reader::new("chat|echo|none", Form::Text, |words| {
-    one_of(words, &[("chat", App::Chat), ("echo", App::Echo), ("none", App::None)])
+pub(super) const APP: Reader<App> = Reader::new("chat|echo|gateway|none", Form::Text, |words| {
+    one_of(words, &[("chat", App::Chat), ("echo", App::Echo), ("gateway", App::Gateway), ("none", App::None)])
 });
 
 pub(super) const PLACES: Reader<Vec<Place>> =
@@ -76,6 +76,29 @@ pub(super) const TOKEN: Reader<Option<String>> =
                 true => Ok(Some(token.clone())),
                 // A secret is not repeated where it may be logged.
                 false => Err("must be 16 or more letters, digits and -._~".to_owned()),
+            }
+        }
+    });
+
+/// Keys of the API. A secret is not repeated where it may be logged.
+pub(super) const API_KEYS: Reader<Vec<String>> = Reader::new("KEY", Form::List, |words| {
+    let fit =
+        |key: &String| key.len() >= 16 && key.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',');
+    match words.iter().all(fit) {
+        true => Ok(words.to_vec()),
+        false => Err("must be 16 or more characters of ASCII, without spaces and commas".to_owned()),
+    }
+});
+
+/// A name of letters, digits and a few signs.
+pub(super) const NODE: Reader<Option<String>> =
+    Reader::new("NAME", Form::Text, |words| match words.first() {
+        None => Ok(None),
+        Some(name) => {
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:~".contains(&byte);
+            match (1..=100).contains(&name.len()) && name.bytes().all(allowed) {
+                true => Ok(Some(name.clone())),
+                false => Err(format!("{name:?} is not 1 to 100 letters, digits and -._:~")),
             }
         }
     });

@@ -4,6 +4,7 @@
 mod chat;
 mod examples;
 mod explain;
+mod gateway;
 mod listeners;
 mod log;
 mod operations;

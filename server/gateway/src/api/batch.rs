@@ -1,0 +1,45 @@
+//! `POST /api/batch`: several operations, in order. All of them are checked before the first is done.
+
+use serde::{Deserialize, Serialize};
+
+use super::fault::{Code, Fault};
+use super::{Api, Count, Reply};
+use crate::operations::{Operation, Prepared};
+
+/// How many operations a batch may have.
+const MAX_OPERATIONS: usize = 1000;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Batch {
+    operations: Vec<Operation>,
+}
+
+#[derive(Serialize)]
+struct Results {
+    results: Vec<Count>,
+}
+
+impl Api {
+    pub(super) fn batch(&self, batch: Batch) -> Result<Reply, Fault> {
+        if batch.operations.len() > MAX_OPERATIONS {
+            let message = format!("a batch may have {MAX_OPERATIONS} operations");
+            return Err(Fault::new(Code::BadField, message).at("operations"));
+        }
+        let mut prepared = Vec::with_capacity(batch.operations.len());
+        for (at, operation) in batch.operations.into_iter().enumerate() {
+            let place = format!("operations[{at}].{}", operation.name());
+            let one = operation.prepare(&self.0.io).map_err(|wrong| Fault::from(wrong).within(&place))?;
+            if let Prepared::Emit(emit) = &one
+                && emit.timeout.is_some()
+            {
+                let message = "a batch doesn't wait for clients: ask them with a request of its own";
+                return Err(Fault::new(Code::BadField, message).at("timeout").within(&place));
+            }
+            prepared.push(one);
+        }
+        let scope = self.0.node.scope();
+        let results = prepared.iter().map(|one| Count { sockets: one.run(), scope }).collect();
+        Ok(Reply::ok(&Results { results }))
+    }
+}

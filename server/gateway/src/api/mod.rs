@@ -1,0 +1,274 @@
+//! The API for backends: HTTP/1.1 and JSON, on an address of its own.
+//!
+//! A request passes one way: key, path and method, body, Idempotency-Key, the operation, the answer.
+
+mod batch;
+mod emit;
+mod fault;
+mod idempotency;
+pub(crate) mod keys;
+mod listener;
+mod lists;
+mod openapi;
+mod query;
+mod routes;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use fault::{Code, Fault};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, ORIGIN, WWW_AUTHENTICATE};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::Body;
+use idempotency::{Begun, Idempotency, IdempotencyKey};
+use keys::Keys;
+use parking_lot::Mutex;
+use routes::{Endpoint, Route};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use socketio::Io;
+
+use crate::node::{Node, Scope};
+use crate::operations::{Disconnect, Move, Operation};
+
+/// The largest body, in bytes.
+const MAX_BODY: usize = 10_000_000;
+
+/// How long a body may take.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The API of a node. Cloning it is cheap.
+#[derive(Clone, Debug)]
+pub struct Api(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    io: Io,
+    node: Node,
+    keys: Keys,
+    idempotency: Arc<Mutex<Idempotency>>,
+}
+
+/// What is answered, before it is HTTP.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    status: StatusCode,
+    /// JSON.
+    body: Bytes,
+}
+
+impl Reply {
+    fn ok(body: &impl Serialize) -> Reply {
+        Reply { status: StatusCode::OK, body: serde_json::to_vec(body).unwrap_or_default().into() }
+    }
+}
+
+impl From<&Fault> for Reply {
+    fn from(fault: &Fault) -> Reply {
+        Reply { status: fault.code.status(), body: fault.json().into() }
+    }
+}
+
+/// For how many sockets something was done.
+#[derive(Serialize)]
+struct Count {
+    sockets: usize,
+    /// Operations reach the clients of all nodes, and are counted where they are asked for.
+    scope: Scope,
+}
+
+impl Api {
+    /// The API of `io`. Without a key, it must be reached from this machine alone.
+    #[must_use]
+    pub fn new(io: Io, node: Node, keys: Keys) -> Api {
+        Api(Arc::new(State { io, node, keys, idempotency: Arc::default() }))
+    }
+
+    /// Answers one request.
+    async fn answer<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    {
+        let (parts, body) = request.into_parts();
+        let allowed = routes::methods(parts.uri.path());
+        let (reply, fault) = match self.reply(&parts, body).await {
+            Ok(reply) => (reply, None),
+            Err(fault) => (Reply::from(&fault), Some(fault.code)),
+        };
+        let mut response = Response::new(Full::from(reply.body));
+        *response.status_mut() = reply.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        match fault {
+            Some(Code::Unauthorized) => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Some(Code::MethodNotAllowed) => {
+                headers
+                    .insert(ALLOW, HeaderValue::from_str(&allowed).unwrap_or(HeaderValue::from_static("")));
+            }
+            _ => {}
+        }
+        response
+    }
+
+    async fn reply<B>(&self, parts: &Parts, body: B) -> Result<Reply, Fault>
+    where
+        B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    {
+        self.admit(parts)?;
+        let Route { endpoint, id } = routes::find(&parts.method, parts.uri.path())?;
+        if parts.method == Method::POST {
+            let key = IdempotencyKey::of(&parts.headers, parts.uri.path())?;
+            query::Query::of(&parts.uri).end()?;
+            let body = read_body(parts, body).await?;
+            return self.post(endpoint, key, body).await;
+        }
+        self.get(endpoint, id, &parts.uri).await
+    }
+
+    /// Whether the request may be asked at all.
+    fn admit(&self, parts: &Parts) -> Result<(), Fault> {
+        if !self.0.keys.admit(&parts.headers) {
+            return Err(Fault::new(
+                Code::Unauthorized,
+                "send Authorization: Bearer KEY, with one of the API's keys",
+            ));
+        }
+        if self.0.keys.is_empty() && (parts.headers.contains_key(ORIGIN) || !names_this_machine(parts)) {
+            let message =
+                "without a key, the API answers programs on this machine alone, by an address or localhost";
+            return Err(Fault::new(Code::ForbiddenHost, message));
+        }
+        Ok(())
+    }
+
+    /// Does what a POST asks for, once if it has a key.
+    async fn post(
+        &self,
+        endpoint: Endpoint,
+        key: Option<IdempotencyKey>,
+        body: Bytes,
+    ) -> Result<Reply, Fault> {
+        let Some(key) = key else { return self.operate(endpoint, &body).await };
+        let begun = self.0.idempotency.lock().begin(&key, &body, Instant::now());
+        let guard = match begun {
+            Begun::Again(reply) => return Ok(reply),
+            Begun::InProgress => {
+                return Err(Fault::new(
+                    Code::InProgress,
+                    "the request with this Idempotency-Key is being done",
+                ));
+            }
+            Begun::Other => {
+                return Err(Fault::new(
+                    Code::KeyReused,
+                    "this Idempotency-Key came with another request before",
+                ));
+            }
+            Begun::First => idempotency::Guard::new(Arc::clone(&self.0.idempotency), key),
+        };
+        // It is remembered even if nobody waits for the answer any more.
+        let api = self.clone();
+        let done = tokio::spawn(async move {
+            let reply = api.operate(endpoint, &body).await;
+            match &reply {
+                Ok(reply) => guard.done(reply.clone(), Instant::now()),
+                // Nothing was done.
+                Err(_) => drop(guard),
+            }
+            reply
+        });
+        done.await.unwrap_or_else(|_| Err(Fault::new(Code::InProgress, "the server is stopping")))
+    }
+
+    async fn operate(&self, endpoint: Endpoint, body: &[u8]) -> Result<Reply, Fault> {
+        match endpoint {
+            Endpoint::Emit => self.emit(read(body)?).await,
+            Endpoint::Batch => self.batch(read(body)?),
+            Endpoint::Join => self.run(Operation::Join(read::<Move>(body)?)),
+            Endpoint::Leave => self.run(Operation::Leave(read::<Move>(body)?)),
+            Endpoint::Disconnect => self.run(Operation::Disconnect(read::<Disconnect>(body)?)),
+            Endpoint::Sockets | Endpoint::Socket | Endpoint::Rooms | Endpoint::Info | Endpoint::OpenApi => {
+                Err(Fault::new(Code::MethodNotAllowed, "this path has GET alone"))
+            }
+        }
+    }
+
+    fn run(&self, operation: Operation) -> Result<Reply, Fault> {
+        let prepared = operation.prepare(&self.0.io)?;
+        Ok(Reply::ok(&Count { sockets: prepared.run(), scope: self.0.node.scope() }))
+    }
+
+    async fn get(&self, endpoint: Endpoint, id: Option<String>, uri: &Uri) -> Result<Reply, Fault> {
+        let query = query::Query::of(uri);
+        match endpoint {
+            Endpoint::Sockets => self.sockets(query).await,
+            Endpoint::Socket => self.socket(&id.unwrap_or_default(), query).await,
+            Endpoint::Rooms => self.rooms(query).await,
+            Endpoint::Info => self.info(query).await,
+            _ => {
+                query.end()?;
+                Ok(Reply { status: StatusCode::OK, body: Bytes::from_static(openapi::DOCUMENT.as_bytes()) })
+            }
+        }
+    }
+}
+
+/// Whether a request names this machine by an address or as localhost. A page whose name resolves to this machine
+/// (DNS rebinding) names itself.
+fn names_this_machine(parts: &Parts) -> bool {
+    let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let Some(host) = host.and_then(|host| host.parse::<http::uri::Authority>().ok()) else { return false };
+    let name = host.host().trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::IpAddr>().is_ok()
+}
+
+async fn read_body<B>(parts: &Parts, body: B) -> Result<Bytes, Fault>
+where
+    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+{
+    // A page can't send this type to another origin without asking first, and nothing here says yes.
+    let kind = parts.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/json") {
+        return Err(Fault::new(Code::NotJson, "send Content-Type: application/json"));
+    }
+    let reading = Limited::new(body, MAX_BODY).collect();
+    match tokio::time::timeout(BODY_TIMEOUT, reading).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(Fault::new(Code::TooLarge, format!("a body may have {MAX_BODY} bytes")))
+        }
+        // Nobody is there to read it.
+        Ok(Err(_)) => Err(Fault::new(Code::BadJson, "the body ended too early")),
+        Err(_) => Err(Fault::new(Code::BodyTimeout, "the body took longer than 30 s")),
+    }
+}
+
+/// Reads a body. What is wrong is told with its path.
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
+    let deserializer = &mut serde_json::Deserializer::from_slice(body);
+    let read = serde_path_to_error::deserialize(&mut *deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let error = error.into_inner();
+        if !error.is_data() {
+            return Fault::new(Code::BadJson, error.to_string());
+        }
+        let fault = Fault::new(Code::BadField, without_place(&error.to_string()));
+        if path == "." { fault } else { fault.at(path) }
+    })?;
+    deserializer.end().map_err(|error| Fault::new(Code::BadJson, error.to_string()))?;
+    Ok(read)
+}
+
+/// Without the line and column, which say nothing about a body of one line.
+fn without_place(error: &str) -> &str {
+    error.rfind(" at line ").map_or(error, |at| &error[..at])
+}

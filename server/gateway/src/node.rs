@@ -1,0 +1,39 @@
+//! This node: its name, when it started, and whether there may be others.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::time::millis;
+
+/// What a backend is told about this node.
+#[derive(Clone, Debug)]
+pub struct Node {
+    pub(crate) name: Arc<str>,
+    /// When it started, in milliseconds since 1970. It tells a node from one of the same name that was there before.
+    pub(crate) epoch: u64,
+    /// Other nodes may have clients as well.
+    pub(crate) clustered: bool,
+}
+
+impl Node {
+    /// A node of that name, which starts now. `clustered` says whether its `Io` has an adapter.
+    #[must_use]
+    pub fn new(name: &str, clustered: bool) -> Node {
+        Node { name: name.into(), epoch: millis(SystemTime::now()), clustered }
+    }
+
+    /// What a number or a list covers if it is made without asking other nodes.
+    pub(crate) fn scope(&self) -> Scope {
+        if self.clustered { Scope::Node } else { Scope::Cluster }
+    }
+}
+
+/// What a number or a list covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Scope {
+    /// This node's clients.
+    Node,
+    /// The clients of all nodes, also if there is one node only.
+    Cluster,
+}

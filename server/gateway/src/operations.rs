@@ -1,0 +1,258 @@
+//! What a backend has done to clients: emit, join, leave, disconnect. It comes in requests of the API and in answers to
+//! hooks, as the same JSON.
+//!
+//! An operation is prepared first, which finds all that can be wrong with it, and then done, which can't fail.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use socketio::{Answer, Args, Broadcast, BroadcastAck, Event, Io, Namespace, RawJson, Room};
+
+use crate::time::Time;
+
+/// The longest that clients may take to answer.
+pub(crate) const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// An event for many.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Emit {
+    #[serde(default = "main")]
+    pub(crate) namespace: String,
+    /// Rooms and ids of sockets. Without it, everybody in the namespace; an empty list is nobody.
+    #[serde(default, deserialize_with = "present")]
+    pub(crate) to: Option<Vec<String>>,
+    #[serde(default)]
+    pub(crate) except: Vec<String>,
+    pub(crate) event: String,
+    #[serde(default, deserialize_with = "present")]
+    pub(crate) args: Option<Box<RawValue>>,
+    /// Base64. A placeholder in `args` stands for each.
+    #[serde(default)]
+    pub(crate) attachments: Vec<String>,
+    #[serde(default)]
+    pub(crate) volatile: bool,
+    /// How long clients may take to answer. Without it, they are not asked.
+    #[serde(default, deserialize_with = "present")]
+    pub(crate) timeout: Option<Time>,
+}
+
+/// Sockets that join rooms, or leave them.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Move {
+    #[serde(default = "main")]
+    namespace: String,
+    #[serde(rename = "in")]
+    within: Vec<String>,
+    rooms: Vec<String>,
+}
+
+/// Sockets that are put out.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Disconnect {
+    #[serde(default = "main")]
+    namespace: String,
+    #[serde(rename = "in")]
+    within: Vec<String>,
+    /// Whether their sessions end as well.
+    #[serde(default)]
+    close: bool,
+}
+
+/// Any of them.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Operation {
+    Emit(Emit),
+    Join(Move),
+    Leave(Move),
+    Disconnect(Disconnect),
+}
+
+/// The namespace that is meant where none is named.
+fn main() -> String {
+    "/".to_owned()
+}
+
+/// Reads a value that is there. `null` is not the same as leaving it out: a backend whose list of rooms happens to be
+/// `null` must not reach everybody.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// What is wrong with an operation.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Wrong {
+    pub(crate) kind: WrongKind,
+    /// The field.
+    pub(crate) at: &'static str,
+    pub(crate) message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WrongKind {
+    Field,
+    Namespace,
+}
+
+fn field(at: &'static str, message: impl Into<String>) -> Wrong {
+    Wrong { kind: WrongKind::Field, at, message: message.into() }
+}
+
+/// An operation that can be done.
+pub(crate) enum Prepared {
+    Emit(PreparedEmit),
+    Join(Broadcast, Vec<String>),
+    Leave(Broadcast, Vec<String>),
+    Disconnect(Broadcast, bool),
+}
+
+pub(crate) struct PreparedEmit {
+    pub(crate) broadcast: Broadcast,
+    pub(crate) event: Event,
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// The namespace of that name.
+pub(crate) fn namespace(io: &Io, name: &str) -> Result<Namespace, Wrong> {
+    io.namespace(name).ok_or_else(|| Wrong {
+        kind: WrongKind::Namespace,
+        at: "namespace",
+        message: format!("there is no namespace {name:?}: declare it in the configuration"),
+    })
+}
+
+/// The arguments of an event or an acknowledgement.
+pub(crate) fn args(json: Option<&RawValue>, attachments: &[String]) -> Result<Args, Wrong> {
+    let decode = |text: &String| STANDARD.decode(text).map(Bytes::from);
+    let attachments: Result<Vec<_>, _> = attachments.iter().map(decode).collect();
+    let attachments =
+        attachments.map_err(|error| field("attachments", format!("must be base64: {error}")))?;
+    let Some(json) = json else { return Ok(Args::none()) };
+    if !json.get().starts_with('[') {
+        return Err(field("args", "must be an array"));
+    }
+    let raw = RawJson::new(json.get(), attachments).map_err(|error| field("args", error.to_string()))?;
+    Args::from_raw(raw).map_err(|error| field("args", error.to_string()))
+}
+
+impl Emit {
+    pub(crate) fn prepare(self, io: &Io) -> Result<PreparedEmit, Wrong> {
+        let namespace = namespace(io, &self.namespace)?;
+        let args = args(self.args.as_deref(), &self.attachments)?;
+        let event = Event::outgoing(&self.event, args).map_err(|error| field("event", error.to_string()))?;
+        let timeout = self.timeout.map(|Time(time)| time);
+        if timeout.is_some_and(|timeout| timeout.is_zero() || timeout > LONGEST_TIMEOUT) {
+            return Err(field("timeout", "must be over 0s and at most 60s"));
+        }
+        let mut broadcast = namespace.except(&self.except);
+        if let Some(rooms) = &self.to {
+            broadcast = broadcast.to(rooms);
+        }
+        if self.volatile {
+            broadcast = broadcast.volatile();
+        }
+        Ok(PreparedEmit { broadcast, event, timeout })
+    }
+}
+
+impl PreparedEmit {
+    /// Sends the event. Gives the number of sockets on this node that it is for.
+    pub(crate) fn send(&self) -> usize {
+        let sockets = self.broadcast.socket_count();
+        // The name is not reserved, and the arguments are JSON already.
+        let _ = self.broadcast.emit(self.event.name(), self.event.args());
+        sockets
+    }
+
+    /// Sends the event, and asks each client for an answer.
+    pub(crate) fn ask(&self, timeout: Duration) -> Option<BroadcastAck<Args>> {
+        self.broadcast.clone().timeout(timeout).emit_with_ack(self.event.name(), self.event.args()).ok()
+    }
+}
+
+impl Operation {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Operation::Emit(_) => "emit",
+            Operation::Join(_) => "join",
+            Operation::Leave(_) => "leave",
+            Operation::Disconnect(_) => "disconnect",
+        }
+    }
+
+    pub(crate) fn prepare(self, io: &Io) -> Result<Prepared, Wrong> {
+        Ok(match self {
+            Operation::Emit(emit) => Prepared::Emit(emit.prepare(io)?),
+            Operation::Join(Move { namespace: name, within, rooms }) => {
+                Prepared::Join(namespace(io, &name)?.to(within), rooms)
+            }
+            Operation::Leave(Move { namespace: name, within, rooms }) => {
+                Prepared::Leave(namespace(io, &name)?.to(within), rooms)
+            }
+            Operation::Disconnect(Disconnect { namespace: name, within, close }) => {
+                Prepared::Disconnect(namespace(io, &name)?.to(within), close)
+            }
+        })
+    }
+}
+
+impl Prepared {
+    /// Does it. Gives the number of sockets on this node that it is for.
+    pub(crate) fn run(&self) -> usize {
+        match self {
+            Prepared::Emit(emit) => emit.send(),
+            Prepared::Join(broadcast, rooms) => {
+                let sockets = broadcast.socket_count();
+                broadcast.sockets_join(rooms);
+                sockets
+            }
+            Prepared::Leave(broadcast, rooms) => {
+                let sockets = broadcast.socket_count();
+                broadcast.sockets_leave(rooms);
+                sockets
+            }
+            Prepared::Disconnect(broadcast, close) => {
+                let sockets = broadcast.socket_count();
+                broadcast.disconnect_sockets(*close);
+                sockets
+            }
+        }
+    }
+}
+
+/// Arguments and their attachments, as the API and hooks write them.
+pub(crate) struct Written {
+    /// An array.
+    pub(crate) args: Box<RawValue>,
+    /// Base64.
+    pub(crate) attachments: Vec<String>,
+}
+
+impl Written {
+    pub(crate) fn of(args: &Args) -> Written {
+        let array = RawValue::from_string(format!("[{}]", args.json()));
+        Written {
+            args: array.unwrap_or_else(|_| RawValue::NULL.to_owned()),
+            attachments: args.attachments().iter().map(|bytes| STANDARD.encode(bytes)).collect(),
+        }
+    }
+}
+
+/// Whose answer it is, and what: the arguments, or in a word why there are none.
+pub(crate) fn answer(answer: Answer<Args>) -> (Option<Room>, Result<Args, &'static str>) {
+    use socketio::AckError;
+    let result = answer.result.map_err(|error| match error {
+        AckError::Timeout => "timeout",
+        AckError::Disconnected => "disconnected",
+        AckError::TooManyPending => "too_many_pending",
+        _ => "not_sent",
+    });
+    (answer.socket, result)
+}
