@@ -13,7 +13,7 @@ use super::{is_made_of_the_code, read, root};
 const MARK: &str = "// proves: ";
 
 /// The pages whose promises are proven by tests.
-const PAGES: [&str; 3] = ["protocol.md", "features.md", "security.md"];
+const PAGES: [&str; 4] = ["protocol.md", "features.md", "security.md", "guide/plain-websocket.md"];
 
 /// A promise: its id, its page and what the page says.
 struct Promise {
@@ -30,7 +30,7 @@ fn promises() -> Vec<Promise> {
     let mut all = Vec::new();
     for page in PAGES {
         for block in blocks(&read(Path::new("docs").join(page))) {
-            for link in block.split("](tests.md#").skip(1) {
+            for link in block.split("tests.md#").skip(1) {
                 let id = link.split(')').next().unwrap_or_default().to_owned();
                 if seen.insert(id.clone()) {
                     let words = words(&block, &id);
@@ -141,15 +141,15 @@ fn page() -> String {
     let proofs = proofs();
     let mut text = String::from(
         "# Which tests prove what\n\n\
-         [protocol.md](protocol.md), [features.md](features.md) and [security.md](security.md) link here. A test says in a\n\
-         comment above it what it proves, `// proves: limit/max-head`. Which test belongs where: [testing.md](testing.md).\n\n\
+         The pages link here. A test says in a comment above it what it proves, `// proves: limit/max-head`.\n\
+         [How it is tested](testing.md) says which test belongs where.\n\n\
          This page is made of both: `REGENERATE=1 cargo test -p socketio-tests --test docs`.\n",
     );
     let mut page = "";
     for promise in promises() {
         if promise.page != page {
             page = promise.page;
-            let _ = write!(text, "\n## {page}\n\n| what | tests |\n|---|---|\n");
+            let _ = write!(text, "\n## [{page}]({page})\n\n| what | tests |\n|---|---|\n");
         }
         let mut tests = String::new();
         for (file, names) in proofs.get(&promise.id).into_iter().flatten() {

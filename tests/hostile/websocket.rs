@@ -218,7 +218,7 @@ async fn row_43_what_is_no_packet_closes_without_a_code() {
     .await;
 }
 
-// proves: features/ws/fragments, flaw/cve-2026-48779, hostile/40, limit/max-fragments
+// proves: ws/fragments, flaw/cve-2026-48779, hostile/40, limit/max-fragments
 #[tokio::test]
 async fn row_40_a_message_of_4096_fragments_is_taken_and_one_more_is_1008() {
     hostile(async |server| {

@@ -76,7 +76,7 @@ async fn in_json(server: &TestServer) -> (WebSocket, String) {
     (websocket, name)
 }
 
-// proves: features/ws/clients
+// proves: ws/clients
 #[tokio::test]
 async fn what_a_plain_client_writes_reaches_everyone_else_as_it_is() {
     let server = chat().await;
@@ -245,7 +245,7 @@ async fn nobody_passes_for_somebody_else_whatever_they_came_by() {
     assert_eq!(object(&mut ben).await, error);
 }
 
-// proves: features/node/accept-reject
+// proves: websocket-node/accept-reject
 #[tokio::test]
 async fn subprotocols_that_are_not_spoken_are_refused_with_the_reason() {
     let server = chat().await;

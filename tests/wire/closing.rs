@@ -37,7 +37,7 @@ async fn a_stopping_server_tells_every_client() {
     tokio::join!(server.stop(), told);
 }
 
-// proves: features/node/shutdown, protocol/shutdown
+// proves: websocket-node/shutdown, protocol/shutdown
 #[tokio::test]
 async fn a_client_without_a_parked_poll_is_told_by_its_next_and_new_ones_are_refused() {
     let server = echo().await;

@@ -158,7 +158,7 @@ async fn a_refused_websocket_gets_the_status_and_body_of_a_refused_poll() {
     }
 }
 
-// proves: features/ws/refused, protocol/refused-websocket, protocol/two-fields
+// proves: ws/refused, protocol/refused-websocket, protocol/two-fields
 #[tokio::test]
 async fn an_unfinished_websocket_handshake_is_refused_with_the_version_that_is_spoken() {
     let server = echo().await;
@@ -179,7 +179,7 @@ async fn an_unfinished_websocket_handshake_is_refused_with_the_version_that_is_s
     }
 }
 
-// proves: features/path, features/ws/path, protocol/path
+// proves: features/path, ws/path, protocol/path
 #[tokio::test]
 async fn the_path_is_exact_but_for_its_last_slash() {
     let server = echo().await;

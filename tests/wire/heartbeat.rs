@@ -2,7 +2,7 @@
 
 use crate::{WEBSOCKET, impatient_echo};
 
-// proves: features/heartbeat, features/node/keepalive
+// proves: features/heartbeat, websocket-node/keepalive
 #[tokio::test]
 async fn revision_4_is_pinged_and_ends_without_a_pong() {
     let server = impatient_echo().await;

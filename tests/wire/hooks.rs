@@ -37,7 +37,7 @@ fn by_token() -> Hooks {
     })
 }
 
-// proves: features/allow-request, features/node/accepting, protocol/allow-request
+// proves: features/allow-request, websocket-node/accepting, protocol/allow-request
 #[tokio::test]
 async fn a_handshake_that_is_not_allowed_gets_code_4_and_the_applications_message() {
     let server = hooked(by_token()).await;
@@ -53,7 +53,7 @@ async fn a_handshake_that_is_not_allowed_gets_code_4_and_the_applications_messag
     assert_eq!(poem.header("x-websocket-reject-reason"), Some("not now,chérie"), "on one line");
 }
 
-// proves: features/allow-request, features/ws/verify-client, protocol/allow-request
+// proves: features/allow-request, ws/verify-client, protocol/allow-request
 #[tokio::test]
 async fn the_application_can_choose_status_header_and_body_of_its_refusal() {
     let server = hooked(by_token()).await;
@@ -222,7 +222,7 @@ async fn a_middleware_can_answer_itself_or_fail() {
     assert_eq!(server.get(POLLING).await.header("x-hook"), Some("behind"));
 }
 
-// proves: features/headers, features/ws/protocols, protocol/middleware-fields, protocol/subprotocol
+// proves: features/headers, ws/protocols, protocol/middleware-fields, protocol/subprotocol
 #[tokio::test]
 async fn initial_headers_are_a_handshakes_and_headers_every_answers() {
     let hooks = Hooks::new()

@@ -86,7 +86,7 @@ async fn a_head_is_bounded_in_bytes_and_fields() {
     );
 }
 
-// proves: features/ws/refused
+// proves: ws/refused
 #[tokio::test]
 async fn another_protocol_in_upgrade_is_told_which_websocket_version_is_spoken() {
     let server = echo().await;

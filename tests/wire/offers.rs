@@ -142,7 +142,7 @@ async fn a_cookie_goes_with_the_answer_to_a_handshake_by_polling_alone() {
     assert_eq!((switched.status, switched.header("set-cookie")), (101, None));
 }
 
-// proves: features/ws/protocols, protocol/subprotocol
+// proves: ws/protocols, protocol/subprotocol
 #[tokio::test]
 async fn the_first_subprotocol_that_a_client_offers_is_agreed_to() {
     let server = TestServer::echo(Config::default()).await;

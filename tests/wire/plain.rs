@@ -77,7 +77,7 @@ async fn listening(terms: fn(Accept) -> Accept) -> (TestServer, mpsc::UnboundedR
     (start(|server| server.websocket("/ws", handler)).await, ended)
 }
 
-// proves: features/node/accepting, features/node/assembling
+// proves: websocket-node/accepting, websocket-node/assembling
 #[tokio::test]
 async fn text_and_binary_come_back() {
     let server = echo(Config::default()).await;
@@ -103,7 +103,7 @@ async fn what_comes_along_with_the_handshake_is_kept() {
     assert_eq!((websocket.next_text().await, websocket.next_text().await), ("one".into(), "two".into()));
 }
 
-// proves: features/ws/path
+// proves: ws/path
 #[tokio::test]
 async fn the_path_is_exact_but_for_a_slash_and_a_query() {
     let server = echo(Config::default()).await;
@@ -116,7 +116,7 @@ async fn the_path_is_exact_but_for_a_slash_and_a_query() {
     }
 }
 
-// proves: features/ws/refused, protocol/plain-subprotocol, protocol/two-fields
+// proves: ws/refused, protocol/plain-subprotocol, protocol/two-fields
 #[tokio::test]
 async fn a_handshake_that_breaks_a_rule_is_refused_with_the_reason() {
     let server = echo(Config::default()).await;
@@ -158,7 +158,7 @@ async fn a_handshake_that_breaks_a_rule_is_refused_with_the_reason() {
     }
 }
 
-// proves: features/ws/protocols, protocol/plain-subprotocol
+// proves: ws/protocols, protocol/plain-subprotocol
 #[tokio::test]
 async fn a_subprotocol_is_chosen_among_those_that_are_offered() {
     let server = deciding(|request| {
@@ -183,7 +183,7 @@ async fn a_subprotocol_is_chosen_among_those_that_are_offered() {
     assert_eq!((answer.status, answer.header("sec-websocket-protocol")), (101, None), "none was offered");
 }
 
-// proves: features/node/accept-reject, features/ws/verify-client, protocol/plain-hooks
+// proves: websocket-node/accept-reject, ws/verify-client, protocol/plain-hooks
 #[tokio::test]
 async fn an_application_refuses_by_what_it_sees() {
     let server = deciding(|request| match (request.origin(), request.cookie("user")) {
@@ -210,7 +210,7 @@ async fn an_application_refuses_by_what_it_sees() {
     assert_eq!(ask(&[("Origin", "https://app.example"), ("Cookie", "a=2; user=ada")]).await.status, 101);
 }
 
-// proves: features/ws/verify-client, protocol/plain-hooks
+// proves: ws/verify-client, protocol/plain-hooks
 #[tokio::test]
 async fn pages_that_cors_keeps_out_are_not_asked_about() {
     let cors = Cors::new(["https://app.example"]).expect("an origin");
@@ -225,7 +225,7 @@ async fn pages_that_cors_keeps_out_are_not_asked_about() {
     assert_eq!(WebSocket::handshake(server.address(), "/ws", &[]).await.0.status, 101, "no browser");
 }
 
-// proves: features/node/accept-reject
+// proves: websocket-node/accept-reject
 #[tokio::test]
 async fn an_answer_has_the_applications_fields_and_the_handshakes_own() {
     let server = deciding(|request| {
@@ -265,7 +265,7 @@ async fn a_connection_knows_the_request_that_opened_it() {
     assert_eq!(seen, r#"("/ws?room=te%61", Some("tea"), Some("1"), true, false)"#);
 }
 
-// proves: features/node/sizes, features/ws/fragments, features/ws/max-payload
+// proves: websocket-node/sizes, ws/fragments, ws/max-payload
 #[tokio::test]
 async fn a_message_over_the_limit_is_1009_before_it_has_come() {
     let server = accepting(|accept| accept.max_payload(1_000), echo_run).await;
@@ -295,7 +295,7 @@ async fn echo_run(mut websocket: Plain) {
     }
 }
 
-// proves: features/node/drop, features/ws/receiving
+// proves: websocket-node/drop, ws/receiving
 #[tokio::test]
 async fn what_breaks_rfc_6455_ends_with_its_code() {
     let (server, mut ended) = listening(|accept| accept).await;
@@ -315,7 +315,7 @@ async fn what_breaks_rfc_6455_ends_with_its_code() {
     }
 }
 
-// proves: features/node/drop
+// proves: websocket-node/drop
 #[tokio::test]
 async fn an_application_learns_how_the_peer_ended_it() {
     let (server, mut ended) = listening(|accept| accept).await;
@@ -355,7 +355,7 @@ async fn a_close_goes_behind_what_was_sent_with_its_code_and_reason() {
     assert_eq!(websocket.next().await, Received::End);
 }
 
-// proves: features/node/close-timeout, features/ws/close-timeout, protocol/plain-close
+// proves: websocket-node/close-timeout, ws/close-timeout, protocol/plain-close
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_does_not_answer_a_close_is_cut_off() {
     let server = accepting(
@@ -417,7 +417,7 @@ async fn arrived() {
     }
 }
 
-// proves: features/node/keepalive, protocol/plain-pings
+// proves: websocket-node/keepalive, protocol/plain-pings
 #[tokio::test(start_paused = true)]
 async fn a_silent_peer_is_pinged_and_then_cut_off() {
     let (server, mut ended) = listening(|accept| accept.keepalive(INTERVAL, GRACE)).await;
@@ -446,7 +446,7 @@ async fn a_peer_is_pinged_after_20_seconds_and_has_10_more_unless_set() {
     assert_eq!((websocket.next().await, began.elapsed().as_secs()), (Received::End, 30));
 }
 
-// proves: features/node/keepalive, protocol/plain-pings
+// proves: websocket-node/keepalive, protocol/plain-pings
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_says_anything_is_not_pinged() {
     let terms = |accept: Accept| accept.keepalive(INTERVAL, GRACE).message_timeout(INTERVAL * 20);
@@ -463,7 +463,7 @@ async fn a_peer_that_says_anything_is_not_pinged() {
     assert_eq!(websocket.next().await, Received::Pong(b"me".to_vec()), "and no ping before it");
 }
 
-// proves: features/node/keepalive, protocol/plain-pings
+// proves: websocket-node/keepalive, protocol/plain-pings
 #[tokio::test(start_paused = true)]
 async fn a_peer_is_not_blamed_for_what_its_application_leaves_unread() {
     let (go, gone) = oneshot::channel::<()>();
@@ -493,7 +493,7 @@ async fn a_peer_is_not_blamed_for_what_its_application_leaves_unread() {
     assert_eq!(websocket.next_text().await, "70000");
 }
 
-// proves: features/node/keepalive
+// proves: websocket-node/keepalive
 #[tokio::test(start_paused = true)]
 async fn a_connection_may_do_without_keepalive() {
     let (server, _ended) = listening(|accept| accept.keepalive(INTERVAL, GRACE).no_keepalive()).await;
@@ -579,7 +579,7 @@ async fn a_burst_is_answered_in_full_and_in_order() {
     written.await.expect("all was written");
 }
 
-// proves: features/ws/receiving, protocol/plain-unread
+// proves: ws/receiving, protocol/plain-unread
 #[tokio::test]
 async fn a_flood_of_pings_waits_until_the_pongs_are_read() {
     let server = echo(Config::default()).await;
@@ -635,7 +635,7 @@ async fn a_message_that_drips_ends_at_its_timeout_and_pings_alone_do_not() {
     assert_eq!(websocket.next_text().await, "here");
 }
 
-// proves: features/node/shutdown, protocol/plain-close
+// proves: websocket-node/shutdown, protocol/plain-close
 #[tokio::test]
 async fn a_stopping_server_closes_with_1001_behind_what_was_sent() {
     let (server, mut ended) = listening(|accept| accept).await;
@@ -646,7 +646,7 @@ async fn a_stopping_server_closes_with_1001_behind_what_was_sent() {
     assert_eq!(ended.recv().await, Some(close(1001, "")));
 }
 
-// proves: features/node/shutdown
+// proves: websocket-node/shutdown
 #[tokio::test]
 async fn many_clients_of_a_stopping_server_go_one_after_the_other() {
     let spread = Duration::from_secs(1);

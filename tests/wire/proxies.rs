@@ -51,7 +51,7 @@ async fn join(server: &TestServer, headers: &[(&str, &str)]) -> u16 {
 const FORWARDED: &[(&str, &str)] =
     &[("X-Forwarded-For", "198.51.100.1, 203.0.113.7"), ("X-Forwarded-Proto", "https")];
 
-// proves: features/node/forwarded, features/socket-handshake, security/trusted-proxies
+// proves: websocket-node/forwarded, features/socket-handshake, security/trusted-proxies
 #[tokio::test]
 async fn forwarding_fields_are_believed_from_trusted_proxies_alone() {
     let loopback = TrustedProxy::from(IpAddr::from(Ipv4Addr::LOCALHOST));

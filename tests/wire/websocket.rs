@@ -19,7 +19,7 @@ fn patient(max_payload: usize) -> Config {
     Config { max_payload, ping_interval: hour, ..Config::default() }
 }
 
-// proves: features/node/fragmenting
+// proves: websocket-node/fragmenting
 #[tokio::test]
 async fn a_packet_is_a_frame() {
     let server = echo().await;
@@ -102,7 +102,7 @@ async fn open_upgrade_noop_and_pongs_mean_nothing() {
     assert_eq!(websocket.next_text().await, "4alive");
 }
 
-// proves: features/max-http-buffer-size, features/node/sizes, features/ws/max-payload, protocol/max-payload
+// proves: features/max-http-buffer-size, websocket-node/sizes, ws/max-payload, protocol/max-payload
 #[tokio::test]
 async fn a_message_of_the_limit_is_taken_and_one_byte_more_is_1009() {
     let config = Config { max_payload: 100_000, ..Config::default() };
@@ -116,7 +116,7 @@ async fn a_message_of_the_limit_is_taken_and_one_byte_more_is_1009() {
     websocket.expect_close(Some(1009)).await;
 }
 
-// proves: features/node/assembling, features/node/sizes, features/wish/size-limit, features/ws/fragments
+// proves: websocket-node/assembling, websocket-node/sizes, features/wish/size-limit, ws/fragments
 // proves: protocol/max-payload
 #[tokio::test]
 async fn fragments_over_the_limit_in_all_are_1009() {
@@ -153,7 +153,7 @@ async fn a_ping_to_a_websocket_that_probes_is_answered() {
     assert_eq!(probe.next().await, Received::Pong(b"there?".to_vec()));
 }
 
-// proves: features/node/drop
+// proves: websocket-node/drop
 #[tokio::test]
 async fn what_breaks_rfc_6455_is_1002() {
     let server = echo().await;
@@ -172,7 +172,7 @@ async fn what_breaks_rfc_6455_is_1002() {
     }
 }
 
-// proves: features/node/drop, features/ws/receiving
+// proves: websocket-node/drop, ws/receiving
 #[tokio::test]
 async fn text_that_is_not_utf8_is_1007() {
     let server = echo().await;
@@ -181,7 +181,7 @@ async fn text_that_is_not_utf8_is_1007() {
     websocket.expect_close(Some(1007)).await;
 }
 
-// proves: features/ws/receiving
+// proves: ws/receiving
 #[tokio::test]
 async fn a_websocket_ping_is_answered_with_its_payload() {
     let server = echo().await;

@@ -426,7 +426,7 @@ fn the_server_closes_and_the_next_poll_is_told() {
     assert!(rig.session.is_over());
 }
 
-// proves: features/node/close-timeout, features/ws/close-timeout, protocol/closing-polls
+// proves: websocket-node/close-timeout, ws/close-timeout, protocol/closing-polls
 #[test]
 fn a_closing_session_waits_no_longer_than_close_timeout() {
     let mut rig = Rig::polling();

@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(proxies(&["192.0.2.2"]).client(peer, &https), peer);
     }
 
-    // proves: features/node/forwarded
+    // proves: websocket-node/forwarded
     #[test]
     fn what_a_client_says_of_itself_is_not_believed_through_a_proxy() {
         let trusted = &["10.0.0.0/8", "::1"];

@@ -265,7 +265,7 @@ mod tests {
         }
     }
 
-    // proves: features/ws/address
+    // proves: ws/address
     #[test]
     fn an_address_is_written_as_it_is_read() {
         for text in ["127.0.0.1:3000", "[::1]:0", "unix:/run/chat.sock", "unix:chat.sock"] {
@@ -276,7 +276,7 @@ mod tests {
         }
     }
 
-    // proves: features/ws/address
+    // proves: ws/address
     #[tokio::test]
     async fn a_listener_says_which_port_it_got() {
         let listener = Listener::bind(&address("127.0.0.1:0"), BACKLOG).await.unwrap();

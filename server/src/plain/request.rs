@@ -256,7 +256,7 @@ mod tests {
         Request::new(handshake, &Config::default(), &crate::Limits::default())
     }
 
-    // proves: features/ws/protocols
+    // proves: ws/protocols
     #[test]
     fn subprotocols_are_read_in_order_from_all_fields() {
         let request =
@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(request.protocols().collect::<Vec<_>>(), ["chat", "superchat", "echo"]);
     }
 
-    // proves: features/node/accept-reject
+    // proves: websocket-node/accept-reject
     #[test]
     fn only_a_subprotocol_that_is_offered_can_be_chosen() {
         let offer = [("Sec-WebSocket-Protocol", "chat, echo")];
@@ -276,7 +276,7 @@ mod tests {
         }
     }
 
-    // proves: features/node/cookies
+    // proves: websocket-node/cookies
     #[test]
     fn cookies_are_read_as_they_were_sent() {
         let request = request(&[("Cookie", r#"a=1; b="x=y" ;odd;c="#)]);

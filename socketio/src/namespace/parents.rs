@@ -441,7 +441,7 @@ mod tests {
         assert_eq!(names(&io), ["/"]);
     }
 
-    // proves: features/clients-count, features/ws/clients
+    // proves: features/clients-count, ws/clients
     #[tokio::test]
     async fn sessions_are_counted() {
         let io = Io::new();

@@ -392,7 +392,7 @@ mod tests {
         assert_eq!(closed, [None; 3]);
     }
 
-    // proves: features/many-sockets, features/ws/clients
+    // proves: features/many-sockets, ws/clients
     #[tokio::test]
     async fn sockets_are_found_by_id_and_by_room() {
         let io = Io::new();

@@ -62,13 +62,13 @@ plain("echo", "many messages keep their order", async ({ open }) => {
   for (let n = 0; n < 5_000; n++) assert.equal(await connection.next(), `${n}`);
 });
 
-// proves: features/ws/protocols
+// proves: ws/protocols
 plain("echo", "a subprotocol is agreed on", async ({ open }) => {
   assert.equal((await open({ protocols: ["one", "two"] })).protocol, "one");
   assert.equal((await open()).protocol, "");
 });
 
-// proves: features/ws/receiving
+// proves: ws/receiving
 plain("echo", "a ping is answered", async ({ open }) => {
   const connection = await open();
   const pong = connection.pong();
@@ -85,7 +85,7 @@ plain("echo", "a client closes with a code and a reason", async ({ open }) => {
 
 plain(
   "echo",
-  // proves: features/ws/max-payload
+  // proves: ws/max-payload
   "a message over the limit ends the connection with 1009",
   async ({ open }) => {
     const connection = await open();
@@ -98,7 +98,7 @@ plain(
   "1000",
 );
 
-// proves: features/node/shutdown
+// proves: websocket-node/shutdown
 plain("echo", "a server that stops says 1001", async ({ open, server }) => {
   const connection = await open();
   await server.drain();
@@ -107,7 +107,7 @@ plain("echo", "a server that stops says 1001", async ({ open, server }) => {
 
 plain(
   "echo",
-  // proves: features/ws/verify-client
+  // proves: ws/verify-client
   "a page of another origin is refused",
   async ({ open }) => {
     await open({ origin: "https://app.example" });
@@ -170,7 +170,7 @@ plain("chat", "people talk, whatever they came by", async ({ open, server }) => 
   }
 });
 
-// proves: features/node/accept-reject
+// proves: websocket-node/accept-reject
 plain("chat", "a subprotocol that is not spoken is refused with the reason", async ({ open }) => {
   const answer = await refusal(open({ protocols: ["echo-protocol"] }));
   assert.deepEqual(answer, [400, "the subprotocol here is chat.json, or none"]);

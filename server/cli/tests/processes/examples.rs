@@ -105,7 +105,7 @@ async fn recovery() {
     stop(program, client).await;
 }
 
-// proves: features/other-servers, features/ws/server
+// proves: features/other-servers, ws/server
 #[tokio::test]
 async fn axum() {
     let (program, address) = Program::example("axum").await;
@@ -121,7 +121,7 @@ async fn axum() {
     stop(program, client).await;
 }
 
-// proves: features/other-servers, features/ws/server
+// proves: features/other-servers, ws/server
 #[tokio::test]
 async fn hyper() {
     let (program, address) = Program::example("hyper").await;

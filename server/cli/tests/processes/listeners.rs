@@ -35,7 +35,7 @@ async fn unix(path: &Path) -> Connection {
     Connection::over(UnixStream::connect(path).await.expect("a connection"))
 }
 
-// proves: features/listeners, features/node/http-server, features/ws/address
+// proves: features/listeners, websocket-node/http-server, ws/address
 #[tokio::test]
 async fn one_session_can_use_all_listeners() {
     let folder = Folder::new();

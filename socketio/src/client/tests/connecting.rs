@@ -40,7 +40,7 @@ async fn each_namespace_is_a_socket_of_its_own() {
     assert_eq!(peer.take(), [r#"3/x,1["/x"]"#, r#"31["/"]"#]);
 }
 
-// proves: features/node/cookies, features/socket-handshake
+// proves: websocket-node/cookies, features/socket-handshake
 #[tokio::test]
 async fn the_handshake_has_the_request_and_the_auth() {
     let io = Io::new();

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { scenario } from "../scenario.mjs";
 
-// proves: features/ws/protocols
+// proves: ws/protocols
 scenario("a subprotocol that the client offers", async (stage) => {
   const client = await stage.connect("/", { protocols: ["arduino", "other"] });
   assert.deepEqual(await client.echo("here"), ["here"]);
