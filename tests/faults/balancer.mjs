@@ -15,7 +15,7 @@ process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
 const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };
 export const has = (program) => spawnSync(program, ["-v"], { env }).status === 0;
 
-// As docs/guide/from-javascript.md has it, but for longer bodies.
+// As docs/guide/running.md has it, but for longer bodies.
 const nginx = (folder, port, [one, other], choice) => `
 daemon off;
 worker_processes 1;
