@@ -21,8 +21,9 @@ use crate::args::binary::{attachments_at_hand, with_attachments};
 /// ones read as `null`, so they fit an `Option`. [`Args`] takes all arguments as they came, and
 /// [`Rest`](crate::Rest) at the end of a tuple those that are left.
 ///
-/// A handler without arguments takes `()`: `|socket: Socket, ()| async { .. }`. It has two parameters all the same,
-/// so that the compiler can infer their types and name the one that is wrong.
+/// A handler without arguments takes `()`: `|socket: Socket, ()| async { .. }`. A form with the socket alone does not
+/// exist: it would need a trait of its own for handlers, and the compiler could then neither infer the types of a
+/// closure's parameters nor say which of them is wrong.
 ///
 /// A handler whose arguments don't fit is not called. One that takes [`Args`] always is, and can answer with
 /// what is wrong:

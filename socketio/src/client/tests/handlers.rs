@@ -42,6 +42,17 @@ async fn handlers_start_in_the_order_of_arrival_and_do_not_block_each_other() {
 }
 
 #[tokio::test]
+async fn a_second_handler_of_an_event_replaces_the_first() {
+    let io = Io::new();
+    for answer in ["first", "second"] {
+        io.on("ask", move |_: Socket, ()| async move { answer });
+    }
+    let mut peer = Peer::join(&io);
+    peer.send(r#"21["ask"]"#);
+    assert_eq!(peer.take(), [r#"31["second"]"#]);
+}
+
+#[tokio::test]
 async fn handlers_that_are_done_at_once_do_not_count_as_running() {
     let (io, log, _permit) = waiting(2);
     let mut peer = Peer::join(&io);
