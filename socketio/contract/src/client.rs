@@ -21,7 +21,7 @@ pub struct TestClient {
     driver: MailboxReceiver,
     /// What was sent to it and not looked at yet.
     received: VecDeque<String>,
-    socket: Socket,
+    socket: Option<Socket>,
 }
 
 impl TestClient {
@@ -31,6 +31,18 @@ impl TestClient {
     /// If it is not let in at once.
     #[must_use]
     pub fn join(io: &Io) -> TestClient {
+        let mut client = TestClient::open(io);
+        client.send("0");
+        client.socket = io.local().sockets().pop();
+        client.take();
+        client.received.clear();
+        assert!(client.socket.is_some(), "the client has joined");
+        client
+    }
+
+    /// A client that has joined nothing.
+    #[must_use]
+    pub fn open(io: &Io) -> TestClient {
         let (mailbox, driver) = Mailbox::new(10_000_000).split();
         let handshake = Handshake {
             time: SystemTime::now(),
@@ -48,19 +60,17 @@ impl TestClient {
             handshake,
             observers: Observers::default(),
         };
-        let mut client = io.open(opened, Instant::now());
-        client.message(Message::Text("0".into()), Instant::now());
-        let socket = io.local().sockets().pop().expect("the client has joined");
-        let mut client = TestClient { client, driver, received: VecDeque::new(), socket };
-        client.take();
-        client.received.clear();
-        client
+        let client = io.open(opened, Instant::now());
+        TestClient { client, driver, received: VecDeque::new(), socket: None }
     }
 
-    /// Its socket.
+    /// Its socket, if it has [joined](TestClient::join).
+    ///
+    /// # Panics
+    /// If it has not.
     #[must_use]
     pub fn socket(&self) -> &Socket {
-        &self.socket
+        self.socket.as_ref().expect("the client has joined")
     }
 
     /// Sends a packet of Socket.IO, as text.
@@ -95,6 +105,13 @@ impl TestClient {
         for packet in packets {
             assert_eq!(self.next().await, *packet, "{what}");
         }
+    }
+
+    /// Its session ends as the server wants it to.
+    pub(crate) fn close_as_told(&mut self) {
+        let reason = self.driver.take_close().expect("the server ends the session");
+        self.driver.shut();
+        self.client.closed(reason);
     }
 
     fn take(&mut self) {

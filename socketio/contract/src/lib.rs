@@ -14,11 +14,13 @@
 
 mod client;
 mod loopback;
+mod recovery;
 mod scenarios;
 
 pub use client::TestClient;
 pub use loopback::Loopback;
 
+pub use recovery::check_recovery;
 use socketio::{Adapter, Config, Io};
 
 /// Tests adapters. Each call of `adapter` makes one for a further node of the same cluster, in which there are no

@@ -3,15 +3,31 @@
 use std::future::ready;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use socketio::{Adapter, AdapterError, AdapterFuture, Message, Namespace, Node, NodeId};
+use std::collections::HashMap;
+use std::time::Duration;
+
+use socketio::{
+    Adapter, AdapterError, AdapterFuture, Message, MessageBody, Namespace, Node, NodeId, Offset, Session,
+    Sessions,
+};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// Links nodes of one process: clones are adapters of one cluster. It serves tests, and as an example.
 #[derive(Clone, Debug, Default)]
 pub struct Loopback {
-    cluster: Arc<Mutex<Vec<Member>>>,
+    cluster: Arc<Mutex<Cluster>>,
     /// This node, once it has started.
     own: Arc<Mutex<Option<NodeId>>>,
+}
+
+/// What all nodes share.
+#[derive(Debug, Default)]
+struct Cluster {
+    members: Vec<Member>,
+    /// Everything that was sent and needs no answer, in the order that all nodes see.
+    log: Vec<Message>,
+    sessions: HashMap<Box<str>, (Session, Instant)>,
 }
 
 #[derive(Debug)]
@@ -28,7 +44,7 @@ impl Loopback {
         Loopback { cluster: Arc::clone(&self.cluster), own: Arc::default() }
     }
 
-    fn with_cluster<R>(&self, change: impl FnOnce(&mut Vec<Member>) -> R) -> R {
+    fn with_cluster<R>(&self, change: impl FnOnce(&mut Cluster) -> R) -> R {
         change(&mut self.cluster.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -39,7 +55,7 @@ impl Loopback {
     fn with_own(&self, change: impl FnOnce(&mut Vec<String>)) {
         let own = self.own();
         self.with_cluster(|cluster| {
-            if let Some(member) = cluster.iter_mut().find(|member| Some(&member.id) == own.as_ref()) {
+            if let Some(member) = cluster.members.iter_mut().find(|member| Some(&member.id) == own.as_ref()) {
                 change(&mut member.namespaces);
             }
         });
@@ -51,10 +67,15 @@ impl Adapter for Loopback {
         let (messages, mut heard) = mpsc::unbounded_channel();
         *self.own.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(node.id()));
         let member = Member { id: Arc::clone(node.id()), namespaces: Vec::new(), messages };
-        self.with_cluster(|cluster| cluster.push(member));
+        self.with_cluster(|cluster| cluster.members.push(member));
         tokio::spawn(async move {
             while let Some(message) = heard.recv().await {
-                node.receive(message);
+                match (message.serial, message.offset) {
+                    (Some(serial), Some(offset)) if message.from.as_ref() == Some(node.id()) => {
+                        node.returned(serial, offset);
+                    }
+                    _ => node.receive(message),
+                }
             }
         });
     }
@@ -72,12 +93,13 @@ impl Adapter for Loopback {
         let counts = |member: &&Member| {
             Some(&member.id) != own.as_ref() && member.namespaces.iter().any(|open| open == namespace)
         };
-        Box::pin(ready(self.with_cluster(|cluster| cluster.iter().filter(counts).count())))
+        Box::pin(ready(self.with_cluster(|cluster| cluster.members.iter().filter(counts).count())))
     }
 
     fn publish(&self, message: Message) -> AdapterFuture<Result<(), AdapterError>> {
         self.with_cluster(|cluster| {
-            for member in cluster.iter() {
+            let message = cluster.place(message);
+            for member in &cluster.members {
                 // A node that has ended takes nothing.
                 let _ = member.messages.send(message.clone());
             }
@@ -85,9 +107,64 @@ impl Adapter for Loopback {
         Box::pin(ready(Ok(())))
     }
 
+    fn sessions(&self) -> Option<&dyn Sessions> {
+        Some(self)
+    }
+
     fn close(&self) -> AdapterFuture<()> {
         let own = self.own();
-        self.with_cluster(|cluster| cluster.retain(|member| Some(&member.id) != own.as_ref()));
+        self.with_cluster(|cluster| cluster.members.retain(|member| Some(&member.id) != own.as_ref()));
         Box::pin(ready(()))
+    }
+}
+
+impl Cluster {
+    /// Gives a message its place, if it needs no answer.
+    fn place(&mut self, message: Message) -> Message {
+        let placed = match &message.body {
+            MessageBody::Broadcast { request, .. } => request.is_none(),
+            MessageBody::SocketsJoin { .. }
+            | MessageBody::SocketsLeave { .. }
+            | MessageBody::DisconnectSockets { .. } => true,
+            _ => false,
+        };
+        if !placed {
+            return message;
+        }
+        let message = message.at(Offset::new(self.log.len() as u64, 0));
+        self.log.push(message.clone());
+        message
+    }
+}
+
+impl Sessions for Loopback {
+    fn keep(&self, session: Session, time: Duration) {
+        let until = Instant::now() + time;
+        self.with_cluster(|cluster| cluster.sessions.insert(session.pid.clone(), (session, until)));
+    }
+
+    fn take(&self, pid: &str) -> AdapterFuture<Result<Option<Session>, AdapterError>> {
+        let taken = self.with_cluster(|cluster| cluster.sessions.remove(pid));
+        let session = taken.filter(|(_, until)| *until > Instant::now()).map(|(session, _)| session);
+        Box::pin(ready(Ok(session)))
+    }
+
+    fn forget(&self, pid: &str) {
+        self.with_cluster(|cluster| cluster.sessions.remove(pid));
+    }
+
+    fn missed(
+        &self,
+        namespace: &str,
+        after: Offset,
+    ) -> AdapterFuture<Result<Option<Vec<Message>>, AdapterError>> {
+        let missed = self.with_cluster(|cluster| {
+            let mut broadcasts = cluster.log.iter().filter(|message| {
+                *message.namespace == *namespace && matches!(message.body, MessageBody::Broadcast { .. })
+            });
+            broadcasts.find(|message| message.offset == Some(after))?;
+            Some(broadcasts.cloned().collect())
+        });
+        Box::pin(ready(Ok(missed)))
     }
 }

@@ -3,13 +3,19 @@
 use std::panic::AssertUnwindSafe;
 
 use socketio::{Adapter, AdapterError, AdapterFuture, Message, MessageBody, Namespace, Node};
-use socketio_adapter_contract::{Loopback, check};
+use socketio_adapter_contract::{Loopback, check, check_recovery};
 
 // proves: features/adapters
 #[tokio::test]
 async fn the_loopback_keeps_the_contract() {
     let cluster = Loopback::default();
     check(|| cluster.another()).await;
+}
+
+#[tokio::test]
+async fn clients_recover_on_any_node_of_the_loopback() {
+    let cluster = Loopback::default();
+    check_recovery(|| cluster.another()).await;
 }
 
 /// Breaks one rule.

@@ -244,7 +244,7 @@ fn read_broadcast(payload: &Bytes) -> Result<Heard, Garbage> {
     let (selection, flags) = opts.into_parts();
     let body = MessageBody::Broadcast { event, selection, flags, request: None };
     let namespace = packet.nsp.as_deref().unwrap_or("/").into();
-    Ok(Heard::Message(Message::new(wire::id(uid), None, namespace, body)))
+    Ok(Heard::Message(Box::new(Message::new(wire::id(uid), None, namespace, body))))
 }
 
 #[derive(Deserialize)]
@@ -311,7 +311,7 @@ impl Classic {
             }
             _ => return Err("a request of an unknown type".into()),
         };
-        Ok(Heard::Message(Message::new(from, None, namespace.into(), body)))
+        Ok(Heard::Message(Box::new(Message::new(from, None, namespace.into(), body))))
     }
 }
 
@@ -363,5 +363,5 @@ fn read_answer(namespace: &str, payload: &Bytes) -> Result<Heard, Garbage> {
         // Answers to what only servers in JavaScript ask.
         _ => return Ok(Heard::Nothing),
     };
-    Ok(Heard::Message(Message::new(None, None, namespace.into(), body)))
+    Ok(Heard::Message(Box::new(Message::new(None, None, namespace.into(), body))))
 }

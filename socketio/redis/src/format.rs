@@ -57,7 +57,7 @@ pub(crate) trait Format: Send + Sync + 'static {
 
 /// What came on a channel.
 pub(crate) enum Heard {
-    Message(Message),
+    Message(Box<Message>),
     /// A question that only servers in JavaScript ask, about a namespace. A command is the answer.
     Question {
         namespace: Box<str>,

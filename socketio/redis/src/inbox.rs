@@ -107,7 +107,7 @@ impl Reader {
             Letter::Entry(entry) => self.format.decode_entry(entry),
         };
         match decoded {
-            Ok(Heard::Message(message)) => self.node.receive(message),
+            Ok(Heard::Message(message)) => self.node.receive(*message),
             Ok(Heard::Question { namespace, from, answer }) => {
                 let own = from.as_ref() == Some(self.node.id());
                 let namespace = self.node.namespace(&namespace).filter(|_| !own);

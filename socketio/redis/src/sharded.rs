@@ -150,7 +150,7 @@ impl Format for Sharded {
         let data = message.data.map_or("{}", RawValue::get);
         let (uid, nsp) = (wire::id(message.uid), message.nsp.as_ref().into());
         Ok(match cluster_adapter::read(message.r#type, uid, nsp, data, &whole)? {
-            Some(message) => Heard::Message(message),
+            Some(message) => Heard::Message(Box::new(message)),
             None => Heard::Nothing,
         })
     }

@@ -163,7 +163,7 @@ impl Format for Streams {
         };
         let from = text("uid")?.map(NodeId::from);
         Ok(match cluster_adapter::read(kind, from, namespace, whole.json(), &whole)? {
-            Some(message) => Heard::Message(message),
+            Some(message) => Heard::Message(Box::new(message)),
             None => Heard::Nothing,
         })
     }

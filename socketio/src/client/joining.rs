@@ -22,6 +22,7 @@ use crate::namespace::Namespace;
 use crate::namespace::parents::choose;
 use crate::namespace::room::Room;
 use crate::packet::Packet;
+use crate::recovery::anywhere::Claimed;
 use crate::recovery::presented::{Presented, Refusal};
 use crate::recovery::trail::{Claim, Granted};
 use crate::socket::Socket;
@@ -104,7 +105,14 @@ impl Client {
     pub(super) fn join(&mut self, namespace: Namespace, auth: Option<Box<str>>, packets: Vec<Packet>) {
         self.departed.remove(namespace.name());
         match self.claim(&namespace, auth.as_deref()) {
+            Some(Claim::Granted(granted)) if namespace.shared_recovery().is_some() => {
+                let presented = Presented { pid: granted.trail.pid(), offset: None };
+                self.take_session(namespace, auth, packets, presented, Some(granted));
+            }
             Some(Claim::Granted(granted)) => self.ask(namespace, auth, packets, Some(granted)),
+            Some(Claim::Elsewhere(presented)) => {
+                self.take_session(namespace, auth, packets, presented, None);
+            }
             Some(Claim::NotYet(trail, ended)) => {
                 let serial = self.next_serial();
                 self.wait(serial, Gate::OldSocket { namespace, auth, trail }, packets);
@@ -119,6 +127,42 @@ impl Client {
         }
     }
 
+    /// Asks the adapter for the session that the client comes back for. `here` is its socket, if it was on this node.
+    fn take_session(
+        &mut self,
+        namespace: Namespace,
+        auth: Option<Box<str>>,
+        packets: Vec<Packet>,
+        presented: Presented,
+        here: Option<Granted>,
+    ) {
+        let (link, serial) = (Arc::clone(&self.link), self.next_serial());
+        self.wait(serial, Gate::Session { namespace: namespace.clone(), auth }, packets);
+        tokio::spawn(async move {
+            let claimed = namespace.take_session(presented, here).await;
+            link.command(Command::Claimed { serial, claimed });
+        });
+    }
+
+    /// The adapter has answered. If the client has gone meanwhile, the socket goes back to where it was.
+    pub(super) fn claimed(&mut self, serial: u32, claimed: Result<Claimed, Refusal>) {
+        let Some(Waiting { gate: Gate::Session { namespace, auth }, packets, .. }) =
+            self.take_waiting(serial)
+        else {
+            return;
+        };
+        let granted = match claimed {
+            Ok(claimed) => claimed.into_granted(),
+            Err(refusal) => {
+                if let Some(recovery) = namespace.recovery() {
+                    recovery.refused(refusal, &namespace);
+                }
+                None
+            }
+        };
+        self.ask(namespace, auth, packets, granted);
+    }
+
     /// Has the application decide about a socket, a new one or that which the client comes back for.
     fn ask(
         &mut self,
@@ -130,7 +174,8 @@ impl Client {
         let guard =
             granted.as_ref().and_then(|_| namespace.find_handler(|table| table.allow_recovery.clone()));
         let middlewares = match (&granted, &self.io.config().recovery) {
-            (Some(_), Some(recovery)) if recovery.skip_middlewares => Vec::new(),
+            // A session that another node has kept doesn't say for which namespace it was.
+            (Some(granted), Some(recovery)) if recovery.skip_middlewares && !granted.is_foreign => Vec::new(),
             _ => namespace.middlewares(),
         };
         let socket = self.new_socket(namespace, auth, granted);

@@ -10,6 +10,8 @@ use parking_lot::Mutex;
 
 use crate::error::connect_error::ConnectError;
 use crate::namespace::Namespace;
+use crate::recovery::anywhere::Claimed;
+use crate::recovery::presented::Refusal;
 
 /// The way to a session: its mailbox, and commands for the [`Client`](crate::Client) on it.
 pub(crate) struct Link {
@@ -17,6 +19,8 @@ pub(crate) struct Link {
     pub(crate) revision: Revision,
     /// Whether the session is on WebSocket.
     direct: AtomicBool,
+    /// Nobody runs commands any more. It is changed under the lock on `left`.
+    ended: AtomicBool,
     pub(crate) handshake: Handshake,
     pub(crate) mailbox: Arc<Mailbox>,
     observers: Observers,
@@ -54,6 +58,8 @@ pub(crate) enum Command {
     Verdict { serial: u32, verdict: Verdict },
     /// The old socket, which a socket is to be recovered from, has ended.
     OldSocketEnded { serial: u32 },
+    /// The adapter has told whether there is the session that a client comes back for.
+    Claimed { serial: u32, claimed: Result<Claimed, Refusal> },
     /// Put a socket out of its namespace.
     Disconnect { serial: u32 },
     /// Put all sockets out of their namespaces, and end the session.
@@ -67,6 +73,7 @@ impl Link {
             sid,
             revision,
             direct: AtomicBool::new(transport == Transport::WebSocket),
+            ended: AtomicBool::new(false),
             handshake,
             mailbox,
             observers,
@@ -94,8 +101,23 @@ impl Link {
 
     /// Has the driver run a command.
     pub(crate) fn command(&self, command: Command) {
-        self.left.lock().commands.push(command);
+        let mut left = self.left.lock();
+        if self.ended.load(Ordering::Relaxed) {
+            drop(left);
+            return drop(command);
+        }
+        left.commands.push(command);
+        drop(left);
         self.mailbox.wake();
+    }
+
+    /// The session has ended, and runs no commands any more.
+    pub(crate) fn end(&self) {
+        let mut left = self.left.lock();
+        self.ended.store(true, Ordering::Relaxed);
+        let commands = std::mem::take(&mut left.commands);
+        drop(left);
+        drop(commands);
     }
 
     pub(crate) fn take_commands(&self) -> Vec<Command> {

@@ -36,6 +36,11 @@ pub(super) enum Gate {
         auth: Option<Box<str>>,
         trail: Arc<Trail>,
     },
+    /// The adapter: whether it has the session that the client comes back for.
+    Session {
+        namespace: Namespace,
+        auth: Option<Box<str>>,
+    },
 }
 
 impl Membership {
@@ -45,7 +50,7 @@ impl Membership {
             Membership::Waiting(waiting) => match &waiting.gate {
                 Gate::Parents { nsp, .. } => nsp,
                 Gate::Middlewares(socket) => socket.namespace_name(),
-                Gate::OldSocket { namespace, .. } => namespace.name(),
+                Gate::OldSocket { namespace, .. } | Gate::Session { namespace, .. } => namespace.name(),
             },
         }
     }
@@ -54,7 +59,7 @@ impl Membership {
     pub(super) fn end_trail(&self) {
         let Membership::Waiting(waiting) = self else { return };
         match &waiting.gate {
-            Gate::Parents { .. } => {}
+            Gate::Parents { .. } | Gate::Session { .. } => {}
             Gate::Middlewares(socket) => socket.end_trail(),
             Gate::OldSocket { namespace, trail, .. } => namespace.end_trail(trail),
         }

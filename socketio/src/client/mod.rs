@@ -136,7 +136,7 @@ impl Client {
                 match waiting.gate {
                     Gate::Parents { .. } => {}
                     Gate::Middlewares(socket) => socket.discard(reason),
-                    Gate::OldSocket { namespace, .. } => namespace.leave(),
+                    Gate::OldSocket { namespace, .. } | Gate::Session { namespace, .. } => namespace.leave(),
                 }
             }
             Membership::Joined(socket) => {
@@ -194,6 +194,7 @@ impl Client {
                         self.join(namespace, auth, packets);
                     }
                 }
+                Command::Claimed { serial, claimed } => self.claimed(serial, claimed),
                 Command::Disconnect { serial } => {
                     if let Some(at) = self.find_serial(serial) {
                         self.end(at, DisconnectReason::ServerNamespaceDisconnect);
@@ -286,6 +287,7 @@ impl Layer for Client {
         while let Some(last) = self.memberships.len().checked_sub(1) {
             self.end(last, reason.into());
         }
+        self.link.end();
     }
 
     fn sent(&mut self, frame: &Frame) {

@@ -7,6 +7,7 @@ use std::future::ready;
 
 use crate::cluster::message::Message;
 use crate::cluster::node::Node;
+use crate::cluster::sessions::Sessions;
 use crate::handler::task::Task;
 use crate::namespace::Namespace;
 
@@ -55,6 +56,16 @@ pub trait Adapter: Send + Sync + 'static {
     /// The message is on its way when this returns: messages arrive in the order of the calls, and dropping
     /// the future stops nothing. The future tells whether the message was handed on.
     fn publish(&self, message: Message) -> AdapterFuture<Result<(), AdapterError>>;
+
+    /// What lets clients recover on any node, if the adapter has it.
+    ///
+    /// With it, and if [clients may recover](Node::recovers), there is one order of all broadcasts, joins and
+    /// the like: every [`Message`] without an answer has its [`offset`](Message::offset), and all nodes receive them
+    /// in this order. A message of this node that has a [`serial`](Message::serial) comes back too, in its place:
+    /// hand it to [`Node::returned`], but not while `publish` runs.
+    fn sessions(&self) -> Option<&dyn Sessions> {
+        None
+    }
 
     /// What has passed, and what was lost, by name, since it began: for metrics. Names are lower case.
     fn counts(&self) -> Vec<(&'static str, u64)> {

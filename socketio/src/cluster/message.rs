@@ -7,6 +7,7 @@ use crate::args::event::Event;
 use crate::cluster::details::SocketDetails;
 use crate::namespace::flags::Flags;
 use crate::namespace::room::{Room, Selection};
+use crate::recovery::offset::Offset;
 
 /// The id of a node, unique in its cluster.
 pub type NodeId = Arc<str>;
@@ -25,6 +26,10 @@ pub struct Message {
     pub to: Option<NodeId>,
     /// The namespace that it is about.
     pub namespace: Arc<str>,
+    /// Where it stands in the order of all messages, if the adapter [has one](crate::Adapter::sessions).
+    pub offset: Option<Offset>,
+    /// By what the node that sent it knows it again when it comes back. No other node looks at it.
+    pub serial: Option<u64>,
     /// What it says.
     pub body: MessageBody,
 }
@@ -33,7 +38,14 @@ impl Message {
     /// A message, as an adapter has read it.
     #[must_use]
     pub fn new(from: Option<NodeId>, to: Option<NodeId>, namespace: Arc<str>, body: MessageBody) -> Message {
-        Message { from, to, namespace, body }
+        Message { from, to, namespace, offset: None, serial: None, body }
+    }
+
+    /// The same, with its place in the order of all messages.
+    #[must_use]
+    pub fn at(mut self, offset: Offset) -> Message {
+        self.offset = Some(offset);
+        self
     }
 }
 

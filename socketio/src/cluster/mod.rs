@@ -20,6 +20,8 @@ use crate::cluster::details::SocketDetails;
 use crate::cluster::error::ClusterError;
 use crate::cluster::message::{Message, MessageBody, NodeId, RequestId};
 use crate::cluster::node::Node;
+use crate::cluster::ordered::{Deliver, Ordered};
+use crate::cluster::sessions::Sessions;
 use crate::deadline;
 use crate::error::AckError;
 use crate::io::WeakIo;
@@ -33,6 +35,8 @@ pub(crate) mod error;
 pub(crate) mod fetched;
 pub(crate) mod message;
 pub(crate) mod node;
+pub(crate) mod ordered;
+pub(crate) mod sessions;
 #[cfg(test)]
 mod tests;
 
@@ -43,6 +47,9 @@ pub(crate) struct Cluster {
     /// What takes the answers to requests that others have not answered yet. Whoever awaits them takes the
     /// entry out.
     requests: Mutex<HashMap<RequestId, TakeAnswer>>,
+    /// Whether clients recover on any node.
+    shares_sessions: bool,
+    ordered: Arc<Ordered>,
 }
 
 /// How often other nodes are counted again while their answers are awaited: some may have gone.
@@ -65,10 +72,32 @@ impl Drop for Request {
 
 impl Cluster {
     /// Joins a cluster.
-    pub(crate) fn start(adapter: Box<dyn Adapter>, io: WeakIo) -> Arc<Cluster> {
+    pub(crate) fn start(adapter: Box<dyn Adapter>, io: WeakIo, recovers: bool) -> Arc<Cluster> {
         let id = random_id();
-        adapter.start(Node { io, id: Arc::clone(&id) });
-        Arc::new(Cluster { adapter, id, requests: Mutex::default() })
+        adapter.start(Node { io, id: Arc::clone(&id), recovers });
+        let shares_sessions = recovers && adapter.sessions().is_some();
+        let (requests, ordered) = (Mutex::default(), Arc::default());
+        Arc::new(Cluster { adapter, id, requests, shares_sessions, ordered })
+    }
+
+    /// Where sessions are kept, if clients recover on any node.
+    pub(crate) fn sessions(&self) -> Option<&dyn Sessions> {
+        if self.shares_sessions { self.adapter.sessions() } else { None }
+    }
+
+    /// Sends something to all nodes, this one included, in the one order that all have.
+    pub(crate) fn publish_to_all(&self, namespace: &Arc<str>, body: MessageBody, deliver: Deliver) {
+        let publish = |serial| {
+            let from = Some(Arc::clone(&self.id));
+            let message = Message::new(from, None, Arc::clone(namespace), body);
+            drop(self.adapter.publish(Message { serial: Some(serial), ..message }));
+        };
+        self.ordered.send(publish, deliver);
+    }
+
+    /// Does something after what this node has sent to all before.
+    pub(crate) fn then(&self, act: impl FnOnce() + Send + 'static) {
+        self.ordered.then(act);
     }
 
     pub(crate) fn namespace_opened(&self, namespace: &Namespace) {
@@ -98,12 +127,7 @@ impl Cluster {
         to: Option<NodeId>,
         body: MessageBody,
     ) -> AdapterFuture<Result<(), AdapterError>> {
-        self.adapter.publish(Message {
-            from: Some(Arc::clone(&self.id)),
-            to,
-            namespace: Arc::clone(namespace),
-            body,
-        })
+        self.adapter.publish(Message::new(Some(Arc::clone(&self.id)), to, Arc::clone(namespace), body))
     }
 
     /// How many other nodes answer for a namespace.

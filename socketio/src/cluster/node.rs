@@ -10,6 +10,7 @@ use crate::args::Args;
 use crate::args::event::Event;
 use crate::cluster::details::SocketDetails;
 use crate::cluster::message::{Message, MessageBody, NodeId, RequestId};
+use crate::cluster::ordered::Place;
 use crate::handler::ServerEventHandler;
 use crate::handler::task::{finish, guarded};
 use crate::io::WeakIo;
@@ -17,12 +18,14 @@ use crate::log::Excerpt;
 use crate::namespace::Namespace;
 use crate::namespace::broadcast::Broadcast;
 use crate::namespace::flags::Flags;
+use crate::recovery::offset::Offset;
 
 /// This node, as its [`Adapter`](crate::Adapter) knows it: where messages of other nodes go. It does not keep the node alive.
 #[derive(Clone)]
 pub struct Node {
     pub(super) io: WeakIo,
     pub(super) id: NodeId,
+    pub(super) recovers: bool,
 }
 
 impl Node {
@@ -30,6 +33,12 @@ impl Node {
     #[must_use]
     pub fn id(&self) -> &NodeId {
         &self.id
+    }
+
+    /// Whether clients of this node may recover: [`Config::recovery`](crate::Config::recovery).
+    #[must_use]
+    pub fn recovers(&self) -> bool {
+        self.recovers
     }
 
     /// A namespace, if it is there. Adapters of clusters in which a node is asked for more than a [`Message`] can
@@ -45,7 +54,7 @@ impl Node {
     /// It doesn't wait: answers that take time are [published](crate::Adapter::publish) by tasks of their own, so it
     /// must be called where tokio's tasks can be spawned.
     pub fn receive(&self, message: Message) {
-        let Message { from, to, namespace, body } = message;
+        let Message { from, to, namespace, body, offset, .. } = message;
         if from.as_ref() == Some(&self.id) || to.is_some_and(|to| to != self.id) {
             return;
         }
@@ -54,10 +63,21 @@ impl Node {
         if let Some(request) = body.answers().cloned() {
             return cluster.answered(&request, body);
         }
-        let asker = Asker { cluster: Arc::clone(cluster), namespace, node: from };
+        let asker = Asker { cluster: Arc::clone(cluster), namespace, node: from, offset };
         match io.namespace(&asker.namespace) {
+            Some(namespace) if offset.is_some() => {
+                cluster.ordered.heard(move || asker.serve(&namespace, body));
+            }
             Some(namespace) => asker.serve(&namespace, body),
             None => asker.decline(body),
+        }
+    }
+
+    /// A message of this node has come back, in its place: see [`Adapter::sessions`](crate::Adapter::sessions).
+    pub fn returned(&self, serial: u64, offset: Offset) {
+        let io = self.io.upgrade();
+        if let Some(cluster) = io.as_ref().and_then(|io| io.cluster()) {
+            cluster.ordered.returned(serial, offset);
         }
     }
 }
@@ -68,6 +88,7 @@ struct Asker {
     namespace: Arc<str>,
     /// Whoever has not signed gets the answer along with all others.
     node: Option<NodeId>,
+    offset: Option<Offset>,
 }
 
 impl Asker {
@@ -79,7 +100,11 @@ impl Asker {
         let select = |selection, flags| Broadcast::here(namespace.clone(), selection, flags);
         match body {
             MessageBody::Broadcast { event, selection, flags, request } => {
+                let place = self.offset.map_or(Place::Nowhere, Place::At);
                 let sent = match request {
+                    None if self.cluster.shares_sessions => {
+                        select(selection, flags).deliver(event.name(), event.args(), place)
+                    }
                     None => select(selection, flags).emit(event.name(), event.args()),
                     Some(request) => select(selection, flags)
                         .emit_with_ack(event.name(), event.args())

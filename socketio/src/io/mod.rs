@@ -71,7 +71,8 @@ impl Io {
     /// broadcasts to the other nodes.
     #[must_use]
     pub fn with_adapter(config: Config, adapter: impl Adapter) -> Io {
-        Io::build(config, |io| Some(Cluster::start(Box::new(adapter), io)))
+        let recovers = config.recovery.is_some();
+        Io::build(config, |io| Some(Cluster::start(Box::new(adapter), io, recovers)))
     }
 
     fn build(config: Config, cluster: impl FnOnce(WeakIo) -> Option<Arc<Cluster>>) -> Io {

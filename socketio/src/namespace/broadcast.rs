@@ -6,13 +6,16 @@ use std::time::Duration;
 use crate::ack::broadcast::ask_selected;
 use crate::ack::broadcast::{BroadcastAck, Counting};
 use crate::args::event;
+use crate::args::event::Event;
 use crate::args::{Args, ToArgs};
+use crate::cluster::Cluster;
 use crate::cluster::message::MessageBody;
+use crate::cluster::ordered::Place;
 use crate::error::SendError;
 use crate::handler::listener::Direction;
 use crate::namespace::Namespace;
 use crate::namespace::flags::Flags;
-use crate::namespace::outgoing::Recall;
+use crate::namespace::outgoing::{Outgoing, Recall};
 use crate::namespace::room::Selection;
 use crate::namespace::to_rooms::{ToRooms, room_list};
 use crate::recovery::NamespaceRecovery;
@@ -114,6 +117,12 @@ impl Broadcast {
             return self.each().iter().try_for_each(|children| children.emit(event, &args));
         }
         let cluster = self.namespace.cluster().filter(|_| !self.flags.local);
+        if self.namespace.shared_recovery().is_some() {
+            return match cluster {
+                None => self.deliver(event, args, Place::Nowhere),
+                Some(cluster) => self.emit_to_all(cluster, event, args),
+            };
+        }
         let watched = self.namespace.is_watched(Direction::Outgoing);
         let outgoing = self.namespace.encode(
             event,
@@ -128,18 +137,58 @@ impl Broadcast {
             let body = MessageBody::Broadcast { event, selection, flags, request: None };
             drop(cluster.publish(self.namespace.shared_name(), None, body));
         }
+        self.share(&outgoing, false);
+        Ok(())
+    }
+
+    /// Sends an event that clients may recover on any node. It gets its place before anybody gets it.
+    fn emit_to_all(&self, cluster: &Cluster, event: &str, args: impl ToArgs) -> Result<(), SendError> {
+        let event = Event::outgoing(event, args)?;
+        let (broadcast, own) = (self.clone(), event.clone());
+        let (selection, flags) = (self.selection.clone(), self.flags);
+        let body = MessageBody::Broadcast { event, selection, flags, request: None };
+        let deliver = move |place| {
+            // It was JSON when it was sent.
+            let _ = broadcast.deliver(own.name(), own.args(), place);
+        };
+        cluster.publish_to_all(self.namespace.shared_name(), body, Box::new(deliver));
+        Ok(())
+    }
+
+    /// Brings an event that has its place to the selected sockets of this node.
+    pub(crate) fn deliver(&self, event: &str, args: impl ToArgs, place: Place) -> Result<(), SendError> {
+        let watched = self.namespace.is_watched(Direction::Outgoing);
+        let recall = match place {
+            Place::At(offset) if !self.flags.volatile => Recall::At(offset),
+            _ => Recall::Volatile,
+        };
+        let outgoing = self.namespace.encode(event, None, args, self.flags, recall, watched)?;
+        // It may be found in its place later, by those who have it already.
+        let is_doubtful = place == Place::Unknown && !self.flags.volatile;
+        self.share(&outgoing, is_doubtful);
+        if is_doubtful {
+            self.namespace.give_up_selected(&self.selection);
+        }
+        Ok(())
+    }
+
+    /// Sends an event to the selected sockets of this node, and keeps it for those that are away.
+    fn share(&self, outgoing: &Outgoing, is_doubtful: bool) {
+        let watched = outgoing.event.is_some() && self.namespace.is_watched(Direction::Outgoing);
         let mut sent_to = Vec::new();
         let missed = self.namespace.recovery().map(NamespaceRecovery::begin_broadcast);
         self.namespace.members().for_each(&self.selection, |socket| {
-            if socket.push_share(&outgoing, self.flags.volatile) && watched {
+            if is_doubtful {
+                socket.doubt_trail();
+            }
+            if socket.push_share(outgoing, self.flags.volatile) && watched {
                 sent_to.push(socket.clone());
             }
         });
         if let (Some(missed), Some(kept)) = (missed, &outgoing.kept) {
             missed.keep(&self.selection, kept);
         }
-        sent_to.iter().for_each(|socket| socket.show_outgoing(&outgoing));
-        Ok(())
+        sent_to.iter().for_each(|socket| socket.show_outgoing(outgoing));
     }
 
     /// Sends an event right away, and asks all selected sockets for an acknowledgement. Await the result to
@@ -233,14 +282,25 @@ impl Broadcast {
     pub fn sockets_leave(&self, rooms: impl ToRooms) {
         let rooms = room_list(rooms);
         self.tell_others(|selection| MessageBody::SocketsLeave { selection, rooms: rooms.clone() });
-        self.sockets().iter().for_each(|socket| socket.leave(&rooms));
+        self.after_own(move |selected| selected.sockets().iter().for_each(|socket| socket.leave(&rooms)));
     }
 
     /// Disconnects all selected sockets from the namespace. With `close`, ends their sessions:
     /// `disconnectSockets(close)` in JavaScript. See [`Socket::disconnect`].
     pub fn disconnect_sockets(&self, close: bool) {
         self.tell_others(|selection| MessageBody::DisconnectSockets { selection, close });
-        self.sockets().iter().for_each(|socket| socket.disconnect(close));
+        self.after_own(move |selected| selected.sockets().iter().for_each(|socket| socket.disconnect(close)));
+    }
+
+    /// Does something to sockets of this node, once they have got what was sent to them before.
+    fn after_own(&self, act: impl FnOnce(&Broadcast) + Send + 'static) {
+        match self.namespace.shared_recovery() {
+            None => act(self),
+            Some(cluster) => {
+                let selected = self.clone();
+                cluster.then(move || act(&selected));
+            }
+        }
     }
 
     fn tell_others(&self, body: impl Fn(Selection) -> MessageBody) {

@@ -160,6 +160,11 @@ impl Namespace {
         self.0.home.cluster.as_ref()
     }
 
+    /// The cluster, if clients recover on any node of it.
+    pub(crate) fn shared_recovery(&self) -> Option<&Arc<Cluster>> {
+        self.cluster().filter(|cluster| cluster.sessions().is_some())
+    }
+
     pub(crate) fn shared_name(&self) -> &Arc<str> {
         &self.0.name
     }
@@ -243,6 +248,7 @@ impl Namespace {
     /// Nobody comes back to a trail.
     pub(crate) fn end_trail(&self, trail: &Trail) {
         if self.recovery().is_some_and(|recovery| recovery.end(trail)) {
+            self.forget_session(trail);
             self.leave();
         }
     }
@@ -250,6 +256,7 @@ impl Namespace {
     /// The application puts out a socket that has ended or is ending. It does not come back.
     pub(crate) fn put_out(&self, trail: &Trail, mailbox: &Arc<Mailbox>) {
         if self.recovery().is_some_and(|recovery| recovery.put_out(trail, mailbox)) {
+            self.forget_session(trail);
             self.leave();
         }
     }

@@ -11,6 +11,7 @@ use crate::namespace::flags::Flags;
 use crate::packet::frames::Frames;
 use crate::packet::frames::Tail;
 use crate::recovery::kept::Kept;
+use crate::recovery::offset::Offset;
 
 /// An event on its way out.
 pub(crate) struct Outgoing {
@@ -27,6 +28,8 @@ pub(crate) struct Outgoing {
 pub(crate) enum Recall {
     /// It gets it when it comes back.
     Kept,
+    /// The same, and it has this offset already.
+    At(Offset),
     /// It doesn't, but the event must not be taken for one that is kept.
     Volatile,
     /// It is of those that can't come back.
@@ -55,8 +58,11 @@ impl Namespace {
         let recovery = self.recovery().filter(|_| id.is_none() && recall != Recall::Never);
         let tail = match recovery {
             None => Tail::None,
-            Some(_) if recall == Recall::Volatile => Tail::NoString,
-            Some(recovery) => Tail::Offset(recovery.shared().next_offset()),
+            Some(recovery) => match recall {
+                Recall::Volatile => Tail::NoString,
+                Recall::At(offset) => Tail::Offset(offset),
+                _ => Tail::Offset(recovery.shared().next_offset()),
+            },
         };
         let parser = &self.config().parser;
         let mut outgoing = if watched {
@@ -72,7 +78,7 @@ impl Namespace {
             outgoing.frames = outgoing.frames.uncompressed();
         }
         if let (Some(recovery), Tail::Offset(offset)) = (recovery, tail) {
-            outgoing.kept = Some(recovery.shared().keep(offset, &outgoing.frames));
+            outgoing.kept = Some(recovery.keep(offset, &outgoing.frames));
         }
         Ok(outgoing)
     }

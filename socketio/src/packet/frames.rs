@@ -1,5 +1,6 @@
 //! A packet that is written, and what may be added to it.
 
+use crate::recovery::offset::Offset;
 use engineio::Frame;
 
 /// The frames of one packet, which are sent together.
@@ -33,7 +34,7 @@ impl Frames {
 pub(crate) enum Tail {
     None,
     /// The event's offset.
-    Offset(u64),
+    Offset(Offset),
     /// Where the last element is a string, a `null` that keeps it from being taken for an offset.
     NoString,
 }

@@ -6,18 +6,19 @@ use engineio::Frame;
 use tokio::time::Instant;
 
 use super::budget::Budget;
+use super::offset::Offset;
 use crate::packet::frames::Frames;
 
 /// An event that somebody may have to be sent again.
 pub(crate) struct Kept {
-    pub(crate) offset: u64,
+    pub(crate) offset: Offset,
     pub(super) frames: Frames,
     pub(super) at: Instant,
     budget: Arc<Budget>,
 }
 
 impl Kept {
-    pub(super) fn new(offset: u64, frames: Frames, budget: &Arc<Budget>) -> Arc<Kept> {
+    pub(super) fn new(offset: Offset, frames: Frames, budget: &Arc<Budget>) -> Arc<Kept> {
         let kept = Kept { offset, frames, at: Instant::now(), budget: Arc::clone(budget) };
         budget.add(kept.cost());
         Arc::new(kept)

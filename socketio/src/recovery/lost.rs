@@ -56,27 +56,32 @@ impl LostSockets {
 
     /// Keeps an event for each selected socket, once.
     pub(super) fn miss(&self, selection: &Selection, event: &Arc<Kept>) {
+        self.for_each(selection, |trail| trail.miss(event));
+    }
+
+    /// Visits each selected socket, once.
+    pub(super) fn for_each(&self, selection: &Selection, mut visit: impl FnMut(&Arc<Trail>)) {
         if self.by_id.is_empty() {
             return;
         }
         let excepted: Vec<_> = selection.except.iter().map(|room| (room, self.by_room.get(room))).collect();
-        let miss = |id: &Room, trail: &Arc<Trail>| {
+        let mut visit = |id: &Room, trail: &Arc<Trail>| {
             let is_in = |(room, members): &(&Room, Option<&Trails>)| {
                 *room == id || members.is_some_and(|members| members.contains_key(id))
             };
             if !excepted.iter().any(is_in) {
-                trail.miss(event);
+                visit(trail);
             }
         };
         if selection.rooms.is_empty() {
-            return self.by_id.iter().for_each(|(id, trail)| miss(id, trail));
+            return self.by_id.iter().for_each(|(id, trail)| visit(id, trail));
         }
         let mut had = HashSet::new();
         for room in &selection.rooms {
             let members = self.by_room.get(room).into_iter().flatten();
             for (id, trail) in self.by_id.get_key_value(room).into_iter().chain(members) {
                 if had.insert(id) {
-                    miss(id, trail);
+                    visit(id, trail);
                 }
             }
         }

@@ -21,9 +21,11 @@
 //! trail of the pid that it comes with, so what follows it there is what was missed, whatever anybody else
 //! was sent, and however long ago the client got its last event.
 
+pub(crate) mod anywhere;
 mod budget;
 pub(crate) mod kept;
 mod lost;
+pub(crate) mod offset;
 pub(crate) mod presented;
 pub(crate) mod settings;
 mod table;
@@ -47,6 +49,7 @@ use crate::socket::values::Values;
 use budget::{Budget, Shortage};
 use kept::Kept;
 use lost::LostSockets;
+use offset::Offset;
 use presented::{Presented, Refusal};
 use settings::{Recovery, RecoveryCounts};
 use table::Table;
@@ -80,12 +83,12 @@ impl Recoveries {
     }
 
     /// The offset of a new event.
-    pub(crate) fn next_offset(&self) -> u64 {
-        self.next_offset.fetch_add(1, Ordering::Relaxed)
+    pub(crate) fn next_offset(&self) -> Offset {
+        Offset::own(self.next_offset.fetch_add(1, Ordering::Relaxed))
     }
 
     /// An event that was written with that offset.
-    pub(crate) fn keep(&self, offset: u64, frames: &Frames) -> Arc<Kept> {
+    pub(crate) fn keep(&self, offset: Offset, frames: &Frames) -> Arc<Kept> {
         // What is sent grows what is kept, so what is too much is given up here.
         self.relieve();
         let kept = Kept::new(offset, frames.clone(), &self.budget);
@@ -154,16 +157,27 @@ pub(crate) struct NamespaceRecovery {
     /// While it is locked for reading, nobody who is connected gets lost and nobody who is lost comes back:
     /// a broadcast finds each socket once, among the connected ones or here.
     lost: RwLock<LostSockets>,
+    /// The offset of the last event, if an adapter gives them.
+    last: Mutex<Option<Offset>>,
 }
 
 /// # Events
 impl NamespaceRecovery {
     pub(crate) fn new(shared: &Arc<Recoveries>) -> NamespaceRecovery {
-        NamespaceRecovery { shared: Arc::clone(shared), lost: RwLock::default() }
+        NamespaceRecovery { shared: Arc::clone(shared), lost: RwLock::default(), last: Mutex::default() }
     }
 
     pub(crate) fn shared(&self) -> &Recoveries {
         &self.shared
+    }
+
+    /// An event that was written with that offset.
+    pub(crate) fn keep(&self, offset: Offset, frames: &Frames) -> Arc<Kept> {
+        if !offset.is_own() {
+            let mut last = self.last.lock();
+            *last = (*last).max(Some(offset));
+        }
+        self.shared.keep(offset, frames)
     }
 
     /// Begins a broadcast. The sockets of the namespace are visited while this is held.
@@ -184,11 +198,12 @@ impl Missed<'_> {
 
 /// # Coming and going
 impl NamespaceRecovery {
-    pub(crate) fn new_trail(&self, namespace: WeakNamespace) -> Arc<Trail> {
+    pub(crate) fn new_trail(&self, namespace: WeakNamespace) -> Trail {
         let number = self.shared.next_trail.fetch_add(1, Ordering::Relaxed);
-        let since = self.shared.next_offset.load(Ordering::Relaxed);
+        let own = || Offset::own(self.shared.next_offset.load(Ordering::Relaxed));
+        let since = self.last.lock().map_or_else(own, Offset::next);
         let window = self.shared.settings.max_disconnection;
-        Arc::new(Trail::new(number, since, namespace, window, &self.shared.budget))
+        Trail::new(number, since, namespace, window, &self.shared.budget)
     }
 
     /// A socket is connected that has come with nothing. `reply` is the first that it is sent.
@@ -206,7 +221,7 @@ impl NamespaceRecovery {
         values: Option<Arc<Values>>,
     ) -> bool {
         let mut lost = self.lost.write();
-        if lost.is_closed() {
+        if lost.is_closed() || trail.is_doubted() {
             drop(lost);
             self.end(trail);
             return false;
@@ -230,15 +245,24 @@ impl NamespaceRecovery {
             Err(refusal) => Claim::Refused(refusal),
             Ok(presented) => {
                 let trail = self.shared.table.lock().trails.get(&presented.pid).cloned();
-                match trail.filter(|trail| *trail.namespace() == namespace.downgrade()) {
-                    Some(trail) => trail.claim(presented.offset),
-                    None => Claim::Refused(Refusal::Unknown),
+                let may_be_elsewhere = presented.offset.is_some() && namespace.shared_recovery().is_some();
+                match &trail {
+                    Some(trail) if *trail.namespace() == namespace.downgrade() => {
+                        match trail.claim(presented.offset) {
+                            Claim::Refused(Refusal::Offset) if may_be_elsewhere => {
+                                Claim::Elsewhere(presented)
+                            }
+                            claim => claim,
+                        }
+                    }
+                    None if may_be_elsewhere => Claim::Elsewhere(presented),
+                    _ => Claim::Refused(Refusal::Unknown),
                 }
             }
         };
         match &claim {
             Claim::Granted(granted) => drop(self.shared.table.lock().away.remove(&granted.ticket)),
-            Claim::NotYet(..) => {}
+            Claim::NotYet(..) | Claim::Elsewhere(_) => {}
             Claim::Refused(refusal) => self.refused(*refusal, namespace),
         }
         claim
@@ -250,7 +274,7 @@ impl NamespaceRecovery {
         tracing::info!(%namespace, reason = %refusal, "a client that comes back is connected as a new one");
         let mut counts = self.shared.counts.lock();
         let count = match refusal {
-            Refusal::Unknown => &mut counts.unknown,
+            Refusal::Unknown | Refusal::Unreachable => &mut counts.unknown,
             Refusal::Expired => &mut counts.expired,
             Refusal::Malformed => &mut counts.malformed,
             Refusal::Offset => &mut counts.offset,

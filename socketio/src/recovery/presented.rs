@@ -6,6 +6,8 @@ use engineio::Sid;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::offset::Offset;
+
 /// Why a client does not get its socket back. It is connected as a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
@@ -15,6 +17,7 @@ pub(crate) enum Refusal {
     Offset,
     Taken,
     Denied,
+    Unreachable,
 }
 
 impl fmt::Display for Refusal {
@@ -25,6 +28,7 @@ impl fmt::Display for Refusal {
             Refusal::Malformed => "its pid or its offset is malformed",
             Refusal::Offset => "the events after its offset are not kept any more",
             Refusal::Taken => "its pid is in use",
+            Refusal::Unreachable => "where its session is kept can't be reached",
             Refusal::Denied => "the application does not give it the socket",
         })
     }
@@ -33,9 +37,9 @@ impl fmt::Display for Refusal {
 /// What a client says in its CONNECT: `{"pid":"…","offset":"…"}`, beside its own auth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Presented {
-    pub(super) pid: Sid,
+    pub(crate) pid: Sid,
     /// None from a client that has got no event yet.
-    pub(super) offset: Option<u64>,
+    pub(crate) offset: Option<Offset>,
 }
 
 impl Presented {
@@ -52,16 +56,11 @@ impl Presented {
         // Of a name that stands twice, one can't tell which is meant.
         let Ok(auth) = serde_json::from_str::<Auth<'_>>(auth) else { return Some(Err(Refusal::Malformed)) };
         let pid = text(auth.pid?).and_then(|pid| Sid::parse(&pid));
-        let offset = auth.offset.map(|offset| text(offset).and_then(|offset| parse_offset(&offset)));
+        let offset = auth.offset.map(|offset| text(offset).and_then(|offset| offset.parse().ok()));
         Some(match (pid, offset) {
             (Some(pid), None) => Ok(Presented { pid, offset: None }),
             (Some(pid), Some(Some(offset))) => Ok(Presented { pid, offset: Some(offset) }),
             _ => Err(Refusal::Malformed),
         })
     }
-}
-
-/// An offset as it was written: digits without a sign.
-fn parse_offset(text: &str) -> Option<u64> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }

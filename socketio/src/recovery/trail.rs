@@ -11,7 +11,9 @@ use tokio::time::Instant;
 
 use super::budget::{Budget, Shortage};
 use super::kept::Kept;
-use super::presented::Refusal;
+use super::offset::Offset;
+use super::presented::{Presented, Refusal};
+use crate::deadline;
 use crate::namespace::WeakNamespace;
 use crate::namespace::room::Room;
 use crate::socket::values::Values;
@@ -43,11 +45,13 @@ pub(crate) struct Trail {
 struct State {
     stage: Stage,
     /// What offsets had come to when it began.
-    since: u64,
+    since: Offset,
     /// What the client has perhaps not got, in the order of sending.
     events: VecDeque<Arc<Kept>>,
     /// The offset of the event before these; `None` if there was none since the first connect.
-    base: Option<u64>,
+    base: Option<Offset>,
+    /// Until when the client may get something twice if it comes back.
+    doubted: Option<Instant>,
     /// Who waits for the lost socket to be settled.
     waiting: Vec<oneshot::Sender<()>>,
 }
@@ -59,7 +63,7 @@ enum Stage {
     Connected(Arc<Mailbox>, Instant),
     Lost(Box<Lost>),
     /// A new socket has it, and is not let in yet. It has got what came up to the offset.
-    Claimed(Box<Lost>, Option<u64>),
+    Claimed(Box<Lost>, Option<Offset>),
     Over,
 }
 
@@ -70,6 +74,8 @@ pub(crate) enum Claim {
     /// has ended.
     NotYet(Arc<Trail>, oneshot::Receiver<()>),
     Refused(Refusal),
+    /// It is not here, and another node may have it.
+    Elsewhere(Presented),
 }
 
 /// A socket that was away, for the new one.
@@ -78,6 +84,8 @@ pub(crate) struct Granted {
     pub(crate) id: Room,
     pub(crate) values: Option<Arc<Values>>,
     pub(super) ticket: Ticket,
+    /// It was one of another node.
+    pub(crate) is_foreign: bool,
 }
 
 /// When a socket that is away is given up, and a number, since several can be lost at once.
@@ -104,15 +112,31 @@ impl Lost {
 impl Trail {
     pub(super) fn new(
         number: u64,
-        since: u64,
+        since: Offset,
         namespace: WeakNamespace,
         window: Duration,
         budget: &Arc<Budget>,
     ) -> Trail {
-        let state =
-            State { stage: Stage::New, since, events: VecDeque::new(), base: None, waiting: Vec::new() };
+        let state = State {
+            stage: Stage::New,
+            since,
+            events: VecDeque::new(),
+            base: None,
+            doubted: None,
+            waiting: Vec::new(),
+        };
         let (pid, budget) = (Sid::generate(), Arc::clone(budget));
         Trail { pid, number, namespace, window, budget, state: Mutex::new(state) }
+    }
+
+    /// The trail of a socket of another node that a client comes back to here.
+    pub(super) fn adopted(mut self, presented: Presented, lost: Lost) -> Trail {
+        self.pid = presented.pid;
+        self.budget.add(lost.cost());
+        let state = self.state.get_mut();
+        state.base = presented.offset;
+        state.stage = Stage::Claimed(Box::new(lost), presented.offset);
+        self
     }
 
     /// What the client identifies itself by when it comes back. It is a secret between the two.
@@ -164,6 +188,41 @@ impl Trail {
         mailbox.push_owed(event.frames.as_slice());
         self.append(&mut state, event);
         true
+    }
+
+    /// Brings an event that the client is owed, or keeps it until it comes back. Says whether it may.
+    pub(crate) fn deliver(&self, event: &Arc<Kept>) -> bool {
+        let mut state = self.state.lock();
+        match &state.stage {
+            Stage::Connected(mailbox, _) => drop(mailbox.push_owed(event.frames.as_slice())),
+            Stage::Lost(_) | Stage::Claimed(..) => {}
+            Stage::New | Stage::Over => return false,
+        }
+        self.append(&mut state, event);
+        true
+    }
+
+    /// Puts in what came before, and perhaps some of what is here.
+    pub(super) fn prepend(&self, events: Vec<Arc<Kept>>) {
+        let mut state = self.state.lock();
+        let (Stage::Claimed(..), Some(last)) = (&state.stage, events.last().map(|kept| kept.offset)) else {
+            return;
+        };
+        let had = state.events.len();
+        let since: Vec<_> = state.events.drain(..).filter(|kept| kept.offset > last).collect();
+        state.events = events.into_iter().chain(since).collect();
+        self.budget.add(state.events.len() * ENTRY_COST);
+        self.budget.sub(had * ENTRY_COST);
+    }
+
+    /// The client has got something that has no offset yet. If it lost its connection soon, nobody could say what it
+    /// has got.
+    pub(crate) fn doubt(&self) {
+        self.state.lock().doubted = Some(deadline::after(self.window));
+    }
+
+    pub(super) fn is_doubted(&self) -> bool {
+        self.state.lock().doubted.is_some_and(|until| until > Instant::now())
     }
 
     /// Keeps a share of a broadcast for a socket that is away.
@@ -254,7 +313,7 @@ impl Trail {
     }
 
     /// Hands out the trail of a socket that is away, once.
-    pub(super) fn claim(self: &Arc<Self>, offset: Option<u64>) -> Claim {
+    pub(super) fn claim(self: &Arc<Self>, offset: Option<Offset>) -> Claim {
         let mut state = self.state.lock();
         let known = state.behind(offset).is_some();
         match std::mem::replace(&mut state.stage, Stage::Over) {
@@ -266,7 +325,7 @@ impl Trail {
                 let (id, values) = (Arc::clone(&lost.id), lost.values.clone());
                 let (ticket, trail) = (lost.ticket, Arc::clone(self));
                 state.stage = Stage::Claimed(lost, offset);
-                Claim::Granted(Granted { trail, ticket, id, values })
+                Claim::Granted(Granted { trail, ticket, id, values, is_foreign: false })
             }
             Stage::Connected(mailbox, since) if known && since.elapsed() >= SOONEST_RETURN => {
                 // Only the client knows the pid: it has lost its connection, and we have not heard yet.
@@ -291,6 +350,21 @@ impl Trail {
         let (tell, told) = oneshot::channel();
         state.waiting.push(tell);
         Claim::NotYet(Arc::clone(self), told)
+    }
+
+    /// Whether the client is connected, and could come back if it were not.
+    pub(crate) fn is_certain(&self) -> bool {
+        matches!(self.state.lock().stage, Stage::Connected(..)) && !self.is_doubted()
+    }
+
+    /// The socket that is away: its id, its rooms and its values.
+    pub(super) fn lost(&self) -> Option<(Room, Vec<Room>, Option<Arc<Values>>)> {
+        match &self.state.lock().stage {
+            Stage::Lost(lost) | Stage::Claimed(lost, _) => {
+                Some((Arc::clone(&lost.id), lost.rooms.clone(), lost.values.clone()))
+            }
+            _ => None,
+        }
     }
 
     /// The rooms of the socket that is away.
@@ -379,7 +453,7 @@ impl Trail {
 
 impl State {
     /// How many of the events the client has got that names this as the last; `None` if it is not known.
-    fn behind(&self, offset: Option<u64>) -> Option<usize> {
+    fn behind(&self, offset: Option<Offset>) -> Option<usize> {
         if offset == self.base {
             return Some(0);
         }
@@ -388,7 +462,8 @@ impl State {
         }
         // socket.io-client keeps its offset when it gets a new pid. One from before that pid says that nothing
         // has come since.
-        (self.base.is_none() && offset < Some(self.since)).then_some(0)
+        let is_older = |offset: Offset| offset.is_before(self.since);
+        (self.base.is_none() && offset.is_none_or(is_older)).then_some(0)
     }
 }
 

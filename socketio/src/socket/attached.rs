@@ -81,7 +81,7 @@ impl Socket {
     }
 
     pub(crate) fn data_object(&self) -> Map<String, Value> {
-        self.attached().map_or_else(Map::new, |attached| attached.kept.data.lock().clone())
+        self.attached().map_or_else(Map::new, |attached| attached.kept.data())
     }
 }
 

@@ -108,6 +108,7 @@ impl Socket {
         });
         match held {
             Some(held) => held,
+            None if id.is_none() => self.emit_with(event.name(), event.args(), flags),
             None => self.send(&self.encode(event.name(), id, event.args(), flags)?, flags.volatile),
         }
     }
@@ -131,6 +132,9 @@ impl Socket {
         let entering = std::mem::take(&mut *attached.entering.lock());
         let mut sent = Vec::with_capacity(entering.events.len());
         for Early { event, id, flags } in &entering.events {
+            if id.is_none() && self.emit_to_all(event, *flags) {
+                continue;
+            }
             // It was JSON when it was emitted.
             let Ok(outgoing) = self.encode(event.name(), *id, event.args(), *flags) else { continue };
             match (&self.0.trail, &outgoing.kept) {

@@ -29,6 +29,16 @@ impl Socket {
         if self.is_pending() && (!close || self.close_early()) {
             return;
         }
+        match self.0.namespace.shared_recovery() {
+            Some(cluster) if self.is_connected() => {
+                let socket = self.clone();
+                cluster.then(move || socket.disconnect_now(close));
+            }
+            _ => self.disconnect_now(close),
+        }
+    }
+
+    fn disconnect_now(&self, close: bool) {
         let was = self.0.phase.compare_exchange(CONNECTED, ENDED, Ordering::AcqRel, Ordering::Acquire);
         match (was, &self.0.trail) {
             (Ok(_), _) => self.end_trail(),
@@ -72,7 +82,7 @@ impl Socket {
         let (trail, values) = match (granted, namespace.recovery()) {
             (Some(granted), _) => (Some(granted.trail), granted.values),
             (None, Some(recovery)) if link.revision == Revision::V4 => {
-                (Some(recovery.new_trail(namespace.downgrade())), None)
+                (Some(Arc::new(recovery.new_trail(namespace.downgrade()))), None)
             }
             (None, _) => (None, None),
         };
@@ -127,6 +137,13 @@ impl Socket {
         true
     }
 
+    /// The client has got an event that it may get again if it comes back soon.
+    pub(crate) fn doubt_trail(&self) {
+        if let Some(trail) = &self.0.trail {
+            trail.doubt();
+        }
+    }
+
     /// The client can't come back as this socket.
     pub(crate) fn end_trail(&self) {
         if let Some(trail) = &self.0.trail {
@@ -138,6 +155,9 @@ impl Socket {
     fn lose(&self) {
         let (Some(trail), Some(recovery)) = (&self.0.trail, self.0.namespace.recovery()) else { return };
         let rooms = self.0.namespace.members().of(self);
+        if trail.is_certain() {
+            self.0.namespace.keep_session(trail, &self.0.id, &rooms, self.values().as_ref());
+        }
         if recovery.lose(trail, &self.0.id, rooms, self.values()) {
             self.0.namespace.enter();
         }
@@ -152,7 +172,8 @@ impl Socket {
     /// The socket was connected and has ended. `farewell` is the last packet for the client.
     pub(crate) fn finish(&self, reason: DisconnectReason, farewell: Option<Frame>) {
         self.0.phase.store(ENDED, Ordering::Release);
-        if reason.is_lost_connection() {
+        let moves = reason == DisconnectReason::ServerShuttingDown;
+        if reason.is_lost_connection() || (moves && self.0.namespace.shared_recovery().is_some()) {
             self.lose();
         } else {
             self.end_trail();
@@ -183,8 +204,8 @@ impl Socket {
     /// The socket ended before the middlewares had decided.
     pub(crate) fn discard(&self, reason: DisconnectReason) {
         self.turn_away();
-        if let (Some(trail), Some(recovery)) = (&self.0.trail, self.0.namespace.recovery()) {
-            recovery.put_back(trail);
+        if let Some(trail) = &self.0.trail {
+            self.0.namespace.put_back(trail);
         }
         self.0.pending_acks.end();
         self.end(reason, Vec::new());

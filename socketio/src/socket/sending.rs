@@ -8,11 +8,15 @@ use std::time::Duration;
 use super::{CONNECTED, ENDED, Socket};
 use crate::ack::Ack;
 use crate::args::ToArgs;
+use crate::args::event::Event;
+use crate::cluster::message::MessageBody;
+use crate::cluster::ordered::Place;
 use crate::error::SendError;
 use crate::handler::listener::Direction;
 use crate::namespace::broadcast::Broadcast;
 use crate::namespace::flags::Flags;
 use crate::namespace::outgoing::{Outgoing, Recall};
+use crate::namespace::room::Selection;
 use crate::namespace::to_rooms::ToRooms;
 use crate::packet::frames::Frames;
 
@@ -105,12 +109,64 @@ impl Socket {
         }
     }
 
-    fn emit_with(&self, event: &str, args: impl ToArgs, flags: Flags) -> Result<(), SendError> {
+    pub(super) fn emit_with(&self, event: &str, args: impl ToArgs, flags: Flags) -> Result<(), SendError> {
         if self.is_pending() {
             return self.emit_early(event, None, args, flags);
         }
+        if self.0.trail.is_some() && !flags.volatile && self.0.namespace.shared_recovery().is_some() {
+            let event = Event::outgoing(event, args)?;
+            self.check_room()?;
+            self.emit_to_all(&event, flags);
+            return Ok(());
+        }
         let outgoing = self.encode(event, None, args, flags)?;
         self.send(&outgoing, flags.volatile)
+    }
+
+    /// Sends an event that this client may recover on any node; says whether it can. It gets its place before the
+    /// client gets it. For other nodes, to which the client may have gone, it is one to the room of its id.
+    pub(super) fn emit_to_all(&self, event: &Event, flags: Flags) -> bool {
+        let (Some(cluster), Some(trail)) = (self.0.namespace.shared_recovery(), &self.0.trail) else {
+            return false;
+        };
+        let (socket, own, trail) = (self.clone(), event.clone(), Arc::clone(trail));
+        let selection = Selection { rooms: vec![self.room()], except: Vec::new() };
+        let body = MessageBody::Broadcast { event: event.clone(), selection, flags, request: None };
+        let deliver = move |place| {
+            let recall = match place {
+                Place::At(offset) => Recall::At(offset),
+                Place::Unknown | Place::Nowhere => Recall::Volatile,
+            };
+            // It was JSON when it was sent.
+            let Ok(outgoing) = socket.encode_as(own.name(), None, own.args(), flags, recall) else { return };
+            let sent = match &outgoing.kept {
+                Some(kept) => trail.deliver(kept),
+                None => {
+                    trail.doubt();
+                    let sent = socket.push_owed(&outgoing.frames).is_ok();
+                    sent || socket.0.namespace.give_up(&trail)
+                }
+            };
+            if sent {
+                socket.show_outgoing(&outgoing);
+            }
+        };
+        cluster.publish_to_all(self.0.namespace.shared_name(), body, Box::new(deliver));
+        true
+    }
+
+    /// Whether the client takes another event.
+    fn check_room(&self) -> Result<(), SendError> {
+        let trail = self.0.trail.as_ref().filter(|_| self.was_let_in());
+        match trail.and_then(|trail| trail.mailbox()) {
+            Some(mailbox) => match mailbox.push(&[]) {
+                Err(engineio::SendError::Full) => Err(SendError::Full),
+                // A connection that is being lost right now is not in the way.
+                Ok(()) | Err(_) => Ok(()),
+            },
+            None if trail.is_some_and(|trail| trail.is_open()) => Ok(()),
+            None => Err(SendError::Closed),
+        }
     }
 
     pub(crate) fn encode(
@@ -120,8 +176,19 @@ impl Socket {
         args: impl ToArgs,
         flags: Flags,
     ) -> Result<Outgoing, SendError> {
+        self.encode_as(event, id, args, flags, Recall::of(flags))
+    }
+
+    fn encode_as(
+        &self,
+        event: &str,
+        id: Option<u64>,
+        args: impl ToArgs,
+        flags: Flags,
+        recall: Recall,
+    ) -> Result<Outgoing, SendError> {
         let namespace = &self.0.namespace;
-        let recall = if self.0.trail.is_some() { Recall::of(flags) } else { Recall::Never };
+        let recall = if self.0.trail.is_some() { recall } else { Recall::Never };
         namespace.encode(event, id, args, flags, recall, namespace.is_watched(Direction::Outgoing))
     }
 

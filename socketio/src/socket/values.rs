@@ -12,3 +12,13 @@ pub(crate) struct Values {
     pub(super) values: Mutex<Vec<(TypeId, Arc<dyn Any + Send + Sync>)>>,
     pub(super) data: Mutex<Map<String, Value>>,
 }
+
+impl Values {
+    pub(crate) fn with_data(data: Map<String, Value>) -> Values {
+        Values { data: Mutex::new(data), ..Values::default() }
+    }
+
+    pub(crate) fn data(&self) -> Map<String, Value> {
+        self.data.lock().clone()
+    }
+}

@@ -34,7 +34,7 @@ fn written(message: &Message) -> (String, Bytes) {
 
 fn read(channel: &str, payload: impl Into<Bytes>) -> Message {
     match classic().decode(channel, &payload.into()) {
-        Ok(Heard::Message(message)) => message,
+        Ok(Heard::Message(message)) => *message,
         Ok(_) => panic!("it is no message"),
         Err(garbage) => panic!("{garbage}"),
     }

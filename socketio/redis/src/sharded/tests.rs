@@ -26,7 +26,7 @@ fn written(sharded: &Sharded, message: &Message) -> (String, Bytes) {
 
 fn read(payload: impl Into<Bytes>) -> Message {
     match sharded(Subscriptions::Dynamic).decode("socket.io#/#", &payload.into()) {
-        Ok(Heard::Message(message)) => message,
+        Ok(Heard::Message(message)) => *message,
         Ok(_) => panic!("it is no message"),
         Err(garbage) => panic!("{garbage}"),
     }

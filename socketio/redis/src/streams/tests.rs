@@ -58,8 +58,8 @@ fn broadcasts_joins_and_disconnections_are_entries_as_node_writes_them() {
 // proves: features/adapters
 #[test]
 fn entries_of_node_are_read() {
-    let Ok(Heard::Message(Message { from, body: MessageBody::Broadcast { event, .. }, .. })) = read(PACKED)
-    else {
+    let Ok(Heard::Message(message)) = read(PACKED) else { panic!("it is not read") };
+    let Message { from, body: MessageBody::Broadcast { event, .. }, .. } = *message else {
         panic!("it is no broadcast")
     };
     assert_eq!((from.as_deref(), event.name()), (Some("them"), "e"));

@@ -94,7 +94,7 @@ async fn an_adapter_is_told_of_namespaces_as_they_come_and_go() {
 #[tokio::test]
 async fn who_does_not_sign_is_answered_along_with_all_others() {
     let (bus, [here, _]) = nodes();
-    let node = Node { io: here.weak(), id: Arc::clone(&here.cluster().unwrap().id) };
+    let node = Node { io: here.weak(), id: Arc::clone(&here.cluster().unwrap().id), recovers: false };
     let body = MessageBody::FetchSockets { selection: Selection::default(), request: "r".into() };
     node.receive(Message::new(None, None, "/".into(), body));
     match &bus.0.log.lock()[..] {

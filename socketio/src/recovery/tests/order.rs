@@ -44,7 +44,7 @@ async fn what_is_sent_is_sent_under_the_trails_lock() {
     let recovery = namespace.recovery().unwrap();
     let event =
         |name| recovery.shared().keep(recovery.shared().next_offset(), &Frames::One(Frame::text(name)));
-    let trail = recovery.new_trail(namespace.downgrade());
+    let trail = Arc::new(recovery.new_trail(namespace.downgrade()));
 
     let (mailbox, driver, watch) = watched(&trail);
     recovery.begin(&trail, &mailbox, &Frame::text("0"));

@@ -1,0 +1,267 @@
+//! The one order in which clients get broadcasts on all nodes, where an adapter has one.
+//!
+//! ```text
+//!   emit ──▶ waiting ──▶ the adapter ──▶ comes back, with its offset ──▶ ready ──▶ clients of this node
+//!                                        another node's, with its own ──▶   │
+//! ```
+//!
+//! What this node sends goes to its own clients when it comes back. So a client's offset says that it has got
+//! everything before it. If nothing comes back for a while, clients get it all the same, without an offset.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Mutex, MutexGuard};
+use tokio::time::{Instant, sleep_until};
+
+use crate::recovery::offset::Offset;
+
+/// How long what this node has sent may take to come back.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Where an event stands in the order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    At(Offset),
+    /// It has none yet, and may get one later.
+    Unknown,
+    /// It has none, and never will.
+    Nowhere,
+}
+
+/// Brings an event to the clients of this node.
+pub(crate) type Deliver = Box<dyn FnOnce(Place) + Send>;
+
+#[derive(Default)]
+pub(crate) struct Ordered(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    next: u64,
+    /// What has not come back, and what is to be done after it, by serial number.
+    waiting: BTreeMap<u64, Waiting>,
+    ready: VecDeque<(Deliver, Place)>,
+    delivering: bool,
+    /// Nothing comes back at present.
+    stalled: bool,
+    /// A task looks after what waits.
+    watched: bool,
+}
+
+struct Waiting {
+    since: Instant,
+    /// It is not sent, and waits for what was sent before.
+    is_sequel: bool,
+    deliver: Deliver,
+}
+
+impl Ordered {
+    /// Sends something, which is delivered when it comes back. `publish` is told its serial number.
+    pub(crate) fn send(self: &Arc<Self>, publish: impl FnOnce(u64), deliver: Deliver) {
+        let mut state = self.0.lock();
+        let serial = state.wait(false, deliver);
+        // Under the lock, so that the serial numbers are in the order of sending.
+        publish(serial);
+        if !std::mem::replace(&mut state.watched, true) {
+            drop(state);
+            tokio::spawn(Arc::clone(self).watch());
+        }
+    }
+
+    /// Does something after what was sent before has been delivered: at once if that is so.
+    pub(crate) fn then(&self, act: impl FnOnce() + Send + 'static) {
+        let act: Deliver = Box::new(|_| act());
+        let mut state = self.0.lock();
+        if state.waiting.is_empty() {
+            state.ready.push_back((act, Place::Nowhere));
+            deliver(state, &self.0);
+        } else {
+            state.wait(true, act);
+        }
+    }
+
+    /// What this node has sent has come back.
+    pub(crate) fn returned(&self, serial: u64, offset: Offset) {
+        let mut state = self.0.lock();
+        state.stalled = false;
+        // What was sent before and has not come back got lost.
+        state.release(|(at, _)| at < serial, Place::Unknown);
+        state.release(|(at, _)| at == serial, Place::At(offset));
+        state.release(|(_, waiting)| waiting.is_sequel, Place::Nowhere);
+        deliver(state, &self.0);
+    }
+
+    /// Something came from another node.
+    pub(crate) fn heard(&self, act: impl FnOnce() + Send + 'static) {
+        let mut state = self.0.lock();
+        state.ready.push_back((Box::new(|_| act()), Place::Nowhere));
+        deliver(state, &self.0);
+    }
+
+    /// Delivers what does not come back in time.
+    async fn watch(self: Arc<Self>) {
+        loop {
+            let due = {
+                let mut state = self.0.lock();
+                let Some((_, first)) = state.waiting.first_key_value() else {
+                    state.watched = false;
+                    return;
+                };
+                let due = first.since + PATIENCE;
+                if state.stalled || due <= Instant::now() {
+                    if !std::mem::replace(&mut state.stalled, true) {
+                        tracing::warn!(
+                            "what this server sends does not come back to it: its own clients get events without \
+                             an offset, and who loses the connection soon can't recover"
+                        );
+                    }
+                    state.release(|_| true, Place::Unknown);
+                    deliver(state, &self.0);
+                    continue;
+                }
+                due
+            };
+            sleep_until(due).await;
+        }
+    }
+}
+
+impl State {
+    fn wait(&mut self, is_sequel: bool, deliver: Deliver) -> u64 {
+        let serial = self.next;
+        self.next += 1;
+        self.waiting.insert(serial, Waiting { since: Instant::now(), is_sequel, deliver });
+        serial
+    }
+
+    /// Makes ready what waits, for as long as the first of it is such.
+    fn release(&mut self, is_such: impl Fn((u64, &Waiting)) -> bool, place: Place) {
+        while let Some(first) = self.waiting.first_entry() {
+            if !is_such((*first.key(), first.get())) {
+                return;
+            }
+            self.ready.push_back((first.remove().deliver, place));
+        }
+    }
+}
+
+/// Delivers what is ready, one by one. Whoever comes while somebody is at it leaves it to them: listeners that are
+/// called may send again.
+fn deliver<'a>(mut state: MutexGuard<'a, State>, ordered: &'a Mutex<State>) {
+    /// A listener may panic.
+    struct Done<'a>(&'a Mutex<State>);
+
+    impl Drop for Done<'_> {
+        fn drop(&mut self) {
+            self.0.lock().delivering = false;
+        }
+    }
+
+    if std::mem::replace(&mut state.delivering, true) {
+        return;
+    }
+    loop {
+        let Some((deliver, place)) = state.ready.pop_front() else {
+            state.delivering = false;
+            return;
+        };
+        drop(state);
+        let done = Done(ordered);
+        deliver(place);
+        std::mem::forget(done);
+        state = ordered.lock();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    type Log = Arc<Mutex<Vec<String>>>;
+
+    fn logged(log: &Log, name: &'static str) -> Deliver {
+        let log = Arc::clone(log);
+        Box::new(move |place| {
+            log.lock().push(match place {
+                Place::At(offset) => format!("{name} at {offset}"),
+                Place::Unknown => format!("{name} early"),
+                Place::Nowhere => name.to_owned(),
+            });
+        })
+    }
+
+    fn take(log: &Log) -> Vec<String> {
+        std::mem::take(&mut *log.lock())
+    }
+
+    fn offset(number: u64) -> Offset {
+        Offset::new(number, 0)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_sent_is_delivered_when_it_comes_back_and_what_follows_after_it() {
+        let (ordered, log) = (Arc::<Ordered>::default(), Log::default());
+        let mut serials = Vec::new();
+        ordered.then({
+            let deliver = logged(&log, "nothing before");
+            move || deliver(Place::Nowhere)
+        });
+        assert_eq!(take(&log), ["nothing before"]);
+        for name in ["a", "b"] {
+            ordered.send(|serial| serials.push(serial), logged(&log, name));
+            let after = logged(&log, "after");
+            ordered.then(move || after(Place::Nowhere));
+        }
+        ordered.heard({
+            let other = logged(&log, "another's");
+            move || other(Place::Nowhere)
+        });
+        ordered.returned(serials[0], offset(7));
+        ordered.returned(serials[1], offset(9));
+        assert_eq!(take(&log), ["another's", "a at 7-0", "after", "b at 9-0", "after"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_does_not_come_back_is_delivered_in_time_and_once() {
+        let (ordered, log) = (Arc::<Ordered>::default(), Log::default());
+        let mut serials = Vec::new();
+        for name in ["a", "b"] {
+            ordered.send(|serial| serials.push(serial), logged(&log, name));
+        }
+        tokio::task::yield_now().await;
+        advance(PATIENCE).await;
+        tokio::task::yield_now().await;
+        assert_eq!(take(&log), ["a early", "b early"]);
+        // Until something comes back, nothing waits.
+        ordered.send(|serial| serials.push(serial), logged(&log, "c"));
+        tokio::task::yield_now().await;
+        assert_eq!(take(&log), ["c early"]);
+        ordered.returned(serials[0], offset(1));
+        ordered.send(|serial| serials.push(serial), logged(&log, "d"));
+        ordered.send(|serial| serials.push(serial), logged(&log, "e"));
+        tokio::task::yield_now().await;
+        assert_eq!(take(&log), [""; 0]);
+        // `d` never got anywhere.
+        ordered.returned(serials[4], offset(5));
+        assert_eq!(take(&log), ["d early", "e at 5-0"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_sends_while_something_is_delivered_is_not_held_up_and_a_panic_ends_nothing() {
+        let (ordered, log) = (Arc::<Ordered>::default(), Log::default());
+        let (again, after) = (Arc::clone(&ordered), logged(&log, "after"));
+        let deliver: Deliver = Box::new(move |_| {
+            again.then(move || after(Place::Nowhere));
+            panic!("a listener");
+        });
+        ordered.send(|_| (), deliver);
+        let panicked =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| ordered.returned(0, offset(1))));
+        assert!(panicked.is_err());
+        ordered.heard(|| ());
+        assert_eq!(take(&log), ["after"]);
+    }
+}

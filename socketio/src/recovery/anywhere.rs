@@ -1,0 +1,227 @@
+//! Clients that come back to another node than they were on, where an adapter keeps [`Sessions`].
+//!
+//! ```text
+//!   this node                           the adapter                      the node that the client comes to
+//!   connection lost ─── keep ─────────▶ session, for max_disconnection
+//!                                       broadcasts, for as long as they last
+//!                                                 ◀──── take ─────────── CONNECT with pid and offset
+//!                                                 ◀──── missed ───────── what came after the offset
+//! ```
+//!
+//! Whoever takes the session has the socket. The node that the client was on has its trail still, and asks for
+//! the session as well before it gives out its socket.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::time::timeout;
+
+use super::NamespaceRecovery;
+use super::kept::Kept;
+use super::presented::{Presented, Refusal};
+use super::trail::{Granted, Lost, Trail};
+use crate::cluster::Cluster;
+use crate::cluster::message::{Message, MessageBody};
+use crate::cluster::sessions::Session;
+use crate::deadline;
+use crate::namespace::Namespace;
+use crate::namespace::outgoing::Recall;
+use crate::namespace::room::{Room, Selection};
+use crate::socket::values::Values;
+
+/// A socket that was away, on its way to the client. Dropped, it goes back to where others may take it.
+pub(crate) struct Claimed {
+    namespace: Namespace,
+    granted: Option<Granted>,
+}
+
+impl fmt::Debug for Claimed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Claimed").field(&self.namespace).finish()
+    }
+}
+
+impl Claimed {
+    pub(crate) fn into_granted(mut self) -> Option<Granted> {
+        self.granted.take()
+    }
+}
+
+impl Drop for Claimed {
+    fn drop(&mut self) {
+        if let Some(granted) = self.granted.take() {
+            self.namespace.put_back(&granted.trail);
+        }
+    }
+}
+
+impl Namespace {
+    /// Takes the session of a client that comes back. `here` is its socket if it was on this node.
+    pub(crate) async fn take_session(
+        self,
+        presented: Presented,
+        here: Option<Granted>,
+    ) -> Result<Claimed, Refusal> {
+        let here = here.map(|granted| Claimed { namespace: self.clone(), granted: Some(granted) });
+        let (Some(cluster), Some(recovery)) = (self.shared_recovery(), self.recovery()) else {
+            return here.ok_or(Refusal::Unknown);
+        };
+        let Some(sessions) = cluster.sessions() else { return Err(Refusal::Unknown) };
+        let patience = self.config().cluster_timeout;
+        let session = match timeout(patience, sessions.take(presented.pid.as_str())).await {
+            Ok(Ok(session)) => session,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "the session of a client that comes back can't be taken");
+                return Err(Refusal::Unreachable);
+            }
+            Err(_) => return Err(Refusal::Unreachable),
+        };
+        match (session, here) {
+            (Some(_), Some(here)) => Ok(here),
+            (None, None) => Err(Refusal::Unknown),
+            (None, Some(here)) => {
+                // Another node has given it out.
+                if let Some(granted) = here.into_granted()
+                    && recovery.end(&granted.trail)
+                {
+                    self.leave();
+                }
+                Err(Refusal::Taken)
+            }
+            (Some(session), None) => self.adopt(cluster, recovery, &session, presented).await,
+        }
+    }
+
+    /// Makes a socket of another node, or one whose events are not all here, one of this node that is away, and claims
+    /// it.
+    async fn adopt(
+        &self,
+        cluster: &Cluster,
+        recovery: &NamespaceRecovery,
+        session: &Session,
+        presented: Presented,
+    ) -> Result<Claimed, Refusal> {
+        let (Some(sessions), Some(offset)) = (cluster.sessions(), presented.offset) else {
+            return Err(Refusal::Offset);
+        };
+        // From here on it misses what is broadcast, so that nothing falls between that and what is read below.
+        let claimed = recovery.adopt(self, session, presented).ok_or(Refusal::Unknown)?;
+        let missed = timeout(self.config().cluster_timeout, sessions.missed(self.name(), offset)).await;
+        let refusal = match missed {
+            Ok(Ok(Some(missed))) => {
+                let wanted = missed.into_iter().filter_map(|message| self.keep_missed(session, message));
+                claimed.trail.prepend(wanted.collect());
+                return Ok(Claimed { namespace: self.clone(), granted: Some(claimed) });
+            }
+            Ok(Ok(None)) => Refusal::Offset,
+            Ok(Err(_)) | Err(_) => Refusal::Unreachable,
+        };
+        if recovery.end(&claimed.trail) {
+            self.leave();
+        }
+        Err(refusal)
+    }
+
+    /// A broadcast that was missed, if it was for that socket.
+    fn keep_missed(&self, session: &Session, message: Message) -> Option<Arc<Kept>> {
+        let (offset, MessageBody::Broadcast { event, selection, flags, request: None }) =
+            (message.offset?, message.body)
+        else {
+            return None;
+        };
+        if flags.volatile || !selects(&selection, session) {
+            return None;
+        }
+        self.encode(event.name(), None, event.args(), flags, Recall::At(offset), false).ok()?.kept
+    }
+
+    /// Keeps the session of a socket that is being lost, so that any node can give it out.
+    pub(crate) fn keep_session(
+        &self,
+        trail: &Trail,
+        id: &Room,
+        rooms: &[Room],
+        values: Option<&Arc<Values>>,
+    ) {
+        let sessions = self.shared_recovery().and_then(|cluster| cluster.sessions());
+        let (Some(sessions), Some(recovery)) = (sessions, self.recovery()) else { return };
+        let others = rooms.iter().filter(|room| *room != id);
+        let rooms = [id].into_iter().chain(others).cloned().collect();
+        let data = values.map(|values| values.data()).unwrap_or_default();
+        let session = Session::new(Arc::clone(id), trail.pid().as_str().into(), rooms, data);
+        sessions.keep(session, recovery.shared().settings.max_disconnection);
+    }
+
+    /// A socket that was claimed is not let in. Another may claim it.
+    pub(crate) fn put_back(&self, trail: &Arc<Trail>) {
+        let Some(recovery) = self.recovery() else { return };
+        if self.shared_recovery().is_some()
+            && let Some((id, rooms, values)) = trail.lost()
+        {
+            self.keep_session(trail, &id, &rooms, values.as_ref());
+        }
+        recovery.put_back(trail);
+    }
+
+    /// Nobody may come back for a socket that is away.
+    pub(crate) fn forget_session(&self, trail: &Trail) {
+        if let Some(sessions) = self.shared_recovery().and_then(|cluster| cluster.sessions()) {
+            sessions.forget(trail.pid().as_str());
+        }
+    }
+
+    /// Those that are selected and away don't come back here: they would get something twice, or not at all.
+    pub(crate) fn give_up_selected(&self, selection: &Selection) {
+        for trail in self.recovery().map(|recovery| recovery.selected(selection)).into_iter().flatten() {
+            self.give_up(&trail);
+        }
+    }
+}
+
+/// Whether a broadcast is for the socket of a session.
+fn selects(selection: &Selection, session: &Session) -> bool {
+    let is_in = |room: &Room| session.sid == *room || session.rooms.contains(room);
+    (selection.rooms.is_empty() || selection.rooms.iter().any(is_in)) && !selection.except.iter().any(is_in)
+}
+
+impl NamespaceRecovery {
+    /// Keeps a socket of another node as one that has been claimed here.
+    fn adopt(&self, namespace: &Namespace, session: &Session, presented: Presented) -> Option<Granted> {
+        // One of this node, if it was here before.
+        let old = self.shared.table.lock().trails.get(&presented.pid).cloned();
+        if old.is_some_and(|old| namespace.give_up(&old)) {
+            tracing::debug!(
+                "a client gets what it missed from the adapter, since it is not kept here any more"
+            );
+        }
+        let mut lost = self.lost.write();
+        if lost.is_closed() {
+            return None;
+        }
+        let mut table = self.shared.table.lock();
+        if table.trails.contains_key(&presented.pid) {
+            return None;
+        }
+        table.next_ticket += 1;
+        let window = self.shared.settings.max_disconnection;
+        let ticket = (deadline::after(window), table.next_ticket);
+        let id = Arc::clone(&session.sid);
+        let rooms: Vec<_> = session.rooms.iter().filter(|room| **room != id).cloned().collect();
+        let values = Some(Arc::new(Values::with_data(session.data.clone())));
+        let away =
+            Lost { ticket, id: Arc::clone(&id), rooms: rooms.clone(), values: values.clone(), settled: true };
+        let trail = Arc::new(self.new_trail(namespace.downgrade()).adopted(presented, away));
+        lost.insert(&trail, &id, &rooms);
+        table.insert(&trail);
+        drop((lost, table));
+        namespace.enter();
+        Some(Granted { trail, id, values, ticket, is_foreign: true })
+    }
+
+    /// The trails of sockets that are away and selected.
+    fn selected(&self, selection: &Selection) -> Vec<Arc<Trail>> {
+        let mut selected = Vec::new();
+        self.lost.read().for_each(selection, |trail| selected.push(Arc::clone(trail)));
+        selected
+    }
+}
