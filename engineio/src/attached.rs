@@ -5,6 +5,15 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Values of any types, one of each. Clones share them.
+///
+/// ```
+/// use engineio::Attached;
+///
+/// let mut attached = Attached::default();
+/// attached.insert("the user's name".to_owned());
+/// assert_eq!(attached.get::<String>().unwrap(), "the user's name");
+/// assert!(attached.get::<u32>().is_none());
+/// ```
 #[derive(Clone, Default)]
 pub struct Attached {
     /// One word while it is empty, as it nearly always is.

@@ -8,6 +8,15 @@ use crate::observe::Observers;
 use crate::{LimitHits, Revision, Transport};
 
 /// The protocol's settings. All sessions share one `Arc` of them.
+///
+/// ```
+/// use std::time::Duration;
+/// use engineio::{Config, Revision};
+///
+/// let config = Config { ping_interval: Duration::from_secs(10), ..Config::default() };
+/// assert_eq!(config.max_payload, 1_000_000);
+/// assert!(config.speaks(Revision::V3));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Time from a pong to the next ping; 25 s by default. In revision 3, the client pings.

@@ -4,6 +4,15 @@ use std::fmt;
 
 crate::rules! {
     /// A rule of the Engine.IO protocol that a client broke.
+    ///
+    /// ```
+    /// use bytestring::ByteString;
+    /// use engineio::{CloseReason, Packet, Revision};
+    ///
+    /// let broken = Packet::decode_text(&ByteString::from("9"), Revision::V4).unwrap_err();
+    /// assert_eq!(broken.close_reason(), Some(CloseReason::ParseError));
+    /// println!("{broken}");
+    /// ```
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub enum Violation {
         /// A packet without a type: an empty text frame, or nothing between two separators of a payload.
@@ -79,6 +88,12 @@ impl Violation {
 
 /// Why a session ended. [`as_str`](CloseReason::as_str) gives the reference implementation's words, which
 /// applications compare against.
+///
+/// ```
+/// use engineio::CloseReason;
+///
+/// assert_eq!(CloseReason::PingTimeout.to_string(), "ping timeout");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CloseReason {
     /// The transport failed, or the client used it in a way that it can't recover from: an aborted or

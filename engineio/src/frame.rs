@@ -34,6 +34,15 @@ const FIN_BINARY: u8 = 0x82;
 const REFERENCE: usize = 2 * size_of::<Frame>();
 
 /// One packet, encoded once. Cloning it is cheap and shares the bytes.
+///
+/// ```
+/// use engineio::{Frame, Revision};
+///
+/// let frame = Frame::text("hi");
+/// assert_eq!(frame.packet(), b"4hi");
+/// // A whole WebSocket frame: its header, then the packet.
+/// assert_eq!(frame.websocket(Revision::V4), b"\x81\x034hi");
+/// ```
 pub struct Frame(Arc<Encoded>);
 
 #[derive(Clone)]

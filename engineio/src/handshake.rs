@@ -10,6 +10,12 @@ use crate::payload::PayloadFormat;
 use crate::{Config, Fault, Query, Revision, Sid};
 
 /// How packets travel.
+///
+/// ```
+/// use engineio::Transport;
+///
+/// assert_eq!(Transport::WebSocket.as_str(), "websocket");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transport {
     /// HTTP long polling: a GET waits for packets, a POST sends some.
@@ -34,6 +40,14 @@ impl Transport {
 }
 
 /// The methods that the protocol tells apart.
+///
+/// ```
+/// use engineio::{Config, Fault, Method, Query, Route};
+///
+/// let query = Query::new("EIO=4&transport=polling");
+/// let route = Route::find(&Config::default(), Method::Post, query, false, |_| None);
+/// assert_eq!(route, Err(Fault::HandshakeMethod));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// GET
@@ -45,6 +59,16 @@ pub enum Method {
 }
 
 /// What the checks need to know of a session that a request names.
+///
+/// ```
+/// use engineio::{Config, Known, Method, PayloadFormat, Query, Revision, Route, Transport};
+///
+/// let format = PayloadFormat { revision: Revision::V4, base64: false };
+/// let known = Known { format, transport: Transport::Polling };
+/// let query = Query::new("EIO=4&transport=polling&sid=abc");
+/// let route = Route::find(&Config::default(), Method::Get, query, false, |_| Some(known));
+/// assert_eq!(route, Ok(Route::Poll { jsonp: None }));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Known {
     /// How its polls are encoded; its revision.
@@ -54,6 +78,15 @@ pub struct Known {
 }
 
 /// What a request asks for.
+///
+/// ```
+/// use engineio::{Config, Fault, Method, Query, Route};
+///
+/// let config = Config::default();
+/// let find = |query| Route::find(&config, Method::Get, Query::new(query), false, |_| None);
+/// assert!(matches!(find("EIO=4&transport=polling"), Ok(Route::Open { .. })));
+/// assert_eq!(find("EIO=4&transport=polling&sid=gone"), Err(Fault::SessionUnknown));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
     /// A new session.

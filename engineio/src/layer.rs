@@ -14,6 +14,42 @@ use crate::observe::Observers;
 use crate::{Attached, CloseReason, Frame, Mailbox, Message, Query, Revision, Sid, Transport};
 
 /// Makes the layer of each new session.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Instant;
+/// use engineio::{Application, CloseReason, Frame, Layer, Mailbox, Message, Opened};
+///
+/// /// Sends every text back.
+/// struct Echo;
+/// struct Session(Arc<Mailbox>);
+///
+/// impl Application for Echo {
+///     type Layer = Session;
+///
+///     fn open(&self, opened: Opened, _now: Instant) -> Session {
+///         Session(opened.mailbox)
+///     }
+/// }
+///
+/// impl Layer for Session {
+///     fn message(&mut self, message: Message, _now: Instant) {
+///         if let Message::Text(text) = message {
+///             let _ = self.0.push(&[Frame::text(&text)]);
+///         }
+///     }
+///
+///     fn poll(&mut self, _now: Instant) {}
+///
+///     fn deadline(&self) -> Option<Instant> {
+///         None
+///     }
+///
+///     fn closed(&mut self, reason: CloseReason) {
+///         println!("{reason}");
+///     }
+/// }
+/// ```
 pub trait Application: Send + Sync + 'static {
     /// The application's side of one session.
     type Layer: Layer + Send + 'static;
@@ -23,6 +59,35 @@ pub trait Application: Send + Sync + 'static {
 }
 
 /// The application's side of one session. The session's driver calls it, and never makes two calls at once.
+///
+/// ```
+/// use std::time::Instant;
+/// use engineio::{CloseReason, Layer, Message};
+///
+/// /// Counts what a client sends.
+/// #[derive(Default)]
+/// struct Count(usize);
+///
+/// impl Layer for Count {
+///     fn message(&mut self, message: Message, _now: Instant) {
+///         self.0 += message.len();
+///     }
+///
+///     fn poll(&mut self, _now: Instant) {}
+///
+///     fn deadline(&self) -> Option<Instant> {
+///         None
+///     }
+///
+///     fn closed(&mut self, reason: CloseReason) {
+///         println!("{} bytes, then {reason}", self.0);
+///     }
+/// }
+///
+/// let mut layer = Count::default();
+/// layer.message(Message::from("hi"), Instant::now());
+/// assert_eq!(layer.0, 2);
+/// ```
 pub trait Layer {
     /// A message arrived.
     fn message(&mut self, message: Message, now: Instant);
@@ -49,6 +114,15 @@ pub trait Layer {
 }
 
 /// A session that has just opened, as its layer sees it.
+///
+/// ```
+/// use engineio::Opened;
+///
+/// fn greet(opened: &Opened) {
+///     let from = opened.handshake.address;
+///     println!("{} came from {from:?} by {}", opened.sid.as_str(), opened.transport.as_str());
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Opened {
     /// The session's id. It is a secret, since anyone who has it can act as the client.
@@ -67,6 +141,18 @@ pub struct Opened {
 
 /// The HTTP request that opened a session. It is kept for the session's lifetime, so it owns compact copies
 /// and pins nothing of the HTTP server's.
+///
+/// ```
+/// use engineio::Handshake;
+///
+/// fn language(handshake: &Handshake) -> Option<&str> {
+///     handshake.headers.get("accept-language")
+/// }
+///
+/// fn room(handshake: &Handshake) -> Option<String> {
+///     handshake.query().get("room").map(|room| room.into_owned())
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Handshake {
     /// When the request arrived.
@@ -95,6 +181,13 @@ impl Handshake {
 const USUAL_HEAD: usize = 512;
 
 /// Header fields in one allocation. Names are in lower case; bytes that are not UTF-8 are replaced.
+///
+/// ```
+/// use engineio::Headers;
+///
+/// let headers = Headers::new([("Host", &b"example.com"[..])].into_iter());
+/// assert_eq!(headers.get("host"), Some("example.com"));
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Headers(Box<str>);
 

@@ -10,6 +10,14 @@ use crate::observe::{Observers, What};
 macro_rules! limits {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
         /// What bounds clients. The limits of HTTP and of Socket.IO are here too, so that there is one list.
+        ///
+        /// ```
+        /// use engineio::Limit;
+        ///
+        /// for limit in Limit::ALL {
+        ///     println!("{}", limit.name());
+        /// }
+        /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Limit {$($(#[doc = $doc])+ $variant,)+}
@@ -97,6 +105,14 @@ limits! {
 }
 
 /// How often each limit was met.
+///
+/// ```
+/// use engineio::{Limit, LimitHits};
+///
+/// let hits = LimitHits::default();
+/// hits.count(Limit::SendBudget);
+/// assert_eq!(hits.get(Limit::SendBudget), 1);
+/// ```
 pub struct LimitHits {
     counts: [AtomicU64; Limit::ALL.len()],
     observers: OnceLock<Observers>,

@@ -29,6 +29,18 @@ pub const HIGH_WATER: usize = 1_000_000;
 /// A session's queue and doorbell, as everyone has it. The driver has it as [`MailboxReceiver`], and takes from it.
 ///
 /// What a broadcast looks at comes first, side by side: it finds the mailboxes of its receivers in cold memory.
+///
+/// ```
+/// use engineio::{Frame, Mailbox, SendError};
+///
+/// let (mailbox, receiver) = Mailbox::new(1_000).split();
+/// mailbox.push(&[Frame::text("hi")])?;
+/// assert!(mailbox.cost() > 0);
+///
+/// drop(receiver); // The session is over.
+/// assert_eq!(mailbox.push(&[Frame::text("hi")]), Err(SendError::Closed));
+/// # Ok::<_, SendError>(())
+/// ```
 #[repr(C)]
 pub struct Mailbox {
     /// From here on whoever sends had better wait.
@@ -104,6 +116,15 @@ pub enum Outlet {
 }
 
 /// Why a mailbox did not take a message.
+///
+/// ```
+/// use engineio::{Frame, Mailbox, SendError};
+///
+/// let (mailbox, _receiver) = Mailbox::new(10).split();
+/// mailbox.push(&[Frame::text("admitted whole, while there is room")])?;
+/// assert_eq!(mailbox.push(&[Frame::text("one more")]), Err(SendError::Full));
+/// # Ok::<_, SendError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendError {
     /// More than the session's byte budget waits to be sent. Nothing was queued.

@@ -24,6 +24,12 @@ pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// A revision of the Engine.IO protocol, the `EIO` parameter of a handshake.
 ///
 /// The two differ in how payloads and binary packets are encoded and in who sends the pings.
+///
+/// ```
+/// use engineio::Revision;
+///
+/// assert_eq!(Revision::V4.number(), 4);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Revision {
     /// `EIO=3`: socket.io clients 1 and 2.
@@ -44,6 +50,13 @@ impl Revision {
 }
 
 /// The code of a packet: the first character of its text form.
+///
+/// ```
+/// use engineio::PacketType;
+///
+/// assert_eq!(PacketType::from_digit(b'2'), Some(PacketType::Ping));
+/// assert_eq!(PacketType::Message.digit(), b'4');
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum PacketType {
@@ -87,6 +100,14 @@ impl PacketType {
 }
 
 /// What the layer above sends and receives: the payload of a packet of type 4.
+///
+/// ```
+/// use engineio::Message;
+///
+/// let text = Message::from("hi");
+/// let bytes = Message::from(vec![1, 2, 3]);
+/// assert_eq!((text.len(), bytes.len()), (2, 3));
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub enum Message {
     /// A text message.
@@ -152,6 +173,15 @@ impl fmt::Debug for Message {
 }
 
 /// One Engine.IO packet.
+///
+/// ```
+/// use bytestring::ByteString;
+/// use engineio::{Message, Packet, Revision};
+///
+/// let packet = Packet::decode_text(&ByteString::from("4hi"), Revision::V4)?;
+/// assert_eq!(packet, Packet::Message(Message::from("hi")));
+/// # Ok::<_, engineio::Violation>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Packet {
     /// The open packet with its JSON; only servers send it.

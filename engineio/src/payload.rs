@@ -27,6 +27,16 @@ const SEPARATOR: u8 = 0x1e;
 
 /// How a session's polls encode their payloads: its revision and, in revision 3, whether the client asked
 /// for base64.
+///
+/// ```
+/// use std::collections::VecDeque;
+/// use engineio::{Frame, PayloadFormat, Revision};
+///
+/// let format = PayloadFormat { revision: Revision::V4, base64: false };
+/// let mut queue = VecDeque::from([Frame::text("a"), Frame::text("b")]);
+/// let (payload, _) = format.encode(&mut queue, 1_000_000);
+/// assert_eq!(payload.to_bytes(), "4a\x1e4b");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PayloadFormat {
     /// The session's revision.
@@ -81,6 +91,15 @@ impl PayloadFormat {
 }
 
 /// The packets of one payload. A violation is the last item: what a client sent before it is delivered.
+///
+/// ```
+/// use engineio::{Packet, PayloadFormat, Revision};
+///
+/// let format = PayloadFormat { revision: Revision::V4, base64: false };
+/// let packets: Vec<_> = format.decode("2\x1e4hi".into(), false, 100).collect();
+/// assert_eq!(packets[0], Ok(Packet::Ping("".into())));
+/// assert_eq!(packets[1], Ok(Packet::Message("hi".into())));
+/// ```
 #[derive(Debug)]
 pub struct PayloadReader {
     form: Form,

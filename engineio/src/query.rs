@@ -6,6 +6,13 @@ use memchr::memchr2;
 
 /// Query parameters in the order sent: `application/x-www-form-urlencoded`, percent-decoded, bytes that are
 /// not UTF-8 replaced.
+///
+/// ```
+/// use engineio::Query;
+///
+/// let query = Query::new("room=a%20b&EIO=4");
+/// assert_eq!(query.get("room").as_deref(), Some("a b"));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Query<'a>(&'a str);
 

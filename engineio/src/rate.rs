@@ -6,6 +6,17 @@ use std::time::{Duration, Instant};
 ///
 /// It is one instant: when the bucket would be full again. What is taken moves it away; a whole second away,
 /// the bucket is empty.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use engineio::Rate;
+///
+/// let now = Instant::now();
+/// let mut rate = Rate::new(now);
+/// assert!(rate.take(now, 10, 10), "ten in this second");
+/// assert!(!rate.take(now, 1, 10), "and no more");
+/// assert!(rate.take(now + Duration::from_secs(1), 10, 10));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Rate {
     full_at: Instant,

@@ -5,6 +5,14 @@
 use crate::{Revision, Transport};
 
 /// What a client is told about a refused request. Code and message are part of the protocol.
+///
+/// ```
+/// use engineio::Refusal;
+///
+/// let refusal = Refusal::SessionUnknown;
+/// assert_eq!((refusal.status(), refusal.code()), (400, 1));
+/// assert_eq!(refusal.body(), r#"{"code":1,"message":"Session ID unknown"}"#);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
     /// 0: no transport was named, or one that is not offered.
@@ -64,6 +72,13 @@ impl Refusal {
 crate::rules! {
     /// What was wrong with a refused request. A client learns no more of it than its [`refusal`](Fault::refusal);
     /// logs and hooks do.
+    ///
+    /// ```
+    /// use engineio::{Fault, Refusal};
+    ///
+    /// assert_eq!(Fault::UpgradesOff.refusal(), Refusal::BadRequest);
+    /// println!("{}", Fault::UpgradesOff);
+    /// ```
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     #[non_exhaustive]
     pub enum Fault {

@@ -33,6 +33,17 @@ use crate::{CloseReason, Config, Limit, Message, Packet, Rate, Revision, Transpo
 const NOOP_PAUSE: Duration = Duration::from_millis(100);
 
 /// What happened to a session.
+///
+/// ```
+/// use std::{sync::Arc, time::Instant};
+/// use engineio::{CloseReason, Config, Input, Output, Revision, Session, Transport};
+///
+/// let now = Instant::now();
+/// let mut session = Session::new(Arc::new(Config::default()), Revision::V4, Transport::WebSocket, now);
+/// let mut out = Vec::new();
+/// session.handle(now, Input::TransportClosed(CloseReason::TransportClose), &mut out);
+/// assert_eq!(out, [Output::Closed(CloseReason::TransportClose)]);
+/// ```
 #[derive(Debug)]
 pub enum Input {
     /// A GET arrived. `queued` says whether frames wait for the client.
@@ -71,6 +82,19 @@ pub enum Input {
 }
 
 /// What is to be done.
+///
+/// ```
+/// use engineio::Output;
+///
+/// fn show(output: &Output) {
+///     match output {
+///         Output::Deliver(message) => println!("for the application: {message:?}"),
+///         Output::Send(packet) => println!("for the client: {packet:?}"),
+///         Output::Closed(reason) => println!("over: {reason}"),
+///         other => println!("{other:?}"),
+///     }
+/// }
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 pub enum Output {
     /// Complete the parked GET.
@@ -95,6 +119,17 @@ pub enum Output {
 }
 
 /// The body of a GET's answer.
+///
+/// ```
+/// use std::{sync::Arc, time::Instant};
+/// use engineio::{Answer, Config, Input, Output, Revision, Session, Transport};
+///
+/// let now = Instant::now();
+/// let mut session = Session::new(Arc::new(Config::default()), Revision::V4, Transport::Polling, now);
+/// let mut out = Vec::new();
+/// session.handle(now, Input::PollOpened { queued: true }, &mut out);
+/// assert_eq!(out, [Output::Answer(Answer::Queued)]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// What is queued.
@@ -108,6 +143,17 @@ pub enum Answer {
 }
 
 /// The state machine of one session.
+///
+/// ```
+/// use std::{sync::Arc, time::Instant};
+/// use engineio::{Config, Input, Output, Packet, Revision, Session, Transport};
+///
+/// let now = Instant::now();
+/// let mut session = Session::new(Arc::new(Config::default()), Revision::V4, Transport::WebSocket, now);
+/// let mut out = Vec::new();
+/// session.handle(now, Input::Packet(Ok(Packet::Message("hi".into()))), &mut out);
+/// assert_eq!(out, [Output::Deliver("hi".into())]);
+/// ```
 #[derive(Debug)]
 pub struct Session {
     state: State,

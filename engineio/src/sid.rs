@@ -12,6 +12,14 @@ use rand::TryRng;
 ///
 /// It has 20 characters of base64url, or is an application's own of 1 to 36 unreserved characters (RFC 3986,
 /// section 2.3), which a UUID fits in. It lies in place, without an allocation, as every session keeps some.
+///
+/// ```
+/// use engineio::Sid;
+///
+/// let sid = Sid::generate();
+/// assert_eq!(sid.as_str().len(), Sid::LEN);
+/// assert_eq!(Sid::parse("no/slash"), None);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sid {
     /// Zeros behind the id.

@@ -4,6 +4,16 @@ use std::time::{Duration, Instant};
 
 /// Since when a client has taken nothing while its budget was used up. A burst makes nobody slow: whoever takes
 /// some of it in time is left alone, however much there is.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use engineio::Stalled;
+///
+/// let (now, patience) = (Instant::now(), Duration::from_secs(30));
+/// let mut stalled = Stalled::default();
+/// stalled.note(now, true, false); // Too much waits, and the client takes nothing.
+/// assert_eq!(stalled.until(patience), Some(now + patience));
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stalled {
     since: Option<Instant>,

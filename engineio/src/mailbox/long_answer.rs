@@ -14,6 +14,15 @@ use crate::sync::Mutex;
 /// A long answer to a poll, on its way to its client. It counts for its session until it is dropped, and what is left
 /// of it is let go as soon as the client is [put out](Mailbox::put_out). An answer of less than
 /// [`ALLOWANCE`](crate::memory::ALLOWANCE) bytes needs none of this: nobody is put out for so little.
+///
+/// ```
+/// use engineio::{LongAnswer, Mailbox};
+///
+/// let (mailbox, _receiver) = Mailbox::new(1_000_000).split();
+/// let answer = LongAnswer::begin(&mailbox, 50_000);
+/// // ... encode the packets, `load` them, send them ...
+/// drop(answer); // It no longer counts.
+/// ```
 pub struct LongAnswer {
     mailbox: Arc<Mailbox>,
     left: Mutex<Left>,

@@ -20,6 +20,17 @@ const PIECE: usize = 16 * 1024;
 const LONG: usize = 8 * 1024;
 
 /// One payload, as the body of a response: [`PayloadFormat::encode`](super::PayloadFormat::encode) makes it.
+///
+/// ```
+/// use std::collections::VecDeque;
+/// use engineio::{Frame, PayloadFormat, Revision};
+///
+/// let format = PayloadFormat { revision: Revision::V4, base64: false };
+/// let mut queue = VecDeque::from([Frame::text("a"), Frame::text("b")]);
+/// let (payload, _) = format.encode(&mut queue, 1_000_000);
+/// assert_eq!(payload.len(), 5);
+/// assert_eq!(payload.to_bytes(), "4a\x1e4b");
+/// ```
 #[derive(Clone)]
 pub struct Payload {
     /// What is encoded and has not been taken.
@@ -45,6 +56,18 @@ struct Rest {
 
 /// Which packets a payload has, and in which form. It equals that of another payload of the very same frames, for as
 /// long as one of the two is kept.
+///
+/// ```
+/// use std::collections::VecDeque;
+/// use engineio::{Frame, PayloadFormat, Revision};
+///
+/// // Two clients that get the same frame have equal payloads: one compression serves both.
+/// let format = PayloadFormat { revision: Revision::V4, base64: false };
+/// let frame = Frame::text("to all");
+/// let (one, _) = format.encode(&mut VecDeque::from([frame.clone()]), 1_000);
+/// let (other, _) = format.encode(&mut VecDeque::from([frame]), 1_000);
+/// assert!(one.identity() == other.identity());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Identity {
     form: Form,

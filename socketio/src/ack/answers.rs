@@ -5,6 +5,20 @@ use crate::error::AckError;
 use crate::namespace::room::Room;
 
 /// The answer of one client.
+///
+/// ```
+/// use socketio::{Io, SendError};
+///
+/// async fn votes(io: Io) -> Result<(), SendError> {
+///     for answer in io.emit_with_ack::<bool>("agreed?", ())?.await.answers {
+///         match answer.result {
+///             Ok(vote) => println!("{:?} votes {vote}", answer.socket),
+///             Err(why) => println!("{:?}: {why}", answer.socket),
+///         }
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Answer<T> {
     /// The socket that answered, or did not. Other nodes don't tell whose answer it is.
@@ -15,6 +29,16 @@ pub struct Answer<T> {
 }
 
 /// All answers to an event that went to many.
+///
+/// ```
+/// use socketio::{Io, SendError};
+///
+/// async fn all_agree(io: Io) -> Result<bool, SendError> {
+///     let answers = io.emit_with_ack::<bool>("agreed?", ())?.await;
+///     // `received` has those that came; `all` wants every one.
+///     Ok(answers.all().is_ok_and(|votes| votes.iter().all(|vote| *vote)))
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Answers<T> {
     /// One for each client that was sent the event, in the order in which they came; those that failed to

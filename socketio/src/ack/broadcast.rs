@@ -30,6 +30,16 @@ use crate::socket::Socket;
 /// [`Broadcast::emit_with_ack`](crate::Broadcast::emit_with_ack).
 ///
 /// The event has been sent already. Dropping this forgets the answers that have not come.
+///
+/// ```
+/// use socketio::{Io, SendError};
+///
+/// async fn first(io: Io) -> Result<Option<String>, SendError> {
+///     let mut answers = io.to("helpers").emit_with_ack::<String>("who has time?", ())?;
+///     // One by one, as they arrive. To have all at once, await it.
+///     Ok(answers.next().await.and_then(|answer| answer.result.ok()))
+/// }
+/// ```
 #[must_use = "the answers are lost unless they are awaited"]
 pub struct BroadcastAck<T> {
     gathering: Arc<Gathering<RawAnswer>>,

@@ -25,6 +25,15 @@ pub(crate) mod sender;
 /// The future answer to an event: see [`Socket::emit_with_ack`].
 ///
 /// The event has already been sent. If you drop this, the answer is ignored.
+///
+/// ```
+/// use std::time::Duration;
+/// use socketio::{AckError, Socket};
+///
+/// async fn name_of(socket: &Socket) -> Result<String, AckError> {
+///     socket.emit_with_ack("your name?", ()).timeout(Duration::from_secs(5)).await
+/// }
+/// ```
 #[must_use = "the answer is lost unless it is awaited"]
 pub struct Ack<T> {
     state: Result<Waiting, AckError>,

@@ -8,6 +8,16 @@ use crate::log::Excerpt;
 use crate::socket::Socket;
 
 /// Acknowledges one event, now or later, from any task. If you drop it, nothing is sent.
+///
+/// ```
+/// use socketio::{AckSender, Io, Socket};
+///
+/// fn later(io: &Io) {
+///     io.on_with_ack("sell", |_: Socket, item: String, ack: AckSender| async move {
+///         tokio::spawn(async move { ack.send((item, "sold")) });
+///     });
+/// }
+/// ```
 pub struct AckSender {
     /// Whom to send it, and its id, if the client asked for one.
     asked: Option<(Socket, u64)>,

@@ -12,6 +12,16 @@ use crate::packet::read_event;
 /// An event: its name and its arguments. Cloning it is cheap.
 ///
 /// Catch-all listeners and event middlewares get it. It doesn't tell whether an acknowledgement is asked for.
+///
+/// ```
+/// use socketio::{Event, Io, Socket};
+///
+/// fn log(io: &Io) {
+///     io.on_any(|socket: &Socket, event: &Event| {
+///         println!("{} sent {} {}", socket.id(), event.name(), event.args().json());
+///     });
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Event {
     name: ByteString,

@@ -36,6 +36,16 @@ pub use write::{ArgsWriter, ToArgs};
 ///
 /// As a handler's argument type it takes everything as it is; [`read`](Args::read) gives the values. At the end of a
 /// tuple, [`Rest`] takes those that are left.
+///
+/// ```
+/// use socketio::Args;
+///
+/// let args = Args::new(("Ada", 36))?;
+/// assert_eq!(args.json(), r#""Ada",36"#);
+/// let (name, age): (String, u32) = args.read()?;
+/// assert_eq!((name.as_str(), age), ("Ada", 36));
+/// # Ok::<_, socketio::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Args {
     /// A JSON array.

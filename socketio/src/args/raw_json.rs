@@ -16,6 +16,16 @@ use crate::packet::{json, msgpack};
 /// attachment. It is checked once, when it is made: the JSON is valid, and nests no deeper than 127.
 /// [`Event::from_raw`](crate::Event::from_raw) and [`Args::from_raw`](crate::Args::from_raw) make of it what
 /// applications get.
+///
+/// ```
+/// use socketio::RawJson;
+///
+/// let value = RawJson::new(r#"{"a":1}"#, Vec::new())?;
+/// assert_eq!(value.json(), r#"{"a":1}"#);
+/// let copy = RawJson::from_msgpack(&value.to_msgpack()?.into(), 1_000)?;
+/// assert_eq!(copy.json(), value.json());
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawJson {
     json: ByteString,

@@ -85,6 +85,14 @@ impl<T: DeserializeOwned> FromArgs for T {
 /// An argument is not what the type that reads it wants.
 ///
 /// It serialises as its message, so that a handler can answer with it.
+///
+/// ```
+/// use socketio::Args;
+///
+/// let error = Args::new(("Ada", "old"))?.read::<(String, u32)>().unwrap_err();
+/// assert_eq!(error.index(), 1); // The second argument is not a number.
+/// # Ok::<_, serde_json::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct ArgsError {
     index: usize,

@@ -40,6 +40,18 @@ use departed::Departed;
 use membership::{Gate, Membership, Waiting};
 
 /// One client: the [`Layer`] of a session. A server's driver makes it through [`Io`] and calls it.
+///
+/// ```
+/// use std::time::Instant;
+/// use engineio::{Application, Layer, Opened};
+/// use socketio::{Client, Io};
+///
+/// /// What a server does with each session: open it, hand it messages, close it.
+/// fn open(io: &Io, opened: Opened) {
+///     let mut client: Client = io.open(opened, Instant::now());
+///     client.message("0".into(), Instant::now());
+/// }
+/// ```
 pub struct Client {
     io: Io,
     link: Arc<Link>,

@@ -25,6 +25,30 @@ pub type AdapterError = Box<dyn std::error::Error + Send + Sync>;
 /// servers in JavaScript: [`RawJson`](crate::RawJson) reads and writes their values.
 ///
 /// No method may block. The crate `socketio-adapter-contract` tests what is asked of an adapter here.
+///
+/// ```
+/// use socketio::{Adapter, AdapterError, AdapterFuture, Io, Message, Node};
+///
+/// /// A cluster of one.
+/// struct Alone;
+///
+/// impl Adapter for Alone {
+///     fn start(&self, _node: Node) {}
+///
+///     fn other_nodes(&self, _namespace: &str) -> AdapterFuture<usize> {
+///         Box::pin(async { 0 })
+///     }
+///
+///     fn publish(&self, _message: Message) -> AdapterFuture<Result<(), AdapterError>> {
+///         Box::pin(async { Ok(()) })
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let io = Io::with_adapter(socketio::Config::default(), Alone);
+/// # }
+/// ```
 pub trait Adapter: Send + Sync + 'static {
     /// The node begins. Messages of other nodes go to [`Node::receive`]. Called once, before anything else.
     fn start(&self, node: Node);

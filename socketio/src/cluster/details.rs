@@ -5,6 +5,16 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 /// What other nodes are told of a socket, in the form that socket.io's adapters give it.
+///
+/// ```
+/// use socketio::{MessageBody, SocketDetails};
+///
+/// /// What an adapter is given to bring to the node that asked.
+/// fn ids(body: &MessageBody) -> Vec<&str> {
+///     let MessageBody::FetchedSockets { sockets, .. } = body else { return Vec::new() };
+///     sockets.iter().map(|socket: &SocketDetails| socket.id.as_str()).collect()
+/// }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SocketDetails {
@@ -23,6 +33,15 @@ pub struct SocketDetails {
 }
 
 /// The handshake of a socket, as other nodes are told it.
+///
+/// ```
+/// use socketio::{FetchError, Io};
+///
+/// async fn addresses(io: &Io) -> Result<Vec<String>, FetchError> {
+///     let sockets = io.fetch_sockets().await?;
+///     Ok(sockets.iter().map(|socket| socket.handshake().address.clone()).collect())
+/// }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]

@@ -6,6 +6,22 @@ use crate::cluster::adapter::AdapterError;
 use crate::error::SendError;
 
 /// Why other nodes could not be asked.
+///
+/// ```
+/// use socketio::{ClusterError, Io};
+///
+/// async fn count(io: &Io) -> usize {
+///     match io.fetch_sockets().await {
+///         Ok(sockets) => sockets.len(),
+///         Err(error) => {
+///             if let ClusterError::Timeout { .. } = error.error {
+///                 println!("a server did not answer");
+///             }
+///             error.found.len()
+///         }
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ClusterError {
@@ -21,6 +37,17 @@ pub enum ClusterError {
 }
 
 /// Why other servers did not answer an event.
+///
+/// ```
+/// use socketio::Io;
+///
+/// async fn ask(io: &Io) {
+///     match io.server_side_emit_with_ack::<usize>("how many?", ()).await {
+///         Ok(answers) => println!("{:?}", answers.received().collect::<Vec<_>>()),
+///         Err(error) => println!("{error}"),
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ServerSideError {

@@ -15,6 +15,18 @@ use crate::socket::Socket;
 use std::fmt;
 
 /// A socket of this node or of another: what [`Broadcast::fetch_sockets`] finds.
+///
+/// ```
+/// use socketio::{Error, Io};
+///
+/// async fn welcome(io: &Io) -> Result<(), Error> {
+///     for socket in io.to("lobby").fetch_sockets().await? {
+///         socket.emit("welcome", socket.id())?;
+///         socket.join("hall");
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct FetchedSocket {
     namespace: Namespace,
@@ -132,6 +144,18 @@ impl FetchedSocket {
 }
 
 /// Not all sockets could be fetched: some nodes did not answer, or could not be asked.
+///
+/// ```
+/// use socketio::{FetchedSocket, Io};
+///
+/// /// Those that were found, even if a server did not answer in time.
+/// async fn who(io: &Io) -> Vec<FetchedSocket> {
+///     io.fetch_sockets().await.unwrap_or_else(|error| {
+///         println!("{error}");
+///         error.found
+///     })
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct FetchError {

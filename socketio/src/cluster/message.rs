@@ -16,6 +16,17 @@ pub type NodeId = Arc<str>;
 pub type RequestId = Arc<str>;
 
 /// What goes from one node to others.
+///
+/// ```
+/// use socketio::{Message, MessageBody};
+///
+/// /// What an adapter finds out about a message before it sends it.
+/// fn channel(message: &Message) -> String {
+///     let to = message.to.as_deref().unwrap_or("all");
+///     let kind = if matches!(message.body, MessageBody::Broadcast { .. }) { "broadcast" } else { "request" };
+///     format!("{}/{to}/{kind}", message.namespace)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Message {
@@ -50,6 +61,14 @@ impl Message {
 }
 
 /// What a message says. Behind each stands, in parentheses, the type that it has in socket.io's cluster adapters.
+///
+/// ```
+/// use socketio::MessageBody;
+///
+/// fn is_answer(body: &MessageBody) -> bool {
+///     body.answers().is_some()
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub enum MessageBody {
     /// Send an event (`BROADCAST`, 3). With a request, the clients are to acknowledge it: answer with

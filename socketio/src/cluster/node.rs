@@ -21,6 +21,17 @@ use crate::namespace::flags::Flags;
 use crate::recovery::offset::Offset;
 
 /// This node, as its [`Adapter`](crate::Adapter) knows it: where messages of other nodes go. It does not keep the node alive.
+///
+/// ```
+/// use socketio::{Message, Node};
+///
+/// /// What an adapter does with what it receives. The node ignores its own messages.
+/// fn received(node: &Node, messages: Vec<Message>) {
+///     for message in messages {
+///         node.receive(message);
+///     }
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Node {
     pub(super) io: WeakIo,

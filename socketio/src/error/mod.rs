@@ -14,6 +14,18 @@ pub(crate) mod connect_error;
 ///
 /// It serialises as its message. So a handler that ends with an `emit` acknowledges with nothing, or with the
 /// error.
+///
+/// ```
+/// use socketio::{SendError, Socket};
+///
+/// fn position(socket: &Socket) {
+///     match socket.emit("position", (3, 4)) {
+///         Ok(()) => {}
+///         Err(SendError::Full) => println!("the client is too slow"),
+///         Err(error) => println!("{error}"),
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SendError {
@@ -72,6 +84,18 @@ impl From<serde_json::Error> for SendError {
 }
 
 /// Why an event was not acknowledged. It serialises as its message.
+///
+/// ```
+/// use socketio::{AckError, Socket};
+///
+/// async fn ask(socket: &Socket) {
+///     match socket.emit_with_ack::<String>("your name?", ()).await {
+///         Ok(name) => println!("{name}"),
+///         Err(AckError::Timeout) => println!("no answer in time"),
+///         Err(error) => println!("{error}"),
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AckError {
@@ -124,6 +148,16 @@ impl From<SendError> for AckError {
 }
 
 /// Why a socket did not join a room. It serialises as its message.
+///
+/// ```
+/// use socketio::{JoinError, Socket};
+///
+/// fn enter(socket: &Socket, room: &str) {
+///     if let Err(JoinError::TooManyRooms) = socket.join(room) {
+///         println!("leave a room first");
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JoinError {
@@ -151,6 +185,19 @@ impl Serialize for JoinError {
 }
 
 /// Why a socket ended. [`as_str`](DisconnectReason::as_str) gives socket.io's words.
+///
+/// ```
+/// use socketio::{DisconnectReason, Io, Socket};
+///
+/// fn watch(io: &Io) {
+///     io.on_disconnect(|socket: Socket, reason: DisconnectReason| async move {
+///         if reason == DisconnectReason::PingTimeout {
+///             println!("{} fell silent", socket.id());
+///         }
+///     });
+/// }
+/// assert_eq!(DisconnectReason::PingTimeout.as_str(), "ping timeout");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DisconnectReason {

@@ -33,6 +33,15 @@ pub(crate) enum Place {
 }
 
 /// A catch-all listener that was registered, to remove it. If this is dropped, the listener stays.
+///
+/// ```
+/// use socketio::Io;
+///
+/// fn watch_for_a_while(io: &Io) {
+///     let listener = io.on_any(|_, event| println!("{}", event.name()));
+///     listener.remove();
+/// }
+/// ```
 pub struct ListenerHandle {
     handlers: Weak<Handlers>,
     id: u64,

@@ -15,6 +15,16 @@ use crate::socket::Socket;
 /// Why an event was not handled: what [`Namespace::on_unhandled`](crate::Namespace::on_unhandled) is told.
 ///
 /// It serialises as its message, so that a handler can answer with it.
+///
+/// ```
+/// use socketio::{Event, Io, Socket, Unhandled};
+///
+/// fn answers(io: &Io) {
+///     io.on_unhandled(|_: Socket, event: Event, why: Unhandled| async move {
+///         format!("{}: {why}", event.name())
+///     });
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Unhandled {
@@ -25,6 +35,17 @@ pub enum Unhandled {
 }
 
 /// How many events of clients were not handled: see [`Io::unhandled_counts`](crate::Io::unhandled_counts).
+///
+/// ```
+/// use socketio::Io;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let io = Io::new();
+/// let counts = io.unhandled_counts();
+/// assert_eq!((counts.no_handler, counts.args), (0, 0));
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnhandledCounts {

@@ -10,6 +10,15 @@ use crate::recovery::settings::Recovery;
 
 /// Settings of an [`Io`](crate::Io). They limit how much one client can make the server hold. Each field's
 /// documentation has its default.
+///
+/// ```
+/// use std::time::Duration;
+/// use socketio::{Config, Io};
+///
+/// fn application() -> Io {
+///     Io::with_config(Config { max_rooms: 16, ack_timeout: Duration::from_secs(5), ..Config::default() })
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Config {
     /// How packets are written. Clients must use the same parser. [`Parser::Default`].

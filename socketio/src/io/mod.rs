@@ -34,6 +34,22 @@ pub(crate) mod state;
 /// It is an [`engineio::Application`]: a server passes it each new session. The namespace `/` always exists,
 /// and `Io` dereferences to it: `io.on(..)` and `io.emit(..)` are short for `io.of("/").on(..)` and
 /// `io.of("/").emit(..)`, as in JavaScript.
+///
+/// ```
+/// use socketio::{Io, Socket};
+///
+/// fn application() -> Io {
+///     let io = Io::new();
+///     io.on_connect(|socket: Socket| async move { println!("{} came", socket.id()) })
+///         .on("chat", |socket: Socket, text: String| async move { socket.broadcast().emit("chat", text) });
+///     io
+/// }
+///
+/// /// From anywhere, with a clone.
+/// fn announce(io: &Io) -> Result<(), socketio::SendError> {
+///     io.emit("news", "the server restarts at six")
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Io(Arc<State>);
 

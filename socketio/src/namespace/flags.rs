@@ -3,6 +3,15 @@
 use std::time::Duration;
 
 /// How an event is sent to many.
+///
+/// ```
+/// use socketio::{Flags, MessageBody};
+///
+/// fn flags(body: &MessageBody) -> Option<&Flags> {
+///     let MessageBody::Broadcast { flags, .. } = body else { return None };
+///     Some(flags)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Flags {

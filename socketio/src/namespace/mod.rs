@@ -38,6 +38,19 @@ pub(crate) mod to_rooms;
 /// A client's handlers start in the order in which its events arrived, and then run concurrently. They
 /// continue when the client leaves. A handler that panics only ends that client's socket. Handlers must not
 /// block their thread; use `tokio::task::spawn_blocking`.
+///
+/// ```
+/// use socketio::{ConnectError, Io, Namespace, Socket};
+///
+/// fn admin(io: &Io) -> Namespace {
+///     io.of("/admin")
+///         .middleware(|socket: Socket| async move {
+///             let token = socket.handshake().auth::<String>().unwrap_or_default();
+///             if token == "secret" { Ok(()) } else { Err(ConnectError::new("not authorized")) }
+///         })
+///         .on("stats", |socket: Socket, ()| async move { socket.namespace().socket_count() })
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Namespace(Arc<State>);
 

@@ -30,6 +30,15 @@ pub(crate) enum Names {
 type Function = Arc<dyn Fn(&str, &str) -> Task<bool> + Send + Sync>;
 
 /// A pattern that is not a regular expression.
+///
+/// ```
+/// use socketio::{Io, PatternError};
+///
+/// fn tables(io: &Io) -> Result<(), PatternError> {
+///     io.of_pattern(r"^/table-\d+$")?.on_connect(|_| async {});
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct PatternError(regex_lite::Error);
 

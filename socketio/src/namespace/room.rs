@@ -8,6 +8,14 @@ use crate::error::JoinError;
 pub type Room = Arc<str>;
 
 /// Which sockets: those in any of `rooms`, or all if there are none, and in none of `except`.
+///
+/// ```
+/// use socketio::Selection;
+///
+/// // What `io.to("a").to("b").except("c")` selects.
+/// let selection = Selection { rooms: vec!["a".into(), "b".into()], except: vec!["c".into()] };
+/// assert_eq!(selection.rooms.len(), 2);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
     /// The rooms whose sockets are meant; none for all sockets.

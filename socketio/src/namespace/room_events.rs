@@ -11,6 +11,18 @@ use crate::namespace::room::Room;
 use crate::socket::Socket;
 
 /// Something happened to a room. Each socket also is in a room of its own, named by its id.
+///
+/// ```
+/// use socketio::{Io, RoomEvent};
+///
+/// fn watch(io: &Io) {
+///     io.on_room_event(|event| match event {
+///         RoomEvent::Created { room } => println!("{room} is new"),
+///         RoomEvent::Joined { room, socket } => println!("{socket} is in {room}"),
+///         RoomEvent::Left { .. } | RoomEvent::Deleted { .. } => {}
+///     });
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RoomEvent {
     /// The first socket is joining a room: `create-room` in JavaScript.

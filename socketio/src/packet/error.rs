@@ -4,6 +4,16 @@ use engineio::{CloseReason, Limit};
 
 engineio::rules! {
     /// A rule of the protocol that a client's packet broke. Each ends the session.
+    ///
+    /// ```
+    /// use engineio::Revision;
+    /// use socketio::{Config, PacketError, PacketReader};
+    ///
+    /// let mut reader = PacketReader::new(&Config::default(), Revision::V4);
+    /// let error = reader.read("2{}".into()).unwrap_err();
+    /// assert_eq!(error, PacketError::NotAnArray);
+    /// println!("{error}");
+    /// ```
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     #[non_exhaustive]
     pub enum PacketError {

@@ -22,6 +22,14 @@ use crate::packet::text;
 
 /// The form that packets have on the wire. Both sides must agree on it: a client is given the same with its
 /// option `parser`.
+///
+/// ```
+/// use socketio::{Config, Io, Parser};
+///
+/// fn application() -> Io {
+///     Io::with_config(Config { parser: Parser::MsgPack, ..Config::default() })
+/// }
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Parser {
@@ -87,6 +95,12 @@ pub trait PacketParser: fmt::Debug + Send + Sync + 'static {
 }
 
 /// Why a parser did not understand a message.
+///
+/// ```
+/// use socketio::ParserError;
+///
+/// assert_eq!(ParserError::new("not text").to_string(), "not text");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParserError(Box<str>);
 

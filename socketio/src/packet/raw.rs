@@ -8,6 +8,13 @@ pub(crate) const MAX_ACK_ID: u64 = (1 << 53) - 1;
 
 /// The type of a packet. The default parser's binary events and binary acknowledgements, types 5 and 6, are
 /// a matter of that parser: they are events and acknowledgements with attachments.
+///
+/// ```
+/// use socketio::PacketType;
+///
+/// assert_eq!(PacketType::from_number(2), Some(PacketType::Event));
+/// assert_eq!(PacketType::Ack.number(), 3);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum PacketType {
@@ -48,6 +55,19 @@ impl PacketType {
 ///
 /// JSON can't hold bytes. A binary value stands in the payload as `{"_placeholder":true,"num":n}`, and its
 /// bytes are the n-th attachment.
+///
+/// ```
+/// use socketio::{PacketType, RawPacket};
+///
+/// let packet = RawPacket {
+///     kind: PacketType::Event,
+///     nsp: "/".into(),
+///     id: None,
+///     payload: r#"["chat","hi"]"#.into(),
+///     attachments: Vec::new(),
+/// };
+/// assert_eq!(packet.kind.number(), 2);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawPacket {
     /// The packet's type.

@@ -6,6 +6,16 @@ use std::time::Duration;
 ///
 /// A client of socket.io 4.6 or later then has `socket.recovered`. Every event without an acknowledgement
 /// carries a further argument, a string, by which the client tells what it has got.
+///
+/// ```
+/// use std::time::Duration;
+/// use socketio::{Config, Io, Recovery};
+///
+/// fn application() -> Io {
+///     let recovery = Recovery { max_disconnection: Duration::from_secs(60), ..Recovery::default() };
+///     Io::with_config(Config { recovery: Some(recovery), ..Config::default() })
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Recovery {
     /// How long a client may be away. 2 minutes.
@@ -31,6 +41,16 @@ impl Default for Recovery {
 }
 
 /// What came of recoveries, counted since the start: see [`Io::recovery_counts`](crate::Io::recovery_counts).
+///
+/// ```
+/// use socketio::Io;
+///
+/// fn show(io: &Io) {
+///     if let Some(counts) = io.recovery_counts() {
+///         println!("{} came back, {} too late, {} are away", counts.recovered, counts.expired, counts.away);
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecoveryCounts {

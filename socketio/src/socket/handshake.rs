@@ -13,6 +13,17 @@ use crate::packet::date::date_text;
 ///
 /// It dereferences to [`engineio::Handshake`], which has `time`, `address`, `secure`, `url`, `headers` and
 /// `query()`. It serialises as the object that `socket.handshake` is in JavaScript; see [`HandshakeDetails`].
+///
+/// ```
+/// use socketio::Socket;
+///
+/// fn who(socket: &Socket) -> String {
+///     let handshake = socket.handshake();
+///     let token: String = handshake.auth().unwrap_or_default();
+///     let browser = handshake.headers.get("user-agent").unwrap_or("unknown");
+///     format!("{token} with {browser} from {:?}", handshake.address)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Handshake<'a> {
     pub(super) request: &'a engineio::Handshake,

@@ -29,6 +29,19 @@ use attached::Attached;
 
 /// A client in a namespace. Cloning it is cheap. You can keep a clone, send it to other tasks, and use it
 /// after the client has left.
+///
+/// ```
+/// use socketio::{Io, SendError, Socket};
+///
+/// fn handlers(io: &Io) {
+///     io.on("enter", |socket: Socket, room: String| async move {
+///         let _ = socket.join(&room); // an error only after the client has left, or with too many rooms
+///         socket.emit("entered", &room)?; // to this client
+///         socket.to(&room).emit("entered", socket.id())?; // to the others in the room
+///         Ok::<_, SendError>(())
+///     });
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Socket(Arc<State>);
 

@@ -250,6 +250,16 @@ impl Socket {
 
 /// Sends events to one client with options: see [`Socket::volatile`], [`Socket::compress`] and
 /// [`Socket::timeout`].
+///
+/// ```
+/// use std::time::Duration;
+/// use socketio::{SendError, Socket};
+///
+/// fn send(socket: &Socket) -> Result<(), SendError> {
+///     socket.volatile().emit("position", (3, 4))?; // lost unless it can be written at once
+///     socket.compress(false).emit("noise", "zzz")
+/// }
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing is sent before `emit`"]
 pub struct Emitter<'a> {
