@@ -6,7 +6,7 @@ use std::io;
 use anstyle::{AnsiColor, Style};
 
 use socketio_explain::journal::Direction;
-use socketio_explain::{Carrier, Explanation, Layer, Part, explain, explain_journal};
+use socketio_explain::{Explanation, Kind, Level, Part, explain, explain_journal};
 
 use crate::options::Explain;
 use crate::{logging, output};
@@ -57,7 +57,7 @@ impl Printer<'_> {
     fn print(&self, out: &mut String) -> fmt::Result {
         let Explanation { parts, broken, notes, .. } = self.explanation;
         writeln!(out, "{}", self.title())?;
-        let lowest = parts.iter().map(|part| part.layer).min().unwrap_or(Layer::EngineIo);
+        let lowest = parts.iter().map(|part| part.level).min().unwrap_or(Level::EngineIo);
         let mut section = "";
         for part in parts {
             self.part(out, part, lowest, &mut section)?;
@@ -80,11 +80,11 @@ impl Printer<'_> {
     }
 
     fn title(&self) -> String {
-        let what = match self.explanation.carrier {
-            Carrier::Polling => "a polling payload",
-            Carrier::Text => "a text packet",
-            Carrier::Binary => "a binary WebSocket message",
-            Carrier::Frames => "WebSocket frames",
+        let what = match self.explanation.kind {
+            Kind::Payload => "a polling payload",
+            Kind::Text => "a text packet",
+            Kind::Binary => "a binary WebSocket message",
+            Kind::Frames => "WebSocket frames",
         };
         let (revision, len) = (self.explanation.revision.number(), self.explanation.bytes.len());
         let bold = self.style(Style::new().bold());
@@ -97,18 +97,18 @@ impl Printer<'_> {
         &self,
         out: &mut String,
         part: &'a Part,
-        lowest: Layer,
+        lowest: Level,
         section: &mut &'a str,
     ) -> fmt::Result {
-        let Part { range, layer, meaning, .. } = part;
-        let style = self.style(match layer {
-            Layer::Frame | Layer::Payload => Style::new().fg_color(Some(AnsiColor::Magenta.into())),
-            Layer::EngineIo => Style::new().fg_color(Some(AnsiColor::Cyan.into())),
-            Layer::SocketIo => Style::new().fg_color(Some(AnsiColor::Green.into())),
-            Layer::Json | Layer::Element => Style::new().fg_color(Some(AnsiColor::Yellow.into())),
+        let Part { range, level, meaning, .. } = part;
+        let style = self.style(match level {
+            Level::Frame | Level::Payload => Style::new().fg_color(Some(AnsiColor::Magenta.into())),
+            Level::EngineIo => Style::new().fg_color(Some(AnsiColor::Cyan.into())),
+            Level::SocketIo => Style::new().fg_color(Some(AnsiColor::Green.into())),
+            Level::Json | Level::Element => Style::new().fg_color(Some(AnsiColor::Yellow.into())),
         });
         let bytes = shown(&self.explanation.bytes[range.clone()], WIDEST);
-        let indent = 2 * (*layer as usize - lowest as usize);
+        let indent = 2 * (*level as usize - lowest as usize);
         let meaning = escaped(meaning);
         write!(out, "{:>6}  {style}{bytes:<WIDEST$}{style:#}  {:indent$}{meaning}", range.start, "")?;
         if part.section != *section {

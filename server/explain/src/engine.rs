@@ -7,7 +7,7 @@ use bytestring::ByteString;
 use engineio::{Message, Packet, PacketType, PayloadFormat, Revision, Violation};
 
 use crate::walk::{Walk, broken};
-use crate::{BrokenRule, Layer, Sender, json};
+use crate::{BrokenRule, Level, Side, json};
 
 /// Separates the packets of a revision 4 payload.
 pub(crate) const SEPARATOR: u8 = 0x1e;
@@ -67,7 +67,7 @@ impl Walk {
                         let wrong = packet_at + error.valid_up_to();
                         self.part(
                             packet_at..wrong,
-                            Layer::EngineIo,
+                            Level::EngineIo,
                             POLLING,
                             "the part of the packet that is UTF-8",
                         );
@@ -81,7 +81,7 @@ impl Walk {
             }
             at = end;
             if revision == Revision::V4 && at < body.len() {
-                self.part(at..at + 1, Layer::Payload, POLLING, "record separator: another packet follows");
+                self.part(at..at + 1, Level::Payload, POLLING, "record separator: another packet follows");
                 at += 1;
             }
         }
@@ -104,12 +104,12 @@ impl Walk {
         let digits = digits(rest);
         if violation == Some(&Violation::PayloadLength) {
             let meaning = "length of a packet, without a colon after it";
-            self.part(at..at + digits.min(10), Layer::Payload, V3_PAYLOAD, meaning);
+            self.part(at..at + digits.min(10), Level::Payload, V3_PAYLOAD, meaning);
             return Err(broken(at + digits.min(10), Violation::PayloadLength));
         }
         let units: usize = String::from_utf8_lossy(&rest[..digits]).parse().unwrap_or_default();
         let meaning = format!("length of the next packet: {}", count(units, "UTF-16 unit"));
-        self.part(at..at + digits + 1, Layer::Payload, V3_PAYLOAD, meaning);
+        self.part(at..at + digits + 1, Level::Payload, V3_PAYLOAD, meaning);
         let start = at + digits + 1;
         let text = body[start..].utf8_chunks().next();
         let (valid, invalid) = text.map_or(("", &[][..]), |chunk| (chunk.valid(), chunk.invalid()));
@@ -120,7 +120,7 @@ impl Walk {
             }
             let Some(less) = left.checked_sub(character.len_utf16()) else {
                 let what_there_is = start..start + index;
-                self.part(what_there_is, Layer::Payload, V3_PAYLOAD, "an incomplete packet");
+                self.part(what_there_is, Level::Payload, V3_PAYLOAD, "an incomplete packet");
                 return Err(broken(start + index, Violation::PayloadTruncated));
             };
             left = less;
@@ -131,7 +131,7 @@ impl Walk {
             // The decoder says which it is.
             _ => {
                 let wrong = what_there_is.end;
-                self.part(what_there_is, Layer::Payload, V3_PAYLOAD, "an incomplete packet");
+                self.part(what_there_is, Level::Payload, V3_PAYLOAD, "an incomplete packet");
                 Err(broken(wrong, *violation.unwrap_or(&Violation::PayloadTruncated)))
             }
         }
@@ -151,7 +151,7 @@ impl Walk {
             Some(violation @ Violation::PayloadLength) => {
                 let wrong = at + (1 + digits).min(11);
                 let meaning = "form and length of a packet, without an end";
-                self.part(at..wrong, Layer::Payload, V3_PAYLOAD, meaning);
+                self.part(at..wrong, Level::Payload, V3_PAYLOAD, meaning);
                 return Err(broken(wrong, *violation));
             }
             Some(violation @ Violation::UnknownPacketType(_)) if rest[0] > 1 => {
@@ -160,14 +160,14 @@ impl Walk {
             _ => {}
         }
         let form = if rest[0] == 0 { "a text packet follows" } else { "a binary packet follows" };
-        self.part(at..at + 1, Layer::Payload, V3_PAYLOAD, form);
+        self.part(at..at + 1, Level::Payload, V3_PAYLOAD, form);
         let len = rest[1..=digits].iter().fold(0, |len: usize, digit| len * 10 + usize::from(*digit));
         let meaning = format!("length of the packet, one byte for each digit: {}", count(len, "byte"));
-        self.part(at + 1..at + 1 + digits, Layer::Payload, V3_PAYLOAD, meaning);
+        self.part(at + 1..at + 1 + digits, Level::Payload, V3_PAYLOAD, meaning);
         let mark = at + 1 + digits;
-        self.part(mark..mark + 1, Layer::Payload, V3_PAYLOAD, "end of the length");
+        self.part(mark..mark + 1, Level::Payload, V3_PAYLOAD, "end of the length");
         if let Some(violation @ Violation::PayloadTruncated) = violation {
-            self.part(mark + 1..body.len(), Layer::Payload, V3_PAYLOAD, "an incomplete packet");
+            self.part(mark + 1..body.len(), Level::Payload, V3_PAYLOAD, "an incomplete packet");
             return Err(broken(body.len(), *violation));
         }
         Ok(mark + 1..mark + 1 + len)
@@ -183,7 +183,7 @@ impl Walk {
             // After the `b` of revision 3.
             let wrong = usize::from(text.starts_with('b'));
             let section = if revision == Revision::V3 { V3_PAYLOAD } else { POLLING };
-            self.part(at..at + wrong, Layer::EngineIo, section, "a binary message in base64");
+            self.part(at..at + wrong, Level::EngineIo, section, "a binary message in base64");
             broken(at + wrong, violation)
         })?;
         let end = at + text.len();
@@ -196,13 +196,13 @@ impl Walk {
             _ => kind(packet.kind(), revision),
         };
         let payload = at + 1..end;
-        let layer = Layer::EngineIo;
-        self.part(at..at + 1, layer, section, meaning);
+        let level = Level::EngineIo;
+        self.part(at..at + 1, level, section, meaning);
         let heartbeat = matches!(
             (&packet, revision),
             (Packet::Ping(probe), Revision::V4) | (Packet::Pong(probe), Revision::V3) if probe != "probe"
         );
-        if heartbeat && self.settings.sender == Some(Sender::Client) {
+        if heartbeat && self.settings.sender == Some(Side::Client) {
             self.note(&format!(
                 "Only the server sends this. A client that sends it breaks {}, and its session ends with `transport error`.",
                 Violation::Heartbeat.name()
@@ -210,24 +210,24 @@ impl Walk {
         }
         match packet {
             Packet::Open(json) => {
-                self.part(payload, layer, HANDSHAKE, "the settings of the session, as JSON");
+                self.part(payload, level, HANDSHAKE, "the settings of the session, as JSON");
                 for element in json::elements(&json) {
                     let meaning = opened(&json[element.clone()]);
-                    self.part(at + 1 + element.start..at + 1 + element.end, Layer::Json, HANDSHAKE, meaning);
+                    self.part(at + 1 + element.start..at + 1 + element.end, Level::Json, HANDSHAKE, meaning);
                 }
             }
             Packet::Ping(text) | Packet::Pong(text) => {
                 if text == "probe" {
-                    self.part(payload, layer, UPGRADE, "a test of this WebSocket before the upgrade");
+                    self.part(payload, level, UPGRADE, "a test of this WebSocket before the upgrade");
                 } else {
-                    self.part(payload, layer, section, "a payload that has no meaning here");
+                    self.part(payload, level, section, "a payload that has no meaning here");
                     if !text.is_empty() {
                         self.note("A ping or pong carries only `probe`, or nothing. If you meant a Socket.IO packet, write a `4` before it, the type of an Engine.IO message.");
                     }
                 }
             }
             Packet::Message(message) => self.message_packet(message, at + 1..end)?,
-            Packet::Close | Packet::Upgrade | Packet::Noop => self.part(payload, layer, section, "ignored"),
+            Packet::Close | Packet::Upgrade | Packet::Noop => self.part(payload, level, section, "ignored"),
         }
         Ok(())
     }
@@ -235,9 +235,9 @@ impl Walk {
     fn base64(&mut self, packet: Packet, text: &str, at: usize) -> Result<(), BrokenRule> {
         let revision = self.settings.revision;
         let section = if revision == Revision::V3 { V3_PAYLOAD } else { POLLING };
-        self.part(at..at + 1, Layer::EngineIo, section, "a binary message in base64");
+        self.part(at..at + 1, Level::EngineIo, section, "a binary message in base64");
         let data = if revision == Revision::V3 {
-            self.part(at + 1..at + 2, Layer::EngineIo, V3_PACKET, "type 4, message");
+            self.part(at + 1..at + 2, Level::EngineIo, V3_PACKET, "type 4, message");
             at + 2
         } else {
             at + 1
@@ -254,7 +254,7 @@ impl Walk {
         let packet = Packet::decode_binary(bytes, revision).map_err(|violation| broken(at, violation))?;
         let data = match revision {
             Revision::V3 => {
-                self.part(at..at + 1, Layer::EngineIo, V3_PACKET, "type 4, message, as one byte");
+                self.part(at..at + 1, Level::EngineIo, V3_PACKET, "type 4, message, as one byte");
                 at + 1
             }
             Revision::V4 => at,
@@ -273,7 +273,7 @@ impl Walk {
             Message::Text(text) => (MESSAGE, format!("the message: {} of text", count(text.len(), "byte"))),
             Message::Binary(bytes) => (WEBSOCKET, format!("the message: {}", count(bytes.len(), "byte"))),
         };
-        self.part(range, Layer::EngineIo, section, form);
+        self.part(range, Level::EngineIo, section, form);
         Ok(())
     }
 }
@@ -284,15 +284,15 @@ pub(crate) fn count(number: usize, what: &str) -> String {
 }
 
 fn kind(kind: PacketType, revision: Revision) -> (&'static str, &'static str) {
-    let pinging = if revision == Revision::V4 { Sender::Server } else { Sender::Client };
+    let pinging = if revision == Revision::V4 { Side::Server } else { Side::Client };
     let heartbeat = if revision == Revision::V4 { HEARTBEAT } else { V3_TIMEOUTS };
     match (kind, pinging) {
         (PacketType::Open, _) => ("type 0, open: the server opens the session", HANDSHAKE),
         (PacketType::Close, _) => ("type 1, close: the sender ends the session", PACKETS),
-        (PacketType::Ping, Sender::Server) => ("type 2, ping: sent by the server", heartbeat),
-        (PacketType::Ping, Sender::Client) => ("type 2, ping: sent by the client, in revision 3", heartbeat),
-        (PacketType::Pong, Sender::Server) => ("type 3, pong: sent by the client", heartbeat),
-        (PacketType::Pong, Sender::Client) => ("type 3, pong: sent by the server, in revision 3", heartbeat),
+        (PacketType::Ping, Side::Server) => ("type 2, ping: sent by the server", heartbeat),
+        (PacketType::Ping, Side::Client) => ("type 2, ping: sent by the client, in revision 3", heartbeat),
+        (PacketType::Pong, Side::Server) => ("type 3, pong: sent by the client", heartbeat),
+        (PacketType::Pong, Side::Client) => ("type 3, pong: sent by the server, in revision 3", heartbeat),
         (PacketType::Message, _) => ("type 4, message: the rest is for the layer above", MESSAGE),
         (PacketType::Upgrade, _) => ("type 5, upgrade: this WebSocket replaces polling", UPGRADE),
         (PacketType::Noop, _) => ("type 6, noop: it only answers a waiting poll", UPGRADE),

@@ -6,7 +6,7 @@ use engineio::websocket::{Breach, Event};
 
 use crate::engine::count;
 use crate::walk::{Walk, broken, websocket_reader};
-use crate::{BrokenRule, Layer, Part};
+use crate::{BrokenRule, Level, Part};
 
 pub(crate) const FRAME: &str = "RFC 6455, section 5.2";
 const MASKING: &str = "RFC 6455, section 5.3";
@@ -100,12 +100,12 @@ impl Walk {
                         Some(_) => (payload.clone(), "the payload"),
                         None => (frame, "an incomplete frame header"),
                     };
-                    self.part(rest, Layer::Frame, FRAME, meaning);
+                    self.part(rest, Level::Frame, FRAME, meaning);
                     return Err(broken(self.wrong(breach, bytes, at, payload), breach));
                 }
                 Ok(_) if end.is_none_or(|end| end > bytes.len()) => {
                     let came = if head.is_some() { payload } else { frame };
-                    self.part(came, Layer::Frame, FRAME, "an incomplete frame");
+                    self.part(came, Level::Frame, FRAME, "an incomplete frame");
                     self.note("The last frame is incomplete.");
                     self.fragments.clear();
                     self.frames = websocket_reader(&self.config);
@@ -113,14 +113,14 @@ impl Walk {
                 }
                 Ok(None) => {
                     self.fragments.push(payload.clone());
-                    self.part(payload, Layer::Frame, FRAGMENTS, "a fragment of a message");
+                    self.part(payload, Level::Frame, FRAGMENTS, "a fragment of a message");
                 }
                 Ok(Some(event)) => {
                     let goodbye = matches!(event, Event::Close { .. });
                     self.event(event, payload)?;
                     if goodbye {
                         let rest = frame.end..bytes.len();
-                        self.part(rest, Layer::Frame, CLOSING, "ignored: nothing may follow a close frame");
+                        self.part(rest, Level::Frame, CLOSING, "ignored: nothing may follow a close frame");
                         return Ok(());
                     }
                 }
@@ -145,19 +145,19 @@ impl Walk {
             (_, true) => ", final frame",
             (_, false) => ", more frames follow",
         };
-        self.part(at..at + 1, Layer::Frame, FRAME, format!("opcode {}: {what}{fin}", head.opcode()));
+        self.part(at..at + 1, Level::Frame, FRAME, format!("opcode {}: {what}{fin}", head.opcode()));
         let mask = if head.masked { "masked" } else { "not masked" };
         let extended = head.len - 2 - if head.masked { 4 } else { 0 };
         let len = match extended {
             0 => count(usize::from(frame[1] & 0x7f), "byte"),
             _ => format!("length in the next {extended} bytes"),
         };
-        self.part(at + 1..at + 2, Layer::Frame, FRAME, format!("{mask}, {len}"));
+        self.part(at + 1..at + 2, Level::Frame, FRAME, format!("{mask}, {len}"));
         let length = at + 2..at + 2 + extended;
-        self.part(length.clone(), Layer::Frame, FRAME, format!("length: {} bytes", head.payload));
+        self.part(length.clone(), Level::Frame, FRAME, format!("length: {} bytes", head.payload));
         if head.masked {
             let meaning = "masking key; the payload is shown unmasked";
-            self.part(length.end..length.end + 4, Layer::Frame, MASKING, meaning);
+            self.part(length.end..length.end + 4, Level::Frame, MASKING, meaning);
         }
     }
 
@@ -166,14 +166,14 @@ impl Walk {
             Event::Text(text) => self.whole(payload, |walk, at| walk.text_packet(&text, at)),
             Event::Binary(bytes) => self.whole(payload, |walk, at| walk.binary_packet(&bytes, at)),
             Event::Ping(_) | Event::Pong(_) => {
-                self.part(payload, Layer::Frame, CONTROL, "application data, which a pong repeats");
+                self.part(payload, Level::Frame, CONTROL, "application data, which a pong repeats");
                 Ok(())
             }
             Event::Close { code: None, .. } => Ok(()),
             Event::Close { code: Some(code), .. } => {
                 let reason = payload.start + 2..payload.end;
-                self.part(payload.start..reason.start, Layer::Frame, CLOSING, format!("status code {code}"));
-                self.part(reason, Layer::Frame, CLOSING, "the reason as text");
+                self.part(payload.start..reason.start, Level::Frame, CLOSING, format!("status code {code}"));
+                self.part(reason, Level::Frame, CLOSING, "the reason as text");
                 Ok(())
             }
         }

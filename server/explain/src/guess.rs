@@ -1,9 +1,9 @@
-//! What bytes most likely came by.
+//! What kind of message bytes most likely are.
 
 use bytes::Bytes;
 use engineio::{Jsonp, Revision};
 
-use crate::{Carrier, engine, frames};
+use crate::{Kind, engine, frames};
 
 /// The payload inside JSONP: in a POST it is a field of a form, in the answer to a poll an argument in a script.
 pub(crate) fn out_of_jsonp(message: &[u8]) -> Option<Bytes> {
@@ -15,8 +15,8 @@ pub(crate) fn out_of_jsonp(message: &[u8]) -> Option<Bytes> {
     serde_json::from_slice(string).ok().map(|payload: String| payload.into())
 }
 
-/// What most likely carried these bytes. If an attachment is due, everything that doesn't begin like a text packet is one.
-pub(crate) fn carrier(message: &[u8], revision: Revision, awaits_attachment: bool) -> Carrier {
+/// What these bytes most likely are. If an attachment is due, everything that doesn't begin like a text packet is one.
+pub(crate) fn kind(message: &[u8], revision: Revision, awaits_attachment: bool) -> Kind {
     let payload = match revision {
         Revision::V4 => message.contains(&engine::SEPARATOR),
         Revision::V3 => engine::is_binary_payload(message) || engine::is_counted_payload(message),
@@ -26,14 +26,14 @@ pub(crate) fn carrier(message: &[u8], revision: Revision, awaits_attachment: boo
     let framed = !message.is_empty() && frames::are_frames(message);
     let attachment = awaits_attachment && !framed && !matches!(message, [b'0'..=b'6' | b'b', ..]);
     if attachment && revision == Revision::V4 {
-        Carrier::Binary
+        Kind::Binary
     } else if message.is_empty() || payload {
-        Carrier::Polling
+        Kind::Payload
     } else if framed {
-        Carrier::Frames
+        Kind::Frames
     } else if typed || std::str::from_utf8(message).is_err() {
-        Carrier::Binary
+        Kind::Binary
     } else {
-        Carrier::Text
+        Kind::Text
     }
 }

@@ -1,4 +1,4 @@
-//! Input from people: which form it has, and what it means.
+//! ReadInput from people: which form it has, and what it means.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Serialize;
 
 use crate::journal::{self, Direction, ReadError, Record};
-use crate::{Carrier, Explanation, Sender, Settings, explain, explain_journal};
+use crate::{Explanation, Kind, Settings, Side, explain, explain_journal};
 
 /// How input is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -26,9 +26,9 @@ pub enum Form {
     Journal,
 }
 
-/// Input as messages or records.
+/// ReadInput as messages or records.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Input {
+pub enum ReadInput {
     /// Messages that one side of a session sent, in order.
     Messages(Form, Vec<Vec<u8>>),
     /// The records of a journal, one list for each run of the server.
@@ -58,7 +58,7 @@ pub struct Explained {
     pub session: Option<u64>,
     /// Who sent it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sender: Option<Sender>,
+    pub sender: Option<Side>,
     /// What it means.
     #[serde(flatten)]
     pub explanation: Explanation,
@@ -116,27 +116,27 @@ impl std::error::Error for InputError {
 /// # Errors
 /// If it begins like a journal, and a line of it can't be read.
 pub fn input(input: &[u8], settings: &Settings) -> Result<ExplainedInput, InputError> {
-    let read = Input::read(input, None, settings)?;
+    let read = ReadInput::read(input, None, settings)?;
     Ok(ExplainedInput { form: read.form(), messages: read.explain(settings) })
 }
 
-impl Input {
+impl ReadInput {
     /// Reads input of this form. `None` guesses it, as [`input`] does; `settings` are then part of the question what is
     /// legal. Journals are recognised in any case.
     ///
     /// # Errors
     /// If it doesn't have the form, or is a journal that can't be read.
-    pub fn read(input: &[u8], form: Option<Form>, settings: &Settings) -> Result<Input, InputError> {
+    pub fn read(input: &[u8], form: Option<Form>, settings: &Settings) -> Result<ReadInput, InputError> {
         let input = if form == Some(Form::Text) { input } else { trimmed(input) };
         // No packet begins so.
         let is_journal = input.starts_with(b"{\"journal\":") || input.starts_with(b"{\"n\":");
         match form {
-            _ if is_journal => records(input).map(Input::Journal).map_err(InputError::Journal),
-            Some(Form::Journal) => records(input).map(Input::Journal).map_err(InputError::Journal),
-            Some(Form::Hex) => Ok(Input::one(Form::Hex, hex(input).ok_or(InputError::Hex)?)),
-            Some(Form::Base64) => Ok(Input::one(Form::Base64, base64(input).ok_or(InputError::Base64)?)),
-            Some(Form::Text) => Ok(Input::one(Form::Text, input.to_vec())),
-            Some(Form::Written) => Ok(Input::Messages(Form::Written, written(input))),
+            _ if is_journal => records(input).map(ReadInput::Journal).map_err(InputError::Journal),
+            Some(Form::Journal) => records(input).map(ReadInput::Journal).map_err(InputError::Journal),
+            Some(Form::Hex) => Ok(ReadInput::one(Form::Hex, hex(input).ok_or(InputError::Hex)?)),
+            Some(Form::Base64) => Ok(ReadInput::one(Form::Base64, base64(input).ok_or(InputError::Base64)?)),
+            Some(Form::Text) => Ok(ReadInput::one(Form::Text, input.to_vec())),
+            Some(Form::Written) => Ok(ReadInput::Messages(Form::Written, written(input))),
             None => Ok(guess(input, settings)),
         }
     }
@@ -145,8 +145,8 @@ impl Input {
     #[must_use]
     pub fn form(&self) -> Form {
         match self {
-            Input::Messages(form, _) => *form,
-            Input::Journal(_) => Form::Journal,
+            ReadInput::Messages(form, _) => *form,
+            ReadInput::Journal(_) => Form::Journal,
         }
     }
 
@@ -154,7 +154,7 @@ impl Input {
     #[must_use]
     pub fn explain(&self, settings: &Settings) -> Vec<Explained> {
         match self {
-            Input::Messages(_, messages) => {
+            ReadInput::Messages(_, messages) => {
                 let elsewhere = |explanation| Explained {
                     run: None,
                     record: None,
@@ -164,7 +164,7 @@ impl Input {
                 };
                 explain(messages, settings).into_iter().map(elsewhere).collect()
             }
-            Input::Journal(runs) => {
+            ReadInput::Journal(runs) => {
                 let mut all = Vec::new();
                 for (run, records) in runs.iter().enumerate() {
                     let explained = explain_journal(records, settings).into_iter();
@@ -181,15 +181,15 @@ impl Input {
         }
     }
 
-    fn one(form: Form, message: Vec<u8>) -> Input {
-        Input::Messages(form, vec![message])
+    fn one(form: Form, message: Vec<u8>) -> ReadInput {
+        ReadInput::Messages(form, vec![message])
     }
 }
 
-fn sender(direction: Direction) -> Sender {
+fn sender(direction: Direction) -> Side {
     match direction {
-        Direction::In => Sender::Client,
-        Direction::Out => Sender::Server,
+        Direction::In => Side::Client,
+        Direction::Out => Side::Server,
     }
 }
 
@@ -209,11 +209,11 @@ fn records(text: &[u8]) -> Result<Vec<Vec<Record>>, ReadError> {
 
 /// The first form in which everything is legal and means something. If there is none, pairs of hexadecimal digits are
 /// that, and all other input is text.
-fn guess(input: &[u8], settings: &Settings) -> Input {
-    let text = Input::one(Form::Text, input.to_vec());
-    let as_written = Input::Messages(Form::Written, written(input));
-    let as_hex = hex(input).map(|bytes| Input::one(Form::Hex, bytes));
-    let as_base64 = base64(input).map(|bytes| Input::one(Form::Base64, bytes));
+fn guess(input: &[u8], settings: &Settings) -> ReadInput {
+    let text = ReadInput::one(Form::Text, input.to_vec());
+    let as_written = ReadInput::Messages(Form::Written, written(input));
+    let as_hex = hex(input).map(|bytes| ReadInput::one(Form::Hex, bytes));
+    let as_base64 = base64(input).map(|bytes| ReadInput::one(Form::Base64, bytes));
     let otherwise = as_hex.clone().filter(|_| in_pairs(input)).unwrap_or_else(|| text.clone());
     let mut forms = [Some(text), Some(as_written), as_hex, as_base64];
     // Text that is legal too, but nobody means it.
@@ -222,7 +222,7 @@ fn guess(input: &[u8], settings: &Settings) -> Input {
     } else if names_a_separator(input) {
         forms.swap(0, 1);
     }
-    let fits = |read: &Input| {
+    let fits = |read: &ReadInput| {
         let explained = read.explain(settings);
         let mut explanations = explained.iter().map(|explained| &explained.explanation);
         !explained.is_empty() && explanations.all(|explanation| is_sensible(read.form(), explanation))
@@ -231,12 +231,12 @@ fn guess(input: &[u8], settings: &Settings) -> Input {
 }
 
 /// Whether a message is legal, and not only by chance.
-fn is_sensible(form: Form, Explanation { broken, carrier, bytes, .. }: &Explanation) -> bool {
-    let by_chance = match (form, carrier) {
+fn is_sensible(form: Form, Explanation { broken, kind, bytes, .. }: &Explanation) -> bool {
+    let by_chance = match (form, kind) {
         // Almost any text is base64 of some bytes, and any bytes are a legal attachment.
-        (Form::Base64, Carrier::Binary) => true,
+        (Form::Base64, Kind::Binary) => true,
         // A packet of these types may have any payload, which is ignored: the digits of `3430` for example.
-        (Form::Text | Form::Written, Carrier::Text) => {
+        (Form::Text | Form::Written, Kind::Text) => {
             matches!(bytes[..], [b'1' | b'2' | b'3' | b'5' | b'6', _, ..]) && !bytes.ends_with(b"probe")
         }
         _ => false,
@@ -299,14 +299,14 @@ fn base64(text: &[u8]) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Input {
-        Input::read(text.as_bytes(), None, &Settings::default()).expect("input")
+    fn read(text: &str) -> ReadInput {
+        ReadInput::read(text.as_bytes(), None, &Settings::default()).expect("input")
     }
 
     #[test]
     fn the_form_is_guessed() {
         let messages = |form, messages: &[&[u8]]| {
-            Input::Messages(form, messages.iter().map(|message| message.to_vec()).collect())
+            ReadInput::Messages(form, messages.iter().map(|message| message.to_vec()).collect())
         };
         for (input, form, expected) in [
             ("42[\"chat\"]", Form::Text, &[&b"42[\"chat\"]"[..]][..]),
@@ -342,8 +342,8 @@ mod tests {
 
     #[test]
     fn a_form_that_is_given_is_kept() {
-        let read = |text: &[u8], form| Input::read(text, Some(form), &Settings::default());
-        let one = |form, bytes: &[u8]| Input::Messages(form, vec![bytes.to_vec()]);
+        let read = |text: &[u8], form| ReadInput::read(text, Some(form), &Settings::default());
+        let one = |form, bytes: &[u8]| ReadInput::Messages(form, vec![bytes.to_vec()]);
         assert_eq!(read(b"0a:FF 1e\n", Form::Hex).expect("hex"), one(Form::Hex, &[0x0a, 0xff, 0x1e]));
         assert_eq!(read(b" 40", Form::Text).expect("text"), one(Form::Text, b" 40"));
         for text in ["AQ\n", "AQ=="] {
@@ -379,25 +379,25 @@ mod tests {
         assert_eq!(
             json["messages"][0],
             serde_json::json!({
-                "carrier": "frames",
+                "kind": "frames",
                 "revision": 4,
                 "bytes": { "base64": "goAAAAAA" },
                 "parts": [
                     {
                         "range": { "start": 0, "end": 1 },
-                        "layer": "frame",
+                        "level": "frame",
                         "meaning": "opcode 2: a binary message, final frame",
                         "section": "RFC 6455, section 5.2"
                     },
                     {
                         "range": { "start": 1, "end": 2 },
-                        "layer": "frame",
+                        "level": "frame",
                         "meaning": "masked, 0 bytes",
                         "section": "RFC 6455, section 5.2"
                     },
                     {
                         "range": { "start": 2, "end": 6 },
-                        "layer": "frame",
+                        "level": "frame",
                         "meaning": "masking key; the payload is shown unmasked",
                         "section": "RFC 6455, section 5.3"
                     }

@@ -1,6 +1,22 @@
-//! The journal: everything that passes between clients and the server, one JSON object a line.
+//! The format of a journal: everything that clients and the server send to each other, one JSON object on each line.
 //!
-//! The format is described in `docs/journal.md`. [`Record`] is one line of it.
+//! `docs/journal.md` describes it. A journal begins with a [`Header`], and each further line is a [`Record`].
+//!
+//! ```
+//! use socketio_explain::journal::{Direction, Entry, Header, Raw, Record, VERSION, read};
+//!
+//! let header = Header { journal: VERSION, by: "my lab".into(), began: 1_767_225_600_000, redacted: false };
+//! let body = Record {
+//!     n: 1,
+//!     session: Some(1),
+//!     direction: Some(Direction::In),
+//!     raw: Some(Raw(b"40".to_vec())),
+//!     ..Record::of(Entry::Body)
+//! };
+//! let journal = format!("{}\n{}\n", header.line()?, body.line()?);
+//! assert_eq!(read(journal.as_bytes())?, (header, vec![body]));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::fmt;
 use std::io::{self, BufRead};
@@ -10,30 +26,30 @@ use base64::engine::general_purpose::STANDARD;
 use engineio::observe;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The version of the format that is written, and the only one that is read.
+/// The version of the format. Journals of another version can't be read.
 pub const VERSION: u32 = 1;
 
-/// The first line of a journal, and of each further run that was added to it. Numbers and times begin anew with it.
+/// The first line of each run of a server. A journal has one run or more, and each has its own numbers and times.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     /// [`VERSION`].
     pub journal: u32,
     /// What wrote it, such as `socketio-server 0.1.0`.
     pub by: String,
-    /// When it began, in milliseconds since 1970.
+    /// When the run began, in milliseconds since 1970.
     pub began: u64,
-    /// Whether auth, cookies and the like were made unreadable.
+    /// Whether auth, cookies and the like are hidden.
     pub redacted: bool,
 }
 
 /// Any further line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// Its number, from 1 on. Where numbers are missing, records were lost.
+    /// Its number, from 1. If numbers are missing, records were lost.
     pub n: u64,
-    /// Milliseconds since the journal began.
+    /// Milliseconds since the run began.
     pub time: f64,
-    /// The session, by a number from 1 on; ids are not used, since applications may use theirs again.
+    /// The session's number, from 1. It is not the session's id, which an application may use again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<u64>,
     /// Milliseconds since that session began.
@@ -45,13 +61,13 @@ pub struct Record {
     /// What carries it: `get`, `post`, `websocket`, or `probe`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carrier: Option<Carrier>,
-    /// The number of the record that this one came out of, or belongs to.
+    /// The number of the record that this one comes from, or belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<u64>,
-    /// What stands on the wire: the body, the frame's payload, the packet.
+    /// The bytes on the wire: a body, a frame's payload, a packet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<Raw>,
-    /// What it is, decoded.
+    /// What it is.
     #[serde(flatten)]
     pub entry: Entry,
 }
@@ -100,7 +116,7 @@ impl From<observe::Carrier> for Carrier {
     }
 }
 
-/// Bytes: a string where they are UTF-8, and otherwise `{"base64":"…"}`.
+/// Bytes. As JSON, a string if they are UTF-8, and otherwise `{"base64":"…"}`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Raw(pub Vec<u8>);
 
@@ -130,7 +146,7 @@ pub enum Entry {
         code: u8,
         /// What was wrong, as a name.
         fault: String,
-        /// What the application had to say.
+        /// The application's reason, if it refused the request.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
@@ -151,27 +167,27 @@ pub enum Entry {
         transport: String,
         /// 3 or 4.
         revision: u8,
-        /// Whether its polls are text alone.
+        /// Whether its polls only contain text.
         base64: bool,
     },
-    /// A WebSocket is there beside polling.
+    /// A WebSocket opened, to be probed. The session still polls.
     ProbeOpened,
-    /// That WebSocket is given up.
+    /// The probe failed, and its WebSocket was closed.
     ProbeDropped,
-    /// The session goes on over that WebSocket.
+    /// The session upgraded to that WebSocket.
     Upgraded,
-    /// The session is over.
+    /// The session ended.
     Closed {
         /// Why.
         reason: String,
     },
-    /// Nothing is left of the session.
+    /// The server has let go of the session.
     Ended,
-    /// A plain WebSocket is open; `from` is its request. It has frames and nothing else.
+    /// A plain WebSocket opened; `from` is its request. It has only frames.
     PlainOpened,
-    /// Nothing is left of a plain WebSocket.
+    /// A plain WebSocket ended.
     PlainEnded {
-        /// The close frame's code; 1005 if it had none, 1006 if there was none.
+        /// The close frame's code: 1005 if it had none, 1006 if there was no close frame.
         code: u16,
         /// The reason in it.
         reason: String,
@@ -201,7 +217,7 @@ pub enum Entry {
         id: Option<u64>,
         /// How many attachments it has.
         attachments: usize,
-        /// The payload as JSON, if it is that.
+        /// The payload as JSON, if it is JSON.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         payload: Option<serde_json::Value>,
     },
@@ -223,7 +239,7 @@ pub enum Entry {
         /// The room.
         room: String,
     },
-    /// A socket left a room. When it leaves its namespace it leaves all of them.
+    /// A socket left a room. A socket that leaves its namespace leaves all its rooms, without further records.
     RoomLeft {
         /// The namespace.
         nsp: String,
@@ -241,33 +257,51 @@ pub enum Entry {
         /// Why.
         reason: String,
     },
-    /// A client broke a rule; `from` is where.
+    /// A client broke a rule; `from` is the record in which it did.
     Violation {
         /// The rule's name.
         rule: String,
-        /// Where the rule stands.
+        /// Where to read about the rule.
         #[serde(default)]
         section: String,
         /// What was wrong.
         text: String,
     },
-    /// A limit was met.
+    /// A limit was reached.
     Limit {
         /// Its name.
         limit: String,
     },
-    /// Records were lost, because they could not be written fast enough. This one has the number of the last
-    /// of them.
+    /// Records were lost, because they could not be written fast enough. This record has the number of the last
+    /// one.
     Lost {
         /// How many.
         records: u64,
     },
-    /// The journal is as long as it may be. This is its last record.
+    /// The journal has reached its size limit. This is its last record.
     Full,
 }
 
+impl Header {
+    /// The line that begins a run, without a line break.
+    ///
+    /// # Errors
+    /// Never, with the types of this module.
+    pub fn line(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+}
+
 impl Record {
-    /// A record without a number that belongs to no session.
+    /// The record's line, without a line break.
+    ///
+    /// # Errors
+    /// Never, with the types of this module.
+    pub fn line(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
+
+    /// A record that has no number and belongs to no session.
     #[must_use]
     pub fn of(entry: Entry) -> Record {
         Record {
@@ -282,7 +316,7 @@ impl Record {
             entry,
         }
     }
-    /// What takes the place of this many records, with the number of the last of them.
+    /// The record that replaces this many lost ones. `n` is the number of the last.
     #[must_use]
     pub fn lost(n: u64, time: f64, records: u64) -> Record {
         Record { n, time, ..Record::of(Entry::Lost { records }) }
@@ -326,14 +360,15 @@ impl<'de> Deserialize<'de> for Raw {
 
 /// Why a journal could not be read.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum ReadError {
     /// The file can't be read.
     Io(io::Error),
-    /// This line is none of a journal's.
+    /// This line is not a record.
     Line(usize, serde_json::Error),
-    /// It is of another version of the format.
+    /// It has another version of the format.
     Version(u32),
-    /// There is nothing in it.
+    /// It is empty.
     Empty,
 }
 
@@ -343,16 +378,27 @@ impl fmt::Display for ReadError {
             ReadError::Io(error) => error.fmt(f),
             ReadError::Line(line, error) => write!(f, "line {line} is not a journal record: {error}"),
             ReadError::Version(version) => {
-                write!(f, "the journal has version {version} of the format, which this program can't read")
+                write!(
+                    f,
+                    "the journal has version {version} of the format; only version {VERSION} can be read"
+                )
             }
-            ReadError::Empty => f.write_str("it is empty"),
+            ReadError::Empty => f.write_str("the journal is empty"),
         }
     }
 }
 
-impl std::error::Error for ReadError {}
+impl std::error::Error for ReadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            ReadError::Io(error) => error.source(),
+            ReadError::Line(_, error) => Some(error),
+            ReadError::Version(_) | ReadError::Empty => None,
+        }
+    }
+}
 
-/// One run of a server, from its start to its end, as a journal has it.
+/// What a journal has of one run of a server, from its start to its end.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
     /// Its first line.
@@ -361,7 +407,7 @@ pub struct Run {
     pub records: Vec<Record>,
 }
 
-/// Reads a journal: the last run that it has.
+/// Reads the last run of a journal.
 ///
 /// # Errors
 /// As [`runs`].
@@ -370,10 +416,10 @@ pub fn read(from: impl BufRead) -> Result<(Header, Vec<Record>), ReadError> {
     Ok((last.header, last.records))
 }
 
-/// Reads all runs of a journal, one at least.
+/// Reads all runs of a journal, at least one.
 ///
 /// # Errors
-/// If it is none, or of another version. The last line of a run that was cut off is left out.
+/// If it is not a journal, or has another version. If the last line of a run is incomplete, it is left out.
 pub fn runs(mut from: impl BufRead) -> Result<Vec<Run>, ReadError> {
     let mut text = String::new();
     from.read_to_string(&mut text).map_err(ReadError::Io)?;
@@ -387,7 +433,7 @@ pub fn runs(mut from: impl BufRead) -> Result<Vec<Run>, ReadError> {
         } else if let Some(run) = runs.last_mut() {
             match serde_json::from_str(line) {
                 Ok(record) => run.records.push(record),
-                // The server was ended while it wrote this.
+                // The server was killed while it wrote this line.
                 Err(_) if ends => {}
                 Err(error) => return Err(ReadError::Line(at + 1, error)),
             }
@@ -396,7 +442,7 @@ pub fn runs(mut from: impl BufRead) -> Result<Vec<Run>, ReadError> {
     Ok(runs)
 }
 
-/// Whether a line begins a run. No record begins so.
+/// Whether a line begins a run. Records begin differently.
 fn is_header(line: &str) -> bool {
     line.starts_with("{\"journal\":")
 }

@@ -35,7 +35,7 @@ use std::ops::Range;
 use engineio::Revision;
 use serde::{Serialize, Serializer};
 
-pub use input::{Explained, ExplainedInput, Form, Input, InputError, input};
+pub use input::{Explained, ExplainedInput, Form, InputError, ReadInput, input};
 pub use records::explain_journal;
 use rules::Rule;
 use walk::Walk;
@@ -45,10 +45,10 @@ use walk::Walk;
 pub struct Settings {
     /// The revision of Engine.IO.
     pub revision: Revision,
-    /// What carried them. With `None`, each message is looked at to guess it.
-    pub carrier: Option<Carrier>,
+    /// What each message is. With `None`, it is guessed.
+    pub kind: Option<Kind>,
     /// Who sent them. With `None`, packets that only servers send are read as a server's.
-    pub sender: Option<Sender>,
+    pub sender: Option<Side>,
     /// Whether the messages of Engine.IO are packets of Socket.IO, written by its default parser. If not, they are not
     /// explained any further.
     pub socketio: bool,
@@ -56,16 +56,16 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { revision: Revision::V4, carrier: None, sender: None, socketio: true }
+        Settings { revision: Revision::V4, kind: None, sender: None, socketio: true }
     }
 }
 
-/// What carried bytes.
+/// What a message is, as it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Carrier {
+pub enum Kind {
     /// The body of a POST, or of the answer to a poll.
-    Polling,
+    Payload,
     /// A text message of a WebSocket, without its frame.
     Text,
     /// A binary message of a WebSocket, without its frame.
@@ -77,7 +77,7 @@ pub enum Carrier {
 /// Who sent something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Sender {
+pub enum Side {
     /// The client.
     Client,
     /// The server.
@@ -89,8 +89,8 @@ pub enum Sender {
 /// As JSON, `bytes` is a string if the bytes are UTF-8, and otherwise `{"base64":"…"}`. Ranges count bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explanation {
-    /// What carried it, as given or guessed.
-    pub carrier: Carrier,
+    /// What it is, as given or guessed.
+    pub kind: Kind,
     /// The revision of Engine.IO.
     #[serde(serialize_with = "number")]
     pub revision: Revision,
@@ -110,18 +110,18 @@ pub struct Explanation {
 pub struct Part {
     /// Their place in the message.
     pub range: Range<usize>,
-    /// The layer that they belong to.
-    pub layer: Layer,
+    /// The level that they belong to.
+    pub level: Level,
     /// What they mean.
     pub meaning: String,
     /// The section of the protocol that defines them.
     pub section: &'static str,
 }
 
-/// The layers of the wire, the lowest first.
+/// The levels of the wire, the lowest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Layer {
+pub enum Level {
     /// WebSocket frames.
     Frame,
     /// The packets of an HTTP body.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use engineio::Revision;
 
 use crate::journal::{Carrier as By, Direction, Entry, Record};
-use crate::{Carrier, Explanation, Sender, Settings, Walk};
+use crate::{Explanation, Kind, Settings, Side, Walk};
 
 /// Explains what a journal has of the wire: bodies of POSTs, packets in the answers to polls, and WebSocket messages of
 /// one frame. A session's revision is in the journal; `settings` is for sessions whose beginning is missing. After the
@@ -26,16 +26,16 @@ pub fn explain_journal<'a>(records: &'a [Record], settings: &Settings) -> Vec<(&
             _ => {}
         }
         let revision = revisions.get(&session).copied().unwrap_or(settings.revision);
-        let (Some(carrier), Some(raw)) = (carrier(record), &record.raw) else { continue };
+        let (Some(kind), Some(raw)) = (kind(record), &record.raw) else { continue };
         let from_client = record.direction == Some(Direction::In);
-        let sender = if from_client { Sender::Client } else { Sender::Server };
+        let sender = if from_client { Side::Client } else { Side::Server };
         let walk = walks
             .entry((session, from_client))
             .or_insert_with(|| Some(Walk::new(Settings { revision, sender: Some(sender), ..*settings })));
         let Some(walking) = walk else { continue };
-        walking.settings.carrier = Some(carrier);
+        walking.settings.kind = Some(kind);
         // In the journal, a poll's binary packets lack the type with which they begin in revision 3.
-        let typed = carrier == Carrier::Binary && revision == Revision::V3 && is_packet(record);
+        let typed = kind == Kind::Binary && revision == Revision::V3 && is_packet(record);
         let bytes = if typed { [&[4], &raw.0[..]].concat() } else { raw.0.clone() };
         let explanation = walking.message(&bytes);
         if explanation.broken.is_some() {
@@ -50,15 +50,15 @@ fn is_packet(record: &Record) -> bool {
     matches!(record.entry, Entry::Packet { .. })
 }
 
-/// What carried a record's bytes, if they can be explained.
-fn carrier(record: &Record) -> Option<Carrier> {
+/// What a record's bytes are, if they can be explained.
+fn kind(record: &Record) -> Option<Kind> {
     match &record.entry {
         // A body that begins with `d=` is a JSONP form.
-        Entry::Body if !record.raw.as_ref()?.0.starts_with(b"d=") => Some(Carrier::Polling),
-        Entry::Frame { opcode, fin: true } if opcode == "text" => Some(Carrier::Text),
-        Entry::Frame { opcode, fin: true } if opcode == "binary" => Some(Carrier::Binary),
+        Entry::Body if !record.raw.as_ref()?.0.starts_with(b"d=") => Some(Kind::Payload),
+        Entry::Frame { opcode, fin: true } if opcode == "text" => Some(Kind::Text),
+        Entry::Frame { opcode, fin: true } if opcode == "binary" => Some(Kind::Binary),
         Entry::Packet { binary, .. } if record.carrier == Some(By::Get) => {
-            Some(if *binary { Carrier::Binary } else { Carrier::Text })
+            Some(if *binary { Kind::Binary } else { Kind::Text })
         }
         _ => None,
     }

@@ -9,7 +9,7 @@ use socketio::PacketError;
 
 use crate::engine::count;
 use crate::walk::{Walk, broken};
-use crate::{BrokenRule, Layer, json};
+use crate::{BrokenRule, Level, json};
 
 const TYPES: &str = "Socket.IO protocol 5, \"Exchange protocol\"";
 const FORMAT: &str = "Socket.IO protocol 5, \"Packet encoding\", \"Format\"";
@@ -64,16 +64,16 @@ impl Walk {
             self.announced,
             count(bytes.len(), "byte")
         );
-        self.part(range, Layer::SocketIo, DATA, meaning);
+        self.part(range, Level::SocketIo, DATA, meaning);
     }
 
     fn packet(&mut self, text: &str, header: &Header, start: usize) {
         let at = |range: &Range<usize>| start + range.start..start + range.end;
-        let layer = Layer::SocketIo;
+        let level = Level::SocketIo;
         let Some((name, section)) = header.kind.and_then(kind) else { return };
         self.part(
             start..start + 1,
-            layer,
+            level,
             section,
             format!("type {}, {name}", text.chars().next().unwrap_or(' ')),
         );
@@ -82,7 +82,7 @@ impl Walk {
             let follow =
                 if number == 1 { "follows in its own message" } else { "follow, each in its own message" };
             let meaning = format!("{} {follow}", count(number, "attachment"));
-            self.part(at(attachments), layer, FORMAT, meaning);
+            self.part(at(attachments), level, FORMAT, meaning);
         }
         let mut nsp = "/";
         if let Some(range) = &header.nsp {
@@ -94,7 +94,7 @@ impl Walk {
                 _ if text[range.clone()].ends_with(',') => format!("the namespace {nsp}, up to the comma"),
                 _ => format!("the namespace {nsp}"),
             };
-            self.part(at(range), layer, FORMAT, meaning);
+            self.part(at(range), level, FORMAT, meaning);
         }
         if let Some(id) = &header.id {
             let meaning = match header.kind {
@@ -102,7 +102,7 @@ impl Walk {
                 Some(b'3' | b'6') => "acknowledgement id: the id of the event that this answers",
                 _ => "an acknowledgement id that has no meaning here",
             };
-            self.part(at(id), layer, ACKNOWLEDGEMENT, meaning);
+            self.part(at(id), level, ACKNOWLEDGEMENT, meaning);
         }
         self.json(&text[header.payload..], header.kind, start + header.payload);
         if header.kind == Some(b'0') && header.payload == text.len() && nsp == "/" {
@@ -120,7 +120,7 @@ impl Walk {
             Some(b'3' | b'6') => ("payload: an array of the acknowledgement's arguments", ACKNOWLEDGEMENT),
             _ => ("a payload, which this type must not have", DISCONNECTION),
         };
-        self.part(whole, Layer::Json, section, meaning);
+        self.part(whole, Level::Json, section, meaning);
         let mut placeholders = json::placeholders(json).into_iter().peekable();
         for (index, element) in elements.into_iter().enumerate() {
             let value = &json[element.clone()];
@@ -132,13 +132,13 @@ impl Walk {
                 _ => continue,
             };
             let end = element.end;
-            self.part(start + element.start..start + end, Layer::Element, section, meaning);
+            self.part(start + element.start..start + end, Level::Element, section, meaning);
             while let Some(found) = placeholders.next_if(|found| found.range.end <= end) {
                 // Without attachments it is an object like any other.
                 if let (Some(num), Some(b'5' | b'6')) = (found.num, kind) {
                     let meaning = format!("placeholder: attachment {num} goes here");
                     let range = start + found.range.start..start + found.range.end;
-                    self.part(range, Layer::Element, DATA, meaning);
+                    self.part(range, Level::Element, DATA, meaning);
                 }
             }
         }

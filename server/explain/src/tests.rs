@@ -13,15 +13,15 @@ use socketio::{PacketError, PacketReader};
 use super::*;
 use crate::walk::websocket_reader;
 
-const V4: Settings = Settings { revision: Revision::V4, carrier: None, sender: None, socketio: true };
+const V4: Settings = Settings { revision: Revision::V4, kind: None, sender: None, socketio: true };
 const V3: Settings = Settings { revision: Revision::V3, ..V4 };
 
 fn only(message: &[u8], settings: Settings) -> Explanation {
     explain(&[message], &settings).pop().expect("an explanation")
 }
 
-fn by(carrier: Carrier, settings: Settings) -> Settings {
-    Settings { carrier: Some(carrier), ..settings }
+fn by(kind: Kind, settings: Settings) -> Settings {
+    Settings { kind: Some(kind), ..settings }
 }
 
 /// A client's frame, with a mask.
@@ -38,13 +38,13 @@ fn an_attachment_that_is_awaited_is_taken_for_bytes() {
     let event = r#"451-["e",{"_placeholder":true,"num":0}]"#.as_bytes();
     for bytes in [&[1, 2, 3][..], b"text", b"x\x1ey", b""] {
         let explained = explain(&[event, bytes], &V4);
-        assert_eq!((explained[1].carrier, &explained[1].broken), (Carrier::Binary, &None), "{bytes:?}");
+        assert_eq!((explained[1].kind, &explained[1].broken), (Kind::Binary, &None), "{bytes:?}");
     }
     // What begins as a packet is one, and has no place there.
     let explained = explain(&[event, br#"42["e"]"#], &V4);
     let broken = explained[1].broken.as_ref().expect("a broken");
     assert_eq!(broken.rule.id, PacketError::TextAmongAttachments.name());
-    assert_eq!(explain(&[event, b"bAQID"], &V4)[1].carrier, Carrier::Text);
+    assert_eq!(explain(&[event, b"bAQID"], &V4)[1].kind, Kind::Text);
 }
 
 /// `offset..end meaning` for each part.
@@ -81,7 +81,7 @@ fn a_binary_event_is_explained_to_its_attachment() {
     );
     assert_eq!(only(event, V4).notes, ["1 attachment must still follow."]);
     // As two messages of a WebSocket.
-    let messages = explain(&[&event[..], &[1, 2, 3]], &by(Carrier::Text, V4));
+    let messages = explain(&[&event[..], &[1, 2, 3]], &by(Kind::Text, V4));
     assert_eq!((messages.len(), messages[1].notes.len()), (2, 0));
 }
 
@@ -91,12 +91,12 @@ fn what_jsonp_puts_around_a_payload_is_taken_off() {
     let payload = b"2\x1e42[\"a b\"]";
     for wrapped in [&b"d=2%1E42%5B%22a+b%22%5D"[..], br#"___eio[7]("2\u001e42[\"a b\"]");"#] {
         let explanation = only(wrapped, V4);
-        assert_eq!((&explanation.bytes[..], explanation.carrier), (&payload[..], Carrier::Polling));
+        assert_eq!((&explanation.bytes[..], explanation.kind), (&payload[..], Kind::Payload));
         assert_eq!(lines(wrapped, V4)[..2], packets);
         assert_eq!(explanation.notes, ["It was inside a JSONP form or script, which is not shown."]);
     }
     // By WebSocket it is only a packet that there is none of.
-    assert_eq!(only(b"d=2", by(Carrier::Text, V4)).broken.map(|broken| broken.at), Some(0));
+    assert_eq!(only(b"d=2", by(Kind::Text, V4)).broken.map(|broken| broken.at), Some(0));
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn payloads_of_revision_3_are_explained_with_their_lengths() {
 fn frames_are_explained_unmasked_and_in_fragments() {
     let bytes = [frame(0x01, b"42["), frame(0x89, b"hi"), frame(0x80, b"\"e\"]")].concat();
     let explanation = only(&bytes, V4);
-    assert_eq!((explanation.carrier, explanation.broken), (Carrier::Frames, None));
+    assert_eq!((explanation.kind, explanation.broken), (Kind::Frames, None));
     assert_eq!(explanation.bytes[6..9], *b"42[");
     let found = |meaning: &str| {
         let part = explanation.parts.iter().find(|part| part.meaning.starts_with(meaning));
@@ -162,17 +162,17 @@ fn frames_are_explained_unmasked_and_in_fragments() {
 
 #[test]
 fn what_only_servers_send_is_a_servers_unless_a_client_is_said_to_have_sent_it() {
-    let client = Settings { sender: Some(Sender::Client), ..V4 };
+    let client = Settings { sender: Some(Side::Client), ..V4 };
     for message in [&b"44{\"message\":\"no\"}"[..], b"\x81\x0240"] {
         assert_eq!(only(message, V4).broken, None);
-        assert_eq!(only(message, Settings { sender: Some(Sender::Server), ..V4 }).broken, None);
+        assert_eq!(only(message, Settings { sender: Some(Side::Server), ..V4 }).broken, None);
         assert!(only(message, client).broken.is_some());
     }
 }
 
 #[test]
 fn a_heartbeat_in_the_wrong_direction_is_noted() {
-    let by_client = |settings| Settings { sender: Some(Sender::Client), ..settings };
+    let by_client = |settings| Settings { sender: Some(Side::Client), ..settings };
     for (message, settings, notes) in [(b"2", V4, 1), (b"3", V4, 0), (b"2", V3, 0), (b"3", V3, 1)] {
         assert_eq!(only(message, by_client(settings)).notes.len(), notes, "{settings:?}");
     }
@@ -188,9 +188,9 @@ fn a_client_that_forgets_the_engine_packet_is_told() {
 #[test]
 fn the_first_wrong_byte_is_found_for_each_rule() {
     let deep = format!("42[{}", "[".repeat(127));
-    let polling = by(Carrier::Polling, V4);
-    let frames = |settings| by(Carrier::Frames, settings);
-    let clients = Settings { sender: Some(Sender::Client), ..V4 };
+    let polling = by(Kind::Payload, V4);
+    let frames = |settings| by(Kind::Frames, settings);
+    let clients = Settings { sender: Some(Side::Client), ..V4 };
     let rows: &[(Settings, &[u8], usize, &str)] = &[
         (V4, b"", 0, "EMPTY_PAYLOAD"),
         (V4, b"4\x1e", 1, "UNKNOWN_TYPE"),
@@ -200,7 +200,7 @@ fn the_first_wrong_byte_is_found_for_each_rule() {
         (V3, b"b3AQID", 1, "UNKNOWN_PACKET_TYPE"),
         (V3, b"\x02\x01\xff4", 0, "UNKNOWN_PACKET_TYPE"),
         (polling, b"2\x1e42[\"\xff\"]", 6, "UTF8"),
-        (by(Carrier::Polling, V3), b"x:4a", 0, "PAYLOAD_LENGTH"),
+        (by(Kind::Payload, V3), b"x:4a", 0, "PAYLOAD_LENGTH"),
         (V3, b"2:2a24a", 6, "PAYLOAD_LENGTH"),
         (V3, b"12345678901:4", 10, "PAYLOAD_LENGTH"),
         (V3, b"5:2a", 4, "PAYLOAD_TRUNCATED"),
@@ -244,7 +244,7 @@ fn the_first_wrong_byte_is_found_for_each_rule() {
         (frames(V4), b"\x88\x84\0\0\0\0\x03\xe8a\xff", 9, "WEBSOCKET_UTF8"),
         (frames(V4), b"\x01\x83\0\0\0\x004a\xff\x80\x81\0\0\0\0b", 8, "WEBSOCKET_UTF8"),
         (frames(V4), b"\x82\xff\0\0\0\0\0\x1e\x84\x80\0\0\0\0", 1, "WEBSOCKET_TOO_LONG"),
-        (by(Carrier::Text, V4), b"4\xff", 1, "WEBSOCKET_UTF8"),
+        (by(Kind::Text, V4), b"4\xff", 1, "WEBSOCKET_UTF8"),
         (frames(V4), b"\x81\x82\0\0\0\x0049", 7, "UNKNOWN_TYPE"),
     ];
     let mut wrong = Vec::new();
@@ -289,15 +289,15 @@ fn limits_of_length_are_found_as_well() {
     assert_eq!((broken.rule.id, broken.at), ("TOO_MANY_PACKETS", 250_000));
 }
 
-/// What the decoders say of bytes that came by `carrier`, without any walk.
-fn verdict(bytes: &[u8], carrier: Carrier, revision: Revision) -> Option<&'static str> {
+/// What the decoders say of bytes that came by `kind`, without any walk.
+fn verdict(bytes: &[u8], kind: Kind, revision: Revision) -> Option<&'static str> {
     let mut packets = PacketReader::new(&socketio::Config::default(), revision);
     let mut packet = |packet: Packet| match packet {
         Packet::Message(message) => packets.read(message).err().map(PacketError::name),
         _ => None,
     };
-    match carrier {
-        Carrier::Polling => {
+    match kind {
+        Kind::Payload => {
             let binary = revision == Revision::V3 && engine::is_binary_payload(bytes);
             let format = PayloadFormat { revision, base64: false };
             format.decode(Bytes::copy_from_slice(bytes), binary, 125_000).find_map(|read| match read {
@@ -305,18 +305,18 @@ fn verdict(bytes: &[u8], carrier: Carrier, revision: Revision) -> Option<&'stati
                 Err(violation) => Some(violation.name()),
             })
         }
-        Carrier::Text => match std::str::from_utf8(bytes) {
+        Kind::Text => match std::str::from_utf8(bytes) {
             Ok(text) => match Packet::decode_text(&text.into(), revision) {
                 Ok(read) => packet(read),
                 Err(violation) => Some(violation.name()),
             },
             Err(_) => Some("WEBSOCKET_UTF8"),
         },
-        Carrier::Binary => match Packet::decode_binary(&Bytes::copy_from_slice(bytes), revision) {
+        Kind::Binary => match Packet::decode_binary(&Bytes::copy_from_slice(bytes), revision) {
             Ok(read) => packet(read),
             Err(violation) => Some(violation.name()),
         },
-        Carrier::Frames => {
+        Kind::Frames => {
             let mut reader = websocket_reader(&Config::default());
             reader.feed(bytes);
             loop {
@@ -338,13 +338,13 @@ fn verdict(bytes: &[u8], carrier: Carrier, revision: Revision) -> Option<&'stati
 
 /// What does not hold of one input, as everything that it may be.
 fn disagreements(bytes: &[u8], found: &mut BTreeSet<String>) {
-    for carrier in [Carrier::Polling, Carrier::Text, Carrier::Binary, Carrier::Frames] {
+    for kind in [Kind::Payload, Kind::Text, Kind::Binary, Kind::Frames] {
         for revision in [V4, V3] {
-            let settings = Settings { sender: Some(Sender::Client), ..by(carrier, revision) };
-            let shown = || format!("{carrier:?} {:?} {}", settings.revision, bytes.escape_ascii());
+            let settings = Settings { sender: Some(Side::Client), ..by(kind, revision) };
+            let shown = || format!("{kind:?} {:?} {}", settings.revision, bytes.escape_ascii());
             let Explanation { broken, parts, .. } = &only(bytes, settings);
             let wrong = broken.as_ref().map(|broken| broken.rule.id);
-            let verdict = verdict(bytes, carrier, settings.revision);
+            let verdict = verdict(bytes, kind, settings.revision);
             if wrong != verdict {
                 found.insert(format!("{}: {wrong:?} and not {verdict:?}", shown()));
             }

@@ -8,7 +8,7 @@ use engineio::{Config, websocket};
 use socketio::PacketReader;
 
 use crate::rules::Rule;
-use crate::{BrokenRule, Carrier, Explanation, Layer, Part, Sender, Settings, engine, frames, guess};
+use crate::{BrokenRule, Explanation, Kind, Level, Part, Settings, Side, engine, frames, guess};
 
 /// Reads messages one after another, and notes the parts of each.
 pub(crate) struct Walk {
@@ -40,28 +40,28 @@ impl Walk {
     }
 
     pub(crate) fn message(&mut self, message: &[u8]) -> Explanation {
-        let may_be_polling = matches!(self.settings.carrier, None | Some(Carrier::Polling));
+        let may_be_polling = matches!(self.settings.kind, None | Some(Kind::Payload));
         let payload = guess::out_of_jsonp(message).filter(|_| may_be_polling);
         if payload.is_some() {
             self.note("It was inside a JSONP form or script, which is not shown.");
         }
-        let given = self.settings.carrier.or(payload.is_some().then_some(Carrier::Polling));
+        let given = self.settings.kind.or(payload.is_some().then_some(Kind::Payload));
         let message = payload.as_deref().unwrap_or(message);
-        let carrier = given
-            .unwrap_or_else(|| guess::carrier(message, self.settings.revision, self.packets.missing() > 0));
+        let kind =
+            given.unwrap_or_else(|| guess::kind(message, self.settings.revision, self.packets.missing() > 0));
         let mut bytes = message.to_vec();
-        let read = match carrier {
-            Carrier::Polling => self.payload(&Bytes::copy_from_slice(message)),
-            Carrier::Frames => self.websocket_frames(&mut bytes),
-            Carrier::Text => match std::str::from_utf8(message) {
+        let read = match kind {
+            Kind::Payload => self.payload(&Bytes::copy_from_slice(message)),
+            Kind::Frames => self.websocket_frames(&mut bytes),
+            Kind::Text => match std::str::from_utf8(message) {
                 Ok(text) => self.text_packet(&ByteString::from(text), 0),
                 Err(error) => {
                     let wrong = error.valid_up_to();
-                    self.part(0..wrong, Layer::Frame, frames::FRAME, "the part of the message that is UTF-8");
+                    self.part(0..wrong, Level::Frame, frames::FRAME, "the part of the message that is UTF-8");
                     Err(broken(wrong, websocket::Breach::Utf8))
                 }
             },
-            Carrier::Binary => self.binary_packet(&Bytes::copy_from_slice(message), 0),
+            Kind::Binary => self.binary_packet(&Bytes::copy_from_slice(message), 0),
         };
         let broken = read.err();
         if broken.is_none() && self.packets.missing() > 0 {
@@ -69,7 +69,7 @@ impl Walk {
             self.notes.push(format!("{} must still follow.", engine::count(missing, "attachment")));
         }
         Explanation {
-            carrier,
+            kind,
             revision: self.settings.revision,
             bytes,
             parts: std::mem::take(&mut self.parts),
@@ -81,12 +81,12 @@ impl Walk {
     pub(crate) fn part(
         &mut self,
         range: Range<usize>,
-        layer: Layer,
+        level: Level,
         section: &'static str,
         meaning: impl Into<String>,
     ) {
         if !range.is_empty() {
-            self.parts.push(Part { range, layer, meaning: meaning.into(), section });
+            self.parts.push(Part { range, level, meaning: meaning.into(), section });
         }
     }
 
@@ -98,7 +98,7 @@ impl Walk {
 
     /// Whether packets that only servers send are read as a server's.
     pub(crate) fn may_be_a_servers(&self) -> bool {
-        self.settings.sender != Some(Sender::Client)
+        self.settings.sender != Some(Side::Client)
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) struct Arrow {
     pub(super) text: String,
     /// What is explained of it, and what that came by.
     pub(super) bytes: Vec<u8>,
-    pub(super) carrier: explain::Carrier,
+    pub(super) kind: explain::Kind,
     /// Of an answer: the arrow that it answers.
     pub(super) answers: Option<usize>,
     /// What the server makes of it, or had reason to send it.
@@ -173,7 +173,7 @@ impl Reader<'_> {
             packets: Vec::new(),
             text,
             bytes: Vec::new(),
-            carrier: explain::Carrier::Polling,
+            kind: explain::Kind::Payload,
             answers: None,
             notes: Vec::new(),
         });
@@ -189,21 +189,21 @@ impl Reader<'_> {
             return;
         }
         let raw = record.raw.clone().unwrap_or(Raw(Vec::new()));
-        let (head, carrier) = match opcode {
-            "text" => (String::new(), explain::Carrier::Text),
-            "binary" => (String::new(), explain::Carrier::Binary),
+        let (head, kind) = match opcode {
+            "text" => (String::new(), explain::Kind::Text),
+            "binary" => (String::new(), explain::Kind::Binary),
             "close" => {
                 let code = raw.0.first_chunk().map(|code| u16::from_be_bytes(*code).to_string());
                 (
                     format!("close frame {}", code.unwrap_or_else(|| "without a code".to_owned())),
-                    explain::Carrier::Frames,
+                    explain::Kind::Frames,
                 )
             }
-            other => (format!("{other} frame"), explain::Carrier::Frames),
+            other => (format!("{other} frame"), explain::Kind::Frames),
         };
         let text = if head.is_empty() { shown(&raw) } else { head.clone() };
         let arrow = self.push(record, Transport::WebSocket, head, text);
-        (arrow.bytes, arrow.carrier) = (raw.0, carrier);
+        (arrow.bytes, arrow.kind) = (raw.0, kind);
     }
 
     fn client(&self, session: Option<u64>) -> usize {

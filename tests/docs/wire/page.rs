@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 
 use engineio::Revision;
-use socketio_explain::{Carrier, Explanation, Layer, Sender, Settings, explain, explain_journal};
+use socketio_explain::{Explanation, Kind, Level, Settings, Side, explain, explain_journal};
 
 use super::arrows::{Arrow, arrows};
 use super::stage::Story;
@@ -74,7 +74,7 @@ fn exchange(clients: &[&str], arrows: &[Arrow], numbers: RangeInclusive<usize>) 
             } else {
                 format!("server → {client}")
             };
-            let binary = if arrow.carrier == Carrier::Binary { "binary " } else { "" };
+            let binary = if arrow.kind == Kind::Binary { "binary " } else { "" };
             let _ = writeln!(out, "{sign} {way}   {binary}{}", arrow.text);
         } else {
             let who = match clients {
@@ -116,19 +116,19 @@ fn bytes(story: &Story, arrows: &[Arrow], numbers: RangeInclusive<usize>, wrong:
 fn payload(arrow: &Arrow) -> Explanation {
     let settings = Settings {
         revision: if arrow.revision == 3 { Revision::V3 } else { Revision::V4 },
-        carrier: Some(arrow.carrier),
-        sender: Some(if arrow.from_client { Sender::Client } else { Sender::Server }),
+        kind: Some(arrow.kind),
+        sender: Some(if arrow.from_client { Side::Client } else { Side::Server }),
         ..Settings::default()
     };
     explain(&[&arrow.bytes], &settings).remove(0)
 }
 
 fn table(out: &mut String, explanation: &Explanation) {
-    let lowest = explanation.parts.iter().map(|part| part.layer).min().unwrap_or(Layer::EngineIo);
+    let lowest = explanation.parts.iter().map(|part| part.level).min().unwrap_or(Level::EngineIo);
     let mut section = "";
     for part in &explanation.parts {
         let bytes = &explanation.bytes[part.range.clone()];
-        let indent = "&emsp;".repeat(part.layer as usize - lowest as usize);
+        let indent = "&emsp;".repeat(part.level as usize - lowest as usize);
         let stands = if part.section == section { "" } else { part.section };
         section = part.section;
         let meaning = part.meaning.replace('|', "\\|");

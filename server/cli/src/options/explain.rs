@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, value_parser};
 use engineio::Revision;
 use socketio_explain::journal::Record;
-use socketio_explain::{Carrier, Form, Input, InputError, Sender, Settings};
+use socketio_explain::{Form, InputError, Kind, ReadInput, Settings, Side};
 
 use super::{OptionsError, Stop};
 
@@ -26,12 +26,12 @@ pub(crate) struct Explain {
     pub(crate) settings: Settings,
 }
 
-/// The options that say what carried the bytes.
-const CARRIERS: [(&str, &str, Carrier); 4] = [
-    ("polling", "The input is the body of a POST, or of the answer to a poll", Carrier::Polling),
-    ("websocket", "The input is a text message of a WebSocket", Carrier::Text),
-    ("binary", "The input is a binary message of a WebSocket", Carrier::Binary),
-    ("frames", "The input is WebSocket frames, with their headers", Carrier::Frames),
+/// The options that say what the input is.
+const KINDS: [(&str, &str, Kind); 4] = [
+    ("polling", "The input is the body of a POST, or of the answer to a poll", Kind::Payload),
+    ("websocket", "The input is a text message of a WebSocket", Kind::Text),
+    ("binary", "The input is a binary message of a WebSocket", Kind::Binary),
+    ("frames", "The input is WebSocket frames, with their headers", Kind::Frames),
 ];
 
 pub(super) fn command() -> clap::Command {
@@ -69,8 +69,8 @@ pub(super) fn command() -> clap::Command {
                 .default_value("4")
                 .value_parser(["3", "4"]),
         )
-        .args(CARRIERS.map(|(name, help, _)| flag(name).help(help)))
-        .group(ArgGroup::new("carrier").args(CARRIERS.map(|(name, ..)| name)))
+        .args(KINDS.map(|(name, help, _)| flag(name).help(help)))
+        .group(ArgGroup::new("kind").args(KINDS.map(|(name, ..)| name)))
         .arg(
             Arg::new("from")
                 .long("from")
@@ -94,16 +94,16 @@ impl Explain {
                 (None, Some(messages)) => messages.map(|message| Source::of(message)).collect(),
                 (None, None) => vec![Source::Stdin],
             };
-        let carrier = CARRIERS.into_iter().find(|(name, ..)| matches.get_flag(name));
+        let kind = KINDS.into_iter().find(|(name, ..)| matches.get_flag(name));
         let is =
             |name: &str, value: &str| matches.get_one::<String>(name).is_some_and(|given| given == value);
         let settings = Settings {
             revision: if is("eio", "3") { Revision::V3 } else { Revision::V4 },
-            carrier: carrier.map(|(.., carrier)| carrier),
+            kind: kind.map(|(.., kind)| kind),
             sender: if is("from", "client") {
-                Some(Sender::Client)
+                Some(Side::Client)
             } else if is("from", "server") {
-                Some(Sender::Server)
+                Some(Side::Server)
             } else {
                 None
             },
@@ -115,9 +115,9 @@ impl Explain {
         for source in sources {
             let (place, given) = source.read()?;
             let wrong = |problem: InputError| OptionsError { place, problem: problem.to_string() };
-            match Input::read(&given, form, &settings).map_err(wrong)? {
-                Input::Messages(_, more) => messages.extend(more),
-                Input::Journal(more) => runs.extend(more),
+            match ReadInput::read(&given, form, &settings).map_err(wrong)? {
+                ReadInput::Messages(_, more) => messages.extend(more),
+                ReadInput::Journal(more) => runs.extend(more),
             }
         }
         Ok(Explain { messages, runs, settings })

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde::Serialize;
 
 use super::{Entry, Header, Record, file};
 use crate::observe::inspector::Recent;
@@ -60,13 +59,13 @@ impl Sink {
     pub(super) fn begin(&mut self, header: &Header) -> io::Result<()> {
         match &mut self.0 {
             To::Lines { out, left } => {
-                let line = line(header)?;
+                let line = header.line()?;
                 *left = left.saturating_sub(line.len() as u64 + 1);
-                write_line(out, &line)?;
+                write_line(out, line.as_bytes())?;
                 out.flush()
             }
             To::Inspector(recent) => {
-                recent.begin(header.began, line(header)?);
+                recent.begin(header.began, bytes(header.line())?);
                 Ok(())
             }
             To::Text { .. } | To::Closed => Ok(()),
@@ -101,7 +100,7 @@ impl Sink {
                     return write_line(out, json);
                 }
                 let full = Record { n: record.n, time: record.time, ..Record::of(Entry::Full) };
-                write_line(out, &line(&full)?)?;
+                write_line(out, full.line()?.as_bytes())?;
                 out.flush()?;
                 tracing::warn!("the journal is full");
                 self.0 = To::Closed;
@@ -121,7 +120,7 @@ impl Sink {
 /// Writes a record to all sinks. Its line is made once, if any of them wants it.
 pub(super) fn write(sinks: &mut [Sink], record: &Record) {
     let wanted = sinks.iter().any(|sink| matches!(sink.0, To::Lines { .. } | To::Inspector(_)));
-    let json = if wanted { line(record) } else { Ok(Bytes::new()) };
+    let json = if wanted { bytes(record.line()) } else { Ok(Bytes::new()) };
     for sink in sinks {
         let written = match &json {
             Ok(json) => sink.write(record, json),
@@ -131,10 +130,9 @@ pub(super) fn write(sinks: &mut [Sink], record: &Record) {
     }
 }
 
-/// One line of a journal, without its end.
-fn line(of: &impl Serialize) -> io::Result<Bytes> {
-    // Boxed, so that whoever keeps it keeps no more than it is long.
-    Ok(Bytes::from(serde_json::to_vec(of).map_err(io::Error::other)?.into_boxed_slice()))
+fn bytes(line: serde_json::Result<String>) -> io::Result<Bytes> {
+    // Boxed, so that no unused capacity is kept with it.
+    Ok(Bytes::from(line?.into_bytes().into_boxed_slice()))
 }
 
 fn write_line(out: &mut impl Write, line: &[u8]) -> io::Result<()> {
