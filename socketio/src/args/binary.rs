@@ -8,7 +8,6 @@
 //! call to serde lasts.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
 
@@ -17,8 +16,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-use crate::args::value::Value;
+use serde_json::Number;
 
 /// Bytes in an event's or an acknowledgement's arguments, anywhere in them. The client sees a `Buffer` or an
 /// `ArrayBuffer`.
@@ -126,12 +124,8 @@ impl<'de> Visitor<'de> for BinaryVisitor {
     }
 }
 
-/// The bytes that an object stands for, if it is the placeholder of an attachment of the arguments that are being
-/// deserialised here. As for [`Binary`], other members don't matter.
-pub(crate) fn placeholder(members: &BTreeMap<String, Value>) -> Option<Binary> {
-    let (Value::Bool(true), Value::Number(num)) = (members.get("_placeholder")?, members.get("num")?) else {
-        return None;
-    };
+/// The attachment of that number, if the arguments that are being deserialised here have it.
+pub(crate) fn attachment(num: &Number) -> Option<Binary> {
     let Index(num) = Index::deserialize(num).ok()?;
     READING.with_borrow(|attachments| attachments.as_ref()?.get(num).cloned()).map(Binary)
 }

@@ -12,9 +12,8 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::value::RawValue;
 
 use crate::args::raw_json::RawJson;
-use crate::args::value::Value;
+use crate::packet::array::read_array;
 use crate::packet::error::PacketError;
-use crate::packet::read_ack;
 
 pub(crate) mod binary;
 pub(crate) mod event;
@@ -64,20 +63,6 @@ impl Args {
         Args { array, skip, start, len, attachments: Vec::new() }
     }
 
-    /// The arguments that a value makes: see [`ToArgs`].
-    ///
-    /// # Errors
-    /// If the value can't be written as JSON.
-    pub fn new(args: impl ToArgs) -> Result<Args, serde_json::Error> {
-        let mut json = Vec::new();
-        let mut out = ArgsWriter::new(&mut json, false);
-        args.write(&mut out)?;
-        let attachments = out.into_attachments();
-        let array = String::from_utf8(json).map_err(serde::ser::Error::custom)?;
-        let len = serde_json::from_str::<Vec<IgnoredAny>>(&array)?.len();
-        Ok(Args { attachments, ..Args::from_array(array.into(), 0, 1, len) })
-    }
-
     /// No arguments.
     #[must_use]
     pub fn none() -> Args {
@@ -90,9 +75,19 @@ impl Args {
     /// If it is no array, or has a placeholder without an attachment.
     pub fn from_raw(array: RawJson) -> Result<Args, PacketError> {
         let (json, attachments) = array.into_parts();
-        let mut args = read_ack(json, attachments.len())?;
+        let mut args = Args::read_array(json, attachments.len())?;
         args.attach(attachments);
         Ok(args)
+    }
+
+    /// The arguments in the payload of an acknowledgement, which may name so many attachments.
+    pub(crate) fn read_array(payload: ByteString, attachments: usize) -> Result<Args, PacketError> {
+        if payload.is_empty() {
+            return Ok(Args::none());
+        }
+        let len = read_array(&payload, attachments)?.len;
+        let start = payload.find('[').map_or(0, |at| at + 1);
+        Ok(Args::from_array(payload, 0, start, len))
     }
 
     /// The arguments as an array.
@@ -150,23 +145,6 @@ impl Args {
         self.array.len() - self.start
     }
 
-    /// The arguments as `T`: see [`FromArgs`].
-    ///
-    /// # Errors
-    /// The argument that is not what `T` wants.
-    pub fn read<T: FromArgs>(&self) -> Result<T, ArgsError> {
-        T::from_args(self.clone())
-    }
-
-    /// The first argument as `T`, and the others as they came, to be sent on.
-    ///
-    /// # Errors
-    /// If the first argument is not what `T` wants. A missing one reads as `null`.
-    pub fn split_first<T: DeserializeOwned>(&self) -> Result<(T, Args), ArgsError> {
-        let (first,) = self.read::<(T,)>()?;
-        Ok((first, self.after(1)))
-    }
-
     /// The arguments that follow the first `count` of them.
     fn after(&self, count: usize) -> Args {
         let count = count.min(self.len);
@@ -184,14 +162,6 @@ impl Args {
             len: self.len - count,
             ..self.clone()
         }
-    }
-
-    fn of_values(values: &[Value]) -> Result<Args, serde_json::Error> {
-        let args = Args::new(values)?;
-        // The list is one argument, which lies within the brackets of all.
-        let json = args.json();
-        let array = args.array.slice_ref(json);
-        Ok(Args { attachments: args.attachments, ..Args::from_array(array, 0, 1, values.len()) })
     }
 
     /// The bytes that these arguments hold in memory, about.

@@ -82,6 +82,26 @@ impl<T: DeserializeOwned> FromArgs for T {
     }
 }
 
+/// # Reading
+impl Args {
+    /// The arguments as `T`: see [`FromArgs`].
+    ///
+    /// # Errors
+    /// The argument that is not what `T` wants.
+    pub fn read<T: FromArgs>(&self) -> Result<T, ArgsError> {
+        T::from_args(self.clone())
+    }
+
+    /// The first argument as `T`, and the others as they came, to be sent on.
+    ///
+    /// # Errors
+    /// If the first argument is not what `T` wants. A missing one reads as `null`.
+    pub fn split_first<T: DeserializeOwned>(&self) -> Result<(T, Args), ArgsError> {
+        let (first,) = self.read::<(T,)>()?;
+        Ok((first, self.after(1)))
+    }
+}
+
 /// An argument is not what the type that reads it wants.
 ///
 /// It serialises as its message, so that a handler can answer with it.

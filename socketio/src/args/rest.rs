@@ -99,6 +99,16 @@ impl Serialize for Element<'_> {
     }
 }
 
+impl Args {
+    fn of_values(values: &[Value]) -> Result<Args, serde_json::Error> {
+        let args = Args::new(values)?;
+        // The list is one argument, which lies within the brackets of all.
+        let json = args.json();
+        let array = args.array.slice_ref(json);
+        Ok(Args { attachments: args.attachments, ..Args::from_array(array, 0, 1, values.len()) })
+    }
+}
+
 fn values(args: &Args) -> Result<Vec<Value>, serde_json::Error> {
     let array = format!("[{}]", args.json());
     with_attachments(args.attachments.clone(), || serde_json::from_str(&array))

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Number;
 
 use crate::args::binary::Binary;
-use crate::args::binary::placeholder;
+use crate::args::binary::attachment;
 
 /// Any value that JavaScript can send: what JSON can hold, and bytes, at any depth.
 ///
@@ -247,6 +247,15 @@ impl<'de> Visitor<'de> for ValueVisitor {
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         Value::deserialize(deserializer)
+    }
+}
+
+/// The bytes that an object stands for, if it is the placeholder of an attachment. As for [`Binary`], other members
+/// don't matter.
+fn placeholder(members: &BTreeMap<String, Value>) -> Option<Binary> {
+    match (members.get("_placeholder")?, members.get("num")?) {
+        (Value::Bool(true), Value::Number(num)) => attachment(num),
+        _ => None,
     }
 }
 

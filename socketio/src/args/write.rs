@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::fmt;
 
 use bytes::Bytes;
+use serde::de::IgnoredAny;
 use serde::ser::SerializeTuple;
 use serde::{Serialize, Serializer};
 
@@ -64,6 +65,23 @@ pub trait ToArgs {
     #[doc(hidden)]
     fn len_hint(&self) -> usize {
         0
+    }
+}
+
+/// # Writing
+impl Args {
+    /// The arguments that a value makes: see [`ToArgs`].
+    ///
+    /// # Errors
+    /// If the value can't be written as JSON.
+    pub fn new(args: impl ToArgs) -> Result<Args, serde_json::Error> {
+        let mut json = Vec::new();
+        let mut out = ArgsWriter::new(&mut json, false);
+        args.write(&mut out)?;
+        let attachments = out.into_attachments();
+        let array = String::from_utf8(json).map_err(serde::ser::Error::custom)?;
+        let len = serde_json::from_str::<Vec<IgnoredAny>>(&array)?.len();
+        Ok(Args { attachments, ..Args::from_array(array.into(), 0, 1, len) })
     }
 }
 

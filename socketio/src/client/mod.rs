@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use bytestring::ByteString;
 use engineio::observe::What;
-use engineio::{CloseReason, Frame, Layer, Limit, Message, Opened, Revision};
+use engineio::{Application, CloseReason, Frame, Layer, Limit, Message, Opened, Revision};
 
 use crate::client::link::{Command, Link, Overloaded};
 use crate::error::DisconnectReason;
@@ -64,6 +64,14 @@ pub struct Client {
     next_serial: u32,
     /// The session is about to end; what still arrives is ignored.
     closing: bool,
+}
+
+impl Application for Io {
+    type Layer = Client;
+
+    fn open(&self, opened: Opened, now: Instant) -> Client {
+        Client::open(self.clone(), opened, now)
+    }
 }
 
 impl Client {

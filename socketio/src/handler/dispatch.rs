@@ -13,10 +13,10 @@ use std::task::Poll;
 use crate::ack::sender::AckSender;
 use crate::args::Args;
 use crate::args::event::Event;
-use crate::handler::listener::{Direction, Listener};
+use crate::handler::listener::Direction;
 use crate::handler::task::{Task, guarded};
 use crate::handler::unhandled::Unhandled;
-use crate::handler::{EventError, EventHandler, EventMiddleware, Handlers, Misfit, Table};
+use crate::handler::{EventError, EventHandler, EventMiddleware, Handlers, Listener, Misfit, Table};
 use crate::log::Excerpt;
 use crate::packet;
 use crate::socket::Socket;
@@ -77,6 +77,17 @@ impl Socket {
             Ok(task) => task,
             Err(Misfit { error, ack }) => self.unhandled(name, kept, ack, Unhandled::Args(error)),
         }
+    }
+
+    /// An event that no handler takes. Gives what is left to do, if anything. `args` are there if somebody
+    /// wants to answer.
+    #[cold]
+    fn unhandled(&self, name: &str, args: Option<Args>, ack: AckSender, why: Unhandled) -> Option<Task> {
+        let handler = self.find_handler(|table| table.unhandled.clone());
+        let waits = ack.is_wanted() && handler.is_none();
+        self.namespace().unhandled_events().note(self.namespace_name(), name, &why, waits);
+        let event = Event::new(name.to_owned(), args?);
+        Some(handler?(self.clone(), event, ack, why))
     }
 
     /// Calls the listeners for an event. They change nothing, so one that panics ends nothing.

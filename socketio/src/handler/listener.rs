@@ -1,21 +1,10 @@
 //! Catch-all listeners: they see events come and go, and change nothing.
 
-use std::fmt;
-use std::sync::{Arc, Weak};
-
-use crate::args::event::Event;
-use crate::handler::Handlers;
-use crate::socket::Socket;
-
-/// Sees the events of a socket.
-pub(crate) type Listener = Arc<dyn Fn(&Socket, &Event) + Send + Sync>;
-
 /// The catch-all listeners of a namespace or of one socket, in the order in which they are called.
-#[derive(Default)]
-pub(crate) struct Listeners {
+pub(crate) struct Listeners<L> {
     next_id: u64,
-    incoming: Vec<(u64, Listener)>,
-    outgoing: Vec<(u64, Listener)>,
+    incoming: Vec<(u64, L)>,
+    outgoing: Vec<(u64, L)>,
 }
 
 /// Which way an event goes.
@@ -32,44 +21,14 @@ pub(crate) enum Place {
     Last,
 }
 
-/// A catch-all listener that was registered, to remove it. If this is dropped, the listener stays.
-///
-/// ```
-/// use socketio::Io;
-///
-/// fn watch_for_a_while(io: &Io) {
-///     let listener = io.on_any(|_, event| println!("{}", event.name()));
-///     listener.remove();
-/// }
-/// ```
-pub struct ListenerHandle {
-    handlers: Weak<Handlers>,
-    id: u64,
-}
-
-impl ListenerHandle {
-    pub(crate) fn new(handlers: &Arc<Handlers>, id: u64) -> ListenerHandle {
-        ListenerHandle { handlers: Arc::downgrade(handlers), id }
-    }
-
-    /// Removes the listener: `offAny` and `offAnyOutgoing` in JavaScript.
-    pub fn remove(self) {
-        if let Some(handlers) = self.handlers.upgrade() {
-            let removed = handlers.register(|table| table.listeners.remove(self.id));
-            // What it owns is dropped here, and not under the lock.
-            drop(removed);
-        }
+impl<L> Default for Listeners<L> {
+    fn default() -> Listeners<L> {
+        Listeners { next_id: 0, incoming: Vec::new(), outgoing: Vec::new() }
     }
 }
 
-impl fmt::Debug for ListenerHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ListenerHandle").finish_non_exhaustive()
-    }
-}
-
-impl Listeners {
-    pub(crate) fn add(&mut self, direction: Direction, place: Place, listener: Listener) -> u64 {
+impl<L: Clone> Listeners<L> {
+    pub(crate) fn add(&mut self, direction: Direction, place: Place, listener: L) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
         let list = match direction {
@@ -80,18 +39,18 @@ impl Listeners {
         id
     }
 
-    fn remove(&mut self, id: u64) -> Option<Listener> {
+    pub(crate) fn remove(&mut self, id: u64) -> Option<L> {
         [&mut self.incoming, &mut self.outgoing].into_iter().find_map(|list| {
             let at = list.iter().position(|(listener, _)| *listener == id)?;
             Some(list.remove(at).1)
         })
     }
 
-    pub(crate) fn of(&self, direction: Direction) -> impl Iterator<Item = Listener> {
+    pub(crate) fn of(&self, direction: Direction) -> impl Iterator<Item = L> {
         let list = match direction {
             Direction::Incoming => &self.incoming,
             Direction::Outgoing => &self.outgoing,
         };
-        list.iter().map(|(_, listener)| Arc::clone(listener))
+        list.iter().map(|(_, listener)| listener.clone())
     }
 }

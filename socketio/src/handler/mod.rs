@@ -1,8 +1,8 @@
 //! Handlers as they are stored: a user's closure behind one type, and how a future is started.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
 use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
@@ -12,12 +12,13 @@ use crate::args::event::Event;
 use crate::args::{Args, ArgsError, FromArgs, ToArgs};
 use crate::error::DisconnectReason;
 use crate::error::connect_error::ConnectError;
-use crate::handler::listener::{Direction, Listener, ListenerHandle, Listeners, Place};
+use crate::handler::listener::{Direction, Listeners, Place};
 use crate::handler::task::Task;
 use crate::handler::unhandled::Unhandled;
 use crate::namespace::room_events::RoomListener;
 use crate::packet::array::RESERVED_EVENTS;
 use crate::socket::Socket;
+use std::fmt;
 
 pub(crate) mod dispatch;
 pub(crate) mod lane;
@@ -38,6 +39,9 @@ pub(crate) type Middleware = Arc<dyn Fn(Socket) -> Task<Result<(), ConnectError>
 pub(crate) type RecoveryGuard = Arc<dyn Fn(Socket) -> Task<bool> + Send + Sync>;
 pub(crate) type EventMiddleware = Arc<dyn Fn(Socket, Event) -> Task<Result<(), EventError>> + Send + Sync>;
 pub(crate) type ErrorHandler = Arc<dyn Fn(Socket, Event, EventError) -> Task + Send + Sync>;
+
+/// Sees the events of a socket.
+pub(crate) type Listener = Arc<dyn Fn(&Socket, &Event) + Send + Sync>;
 
 /// Handles an event that another node sent to this one; gives the answer.
 pub(crate) type ServerEventHandler =
@@ -72,7 +76,7 @@ pub(crate) struct Table {
     pub(crate) middlewares: Vec<Middleware>,
     pub(crate) connect: Option<SocketHandler>,
     pub(crate) upgrade: Option<SocketHandler>,
-    pub(crate) listeners: Listeners,
+    pub(crate) listeners: Listeners<Listener>,
     pub(crate) event_middlewares: Vec<EventMiddleware>,
     /// The names are the application's, so a hash that clients could aim at will do.
     pub(crate) events: FxHashMap<Box<str>, Registered>,
@@ -171,6 +175,42 @@ impl Handlers {
             Direction::Incoming => &self.watches_incoming,
             Direction::Outgoing => &self.watches_outgoing,
         }
+    }
+}
+
+/// A catch-all listener that was registered, to remove it. If this is dropped, the listener stays.
+///
+/// ```
+/// use socketio::Io;
+///
+/// fn watch_for_a_while(io: &Io) {
+///     let listener = io.on_any(|_, event| println!("{}", event.name()));
+///     listener.remove();
+/// }
+/// ```
+pub struct ListenerHandle {
+    handlers: Weak<Handlers>,
+    id: u64,
+}
+
+impl ListenerHandle {
+    pub(crate) fn new(handlers: &Arc<Handlers>, id: u64) -> ListenerHandle {
+        ListenerHandle { handlers: Arc::downgrade(handlers), id }
+    }
+
+    /// Removes the listener: `offAny` and `offAnyOutgoing` in JavaScript.
+    pub fn remove(self) {
+        if let Some(handlers) = self.handlers.upgrade() {
+            let removed = handlers.register(|table| table.listeners.remove(self.id));
+            // What it owns is dropped here, and not under the lock.
+            drop(removed);
+        }
+    }
+}
+
+impl fmt::Debug for ListenerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ListenerHandle").finish_non_exhaustive()
     }
 }
 

@@ -5,12 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Serialize, Serializer};
 
-use crate::ack::sender::AckSender;
-use crate::args::event::Event;
-use crate::args::{Args, ArgsError};
-use crate::handler::task::Task;
+use crate::args::ArgsError;
 use crate::log::{Excerpt, Sparingly};
-use crate::socket::Socket;
 
 /// Why an event was not handled: what [`Namespace::on_unhandled`](crate::Namespace::on_unhandled) is told.
 ///
@@ -79,31 +75,14 @@ impl UnhandledEvents {
         };
         count.fetch_add(1, Ordering::Relaxed);
     }
-}
 
-impl Socket {
-    /// An event that no handler takes. Gives what is left to do, if anything. `args` are there if somebody
-    /// wants to answer.
-    #[cold]
-    pub(crate) fn unhandled(
-        &self,
-        name: &str,
-        args: Option<Args>,
-        ack: AckSender,
-        why: Unhandled,
-    ) -> Option<Task> {
-        let handler = self.find_handler(|table| table.unhandled.clone());
-        self.namespace().unhandled_events().count(&why);
-        self.log_unhandled(name, &why, ack.is_wanted() && handler.is_none());
-        let event = Event::new(name.to_owned(), args?);
-        Some(handler?(self.clone(), event, ack, why))
-    }
-
-    fn log_unhandled(&self, name: &str, why: &Unhandled, waits: bool) {
-        let (events, namespace) = (self.namespace().unhandled_events(), self.namespace_name());
+    /// Counts an event, and tells of it in the log. `waits` says whether the client wants an acknowledgement that
+    /// it will not get.
+    pub(crate) fn note(&self, namespace: &str, name: &str, why: &Unhandled, waits: bool) {
+        self.count(why);
         match why {
             Unhandled::Args(error) => {
-                if let Some(left_out) = events.args_log.next() {
+                if let Some(left_out) = self.args_log.next() {
                     tracing::warn!(
                         namespace = %Excerpt(namespace),
                         event = %Excerpt(name),
@@ -114,7 +93,7 @@ impl Socket {
                 }
             }
             Unhandled::NoHandler if waits => {
-                if let Some(left_out) = events.no_handler_log.next() {
+                if let Some(left_out) = self.no_handler_log.next() {
                     tracing::warn!(
                         namespace = %Excerpt(namespace),
                         event = %Excerpt(name),

@@ -7,13 +7,11 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Instant;
 
-use engineio::{Application, CloseReason, Opened};
+use engineio::CloseReason;
 use parking_lot::RwLock;
 use serde::de::DeserializeOwned;
 
-use crate::client::Client;
 use crate::cluster::Cluster;
 use crate::cluster::adapter::Adapter;
 use crate::handler::unhandled::{UnhandledCounts, UnhandledEvents};
@@ -448,14 +446,6 @@ impl Deref for Io {
 
     fn deref(&self) -> &Namespace {
         &self.0.main
-    }
-}
-
-impl Application for Io {
-    type Layer = Client;
-
-    fn open(&self, opened: Opened, now: Instant) -> Client {
-        Client::open(self.clone(), opened, now)
     }
 }
 

@@ -8,7 +8,8 @@ use crate::args::event::Event;
 use crate::args::{Args, FromArgs, ToArgs};
 use crate::error::DisconnectReason;
 use crate::error::connect_error::ConnectError;
-use crate::handler::listener::{Direction, ListenerHandle, Place};
+use crate::handler::ListenerHandle;
+use crate::handler::listener::{Direction, Place};
 use crate::handler::unhandled::Unhandled;
 use crate::handler::{
     EventError, Middleware, RecoveryGuard, ServerEventHandler, acking_event_handler, disconnect_handler,

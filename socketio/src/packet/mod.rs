@@ -98,7 +98,7 @@ impl Packet {
             PacketType::Disconnect if payload.is_empty() => Body::Disconnect,
             PacketType::Disconnect => return Err(PacketError::DisconnectPayload),
             PacketType::Event => Body::Event(read_event(payload, id, announced, looks.may_escape)?),
-            PacketType::Ack => Body::Ack { id, args: read_ack(payload, announced)? },
+            PacketType::Ack => Body::Ack { id, args: Args::read_array(payload, announced)? },
             PacketType::ConnectError => return Err(PacketError::ConnectErrorFromClient),
         };
         let mut packet = Packet { nsp, body };
@@ -198,13 +198,4 @@ pub(crate) fn read_event(
     let separator = rest.iter().position(|byte| matches!(byte, b',' | b']')).unwrap_or_default();
     let start = after_name + separator + usize::from(len > 1);
     Ok(Event { name, args: Args::from_array(payload, 1, start, len - 1), id })
-}
-
-pub(crate) fn read_ack(payload: ByteString, attachments: usize) -> Result<Args, PacketError> {
-    if payload.is_empty() {
-        return Ok(Args::none());
-    }
-    let len = read_array(&payload, attachments)?.len;
-    let start = payload.find('[').map_or(0, |at| at + 1);
-    Ok(Args::from_array(payload, 0, start, len))
 }

@@ -15,12 +15,13 @@ use crate::ack::sender::AckSender;
 use crate::args::event::Event;
 use crate::args::{FromArgs, ToArgs};
 use crate::error::DisconnectReason;
-use crate::handler::listener::{Direction, Listener, ListenerHandle, Place};
+use crate::handler::listener::{Direction, Place};
 use crate::handler::unhandled::Unhandled;
 use crate::handler::{
     EventError, Handlers, acking_event_handler, disconnect_handler, error_handler, event_handler,
     socket_handler, sync_event_handler, unhandled_handler,
 };
+use crate::handler::{Listener, ListenerHandle};
 use crate::socket::values::Values;
 
 #[derive(Default)]
