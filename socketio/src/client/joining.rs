@@ -79,18 +79,19 @@ impl Client {
             }
             Err(_) => None,
         };
-        self.join_child(nsp, parent.as_ref(), auth, Vec::new());
+        self.join_child(nsp, parent, auth, Vec::new());
     }
 
     /// Has the client join a child of the parent that was found, if any was.
     pub(super) fn join_child(
         &mut self,
         nsp: &str,
-        parent: Option<&Namespace>,
+        parent: Option<u64>,
         auth: Option<Box<str>>,
         packets: Vec<Packet>,
     ) {
-        match parent.map(|parent| self.io.enter_child(nsp, parent)) {
+        let parent = parent.and_then(|number| self.io.parent(number));
+        match parent.map(|parent| self.io.enter_child(nsp, &parent)) {
             Some(Ok(namespace)) => return self.join(namespace, auth, packets),
             Some(Err(TooManyNamespaces)) => {
                 self.io.config().hits.count(Limit::DynamicNamespaces);
@@ -155,7 +156,7 @@ impl Client {
             Ok(claimed) => claimed.into_granted(),
             Err(refusal) => {
                 if let Some(recovery) = namespace.recovery() {
-                    recovery.refused(refusal, &namespace);
+                    recovery.refused(refusal, namespace.name());
                 }
                 None
             }
@@ -208,7 +209,8 @@ impl Client {
     /// What comes of it if the client says that it had a socket here.
     fn claim(&self, namespace: &Namespace, auth: Option<&str>) -> Option<Claim> {
         let recovery = namespace.recovery().filter(|_| self.link.revision == Revision::V4)?;
-        Some(recovery.claim(Presented::read(auth?)?, namespace))
+        let is_shared = namespace.shared_recovery().is_some();
+        Some(recovery.claim(Presented::read(auth?)?, namespace.name(), is_shared))
     }
 
     /// Whether the client may not have another socket. Sockets that ended count for as long as handlers (or
@@ -291,7 +293,7 @@ impl Client {
         let auth = recovered.auth();
         recovered.discard(DisconnectReason::ServerNamespaceDisconnect);
         if let Some(recovery) = namespace.recovery() {
-            recovery.refused(Refusal::Denied, &namespace);
+            recovery.refused(Refusal::Denied, namespace.name());
         }
         self.ask(namespace, auth, packets, None);
     }

@@ -9,7 +9,6 @@ use engineio::{Handshake, Limit, Mailbox, Opened, Revision, Sid, Transport};
 use parking_lot::Mutex;
 
 use crate::error::connect_error::ConnectError;
-use crate::namespace::Namespace;
 use crate::recovery::anywhere::Claimed;
 use crate::recovery::presented::Refusal;
 
@@ -52,8 +51,8 @@ pub(crate) enum Verdict {
 /// must not hold a socket.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// The parent of a name that a client wants to join is known, or that it has none.
-    Parent { serial: u32, parent: Option<Namespace> },
+    /// The parent of a name that a client wants to join is known, by its number, or that it has none.
+    Parent { serial: u32, parent: Option<u64> },
     /// The application has decided on a socket.
     Verdict { serial: u32, verdict: Verdict },
     /// The old socket, which a socket is to be recovered from, has ended.

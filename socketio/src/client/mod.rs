@@ -197,7 +197,7 @@ impl Client {
                 Command::Parent { serial, parent } => {
                     let waiting = self.take_waiting(serial);
                     if let Some(Waiting { gate: Gate::Parents { nsp, auth }, packets, .. }) = waiting {
-                        self.join_child(&nsp, parent.as_ref(), auth, packets);
+                        self.join_child(&nsp, parent, auth, packets);
                     }
                 }
                 Command::Verdict { serial, verdict } => {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use engineio::CloseReason;
@@ -58,6 +58,7 @@ struct State {
     /// How many of them clients have brought into being. It is changed under the lock on `namespaces` alone.
     dynamic: AtomicUsize,
     parents: RwLock<Vec<Parent>>,
+    next_parent: AtomicU64,
     new_namespace: RwLock<Vec<NamespaceListener>>,
     sessions: AtomicUsize,
     closed: AtomicBool,
@@ -109,6 +110,7 @@ impl Io {
                 main,
                 dynamic: AtomicUsize::new(0),
                 parents: RwLock::default(),
+                next_parent: AtomicU64::new(0),
                 new_namespace: RwLock::default(),
                 sessions: AtomicUsize::new(0),
                 closed: AtomicBool::new(false),
@@ -319,7 +321,8 @@ impl Io {
 
     fn add_parent(&self, name: &str, names: Names) -> Namespace {
         let namespace = Namespace::new(Arc::from(name), Kind::Parent, Arc::clone(&self.0.home));
-        self.0.parents.write().push(Parent { namespace: namespace.clone(), names });
+        let number = self.0.next_parent.fetch_add(1, Ordering::Relaxed);
+        self.0.parents.write().push(Parent { number, namespace: namespace.clone(), names });
         namespace
     }
 
@@ -391,6 +394,12 @@ impl Io {
 
     pub(crate) fn parents(&self) -> Vec<Parent> {
         self.0.parents.read().clone()
+    }
+
+    /// The parent of that number, unless it has been closed.
+    pub(crate) fn parent(&self, number: u64) -> Option<Namespace> {
+        let parents = self.0.parents.read();
+        parents.iter().find(|parent| parent.number == number).map(|parent| parent.namespace.clone())
     }
 
     pub(crate) fn children_of(&self, parent: &Namespace) -> Vec<Namespace> {

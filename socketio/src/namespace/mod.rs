@@ -136,10 +136,14 @@ impl Namespace {
 
 impl Namespace {
     pub(crate) fn new(name: Arc<str>, kind: Kind, home: Arc<Home>) -> Namespace {
-        Namespace(Arc::new(State {
+        Namespace(Arc::new_cyclic(|namespace| State {
             name,
             kind,
-            recovery: home.recoveries.as_ref().map(NamespaceRecovery::new),
+            recovery: home.recoveries.as_ref().map(|shared| {
+                let weak = WeakNamespace(Weak::clone(namespace));
+                let give_up = move |trail: &Trail| weak.upgrade().is_some_and(|it| it.give_up(trail));
+                NamespaceRecovery::new(shared, Arc::new(give_up))
+            }),
             home,
             handlers: Arc::default(),
             rooms: Rooms::default(),
@@ -290,10 +294,6 @@ impl Namespace {
         (0..lost).for_each(|_| self.leave());
     }
 
-    pub(crate) fn downgrade(&self) -> WeakNamespace {
-        WeakNamespace(Arc::downgrade(&self.0))
-    }
-
     pub(crate) fn shared(&self) -> &Shared {
         &self.0.home.shared
     }
@@ -312,18 +312,11 @@ impl Namespace {
 }
 
 /// A namespace as those know it that do not keep it.
-#[derive(Clone)]
-pub(crate) struct WeakNamespace(Weak<State>);
+struct WeakNamespace(Weak<State>);
 
 impl WeakNamespace {
-    pub(crate) fn upgrade(&self) -> Option<Namespace> {
+    fn upgrade(&self) -> Option<Namespace> {
         self.0.upgrade().map(Namespace)
-    }
-}
-
-impl PartialEq for WeakNamespace {
-    fn eq(&self, other: &WeakNamespace) -> bool {
-        Weak::ptr_eq(&self.0, &other.0)
     }
 }
 

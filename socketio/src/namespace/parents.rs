@@ -15,6 +15,8 @@ use crate::namespace::Namespace;
 /// A parent, and which names are those of its children.
 #[derive(Clone)]
 pub(crate) struct Parent {
+    /// Tells parents apart, closed ones included.
+    pub(crate) number: u64,
     pub(crate) namespace: Namespace,
     pub(crate) names: Names,
 }
@@ -65,15 +67,15 @@ impl Names {
     }
 }
 
-/// The parent of a name: the first, in the order in which they were made, that says so.
-pub(crate) async fn choose(parents: Vec<Parent>, name: Box<str>, auth: Box<str>) -> Option<Namespace> {
+/// The number of the parent of a name: the first, in the order in which they were made, that says so.
+pub(crate) async fn choose(parents: Vec<Parent>, name: Box<str>, auth: Box<str>) -> Option<u64> {
     for parent in parents {
         let is_its_child = match &parent.names {
             Names::Pattern(pattern) => pattern.is_match(&name),
             Names::Function(function) => function(&name, &auth).await,
         };
         if is_its_child {
-            return Some(parent.namespace);
+            return Some(parent.number);
         }
     }
     None

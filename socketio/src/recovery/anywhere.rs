@@ -210,7 +210,7 @@ impl NamespaceRecovery {
         let values = Some(Arc::new(Values::with_data(session.data.clone())));
         let away =
             Lost { ticket, id: Arc::clone(&id), rooms: rooms.clone(), values: values.clone(), settled: true };
-        let trail = Arc::new(self.new_trail(namespace.downgrade()).adopted(presented, away));
+        let trail = Arc::new(self.new_trail().adopted(presented, away));
         lost.insert(&trail, &id, &rooms);
         table.insert(&trail);
         drop((lost, table));

@@ -41,8 +41,6 @@ use tokio::time::Instant;
 
 use crate::deadline;
 use crate::log::Excerpt;
-use crate::namespace::Namespace;
-use crate::namespace::WeakNamespace;
 use crate::namespace::room::{Room, Selection};
 use crate::packet::frames::Frames;
 use crate::socket::values::Values;
@@ -53,7 +51,7 @@ use offset::Offset;
 use presented::{Presented, Refusal};
 use settings::{Recovery, RecoveryCounts};
 use table::Table;
-use trail::{Claim, Lost, Ticket, Trail};
+use trail::{Claim, Home, Lost, Ticket, Trail};
 
 /// The recovery of an [`Io`](crate::Io): what its namespaces share.
 pub(crate) struct Recoveries {
@@ -134,7 +132,7 @@ impl Recoveries {
             }
             let trail = first.remove();
             drop(table);
-            let given_up = trail.namespace().upgrade().is_some_and(|namespace| namespace.give_up(&trail));
+            let given_up = trail.give_up_at_home();
             if given_up && !expired {
                 tracing::debug!("a client that is away is given up, for the bounds of the recovery");
                 self.counts.lock().given_up += 1;
@@ -154,6 +152,7 @@ fn first_offset() -> u64 {
 /// Of its locks, who is lost comes first, then the table, and a trail last.
 pub(crate) struct NamespaceRecovery {
     shared: Arc<Recoveries>,
+    home: Home,
     /// While it is locked for reading, nobody who is connected gets lost and nobody who is lost comes back:
     /// a broadcast finds each socket once, among the connected ones or here.
     lost: RwLock<LostSockets>,
@@ -163,8 +162,13 @@ pub(crate) struct NamespaceRecovery {
 
 /// # Events
 impl NamespaceRecovery {
-    pub(crate) fn new(shared: &Arc<Recoveries>) -> NamespaceRecovery {
-        NamespaceRecovery { shared: Arc::clone(shared), lost: RwLock::default(), last: Mutex::default() }
+    pub(crate) fn new(shared: &Arc<Recoveries>, home: Home) -> NamespaceRecovery {
+        NamespaceRecovery {
+            shared: Arc::clone(shared),
+            home,
+            lost: RwLock::default(),
+            last: Mutex::default(),
+        }
     }
 
     pub(crate) fn shared(&self) -> &Recoveries {
@@ -198,12 +202,12 @@ impl Missed<'_> {
 
 /// # Coming and going
 impl NamespaceRecovery {
-    pub(crate) fn new_trail(&self, namespace: WeakNamespace) -> Trail {
+    pub(crate) fn new_trail(&self) -> Trail {
         let number = self.shared.next_trail.fetch_add(1, Ordering::Relaxed);
         let own = || Offset::own(self.shared.next_offset.load(Ordering::Relaxed));
         let since = self.last.lock().map_or_else(own, Offset::next);
         let window = self.shared.settings.max_disconnection;
-        Trail::new(number, since, namespace, window, &self.shared.budget)
+        Trail::new(number, since, &self.home, window, &self.shared.budget)
     }
 
     /// A socket is connected that has come with nothing. `reply` is the first that it is sent.
@@ -239,22 +243,23 @@ impl NamespaceRecovery {
         away
     }
 
-    /// A client comes back.
-    pub(crate) fn claim(&self, presented: Result<Presented, Refusal>, namespace: &Namespace) -> Claim {
+    /// A client comes back to the namespace. `is_shared` says whether it may have been on another node.
+    pub(crate) fn claim(
+        &self,
+        presented: Result<Presented, Refusal>,
+        namespace: &str,
+        is_shared: bool,
+    ) -> Claim {
         let claim = match presented {
             Err(refusal) => Claim::Refused(refusal),
             Ok(presented) => {
                 let trail = self.shared.table.lock().trails.get(&presented.pid).cloned();
-                let may_be_elsewhere = presented.offset.is_some() && namespace.shared_recovery().is_some();
+                let may_be_elsewhere = presented.offset.is_some() && is_shared;
                 match &trail {
-                    Some(trail) if *trail.namespace() == namespace.downgrade() => {
-                        match trail.claim(presented.offset) {
-                            Claim::Refused(Refusal::Offset) if may_be_elsewhere => {
-                                Claim::Elsewhere(presented)
-                            }
-                            claim => claim,
-                        }
-                    }
+                    Some(trail) if trail.is_at_home(&self.home) => match trail.claim(presented.offset) {
+                        Claim::Refused(Refusal::Offset) if may_be_elsewhere => Claim::Elsewhere(presented),
+                        claim => claim,
+                    },
                     None if may_be_elsewhere => Claim::Elsewhere(presented),
                     _ => Claim::Refused(Refusal::Unknown),
                 }
@@ -269,8 +274,8 @@ impl NamespaceRecovery {
     }
 
     /// The client does not get the socket that it asks for.
-    pub(crate) fn refused(&self, refusal: Refusal, namespace: &Namespace) {
-        let namespace = Excerpt(namespace.name());
+    pub(crate) fn refused(&self, refusal: Refusal, namespace: &str) {
+        let namespace = Excerpt(namespace);
         tracing::info!(%namespace, reason = %refusal, "a client that comes back is connected as a new one");
         let mut counts = self.shared.counts.lock();
         let count = match refusal {

@@ -14,7 +14,6 @@ use super::kept::Kept;
 use super::offset::Offset;
 use super::presented::{Presented, Refusal};
 use crate::deadline;
-use crate::namespace::WeakNamespace;
 use crate::namespace::room::Room;
 use crate::socket::values::Values;
 
@@ -30,13 +29,17 @@ const ENTRY_COST: usize = 16;
 const LOST_COST: usize = 1024;
 const ROOM_COST: usize = 128;
 
+/// The namespace of a trail, as the trail knows it: what gives the trail up there, and says whether its socket was
+/// away. A namespace that is gone has given up all of its trails.
+pub(crate) type Home = Arc<dyn Fn(&Trail) -> bool + Send + Sync>;
+
 /// The latest events of one client, and where they go. It outlives the socket that is lost and goes on with
 /// the one that is recovered.
 pub(crate) struct Trail {
     pid: Sid,
     /// How many trails there were before.
     number: u64,
-    namespace: WeakNamespace,
+    home: Home,
     window: Duration,
     budget: Arc<Budget>,
     state: Mutex<State>,
@@ -113,7 +116,7 @@ impl Trail {
     pub(super) fn new(
         number: u64,
         since: Offset,
-        namespace: WeakNamespace,
+        home: &Home,
         window: Duration,
         budget: &Arc<Budget>,
     ) -> Trail {
@@ -125,8 +128,8 @@ impl Trail {
             doubted: None,
             waiting: Vec::new(),
         };
-        let (pid, budget) = (Sid::generate(), Arc::clone(budget));
-        Trail { pid, number, namespace, window, budget, state: Mutex::new(state) }
+        let (pid, home, budget) = (Sid::generate(), Arc::clone(home), Arc::clone(budget));
+        Trail { pid, number, home, window, budget, state: Mutex::new(state) }
     }
 
     /// The trail of a socket of another node that a client comes back to here.
@@ -148,8 +151,14 @@ impl Trail {
         self.number
     }
 
-    pub(super) fn namespace(&self) -> &WeakNamespace {
-        &self.namespace
+    /// Whether it is of that namespace.
+    pub(super) fn is_at_home(&self, home: &Home) -> bool {
+        Arc::ptr_eq(&self.home, home)
+    }
+
+    /// Has its namespace give it up. Says whether its socket was away, and nobody had claimed it.
+    pub(super) fn give_up_at_home(&self) -> bool {
+        (self.home)(self)
     }
 
     /// The socket is connected: `reply` is the first that it is sent.

@@ -82,7 +82,7 @@ impl Socket {
         let (trail, values) = match (granted, namespace.recovery()) {
             (Some(granted), _) => (Some(granted.trail), granted.values),
             (None, Some(recovery)) if link.revision == Revision::V4 => {
-                (Some(Arc::new(recovery.new_trail(namespace.downgrade()))), None)
+                (Some(Arc::new(recovery.new_trail())), None)
             }
             (None, _) => (None, None),
         };

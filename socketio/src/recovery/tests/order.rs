@@ -44,7 +44,7 @@ async fn what_is_sent_is_sent_under_the_trails_lock() {
     let recovery = namespace.recovery().unwrap();
     let event =
         |name| recovery.shared().keep(recovery.shared().next_offset(), &Frames::One(Frame::text(name)));
-    let trail = Arc::new(recovery.new_trail(namespace.downgrade()));
+    let trail = Arc::new(recovery.new_trail());
 
     let (mailbox, driver, watch) = watched(&trail);
     recovery.begin(&trail, &mailbox, &Frame::text("0"));
@@ -59,7 +59,7 @@ async fn what_is_sent_is_sent_under_the_trails_lock() {
     assert!(recovery.lose(&trail, &"id".into(), Vec::new(), None));
     trail.settle();
     let presented = Presented { pid: trail.pid(), offset: None };
-    assert!(matches!(recovery.claim(Ok(presented), &namespace), Claim::Granted(_)));
+    assert!(matches!(recovery.claim(Ok(presented), namespace.name(), false), Claim::Granted(_)));
     let (mailbox, driver, watch) = watched(&trail);
     assert!(recovery.resume(&trail, &mailbox, &Frame::text("0")));
     sent_under_lock(&watch);
