@@ -11,13 +11,11 @@ use std::time::Duration;
 use engineio::Limit;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-use crate::ack::answers::Answer;
-use crate::ack::answers::Answers;
-use crate::ack::answers::RawAnswer;
+use crate::ack::answers::{Answer, Answers, RawAnswer};
 use crate::ack::gathering::Gathering;
 use crate::ack::pending::Waiter;
 use crate::args::FromArgs;
-use crate::cluster::adapter::AdapterFuture;
+use crate::cluster::message::AdapterFuture;
 use crate::cluster::{Cluster, RECOUNT, Request};
 use crate::error::AckError;
 use crate::handler::task::Task;

@@ -7,8 +7,7 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Number;
 
-use crate::args::binary::Binary;
-use crate::args::binary::attachment;
+use crate::args::binary::{Binary, attachment};
 
 /// Any value that JavaScript can send: what JSON can hold, and bytes, at any depth.
 ///

@@ -4,18 +4,13 @@
 //! An adapter brings messages to the other nodes of a cluster and back.
 
 use std::future::ready;
+use std::sync::Arc;
 
-use crate::cluster::message::Message;
+use crate::cluster::Nodes;
+use crate::cluster::message::{AdapterError, AdapterFuture, Message};
 use crate::cluster::node::Node;
 use crate::cluster::sessions::Sessions;
-use crate::handler::task::Task;
 use crate::namespace::Namespace;
-
-/// What an adapter's methods return: a boxed future.
-pub type AdapterFuture<T> = Task<T>;
-
-/// Why a message did not reach the other nodes: any error.
-pub type AdapterError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Brings messages to the other nodes of a cluster, and theirs to this one.
 ///
@@ -101,5 +96,23 @@ pub trait Adapter: Send + Sync + 'static {
     /// when others count it no longer; dropping it stops nothing. It may be called again.
     fn close(&self) -> AdapterFuture<()> {
         Box::pin(ready(()))
+    }
+}
+
+impl Nodes for Arc<dyn Adapter> {
+    fn publish(&self, message: Message) -> AdapterFuture<Result<(), AdapterError>> {
+        (**self).publish(message)
+    }
+
+    fn other_nodes(&self, namespace: &str) -> AdapterFuture<usize> {
+        (**self).other_nodes(namespace)
+    }
+
+    fn namespace_closed(&self, name: &str) {
+        (**self).namespace_closed(name);
+    }
+
+    fn sessions(&self) -> Option<&dyn Sessions> {
+        (**self).sessions()
     }
 }

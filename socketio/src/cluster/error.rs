@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::cluster::adapter::AdapterError;
+use crate::cluster::message::AdapterError;
 use crate::error::SendError;
 
 /// Why other nodes could not be asked.

@@ -4,8 +4,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::args::ToArgs;
-use crate::cluster::details::HandshakeDetails;
-use crate::cluster::details::SocketDetails;
+use crate::cluster::details::{HandshakeDetails, SocketDetails};
 use crate::cluster::error::ClusterError;
 use crate::error::SendError;
 use crate::namespace::Namespace;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::args::Args;
 use crate::args::event::Event;
 use crate::cluster::details::SocketDetails;
+use crate::handler::task::Task;
 use crate::namespace::flags::Flags;
 use crate::namespace::room::{Room, Selection};
 use crate::recovery::offset::Offset;
@@ -161,3 +162,9 @@ impl MessageBody {
         }
     }
 }
+
+/// What an adapter's methods return: a boxed future.
+pub type AdapterFuture<T> = Task<T>;
+
+/// Why a message did not reach the other nodes: any error.
+pub type AdapterError = Box<dyn std::error::Error + Send + Sync>;

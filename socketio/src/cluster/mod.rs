@@ -15,17 +15,13 @@ use crate::ack::answers::{Answer, Answers, RawAnswer};
 use crate::ack::gathering::Gathering;
 use crate::args::FromArgs;
 use crate::args::event::Event;
-use crate::cluster::adapter::{Adapter, AdapterError, AdapterFuture};
 use crate::cluster::details::SocketDetails;
 use crate::cluster::error::ClusterError;
-use crate::cluster::message::{Message, MessageBody, NodeId, RequestId};
-use crate::cluster::node::Node;
+use crate::cluster::message::{AdapterError, AdapterFuture, Message, MessageBody, NodeId, RequestId};
 use crate::cluster::ordered::{Deliver, Ordered};
 use crate::cluster::sessions::Sessions;
 use crate::deadline;
 use crate::error::AckError;
-use crate::io::WeakIo;
-use crate::namespace::Namespace;
 use crate::namespace::flags::Flags;
 use crate::namespace::room::Selection;
 
@@ -42,7 +38,7 @@ mod tests;
 
 /// The other nodes, as this one sees them.
 pub(crate) struct Cluster {
-    adapter: Box<dyn Adapter>,
+    nodes: Box<dyn Nodes>,
     id: NodeId,
     /// What takes the answers to requests that others have not answered yet. Whoever awaits them takes the
     /// entry out.
@@ -50,6 +46,14 @@ pub(crate) struct Cluster {
     /// Whether clients recover on any node.
     shares_sessions: bool,
     ordered: Arc<Ordered>,
+}
+
+/// The other nodes, as those know them who send to them. The [`Adapter`](crate::Adapter) brings the messages there.
+pub(crate) trait Nodes: Send + Sync {
+    fn publish(&self, message: Message) -> AdapterFuture<Result<(), AdapterError>>;
+    fn other_nodes(&self, namespace: &str) -> AdapterFuture<usize>;
+    fn namespace_closed(&self, name: &str);
+    fn sessions(&self) -> Option<&dyn Sessions>;
 }
 
 /// How often other nodes are counted again while their answers are awaited: some may have gone.
@@ -71,18 +75,16 @@ impl Drop for Request {
 }
 
 impl Cluster {
-    /// Joins a cluster.
-    pub(crate) fn start(adapter: Box<dyn Adapter>, io: WeakIo, recovers: bool) -> Arc<Cluster> {
-        let id = random_id();
-        adapter.start(Node { io, id: Arc::clone(&id), recovers });
-        let shares_sessions = recovers && adapter.sessions().is_some();
+    /// `recovers` says whether clients can recover here.
+    pub(crate) fn new(nodes: Box<dyn Nodes>, id: NodeId, recovers: bool) -> Arc<Cluster> {
+        let shares_sessions = recovers && nodes.sessions().is_some();
         let (requests, ordered) = (Mutex::default(), Arc::default());
-        Arc::new(Cluster { adapter, id, requests, shares_sessions, ordered })
+        Arc::new(Cluster { nodes, id, requests, shares_sessions, ordered })
     }
 
     /// Where sessions are kept, if clients recover on any node.
     pub(crate) fn sessions(&self) -> Option<&dyn Sessions> {
-        if self.shares_sessions { self.adapter.sessions() } else { None }
+        if self.shares_sessions { self.nodes.sessions() } else { None }
     }
 
     /// Sends something to all nodes, this one included, in the one order that all have.
@@ -90,7 +92,7 @@ impl Cluster {
         let publish = |serial| {
             let from = Some(Arc::clone(&self.id));
             let message = Message::new(from, None, Arc::clone(namespace), body);
-            drop(self.adapter.publish(Message { serial: Some(serial), ..message }));
+            drop(self.nodes.publish(Message { serial: Some(serial), ..message }));
         };
         self.ordered.send(publish, deliver);
     }
@@ -100,24 +102,8 @@ impl Cluster {
         self.ordered.then(act);
     }
 
-    pub(crate) fn namespace_opened(&self, namespace: &Namespace) {
-        self.adapter.namespace_opened(namespace);
-    }
-
     pub(crate) fn namespace_closed(&self, name: &str) {
-        self.adapter.namespace_closed(name);
-    }
-
-    pub(crate) fn counts(&self) -> Vec<(&'static str, u64)> {
-        self.adapter.counts()
-    }
-
-    pub(crate) fn ready(&self) -> AdapterFuture<()> {
-        self.adapter.ready()
-    }
-
-    pub(crate) fn close(&self) -> AdapterFuture<()> {
-        self.adapter.close()
+        self.nodes.namespace_closed(name);
     }
 
     /// Tells other nodes something about a namespace.
@@ -127,12 +113,12 @@ impl Cluster {
         to: Option<NodeId>,
         body: MessageBody,
     ) -> AdapterFuture<Result<(), AdapterError>> {
-        self.adapter.publish(Message::new(Some(Arc::clone(&self.id)), to, Arc::clone(namespace), body))
+        self.nodes.publish(Message::new(Some(Arc::clone(&self.id)), to, Arc::clone(namespace), body))
     }
 
     /// How many other nodes answer for a namespace.
     pub(crate) fn other_nodes(&self, namespace: &str) -> AdapterFuture<usize> {
-        self.adapter.other_nodes(namespace)
+        self.nodes.other_nodes(namespace)
     }
 
     fn request(self: &Arc<Self>, take: impl Fn(MessageBody) + Send + Sync + 'static) -> Request {
@@ -255,6 +241,6 @@ impl Cluster {
     }
 }
 
-fn random_id() -> Arc<str> {
+pub(crate) fn random_id() -> Arc<str> {
     Sid::generate().as_str().into()
 }

@@ -1,7 +1,7 @@
 //! What other nodes ask of this one.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::Cluster;
 use crate::ack::answers::Answer;
@@ -13,11 +13,10 @@ use crate::cluster::message::{Message, MessageBody, NodeId, RequestId};
 use crate::cluster::ordered::Place;
 use crate::handler::ServerEventHandler;
 use crate::handler::task::{finish, guarded};
-use crate::io::WeakIo;
 use crate::log::Excerpt;
-use crate::namespace::Namespace;
 use crate::namespace::broadcast::Broadcast;
 use crate::namespace::flags::Flags;
+use crate::namespace::{Namespace, Siblings};
 use crate::recovery::offset::Offset;
 
 /// This node, as its [`Adapter`](crate::Adapter) knows it: where messages of other nodes go. It does not keep the node alive.
@@ -34,12 +33,16 @@ use crate::recovery::offset::Offset;
 /// ```
 #[derive(Clone)]
 pub struct Node {
-    pub(super) io: WeakIo,
-    pub(super) id: NodeId,
-    pub(super) recovers: bool,
+    namespaces: Weak<dyn Siblings>,
+    id: NodeId,
+    recovers: bool,
 }
 
 impl Node {
+    pub(crate) fn new(namespaces: Weak<dyn Siblings>, id: NodeId, recovers: bool) -> Node {
+        Node { namespaces, id, recovers }
+    }
+
     /// The node's id, unique in its cluster.
     #[must_use]
     pub fn id(&self) -> &NodeId {
@@ -56,7 +59,7 @@ impl Node {
     /// say answer by what they find in it.
     #[must_use]
     pub fn namespace(&self, name: &str) -> Option<Namespace> {
-        self.io.upgrade()?.namespace(name)
+        self.namespaces.upgrade()?.find(name)
     }
 
     /// Does what another node asks, or takes its answer. Messages of this node and those that are for another
@@ -69,13 +72,13 @@ impl Node {
         if from.as_ref() == Some(&self.id) || to.is_some_and(|to| to != self.id) {
             return;
         }
-        let Some(io) = self.io.upgrade() else { return };
-        let Some(cluster) = io.cluster() else { return };
+        let Some(namespaces) = self.namespaces.upgrade() else { return };
+        let Some(cluster) = namespaces.cluster() else { return };
         if let Some(request) = body.answers().cloned() {
             return cluster.answered(&request, body);
         }
         let asker = Asker { cluster: Arc::clone(cluster), namespace, node: from, offset };
-        match io.namespace(&asker.namespace) {
+        match namespaces.find(&asker.namespace) {
             Some(namespace) if offset.is_some() => {
                 cluster.ordered.heard(move || asker.serve(&namespace, body));
             }
@@ -86,8 +89,8 @@ impl Node {
 
     /// A message of this node has come back, in its place: see [`Adapter::sessions`](crate::Adapter::sessions).
     pub fn returned(&self, serial: u64, offset: Offset) {
-        let io = self.io.upgrade();
-        if let Some(cluster) = io.as_ref().and_then(|io| io.cluster()) {
+        let namespaces = self.namespaces.upgrade();
+        if let Some(cluster) = namespaces.as_ref().and_then(|namespaces| namespaces.cluster()) {
             cluster.ordered.returned(serial, offset);
         }
     }

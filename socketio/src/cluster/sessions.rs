@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::cluster::adapter::{AdapterError, AdapterFuture};
 use crate::cluster::message::Message;
+use crate::cluster::message::{AdapterError, AdapterFuture};
 use crate::namespace::room::Room;
 use crate::recovery::offset::Offset;
 

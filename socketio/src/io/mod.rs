@@ -12,14 +12,15 @@ use engineio::CloseReason;
 use parking_lot::RwLock;
 use serde::de::DeserializeOwned;
 
-use crate::cluster::Cluster;
 use crate::cluster::adapter::Adapter;
+use crate::cluster::node::Node;
+use crate::cluster::{Cluster, random_id};
 use crate::handler::unhandled::{UnhandledCounts, UnhandledEvents};
 use crate::io::config::Config;
 use crate::io::shared::Shared;
 use crate::namespace::parents::{Names, Parent, PatternError};
 use crate::namespace::room::Selection;
-use crate::namespace::{Home, Kind, Namespace};
+use crate::namespace::{Home, Kind, Namespace, Siblings};
 use crate::recovery::Recoveries;
 use crate::recovery::settings::RecoveryCounts;
 
@@ -53,6 +54,7 @@ pub struct Io(Arc<State>);
 
 struct State {
     home: Arc<Home>,
+    adapter: Option<Arc<dyn Adapter>>,
     main: Namespace,
     namespaces: RwLock<HashMap<Arc<str>, Namespace>>,
     /// How many of them clients have brought into being. It is changed under the lock on `namespaces` alone.
@@ -79,33 +81,38 @@ impl Io {
     /// Creates an `Io` with these settings.
     #[must_use]
     pub fn with_config(config: Config) -> Io {
-        Io::build(config, |_| None)
+        Io::build(config, None)
     }
 
     /// Creates an `Io` that is a node of a cluster: `io.adapter(..)` in JavaScript. The adapter takes
     /// broadcasts to the other nodes.
     #[must_use]
     pub fn with_adapter(config: Config, adapter: impl Adapter) -> Io {
-        let recovers = config.recovery.is_some();
-        Io::build(config, |io| Some(Cluster::start(Box::new(adapter), io, recovers)))
+        Io::build(config, Some(Arc::new(adapter)))
     }
 
-    fn build(config: Config, cluster: impl FnOnce(WeakIo) -> Option<Arc<Cluster>>) -> Io {
-        let io = Io(Arc::new_cyclic(|io| {
-            let io = WeakIo(io.clone());
+    fn build(config: Config, adapter: Option<Arc<dyn Adapter>>) -> Io {
+        let io = Io(Arc::new_cyclic(|io: &Weak<State>| {
+            let namespaces: Weak<dyn Siblings> = io.clone();
             let recoveries = config.recovery.clone().map(|settings| Arc::new(Recoveries::new(settings)));
+            let cluster = adapter.as_ref().map(|adapter| {
+                let (id, recovers) = (random_id(), recoveries.is_some());
+                adapter.start(Node::new(namespaces.clone(), Arc::clone(&id), recovers));
+                Cluster::new(Box::new(Arc::clone(adapter)), id, recovers)
+            });
             let home = Arc::new(Home {
                 config,
                 recoveries,
                 unhandled: UnhandledEvents::default(),
-                cluster: cluster(io.clone()),
+                cluster,
                 shared: Shared::default(),
-                io,
+                namespaces,
             });
             let name: Arc<str> = Arc::from("/");
             let main = Namespace::new(Arc::clone(&name), Kind::Plain, Arc::clone(&home));
             State {
                 home,
+                adapter,
                 namespaces: RwLock::new(HashMap::from([(name, main.clone())])),
                 main,
                 dynamic: AtomicUsize::new(0),
@@ -116,10 +123,14 @@ impl Io {
                 closed: AtomicBool::new(false),
             }
         }));
-        if let Some(cluster) = io.cluster() {
-            cluster.namespace_opened(&io);
+        if let Some(adapter) = io.adapter() {
+            adapter.namespace_opened(&io);
         }
         io
+    }
+
+    fn adapter(&self) -> Option<&Arc<dyn Adapter>> {
+        self.0.adapter.as_ref()
     }
 
     /// The settings.
@@ -177,8 +188,8 @@ impl Io {
             }
             namespace.give_up_lost();
         }
-        if let Some(cluster) = self.cluster() {
-            drop(cluster.close());
+        if let Some(adapter) = self.adapter() {
+            drop(adapter.close());
         }
     }
 
@@ -200,23 +211,23 @@ impl Io {
     /// Waits until this node receives what the others of its cluster send, in the namespaces that exist now.
     /// Without an adapter, it returns at once.
     pub async fn cluster_ready(&self) {
-        if let Some(cluster) = self.cluster() {
-            cluster.ready().await;
+        if let Some(adapter) = self.adapter() {
+            adapter.ready().await;
         }
     }
 
     /// The [adapter's counts](Adapter::counts), by name. Empty without an adapter, or if it counts nothing.
     #[must_use]
     pub fn adapter_counts(&self) -> Vec<(&'static str, u64)> {
-        self.cluster().map(|cluster| cluster.counts()).unwrap_or_default()
+        self.adapter().map(|adapter| adapter.counts()).unwrap_or_default()
     }
 
     /// Leaves the cluster, and waits until the other nodes don't count this one any more, for at most
     /// [`Config::cluster_timeout`]. Call it before the process ends, so that the others don't wait for its
     /// answers.
     pub async fn leave_cluster(&self) {
-        if let Some(cluster) = self.cluster() {
-            let left = tokio::time::timeout(self.config().cluster_timeout, cluster.close()).await;
+        if let Some(adapter) = self.adapter() {
+            let left = tokio::time::timeout(self.config().cluster_timeout, adapter.close()).await;
             if left.is_err() {
                 tracing::warn!(
                     "the other nodes may count this one for some time: leaving the cluster took too long"
@@ -250,10 +261,7 @@ impl Io {
     /// The namespace of that name, if it is there.
     #[must_use]
     pub fn namespace(&self, name: &str) -> Option<Namespace> {
-        if name == "/" {
-            return Some(self.0.main.clone());
-        }
-        self.0.namespaces.read().get(name).cloned()
+        self.0.find(name)
     }
 
     /// All existing namespaces, in no particular order, without the parents of [`of_pattern`](Io::of_pattern)
@@ -344,8 +352,8 @@ impl Io {
         let namespace = Namespace::new(Arc::clone(&name), kind, Arc::clone(&self.0.home));
         found(&namespace);
         namespaces.insert(name, namespace.clone());
-        if let Some(cluster) = self.cluster() {
-            cluster.namespace_opened(&namespace);
+        if let Some(adapter) = self.adapter() {
+            adapter.namespace_opened(&namespace);
         }
         drop(namespaces);
         let listeners = self.0.new_namespace.read().clone();
@@ -384,12 +392,9 @@ impl Io {
     }
 
     #[cfg(test)]
-    pub(crate) fn weak(&self) -> WeakIo {
-        WeakIo(Arc::downgrade(&self.0))
-    }
-
-    pub(crate) fn cluster(&self) -> Option<&Arc<Cluster>> {
-        self.0.home.cluster.as_ref()
+    pub(crate) fn node(&self, id: crate::NodeId) -> Node {
+        let namespaces: Arc<dyn Siblings> = self.0.clone();
+        Node::new(Arc::downgrade(&namespaces), id, false)
     }
 
     pub(crate) fn parents(&self) -> Vec<Parent> {
@@ -401,46 +406,51 @@ impl Io {
         let parents = self.0.parents.read();
         parents.iter().find(|parent| parent.number == number).map(|parent| parent.namespace.clone())
     }
+}
 
-    pub(crate) fn children_of(&self, parent: &Namespace) -> Vec<Namespace> {
-        let namespaces = self.0.namespaces.read();
+impl Siblings for State {
+    fn find(&self, name: &str) -> Option<Namespace> {
+        if name == "/" {
+            return Some(self.main.clone());
+        }
+        self.namespaces.read().get(name).cloned()
+    }
+
+    fn cluster(&self) -> Option<&Arc<Cluster>> {
+        self.home.cluster.as_ref()
+    }
+
+    fn children_of(&self, parent: &Namespace) -> Vec<Namespace> {
+        let namespaces = self.namespaces.read();
         namespaces.values().filter(|namespace| namespace.is_child_of(parent)).cloned().collect()
     }
 
     /// Forgets a namespace that its last socket has left, unless another came.
-    pub(crate) fn let_go(&self, namespace: &Namespace) {
-        let mut namespaces = self.0.namespaces.write();
+    fn let_go(&self, namespace: &Namespace) {
+        let mut namespaces = self.namespaces.write();
         if namespace.is_empty() {
             self.take_out(&mut namespaces, namespace);
         }
     }
 
     /// Forgets a namespace, or a parent.
-    pub(crate) fn remove(&self, namespace: &Namespace) {
-        self.0.parents.write().retain(|parent| parent.namespace != *namespace);
-        self.take_out(&mut self.0.namespaces.write(), namespace);
+    fn remove(&self, namespace: &Namespace) {
+        self.parents.write().retain(|parent| parent.namespace != *namespace);
+        self.take_out(&mut self.namespaces.write(), namespace);
     }
+}
 
+impl State {
     fn take_out(&self, namespaces: &mut HashMap<Arc<str>, Namespace>, namespace: &Namespace) {
         if namespaces.get(namespace.name()) == Some(namespace) {
             namespaces.remove(namespace.name());
             if namespace.is_dynamic() {
-                self.0.dynamic.fetch_sub(1, Ordering::Relaxed);
+                self.dynamic.fetch_sub(1, Ordering::Relaxed);
             }
             if let Some(cluster) = self.cluster() {
                 cluster.namespace_closed(namespace.name());
             }
         }
-    }
-}
-
-/// An `Io` as its namespaces know it.
-#[derive(Clone)]
-pub(crate) struct WeakIo(Weak<State>);
-
-impl WeakIo {
-    pub(crate) fn upgrade(&self) -> Option<Io> {
-        self.0.upgrade().map(Io)
     }
 }
 

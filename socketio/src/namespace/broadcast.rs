@@ -3,11 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::ack::broadcast::ask_selected;
-use crate::ack::broadcast::{BroadcastAck, Counting};
-use crate::args::event;
+use crate::ack::broadcast::{BroadcastAck, Counting, ask_selected};
 use crate::args::event::Event;
-use crate::args::{Args, ToArgs};
+use crate::args::{Args, ToArgs, event};
 use crate::cluster::Cluster;
 use crate::cluster::message::MessageBody;
 use crate::cluster::ordered::Place;

@@ -8,12 +8,11 @@ use crate::args::event::Event;
 use crate::args::{Args, FromArgs, ToArgs};
 use crate::error::DisconnectReason;
 use crate::error::connect_error::ConnectError;
-use crate::handler::ListenerHandle;
 use crate::handler::listener::{Direction, Place};
 use crate::handler::unhandled::Unhandled;
 use crate::handler::{
-    EventError, Middleware, RecoveryGuard, ServerEventHandler, acking_event_handler, disconnect_handler,
-    error_handler, event_handler, socket_handler, sync_event_handler, unhandled_handler,
+    EventError, ListenerHandle, Middleware, RecoveryGuard, ServerEventHandler, acking_event_handler,
+    disconnect_handler, error_handler, event_handler, socket_handler, sync_event_handler, unhandled_handler,
 };
 use crate::namespace::room_events::RoomEvent;
 use crate::socket::Socket;

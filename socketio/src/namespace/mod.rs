@@ -10,7 +10,6 @@ use crate::cluster::Cluster;
 use crate::handler::listener::Direction;
 use crate::handler::unhandled::UnhandledEvents;
 use crate::handler::{Handlers, Middleware, Table};
-use crate::io::WeakIo;
 use crate::io::config::Config;
 use crate::io::shared::Shared;
 use crate::namespace::room::Room;
@@ -84,11 +83,23 @@ pub(crate) enum Kind {
 /// What the namespaces of an [`Io`](crate::Io) share.
 pub(crate) struct Home {
     pub(crate) config: Config,
-    pub(crate) io: WeakIo,
+    pub(crate) namespaces: Weak<dyn Siblings>,
     pub(crate) recoveries: Option<Arc<Recoveries>>,
     pub(crate) unhandled: UnhandledEvents,
     pub(crate) cluster: Option<Arc<Cluster>>,
     pub(crate) shared: Shared,
+}
+
+/// The namespaces of an [`Io`](crate::Io), as each of them knows the others, and as the other nodes do.
+pub(crate) trait Siblings: Send + Sync {
+    fn find(&self, name: &str) -> Option<Namespace>;
+    fn cluster(&self) -> Option<&Arc<Cluster>>;
+    /// The children of a parent.
+    fn children_of(&self, parent: &Namespace) -> Vec<Namespace>;
+    /// Lets go a child that may be empty.
+    fn let_go(&self, namespace: &Namespace);
+    /// Takes a namespace out of service.
+    fn remove(&self, namespace: &Namespace);
 }
 
 /// # The namespace
@@ -106,8 +117,8 @@ impl Namespace {
     /// It returns at once, and you can call it in a handler of this namespace. `io.of` then creates a new
     /// namespace of that name, except for `/`, which can't be created again.
     pub fn close(&self) {
-        if let Some(io) = self.0.home.io.upgrade() {
-            io.remove(self);
+        if let Some(siblings) = self.0.home.namespaces.upgrade() {
+            siblings.remove(self);
         }
         for socket in self.members().close() {
             socket.put_out();
@@ -236,9 +247,9 @@ impl Namespace {
         if left == 0
             && self.inherited().is_some()
             && self.config().cleanup_empty_child_namespaces
-            && let Some(io) = self.0.home.io.upgrade()
+            && let Some(siblings) = self.0.home.namespaces.upgrade()
         {
-            io.let_go(self);
+            siblings.let_go(self);
         }
     }
 
@@ -248,8 +259,8 @@ impl Namespace {
 
     /// The namespaces that clients have brought into being here.
     pub(crate) fn children(&self) -> Vec<Namespace> {
-        match self.0.home.io.upgrade() {
-            Some(io) => io.children_of(self),
+        match self.0.home.namespaces.upgrade() {
+            Some(siblings) => siblings.children_of(self),
             None => Vec::new(),
         }
     }

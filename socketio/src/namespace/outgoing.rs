@@ -3,13 +3,11 @@
 use std::sync::Arc;
 
 use super::Namespace;
-use crate::args::ToArgs;
-use crate::args::event;
 use crate::args::event::Event;
+use crate::args::{ToArgs, event};
 use crate::error::SendError;
 use crate::namespace::flags::Flags;
-use crate::packet::frames::Frames;
-use crate::packet::frames::Tail;
+use crate::packet::frames::{Frames, Tail};
 use crate::recovery::kept::Kept;
 use crate::recovery::offset::Offset;
 

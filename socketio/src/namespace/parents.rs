@@ -320,7 +320,7 @@ mod tests {
                     });
                 }
             });
-            assert_eq!(io.children_of(&parent).len(), 5);
+            assert_eq!(parent.children().len(), 5);
         }
     }
 

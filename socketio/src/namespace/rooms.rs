@@ -10,9 +10,7 @@ use parking_lot::{RwLock, RwLockWriteGuard};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::error::JoinError;
-use crate::namespace::room::Room;
-use crate::namespace::room::Selection;
-use crate::namespace::room::add_rooms;
+use crate::namespace::room::{Room, Selection, add_rooms};
 use crate::namespace::room_events::Untold;
 use crate::socket::Socket;
 

@@ -6,10 +6,9 @@ use bytes::Bytes;
 use engineio::{Message, Revision};
 
 use crate::io::config::Config;
-use crate::packet::Packet;
 use crate::packet::error::PacketError;
 use crate::packet::parser::Parser;
-use crate::packet::text;
+use crate::packet::{Packet, text};
 
 /// The packets of one session, out of its messages.
 #[derive(Debug, Default)]

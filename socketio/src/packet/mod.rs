@@ -9,13 +9,10 @@ use engineio::{Query, Revision};
 use serde::de::IgnoredAny;
 
 use crate::args::Args;
-use crate::packet::array::JsonArray;
-use crate::packet::array::RESERVED_EVENTS;
-use crate::packet::array::read_array;
+use crate::packet::array::{JsonArray, RESERVED_EVENTS, read_array};
 use crate::packet::error::PacketError;
 use crate::packet::json::Looks;
-use crate::packet::raw::MAX_ACK_ID;
-use crate::packet::raw::PacketType;
+use crate::packet::raw::{MAX_ACK_ID, PacketType};
 
 pub(crate) mod array;
 pub(crate) mod date;

@@ -12,13 +12,10 @@ use serde::ser::Error as _;
 use crate::args::ToArgs;
 use crate::error::connect_error::ConnectError;
 use crate::log::Excerpt;
-use crate::packet::Packet;
 use crate::packet::error::PacketError;
-use crate::packet::frames::Frames;
-use crate::packet::frames::Tail;
-use crate::packet::msgpack;
+use crate::packet::frames::{Frames, Tail};
 use crate::packet::raw::{PacketType, RawPacket};
-use crate::packet::text;
+use crate::packet::{Packet, msgpack, text};
 
 /// The form that packets have on the wire. Both sides must agree on it: a client is given the same with its
 /// option `parser`.

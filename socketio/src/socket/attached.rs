@@ -18,10 +18,9 @@ use crate::error::DisconnectReason;
 use crate::handler::listener::{Direction, Place};
 use crate::handler::unhandled::Unhandled;
 use crate::handler::{
-    EventError, Handlers, acking_event_handler, disconnect_handler, error_handler, event_handler,
-    socket_handler, sync_event_handler, unhandled_handler,
+    EventError, Handlers, Listener, ListenerHandle, acking_event_handler, disconnect_handler, error_handler,
+    event_handler, socket_handler, sync_event_handler, unhandled_handler,
 };
-use crate::handler::{Listener, ListenerHandle};
 use crate::socket::values::Values;
 
 #[derive(Default)]

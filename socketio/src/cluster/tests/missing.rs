@@ -4,6 +4,8 @@ use std::future::IntoFuture as _;
 
 use super::*;
 use crate::FetchedSocket;
+use crate::cluster::adapter::Adapter;
+use crate::cluster::node::Node;
 
 /// Three nodes, of which the last hears nothing, with a client each.
 fn three() -> (Bus, [Io; 3], [(Peer, Socket); 3]) {
@@ -94,7 +96,7 @@ async fn an_adapter_is_told_of_namespaces_as_they_come_and_go() {
 #[tokio::test]
 async fn who_does_not_sign_is_answered_along_with_all_others() {
     let (bus, [here, _]) = nodes();
-    let node = Node { io: here.weak(), id: Arc::clone(&here.cluster().unwrap().id), recovers: false };
+    let node = here.node(Arc::clone(&here.cluster().unwrap().id));
     let body = MessageBody::FetchSockets { selection: Selection::default(), request: "r".into() };
     node.receive(Message::new(None, None, "/".into(), body));
     match &bus.0.log.lock()[..] {

@@ -8,8 +8,11 @@ use tokio::time::Instant;
 use super::*;
 use crate::FetchError;
 use crate::args::Args;
+use crate::cluster::adapter::Adapter;
+use crate::cluster::node::Node;
 use crate::io::Io;
 use crate::io::config::Config;
+use crate::namespace::Namespace;
 use crate::socket::Socket;
 use crate::testing::Peer;
 
@@ -352,7 +355,7 @@ async fn a_message_that_cannot_be_handed_on_is_an_error_at_once() {
 async fn messages_of_this_node_and_for_others_are_ignored() {
     let (bus, [here, _there]) = nodes();
     let (mut peer, _) = joined(&here);
-    let node = Node { io: here.weak(), id: Arc::clone(&here.cluster().unwrap().id), recovers: false };
+    let node = here.node(Arc::clone(&here.cluster().unwrap().id));
     let message = |from: &str, to: Option<&str>| {
         let body = MessageBody::Broadcast {
             event: Event::outgoing("e", ()).unwrap(),
@@ -375,7 +378,7 @@ async fn messages_of_this_node_and_for_others_are_ignored() {
 async fn answers_whose_count_got_lost_do_not_make_anybody_wait_for_ever() {
     let (bus, [here, _there]) = nodes();
     bus.0.broken.store(true, Ordering::Relaxed);
-    let node = Node { io: here.weak(), id: Arc::clone(&here.cluster().unwrap().id), recovers: false };
+    let node = here.node(Arc::clone(&here.cluster().unwrap().id));
     let asking = here.emit_with_ack::<i32>("e", ()).unwrap();
     let request = here.cluster().unwrap().requests.lock().keys().next().unwrap().clone();
     for answer in [1, 2] {
@@ -393,7 +396,7 @@ async fn answers_whose_count_got_lost_do_not_make_anybody_wait_for_ever() {
 async fn an_answer_of_a_node_that_has_just_joined_delays_nobody() {
     let (bus, [here, _there]) = nodes();
     bus.0.broken.store(true, Ordering::Relaxed);
-    let node = Node { io: here.weak(), id: Arc::clone(&here.cluster().unwrap().id), recovers: false };
+    let node = here.node(Arc::clone(&here.cluster().unwrap().id));
     let io = here.clone();
     let asking = tokio::spawn(async move { io.timeout(Duration::MAX).fetch_sockets().await });
     settle().await;

@@ -17,8 +17,7 @@ use engineio::{Frame, Revision};
 use crate::args::{ArgsWriter, ToArgs};
 use crate::packet::Packet;
 use crate::packet::error::PacketError;
-use crate::packet::frames::Frames;
-use crate::packet::frames::Tail;
+use crate::packet::frames::{Frames, Tail};
 use crate::packet::raw::{MAX_ACK_ID, PacketType};
 
 const BINARY_EVENT: u8 = b'5';
