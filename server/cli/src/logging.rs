@@ -1,6 +1,6 @@
 //! Where `tracing`'s events go: standard error, as text or as JSON, one event a line.
 //!
-//! Whoever logs never waits for whoever reads: an [`Output`] has the lines, and [`Limits`] say how many of a kind there
+//! Whoever logs never waits for whoever reads: an [`Output`] has the lines, and [`RateLimits`] say how many of a kind there
 //! are. A panic is a line like another.
 //!
 //! Whatever a client can put into a log (a namespace, an event's name, a user agent) stays on its line and
@@ -23,7 +23,7 @@ use tracing_subscriber::fmt::{MakeWriter, format};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 
 use crate::output::{Notices, Output};
-use limits::{LeftOut, Limits};
+use limits::{LeftOut, RateLimits};
 
 /// The longest value of one field in a text log, in characters; the rest is cut.
 const LONGEST_VALUE: usize = 1_024;
@@ -65,7 +65,7 @@ pub(crate) fn colours(to: &impl IsTerminal) -> bool {
 /// The log of this process.
 pub(crate) struct Log {
     output: Output,
-    limits: Arc<Limits>,
+    limits: Arc<RateLimits>,
     format: LogFormat,
 }
 
@@ -80,7 +80,7 @@ impl Log {
         level: LevelFilter,
         per_second: usize,
     ) -> Result<Log, Box<dyn Error>> {
-        let limits = Arc::new(Limits::new(per_second));
+        let limits = Arc::new(RateLimits::new(per_second));
         let limited = limits.clone();
         let reminder = move || limited.take_left_out().iter().for_each(say_left_out);
         let output = Output::to(&io::stderr(), notices(format, Box::new(reminder)))?;
@@ -176,7 +176,7 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
 
 /// Leaves out lines of which there are too many of a kind.
 struct Limited {
-    limits: Arc<Limits>,
+    limits: Arc<RateLimits>,
     output: Output,
 }
 

@@ -36,9 +36,9 @@
 //!
 //! Plain WebSockets take part at a path of their own: see [`Chat::websocket`].
 
-mod hall;
 mod names;
 mod pace;
+mod people;
 mod plain;
 mod refusal;
 
@@ -50,7 +50,7 @@ use serde::Serialize;
 use socketio::{DisconnectReason, Io, Namespace, Socket};
 use tokio::time::Instant;
 
-use self::hall::{Hall, check_text};
+use self::people::{People, check_text};
 use self::plain::{PlainClients, direct_line};
 use self::refusal::Refusal;
 
@@ -86,7 +86,7 @@ pub struct Chat {
 
 /// What the handlers share.
 ///
-/// Whatever changes the hall is told while the lock is held, so everyone hears of changes in the order in
+/// Every change is announced while the lock is held, so everyone hears of changes in the order in
 /// which they happened, and a `welcome` is never older than what follows it. Telling only queues.
 #[derive(Clone, Default)]
 struct Talk(Arc<Mutex<Present>>);
@@ -94,7 +94,7 @@ struct Talk(Arc<Mutex<Present>>);
 /// Those who are here.
 #[derive(Default)]
 struct Present {
-    hall: Hall,
+    people: People,
     plain: PlainClients,
 }
 
@@ -139,7 +139,7 @@ impl Talk {
     fn exit(&self, namespace: &Namespace, id: &str) {
         let mut present = self.0.lock();
         present.plain.remove(id);
-        let Some(gone) = present.hall.exit(id) else { return };
+        let Some(gone) = present.people.exit(id) else { return };
         for room in &gone.rooms {
             let _ = namespace.to(channel(room)).emit("left", InRoom { room, name: &gone.name });
         }
@@ -150,7 +150,7 @@ impl Talk {
 
     /// Whether somebody may ask for something now: whatever is told to all is work for every page.
     fn pace(&self, id: &str) -> Result<(), Refusal> {
-        self.0.lock().hall.pace(id, Instant::now())
+        self.0.lock().people.pace(id, Instant::now())
     }
 
     /// Takes a name. Returns it, tidied, and the one before if that was another.
@@ -161,7 +161,7 @@ impl Talk {
         name: &str,
     ) -> Result<(String, Option<String>), Refusal> {
         let mut present = self.0.lock();
-        let (name, was) = present.hall.rename(id, name)?;
+        let (name, was) = present.people.rename(id, name)?;
         if let Some(was) = &was {
             present.tell(namespace, News::Online { name: &name, was });
         }
@@ -171,7 +171,7 @@ impl Talk {
     fn say(&self, namespace: &Namespace, id: &str, text: &str) -> Result<(), Refusal> {
         check_text(text)?;
         let present = self.0.lock();
-        let from = present.hall.name(id)?;
+        let from = present.people.name(id)?;
         present.tell_others(namespace, id, News::Message { from, text });
         Ok(())
     }
@@ -188,8 +188,8 @@ impl Talk {
     ) -> Result<String, Refusal> {
         check_text(text)?;
         let present = self.0.lock();
-        let (addressee, to) = present.hall.find(to)?;
-        let from = present.hall.name(id)?;
+        let (addressee, to) = present.people.find(to)?;
+        let from = present.people.name(id)?;
         if !present.plain.send(addressee, || line(from, to)) {
             let _ = namespace.to(addressee).emit("direct", News::Message { from, text });
         }
@@ -213,8 +213,8 @@ impl Talk {
 
     fn enter(&self, socket: &Socket) {
         let mut present = self.0.lock();
-        let you = present.hall.enter(socket.id());
-        let _ = socket.emit("welcome", Welcome { you: &you, online: present.hall.online() });
+        let you = present.people.enter(socket.id());
+        let _ = socket.emit("welcome", Welcome { you: &you, online: present.people.online() });
     }
 
     fn name(&self, socket: &Socket, (name,): &(String,)) -> Answer<Named> {
@@ -234,34 +234,34 @@ impl Talk {
     }
 
     fn join(&self, socket: &Socket, (room,): &(String,)) -> Answer<Joined> {
-        let hall = &mut self.0.lock().hall;
-        let (room, entered) = hall.join(socket.id(), room)?;
+        let people = &mut self.0.lock().people;
+        let (room, entered) = people.join(socket.id(), room)?;
         if entered {
             if socket.join(channel(&room)).is_err() {
-                let _ = hall.leave(socket.id(), &room);
+                let _ = people.leave(socket.id(), &room);
                 return Err(Refusal::Left);
             }
-            let name = hall.name(socket.id())?;
+            let name = people.name(socket.id())?;
             let _ = socket.to(channel(&room)).emit("joined", InRoom { room: &room, name });
         }
-        let members = hall.members(&room).into_iter().map(str::to_owned).collect();
+        let members = people.members(&room).into_iter().map(str::to_owned).collect();
         granted(Joined { room, members })
     }
 
     fn leave(&self, socket: &Socket, (room,): &(String,)) -> Answer<Left> {
-        let hall = &mut self.0.lock().hall;
-        let room = hall.leave(socket.id(), room)?;
+        let people = &mut self.0.lock().people;
+        let room = people.leave(socket.id(), room)?;
         socket.leave(channel(&room));
-        let name = hall.name(socket.id())?;
+        let name = people.name(socket.id())?;
         let _ = socket.to(channel(&room)).emit("left", InRoom { room: &room, name });
         granted(Left { room })
     }
 
     fn room(&self, socket: &Socket, (room, text): &(String, String)) -> Answer {
         check_text(text)?;
-        let hall = &self.0.lock().hall;
-        let room = &hall.room_of(socket.id(), room)?;
-        let from = hall.name(socket.id())?;
+        let people = &self.0.lock().people;
+        let room = &people.room_of(socket.id(), room)?;
+        let from = people.name(socket.id())?;
         let _ = socket.to(channel(room)).emit("room", RoomMessage { room, from, text });
         granted(Done {})
     }

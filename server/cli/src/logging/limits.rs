@@ -18,7 +18,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const LONGEST_MESSAGE: usize = 80;
 
 /// What was logged of each kind.
-pub(super) struct Limits {
+pub(super) struct RateLimits {
     /// How many lines of a kind are logged in a second; 0 stands for all.
     per_second: usize,
     kinds: Mutex<HashMap<Identifier, Kind>>,
@@ -50,9 +50,9 @@ enum Verdict {
     FirstLeftOut,
 }
 
-impl Limits {
-    pub(super) fn new(per_second: usize) -> Limits {
-        Limits { per_second, kinds: Mutex::default() }
+impl RateLimits {
+    pub(super) fn new(per_second: usize) -> RateLimits {
+        RateLimits { per_second, kinds: Mutex::default() }
     }
 
     /// Whether a line is logged. Calls `first` if it is the first of those that aren't.
@@ -132,7 +132,7 @@ mod tests {
     type Counts = Mutex<(Instant, usize, usize)>;
 
     /// Counts what passes.
-    struct Through(std::sync::Arc<(Limits, Counts)>);
+    struct Through(std::sync::Arc<(RateLimits, Counts)>);
 
     impl tracing::Subscriber for Through {
         fn enabled(&self, _: &Metadata<'_>) -> bool {
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn each_kind_has_so_many_a_second_and_what_is_left_out_is_counted() {
         let began = Instant::now();
-        let shared = std::sync::Arc::new((Limits::new(3), Mutex::new((began, 0, 0))));
+        let shared = std::sync::Arc::new((RateLimits::new(3), Mutex::new((began, 0, 0))));
         let refused = |n: usize| tracing::info!(n, "request {} refused", 7);
         let other = || tracing::warn!("another");
         tracing::subscriber::with_default(Through(shared.clone()), || {
@@ -184,11 +184,11 @@ mod tests {
 
     #[test]
     fn a_message_is_cut_and_none_is_limited_by_zero() {
-        let shared = std::sync::Arc::new((Limits::new(1), Mutex::new((Instant::now(), 0, 0))));
+        let shared = std::sync::Arc::new((RateLimits::new(1), Mutex::new((Instant::now(), 0, 0))));
         let long = || tracing::info!("{}", "é".repeat(1_000));
         tracing::subscriber::with_default(Through(shared.clone()), || (0..2).for_each(|_| long()));
         assert_eq!(shared.0.take_left_out()[0].like, "é".repeat(LONGEST_MESSAGE / 2));
-        let shared = std::sync::Arc::new((Limits::new(0), Mutex::new((Instant::now(), 0, 0))));
+        let shared = std::sync::Arc::new((RateLimits::new(0), Mutex::new((Instant::now(), 0, 0))));
         tracing::subscriber::with_default(Through(shared.clone()), || (0..100).for_each(|_| long()));
         assert_eq!(shared.1.lock().1, 100);
     }

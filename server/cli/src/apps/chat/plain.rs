@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::hall::check_text;
+use super::people::check_text;
 use super::refusal::Refusal;
 use super::{Chat, News};
 use socketio_server::Denied;
@@ -80,9 +80,9 @@ impl Chat {
     fn enter(&self, sender: Sender, json: bool) -> String {
         let present = &mut *self.talk.0.lock();
         let id = present.plain.add(PlainClient { sender, json });
-        let you = present.hall.enter(&id);
+        let you = present.people.enter(&id);
         if json {
-            let welcome = Line::Welcome { you: &you, online: present.hall.online() };
+            let welcome = Line::Welcome { you: &you, online: present.people.online() };
             present.plain.send(&id, || welcome.json());
         }
         id

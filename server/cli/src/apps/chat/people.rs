@@ -17,7 +17,7 @@ pub(super) const GUEST: &str = "guest-";
 
 /// Everyone who has the chat open, by the id of their socket.
 #[derive(Default)]
-pub(super) struct Hall {
+pub(super) struct People {
     people: HashMap<String, Person>,
     /// The socket of each name. Names are kept as [`fold`]ed: if somebody is called `Ada`, nobody else is `ada`.
     names: HashMap<String, String>,
@@ -36,7 +36,7 @@ pub(super) struct Person {
     pace: Pace,
 }
 
-impl Hall {
+impl People {
     /// Somebody comes in, as a guest. The name that they get.
     pub(super) fn enter(&mut self, id: &str) -> String {
         let name = guest_name(self.guests);
@@ -196,12 +196,12 @@ fn room_name(room: &str) -> Result<String, Refusal> {
 mod tests {
     use super::*;
 
-    fn hall_of(ids: &[&str]) -> Hall {
-        let mut hall = Hall::default();
+    fn people_of(ids: &[&str]) -> People {
+        let mut people = People::default();
         for id in ids {
-            hall.enter(id);
+            people.enter(id);
         }
-        hall
+        people
     }
 
     #[test]
@@ -213,44 +213,47 @@ mod tests {
 
     #[test]
     fn guests_can_be_found_but_are_not_online() {
-        let mut hall = Hall::default();
-        let name = hall.enter("a");
-        assert_eq!(hall.find(&name), Ok(("a", &*name)));
-        assert!(hall.online().is_empty());
+        let mut people = People::default();
+        let name = people.enter("a");
+        assert_eq!(people.find(&name), Ok(("a", &*name)));
+        assert!(people.online().is_empty());
     }
 
     #[test]
     fn a_name_is_held_by_one_whatever_its_case_and_spaces() {
-        let mut hall = hall_of(&["a", "b"]);
-        let guest = hall.name("a").expect("a is here").to_owned();
-        assert_eq!(hall.rename("a", " Ada \t Lovelace\n"), Ok(("Ada Lovelace".into(), Some(guest.clone()))));
-        assert_eq!(hall.rename("b", "ada lovelace"), Err(Refusal::Taken("ada lovelace".into())));
-        assert_eq!(hall.find("ADA LOVELACE"), Ok(("a", "Ada Lovelace")));
-        assert_eq!(hall.find(&guest), Err(Refusal::UnknownName(guest)), "the old name is free");
+        let mut people = people_of(&["a", "b"]);
+        let guest = people.name("a").expect("a is here").to_owned();
+        assert_eq!(
+            people.rename("a", " Ada \t Lovelace\n"),
+            Ok(("Ada Lovelace".into(), Some(guest.clone())))
+        );
+        assert_eq!(people.rename("b", "ada lovelace"), Err(Refusal::Taken("ada lovelace".into())));
+        assert_eq!(people.find("ADA LOVELACE"), Ok(("a", "Ada Lovelace")));
+        assert_eq!(people.find(&guest), Err(Refusal::UnknownName(guest)), "the old name is free");
     }
 
     #[test]
     fn one_may_change_the_case_of_ones_own_name_and_take_it_again() {
-        let mut hall = hall_of(&["a"]);
-        let _ = hall.rename("a", "ada");
-        assert_eq!(hall.rename("a", "Ada"), Ok(("Ada".into(), Some("ada".into()))));
-        assert_eq!(hall.rename("a", "Ada"), Ok(("Ada".into(), None)), "nothing changed");
-        assert_eq!(hall.online(), ["Ada"]);
+        let mut people = people_of(&["a"]);
+        let _ = people.rename("a", "ada");
+        assert_eq!(people.rename("a", "Ada"), Ok(("Ada".into(), Some("ada".into()))));
+        assert_eq!(people.rename("a", "Ada"), Ok(("Ada".into(), None)), "nothing changed");
+        assert_eq!(people.online(), ["Ada"]);
     }
 
     #[test]
     fn a_refused_name_leaves_the_old_one() {
-        let mut hall = hall_of(&["a", "b"]);
-        let _ = hall.rename("a", "Ada");
-        let _ = hall.rename("b", "Ben");
-        assert!(hall.rename("b", "Ada").is_err());
-        assert_eq!(hall.online(), ["Ada", "Ben"]);
-        assert_eq!(hall.find("ben"), Ok(("b", "Ben")));
+        let mut people = people_of(&["a", "b"]);
+        let _ = people.rename("a", "Ada");
+        let _ = people.rename("b", "Ben");
+        assert!(people.rename("b", "Ada").is_err());
+        assert_eq!(people.online(), ["Ada", "Ben"]);
+        assert_eq!(people.find("ben"), Ok(("b", "Ben")));
     }
 
     #[test]
     fn names_are_refused_that_are_empty_too_long_reserved_or_invisible() {
-        let mut hall = hall_of(&["a"]);
+        let mut people = people_of(&["a"]);
         for (name, refusal) in [
             ("", Refusal::Empty(Word::Name)),
             (" \u{2028}\n", Refusal::Empty(Word::Name)),
@@ -261,86 +264,89 @@ mod tests {
             ("Ａd\u{430}\u{200b}", Refusal::Invisible(Word::Name)),
             ("\u{301}", Refusal::Marks(Word::Name)),
         ] {
-            assert_eq!(hall.rename("a", name), Err(refusal), "{name:?}");
+            assert_eq!(people.rename("a", name), Err(refusal), "{name:?}");
         }
         for name in ["x".repeat(24).as_str(), "日本語", "👩\u{200d}👧"] {
-            assert!(hall.rename("a", name).is_ok(), "{name:?}");
+            assert!(people.rename("a", name).is_ok(), "{name:?}");
         }
     }
 
     #[test]
     fn nobody_passes_for_somebody_else() {
-        let mut hall = hall_of(&["a", "b"]);
-        let _ = hall.rename("a", "Ada");
+        let mut people = people_of(&["a", "b"]);
+        let _ = people.rename("a", "Ada");
         for name in ["Аda", "аdа", "ΑDΑ"] {
-            assert_eq!(hall.rename("b", name), Err(Refusal::LooksTaken(name.into())));
+            assert_eq!(people.rename("b", name), Err(Refusal::LooksTaken(name.into())));
         }
         for name in ["Ａｄａ", "𝐀𝐝𝐚", "ADA"] {
-            assert!(matches!(hall.rename("b", name), Err(Refusal::Taken(_))), "{name}");
+            assert!(matches!(people.rename("b", name), Err(Refusal::Taken(_))), "{name}");
         }
-        assert!(hall.rename("a", "Аda").is_ok(), "one may write one's own name otherwise");
-        assert!(matches!(hall.rename("b", "Ada"), Err(Refusal::LooksTaken(_))));
-        let _ = hall.rename("a", "Eve");
-        assert!(hall.rename("b", "Ada").is_ok(), "what it looked like is free with the name");
+        assert!(people.rename("a", "Аda").is_ok(), "one may write one's own name otherwise");
+        assert!(matches!(people.rename("b", "Ada"), Err(Refusal::LooksTaken(_))));
+        let _ = people.rename("a", "Eve");
+        assert!(people.rename("b", "Ada").is_ok(), "what it looked like is free with the name");
     }
 
     #[test]
     fn each_member_has_a_pace_of_their_own() {
-        let mut hall = hall_of(&["a", "b"]);
+        let mut people = people_of(&["a", "b"]);
         let now = Instant::now();
-        while hall.pace("a", now).is_ok() {}
-        assert_eq!(hall.pace("a", now), Err(Refusal::TooFast));
-        assert_eq!(hall.pace("b", now), Ok(()));
-        assert_eq!(hall.pace("c", now), Err(Refusal::Left));
+        while people.pace("a", now).is_ok() {}
+        assert_eq!(people.pace("a", now), Err(Refusal::TooFast));
+        assert_eq!(people.pace("b", now), Ok(()));
+        assert_eq!(people.pace("c", now), Err(Refusal::Left));
     }
 
     #[test]
     fn who_leaves_frees_the_name_and_the_places_in_rooms() {
-        let mut hall = hall_of(&["a", "b"]);
-        let _ = hall.rename("a", "Ada");
-        let _ = hall.join("a", "tea");
-        let _ = hall.join("b", "tea");
-        let gone = hall.exit("a").expect("a was here");
+        let mut people = people_of(&["a", "b"]);
+        let _ = people.rename("a", "Ada");
+        let _ = people.join("a", "tea");
+        let _ = people.join("b", "tea");
+        let gone = people.exit("a").expect("a was here");
         assert_eq!((&*gone.name, gone.online), ("Ada", true));
-        assert_eq!(hall.members("tea").len(), 1);
-        assert!(hall.rename("b", "Ada").is_ok());
-        assert!(hall.exit("a").is_none(), "one leaves once");
+        assert_eq!(people.members("tea").len(), 1);
+        assert!(people.rename("b", "Ada").is_ok());
+        assert!(people.exit("a").is_none(), "one leaves once");
     }
 
     #[test]
     fn nothing_is_kept_of_those_who_left() {
-        let mut hall = hall_of(&["a", "b"]);
+        let mut people = people_of(&["a", "b"]);
         for id in ["a", "b"] {
-            let _ = hall.rename(id, id);
-            let _ = hall.join(id, "tea");
-            let _ = hall.join(id, id);
-            hall.exit(id);
+            let _ = people.rename(id, id);
+            let _ = people.join(id, "tea");
+            let _ = people.join(id, id);
+            people.exit(id);
         }
         assert!(
-            hall.people.is_empty() && hall.names.is_empty() && hall.rooms.is_empty() && hall.looks.is_empty()
+            people.people.is_empty()
+                && people.names.is_empty()
+                && people.rooms.is_empty()
+                && people.looks.is_empty()
         );
     }
 
     #[test]
     fn rooms_are_joined_once_under_any_case_and_left_once() {
-        let mut hall = hall_of(&["a"]);
-        assert_eq!(hall.join("a", " #Tea  Room"), Ok(("tea-room".into(), true)), "with no space in it");
-        assert_eq!(hall.join("a", "TEA ROOM"), Ok(("tea-room".into(), false)));
-        assert_eq!(hall.room_of("a", "Tea-Room"), Ok("tea-room".into()));
-        assert_eq!(hall.leave("a", "#tea room"), Ok("tea-room".into()));
-        assert_eq!(hall.leave("a", "tea room"), Err(Refusal::NotJoined("tea-room".into())));
-        assert_eq!(hall.join("a", "#"), Err(Refusal::Empty(Word::Room)));
+        let mut people = people_of(&["a"]);
+        assert_eq!(people.join("a", " #Tea  Room"), Ok(("tea-room".into(), true)), "with no space in it");
+        assert_eq!(people.join("a", "TEA ROOM"), Ok(("tea-room".into(), false)));
+        assert_eq!(people.room_of("a", "Tea-Room"), Ok("tea-room".into()));
+        assert_eq!(people.leave("a", "#tea room"), Ok("tea-room".into()));
+        assert_eq!(people.leave("a", "tea room"), Err(Refusal::NotJoined("tea-room".into())));
+        assert_eq!(people.join("a", "#"), Err(Refusal::Empty(Word::Room)));
     }
 
     #[test]
     fn one_is_in_32_rooms_at_most() {
-        let mut hall = hall_of(&["a"]);
+        let mut people = people_of(&["a"]);
         for i in 0..32 {
-            assert!(hall.join("a", &format!("room {i}")).is_ok());
+            assert!(people.join("a", &format!("room {i}")).is_ok());
         }
-        assert_eq!(hall.join("a", "one more"), Err(Refusal::TooManyRooms));
-        assert_eq!(hall.join("a", "room 3"), Ok(("room-3".into(), false)));
-        assert!(hall.leave("a", "room 3").is_ok() && hall.join("a", "one more").is_ok());
+        assert_eq!(people.join("a", "one more"), Err(Refusal::TooManyRooms));
+        assert_eq!(people.join("a", "room 3"), Ok(("room-3".into(), false)));
+        assert!(people.leave("a", "room 3").is_ok() && people.join("a", "one more").is_ok());
     }
 
     #[test]
