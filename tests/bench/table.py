@@ -30,6 +30,17 @@ REAL = ["ours", "socketioxide", "bun", "node", "python"]
 BY_WEBSOCKET = ["limit", "raw", "floor", *REAL]
 BROADCAST = ["limit", "floor", *REAL]
 BY_POLLING = ["http", "floor", *REAL]
+IN_CLUSTERS = ["ours", "node"]
+# How many servers a row has that is about a cluster on Redis.
+CLUSTERS = {
+    "cluster-broadcast-1": 2,
+    "cluster-broadcast-16": 2,
+    "cluster-paced": 2,
+    "cluster-rooms": 2,
+    "cluster-rooms-alone": 1,
+    "cluster-fetch": 3,
+    "cluster-memory": 2,
+}
 
 
 @dataclass
@@ -109,6 +120,39 @@ ROWS = {
         Line("idle_kib", "10,000 idle clients: KiB each"),
     ]),
     "memory-polling": (["floor", *REAL], [Line("idle_kib", "1,000 clients that poll: KiB each")]),
+    "cluster-broadcast-1": (IN_CLUSTERS, [
+        Line("cpu_us", "broadcast to 1,000 clients of another server, 1 in flight: CPU µs a delivery, both servers", times_best=1 / 3),
+        Line("publish_us", "… CPU µs a broadcast, the sender's server", times_best=1 / 3),
+        Line("p50_us", "… p50 µs"), Line("p99_us", "… p99 µs"),
+    ]),
+    "cluster-broadcast-16": (IN_CLUSTERS, [
+        Line("cpu_us", "broadcast to 1,000 clients of another server, 16 in flight: CPU µs a delivery, both servers", times_best=1 / 3),
+        Line("publish_us", "… CPU µs a broadcast, the sender's server", times_best=1 / 3),
+    ]),
+    "cluster-paced": (IN_CLUSTERS, [
+        Line("cpu_us", "10,000 broadcasts a second to 10 clients of another server: CPU µs a broadcast, both servers", times_best=1 / 3),
+        Line("publish_us", "… the sender's server", times_best=1 / 3),
+        Line("broadcasts_per_second", "… broadcasts a second", more_is_better=True),
+    ]),
+    "local-rooms": (IN_CLUSTERS, [
+        Line("cpu_us", "messages to a room of one, 16 in flight, no cluster: CPU µs a message"),
+    ]),
+    "cluster-rooms-alone": (IN_CLUSTERS, [
+        Line("cpu_us", "… in a cluster, alone", times_best=1 / 3),
+    ]),
+    "cluster-rooms": (IN_CLUSTERS, [
+        Line("cpu_us", "… with another server, which has no such room", times_best=1 / 3),
+        Line("others_us", "… what that other server takes", times_best=1 / 3),
+    ]),
+    "cluster-fetch": (IN_CLUSTERS, [
+        Line("cpu_ms", "fetch the sockets of 3 servers, 1,000 each: CPU ms, all servers", times_best=1 / 3),
+        Line("own_ms", "… the one that asks", times_best=1 / 3),
+        Line("p50_ms", "… p50 ms"),
+    ]),
+    "cluster-memory": (IN_CLUSTERS, [
+        Line("remote_bytes", "10,000 rooms on another server: bytes each"),
+        Line("own_bytes", "… on that server, with a client in each"),
+    ]),
 }  # fmt: skip
 for _name in ("memory-1000", "memory-5000", "memory-10000"):
     ROWS[_name][1].append(

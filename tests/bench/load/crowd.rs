@@ -9,11 +9,11 @@ use mio::{Events, Interest, Poll, Token};
 
 use crate::arrive::arrive;
 use crate::histogram::Histogram;
-use crate::process::Server;
+use crate::process::{Cpu, Server};
 use crate::websocket::{Client, frame};
 
 /// How long a load runs before anything counts.
-const WARM_UP: Duration = Duration::from_millis(700);
+pub const WARM_UP: Duration = Duration::from_millis(700);
 
 pub struct Crowd {
     pub clients: Vec<Client>,
@@ -27,14 +27,14 @@ pub struct Measured {
     /// Answers and deliveries.
     pub received: u64,
     pub elapsed: Duration,
-    pub cpu_micros: f64,
+    pub cpu: Cpu,
     pub latencies: Histogram,
 }
 
 impl Measured {
     /// The server's time for each answer or delivery.
     pub fn cpu_each(&self) -> f64 {
-        self.cpu_micros / self.received as f64
+        self.cpu.all / self.received as f64
     }
 
     pub fn per_second(&self) -> f64 {
@@ -152,9 +152,9 @@ impl Crowd {
         };
         run(self, &mut latencies, Instant::now() + WARM_UP)?;
         latencies.clear();
-        let (cpu, began) = (server.cpu_micros()?, Instant::now());
+        let (cpu, began) = (server.cpu()?, Instant::now());
         let received = run(self, &mut latencies, began + time)?;
-        Ok(Measured { received, elapsed: began.elapsed(), cpu_micros: server.cpu_micros()? - cpu, latencies })
+        Ok(Measured { received, elapsed: began.elapsed(), cpu: server.cpu()? - cpu, latencies })
     }
 
     /// Sends so many messages a second, by all clients in turn, whether or not the answers keep up. A
@@ -170,7 +170,7 @@ impl Crowd {
         let pause = Duration::from_secs(1) / per_second as u32;
         let mut waiting = vec![VecDeque::new(); self.clients.len()];
         let mut latencies = Histogram::new();
-        let (mut received, mut sent, mut cpu) = (0, 0, 0.0);
+        let (mut received, mut sent, mut cpu) = (0, 0, Cpu::default());
         let began = Instant::now();
         let counts_from = began + WARM_UP;
         let mut warm = false;
@@ -179,7 +179,7 @@ impl Crowd {
             if !warm && now >= counts_from {
                 warm = true;
                 latencies.clear();
-                (received, cpu) = (0, server.cpu_micros()?);
+                (received, cpu) = (0, server.cpu()?);
             }
             loop {
                 let due = began + pause * sent;
@@ -200,12 +200,7 @@ impl Crowd {
                 Ok(())
             })?;
         }
-        Ok(Measured {
-            received,
-            elapsed: counts_from.elapsed(),
-            cpu_micros: server.cpu_micros()? - cpu,
-            latencies,
-        })
+        Ok(Measured { received, elapsed: counts_from.elapsed(), cpu: server.cpu()? - cpu, latencies })
     }
 
     /// Lets the first client broadcast, the next one as soon as fewer than `in_flight` are on their way to
@@ -223,13 +218,13 @@ impl Crowd {
         let mut latencies = Histogram::new();
         // Deliveries, those of them that counted already, and broadcasts that everybody has.
         let (mut received, mut warm, mut done) = (0, None, 0);
-        let mut cpu = 0.0;
+        let mut cpu = Cpu::default();
         let began = Instant::now();
         sender.send(&mut self.clients[0], in_flight, &mut batch)?;
         while began.elapsed() < WARM_UP + time {
             if warm.is_none() && began.elapsed() >= WARM_UP {
                 latencies.clear();
-                (warm, cpu) = (Some(received), server.cpu_micros()?);
+                (warm, cpu) = (Some(received), server.cpu()?);
             }
             self.turn(Duration::from_millis(100), |_, _, count| {
                 received += count;
@@ -245,7 +240,7 @@ impl Crowd {
         Ok(Measured {
             received: received - warm.unwrap_or(0),
             elapsed: began.elapsed() - WARM_UP,
-            cpu_micros: server.cpu_micros()? - cpu,
+            cpu: server.cpu()? - cpu,
             latencies,
         })
     }
@@ -281,7 +276,7 @@ impl Crowd {
         let mut seen = vec![0; self.clients.len()];
         let mut latencies = Histogram::new();
         let mut received = 0;
-        let (cpu, began) = (server.cpu_micros()?, Instant::now());
+        let (cpu, began) = (server.cpu()?, Instant::now());
         // The last one is waited for, so that the next to measure something begins with nothing on its way.
         while began.elapsed() < time || seen.iter().any(|seen| *seen < sent.len()) {
             let more = began.elapsed() < time;
@@ -299,6 +294,6 @@ impl Crowd {
                 Ok(())
             })?;
         }
-        Ok(Measured { received, elapsed: began.elapsed(), cpu_micros: server.cpu_micros()? - cpu, latencies })
+        Ok(Measured { received, elapsed: began.elapsed(), cpu: server.cpu()? - cpu, latencies })
     }
 }

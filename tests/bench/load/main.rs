@@ -3,9 +3,10 @@
 //!
 //!     load ROW --pid PID --address 127.0.0.1:PORT [--path /socket.io/] [--seconds 3]
 //!
-//! prints one JSON object: what the server took for each unit of work, and how long the clients waited.
+//! `--pid` and `--address` stand there again for each other server of the cluster. It prints one JSON object: what the server took for each unit of work, and how long the clients waited.
 
 mod arrive;
+mod cluster;
 mod crowd;
 mod histogram;
 mod http;
@@ -46,17 +47,20 @@ fn main() -> ExitCode {
 fn options(mut arguments: impl Iterator<Item = String>) -> Option<(Row, Server, Duration)> {
     let name = arguments.next()?;
     let (_, row) = ROWS.iter().find(|(row, _)| *row == name)?;
-    let (mut pid, mut address, mut path, mut seconds) = (None, None, "/socket.io/".to_owned(), 3.0);
+    let (mut pids, mut addresses, mut path, mut seconds) = (vec![], vec![], "/socket.io/".to_owned(), 3.0);
     while let Some(flag) = arguments.next() {
         let value = arguments.next()?;
         match flag.as_str() {
-            "--pid" => pid = value.parse().ok(),
-            "--address" => address = value.parse().ok(),
+            "--pid" => pids.push(value.parse().ok()?),
+            "--address" => addresses.push(value.parse().ok()?),
             "--path" => path = value,
             "--seconds" => seconds = value.parse().ok()?,
             _ => return None,
         }
     }
-    let server = Server { pid: pid?, address: address?, path };
+    let server = |(pid, address)| Server { pid, address, path: path.clone(), others: Vec::new() };
+    let mut servers = pids.into_iter().zip(addresses).map(server);
+    let first = servers.next()?;
+    let server = Server { others: servers.collect(), ..first };
     Some((*row, server, Duration::from_secs_f64(seconds)))
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Sub;
 
 /// The server under load.
 #[derive(Clone)]
@@ -10,9 +11,34 @@ pub struct Server {
     pub pid: u32,
     pub address: SocketAddr,
     pub path: String,
+    /// The other servers of its cluster.
+    pub others: Vec<Server>,
+}
+
+/// Processor time in microseconds.
+#[derive(Clone, Copy, Default)]
+pub struct Cpu {
+    pub own: f64,
+    /// With that of the other servers.
+    pub all: f64,
+}
+
+impl Sub for Cpu {
+    type Output = Cpu;
+
+    fn sub(self, before: Cpu) -> Cpu {
+        Cpu { own: self.own - before.own, all: self.all - before.all }
+    }
 }
 
 impl Server {
+    /// What the servers took so far.
+    pub fn cpu(&self) -> io::Result<Cpu> {
+        let own = self.cpu_micros()?;
+        let others: io::Result<f64> = self.others.iter().map(Server::cpu_micros).sum();
+        Ok(Cpu { own, all: own + others? })
+    }
+
     /// User and system time of all threads so far, in microseconds.
     pub fn cpu_micros(&self) -> io::Result<f64> {
         let mut clock = 0;

@@ -5,6 +5,7 @@ use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use crate::arrive::arrive;
+use crate::cluster;
 use crate::crowd::{Crowd, Measured, Sender};
 use crate::polling;
 use crate::process::Server;
@@ -40,6 +41,16 @@ pub enum Row {
     PollingMemory { clients: usize },
     /// GET and POST, so many messages of so many bytes in each.
     Polling { messages: usize, size: usize },
+    /// One client broadcasts as in `Broadcast`, and the others are on another server.
+    Elsewhere { in_flight: u64 },
+    /// So many broadcasts a second to ten clients on another server.
+    PacedElsewhere { per_second: u64 },
+    /// Each client sends to a room that it alone is in, 16 at a time.
+    OwnRooms,
+    /// One client after the other has its server fetch the sockets of all servers, of which each has 1,000.
+    Fetch,
+    /// Clients of another server join 10,000 rooms.
+    RemoteRooms,
 }
 
 pub const ROWS: &[(&str, Row)] = &[
@@ -64,6 +75,14 @@ pub const ROWS: &[(&str, Row)] = &[
     ("memory-5000", Row::Memory { clients: 5_000 }),
     ("memory-10000", Row::Memory { clients: 10_000 }),
     ("memory-polling", Row::PollingMemory { clients: 1_000 }),
+    ("cluster-broadcast-1", Row::Elsewhere { in_flight: 1 }),
+    ("cluster-broadcast-16", Row::Elsewhere { in_flight: 16 }),
+    ("cluster-paced", Row::PacedElsewhere { per_second: 10_000 }),
+    ("local-rooms", Row::OwnRooms),
+    ("cluster-rooms", Row::OwnRooms),
+    ("cluster-rooms-alone", Row::OwnRooms),
+    ("cluster-fetch", Row::Fetch),
+    ("cluster-memory", Row::RemoteRooms),
 ];
 
 /// Handshakes are so cheap that a port's connections could be used up before the time is.
@@ -110,6 +129,11 @@ impl Row {
                 settle();
                 Ok(vec![("idle_kib", (server.resident_kib()? - before) / clients as f64)])
             }
+            Row::Elsewhere { in_flight } => cluster::broadcasts(server, in_flight, time),
+            Row::PacedElsewhere { per_second } => cluster::paced(server, per_second, time),
+            Row::OwnRooms => cluster::own_rooms(server, time),
+            Row::Fetch => cluster::fetch(server, time),
+            Row::RemoteRooms => cluster::remote_rooms(server),
             Row::Polling { messages, size } => {
                 let measured = polling::run(server, 100, messages, size, time)?;
                 let seconds = measured.elapsed.as_secs_f64();
@@ -152,18 +176,23 @@ fn figures(measured: &Measured) -> Figures {
 
 fn rooms(server: &Server, time: Duration) -> io::Result<Figures> {
     const ROOMS: usize = 1_000;
-    let connect = |at: usize| {
-        let mut socket = Blocking::open(server, None)?;
-        socket.wait_for("0{")?;
-        socket.send("40")?;
-        socket.wait_for("40{")?;
-        socket.send(&format!(r#"421["join","room-{}"]"#, at % ROOMS))?;
-        socket.wait_for("431")?;
-        Client::from(socket)
-    };
+    let connect = |at: usize| in_rooms(server, [at % ROOMS]);
     let sender = |at| Sender::new(&format!(r#"42["to-room","room-{at}","{}"]"#, "x".repeat(32)));
     let mut crowd = Crowd::of(arrive(10 * ROOMS, None, connect)?)?;
     Ok(figures(&crowd.run(server, (0..ROOMS).map(sender).collect(), 1, time)?))
+}
+
+/// A client in rooms of those numbers.
+pub fn in_rooms(server: &Server, rooms: impl IntoIterator<Item = usize>) -> io::Result<Client> {
+    let mut socket = Blocking::open(server, None)?;
+    socket.wait_for("0{")?;
+    socket.send("40")?;
+    socket.wait_for("40{")?;
+    for room in rooms {
+        socket.send(&format!(r#"421["join","room-{room}"]"#))?;
+        socket.wait_for("431")?;
+    }
+    Client::from(socket)
 }
 
 fn slow_reader(server: &Server, time: Duration) -> io::Result<Figures> {
@@ -212,7 +241,7 @@ fn memory(server: &Server, clients: usize) -> io::Result<Figures> {
 }
 
 /// Gives a server the time to put away what it needs no more.
-fn settle() {
+pub fn settle() {
     std::thread::sleep(Duration::from_secs(1));
 }
 

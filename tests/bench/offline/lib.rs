@@ -9,8 +9,8 @@ use std::time::{Instant, SystemTime};
 use bytes::Bytes;
 use bytestring::ByteString;
 use engineio::{
-    Application, Attached, CloseReason, Config, Frame, Handshake, Headers, Input, Layer, Mailbox, MailboxReceiver,
-    Message, Opened, Output, Packet, PayloadFormat, Revision, Session, Sid, Transport,
+    Application, Attached, CloseReason, Config, Frame, Handshake, Headers, Input, Layer, Mailbox,
+    MailboxReceiver, Message, Opened, Output, Packet, PayloadFormat, Revision, Session, Sid, Transport,
 };
 use socketio::{Args, Binary, Client, Io, Socket};
 

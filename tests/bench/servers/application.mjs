@@ -9,6 +9,7 @@ export const application = (io) => {
       socket.join(room);
       ack();
     });
+    socket.on("fetch", async (ack) => ack((await io.fetchSockets()).length));
     socket.on("to-room", (room, ...args) => io.to(room).emit("bcast", ...args));
   };
   io.on("connection", handlers);

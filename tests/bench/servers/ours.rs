@@ -1,26 +1,33 @@
 //! The application that the load speaks to, on the server that this repository is about.
 //!
-//! Behind the address may stand `--trace FILE`, or `--inspect`: then everything is recorded.
+//! Behind the address may stand `--trace FILE`, or `--inspect`: then everything is recorded. `--redis URL` joins a
+//! cluster.
 
 use std::path::Path;
 
-use socketio::{Args, Io, SendError, Socket};
+use socketio::{Args, Config, Io, SendError, Socket};
+use socketio_redis::RedisAdapter;
 use socketio_server::journal::{Journal, Options};
 use socketio_server::{Inspector, Server, inspector};
 use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let io = Io::new();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (address, options) = arguments.split_first().ok_or("an address is missing")?;
+    let io = match options {
+        [option, url] if option == "--redis" => Io::with_adapter(Config::default(), RedisAdapter::open(url)?),
+        _ => Io::new(),
+    };
     application(&io, "/");
     for number in 0..10 {
         application(&io, &format!("/ns-{number}"));
     }
+    io.cluster_ready().await;
     let mut server = Server::builder().socketio("/socket.io/", io);
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (address, watch) = arguments.split_first().ok_or("an address is missing")?;
-    match watch {
+    match options {
         [] => {}
+        [option, _] if option == "--redis" => {}
         [option, file] if option == "--trace" => {
             // Long enough not to be full in the middle.
             let options = Options { limit: u64::MAX, ..Options::default() };
@@ -33,7 +40,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             println!("inspector on {}", listening.url());
             tokio::spawn(listening.serve());
         }
-        _ => return Err("behind the address, only --trace FILE or --inspect".into()),
+        _ => return Err("behind the address, only --redis URL, --trace FILE or --inspect".into()),
     }
     let server = server.build()?;
     let listener = TcpListener::bind(address).await?;
@@ -58,6 +65,9 @@ fn application(io: &Io, namespace: &str) {
         })
         .on_sync("join", |socket: Socket, (room,): (String,)| {
             let _ = socket.join(room);
+        })
+        .on("fetch", |socket: Socket, ()| async move {
+            socket.namespace().fetch_sockets().await.map(|sockets| sockets.len()).unwrap_or_default()
         })
         .on_sync("to-room", |socket: Socket, args: Args| {
             if let Ok((room, args)) = args.split_first::<String>() {
