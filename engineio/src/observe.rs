@@ -170,6 +170,15 @@ pub enum What<'a> {
         /// The room.
         room: &'a str,
     },
+    /// A value was kept with a socket that is in its namespace, where other servers may see it.
+    DataSet {
+        /// The namespace.
+        nsp: &'a str,
+        /// The socket's id.
+        socket: &'a str,
+        /// The key under which it is kept.
+        key: &'a str,
+    },
     /// A socket left its namespace.
     Left {
         /// The namespace.

@@ -49,6 +49,15 @@ impl SocketDetails {
     }
 }
 
+/// # Other nodes
+impl Socket {
+    /// What other servers of a cluster are told of this socket.
+    #[must_use]
+    pub fn details(&self) -> SocketDetails {
+        SocketDetails::of(self)
+    }
+}
+
 /// # Sockets of all nodes
 impl Broadcast {
     /// The selected sockets of all nodes, in no particular order: `fetchSockets()` in JavaScript. Other nodes
@@ -87,6 +96,12 @@ impl FetchedSocket {
     #[must_use]
     pub fn socket(&self) -> Option<&Socket> {
         self.local.as_ref()
+    }
+
+    /// All that is known of it.
+    #[must_use]
+    pub fn details(&self) -> &SocketDetails {
+        &self.details
     }
 
     /// The socket's id.

@@ -208,6 +208,12 @@ impl Io {
 
 /// # Other nodes
 impl Io {
+    /// Whether there is an adapter, and so there may be other nodes.
+    #[must_use]
+    pub fn has_adapter(&self) -> bool {
+        self.cluster().is_some()
+    }
+
     /// Waits until this node receives what the others of its cluster send, in the namespaces that exist now.
     /// Without an adapter, it returns at once.
     pub async fn cluster_ready(&self) {

@@ -4,6 +4,7 @@
 use std::any::{Any, TypeId};
 use std::sync::{Arc, OnceLock};
 
+use engineio::observe::What;
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -66,8 +67,12 @@ impl Socket {
     /// # Errors
     /// If the value can't be written as JSON; nothing has changed then.
     pub fn set_data(&self, key: impl Into<String>, value: impl Serialize) -> Result<(), serde_json::Error> {
-        let value = serde_json::to_value(value)?;
-        self.attached_or_new().kept.data.lock().insert(key.into(), value);
+        let (key, value) = (key.into(), serde_json::to_value(value)?);
+        let watched = (self.is_connected() && self.link().is_watched()).then(|| key.clone());
+        self.attached_or_new().kept.data.lock().insert(key, value);
+        if let Some(key) = &watched {
+            self.link().see(|| What::DataSet { nsp: self.namespace_name(), socket: self.id(), key });
+        }
         Ok(())
     }
 

@@ -1,0 +1,172 @@
+//! The server's side of npm's [`@socket.io/admin-ui`]: a namespace that shows the sockets, rooms and events of a
+//! server, and lets an administrator steer them. The page that speaks with it comes with that package, and is the same
+//! for this server, for those in JavaScript, and for a cluster of both.
+//!
+//! ```no_run
+//! use socketio::Io;
+//! use socketio_admin::{Admin, Auth};
+//! use socketio_server::Server;
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let io = Io::new();
+//! let auth = Auth::password("admin", "$2b$10$heqvAkYMez.Va6Et2uXInOnkCT6/uQj1brkrbyG3LpopDklcq7ZOS")?;
+//! let admin = Admin::new(auth).attach(&io);
+//! let server = Server::builder().socketio("/socket.io/", io).observer(admin).build()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! It is made of what is public in [`socketio`] and [`engineio::observe`]: listeners for events and rooms, and an
+//! observer, which sees sockets come and go and counts packets.
+//!
+//! # What it costs
+//!
+//! In [`Mode::Development`], administrators get every event that any client sends or is sent. Without an adapter, such
+//! an event is put together only while an administrator is connected. With one, each goes to the other nodes, where
+//! administrators may be. Under load, use [`Mode::Production`], where there are only numbers, every two seconds.
+//!
+//! [`@socket.io/admin-ui`]: https://socket.io/docs/v4/admin-ui/
+
+mod auth;
+mod commands;
+mod details;
+mod stats;
+mod watcher;
+
+use std::fmt;
+use std::sync::Arc;
+
+use engineio::observe::Observer;
+use socketio::{ConnectError, Io, Socket};
+
+use crate::auth::{Admission, Gate};
+pub use crate::auth::{Auth, HashError};
+use crate::watcher::Watcher;
+
+/// How much administrators are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Every socket, room and event, as they come and go.
+    #[default]
+    Development,
+    /// Numbers only: how many clients there are in each namespace, and how many packets and bytes pass.
+    Production,
+}
+
+/// What is set about administrators and their page.
+#[derive(Debug)]
+pub struct Admin {
+    auth: Auth,
+    namespace: Box<str>,
+    server_id: Option<Box<str>>,
+    mode: Mode,
+    read_only: bool,
+    sessions: bool,
+}
+
+impl Admin {
+    /// Lets in administrators who can show this.
+    #[must_use]
+    pub fn new(auth: Auth) -> Admin {
+        Admin {
+            auth,
+            namespace: "/admin".into(),
+            server_id: None,
+            mode: Mode::default(),
+            read_only: false,
+            sessions: true,
+        }
+    }
+
+    /// The namespace that the page connects to. `/admin` by default, as the page suggests.
+    #[must_use]
+    pub fn namespace(mut self, name: &str) -> Admin {
+        self.namespace = name.into();
+        self
+    }
+
+    /// The name by which the page tells this server from others. By default, the name of the machine.
+    #[must_use]
+    pub fn server_id(mut self, id: &str) -> Admin {
+        self.server_id = Some(id.into());
+        self
+    }
+
+    /// How much administrators are shown.
+    #[must_use]
+    pub fn mode(mut self, mode: Mode) -> Admin {
+        self.mode = mode;
+        self
+    }
+
+    /// Whether administrators can only look. They can then send no events, and move or disconnect nobody.
+    #[must_use]
+    pub fn read_only(mut self, read_only: bool) -> Admin {
+        self.read_only = read_only;
+        self
+    }
+
+    /// Whether an administrator gets a session: a secret with which the page logs in again for a day without asking,
+    /// on every server with the same [`Auth`]. On by default. Turn it off where others can see what clients are sent,
+    /// in a journal for instance.
+    #[must_use]
+    pub fn sessions(mut self, sessions: bool) -> Admin {
+        self.sessions = sessions;
+        self
+    }
+
+    /// Creates the namespace, and watches all others. Hand the result to the server that serves `io`, as one of its
+    /// observers, before the first client comes: without it, nothing is shown.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    #[must_use]
+    pub fn attach(self, io: &Io) -> Arc<dyn Observer> {
+        let namespace = io.of(&self.namespace);
+        let gate = Arc::new(Gate::new(self.auth, self.sessions));
+        namespace.middleware(move |socket: Socket| {
+            let gate = Arc::clone(&gate);
+            async move { let_in(&gate, &socket).await }
+        });
+        let features = commands::features(self.read_only, self.mode);
+        let watcher = Arc::new(Watcher::new(io, namespace.clone(), self.server_id, self.mode));
+        if !self.read_only {
+            commands::handle(&namespace, &watcher);
+        }
+        watcher::greet(&namespace, &watcher, features);
+        watcher::watch(&watcher);
+        tokio::spawn(stats::report(Arc::downgrade(&watcher)));
+        watcher
+    }
+}
+
+async fn let_in(gate: &Gate, socket: &Socket) -> Result<(), ConnectError> {
+    let presented = socket.handshake().auth::<serde_json::Value>().unwrap_or_default();
+    match gate.admit(&presented).await {
+        Admission::Granted { session } => {
+            tracing::info!(address = address(socket), "an administrator connected");
+            if let Some(session) = session {
+                // It goes out after the CONNECT packet, so that the page listens already.
+                let _ = socket.emit("session", session);
+            }
+            Ok(())
+        }
+        Admission::Refused => {
+            tracing::warn!(address = address(socket), "an administrator was refused: invalid credentials");
+            Err(ConnectError::new("invalid credentials"))
+        }
+    }
+}
+
+fn address(socket: &Socket) -> Option<impl tracing::Value + use<>> {
+    socket.handshake().address.map(|address| tracing::field::display(address.ip()))
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Mode::Development => "development",
+            Mode::Production => "production",
+        })
+    }
+}

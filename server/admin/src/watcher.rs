@@ -1,0 +1,251 @@
+//! What administrators are shown: everything that happens in any namespace, in the words of the page.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::{Arc, Weak};
+use std::time::SystemTime;
+
+use engineio::observe::{Observation, Observer, What};
+use engineio::{Sid, Transport};
+use futures_util::future::join_all;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use socketio::{Args, Event, FetchedSocket, Io, Namespace, RawJson, RoomEvent, Socket, ToArgs};
+
+use crate::Mode;
+use crate::details::{Details, KEY, data, kept};
+use crate::stats::Stats;
+
+/// Sees what happens, and tells administrators.
+///
+/// The server owns it, as an observer. All that the namespaces hold is weak: they belong to the [`Io`] that it holds.
+pub(crate) struct Watcher {
+    io: Io,
+    /// That of the administrators.
+    namespace: Namespace,
+    server_id: Option<Box<str>>,
+    mode: Mode,
+    stats: Stats,
+    /// The sockets of each session that polls: its namespaces and their ids there. They are shown anew after an
+    /// upgrade.
+    polling: Mutex<HashMap<Sid, Vec<(Box<str>, Box<str>)>>>,
+}
+
+impl Watcher {
+    pub(crate) fn new(io: &Io, namespace: Namespace, server_id: Option<Box<str>>, mode: Mode) -> Watcher {
+        let (stats, polling) = (Stats::new(), Mutex::default());
+        Watcher { io: io.clone(), namespace, server_id, mode, stats, polling }
+    }
+
+    pub(crate) fn io(&self) -> &Io {
+        &self.io
+    }
+
+    pub(crate) fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    pub(crate) fn server_id(&self) -> Option<&str> {
+        self.server_id.as_deref()
+    }
+
+    /// Sends an event to the administrators on all nodes.
+    pub(crate) fn tell(&self, event: &str, args: impl ToArgs) {
+        if let Err(error) = self.namespace.emit(event, args) {
+            tracing::debug!(event, %error, "administrators were not told");
+        }
+    }
+
+    /// Whether there may be administrators.
+    fn has_audience(&self) -> bool {
+        self.namespace.socket_count() > 0 || self.io.has_adapter()
+    }
+
+    /// A socket of this server's `Io`; another may have a namespace of the same name.
+    fn socket(&self, nsp: &str, id: &str) -> Option<Socket> {
+        self.io.namespace(nsp)?.socket(id)
+    }
+
+    fn joined(&self, sid: Option<&Sid>, socket: &Socket) {
+        let nsp = socket.namespace().name();
+        if let Some(sid) = sid {
+            if socket.transport() == Transport::Polling {
+                let mut polling = self.polling.lock();
+                polling.entry(*sid).or_default().push((nsp.into(), socket.id().into()));
+            }
+            self.keep(sid, socket);
+        }
+        if self.has_audience() {
+            self.tell("socket_connected", (Details::of(&socket.details(), nsp), now()));
+        }
+    }
+
+    /// Keeps with a socket what other nodes are to know of it.
+    fn keep(&self, sid: &Sid, socket: &Socket) {
+        // JSON can always be written.
+        let _ = socket.set_data(KEY, kept(&client_id(sid), socket.transport()));
+    }
+
+    fn upgraded(&self, sid: &Sid) {
+        let sockets = self.polling.lock().remove(sid).unwrap_or_default();
+        for socket in sockets.iter().filter_map(|(nsp, id)| self.socket(nsp, id)) {
+            // The session says so before its sockets do.
+            let _ = socket.set_data(KEY, kept(&client_id(sid), Transport::WebSocket));
+            if self.has_audience() {
+                let (id, nsp) = (socket.id(), socket.namespace().name());
+                let transport = Transport::WebSocket.as_str();
+                self.tell("socket_updated", (json!({ "id": id, "nsp": nsp, "transport": transport }),));
+            }
+        }
+    }
+
+    fn data_set(&self, nsp: &str, id: &str) {
+        if self.has_audience()
+            && let Some(socket) = self.socket(nsp, id)
+        {
+            let data = data(&socket.details());
+            self.tell("socket_updated", (json!({ "id": id, "nsp": nsp, "data": data }),));
+        }
+    }
+
+    fn room_event(&self, nsp: &str, event: &RoomEvent) {
+        let (name, room, socket) = match event {
+            RoomEvent::Joined { room, socket } => ("room_joined", room, socket),
+            RoomEvent::Left { room, socket } => ("room_left", room, socket),
+            RoomEvent::Created { .. } | RoomEvent::Deleted { .. } => return,
+        };
+        if self.has_audience() {
+            self.tell(name, (nsp, &**room, &**socket, now()));
+        }
+    }
+
+    fn event(&self, name: &str, socket: &Socket, event: &Event) {
+        if self.has_audience()
+            && let Some(args) = event_args(socket.namespace().name(), socket.id(), event)
+        {
+            self.tell(name, args);
+        }
+    }
+
+    /// All sockets of all nodes.
+    async fn all_sockets(&self) -> Value {
+        let namespaces = self.io.namespaces();
+        let fetched = join_all(namespaces.iter().map(Namespace::fetch_sockets)).await;
+        let mut all = Vec::new();
+        for (namespace, fetched) in namespaces.iter().zip(fetched) {
+            let sockets = fetched.unwrap_or_else(|error| {
+                tracing::warn!(namespace = namespace.name(), %error, "an administrator is not shown all sockets");
+                error.found
+            });
+            let sockets = sockets.iter().map(FetchedSocket::details);
+            all.extend(sockets.map(|details| json!(Details::of(details, namespace.name()))));
+        }
+        Value::Array(all)
+    }
+}
+
+impl Observer for Watcher {
+    fn observe(&self, observation: &Observation<'_>) {
+        let Observation { sid, what } = observation;
+        self.stats.count(what);
+        if self.mode == Mode::Production {
+            return;
+        }
+        match (*what, sid) {
+            (What::Joined { nsp, socket }, _) => {
+                if let Some(socket) = self.socket(nsp, socket) {
+                    self.joined(*sid, &socket);
+                }
+            }
+            (What::DataSet { nsp, socket, key }, _) if key != KEY => self.data_set(nsp, socket),
+            (What::Left { nsp, socket, reason }, _) if self.has_audience() => {
+                self.tell("socket_disconnected", (nsp, socket, reason, now()));
+            }
+            (What::Upgraded, Some(sid)) => self.upgraded(sid),
+            (What::Ended { transport: Transport::Polling }, Some(sid)) => {
+                self.polling.lock().remove(sid);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Tells each administrator what the page can do, and which sockets there are.
+pub(crate) fn greet(namespace: &Namespace, watcher: &Arc<Watcher>, features: Vec<&'static str>) {
+    let config = json!({ "supportedFeatures": features });
+    let watcher = Arc::downgrade(watcher);
+    namespace.on_connect(move |socket: Socket| {
+        let (config, watcher) = (config.clone(), Weak::clone(&watcher));
+        async move {
+            let _ = socket.emit("config", (config,));
+            // What the administrator does need not wait for other nodes.
+            tokio::spawn(async move {
+                if let Some(watcher) = watcher.upgrade().filter(|watcher| watcher.mode == Mode::Development) {
+                    let _ = socket.emit("all_sockets", (watcher.all_sockets().await,));
+                }
+            });
+        }
+    });
+}
+
+/// Watches all namespaces, those that come included.
+pub(crate) fn watch(watcher: &Arc<Watcher>) {
+    if watcher.mode == Mode::Production {
+        return;
+    }
+    for namespace in watcher.io.namespaces() {
+        watch_namespace(watcher, &namespace);
+    }
+    let weak = Arc::downgrade(watcher);
+    watcher.io.on_new_namespace(move |namespace| {
+        if let Some(watcher) = weak.upgrade() {
+            watch_namespace(&watcher, namespace);
+        }
+    });
+}
+
+fn watch_namespace(watcher: &Arc<Watcher>, namespace: &Namespace) {
+    let (weak, nsp) = (Arc::downgrade(watcher), Box::<str>::from(namespace.name()));
+    namespace.on_room_event(move |event| {
+        if let Some(watcher) = weak.upgrade() {
+            watcher.room_event(&nsp, event);
+        }
+    });
+    // Each event to an administrator would be one more.
+    if *namespace != watcher.namespace {
+        let show = |name: &'static str| {
+            let weak = Arc::downgrade(watcher);
+            move |socket: &Socket, event: &Event| {
+                if let Some(watcher) = weak.upgrade() {
+                    watcher.event(name, socket, event);
+                }
+            }
+        };
+        let _ = namespace.on_any(show("event_received"));
+        let _ = namespace.on_any_outgoing(show("event_sent"));
+    }
+}
+
+/// What stands for a session. Whoever had part of its id would have less to guess.
+fn client_id(sid: &Sid) -> String {
+    let mut id = String::with_capacity(12);
+    for byte in &Sha256::digest(sid.as_str().as_bytes())[..6] {
+        let _ = write!(id, "{byte:02x}");
+    }
+    id
+}
+
+/// The time as `JSON.stringify` writes a date.
+fn now() -> String {
+    humantime::format_rfc3339_millis(SystemTime::now()).to_string()
+}
+
+/// The arguments of `event_received` and `event_sent`. The event's own are passed on unread, bytes and all.
+fn event_args(nsp: &str, id: &str, event: &Event) -> Option<Args> {
+    let raw = event.to_raw();
+    let (nsp, id) = (Value::from(nsp), Value::from(id));
+    let json = format!("[{nsp},{id},{},\"{}\"]", raw.json(), now());
+    let args = RawJson::new(json, raw.attachments().to_vec()).and_then(Args::from_raw);
+    args.inspect_err(|error| tracing::debug!(%error, "an event is not shown to administrators")).ok()
+}
