@@ -4,17 +4,14 @@
 //! request can only name one of [`NAMES`], so no request reaches the file system.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::{fmt, io};
 
 use bytes::Bytes;
-use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
-};
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, ETAG, VARY};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use serde::Deserialize;
 
-use crate::http::compression::Encoding;
+use crate::http::held_file::{HeldFile, full, names_etag, not_allowed};
 use crate::net::files;
 
 /// The names that are served, those of the reference server.
@@ -41,31 +38,7 @@ const HINT: &str = "This server was started without this file of the JavaScript 
 pub struct ClientFiles {
     version: String,
     etag: HeaderValue,
-    files: Vec<(&'static str, File)>,
-}
-
-/// A file, and its compressed forms, each made when it is first asked for.
-#[derive(Clone, Debug)]
-struct File {
-    plain: Bytes,
-    compressed: [OnceLock<Option<Bytes>>; Encoding::ALL.len()],
-}
-
-impl File {
-    fn new(plain: Bytes) -> File {
-        File { plain, compressed: Default::default() }
-    }
-
-    /// The file in the form that a client likes best.
-    fn accepted(&self, request: &HeaderMap) -> (&Bytes, Option<Encoding>) {
-        let encoding = Encoding::accepted(request);
-        let form = Encoding::ALL.iter().zip(&self.compressed).find(|(known, _)| Some(**known) == encoding);
-        let compressed = form.and_then(|(encoding, form)| {
-            let bytes = form.get_or_init(|| encoding.compress(&self.plain)).as_ref()?;
-            Some((bytes, Some(*encoding)))
-        });
-        compressed.unwrap_or((&self.plain, None))
-    }
+    files: Vec<(&'static str, HeldFile)>,
 }
 
 impl ClientFiles {
@@ -80,7 +53,7 @@ impl ClientFiles {
         for name in NAMES {
             let path = dir.join(name);
             match files::read_regular(&path, LONGEST_FILE) {
-                Ok(content) => files.push((name, File::new(Bytes::from(content)))),
+                Ok(content) => files.push((name, HeldFile::new(Bytes::from(content)))),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(ClientFilesError::Read(path, error)),
             }
@@ -101,7 +74,7 @@ impl ClientFiles {
         &self.version
     }
 
-    fn get(&self, name: &str) -> Option<&File> {
+    fn get(&self, name: &str) -> Option<&HeldFile> {
         self.files.iter().find(|(known, _)| *known == name).map(|(_, file)| file)
     }
 }
@@ -156,30 +129,6 @@ fn content_type(name: &str) -> &'static str {
     } else {
         "application/javascript; charset=utf-8"
     }
-}
-
-/// A response with a body, or for HEAD with the headers of one.
-fn full(status: StatusCode, content_type: &'static str, method: &Method, content: &Bytes) -> Response<Bytes> {
-    let body = if method == Method::HEAD { Bytes::new() } else { content.clone() };
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(content.len()));
-    response
-}
-
-fn not_allowed() -> Response<Bytes> {
-    let mut response = Response::new(Bytes::new());
-    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-    response
-}
-
-/// Whether `If-None-Match` has the tag: a list of tags or `*`, compared weakly (RFC 9110, section 13.1.2).
-fn names_etag(request: &HeaderMap, etag: &HeaderValue) -> bool {
-    let listed =
-        request.get_all(IF_NONE_MATCH).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    listed.map(<[u8]>::trim_ascii).any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == etag)
 }
 
 fn package_path(dir: &Path) -> PathBuf {
@@ -241,7 +190,7 @@ impl std::error::Error for ClientFilesError {
 mod tests {
     use std::fs;
 
-    use http::header::ACCEPT_ENCODING;
+    use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, IF_NONE_MATCH};
 
     use super::*;
 
@@ -250,8 +199,8 @@ mod tests {
             version: "4.8.4".to_owned(),
             etag: HeaderValue::from_static("\"4.8.4\""),
             files: vec![
-                ("socket.io.js", File::new(Bytes::from("io"))),
-                ("socket.io.js.map", File::new(Bytes::from("{}".repeat(100)))),
+                ("socket.io.js", HeldFile::new(Bytes::from("io"))),
+                ("socket.io.js.map", HeldFile::new(Bytes::from("{}".repeat(100)))),
             ],
         }
     }
