@@ -58,6 +58,7 @@ pub use http::body::Body;
 pub use http::client_files::{ClientFiles, ClientFilesError};
 pub use http::cookie::{Cookie, CookieError, SameSite};
 pub use http::cors::{Cors, CorsError};
+pub use http::folder::{Folder, FolderError};
 pub use http::hooks::{ConnectionError, Denied, Hooks, Next, RequestHead};
 pub use http::hosts::{AllowedHosts, AllowedHostsError};
 pub use http::page::page_file;

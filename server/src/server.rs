@@ -13,6 +13,7 @@ use socketio::Io;
 
 use crate::drain::Drain;
 use crate::http::client_files::ClientFiles;
+use crate::http::folder::Folder;
 use crate::http::proxies::{TrustedProxies, TrustedProxy};
 use crate::net::admission::Admission;
 use crate::observe::metrics::Metrics;
@@ -38,6 +39,7 @@ pub struct Builder {
     hits: Vec<Arc<LimitHits>>,
     ios: Vec<Io>,
     client_files: Option<ClientFiles>,
+    folders: Vec<(Box<str>, Folder)>,
     pages: Option<Box<Pages>>,
     drain: Drain,
     mounts: Vec<(Box<str>, MakeMount)>,
@@ -143,6 +145,13 @@ impl Builder {
     #[must_use]
     pub fn client_files(mut self, files: ClientFiles) -> Builder {
         self.client_files = Some(files);
+        self
+    }
+
+    /// Serves the files of a folder under `path`, such as `/admin/`.
+    #[must_use]
+    pub fn folder(mut self, path: &str, folder: Folder) -> Builder {
+        self.folders.push((path.trim_end_matches('/').into(), folder));
         self
     }
 
@@ -271,6 +280,7 @@ impl Builder {
             endpoints,
             client_paths: self.client_paths,
             client_files: self.client_files,
+            folders: self.folders,
             http,
             pages: self.pages,
             drain: self.drain,
@@ -296,6 +306,7 @@ impl Server {
             hits: Vec::new(),
             ios: Vec::new(),
             client_files: None,
+            folders: Vec::new(),
             pages: None,
             drain: Drain::default(),
             mounts: Vec::new(),

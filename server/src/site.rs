@@ -17,6 +17,7 @@ use crate::drain::{Drain, Turns};
 use crate::http::answers::{as_bytes, unreadable};
 use crate::http::body::Body;
 use crate::http::client_files::{self, ClientFiles};
+use crate::http::folder::Folder;
 use crate::http::proxies::TrustedProxies;
 use crate::net::admission::Admission;
 use crate::net::peer::Peer;
@@ -37,6 +38,8 @@ pub(crate) struct Site {
     /// The Socket.IO paths, under which the client's files are found.
     pub(crate) client_paths: Vec<Box<str>>,
     pub(crate) client_files: Option<ClientFiles>,
+    /// By their paths, without a slash at the end.
+    pub(crate) folders: Vec<(Box<str>, Folder)>,
     /// Which foreign pages may read those files as they may read an endpoint's answers.
     pub(crate) http: Arc<HttpSettings>,
     pub(crate) pages: Option<Box<Pages>>,
@@ -77,8 +80,14 @@ impl Site {
             }
             Some(response)
         });
+        let folder = || {
+            let answer = |(at, folder): &(Box<str>, Folder)| {
+                folder.answer(at, &request.method, path, &request.headers)
+            };
+            self.folders.iter().find_map(answer)
+        };
         let page = || self.pages.as_ref().and_then(|pages| pages(&request.method, path, &request.headers));
-        file.or_else(page).map(Resource::Ready)
+        file.or_else(folder).or_else(page).map(Resource::Ready)
     }
 
     /// The refusal of a request that could not be read, as it is written. Its `Origin` is known if it is needed.

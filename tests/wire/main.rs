@@ -1,5 +1,6 @@
 //! The wire in bytes: what a real server answers to exactly these bytes.
 
+mod admin;
 mod bursts;
 mod chat;
 mod closing;

@@ -192,7 +192,7 @@ mod tests {
         }
     }
 
-    // proves: features/admin/auth
+    // proves: features/admin-ui
     #[tokio::test]
     async fn the_name_and_the_password_have_to_be_right() {
         let gate = gate();
@@ -212,7 +212,7 @@ mod tests {
         }
     }
 
-    // proves: features/admin/auth
+    // proves: features/admin-ui
     #[test]
     fn hashes_of_each_version_of_bcrypt_are_taken_and_nothing_else() {
         for version in ["2a", "2b", "2y"] {
@@ -224,7 +224,7 @@ mod tests {
         }
     }
 
-    // proves: features/admin/auth
+    // proves: features/admin-ui
     #[tokio::test]
     async fn a_token_is_taken_for_the_password_or_by_its_name() {
         let gate = Gate::new(Auth::token("0123456789abcdef"), true);
@@ -239,7 +239,7 @@ mod tests {
         }
     }
 
-    // proves: features/admin/auth
+    // proves: features/admin-ui
     #[tokio::test]
     async fn a_session_opens_each_server_with_the_same_credentials_until_it_ends() {
         let gate = gate();
@@ -267,7 +267,7 @@ mod tests {
         }
     }
 
-    // proves: features/admin/auth
+    // proves: features/admin-ui
     #[tokio::test]
     async fn there_are_no_sessions_if_they_are_off() {
         let password = json!({ "username": "admin", "password": "changeit" });

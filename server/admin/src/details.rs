@@ -67,6 +67,27 @@ pub(crate) fn data(details: &SocketDetails) -> Map<String, Value> {
     data
 }
 
+/// Puts stars in the place of what tells who a client is. The protocol's own parameters stay.
+pub(crate) fn hide_secrets(handshake: &mut HandshakeDetails) {
+    let stars = |text: &str| "*".repeat(text.chars().count());
+    for name in ["authorization", "cookie", "proxy-authorization"] {
+        if let Some(value) = handshake.headers.get_mut(name) {
+            *value = stars(value.as_str().unwrap_or_default()).into();
+        }
+    }
+    let is_secret = |name: &str| !["EIO", "transport", "t", "b64", "j"].contains(&name);
+    for (_, value) in handshake.query.iter_mut().filter(|(name, _)| is_secret(name)) {
+        *value = stars(value.as_str().unwrap_or_default()).into();
+    }
+    if let Some((path, query)) = handshake.url.split_once('?') {
+        let query = query.split('&').map(|parameter| match parameter.split_once('=') {
+            Some((name, value)) if is_secret(name) => format!("{name}={}", stars(value)),
+            _ => parameter.to_owned(),
+        });
+        handshake.url = format!("{path}?{}", query.collect::<Vec<_>>().join("&"));
+    }
+}
+
 /// What is kept with a socket for the page.
 pub(crate) fn kept(client_id: &str, transport: Transport) -> Value {
     json!({ "clientId": client_id, "transport": transport.as_str() })
@@ -84,7 +105,7 @@ fn address(handshake: &HandshakeDetails) -> &str {
 mod tests {
     use super::*;
 
-    // proves: features/admin/protocol
+    // proves: features/admin-ui
     #[test]
     fn a_socket_is_shown_with_its_values_and_without_its_auth() {
         let told = json!({
@@ -102,6 +123,14 @@ mod tests {
             shown,
             r#"{"id":"a","clientId":"c","transport":"polling","nsp":"/n","data":{"name":"Ada"},"handshake":{"address":"192.0.2.1","headers":{"x-forwarded-for":"192.0.2.1"},"query":{"EIO":"4"},"issued":5,"secure":false,"time":"now","url":"/","xdomain":true},"rooms":["a","r"]}"#
         );
+        let mut handshake = HandshakeDetails::default();
+        handshake.headers.extend([("cookie".into(), json!("io=1")), ("host".into(), json!("a"))]);
+        handshake.query.extend([("EIO".into(), json!("4")), ("token".into(), json!("secret"))]);
+        handshake.url = "/socket.io/?EIO=4&token=secret".into();
+        hide_secrets(&mut handshake);
+        assert_eq!(json!(handshake.headers), json!({ "cookie": "****", "host": "a" }));
+        assert_eq!(json!(handshake.query), json!({ "EIO": "4", "token": "******" }));
+        assert_eq!(handshake.url, "/socket.io/?EIO=4&token=******");
         // A node that has no administrators.
         let details: SocketDetails = serde_json::from_value(json!({ "id": "b" })).unwrap();
         let shown = serde_json::to_value(Details::of(&details, "/")).unwrap();

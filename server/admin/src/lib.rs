@@ -61,7 +61,7 @@ pub struct Admin {
     server_id: Option<Box<str>>,
     mode: Mode,
     read_only: bool,
-    sessions: bool,
+    secrets: bool,
 }
 
 impl Admin {
@@ -74,7 +74,7 @@ impl Admin {
             server_id: None,
             mode: Mode::default(),
             read_only: false,
-            sessions: true,
+            secrets: true,
         }
     }
 
@@ -106,12 +106,14 @@ impl Admin {
         self
     }
 
-    /// Whether an administrator gets a session: a secret with which the page logs in again for a day without asking,
-    /// on every server with the same [`Auth`]. On by default. Turn it off where others can see what clients are sent,
-    /// in a journal for instance.
+    /// Whether administrators are sent secrets. The page gets a session, with which it logs in again for a day without
+    /// asking, on every server with the same [`Auth`]. And it gets what clients have in their cookies, in
+    /// `Authorization`, and in the parameters of their URLs. By default, they are sent, as by the reference. Turn this
+    /// off where others see what clients are sent, in a journal for instance: there is no session then, and stars
+    /// stand for the rest.
     #[must_use]
-    pub fn sessions(mut self, sessions: bool) -> Admin {
-        self.sessions = sessions;
+    pub fn secrets(mut self, secrets: bool) -> Admin {
+        self.secrets = secrets;
         self
     }
 
@@ -123,17 +125,18 @@ impl Admin {
     #[must_use]
     pub fn attach(self, io: &Io) -> Arc<dyn Observer> {
         let namespace = io.of(&self.namespace);
-        let gate = Arc::new(Gate::new(self.auth, self.sessions));
+        let gate = Arc::new(Gate::new(self.auth, self.secrets));
         namespace.middleware(move |socket: Socket| {
             let gate = Arc::clone(&gate);
             async move { let_in(&gate, &socket).await }
         });
         let features = commands::features(self.read_only, self.mode);
-        let watcher = Arc::new(Watcher::new(io, namespace.clone(), self.server_id, self.mode));
+        let shown = watcher::Shown { mode: self.mode, secrets: self.secrets };
+        let watcher = Arc::new(Watcher::new(io, namespace.clone(), self.server_id, shown));
         if !self.read_only {
             commands::handle(&namespace, &watcher);
         }
-        watcher::greet(&namespace, &watcher, features);
+        watcher::greet(&namespace, &watcher, &features);
         watcher::watch(&watcher);
         tokio::spawn(stats::report(Arc::downgrade(&watcher)));
         watcher

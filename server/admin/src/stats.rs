@@ -171,7 +171,7 @@ mod tests {
 
     use super::*;
 
-    // proves: features/admin/protocol
+    // proves: features/admin-ui
     #[test]
     fn what_happened_is_summed_up_second_by_second() {
         let stats = Stats::new();

@@ -11,11 +11,14 @@ use futures_util::future::join_all;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use socketio::{Args, Event, FetchedSocket, Io, Namespace, RawJson, RoomEvent, Socket, ToArgs};
+use socketio::{Args, Event, Io, Namespace, RawJson, RoomEvent, Socket, SocketDetails, ToArgs};
 
 use crate::Mode;
-use crate::details::{Details, KEY, data, kept};
+use crate::details::{self, Details, KEY, data, kept};
 use crate::stats::Stats;
+
+/// A namespace, and the id of a socket there.
+type SocketName = (Box<str>, Box<str>);
 
 /// Sees what happens, and tells administrators.
 ///
@@ -25,17 +28,24 @@ pub(crate) struct Watcher {
     /// That of the administrators.
     namespace: Namespace,
     server_id: Option<Box<str>>,
-    mode: Mode,
+    shown: Shown,
     stats: Stats,
     /// The sockets of each session that polls: its namespaces and their ids there. They are shown anew after an
     /// upgrade.
-    polling: Mutex<HashMap<Sid, Vec<(Box<str>, Box<str>)>>>,
+    polling: Mutex<HashMap<Sid, Vec<SocketName>>>,
+}
+
+/// What administrators are shown.
+#[derive(Clone, Copy)]
+pub(crate) struct Shown {
+    pub(crate) mode: Mode,
+    pub(crate) secrets: bool,
 }
 
 impl Watcher {
-    pub(crate) fn new(io: &Io, namespace: Namespace, server_id: Option<Box<str>>, mode: Mode) -> Watcher {
+    pub(crate) fn new(io: &Io, namespace: Namespace, server_id: Option<Box<str>>, shown: Shown) -> Watcher {
         let (stats, polling) = (Stats::new(), Mutex::default());
-        Watcher { io: io.clone(), namespace, server_id, mode, stats, polling }
+        Watcher { io: io.clone(), namespace, server_id, shown, stats, polling }
     }
 
     pub(crate) fn io(&self) -> &Io {
@@ -67,6 +77,14 @@ impl Watcher {
         self.io.namespace(nsp)?.socket(id)
     }
 
+    /// What administrators may know of a socket.
+    fn shown(&self, mut details: SocketDetails) -> SocketDetails {
+        if !self.shown.secrets {
+            details::hide_secrets(&mut details.handshake);
+        }
+        details
+    }
+
     fn joined(&self, sid: Option<&Sid>, socket: &Socket) {
         let nsp = socket.namespace().name();
         if let Some(sid) = sid {
@@ -77,7 +95,8 @@ impl Watcher {
             self.keep(sid, socket);
         }
         if self.has_audience() {
-            self.tell("socket_connected", (Details::of(&socket.details(), nsp), now()));
+            let details = self.shown(socket.details());
+            self.tell("socket_connected", (Details::of(&details, nsp), now()));
         }
     }
 
@@ -138,8 +157,8 @@ impl Watcher {
                 tracing::warn!(namespace = namespace.name(), %error, "an administrator is not shown all sockets");
                 error.found
             });
-            let sockets = sockets.iter().map(FetchedSocket::details);
-            all.extend(sockets.map(|details| json!(Details::of(details, namespace.name()))));
+            let sockets = sockets.iter().map(|socket| self.shown(socket.details().clone()));
+            all.extend(sockets.map(|details| json!(Details::of(&details, namespace.name()))));
         }
         Value::Array(all)
     }
@@ -149,7 +168,7 @@ impl Observer for Watcher {
     fn observe(&self, observation: &Observation<'_>) {
         let Observation { sid, what } = observation;
         self.stats.count(what);
-        if self.mode == Mode::Production {
+        if self.shown.mode == Mode::Production {
             return;
         }
         match (*what, sid) {
@@ -172,7 +191,7 @@ impl Observer for Watcher {
 }
 
 /// Tells each administrator what the page can do, and which sockets there are.
-pub(crate) fn greet(namespace: &Namespace, watcher: &Arc<Watcher>, features: Vec<&'static str>) {
+pub(crate) fn greet(namespace: &Namespace, watcher: &Arc<Watcher>, features: &[&str]) {
     let config = json!({ "supportedFeatures": features });
     let watcher = Arc::downgrade(watcher);
     namespace.on_connect(move |socket: Socket| {
@@ -181,7 +200,9 @@ pub(crate) fn greet(namespace: &Namespace, watcher: &Arc<Watcher>, features: Vec
             let _ = socket.emit("config", (config,));
             // What the administrator does need not wait for other nodes.
             tokio::spawn(async move {
-                if let Some(watcher) = watcher.upgrade().filter(|watcher| watcher.mode == Mode::Development) {
+                if let Some(watcher) =
+                    watcher.upgrade().filter(|watcher| watcher.shown.mode == Mode::Development)
+                {
                     let _ = socket.emit("all_sockets", (watcher.all_sockets().await,));
                 }
             });
@@ -191,7 +212,7 @@ pub(crate) fn greet(namespace: &Namespace, watcher: &Arc<Watcher>, features: Vec
 
 /// Watches all namespaces, those that come included.
 pub(crate) fn watch(watcher: &Arc<Watcher>) {
-    if watcher.mode == Mode::Production {
+    if watcher.shown.mode == Mode::Production {
         return;
     }
     for namespace in watcher.io.namespaces() {

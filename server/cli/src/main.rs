@@ -29,7 +29,7 @@ use socketio::Io;
 use socketio_server::inspector::{self, Inspector};
 use socketio_server::journal::{Journal, Sink};
 use socketio_server::{
-    ClientFiles, ListenAddress, ListenError, Listener, Metrics, Server, Tls, TrailingSlash,
+    ClientFiles, Folder, ListenAddress, ListenError, Listener, Metrics, Server, Tls, TrailingSlash,
 };
 use socketio_server_cli::apps;
 use tokio::net::TcpListener;
@@ -284,6 +284,12 @@ fn server(options: &Options, observers: Vec<Arc<dyn Observer>>) -> Result<(Serve
     }
     if let Some(cookie) = &options.cookie {
         builder = builder.cookie(cookie.clone());
+    }
+    if let Some(admin) = options.admin() {
+        builder = builder.observer(admin.attach(&io));
+    }
+    if let Some(folder) = &options.admin_dir {
+        builder = builder.folder("/admin/", Folder::read(folder)?);
     }
     if let Some(folder) = &options.client_dir {
         builder = builder.client_files(ClientFiles::read(folder)?);

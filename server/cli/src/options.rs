@@ -5,6 +5,7 @@
 //! `SOCKETIO_PING_INTERVAL=25s` and `ping-interval = "25s"`. The command line overrides the environment, the
 //! environment the file, the file the default; a wrong value is an error also where another overrides it.
 
+mod admin;
 mod explain;
 mod sources;
 mod value;
@@ -20,6 +21,7 @@ use std::{env, fmt, fs, io};
 use tracing::level_filters::LevelFilter;
 
 use socketio::{Parser, Recovery};
+use socketio_admin::Mode;
 use socketio_server::{
     AllowedHosts, Cookie, CookieError, Cors, CorsError, Limits, SameSite, TrailingSlash, TrustedProxy,
 };
@@ -245,6 +247,24 @@ options! {
         /// The name of the stream, in the mode streams: streamName
         "redis-stream" pub(crate) redis_stream: String = ["socket.io"] as REDIS_NAME,
     }
+    "Administration" {
+        /// Let an administrator of this name use the page of npm's @socket.io/admin-ui, in the namespace /admin. Needs
+        /// admin-password-hash
+        "admin-user" admin_user: Option<String> = [] as WORD,
+        /// The bcrypt hash of the administrator's password: what htpasswd -nbBC 10 NAME PASSWORD prints after the colon
+        "admin-password-hash" admin_password_hash: Option<String> = [] as BCRYPT,
+        /// In place of both: let in administrators who know this token. The page takes it as the password, with any
+        /// name
+        "admin-token" admin_token: Option<String> = [] as TOKEN,
+        /// Let administrators look only: they can't disconnect anyone, or move sockets between rooms
+        "admin-read-only" admin_read_only: bool = ["false"] as SWITCH,
+        /// How much they see: development shows every event and room; production shows numbers only, which costs less
+        "admin-mode" admin_mode: Mode = ["development"] as ADMIN_MODE,
+        /// The name by which the page tells this server from others. Default: the machine's
+        "admin-server-id" admin_server_id: Option<String> = [] as WORD,
+        /// Serve the page at /admin/, from this folder: node_modules/@socket.io/admin-ui/ui/dist
+        "admin-dir" pub(crate) admin_dir: Option<PathBuf> = [] as FOLDER,
+    }
     "Browsers" {
         /// An origin whose pages may connect; pages of all other origins are then refused. Without this option,
         /// pages of any origin can connect by WebSocket. Examples: https://example.com, https://*.example.com,
@@ -464,6 +484,7 @@ impl Options {
         if let (None, Some((key, _))) = (self.inspect, inspect.iter().find(|(_, given)| *given)) {
             return Err(wrong(key, "needs inspect too"));
         }
+        self.admin_checked(given, &wrong)?;
         let refines = |given: &&Given| matches!(given.key, "redis-mode" | "redis-prefix" | "redis-stream");
         if let (None, Some(given)) = (&self.redis, given.iter().find(refines)) {
             return Err(given.error("needs redis too".to_owned()));

@@ -10,6 +10,7 @@ pub(crate) mod compression;
 pub(crate) mod cookie;
 pub(crate) mod cors;
 pub(crate) mod exchange;
+pub(crate) mod folder;
 pub(crate) mod held_file;
 pub(crate) mod hooks;
 pub(crate) mod hosts;

@@ -124,6 +124,9 @@ fn the_command_line_names_the_file_before_the_environment_does() {
     assert_eq!(options.app, App::None);
 }
 
+/// That of "changeit".
+const BCRYPT: &str = "$2b$10$heqvAkYMez.Va6Et2uXInOnkCT6/uQj1brkrbyG3LpopDklcq7ZOS";
+
 /// Some value of each option, as text and as TOML. A new option needs a line here.
 const SAMPLES: &[(&str, &str, &str)] = &[
     ("app", "none", "'none'"),
@@ -188,6 +191,13 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("redis-mode", "sharded", "'sharded'"),
     ("redis-prefix", "chat", "'chat'"),
     ("redis-stream", "chat", "'chat'"),
+    ("admin-user", "root", "'root'"),
+    ("admin-password-hash", BCRYPT, "'$2b$10$heqvAkYMez.Va6Et2uXInOnkCT6/uQj1brkrbyG3LpopDklcq7ZOS'"),
+    ("admin-token", "0123456789abcdef", "'0123456789abcdef'"),
+    ("admin-read-only", "true", "true"),
+    ("admin-mode", "production", "'production'"),
+    ("admin-server-id", "eu-1", "'eu-1'"),
+    ("admin-dir", "ui/dist", "'ui/dist'"),
     ("cors-origin", "https://a.example", "['https://a.example']"),
     ("cors-credentials", "true", "true"),
     ("cors-allowed-header", "x-token", "['x-token']"),
@@ -228,6 +238,14 @@ fn every_option_has_its_three_forms() {
         let (needs, needs_toml) = match *key {
             key if key.starts_with("cors-") && key != "cors-origin" => {
                 (&["--cors-origin=https://a.example"][..], "cors-origin = 'https://a.example'")
+            }
+            "admin-user" => (
+                &["--admin-password-hash=$2b$10$heqvAkYMez.Va6Et2uXInOnkCT6/uQj1brkrbyG3LpopDklcq7ZOS"][..],
+                "admin-password-hash = '$2b$10$heqvAkYMez.Va6Et2uXInOnkCT6/uQj1brkrbyG3LpopDklcq7ZOS'",
+            ),
+            "admin-password-hash" => (&["--admin-user=root"][..], "admin-user = 'root'"),
+            key if key.starts_with("admin-") && key != "admin-token" => {
+                (&["--admin-token=0123456789abcdef"][..], "admin-token = '0123456789abcdef'")
             }
             key if key.starts_with("inspect-") => (&["--inspect"][..], "inspect = true"),
             key if key.starts_with("redis-") => {
@@ -426,6 +444,14 @@ fn impossible_values_are_errors() {
         ("--connect-timeout", "0s", "must be 1ms or more"),
         ("--ping-timeout", "8days", r#""8days" is longer than 7 days"#),
         ("--drain-timeout", "soon", r#""soon" is not a time, such as 25s, 500ms or 1m 30s"#),
+        ("--admin-user", " ", "can't be empty"),
+        ("--admin-token", "short", "must be 16 or more letters, digits and -._~"),
+        (
+            "--admin-password-hash",
+            "changeit",
+            "is no bcrypt hash: make one with `htpasswd -nbBC 10 admin PASSWORD`, and give what follows the colon",
+        ),
+        ("--admin-mode", "test", r#""test" is not one of development, production"#),
         ("--drain-spread", "slow", r#""slow" is not a time, such as 25s, 500ms or 1m 30s"#),
         ("--drain-wait", "8d", r#""8d" is longer than 7 days"#),
         ("--drain-timeout", "-1s", r#""-1s" is not a time, such as 25s, 500ms or 1m 30s"#),
@@ -468,6 +494,18 @@ fn impossible_pairs_are_errors() {
     );
     assert_eq!(command_line_error(&["--cookie-secure"]), "--cookie-secure: needs cookie too");
     assert_eq!(command_line_error(&["--recovery-bytes=7"]), "--recovery-bytes: needs recovery too");
+    assert_eq!(command_line_error(&["--admin-user=root"]), "--admin-user: needs admin-password-hash too");
+    let hash = format!("--admin-password-hash={BCRYPT}");
+    assert_eq!(command_line_error(&[&hash]), "--admin-password-hash: needs admin-user too");
+    assert_eq!(
+        command_line_error(&["--admin-token=0123456789abcdef", "--admin-user=root", &hash]),
+        "--admin-token: admin-user is set too: remove one of them"
+    );
+    let needs = "needs admin-user and admin-password-hash, or admin-token";
+    for refined in ["--admin-read-only", "--admin-mode=production", "--admin-dir=ui"] {
+        let (key, _) = refined.split_once('=').unwrap_or((refined, ""));
+        assert_eq!(command_line_error(&[refined]), format!("{key}: {needs}"));
+    }
     assert_eq!(command_line_error(&["--redis-mode=sharded"]), "--redis-mode: needs redis too");
     assert_eq!(command_line_error(&["--api-key=0123456789abcdef"]), "--api-key: needs api too");
     assert_eq!(

@@ -8,6 +8,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::{App, Form, RedisMode, Transports};
 use socketio::Parser;
+use socketio_admin::{Auth, Mode};
 use socketio_server::{AllowedHosts, Cookie, Cors, SameSite, TrailingSlash, TrustedProxy};
 
 use crate::logging::LogFormat;
@@ -102,6 +103,27 @@ pub(super) const NODE: Reader<Option<String>> =
             }
         }
     });
+
+/// A text that is there.
+pub(super) const WORD: Reader<Option<String>> =
+    Reader::new("NAME", Form::Text, |words| match words.first() {
+        Some(word) if word.trim().is_empty() => Err("can't be empty".to_owned()),
+        word => Ok(word.cloned()),
+    });
+
+pub(super) const BCRYPT: Reader<Option<String>> =
+    Reader::new("HASH", Form::Text, |words| match words.first() {
+        None => Ok(None),
+        // A hash is not repeated where it may be logged.
+        Some(hash) => match Auth::password("", hash) {
+            Ok(_) => Ok(Some(hash.clone())),
+            Err(error) => Err(error.to_string()),
+        },
+    });
+
+pub(super) const ADMIN_MODE: Reader<Mode> = Reader::new("development|production", Form::Text, |words| {
+    one_of(words, &[("development", Mode::Development), ("production", Mode::Production)])
+});
 
 pub(super) const REDIS: Reader<Option<String>> =
     Reader::new("URL", Form::Text, |words| match words.first() {

@@ -1,6 +1,7 @@
 //! Programs as they are run: the server and the examples, each a process on a port of its own, and clients that
 //! write bytes to them.
 
+mod admin;
 mod chat;
 mod examples;
 mod explain;
