@@ -265,6 +265,11 @@ impl Client {
         let nsp = socket.namespace_name();
         let refusal = match verdict {
             Verdict::NotRecovered => return self.join_anew(socket, packets),
+            Verdict::Refused(error) if error.closes_session() => {
+                self.release(&packets);
+                socket.discard(DisconnectReason::ForcedClose);
+                return self.close(CloseReason::ForcedClose);
+            }
             Verdict::Refused(error) => self.io.config().parser.connect_error(self.link.revision, nsp, &error),
             Verdict::Admitted if socket.admit() => {
                 self.release(&packets);

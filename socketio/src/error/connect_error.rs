@@ -18,13 +18,15 @@ pub struct ConnectError {
     /// The error's `data`, which is left out if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<Value>,
+    #[serde(skip)]
+    closes: bool,
 }
 
 impl ConnectError {
     /// A refusal with a message.
     #[must_use]
     pub fn new(message: impl Into<String>) -> ConnectError {
-        ConnectError { message: message.into(), data: None }
+        ConnectError { message: message.into(), data: None, closes: false }
     }
 
     /// Adds data for the client's program.
@@ -32,6 +34,19 @@ impl ConnectError {
     pub fn with_data(mut self, data: impl Into<Value>) -> ConnectError {
         self.data = Some(data.into());
         self
+    }
+
+    /// Ends the client's session, and doesn't tell it this error. Its library then connects again by itself, with its
+    /// back-off, which it doesn't do after a `connect_error` of a namespace. Use it if you can't decide for now: the
+    /// database is down, or the server is too busy.
+    #[must_use]
+    pub fn close_session(mut self) -> ConnectError {
+        self.closes = true;
+        self
+    }
+
+    pub(crate) fn closes_session(&self) -> bool {
+        self.closes
     }
 }
 

@@ -33,6 +33,18 @@ async fn middlewares_run_in_order_and_the_first_error_refuses() {
     assert_eq!(log.take(), ["first", "third", "connect"]);
 }
 
+#[tokio::test]
+async fn an_error_that_closes_the_session_is_not_told_so_that_the_client_comes_back() {
+    let (io, log) = logging();
+    io.of("/busy").middleware(|_| async { Err(ConnectError::new("not now").close_session()) });
+    let mut peer = Peer::join(&io);
+    log.take();
+    peer.send("0/busy,");
+    assert!(peer.take().is_empty());
+    assert_eq!(peer.close_requested(), Some(CloseReason::ForcedClose));
+    assert_eq!(io.of("/busy").socket_count(), 0);
+}
+
 // proves: protocol/refused-namespace
 #[tokio::test]
 async fn an_error_without_data_has_none() {
