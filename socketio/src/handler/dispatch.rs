@@ -3,7 +3,8 @@
 //! ```text
 //!   event ──► listeners ──► middlewares ──► handler: the socket's own, or its namespace's, or the parent's
 //!             on_any          │ refused
-//!                             └──► on_error          │ none, or its arguments don't fit
+//!                             └──► on_error          │ none ──► on_other
+//!                                                    │ none of these, or its arguments don't fit
 //!                                                    └──► on_unhandled
 //! ```
 
@@ -70,7 +71,10 @@ impl Socket {
     /// `keeps` makes a copy for whoever is to be shown those that don't fit.
     fn handle(&self, name: &str, args: Args, ack: AckSender, keeps: bool) -> Option<Task> {
         let Some(handler) = self.event_handler(name) else {
-            return self.unhandled(name, Some(args), ack, Unhandled::NoHandler);
+            return match self.find_handler(|table| table.other.clone()) {
+                Some(handler) => Some(handler(self.clone(), Event::new(name.to_owned(), args), ack)),
+                None => self.unhandled(name, Some(args), ack, Unhandled::NoHandler),
+            };
         };
         let kept = keeps.then(|| args.clone());
         match handler(self.clone(), args, ack) {

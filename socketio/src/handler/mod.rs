@@ -31,6 +31,8 @@ pub(crate) type EventHandler =
     Arc<dyn Fn(Socket, Args, AckSender) -> Result<Option<Task>, Misfit> + Send + Sync>;
 /// Handles an event that no other handler takes.
 pub(crate) type UnhandledHandler = Arc<dyn Fn(Socket, Event, AckSender, Unhandled) -> Task + Send + Sync>;
+/// Handles every event that has no handler of its own.
+pub(crate) type OtherHandler = Arc<dyn Fn(Socket, Event, AckSender) -> Task + Send + Sync>;
 /// Handles what happened to a socket.
 pub(crate) type SocketHandler = Arc<dyn Fn(Socket) -> Task + Send + Sync>;
 pub(crate) type DisconnectHandler = Arc<dyn Fn(Socket, DisconnectReason) -> Task + Send + Sync>;
@@ -81,6 +83,8 @@ pub(crate) struct Table {
     /// The names are the application's, so a hash that clients could aim at will do.
     pub(crate) events: FxHashMap<Box<str>, Registered>,
     pub(crate) error: Option<ErrorHandler>,
+    /// For events that have no handler of their own.
+    pub(crate) other: Option<OtherHandler>,
     pub(crate) unhandled: Option<UnhandledHandler>,
     pub(crate) server_events: HashMap<Box<str>, ServerEventHandler>,
     pub(crate) room_listeners: Vec<RoomListener>,
@@ -269,6 +273,17 @@ where
     Arc::new(move |socket, event, ack, why| {
         let future = handler(socket, event, why);
         Box::pin(async move { ack.send_returned(future.await) })
+    })
+}
+
+pub(crate) fn other_handler<F, Fut>(handler: F) -> OtherHandler
+where
+    F: Fn(Socket, Event, AckSender) -> Fut + Send + Sync + 'static,
+    Fut: Future + Send + 'static,
+{
+    Arc::new(move |socket, event, ack| {
+        let future = handler(socket, event, ack);
+        Box::pin(async move { drop(future.await) })
     })
 }
 

@@ -12,7 +12,8 @@ use crate::handler::listener::{Direction, Place};
 use crate::handler::unhandled::Unhandled;
 use crate::handler::{
     EventError, ListenerHandle, Middleware, RecoveryGuard, ServerEventHandler, acking_event_handler,
-    disconnect_handler, error_handler, event_handler, socket_handler, sync_event_handler, unhandled_handler,
+    disconnect_handler, error_handler, event_handler, other_handler, socket_handler, sync_event_handler,
+    unhandled_handler,
 };
 use crate::namespace::room_events::RoomEvent;
 use crate::socket::Socket;
@@ -155,6 +156,20 @@ impl Namespace {
         Fut: Future + Send + 'static,
     {
         self.0.handlers.register_event(event, acking_event_handler(handler), false);
+        self.clone()
+    }
+
+    /// Handles every event that has no handler of its own, whatever its name is, and lets the handler acknowledge it
+    /// later, or elsewhere. The future's result is ignored. For programs that pass events on without knowing them.
+    ///
+    /// Such events don't count as unhandled; those whose arguments don't fit their handler still do.
+    pub fn on_other<F, Fut>(&self, handler: F) -> Namespace
+    where
+        F: Fn(Socket, Event, AckSender) -> Fut + Send + Sync + 'static,
+        Fut: Future + Send + 'static,
+    {
+        let handler = other_handler(handler);
+        drop(self.0.handlers.register(|table| table.other.replace(handler)));
         self.clone()
     }
 

@@ -262,6 +262,24 @@ async fn an_event_that_no_handler_takes_is_answered_by_whoever_answers_those() {
 }
 
 #[tokio::test]
+async fn events_without_a_handler_of_their_own_have_one_for_all_of_them() {
+    let io = Io::new();
+    io.on_sync("number", |_: Socket, _: i32| "number")
+        .on_other(|_: Socket, event: Event, ack: AckSender| async move {
+            ack.send(format!("{} {}", event.name(), event.args().json())).ok()
+        })
+        .on_unhandled(|_: Socket, _: Event, _: Unhandled| async { "unhandled" });
+    let mut peer = Peer::join(&io);
+    peer.send(r#"21["any",1,"x"]"#);
+    assert_eq!(peer.next(), r#"31["any 1,\"x\""]"#);
+    peer.send(r#"22["number",1]"#);
+    assert_eq!(peer.next(), r#"32["number"]"#);
+    peer.send(r#"23["number","x"]"#);
+    assert_eq!(peer.next(), r#"33["unhandled"]"#);
+    assert_eq!(io.unhandled_counts().no_handler, 0);
+}
+
+#[tokio::test]
 async fn of_those_who_answer_what_no_handler_takes_the_closest_does() {
     let io = Io::new();
     let parent = io.of_pattern("^/n").unwrap();
