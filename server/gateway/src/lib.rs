@@ -2,7 +2,10 @@
 //!
 //! ```text
 //!                 ┌─ Io ──────────────────────┐
-//!   clients ◀────▶│ namespaces, rooms, events │◀─── api    POST /api/emit, ... ─── backend
+//!                 │ namespaces, rooms, events │◀─── api     POST /api/emit, ... ◀─── backend
+//!   clients ◀────▶│          │                │
+//!                 │        rules ─▶ relay     │
+//!                 │          └─────────────── │ ──▶ hooks   signed POSTs ──────────▶ backend
 //!                 └───────────────────────────┘
 //! ```
 //!
@@ -10,10 +13,17 @@
 //! docs/guide/gateway.md.
 
 mod api;
+mod app;
+mod hooks;
 mod node;
 mod operations;
+mod rules;
 mod time;
 
 pub use api::Api;
 pub use api::keys::{Keys, KeysError};
+pub use app::{Gateway, Settings};
+pub use hooks::sign::{Secrets, SecretsError};
+pub use hooks::{HookType, Webhook, WebhookError};
 pub use node::Node;
+pub use rules::{Action, Rate, Rule, Rules};

@@ -21,8 +21,8 @@ pub(crate) const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Emit {
-    #[serde(default = "main")]
-    pub(crate) namespace: String,
+    #[serde(default, deserialize_with = "present")]
+    pub(crate) namespace: Option<String>,
     /// Rooms and ids of sockets. Without it, everybody in the namespace; an empty list is nobody.
     #[serde(default, deserialize_with = "present")]
     pub(crate) to: Option<Vec<String>>,
@@ -45,8 +45,8 @@ pub(crate) struct Emit {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Move {
-    #[serde(default = "main")]
-    namespace: String,
+    #[serde(default, deserialize_with = "present")]
+    namespace: Option<String>,
     #[serde(rename = "in")]
     within: Vec<String>,
     rooms: Vec<String>,
@@ -56,8 +56,8 @@ pub(crate) struct Move {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Disconnect {
-    #[serde(default = "main")]
-    namespace: String,
+    #[serde(default, deserialize_with = "present")]
+    namespace: Option<String>,
     #[serde(rename = "in")]
     within: Vec<String>,
     /// Whether their sessions end as well.
@@ -75,10 +75,8 @@ pub(crate) enum Operation {
     Disconnect(Disconnect),
 }
 
-/// The namespace that is meant where none is named.
-fn main() -> String {
-    "/".to_owned()
-}
+/// The namespace that a request of the API means where it names none.
+pub(crate) const MAIN: &str = "/";
 
 /// Reads a value that is there. `null` is not the same as leaving it out: a backend whose list of rooms happens to be
 /// `null` must not reach everybody.
@@ -143,8 +141,9 @@ pub(crate) fn args(json: Option<&RawValue>, attachments: &[String]) -> Result<Ar
 }
 
 impl Emit {
-    pub(crate) fn prepare(self, io: &Io) -> Result<PreparedEmit, Wrong> {
-        let namespace = namespace(io, &self.namespace)?;
+    /// `usual` is the namespace that is meant where none is named.
+    pub(crate) fn prepare(self, io: &Io, usual: &str) -> Result<PreparedEmit, Wrong> {
+        let namespace = namespace(io, self.namespace.as_deref().unwrap_or(usual))?;
         let args = args(self.args.as_deref(), &self.attachments)?;
         let event = Event::outgoing(&self.event, args).map_err(|error| field("event", error.to_string()))?;
         let timeout = self.timeout.map(|Time(time)| time);
@@ -187,18 +186,15 @@ impl Operation {
         }
     }
 
-    pub(crate) fn prepare(self, io: &Io) -> Result<Prepared, Wrong> {
+    pub(crate) fn prepare(self, io: &Io, usual: &str) -> Result<Prepared, Wrong> {
+        let within = |name: Option<String>, within: Vec<String>| {
+            Ok(namespace(io, name.as_deref().unwrap_or(usual))?.to(within))
+        };
         Ok(match self {
-            Operation::Emit(emit) => Prepared::Emit(emit.prepare(io)?),
-            Operation::Join(Move { namespace: name, within, rooms }) => {
-                Prepared::Join(namespace(io, &name)?.to(within), rooms)
-            }
-            Operation::Leave(Move { namespace: name, within, rooms }) => {
-                Prepared::Leave(namespace(io, &name)?.to(within), rooms)
-            }
-            Operation::Disconnect(Disconnect { namespace: name, within, close }) => {
-                Prepared::Disconnect(namespace(io, &name)?.to(within), close)
-            }
+            Operation::Emit(emit) => Prepared::Emit(emit.prepare(io, usual)?),
+            Operation::Join(one) => Prepared::Join(within(one.namespace, one.within)?, one.rooms),
+            Operation::Leave(one) => Prepared::Leave(within(one.namespace, one.within)?, one.rooms),
+            Operation::Disconnect(one) => Prepared::Disconnect(within(one.namespace, one.within)?, one.close),
         })
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::{Code, Fault};
 use super::{Api, Count, Reply};
-use crate::operations::{Operation, Prepared};
+use crate::operations::{MAIN, Operation, Prepared};
 
 /// How many operations a batch may have.
 const MAX_OPERATIONS: usize = 1000;
@@ -29,7 +29,8 @@ impl Api {
         let mut prepared = Vec::with_capacity(batch.operations.len());
         for (at, operation) in batch.operations.into_iter().enumerate() {
             let place = format!("operations[{at}].{}", operation.name());
-            let one = operation.prepare(&self.0.io).map_err(|wrong| Fault::from(wrong).within(&place))?;
+            let one =
+                operation.prepare(&self.0.io, MAIN).map_err(|wrong| Fault::from(wrong).within(&place))?;
             if let Prepared::Emit(emit) = &one
                 && emit.timeout.is_some()
             {

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::fault::Fault;
 use super::{Api, Count, Reply};
 use crate::node::Scope;
-use crate::operations::{Emit, Written, answer};
+use crate::operations::{Emit, MAIN, Written, answer};
 
 /// How many bytes the answers of clients may have together.
 const MAX_ANSWERS: usize = 16_000_000;
@@ -33,7 +33,7 @@ struct Answer {
 
 impl Api {
     pub(super) async fn emit(&self, emit: Emit) -> Result<Reply, Fault> {
-        let emit = emit.prepare(&self.0.io)?;
+        let emit = emit.prepare(&self.0.io, MAIN)?;
         let Some(asking) = emit.timeout.and_then(|timeout| emit.ask(timeout)) else {
             return Ok(Reply::ok(&Count { sockets: emit.send(), scope: self.0.node.scope() }));
         };

@@ -34,7 +34,7 @@ use serde::de::DeserializeOwned;
 use socketio::Io;
 
 use crate::node::{Node, Scope};
-use crate::operations::{Disconnect, Move, Operation};
+use crate::operations::{Disconnect, MAIN, Move, Operation};
 
 /// The largest body, in bytes.
 const MAX_BODY: usize = 10_000_000;
@@ -202,7 +202,7 @@ impl Api {
     }
 
     fn run(&self, operation: Operation) -> Result<Reply, Fault> {
-        let prepared = operation.prepare(&self.0.io)?;
+        let prepared = operation.prepare(&self.0.io, MAIN)?;
         Ok(Reply::ok(&Count { sockets: prepared.run(), scope: self.0.node.scope() }))
     }
 

@@ -1,0 +1,190 @@
+//! The application: what the gateway does with clients and their events.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use serde_json::json;
+use socketio::{AckSender, DisconnectReason, Event, Io, Namespace, Room, RoomEvent, Socket};
+
+use crate::api::Api;
+use crate::api::keys::Keys;
+use crate::hooks::counts::Counts;
+use crate::hooks::{HookType, Hooks, Webhook, WebhookError};
+use crate::node::Node;
+use crate::rules::{Action, Rules, Spent};
+
+/// What the gateway does.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The namespaces that clients can join.
+    pub namespaces: Vec<String>,
+    /// The backend that is asked and told, if there is one.
+    pub webhook: Option<Webhook>,
+    /// What becomes of clients' events.
+    pub rules: Rules,
+}
+
+impl Default for Settings {
+    /// The namespace `/`, and no backend.
+    fn default() -> Settings {
+        Settings { namespaces: vec!["/".to_owned()], webhook: None, rules: Rules::default() }
+    }
+}
+
+/// The gateway on an [`Io`]. Cloning it is cheap.
+#[derive(Clone)]
+pub struct Gateway(Arc<State>);
+
+struct State {
+    io: Io,
+    node: Node,
+    hooks: Option<Hooks>,
+    rules: Rules,
+    counts: Arc<Counts>,
+}
+
+impl Gateway {
+    /// Registers the gateway's handlers in the namespaces of the settings.
+    ///
+    /// # Errors
+    /// If the backend's URL can't be called.
+    pub fn start(io: &Io, node: Node, settings: Settings) -> Result<Gateway, WebhookError> {
+        let counts = Arc::new(Counts::default());
+        // Before the node says that it has started.
+        let namespaces: Vec<_> = settings.namespaces.iter().map(|name| io.of(name)).collect();
+        let hooks = settings
+            .webhook
+            .map(|webhook| Hooks::start(io.clone(), node.clone(), webhook, Arc::clone(&counts)));
+        let hooks = hooks.transpose()?;
+        let gateway = Gateway(Arc::new(State { io: io.clone(), node, hooks, rules: settings.rules, counts }));
+        for namespace in &namespaces {
+            gateway.register(namespace);
+        }
+        Ok(gateway)
+    }
+
+    /// The API for this gateway's backend.
+    #[must_use]
+    pub fn api(&self, keys: Keys) -> Api {
+        Api::new(self.0.io.clone(), self.0.node.clone(), keys)
+    }
+
+    /// Waits until the backend has taken what it has to be told, for at most that long. Call it when the clients have
+    /// gone.
+    pub async fn finish(&self, limit: Duration) {
+        if let Some(hooks) = &self.0.hooks {
+            hooks.finish(limit).await;
+        }
+    }
+
+    /// Writes what hooks did, as Prometheus reads it.
+    pub fn write_metrics(&self, out: &mut String) {
+        self.0.counts.write(out);
+        if let Some(hooks) = &self.0.hooks {
+            hooks.write_metrics(out);
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn calls(&self) -> usize {
+        self.0.hooks.as_ref().map_or(0, Hooks::calls)
+    }
+
+    fn register(&self, namespace: &Namespace) {
+        let gateway = self.clone();
+        namespace.on_other(move |socket: Socket, event: Event, ack: AckSender| {
+            let gateway = gateway.clone();
+            async move { gateway.event(&socket, &event, ack).await }
+        });
+        let Some(hooks) = &self.0.hooks else { return };
+        let (asking, joined, left) = (hooks.clone(), hooks.clone(), hooks.clone());
+        namespace
+            .middleware(move |socket: Socket| {
+                let hooks = asking.clone();
+                async move { hooks.connect(&socket).await }
+            })
+            .on_connect(move |socket: Socket| {
+                joined.connected(&socket);
+                std::future::ready(())
+            })
+            .on_disconnect(move |socket: Socket, reason: DisconnectReason| {
+                left.disconnected(&socket, reason);
+                std::future::ready(())
+            });
+        if hooks.wants(HookType::RoomOccupied) || hooks.wants(HookType::RoomVacated) {
+            self.watch_rooms(namespace, hooks.clone());
+        }
+    }
+
+    async fn event(&self, socket: &Socket, event: &Event, ack: AckSender) {
+        let State { hooks, rules, counts, .. } = &*self.0;
+        let (action, limited) = rules.find(socket.namespace().name(), event.name());
+        if let Some((rule, rate)) = limited
+            && !spent(socket).lock().spend(rule, rate, Instant::now())
+        {
+            counts.event("over_rate");
+            return;
+        }
+        match (action, hooks) {
+            (Action::Backend, Some(hooks)) if hooks.wants(HookType::Event) => {
+                counts.event("backend");
+                hooks.event(socket, event, ack).await;
+            }
+            (Action::RelayToRooms, _) => {
+                counts.event("relayed");
+                let _ = socket.to(socket.rooms()).emit(event.name(), event.args());
+                let _ = ack.send(());
+            }
+            (Action::RelayToNamespace, _) => {
+                counts.event("relayed");
+                let _ = socket.broadcast().emit(event.name(), event.args());
+                let _ = ack.send(());
+            }
+            (Action::Refuse, _) => {
+                counts.event("refused");
+                let _ = ack
+                    .send(json!({ "error": { "code": "refused", "message": "this event is not allowed" } }));
+            }
+            (Action::Backend | Action::Drop, _) => counts.event("dropped"),
+        }
+    }
+
+    /// Tells the backend of rooms. Each socket has a room of its own, which is none of the backend's business.
+    fn watch_rooms(&self, namespace: &Namespace, hooks: Hooks) {
+        let name = namespace.name().to_owned();
+        // The room whose first socket is about to join it, and the room and socket that were left last.
+        let (created, left): (Mutex<Option<Room>>, Mutex<Option<(Room, Room)>>) = Default::default();
+        namespace.on_room_event(move |event| match event {
+            RoomEvent::Created { room } => *created.lock() = Some(Arc::clone(room)),
+            RoomEvent::Joined { room, socket } => {
+                if created.lock().take().is_some_and(|first| first == *room) && room != socket {
+                    hooks.room(HookType::RoomOccupied, &name, room);
+                }
+            }
+            RoomEvent::Left { room, socket } => *left.lock() = Some((Arc::clone(room), Arc::clone(socket))),
+            RoomEvent::Deleted { room } => {
+                if left.lock().take().is_none_or(|(_, socket)| socket != *room) {
+                    hooks.room(HookType::RoomVacated, &name, room);
+                }
+            }
+        });
+    }
+}
+
+/// What a client has spent of its rates.
+fn spent(socket: &Socket) -> Arc<Mutex<Spent>> {
+    if let Some(spent) = socket.get() {
+        return spent;
+    }
+    // An event that comes at the same time may be counted apart once.
+    socket.insert(Mutex::new(Spent::default()));
+    socket.get().unwrap_or_default()
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway").field("node", &self.0.node).finish_non_exhaustive()
+    }
+}

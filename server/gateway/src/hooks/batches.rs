@@ -1,0 +1,201 @@
+//! Hooks that nobody waits for: many in one call, in order, and again if it fails.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use http::StatusCode;
+use parking_lot::Mutex;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use socketio::Room;
+use tokio::sync::{Notify, watch};
+
+use super::client::{Answered, Failure, FailureKind};
+use super::counts::Counts;
+use super::delivery::{Call, Delivery};
+use crate::node::Node;
+use crate::time::timestamp;
+
+/// How many hooks one call has, and how long the first of them waits for others.
+const MOST: usize = 50;
+const WAIT: Duration = Duration::from_millis(500);
+
+/// How long a call may take, and how long it is tried.
+const LIMIT: Duration = Duration::from_secs(10);
+const TRIES: Duration = Duration::from_secs(5 * 60);
+
+/// How long to wait before the second try, and at the most.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// How many hooks may wait, and how many bytes.
+const MAX_WAITING: usize = 100_000;
+const MAX_BYTES: usize = 20_000_000;
+
+/// The hooks that wait. Cloning it is cheap.
+#[derive(Clone)]
+pub(super) struct Batches(Arc<State>);
+
+struct State {
+    waiting: Mutex<Waiting>,
+    wake: Notify,
+    node: Node,
+    counts: Arc<Counts>,
+    /// Has no sender any more when all have been sent.
+    done: watch::Receiver<()>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    hooks: VecDeque<Box<RawValue>>,
+    bytes: usize,
+    /// When the first of them came.
+    since: Option<Instant>,
+    closing: bool,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    timestamp: String,
+    node: &'a str,
+    epoch: u64,
+    hooks: &'a [Box<RawValue>],
+}
+
+impl Batches {
+    /// Starts the task that sends them.
+    pub(super) fn start(delivery: Delivery, node: Node, counts: Arc<Counts>) -> Batches {
+        let (sending, done) = watch::channel(());
+        let batches =
+            Batches(Arc::new(State { waiting: Mutex::default(), wake: Notify::new(), node, counts, done }));
+        let task = batches.clone();
+        tokio::spawn(async move {
+            task.run(&delivery).await;
+            drop(sending);
+        });
+        batches
+    }
+
+    /// Adds a hook.
+    pub(super) fn push(&self, hook: &impl Serialize) {
+        let Ok(hook) = serde_json::value::to_raw_value(hook) else { return };
+        let bytes = hook.get().len();
+        let mut waiting = self.0.waiting.lock();
+        if waiting.hooks.len() >= MAX_WAITING || waiting.bytes + bytes > MAX_BYTES {
+            drop(waiting);
+            self.0.counts.dropped("queue_full", 1);
+            return;
+        }
+        waiting.bytes += bytes;
+        waiting.hooks.push_back(hook);
+        waiting.since.get_or_insert_with(Instant::now);
+        let (first, full) = (waiting.hooks.len() == 1, waiting.hooks.len() == MOST);
+        drop(waiting);
+        if first || full {
+            self.0.wake.notify_one();
+        }
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.0.waiting.lock().hooks.len()
+    }
+
+    /// Sends what waits without waiting for more, and ends.
+    pub(super) async fn finish(&self) {
+        self.0.waiting.lock().closing = true;
+        self.0.wake.notify_one();
+        // An error says that the sender has gone.
+        let _ = self.0.done.clone().changed().await;
+    }
+
+    async fn run(&self, delivery: &Delivery) {
+        let mut number = 0_u64;
+        while self.due().await {
+            let hooks = self.take();
+            if !hooks.is_empty() {
+                number += 1;
+                let id = format!("batch_{}_{}_{number}", self.0.node.name, self.0.node.epoch);
+                self.send(delivery, &id, &hooks).await;
+            }
+        }
+    }
+
+    /// Waits until a call is due. `false` if none will be any more.
+    async fn due(&self) -> bool {
+        loop {
+            let until = {
+                let waiting = self.0.waiting.lock();
+                match waiting.since {
+                    None if waiting.closing => return false,
+                    None => None,
+                    Some(_) if waiting.closing || waiting.hooks.len() >= MOST => return true,
+                    Some(since) => Some(since + WAIT),
+                }
+            };
+            let woken = self.0.wake.notified();
+            match until {
+                None => woken.await,
+                Some(until) => {
+                    if tokio::time::timeout_at(until.into(), woken).await.is_err() {
+                        return true;
+                    }
+                }
+            }
+        }
+    }
+
+    fn take(&self) -> Vec<Box<RawValue>> {
+        let mut waiting = self.0.waiting.lock();
+        let count = waiting.hooks.len().min(MOST);
+        let hooks: Vec<_> = waiting.hooks.drain(..count).collect();
+        waiting.bytes -= hooks.iter().map(|hook| hook.get().len()).sum::<usize>();
+        waiting.since = (!waiting.hooks.is_empty()).then(Instant::now);
+        hooks
+    }
+
+    /// Sends a batch, again and again for some minutes.
+    async fn send(&self, delivery: &Delivery, id: &str, hooks: &[Box<RawValue>]) {
+        let (start, mut pause) = (Instant::now(), FIRST_PAUSE);
+        loop {
+            let Node { name, epoch, .. } = &self.0.node;
+            let body = Body {
+                kind: "batch",
+                timestamp: timestamp(SystemTime::now()),
+                node: name,
+                epoch: *epoch,
+                hooks,
+            };
+            let call = Call {
+                hook: "batch",
+                socket: Room::from("batches"),
+                id: id.to_owned(),
+                body: Bytes::from(serde_json::to_vec(&body).unwrap_or_default()),
+                deadline: Instant::now() + LIMIT,
+                limit: LIMIT,
+            };
+            let Err(failure) = delivery.call(call, accepted).await else { return };
+            let asked = failure.retry_after.unwrap_or_default().min(Duration::from_secs(60));
+            let wait = pause.max(asked);
+            if start.elapsed() + wait > TRIES {
+                self.0.counts.dropped("retries", hooks.len());
+                tracing::error!(hooks = hooks.len(), error = %failure, "hooks are lost: the backend took none for five minutes");
+                return;
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            tokio::time::sleep(wait).await;
+        }
+    }
+}
+
+/// A batch is taken if the backend says so. What it says else is ignored.
+fn accepted(answered: Answered) -> Result<(), Failure> {
+    match answered.status {
+        status if status.is_success() => Ok(()),
+        StatusCode::GONE => Ok(()),
+        status => Err(Failure::new(FailureKind::Status, status.to_string())),
+    }
+}

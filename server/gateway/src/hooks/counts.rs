@@ -1,0 +1,97 @@
+//! What hooks did, for `/metrics`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+/// The upper bounds of the buckets for how long calls take, in milliseconds.
+const BUCKETS: [u64; 10] = [1, 5, 10, 25, 50, 100, 250, 500, 1000, 5000];
+
+/// The counts of one backend.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    /// Calls by hook and how they ended.
+    calls: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
+    /// Clients' events by what became of those that did not go to the backend.
+    events: Mutex<BTreeMap<&'static str, u64>>,
+    /// Hooks of a batch that were given up, by why.
+    dropped: Mutex<BTreeMap<&'static str, u64>>,
+    buckets: [AtomicU64; BUCKETS.len() + 1],
+    micros: AtomicU64,
+}
+
+impl Counts {
+    pub(crate) fn call(&self, hook: &'static str, outcome: &'static str) {
+        *self.calls.lock().entry((hook, outcome)).or_default() += 1;
+    }
+
+    pub(crate) fn took(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.buckets[BUCKETS.partition_point(|bound| *bound < millis)].fetch_add(1, Ordering::Relaxed);
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.micros.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    pub(crate) fn event(&self, what: &'static str) {
+        *self.events.lock().entry(what).or_default() += 1;
+    }
+
+    pub(crate) fn dropped(&self, why: &'static str, count: usize) {
+        *self.dropped.lock().entry(why).or_default() += count as u64;
+    }
+
+    /// Writes them as Prometheus reads them.
+    pub(crate) fn write(&self, out: &mut String) {
+        family(
+            out,
+            "socketio_gateway_calls_total",
+            "counter",
+            "Calls of the backend, by hook and how they ended.",
+        );
+        for ((hook, outcome), count) in &*self.calls.lock() {
+            let _ = writeln!(
+                out,
+                "socketio_gateway_calls_total{{hook=\"{hook}\",outcome=\"{outcome}\"}} {count}"
+            );
+        }
+        family(out, "socketio_gateway_call_seconds", "histogram", "How long calls of the backend took.");
+        let mut sum = 0;
+        for (at, bucket) in self.buckets.iter().enumerate() {
+            sum += bucket.load(Ordering::Relaxed);
+            let bound =
+                BUCKETS.get(at).map_or("+Inf".to_owned(), |bound| (*bound as f64 / 1000.0).to_string());
+            let _ = writeln!(out, "socketio_gateway_call_seconds_bucket{{le=\"{bound}\"}} {sum}");
+        }
+        let seconds = self.micros.load(Ordering::Relaxed) as f64 / 1e6;
+        let _ = writeln!(
+            out,
+            "socketio_gateway_call_seconds_sum {seconds}\nsocketio_gateway_call_seconds_count {sum}"
+        );
+        family(
+            out,
+            "socketio_gateway_events_total",
+            "counter",
+            "Clients' events by what the rules made of them.",
+        );
+        for (what, count) in &*self.events.lock() {
+            let _ = writeln!(out, "socketio_gateway_events_total{{result=\"{what}\"}} {count}");
+        }
+        family(
+            out,
+            "socketio_gateway_dropped_total",
+            "counter",
+            "Hooks of batches that were given up, by why.",
+        );
+        for (why, count) in &*self.dropped.lock() {
+            let _ = writeln!(out, "socketio_gateway_dropped_total{{reason=\"{why}\"}} {count}");
+        }
+    }
+}
+
+/// The head of a family of samples.
+pub(super) fn family(out: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+}

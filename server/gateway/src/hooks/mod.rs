@@ -1,0 +1,279 @@
+//! Hooks: what the server asks and tells a backend, by POSTs to one URL.
+//!
+//! ```text
+//!   connect, event ─▶ delivery: in order for each socket, 28 at once ─▶ client: signed POST ─▶ backend
+//!   the others ─▶ batches: 50 or 500 ms in one call, again if it fails ─┘
+//! ```
+
+mod answer;
+mod batches;
+mod body;
+mod circuit;
+mod client;
+pub(crate) mod counts;
+mod delivery;
+mod queue;
+pub(crate) mod sign;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use batches::Batches;
+use body::{Connect, Event, Moment, Notice};
+use bytes::Bytes;
+use client::Client;
+pub use client::WebhookError;
+use counts::{Counts, family};
+use delivery::{Call, Delivery};
+use rand::RngExt as _;
+use serde::Serialize;
+use sign::Secrets;
+use socketio::{AckSender, ConnectError, DisconnectReason, Io, Room, Socket};
+
+use crate::node::Node;
+use crate::time::timestamp;
+
+/// How many calls run at once.
+pub(crate) const LIMIT: usize = 28;
+
+/// How long an event may wait for its turn.
+const EVENT_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What of `hook-timeout` a client may wait for its turn. The rest is for the call.
+const CONNECT_SHARE: f64 = 0.75;
+
+/// The hooks, by the names that their `type` has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HookType {
+    /// A client wants to join a namespace. The backend decides.
+    Connect,
+    /// A client sent an event. The backend answers.
+    Event,
+    /// A client has joined a namespace.
+    Connected,
+    /// A client has left it.
+    Disconnected,
+    /// A room has its first socket on this node.
+    RoomOccupied,
+    /// A room has none any more on this node.
+    RoomVacated,
+    /// This node has started.
+    NodeStarted,
+}
+
+impl HookType {
+    /// All of them.
+    pub const ALL: [HookType; 7] = [
+        HookType::Connect,
+        HookType::Event,
+        HookType::Connected,
+        HookType::Disconnected,
+        HookType::RoomOccupied,
+        HookType::RoomVacated,
+        HookType::NodeStarted,
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            HookType::Connect => "connect",
+            HookType::Event => "event",
+            HookType::Connected => "connected",
+            HookType::Disconnected => "disconnected",
+            HookType::RoomOccupied => "room_occupied",
+            HookType::RoomVacated => "room_vacated",
+            HookType::NodeStarted => "node_started",
+        }
+    }
+}
+
+/// Where hooks go, and which.
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    /// The backend's URL.
+    pub url: String,
+    /// What they are signed with.
+    pub secrets: Secrets,
+    /// Which hooks are sent.
+    pub hooks: BTreeSet<HookType>,
+    /// The header fields of the client's request that `connect` has, in lower case.
+    pub headers: Vec<String>,
+    /// How long the backend may take to answer `connect`. 3 s.
+    pub connect_timeout: Duration,
+    /// How long the backend may take to answer `event`. 5 s.
+    pub event_timeout: Duration,
+}
+
+impl Webhook {
+    /// All hooks to this URL, without a signature.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Webhook {
+        Webhook {
+            url: url.into(),
+            secrets: Secrets::default(),
+            hooks: HookType::ALL.into(),
+            headers: Vec::new(),
+            connect_timeout: Duration::from_secs(3),
+            event_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The hooks of a node. Cloning it is cheap.
+#[derive(Clone)]
+pub(crate) struct Hooks(Arc<State>);
+
+struct State {
+    io: Io,
+    node: Node,
+    webhook: Webhook,
+    delivery: Delivery,
+    batches: Batches,
+}
+
+impl Hooks {
+    pub(crate) fn start(
+        io: Io,
+        node: Node,
+        webhook: Webhook,
+        counts: Arc<Counts>,
+    ) -> Result<Hooks, WebhookError> {
+        let client = Client::new(&webhook.url, webhook.secrets.clone())?;
+        let delivery = Delivery::new(client, Arc::clone(&counts));
+        let batches = Batches::start(delivery.clone(), node.clone(), counts);
+        let hooks = Hooks(Arc::new(State { io, node, webhook, delivery, batches }));
+        hooks.tell(HookType::NodeStarted, None, |moment| Notice::of(moment));
+        Ok(hooks)
+    }
+
+    pub(crate) fn wants(&self, hook: HookType) -> bool {
+        self.0.webhook.hooks.contains(&hook)
+    }
+
+    /// Asks the backend whether a client may join, and does what it says.
+    pub(crate) async fn connect(&self, socket: &Socket) -> Result<(), ConnectError> {
+        if !self.wants(HookType::Connect) {
+            return Ok(());
+        }
+        let State { io, webhook, delivery, .. } = &*self.0;
+        let body = Connect::of(self.moment("connect", Some(socket)), socket, &webhook.headers);
+        let patience = io.config().hook_timeout.mul_f64(CONNECT_SHARE);
+        let limit = webhook.connect_timeout.min(io.config().hook_timeout.saturating_sub(patience));
+        let call = self.prepare("connect", socket, &body, patience, limit);
+        match delivery.call(call, |answered| answer::connect(&answered, socket, io)).await {
+            Ok(Ok(actions)) => {
+                actions.apply(socket, None);
+                Ok(())
+            }
+            Ok(Err(refused)) => Err(refused),
+            // A refusal would be for good. So the client comes back.
+            Err(failure) => Err(ConnectError::new(failure.message).close_session()),
+        }
+    }
+
+    /// Passes a client's event on, and does what the backend answers.
+    pub(crate) async fn event(&self, socket: &Socket, event: &socketio::Event, ack: AckSender) {
+        let State { io, webhook, delivery, .. } = &*self.0;
+        let body = Event::of(self.moment("event", Some(socket)), socket, event, ack.is_wanted());
+        let call = self.prepare("event", socket, &body, EVENT_PATIENCE, webhook.event_timeout);
+        if let Ok(Some(actions)) = delivery.call(call, |answered| answer::event(&answered, socket, io)).await
+        {
+            actions.apply(socket, Some(ack));
+        }
+    }
+
+    pub(crate) fn connected(&self, socket: &Socket) {
+        self.tell(HookType::Connected, Some(socket), |moment| Notice {
+            recovered: Some(socket.recovered()),
+            transport: Some(socket.transport().as_str()),
+            ..Notice::of(moment)
+        });
+    }
+
+    pub(crate) fn disconnected(&self, socket: &Socket, reason: DisconnectReason) {
+        self.tell(HookType::Disconnected, Some(socket), |moment| Notice {
+            reason: Some(reason.as_str()),
+            rooms: Some(socket.rooms().iter().map(|room| (**room).to_owned()).collect()),
+            data: Some(socket.data().unwrap_or_default()),
+            ..Notice::of(moment)
+        });
+    }
+
+    pub(crate) fn room<'a>(&'a self, hook: HookType, namespace: &'a str, room: &Room) {
+        self.tell(hook, None, |moment| Notice {
+            room: Some((**room).to_owned()),
+            ..Notice::of(Moment { namespace: Some(namespace), ..moment })
+        });
+    }
+
+    /// Sends what waits, and waits for what runs, for at most that long.
+    pub(crate) async fn finish(&self, limit: Duration) {
+        let State { batches, delivery, .. } = &*self.0;
+        let finished = tokio::time::timeout(limit, async {
+            delivery.idle().await;
+            batches.finish().await;
+        });
+        if finished.await.is_err() {
+            tracing::warn!(
+                hooks = batches.waiting(),
+                "the server ends before the backend has taken all hooks"
+            );
+        }
+    }
+
+    pub(crate) fn write_metrics(&self, out: &mut String) {
+        self.0.delivery.write_metrics(out);
+        family(out, "socketio_gateway_hooks_waiting", "gauge", "Hooks that wait for their batch.");
+        out.push_str(&format!("socketio_gateway_hooks_waiting {}\n", self.0.batches.waiting()));
+    }
+
+    /// How many calls run or wait.
+    #[cfg(test)]
+    pub(crate) fn calls(&self) -> usize {
+        self.0.delivery.calls()
+    }
+
+    fn tell<'a>(
+        &'a self,
+        hook: HookType,
+        socket: Option<&'a Socket>,
+        notice: impl FnOnce(Moment<'a>) -> Notice<'a>,
+    ) {
+        if self.wants(hook) {
+            self.0.batches.push(&notice(self.moment(hook.as_str(), socket)));
+        }
+    }
+
+    fn moment<'a>(&'a self, hook: &'static str, socket: Option<&'a Socket>) -> Moment<'a> {
+        Moment {
+            kind: hook,
+            timestamp: timestamp(SystemTime::now()),
+            node: &self.0.node.name,
+            epoch: self.0.node.epoch,
+            namespace: socket.map(|socket| socket.namespace().name()),
+            socket: socket.map(Socket::id),
+        }
+    }
+
+    fn prepare(
+        &self,
+        hook: &'static str,
+        socket: &Socket,
+        body: &impl Serialize,
+        patience: Duration,
+        limit: Duration,
+    ) -> Call {
+        Call {
+            hook,
+            socket: Room::from(socket.id()),
+            id: format!("{hook}_{:032x}", rand::rng().random::<u128>()),
+            body: Bytes::from(serde_json::to_vec(body).unwrap_or_default()),
+            deadline: Instant::now() + patience,
+            limit,
+        }
+    }
+}
