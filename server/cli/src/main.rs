@@ -21,6 +21,7 @@ use std::time::Duration;
 use announce::Announcer;
 use engineio::Config;
 use engineio::observe::Observer;
+use gateway::Gateway;
 use logging::{Log, LogFormat};
 use options::{App, Command, Options};
 use replay::Replay;
@@ -110,6 +111,7 @@ async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
     observers.extend(metrics.clone().map(|metrics| metrics as Arc<dyn Observer>));
     observers.extend(journal.clone().map(|journal| journal as Arc<dyn Observer>));
     let (server, io) = server(options, observers)?;
+    let mut gateway = Gateway::start(options, &io)?;
     let tls = match (&options.tls_cert, &options.tls_key) {
         (Some(certificate), Some(key)) => Some(Tls::from_pem_files(certificate, key)?),
         _ => None,
@@ -122,7 +124,7 @@ async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
     if let (Some(address), Some(metrics)) = (options.metrics, metrics) {
         let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
         announcer.serves("metrics", &format_args!("http://{}/metrics", listener.local_addr()?));
-        tokio::spawn(server.operations(metrics).serve(listener));
+        tokio::spawn(gateway.add_metrics(server.operations(metrics)).serve(listener));
     }
     if let (Some(address), Some(inspector)) = (options.inspect, inspector) {
         let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
@@ -130,9 +132,9 @@ async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
         announcer.serves("inspector", &listening.url());
         tokio::spawn(listening.serve());
     }
-    let api = gateway::api(options, &io).await?;
-    if let Some(api) = &api {
-        announcer.serves("API", &format_args!("http://{}/api/", api.address()));
+    let api = gateway.serve_api(options, &io).await?;
+    if let Some(address) = &api {
+        announcer.serves("API", &format_args!("http://{address}/api/"));
     }
     let listeners = listen(options, tls).await?;
     for listener in &listeners {
@@ -147,9 +149,7 @@ async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
         }
     };
     server.serve_all(listeners, signalled).await;
-    if let Some(api) = api {
-        api.stop().await;
-    }
+    gateway.stop().await;
     io.leave_cluster().await;
     if let Some(journal) = journal {
         journal.finish();

@@ -309,6 +309,31 @@ options! {
         "api-key" pub(crate) api_keys: Vec<String> = [] as API_KEYS,
         /// A file with such keys, one in each line
         "api-key-file" pub(crate) api_key_file: Option<PathBuf> = [] as FILE,
+        /// Ask and tell a backend at this URL, by webhooks: whether clients may join, and what to do with their events
+        "webhook" pub(crate) webhook: Option<String> = [] as WEBHOOK,
+        /// A secret that webhooks are signed with, as Standard Webhooks has it: whsec_ and 24 to 64 bytes in base64. Two
+        /// at once let the backend change from one to the other. Other users of this machine can read the command line,
+        /// so prefer the variable or the file
+        "webhook-secret" pub(crate) webhook_secrets: Vec<String> = [] as WEBHOOK_SECRETS,
+        /// A file with such secrets, one in each line
+        "webhook-secret-file" pub(crate) webhook_secret_file: Option<PathBuf> = [] as FILE,
+        /// Which webhooks to send: connect, event, connected, disconnected, room_occupied, room_vacated, node_started.
+        /// Repeat the option for several
+        "webhook-hook" pub(crate) webhook_hooks: Vec<String> = ["connect", "event", "connected", "disconnected", "node_started"] as WEBHOOK_HOOKS,
+        /// A header field of the client's request to show to the backend, such as cookie. Repeat the option for several
+        "webhook-header" pub(crate) webhook_headers: Vec<String> = [] as NAMES,
+        /// The client events that go to the backend, separated by commas. Default: all
+        "webhook-events" pub(crate) webhook_events: Vec<String> = [] as EVENTS,
+        /// How long the backend may take to say whether a client may join
+        "webhook-connect-timeout" pub(crate) webhook_connect_timeout: Duration = ["3s"] as TIME,
+        /// How long the backend may take to answer an event
+        "webhook-event-timeout" pub(crate) webhook_event_timeout: Duration = ["5s"] as TIME,
+        /// What becomes of other client events: backend (they go there), rooms or namespace (they go to the other
+        /// clients of the sender's rooms or namespace), refuse, or drop. Default: backend, and drop if webhook-events
+        /// names those that go there
+        "other-events" pub(crate) other_events: Option<EventAction> = [] as EVENT_ACTION,
+        /// A namespace that clients can join. Repeat the option for several
+        "namespace" pub(crate) namespaces: Vec<String> = ["/"] as NAMESPACES,
         /// The name of this node in answers of the API and in hooks. Default: the host's name and the process's id
         "node" pub(crate) node: Option<String> = [] as NODE,
     }
@@ -354,6 +379,16 @@ pub(crate) enum App {
     Gateway,
     /// Nothing: clients connect, and their events have no handler.
     None,
+}
+
+/// What becomes of a client's event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum EventAction {
+    Backend,
+    Rooms,
+    Namespace,
+    Refuse,
+    Drop,
 }
 
 /// Which adapter the other servers of the cluster have.
@@ -501,23 +536,35 @@ impl Options {
         given: &[Given],
         wrong: &impl Fn(&str, &str) -> OptionsError,
     ) -> Result<(), OptionsError> {
-        if self.api.is_some() && !given.iter().any(|given| given.key == "app") {
+        let is_given = |key: &str| given.iter().any(|given| given.key == key);
+        if (self.api.is_some() || self.webhook.is_some()) && !is_given("app") {
             self.app = App::Gateway;
         }
-        let keys = [("api-key", !self.api_keys.is_empty()), ("api-key-file", self.api_key_file.is_some())];
-        match self.api {
-            None => match keys.iter().find(|(_, given)| *given) {
-                Some((key, _)) => Err(wrong(key, "needs api too")),
-                None => Ok(()),
-            },
-            Some(address) if !address.ip().is_loopback() && !keys.iter().any(|(_, given)| *given) => {
-                Err(wrong(
-                    "api",
-                    "needs api-key or api-key-file, since others than this machine can reach the address",
-                ))
+        for (key, needed, is_there) in [
+            ("api-key", "api", self.api.is_some()),
+            ("api-key-file", "api", self.api.is_some()),
+            ("webhook", "app = gateway", self.app == App::Gateway),
+            ("webhook-secret", "webhook", self.webhook.is_some()),
+            ("webhook-secret-file", "webhook", self.webhook.is_some()),
+            ("webhook-hook", "webhook", self.webhook.is_some()),
+            ("webhook-header", "webhook", self.webhook.is_some()),
+            ("webhook-events", "webhook", self.webhook.is_some()),
+            ("webhook-connect-timeout", "webhook", self.webhook.is_some()),
+            ("webhook-event-timeout", "webhook", self.webhook.is_some()),
+            ("other-events", "app = gateway", self.app == App::Gateway),
+            ("namespace", "app = gateway", self.app == App::Gateway),
+        ] {
+            if is_given(key) && !is_there {
+                return Err(wrong(key, &format!("needs {needed} too")));
             }
-            Some(_) => Ok(()),
         }
+        let has_key = !self.api_keys.is_empty() || self.api_key_file.is_some();
+        if self.api.is_some_and(|address| !address.ip().is_loopback()) && !has_key {
+            let problem =
+                "needs api-key or api-key-file, since others than this machine can reach the address";
+            return Err(wrong("api", problem));
+        }
+        Ok(())
     }
 
     /// What bounds requests, connections and sessions.

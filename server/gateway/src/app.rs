@@ -155,7 +155,8 @@ impl Gateway {
     fn watch_rooms(&self, namespace: &Namespace, hooks: Hooks) {
         let name = namespace.name().to_owned();
         // The room whose first socket is about to join it, and the room and socket that were left last.
-        let (created, left): (Mutex<Option<Room>>, Mutex<Option<(Room, Room)>>) = Default::default();
+        let created = Mutex::<Option<Room>>::default();
+        let left = Mutex::<Option<(Room, Room)>>::default();
         namespace.on_room_event(move |event| match event {
             RoomEvent::Created { room } => *created.lock() = Some(Arc::clone(room)),
             RoomEvent::Joined { room, socket } => {

@@ -21,11 +21,23 @@ use crate::site::Site;
 pub struct Operations {
     site: Arc<Site>,
     metrics: Arc<Metrics>,
+    more: Vec<WriteMetrics>,
 }
+
+/// Writes metrics of an application.
+type WriteMetrics = Arc<dyn Fn(&mut String) + Send + Sync>;
 
 impl Operations {
     pub(crate) fn new(site: Arc<Site>, metrics: Arc<Metrics>) -> Operations {
-        Operations { site, metrics }
+        Operations { site, metrics, more: Vec::new() }
+    }
+
+    /// Adds metrics of your own after the server's. The function writes them as Prometheus reads them, with names that
+    /// the server doesn't use.
+    #[must_use]
+    pub fn metrics(mut self, write: impl Fn(&mut String) + Send + Sync + 'static) -> Operations {
+        self.more.push(Arc::new(write));
+        self
     }
 
     /// Answers for as long as it is polled. There is no access control here: let only those reach the
@@ -41,7 +53,11 @@ impl Operations {
             _ if !matches!(*method, Method::GET | Method::HEAD) => {
                 (StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD\n".to_owned())
             }
-            "/metrics" => (StatusCode::OK, self.metrics.text(&self.site)),
+            "/metrics" => {
+                let mut text = self.metrics.text(&self.site);
+                self.more.iter().for_each(|write| write(&mut text));
+                (StatusCode::OK, text)
+            }
             "/healthz" => (StatusCode::OK, "ok\n".to_owned()),
             "/readyz" if self.site.is_draining() => {
                 (StatusCode::SERVICE_UNAVAILABLE, "draining\n".to_owned())

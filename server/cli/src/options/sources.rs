@@ -16,14 +16,13 @@ use crate::replay::Replay;
 const CONFIG: &str = "config";
 
 /// The options that `-h` shows; `--help` shows all.
-const COMMON: [&str; 13] = [
+const COMMON: [&str; 12] = [
     "app",
     "listen",
     "tls-cert",
-    "tls-key",
-    "path",
-    "client-dir",
     CONFIG,
+    "api",
+    "webhook",
     "recovery",
     "cors-origin",
     "metrics",

@@ -215,6 +215,20 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("api", "127.0.0.1:3001", "'127.0.0.1:3001'"),
     ("api-key", "0123456789abcdef", "['0123456789abcdef']"),
     ("api-key-file", "keys", "'keys'"),
+    ("webhook", "https://a.example/hook", "'https://a.example/hook'"),
+    (
+        "webhook-secret",
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "['whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw']",
+    ),
+    ("webhook-secret-file", "secrets", "'secrets'"),
+    ("webhook-hook", "connect", "['connect']"),
+    ("webhook-header", "cookie", "['cookie']"),
+    ("webhook-events", "chat,typing", "['chat', 'typing']"),
+    ("webhook-connect-timeout", "2s", "'2s'"),
+    ("webhook-event-timeout", "2s", "'2s'"),
+    ("other-events", "refuse", "'refuse'"),
+    ("namespace", "/chat", "['/chat']"),
     ("node", "a", "'a'"),
     ("metrics", "127.0.0.1:9090", "'127.0.0.1:9090'"),
     ("trace", "trace.jsonl", "'trace.jsonl'"),
@@ -251,6 +265,10 @@ fn every_option_has_its_three_forms() {
             key if key.starts_with("redis-") => {
                 (&["--redis=redis://localhost"][..], "redis = 'redis://localhost'")
             }
+            key if key.starts_with("webhook-") => {
+                (&["--webhook=http://a.example"][..], "webhook = 'http://a.example'")
+            }
+            "other-events" | "namespace" => (&["--app=gateway"][..], "app = 'gateway'"),
             key if key.starts_with("api-") => (&["--api=localhost:3001"][..], "api = 'localhost:3001'"),
             key if key.starts_with("recovery-") => (&["--recovery=1m"][..], "recovery = '1m'"),
             key if key.starts_with("cookie-") => (&["--cookie=io"][..], "cookie = 'io'"),
@@ -391,6 +409,7 @@ fn an_error_names_the_place() {
 #[test]
 fn the_gateways_options_make_it_the_application() {
     assert_eq!(load(&["--api=localhost:3001"], &[], "").unwrap().app, App::Gateway);
+    assert_eq!(load(&["--webhook=http://a.example"], &[], "").unwrap().app, App::Gateway);
     assert_eq!(load(&["--api=localhost:3001", "--app=echo"], &[], "").unwrap().app, App::Echo);
     assert_eq!(load(&["--api=localhost:3001"], &[("SOCKETIO_APP", "chat")], "").unwrap().app, App::Chat);
 }
@@ -508,6 +527,16 @@ fn impossible_pairs_are_errors() {
     }
     assert_eq!(command_line_error(&["--redis-mode=sharded"]), "--redis-mode: needs redis too");
     assert_eq!(command_line_error(&["--api-key=0123456789abcdef"]), "--api-key: needs api too");
+    assert_eq!(command_line_error(&["--webhook-events=chat"]), "--webhook-events: needs webhook too");
+    assert_eq!(
+        command_line_error(&["--webhook=http://a.example", "--app=chat"]),
+        "--webhook: needs app = gateway too"
+    );
+    assert_eq!(command_line_error(&["--namespace=/a"]), "--namespace: needs app = gateway too");
+    assert_eq!(
+        command_line_error(&["--webhook=secret@a.example"]),
+        "--webhook: must be a URL that begins with http:// or https://"
+    );
     assert_eq!(
         command_line_error(&["--api=0.0.0.0:3001"]),
         "--api: needs api-key or api-key-file, since others than this machine can reach the address"

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
-use super::{App, Form, RedisMode, Transports};
+use super::{App, EventAction, Form, RedisMode, Transports};
 use socketio::Parser;
 use socketio_admin::{Auth, Mode};
 use socketio_server::{AllowedHosts, Cookie, Cors, SameSite, TrailingSlash, TrustedProxy};
@@ -88,6 +88,68 @@ pub(super) const API_KEYS: Reader<Vec<String>> = Reader::new("KEY", Form::List, 
     match words.iter().all(fit) {
         true => Ok(words.to_vec()),
         false => Err("must be 16 or more characters of ASCII, without spaces and commas".to_owned()),
+    }
+});
+
+pub(super) const WEBHOOK: Reader<Option<String>> =
+    Reader::new("URL", Form::Text, |words| match words.first() {
+        None => Ok(None),
+        Some(url) => match url.starts_with("http://") || url.starts_with("https://") {
+            true => Ok(Some(url.clone())),
+            // It may have a secret in it.
+            false => Err("must be a URL that begins with http:// or https://".to_owned()),
+        },
+    });
+
+/// Secrets of webhooks. They are read where they are used.
+pub(super) const WEBHOOK_SECRETS: Reader<Vec<String>> =
+    Reader::new("SECRET", Form::List, |words| match words.iter().all(|word| word.starts_with("whsec_")) {
+        true => Ok(words.to_vec()),
+        false => {
+            Err("must be whsec_ and 24 to 64 bytes in base64: whsec_$(openssl rand -base64 32)".to_owned())
+        }
+    });
+
+/// The hooks that the gateway knows. A build without it knows them as well.
+const HOOKS: [&str; 7] =
+    ["connect", "event", "connected", "disconnected", "room_occupied", "room_vacated", "node_started"];
+
+pub(super) const WEBHOOK_HOOKS: Reader<Vec<String>> = Reader::new("HOOK", Form::List, |words| {
+    match words.iter().find(|word| !HOOKS.contains(&word.as_str())) {
+        Some(other) => Err(format!("{other:?} is not one of {}", HOOKS.join(", "))),
+        None => Ok(words.to_vec()),
+    }
+});
+
+/// Names of events, with commas between them in any form.
+pub(super) const EVENTS: Reader<Vec<String>> = Reader::new("NAME,...", Form::List, |words| {
+    let names: Vec<_> =
+        words.iter().flat_map(|word| word.split(',')).map(|name| name.trim().to_owned()).collect();
+    match names.iter().any(String::is_empty) {
+        true => Err("an event's name can't be empty".to_owned()),
+        false => Ok(names),
+    }
+});
+
+pub(super) const EVENT_ACTION: Reader<Option<EventAction>> =
+    Reader::new("backend|rooms|namespace|refuse|drop", Form::Text, |words| {
+        let choices = [
+            ("backend", EventAction::Backend),
+            ("rooms", EventAction::Rooms),
+            ("namespace", EventAction::Namespace),
+            ("refuse", EventAction::Refuse),
+            ("drop", EventAction::Drop),
+        ];
+        if words.is_empty() { Ok(None) } else { one_of(words, &choices).map(Some) }
+    });
+
+pub(super) const NAMESPACES: Reader<Vec<String>> = Reader::new("NAME", Form::List, |words| {
+    match words.iter().find(|word| !word.starts_with('/') || word.contains([',', '?'])) {
+        Some(other) => {
+            Err(format!("{other:?} is not a namespace: it begins with a slash, and has no comma and no ?"))
+        }
+        None if words.is_empty() => Err("must name at least one namespace".to_owned()),
+        None => Ok(words.to_vec()),
     }
 });
 

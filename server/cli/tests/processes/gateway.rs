@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use socketio_tests::{Connection, Response, WebSocket};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 
 use crate::program::Program;
 
@@ -38,6 +39,72 @@ async fn a_backend_publishes_to_clients_and_a_stop_waits_for_it() {
     assert_eq!(refused.status, 401);
     program.signal("TERM").await;
     assert!(program.ended().await.0.success());
+}
+
+/// Answers each request with 204, and gives the bodies.
+async fn backend() -> (String, tokio::sync::mpsc::UnboundedReceiver<String>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}/", listener.local_addr().expect("an address"));
+    let (sender, bodies) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let sender = sender.clone();
+            tokio::spawn(async move {
+                let mut stream = BufReader::new(stream);
+                loop {
+                    let (mut length, mut line) = (0, String::new());
+                    while stream.read_line(&mut line).await.is_ok_and(|read| read > 2) {
+                        if let Some(text) = line.to_lowercase().strip_prefix("content-length: ") {
+                            length = text.trim().parse().expect("a length");
+                        }
+                        line.clear();
+                    }
+                    let mut body = vec![0; length];
+                    if length == 0 || stream.read_exact(&mut body).await.is_err() {
+                        return;
+                    }
+                    let _ = sender.send(String::from_utf8(body).expect("text"));
+                    let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+                }
+            });
+        }
+    });
+    (url, bodies)
+}
+
+#[tokio::test]
+async fn a_backend_is_asked_and_told_and_metrics_count_it() {
+    let (url, mut bodies) = backend().await;
+    let options = ["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--webhook", &url];
+    let mut program = Program::server(options.iter().chain(&["--webhook-events", "chat"]));
+    let metrics = program.line("metrics on http://").await;
+    let metrics: SocketAddr = metrics.strip_suffix("/metrics").expect("a URL").parse().expect("an address");
+    let clients = program.address().await;
+    program.logged("webhooks are not signed").await;
+    let mut client = WebSocket::open(clients, "/socket.io/?EIO=4&transport=websocket").await;
+    client.next_text().await;
+    client.text("40").await;
+    assert!(client.next_text().await.starts_with("40{"));
+    client.text(r#"42["other"]"#).await;
+    client.text(r#"421["chat","hi"]"#).await;
+    assert_eq!(client.next_text().await, "431[]");
+    let text = Connection::open(metrics).await.request("GET", "/metrics", &[], b"").await;
+    for sample in [
+        "socketio_gateway_calls_total{hook=\"connect\",outcome=\"answered\"} 1\n",
+        "socketio_gateway_calls_total{hook=\"event\",outcome=\"answered\"} 1\n",
+        "socketio_gateway_events_total{result=\"dropped\"} 1\n",
+    ] {
+        assert!(text.text().contains(sample), "{sample} in {}", text.text());
+    }
+    program.signal("TERM").await;
+    assert!(program.ended().await.0.success());
+    let mut told = String::new();
+    while let Ok(body) = bodies.try_recv() {
+        told += &body;
+    }
+    for kind in ["connect", "event", "connected", "disconnected", "node_started"] {
+        assert!(told.contains(&format!("\"type\":\"{kind}\"")), "{kind} in {told}");
+    }
 }
 
 #[tokio::test]

@@ -192,7 +192,7 @@ impl Batches {
 }
 
 /// A batch is taken if the backend says so. What it says else is ignored.
-fn accepted(answered: Answered) -> Result<(), Failure> {
+fn accepted(answered: &Answered) -> Result<(), Failure> {
     match answered.status {
         status if status.is_success() => Ok(()),
         StatusCode::GONE => Ok(()),

@@ -82,7 +82,7 @@ impl Delivery {
     pub(super) async fn call<T>(
         &self,
         call: Call,
-        read: impl FnOnce(Answered) -> Result<T, Failure>,
+        read: impl FnOnce(&Answered) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let hook = call.hook;
         let called = self.call_in_turn(call, read).await;
@@ -94,7 +94,7 @@ impl Delivery {
     async fn call_in_turn<T>(
         &self,
         call: Call,
-        read: impl FnOnce(Answered) -> Result<T, Failure>,
+        read: impl FnOnce(&Answered) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let (mut turn, granted) = self.enter(&call)?;
         match tokio::time::timeout_at(call.deadline.into(), granted).await {
@@ -110,7 +110,8 @@ impl Delivery {
             }
         }
         let began = Instant::now();
-        let result = self.0.client.post(&call.id, call.body, call.limit).await.and_then(read);
+        let result = self.0.client.post(&call.id, call.body, call.limit).await;
+        let result = result.and_then(|answered| read(&answered));
         self.0.counts.took(began.elapsed());
         turn.ended(result.as_ref().err());
         result

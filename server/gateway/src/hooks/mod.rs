@@ -146,7 +146,7 @@ impl Hooks {
         let delivery = Delivery::new(client, Arc::clone(&counts));
         let batches = Batches::start(delivery.clone(), node.clone(), counts);
         let hooks = Hooks(Arc::new(State { io, node, webhook, delivery, batches }));
-        hooks.tell(HookType::NodeStarted, None, |moment| Notice::of(moment));
+        hooks.tell(HookType::NodeStarted, None, Notice::of);
         Ok(hooks)
     }
 
@@ -164,7 +164,7 @@ impl Hooks {
         let patience = io.config().hook_timeout.mul_f64(CONNECT_SHARE);
         let limit = webhook.connect_timeout.min(io.config().hook_timeout.saturating_sub(patience));
         let call = self.prepare("connect", socket, &body, patience, limit);
-        match delivery.call(call, |answered| answer::connect(&answered, socket, io)).await {
+        match delivery.call(call, |answered| answer::connect(answered, socket, io)).await {
             Ok(Ok(actions)) => {
                 actions.apply(socket, None);
                 Ok(())
@@ -180,8 +180,7 @@ impl Hooks {
         let State { io, webhook, delivery, .. } = &*self.0;
         let body = Event::of(self.moment("event", Some(socket)), socket, event, ack.is_wanted());
         let call = self.prepare("event", socket, &body, EVENT_PATIENCE, webhook.event_timeout);
-        if let Ok(Some(actions)) = delivery.call(call, |answered| answer::event(&answered, socket, io)).await
-        {
+        if let Ok(Some(actions)) = delivery.call(call, |answered| answer::event(answered, socket, io)).await {
             actions.apply(socket, Some(ack));
         }
     }

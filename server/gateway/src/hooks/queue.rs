@@ -201,7 +201,7 @@ mod tests {
                         running.remove(&key);
                         queue.done(&key);
                     }
-                    _ if !waiting.is_empty() && random(&mut state) % 3 == 0 => {
+                    _ if !waiting.is_empty() && random(&mut state).is_multiple_of(3) => {
                         let at = random(&mut state) as usize % waiting.len();
                         let (ticket, key) =
                             waiting.iter().map(|(ticket, key)| (*ticket, *key)).nth(at).unwrap();
