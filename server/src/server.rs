@@ -25,11 +25,38 @@ use crate::site::{Mount, Pages, Site};
 use crate::{AllowedHosts, Cookie, Cors, Denied, Hooks, LimitHits, Limits, TrailingSlash};
 
 /// A server: endpoints and pages, ready to serve.
+///
+/// ```no_run
+/// use socketio::Io;
+/// use socketio_server::Server;
+///
+/// # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = Server::builder().socketio("/socket.io/", Io::new()).build()?;
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+/// let shutdown = async { drop(tokio::signal::ctrl_c().await) };
+/// server.serve(listener, shutdown).await; // until Ctrl-C and the drain
+/// # Ok(())
+/// # }
+/// ```
 pub struct Server {
     service: Service,
 }
 
 /// Builds a [`Server`]: see [`Server::builder`].
+///
+/// ```
+/// use std::time::Duration;
+/// use socketio::Io;
+/// use socketio_server::{BuildError, Cors, Server};
+///
+/// fn build(io: Io, cors: Cors) -> Result<Server, BuildError> {
+///     Server::builder()
+///         .cors(cors)
+///         .drain_timeout(Duration::from_secs(10))
+///         .socketio("/socket.io/", io)
+///         .build()
+/// }
+/// ```
 pub struct Builder {
     config: Config,
     http: HttpSettings,
@@ -350,6 +377,17 @@ impl fmt::Debug for Builder {
 }
 
 /// Why a server could not be built.
+///
+/// ```
+/// use socketio::Io;
+/// use socketio_server::{BuildError, Server};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let error = Server::builder().socketio("no slash", Io::new()).build().err();
+/// assert!(matches!(error, Some(BuildError::Path(_))));
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BuildError {
     /// An endpoint's path doesn't begin with a slash, or has a query.

@@ -251,6 +251,20 @@ impl<S> tower_layer::Layer<S> for Service {
 }
 
 /// A [`Service`] in front of another one, which gets the requests that are not the server's.
+///
+/// ```
+/// use axum::Router;
+/// use socketio::Io;
+/// use socketio_server::Server;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), socketio_server::BuildError> {
+/// // `layer` wraps each route in a `Layered`.
+/// let socketio = Server::builder().socketio("/socket.io/", Io::new()).build()?.into_service();
+/// let app: Router = Router::new().layer(socketio);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Layered<S> {
     socketio: Service,

@@ -12,52 +12,7 @@ use super::{read, root};
 const CRATES: [&str; 5] = ["engineio", "socketio", "socketio/redis", "server", "server/explain"];
 
 /// The types without an example. This list only gets shorter.
-const WITHOUT: &[&str] = &[
-    "socketio/redis Mode",
-    "socketio/redis RedisError",
-    "socketio/redis Counts",
-    "socketio/redis Sent",
-    "socketio/redis PublishError",
-    "socketio/redis Subscriptions",
-    "server Body",
-    "server ClientFiles",
-    "server ClientFilesError",
-    "server CookieError",
-    "server SameSite",
-    "server CorsError",
-    "server ConnectionError",
-    "server Next",
-    "server RequestHead",
-    "server AllowedHostsError",
-    "server TrustedProxyError",
-    "server Limits",
-    "server ListenAddress",
-    "server ListenAddressError",
-    "server ListenError",
-    "server Listener",
-    "server Peer",
-    "server Tls",
-    "server TlsError",
-    "server Metrics",
-    "server Operations",
-    "server BuildError",
-    "server Builder",
-    "server Server",
-    "server Layered",
-    "server TrailingSlash",
-    "server/explain Settings",
-    "server/explain Carrier",
-    "server/explain Sender",
-    "server/explain Explanation",
-    "server/explain Part",
-    "server/explain Layer",
-    "server/explain BrokenRule",
-    "server/explain Explained",
-    "server/explain ExplainedInput",
-    "server/explain Form",
-    "server/explain Input",
-    "server/explain InputError",
-];
+const WITHOUT: &[&str] = &[];
 
 /// The documentation of each type, by its name, in a folder.
 fn documented(folder: &Path, types: &mut BTreeMap<String, String>) {

@@ -11,6 +11,17 @@ use crate::journal::{self, Direction, ReadError, Record};
 use crate::{Explanation, Kind, Settings, Side, explain, explain_journal};
 
 /// How input is written.
+///
+/// ```
+/// use socketio_explain::{Form, ReadInput, Settings};
+///
+/// let settings = Settings::default();
+/// let form = ReadInput::read(b"2probe", None, &settings)?.form();
+/// let again = ReadInput::read(b"2probe", Some(form), &settings)?;
+/// assert_eq!(again.form(), form);
+/// # let _: Form = form;
+/// # Ok::<_, socketio_explain::InputError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Form {
@@ -27,6 +38,15 @@ pub enum Form {
 }
 
 /// ReadInput as messages or records.
+///
+/// ```
+/// use socketio_explain::{ReadInput, Settings};
+///
+/// let settings = Settings::default();
+/// let input = ReadInput::read(br#"42["chat"]"#, None, &settings)?;
+/// assert_eq!(input.explain(&settings).len(), 1);
+/// # Ok::<_, socketio_explain::InputError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum ReadInput {
     /// Messages that one side of a session sent, in order.
@@ -36,6 +56,17 @@ pub enum ReadInput {
 }
 
 /// What an input means. It can be sent as JSON.
+///
+/// ```
+/// use socketio_explain::{Settings, input};
+///
+/// let explained = input(br#"42["chat","hi"]"#, &Settings::default())?;
+/// println!("{:?}", explained.form);
+/// for message in &explained.messages {
+///     println!("{} parts", message.explanation.parts.len());
+/// }
+/// # Ok::<_, socketio_explain::InputError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ExplainedInput {
     /// How it is written, as given or guessed.
@@ -45,6 +76,16 @@ pub struct ExplainedInput {
 }
 
 /// A message, and where a journal has it.
+///
+/// ```
+/// use socketio_explain::{Settings, input};
+///
+/// let explained = input(br#"42["chat","hi"]"#, &Settings::default())?;
+/// for message in &explained.messages {
+///     println!("{} parts", message.explanation.parts.len());
+/// }
+/// # Ok::<_, socketio_explain::InputError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Explained {
     /// The run of the server in which it was recorded, from 1 on. `None` for a message from elsewhere, as below.
@@ -65,6 +106,14 @@ pub struct Explained {
 }
 
 /// Why input can't be read.
+///
+/// ```
+/// use socketio_explain::{Settings, input};
+///
+/// if let Err(error) = input(b"{\"journal\":1", &Settings::default()) {
+///     println!("{error}");
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum InputError {

@@ -41,6 +41,15 @@ use rules::Rule;
 use walk::Walk;
 
 /// What you know about the bytes.
+///
+/// ```
+/// use engineio::Revision;
+/// use socketio_explain::{Settings, explain};
+///
+/// let settings = Settings { revision: Revision::V3, ..Settings::default() };
+/// let explanations = explain(&["2probe"], &settings);
+/// println!("{}", explanations[0].parts[0].meaning);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// The revision of Engine.IO.
@@ -61,6 +70,14 @@ impl Default for Settings {
 }
 
 /// What a message is, as it was sent.
+///
+/// ```
+/// use socketio_explain::{Kind, Settings, explain};
+///
+/// let settings = Settings { kind: Some(Kind::Payload), ..Settings::default() };
+/// let explanations = explain(&["2\x1e42[\"chat\"]"], &settings);
+/// assert!(explanations[0].broken.is_none());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -75,6 +92,14 @@ pub enum Kind {
 }
 
 /// Who sent something.
+///
+/// ```
+/// use socketio_explain::{Settings, Side, explain};
+///
+/// // Only a server sends `44`.
+/// let settings = Settings { sender: Some(Side::Client), ..Settings::default() };
+/// assert!(explain(&["44{}"], &settings)[0].broken.is_some());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
@@ -87,6 +112,14 @@ pub enum Side {
 /// What one message means.
 ///
 /// As JSON, `bytes` is a string if the bytes are UTF-8, and otherwise `{"base64":"…"}`. Ranges count bytes.
+///
+/// ```
+/// use socketio_explain::{Explanation, Settings, explain};
+///
+/// let explanations: Vec<Explanation> = explain(&["42[\"chat\"]"], &Settings::default());
+/// println!("{}", serde_json::to_string(&explanations)?);
+/// # Ok::<_, serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explanation {
     /// What it is, as given or guessed.
@@ -106,6 +139,16 @@ pub struct Explanation {
 }
 
 /// Some bytes, and what they mean.
+///
+/// ```
+/// use socketio_explain::{Settings, explain};
+///
+/// let explanation = explain(&["42[\"chat\"]"], &Settings::default()).remove(0);
+/// for part in &explanation.parts {
+///     let bytes = String::from_utf8_lossy(&explanation.bytes[part.range.clone()]);
+///     println!("{bytes}: {}", part.meaning);
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Part {
     /// Their place in the message.
@@ -119,6 +162,13 @@ pub struct Part {
 }
 
 /// The levels of the wire, the lowest first.
+///
+/// ```
+/// use socketio_explain::{Level, Settings, explain};
+///
+/// let parts = explain(&["42[\"chat\"]"], &Settings::default()).remove(0).parts;
+/// assert_eq!((parts[0].level, parts[1].level), (Level::EngineIo, Level::SocketIo));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
@@ -137,6 +187,13 @@ pub enum Level {
 }
 
 /// Where a message breaks a rule.
+///
+/// ```
+/// use socketio_explain::{Settings, explain};
+///
+/// let broken = explain(&["49"], &Settings::default()).remove(0).broken.unwrap();
+/// println!("byte {}: {} ({})", broken.at, broken.rule.what, broken.rule.id);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BrokenRule {
     /// The place of the first wrong byte. If something is missing at the end, this is the message's length.

@@ -13,6 +13,13 @@ use crate::session::polling::{Long, OpenGet};
 
 /// The body of an HTTP response. A poll's carries the guard that sees it taken. It fails if the client is put out
 /// before all of the answer is sent.
+///
+/// ```
+/// use http::Response;
+/// use socketio_server::Body;
+///
+/// let page: Response<Body> = Response::new(Body::from("<h1>Hello</h1>"));
+/// ```
 #[derive(Debug, Default)]
 pub struct Body {
     /// What has not been taken, unless it is a long answer.

@@ -34,6 +34,19 @@ const HINT: &str = "This server was started without this file of the JavaScript 
     and start the server with `--client-dir node_modules/socket.io-client/dist`.\n";
 
 /// The files of one version of the JavaScript client, in memory.
+///
+/// ```no_run
+/// use std::path::Path;
+/// use socketio::Io;
+/// use socketio_server::{ClientFiles, Server};
+///
+/// # fn build() -> Result<(), Box<dyn std::error::Error>> {
+/// let files = ClientFiles::read(Path::new("node_modules/socket.io-client/dist"))?;
+/// println!("version {}", files.version());
+/// let server = Server::builder().client_files(files).socketio("/socket.io/", Io::new()).build()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct ClientFiles {
     version: String,
@@ -151,6 +164,15 @@ fn package_version(dir: &Path) -> Result<String, ClientFilesError> {
 }
 
 /// Why the client's files can't be served.
+///
+/// ```
+/// use std::path::Path;
+/// use socketio_server::{ClientFiles, ClientFilesError};
+///
+/// let error = ClientFiles::read(Path::new("/nowhere")).unwrap_err();
+/// assert!(matches!(error, ClientFilesError::NoClient(_)));
+/// println!("{error}"); // says where to get the files
+/// ```
 #[derive(Debug)]
 pub enum ClientFilesError {
     /// The folder has no `socket.io.js`, or is not there.

@@ -29,6 +29,13 @@ pub struct Cookie {
 }
 
 /// Which requests from other sites carry the cookie.
+///
+/// ```
+/// use socketio_server::{Cookie, CookieError, SameSite};
+///
+/// let cookie = Cookie::new("io")?.same_site(SameSite::Strict);
+/// # Ok::<_, CookieError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SameSite {
     /// None.
@@ -140,6 +147,12 @@ impl Cookie {
 }
 
 /// Why a [`Cookie`] can't be built: the part that would break out of its header, as it was given.
+///
+/// ```
+/// use socketio_server::{Cookie, CookieError};
+///
+/// assert!(matches!(Cookie::new("two words"), Err(CookieError::Name(_))));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CookieError {
     /// A name that is not a token.

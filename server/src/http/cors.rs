@@ -309,6 +309,13 @@ fn is_own(origin: &HeaderValue, request: &HeaderMap) -> bool {
 }
 
 /// Why a [`Cors`] can't be built.
+///
+/// ```
+/// use socketio_server::{Cors, CorsError};
+///
+/// assert!(matches!(Cors::new(["example.com"]), Err(CorsError::Invalid(_)))); // The scheme is missing.
+/// assert!(matches!(Cors::any().credentials(), Err(CorsError::CredentialsForAny)));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CorsError {
     /// A list without an origin.

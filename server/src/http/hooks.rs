@@ -270,6 +270,18 @@ pub(crate) fn merge(answer: &mut HeaderMap, fields: HeaderMap) {
 
 /// A request without its body, as hooks see it. Clones share it. It keeps the buffers of the request alive,
 /// so copy what you keep for long.
+///
+/// ```
+/// use socketio_server::{Denied, Hooks, RequestHead};
+///
+/// struct User(String);
+///
+/// let hooks = Hooks::new().allow_request(|request: RequestHead| async move {
+///     let Some(name) = request.query().get("user") else { return Err(Denied::new("who are you?")) };
+///     request.attach(User(name.into_owned())); // `socket.handshake().attached` has it
+///     Ok(())
+/// });
+/// ```
 #[derive(Clone, Debug)]
 pub struct RequestHead(Arc<Head>);
 
@@ -336,6 +348,20 @@ impl RequestHead {
 }
 
 /// What a middleware does with a request.
+///
+/// ```
+/// use http::{HeaderMap, HeaderValue};
+/// use socketio_server::{Hooks, Next, RequestHead};
+///
+/// let hooks = Hooks::new().middleware(|request: RequestHead| async move {
+///     if request.uri().path().contains("..") {
+///         return Next::Fail;
+///     }
+///     let mut headers = HeaderMap::new();
+///     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+///     Next::Pass(headers)
+/// });
+/// ```
 #[derive(Debug)]
 pub enum Next {
     /// Passes the request on, and adds these header fields to its answer, even if that is a refusal.
@@ -424,6 +450,14 @@ impl Default for Denied {
 }
 
 /// A request that was refused, as [`Hooks::connection_error`] sees it.
+///
+/// ```
+/// use socketio_server::{ConnectionError, Hooks};
+///
+/// let hooks = Hooks::new().connection_error(|error: &ConnectionError| {
+///     println!("{} {}: {}", error.request.uri(), error.code, error.fault);
+/// });
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ConnectionError<'a> {

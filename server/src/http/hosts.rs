@@ -103,6 +103,12 @@ fn split(host: &str) -> (&str, Option<&str>) {
 }
 
 /// Why [`AllowedHosts`] can't be built.
+///
+/// ```
+/// use socketio_server::{AllowedHosts, AllowedHostsError};
+///
+/// assert!(matches!(AllowedHosts::new(["https://example.com"]), Err(AllowedHostsError::Invalid(_))));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AllowedHostsError {
     /// A list without a host.

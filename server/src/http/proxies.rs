@@ -65,6 +65,13 @@ impl FromStr for TrustedProxy {
 }
 
 /// What was given is no address, no network, and not `unix`.
+///
+/// ```
+/// use socketio_server::TrustedProxy;
+///
+/// assert!("10.0.0.0/8".parse::<TrustedProxy>().is_ok());
+/// println!("{}", "my proxy".parse::<TrustedProxy>().unwrap_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrustedProxyError;
 

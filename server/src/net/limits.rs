@@ -7,6 +7,19 @@ use std::time::Duration;
 ///
 /// The limits of connections, heads and writes apply to the server's own listeners. Inside another HTTP
 /// server, a [`Service`](crate::Service) has that server's limits.
+///
+/// ```
+/// use std::time::Duration;
+/// use socketio::Io;
+/// use socketio_server::{Limits, Server};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), socketio_server::BuildError> {
+/// let limits = Limits { max_sessions: 10_000, write_timeout: Duration::from_secs(10), ..Limits::default() };
+/// let server = Server::builder().limits(limits).socketio("/socket.io/", Io::new()).build()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// The number of connections; further ones get 503 and are closed. `None`, the default, means nine tenths

@@ -16,6 +16,14 @@ use crate::net::tls::Tls;
 pub const BACKLOG: u32 = 1024;
 
 /// An address to listen on, as `--listen` takes it: `127.0.0.1:3000`, `[::]:443`, `unix:/run/chat.sock`.
+///
+/// ```
+/// use socketio_server::{ListenAddress, ListenAddressError};
+///
+/// assert!(matches!("127.0.0.1:3000".parse()?, ListenAddress::Tcp(_)));
+/// assert!(matches!("unix:/run/chat.sock".parse()?, ListenAddress::Unix(_)));
+/// # Ok::<_, ListenAddressError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ListenAddress {
     /// An IP address and a port. Port 0 takes a free one.
@@ -46,6 +54,12 @@ impl fmt::Display for ListenAddress {
 }
 
 /// The text is not a [`ListenAddress`].
+///
+/// ```
+/// use socketio_server::ListenAddress;
+///
+/// println!("{}", "port 3000".parse::<ListenAddress>().unwrap_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListenAddressError;
 
@@ -58,6 +72,21 @@ impl fmt::Display for ListenAddressError {
 impl std::error::Error for ListenAddressError {}
 
 /// An open socket that accepts connections, with or without TLS.
+///
+/// ```no_run
+/// use socketio::Io;
+/// use socketio_server::{BACKLOG, Listener, Server};
+///
+/// # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+/// let listeners = [
+///     Listener::bind(&"0.0.0.0:3000".parse()?, BACKLOG).await?,
+///     Listener::bind(&"unix:/run/chat.sock".parse()?, BACKLOG).await?,
+/// ];
+/// let server = Server::builder().socketio("/socket.io/", Io::new()).build()?;
+/// server.serve_all(listeners, std::future::pending()).await;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Listener {
     socket: Socket,
@@ -216,6 +245,14 @@ fn inode(path: &Path) -> io::Result<(u64, u64)> {
 }
 
 /// The server can't listen on an address.
+///
+/// ```
+/// use socketio_server::{BACKLOG, ListenAddress, Listener};
+///
+/// async fn listen(address: &ListenAddress) -> Option<Listener> {
+///     Listener::bind(address, BACKLOG).await.inspect_err(|error| println!("{error}")).ok()
+/// }
+/// ```
 #[derive(Debug)]
 pub struct ListenError {
     /// The address.

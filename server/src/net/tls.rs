@@ -33,6 +33,18 @@ pub(crate) type TlsStream = tokio_rustls::server::TlsStream<Io>;
 /// ALPN only offers HTTP/1.1.
 ///
 /// It needs the feature `tls`, which is on by default.
+///
+/// ```no_run
+/// use socketio_server::{BACKLOG, Listener, Tls};
+///
+/// # async fn listen() -> Result<(), Box<dyn std::error::Error>> {
+/// let tls = Tls::from_pem_files("chain.pem", "key.pem")?;
+/// let listener = Listener::bind(&"0.0.0.0:443".parse()?, BACKLOG).await?.tls(tls.clone());
+/// // Later, when the files have changed:
+/// tls.reload()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Tls(Arc<State>);
 
@@ -165,6 +177,12 @@ fn read(certificate: &Path, key: &Path, read_file: ReadFile) -> Result<ServerCon
 }
 
 /// Why there is no TLS with these files.
+///
+/// ```
+/// use socketio_server::Tls;
+///
+/// println!("{}", Tls::from_pem_files("no-chain.pem", "no-key.pem").unwrap_err());
+/// ```
 #[derive(Debug)]
 pub struct TlsError {
     file: PathBuf,

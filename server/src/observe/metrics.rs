@@ -31,6 +31,20 @@ const DIRECTIONS: [&str; 2] = ["in", "out"];
 const TRANSPORTS: [&str; 2] = ["polling", "websocket"];
 
 /// Counts what happens on a server. It is an observer: see [`Builder::observer`](crate::Builder::observer).
+///
+/// ```
+/// use std::sync::Arc;
+/// use socketio::Io;
+/// use socketio_server::{Metrics, Server};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), socketio_server::BuildError> {
+/// let metrics = Arc::new(Metrics::default());
+/// let server = Server::builder().socketio("/socket.io/", Io::new()).observer(metrics.clone()).build()?;
+/// let operations = server.operations(metrics); // serves them at `/metrics`
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Default)]
 pub struct Metrics {
     sessions: [AtomicI64; 2],

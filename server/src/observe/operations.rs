@@ -17,6 +17,22 @@ use crate::site::Site;
 /// - `/metrics`: numbers for Prometheus;
 /// - `/healthz`: 200 as long as the process answers;
 /// - `/readyz`: 200, and 503 while the server drains, so that nothing sends new clients its way.
+///
+/// ```no_run
+/// use std::sync::Arc;
+/// use socketio::Io;
+/// use socketio_server::{Metrics, Server};
+/// use tokio::net::TcpListener;
+///
+/// # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+/// let metrics = Arc::new(Metrics::default());
+/// let server = Server::builder().socketio("/socket.io/", Io::new()).observer(metrics.clone()).build()?;
+/// // `/metrics`, `/healthz` and `/readyz`, at an address of their own.
+/// tokio::spawn(server.operations(metrics).serve(TcpListener::bind("127.0.0.1:9090").await?));
+/// server.serve(TcpListener::bind("0.0.0.0:3000").await?, std::future::pending()).await;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Operations {
     site: Arc<Site>,

@@ -35,6 +35,15 @@ pub(crate) use opening::handshake;
 use opening::{NoPlace, Opening};
 
 /// Whether an endpoint's path ends with a slash. A request of the other form is not the endpoint's.
+///
+/// ```
+/// use socketio::Io;
+/// use socketio_server::{BuildError, Server, TrailingSlash};
+///
+/// fn build(io: Io) -> Result<Server, BuildError> {
+///     Server::builder().trailing_slash(TrailingSlash::Required).socketio("/socket.io/", io).build()
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum TrailingSlash {
     /// It may, and clients may leave it away.

@@ -52,10 +52,25 @@ pub struct RedisAdapter {
 }
 
 /// The URL of a Redis can't be used.
+///
+/// ```
+/// use socketio_redis::RedisAdapter;
+///
+/// if let Err(error) = RedisAdapter::open("no://url") {
+///     println!("{error}");
+/// }
+/// ```
 #[derive(Debug)]
 pub struct RedisError(pub(crate) LinkError);
 
 /// Which format is spoken. A cluster speaks one: servers of different modes don't hear each other.
+///
+/// ```
+/// use socketio_redis::{Mode, RedisAdapter, RedisError};
+///
+/// let adapter = RedisAdapter::open("redis://127.0.0.1:6379")?.mode(Mode::Streams);
+/// # Ok::<_, RedisError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Mode {

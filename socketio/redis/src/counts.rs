@@ -14,6 +14,15 @@ impl Counter {
 macro_rules! counts {
     ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
         /// Counts of one adapter or emitter, since it began.
+        ///
+        /// ```
+        /// use socketio_redis::{RedisAdapter, RedisError};
+        ///
+        /// let adapter = RedisAdapter::open("redis://127.0.0.1:6379")?;
+        /// let counts = adapter.counts();
+        /// assert_eq!(counts.published(), 0);
+        /// # Ok::<_, RedisError>(())
+        /// ```
         #[derive(Debug, Default)]
         pub struct Counts {
             $(pub(crate) $name: Counter,)+

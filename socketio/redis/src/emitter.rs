@@ -43,6 +43,16 @@ pub struct Emitter {
 }
 
 /// A message on its way to Redis. Awaited, it tells whether Redis took it; it goes all the same if this is dropped.
+///
+/// ```
+/// use socketio_redis::Emitter;
+///
+/// async fn news(emitter: &Emitter) -> Result<(), Box<dyn std::error::Error>> {
+///     let sent = emitter.to("room 1").emit("news", "hello")?; // is on its way
+///     sent.await?; // Redis has it
+///     Ok(())
+/// }
+/// ```
 pub struct Sent(Task<Result<u64, PublishError>>);
 
 /// # Whom

@@ -26,6 +26,18 @@ const BATCH: usize = 512;
 const BATCH_BYTES: usize = 1_000_000;
 
 /// Why a message did not get to Redis.
+///
+/// ```
+/// use socketio_redis::{Emitter, PublishError};
+///
+/// async fn news(emitter: &Emitter) {
+///     match emitter.sockets_join("lobby").await {
+///         Ok(_) => {}
+///         Err(PublishError::Full) => println!("Redis is too slow"),
+///         Err(error) => println!("{error}"),
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PublishError {

@@ -30,6 +30,14 @@ mod tests;
 
 /// Which rooms have a channel of their own, with [`Mode::Sharded`](crate::Mode::Sharded). All nodes of a cluster
 /// should have the same: `subscriptionMode` in JavaScript.
+///
+/// ```
+/// use socketio_redis::{Mode, RedisAdapter, RedisError, Subscriptions};
+///
+/// let mode = Mode::Sharded(Subscriptions::Static);
+/// let adapter = RedisAdapter::open("redis://127.0.0.1:6379")?.mode(mode);
+/// # Ok::<_, RedisError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Subscriptions {

@@ -14,6 +14,15 @@ use crate::recovery::offset::Offset;
 ///
 /// The session of a client that loses its connection is kept there. The node that the client comes back to takes it,
 /// and asks for the broadcasts that the client has missed.
+///
+/// ```
+/// use socketio::{AdapterError, Sessions};
+///
+/// /// What the node does to which a client comes back.
+/// async fn taken(sessions: &dyn Sessions, pid: &str) -> Result<bool, AdapterError> {
+///     Ok(sessions.take(pid).await?.is_some())
+/// }
+/// ```
 pub trait Sessions: Send + Sync {
     /// Keeps a session, for so long at most. What is kept and taken on one node is done in the order of the calls.
     fn keep(&self, session: Session, time: Duration);
@@ -35,6 +44,14 @@ pub trait Sessions: Send + Sync {
 
 /// What is kept of a client that has lost its connection. It is `{sid, pid, rooms, data}` in socket.io's
 /// adapters.
+///
+/// ```
+/// use serde_json::Map;
+/// use socketio::Session;
+///
+/// let session = Session::new("sid".into(), "pid".into(), vec!["sid".into(), "lobby".into()], Map::new());
+/// assert_eq!(session.rooms.len(), 2);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Session {

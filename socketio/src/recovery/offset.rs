@@ -7,6 +7,14 @@ use std::str::FromStr;
 ///
 /// One that this process gave is a number. One that an adapter gave has two, as the id of an entry in a stream of Redis:
 /// `1795913825402-0`. Neither can be taken for the other.
+///
+/// ```
+/// use socketio::Offset;
+///
+/// let offset: Offset = "1795913825402-0".parse()?;
+/// assert_eq!(offset, Offset::new(1_795_913_825_402, 0));
+/// # Ok::<_, socketio::NoOffset>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Offset {
     first: u64,
@@ -14,6 +22,12 @@ pub struct Offset {
 }
 
 /// The text is no offset.
+///
+/// ```
+/// use socketio::Offset;
+///
+/// println!("{}", "yesterday".parse::<Offset>().unwrap_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NoOffset;
