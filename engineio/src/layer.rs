@@ -1,6 +1,6 @@
 //! The boundary between Engine.IO and the applications on it.
 //!
-//! A driver owns one [`Session`](crate::Session) and one [`Layer`]. It passes the layer what arrives, and the
+//! A driver owns one [`StateMachine`](crate::StateMachine) and one [`Layer`]. It passes the layer what arrives, and the
 //! layer answers through the session's [`Mailbox`]. Socket.IO is a layer, and so is a plain echo. Both run on
 //! the same driver, and a simulator can drive either.
 

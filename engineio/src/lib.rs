@@ -7,7 +7,7 @@
 //!                          the layer above: Socket.IO, an echo …
 //!                    Layer::message ▲              │ Mailbox::push
 //!                 ┌─────────────────┴──────────────▼────────────────────┐
-//!   Route::find   │ Session                       Mailbox               │  one driver
+//!   Route::find   │ StateMachine                  Mailbox               │  one driver
 //!   Fault         │  handle(now, Input) ─▶ Output  frames under a budget│  owns both
 //!                 └─────────────────▲──────────────┬────────────────────┘
 //!                     Packet decode │              │ Frame, encoded once
@@ -21,7 +21,7 @@
 //! | [`Frame`] | one encoded packet, shared by all sessions that send it |
 //! | [`PayloadFormat`] | many packets in one HTTP body |
 //! | [`Route`], [`Refusal`], [`open_packet`] | the handshake |
-//! | [`Session`] | the state machine: polls, probe, upgrade, heartbeat, end |
+//! | [`StateMachine`] | a session's state machine: polls, probe, upgrade, heartbeat, end |
 //! | [`Mailbox`], [`MailboxReceiver`] | the queue of what a session has to send: everyone's handle on it, and the driver's |
 //! | [`Limit`], [`LimitHits`], [`Rate`] | limits for clients, and how often they were met |
 //! | [`websocket`] | reads messages from a client's WebSocket frames |
@@ -31,7 +31,7 @@
 //!
 //! ```
 //! use std::{sync::Arc, time::Instant};
-//! use engineio::{Answer, Config, Input, Method, Output, Query, Route, Session, Transport};
+//! use engineio::{Answer, Config, Input, Method, Output, Query, Route, StateMachine, Transport};
 //!
 //! let config = Arc::new(Config::default());
 //! let query = Query::new("EIO=4&transport=polling");
@@ -41,7 +41,7 @@
 //! };
 //!
 //! let now = Instant::now();
-//! let mut session = Session::new(config.clone(), format.revision, transport, now);
+//! let mut session = StateMachine::new(config.clone(), format.revision, transport, now);
 //! let mut out = Vec::new();
 //! session.handle(now, Input::PollOpened { queued: false }, &mut out);
 //! assert!(session.is_parked() && out.is_empty());
@@ -88,6 +88,6 @@ pub use payload::{Identity, Payload, PayloadFormat, PayloadReader};
 pub use query::Query;
 pub use rate::Rate;
 pub use refusal::{Fault, Refusal};
-pub use session::{Answer, Input, Output, Session};
+pub use session::{Answer, Input, Output, StateMachine};
 pub use sid::Sid;
 pub use stalled::Stalled;

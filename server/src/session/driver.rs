@@ -13,7 +13,7 @@ use engineio::memory::Held;
 use engineio::observe::{Carrier, Direction, What};
 use engineio::{
     Answer, CloseReason, Config, Frame, Input, Layer, Limit, MailboxReceiver, Outlet, Output, Packet,
-    PayloadReader, Session, Stalled, Violation,
+    PayloadReader, Stalled, StateMachine, Violation,
 };
 use tokio::sync::oneshot;
 use tokio::time::error::Elapsed;
@@ -59,7 +59,7 @@ pub(crate) struct Driver<L> {
     /// How many packets came and went, for the log.
     received: u32,
     sent: u32,
-    session: Session,
+    session: StateMachine,
     /// The WebSocket in use; `None` while the session polls.
     link: Option<WebSocket>,
     /// The WebSocket that is being probed.
@@ -119,7 +119,7 @@ impl<L: Layer> Future for Driver<L> {
 
 impl<L: Layer> Driver<L> {
     pub(crate) fn new(
-        session: Session,
+        session: StateMachine,
         layer: L,
         link: Option<WebSocket>,
         config: Arc<Config>,

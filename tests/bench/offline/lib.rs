@@ -10,7 +10,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use engineio::{
     Application, Attached, CloseReason, Config, Frame, Handshake, Headers, Input, Layer, Mailbox,
-    MailboxReceiver, Message, Opened, Output, Packet, PayloadFormat, Revision, Session, Sid, Transport,
+    MailboxReceiver, Message, Opened, Output, Packet, PayloadFormat, Revision, Sid, StateMachine, Transport,
 };
 use socketio::{Args, Binary, Client, Io, Socket};
 
@@ -38,7 +38,7 @@ pub fn application() -> Io {
 
 /// One session, driven by hand.
 pub struct Offline {
-    session: Session,
+    session: StateMachine,
     client: Client,
     driver: MailboxReceiver,
     outputs: Vec<Output>,
@@ -71,7 +71,7 @@ impl Offline {
             observers: engineio::observe::Observers::default(),
         };
         let mut offline = Offline {
-            session: Session::new(Arc::new(Config::default()), revision, transport, now),
+            session: StateMachine::new(Arc::new(Config::default()), revision, transport, now),
             client: io.open(opened, now),
             driver,
             outputs: Vec::new(),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use bytestring::ByteString;
 use engineio::{
-    CloseReason, Config, Input, Message, Output, Packet, Revision, Session, Transport, Violation,
+    CloseReason, Config, Input, Message, Output, Packet, Revision, StateMachine, Transport, Violation,
 };
 
 use crate::Choices;
@@ -19,7 +19,7 @@ pub fn session(input: &[u8]) {
     let revision = if start & 1 > 0 { Revision::V3 } else { Revision::V4 };
     let transport = if start & 2 > 0 { Transport::WebSocket } else { Transport::Polling };
     let mut now = Instant::now();
-    let mut session = Session::new(Arc::new(Config::default()), revision, transport, now);
+    let mut session = StateMachine::new(Arc::new(Config::default()), revision, transport, now);
     let (mut out, mut closed, mut upgrades) = (Vec::new(), false, 0);
     while !choices.is_empty() {
         now += Duration::from_millis(u64::from(choices.byte()) * 100);

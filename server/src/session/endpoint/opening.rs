@@ -6,8 +6,8 @@ use std::time::{Instant, SystemTime};
 use engineio::observe::{Carrier, Direction, What};
 use engineio::websocket::Limits;
 use engineio::{
-    Application, CloseReason, Fault, Frame, Handshake, Jsonp, Limit, Opened, PayloadFormat, Session, Sid,
-    Transport, open_packet,
+    Application, CloseReason, Fault, Frame, Handshake, Jsonp, Limit, Opened, PayloadFormat, Sid,
+    StateMachine, Transport, open_packet,
 };
 use http::header::SET_COOKIE;
 use http::request::Parts;
@@ -134,7 +134,7 @@ impl<A: Application> Endpoint<A> {
         });
         let opened = Opened { sid, revision, transport, mailbox, handshake, observers };
         let layer = self.application.open(opened, now);
-        let session = Session::new(self.config.clone(), revision, transport, now);
+        let session = StateMachine::new(self.config.clone(), revision, transport, now);
         Some(Driver::new(session, layer, link, self.config.clone(), receiver, registered, life))
     }
 }

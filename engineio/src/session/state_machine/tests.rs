@@ -4,7 +4,7 @@ use super::*;
 
 /// A session and its clock. `out` holds what the last call brought.
 struct Rig {
-    session: Session,
+    session: StateMachine,
     now: Instant,
     start: Instant,
 }
@@ -12,7 +12,7 @@ struct Rig {
 impl Rig {
     fn new(revision: Revision, transport: Transport) -> Rig {
         let now = Instant::now();
-        let session = Session::new(Arc::new(Config::default()), revision, transport, now);
+        let session = StateMachine::new(Arc::new(Config::default()), revision, transport, now);
         Rig { session, now, start: now }
     }
 
@@ -547,7 +547,7 @@ fn a_client_that_sends_more_than_its_rate_is_disconnected() {
     let config = Arc::new(config);
     let start = Instant::now();
     let open = |transport| {
-        let session = Session::new(config.clone(), Revision::V4, transport, start);
+        let session = StateMachine::new(config.clone(), Revision::V4, transport, start);
         Rig { session, now: start, start }
     };
     let message = |len: usize| Packet::Message(Message::Text("x".repeat(len - 1).into()));
