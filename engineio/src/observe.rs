@@ -8,6 +8,8 @@
 //! This crate knows nothing of HTTP or Socket.IO. [`What`] has words for them all the same, since this is the
 //! crate that all others build on, and whoever watches wants to see them in one sequence.
 
+mod watch;
+
 use std::error::Error;
 use std::fmt;
 use std::net::SocketAddr;
@@ -18,6 +20,8 @@ use crate::{
     CloseReason, Fault, Frame, Handshake, Headers, Limit, Message, Packet, PacketType, Revision, Sid,
     Transport,
 };
+
+pub use watch::Watch;
 
 /// Somebody who watches.
 ///

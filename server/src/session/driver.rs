@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use engineio::memory::Held;
-use engineio::observe::{Carrier, Direction, What};
+use engineio::observe::{Carrier, Direction, Watch, What};
 use engineio::{
     Answer, CloseReason, Config, Frame, Input, Layer, Limit, MailboxReceiver, Outlet, Output, Packet,
     PayloadReader, Stalled, StateMachine, Violation,
@@ -22,7 +22,6 @@ use crate::net::alarm::Alarm;
 use crate::session::life::Life;
 use crate::session::polling::{Knock, Posted};
 use crate::session::registry::{Entry, Registered};
-use crate::session::watch::Watch;
 use crate::session::websocket::{Ending, Incoming, WebSocket};
 
 /// Packets that are taken in before what they brought about is written. Without a limit, the answers to a
@@ -166,7 +165,7 @@ impl<L: Layer> Driver<L> {
         }
         self.load(usize::MAX);
         let link = self.link.take()?;
-        Watch::of(&self.config, &self.entry, Carrier::WebSocket).closing(self.close_code);
+        watch(&self.config, &self.entry, Carrier::WebSocket).closing(self.close_code);
         let close = tokio::time::timeout(self.config.close_timeout, link.close(self.close_code));
         Some(Box::pin(close))
     }
@@ -381,7 +380,7 @@ impl<L: Layer> Driver<L> {
             && self.listens()
             && let Some(link) = &mut self.link
         {
-            let watch = Watch::of(&self.config, &self.entry, Carrier::WebSocket);
+            let watch = watch(&self.config, &self.entry, Carrier::WebSocket);
             let incoming = link.poll_packet(cx, watch);
             if let Some(bytes) = link.take_grown() {
                 self.mailbox.note_incoming(bytes);
@@ -424,7 +423,7 @@ impl<L: Layer> Driver<L> {
                 }
                 continue;
             }
-            match probe.poll_packet(cx, Watch::of(&self.config, &self.entry, Carrier::Probe)) {
+            match probe.poll_packet(cx, watch(&self.config, &self.entry, Carrier::Probe)) {
                 Poll::Ready(Incoming::Packet(packet)) => {
                     self.received = self.received.wrapping_add(1);
                     self.see_incoming(Carrier::Probe, &packet);
@@ -453,7 +452,7 @@ impl<L: Layer> Driver<L> {
     fn drop_probe(&mut self, code: Option<u16>) {
         if let Some(probe) = self.probe.take() {
             if !probe.is_gone() {
-                Watch::of(&self.config, &self.entry, Carrier::Probe).closing(code);
+                watch(&self.config, &self.entry, Carrier::Probe).closing(code);
                 tokio::spawn(tokio::time::timeout(self.config.close_timeout, probe.close(code)));
             }
             self.see(|| What::ProbeDropped);
@@ -550,7 +549,7 @@ impl<L: Layer> Driver<L> {
             Output::Send(packet) => self.mailbox.push_control(Frame::from(&packet)),
             Output::SendProbe(packet) => {
                 let frame = Frame::from(&packet);
-                Watch::of(&self.config, &self.entry, Carrier::Probe).outgoing(&frame);
+                watch(&self.config, &self.entry, Carrier::Probe).outgoing(&frame);
                 self.see_outgoing(Carrier::Probe, &frame);
                 if let Some(probe) = &mut self.probe {
                     probe.queue().push_back(frame);
@@ -665,10 +664,15 @@ impl<L: Layer> Driver<L> {
         let Some(link) = &mut self.link else { return };
         let frames: Vec<Frame> = link.queue().iter().skip(loaded).cloned().collect();
         for frame in frames {
-            Watch::of(&self.config, &self.entry, Carrier::WebSocket).outgoing(&frame);
+            watch(&self.config, &self.entry, Carrier::WebSocket).outgoing(&frame);
             self.see_outgoing(Carrier::WebSocket, &frame);
         }
     }
+}
+
+/// Who watches one of a session's WebSockets.
+fn watch<'a>(config: &'a Config, entry: &'a Entry, carrier: Carrier) -> Watch<'a> {
+    Watch::new(&config.observers, &entry.sid, entry.format.revision, carrier)
 }
 
 #[cfg(test)]

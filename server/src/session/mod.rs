@@ -7,5 +7,4 @@ pub(crate) mod endpoint;
 pub(crate) mod life;
 pub(crate) mod polling;
 pub(crate) mod registry;
-pub(crate) mod watch;
 pub(crate) mod websocket;

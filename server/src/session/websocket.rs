@@ -12,12 +12,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use engineio::memory::{Budget, Held};
+use engineio::observe::Watch;
 use engineio::websocket::{self, Breach, Event, Limits, Reader};
 use engineio::{CloseReason, Frame, Limit, Packet, Rate, Revision, Violation};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
 use crate::net::io::Io;
-use crate::session::watch::Watch;
 
 /// The most that one read takes from a connection.
 const READ: usize = 64 * 1024;

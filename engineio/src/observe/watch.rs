@@ -1,14 +1,12 @@
-//! What WebSockets carry, as [observers](engineio::observe) see it.
+//! What WebSockets carry, as observers see it.
 
-use engineio::observe::{Carrier, Direction, Observers, WebSocketFrame, What};
-use engineio::websocket::Event;
-use engineio::{Config, Frame, Revision, Sid};
-
-use crate::session::registry::Entry;
+use super::{Carrier, Direction, Observers, WebSocketFrame, What};
+use crate::websocket::Event;
+use crate::{Frame, Revision, Sid};
 
 /// Who watches one WebSocket of a session, if anybody does.
-#[derive(Clone, Copy)]
-pub(crate) struct Watch<'a> {
+#[derive(Clone, Copy, Debug)]
+pub struct Watch<'a> {
     observers: &'a Observers,
     sid: &'a Sid,
     revision: Revision,
@@ -16,13 +14,14 @@ pub(crate) struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    pub(crate) fn of(config: &'a Config, entry: &'a Entry, carrier: Carrier) -> Watch<'a> {
-        let Entry { sid, format, .. } = entry;
-        Watch { observers: &config.observers, sid, revision: format.revision, carrier }
+    /// What is shown is `carrier`'s, of that session.
+    #[must_use]
+    pub fn new(observers: &'a Observers, sid: &'a Sid, revision: Revision, carrier: Carrier) -> Watch<'a> {
+        Watch { observers, sid, revision, carrier }
     }
 
     /// Shows what came. A message that came in fragments looks like one frame.
-    pub(crate) fn incoming(self, event: &Event) {
+    pub fn incoming(self, event: &Event) {
         let (opcode, payload) = match event {
             Event::Text(text) => (1, &text.as_bytes()[..]),
             Event::Binary(bytes) => (2, &bytes[..]),
@@ -34,7 +33,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Shows a frame that goes out.
-    pub(crate) fn outgoing(self, frame: &Frame) {
+    pub fn outgoing(self, frame: &Frame) {
         if !self.observers.is_empty() {
             let opcode = if frame.is_binary() { 2 } else { 1 };
             self.show(Direction::Out, true, opcode, payload(frame.websocket(self.revision)));
@@ -42,7 +41,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Shows a close frame that goes out.
-    pub(crate) fn closing(self, code: Option<u16>) {
+    pub fn closing(self, code: Option<u16>) {
         let code = code.map(u16::to_be_bytes);
         self.show(Direction::Out, true, 8, code.as_ref().map_or(&[], |code| &code[..]));
     }
