@@ -9,7 +9,7 @@ use engineio::Payload;
 use engineio::memory::Held;
 use http_body::{Frame, SizeHint};
 
-use crate::session::polling::{Long, OpenGet};
+use crate::session::wires::{Long, OpenGet};
 
 /// The body of an HTTP response. A poll's carries the guard that sees it taken. It fails if the client is put out
 /// before all of the answer is sent.

@@ -8,7 +8,7 @@ use engineio::memory::{Budget, Held};
 use futures_util::FutureExt as _;
 use http_body_util::BodyExt as _;
 
-use crate::session::polling::OpenPost;
+use crate::session::wires::{OpenPost, answer};
 
 /// Why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,12 +49,20 @@ where
     let rest = async {
         tokio::select! {
             // The memory of a session that is put out is needed.
-            () = post.session_ended() => Err(BodyError::Ended),
+            () = session_ended(post) => Err(BodyError::Ended),
             collected = collected => collected,
         }
     };
     let timed = Box::pin(tokio::time::timeout(limits.timeout, rest));
     timed.await.unwrap_or(Err(BodyError::Slow))
+}
+
+/// Ready once the session is over.
+async fn session_ended(post: &OpenPost) {
+    let (told, ended) = answer::<()>();
+    post.tell_end(told);
+    // Nobody ever sends anything.
+    let _ = ended.await;
 }
 
 async fn collect<B>(mut body: B, limits: &Limits, post: &OpenPost) -> Result<(Bytes, Held), BodyError>

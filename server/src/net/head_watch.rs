@@ -32,7 +32,7 @@ use crate::Cors;
 use crate::http::answers::closing;
 use crate::http::body::Body;
 use crate::net::admission::Admission;
-use crate::session::polling::Long;
+use crate::session::wires::Long;
 use crate::site::{Answering, Site};
 use framing::{Framing, escape};
 

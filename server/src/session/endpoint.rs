@@ -23,7 +23,8 @@ use crate::http::hooks::{Hooks, Next, RequestHead, merge};
 use crate::http::http_rules::is_websocket;
 use crate::net::admission::Admission;
 use crate::net::peer::Peer;
-use crate::session::registry::{Entry, Registry};
+use crate::session::registry::Registry;
+use crate::session::wires::SessionHandle;
 use crate::site::Answering;
 use crate::{AllowedHosts, Cookie, Cors};
 
@@ -140,10 +141,10 @@ impl<A: Application> Endpoint<A> {
     /// of it by its poll: by the one that waits, or else by the next.
     pub(crate) async fn drain(&self, turns: &Turns) {
         self.draining.store(true, Ordering::Release);
-        for entry in self.registry.entries() {
+        for handle in self.registry.entries() {
             turns.next().await;
-            if let Some(entry) = entry.upgrade() {
-                entry.mailbox.close(CloseReason::ServerShuttingDown);
+            if let Some(handle) = handle.upgrade() {
+                handle.mailbox.close(CloseReason::ServerShuttingDown);
             }
         }
     }
@@ -159,7 +160,7 @@ impl<A: Application> Endpoint<A> {
 
     /// Calls `each` with what waits to be sent to each session.
     pub(crate) fn each_queue(&self, each: &mut dyn FnMut(usize)) {
-        self.registry.for_each(|entry| each(entry.mailbox.cost()));
+        self.registry.for_each(|handle| each(handle.mailbox.cost()));
     }
 
     /// How many sessions there are.
@@ -290,7 +291,7 @@ impl<A: Application> Endpoint<A> {
 
     /// What a request asks for, and of which session. `foreign` says whether it comes from a page that is not
     /// allowed.
-    fn find(&self, parts: &Parts, foreign: bool) -> Result<(Route, Option<Arc<Entry>>), Fault> {
+    fn find(&self, parts: &Parts, foreign: bool) -> Result<(Route, Option<Arc<SessionHandle>>), Fault> {
         let method = match parts.method {
             http::Method::GET => Method::Get,
             http::Method::POST => Method::Post,
@@ -305,10 +306,10 @@ impl<A: Application> Endpoint<A> {
         let mut named = None;
         let known = |sid: &Sid| {
             named = self.registry.get(sid);
-            named.as_deref().map(Entry::known)
+            named.as_deref().map(SessionHandle::known)
         };
         let route = Route::find(&self.config, method, query, upgrade, known)?;
-        let strange = named.as_ref().is_some_and(|entry| entry.origin.as_deref() != self.origin(parts));
+        let strange = named.as_ref().is_some_and(|handle| handle.origin.as_deref() != self.origin(parts));
         if foreign {
             self.http.strangers.refused(&parts.headers);
         } else if self.http.cors.is_none() && !upgrade && matches!(route, Route::Open { .. }) {

@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use engineio::{CloseReason, Revision, Transport};
+use engineio::{CloseReason, Layer, Revision, Session, Transport};
 use tracing::Level;
+
+use crate::session::wires::Wires;
 
 /// A session or a plain WebSocket, for as long as it lasts.
 #[derive(Debug)]
@@ -15,8 +17,6 @@ pub(crate) struct Life {
     number: u64,
     address: Option<SocketAddr>,
     began: Instant,
-    /// Why it ended, once it has.
-    pub(crate) reason: Option<CloseReason>,
 }
 
 impl Life {
@@ -25,7 +25,7 @@ impl Life {
         static LAST: AtomicU64 = AtomicU64::new(0);
         tracing::enabled!(Level::INFO).then(|| {
             let number = LAST.fetch_add(1, Ordering::Relaxed) + 1;
-            Box::new(Life { number, address, began: now(), reason: None })
+            Box::new(Life { number, address, began: now() })
         })
     }
 
@@ -39,16 +39,15 @@ impl Life {
         );
     }
 
-    /// `received` and `sent` are packets.
-    pub(crate) fn session_closed(&self, transport: Transport, received: u32, sent: u32) {
+    pub(crate) fn session_closed<L: Layer>(&self, session: &Session<L, Wires>) {
         tracing::info!(
             session = self.number,
             address = self.address.map(display),
-            transport = transport.as_str(),
-            reason = self.reason.map(CloseReason::as_str),
+            transport = session.handle().known().transport.as_str(),
+            reason = session.reason().map(CloseReason::as_str),
             seconds = self.seconds(),
-            received,
-            sent,
+            received = session.received(),
+            sent = session.sent(),
             "session closed"
         );
     }

@@ -13,8 +13,9 @@ use std::time::Instant;
 
 use engineio::memory::{Budget, Held};
 use engineio::observe::Watch;
+use engineio::session::{Ending, Incoming, WebSocketWire};
 use engineio::websocket::{self, Breach, Event, Limits, Reader};
-use engineio::{CloseReason, Frame, Limit, Packet, Rate, Revision, Violation};
+use engineio::{Frame, Packet, Rate, Revision};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
 use crate::net::io::Io;
@@ -94,44 +95,6 @@ fn now() -> Instant {
     tokio::time::Instant::now().into()
 }
 
-/// How a WebSocket ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ending {
-    /// What the session is told.
-    pub(crate) reason: CloseReason,
-    /// The code of the close frame that the client is sent (RFC 6455, section 7.4.1).
-    pub(crate) code: Option<u16>,
-    /// The rule that the client broke.
-    pub(crate) breach: Option<Breach>,
-    /// The limit that was met.
-    pub(crate) limit: Option<Limit>,
-}
-
-/// The client is gone.
-const GONE: Ending = Ending { reason: CloseReason::TransportClose, code: None, breach: None, limit: None };
-
-/// There is no memory left for what the client sends: 1013, "Try Again Later".
-const CROWDED: Ending = Ending {
-    reason: CloseReason::TransportError,
-    code: Some(1013),
-    breach: None,
-    limit: Some(Limit::Memory),
-};
-
-impl From<Breach> for Ending {
-    fn from(breach: Breach) -> Ending {
-        let (code, limit) = (Some(breach.code()), breach.limit());
-        Ending { reason: CloseReason::TransportError, code, breach: Some(breach), limit }
-    }
-}
-
-/// What a WebSocket brought.
-#[derive(Debug)]
-pub(crate) enum Incoming {
-    Packet(Result<Packet, Violation>),
-    Ended(Ending),
-}
-
 impl WebSocket {
     /// A WebSocket on a connection whose handshake is done; `read` is what was already read of it.
     pub(crate) fn new(io: Io, read: &[u8], revision: Revision, limits: Limits) -> WebSocket {
@@ -171,103 +134,9 @@ impl WebSocket {
         self
     }
 
-    /// The frames to be written, in order.
-    pub(crate) fn queue(&mut self) -> &mut VecDeque<Frame> {
-        &mut self.queue
-    }
-
-    /// Whether all that was queued has been written.
-    pub(crate) fn is_drained(&self) -> bool {
-        self.queue.is_empty() && self.control.is_empty() && !self.unflushed
-    }
-
-    /// The cost of the frames that went out since the last call.
-    pub(crate) fn take_freed(&mut self) -> usize {
-        std::mem::take(&mut self.freed)
-    }
-
-    /// A turn of its driver begins.
-    pub(crate) fn begin_turn(&mut self) {
-        self.reads = READS;
-    }
-
-    /// What has come of a message that has not ended, if that has changed since the last call.
-    pub(crate) fn take_grown(&mut self) -> Option<usize> {
-        std::mem::take(&mut self.grown).then(|| self.incoming.bytes())
-    }
-
-    /// Whether bytes of frames went out since the last call.
-    pub(crate) fn take_moved(&mut self) -> bool {
-        std::mem::take(&mut self.moved)
-    }
-
-    /// Gives up what is queued: the client has ended the connection, or broken it.
-    pub(crate) fn discard(&mut self) {
-        self.discarded = true;
-        self.queue.clear();
-    }
-
-    /// Gives up the connection as well: the client is put out, and nobody waits for it to hear so.
-    pub(crate) fn abandon(&mut self) {
-        self.discard();
-        self.gone = true;
-    }
-
-    /// The next packet. What answers a control frame is left for [`poll_write`](WebSocket::poll_write).
-    pub(crate) fn poll_packet(&mut self, cx: &mut Context<'_>, watch: Watch<'_>) -> Poll<Incoming> {
-        loop {
-            if self.control.len() >= PONGS && ready!(self.poll_write(cx)).is_err() {
-                return self.lost();
-            }
-            if self.hungry {
-                if self.reads == 0 {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                match ready!(self.poll_fill(cx)) {
-                    Ok(1..) => self.hungry = false,
-                    Ok(0) | Err(_) => return self.lost(),
-                }
-            }
-            let event = match self.reader.next() {
-                Ok(Some(event)) => event,
-                Ok(None) if !self.may_go_on() => return Poll::Ready(Incoming::Ended(CROWDED)),
-                Ok(None) => {
-                    self.hungry = true;
-                    continue;
-                }
-                Err(breach) => return Poll::Ready(Incoming::Ended(breach.into())),
-            };
-            watch.incoming(&event);
-            if let (Event::Ping(_) | Event::Pong(_), Some(pings)) = (&event, &mut self.pings)
-                && !pings.rate.take(now(), 1, pings.per_second)
-            {
-                return Poll::Ready(Incoming::Ended(Breach::TooManyPings.into()));
-            }
-            let packet = match event {
-                Event::Text(text) => Packet::decode_text(&text, self.revision),
-                Event::Binary(bytes) => Packet::decode_binary(&bytes, self.revision),
-                Event::Ping(payload) => {
-                    websocket::pong(&payload, &mut self.control);
-                    self.answers.resize(self.control.capacity());
-                    continue;
-                }
-                Event::Pong(_) => continue,
-                // "the endpoint typically echos the status code it received" (section 5.5.1)
-                Event::Close { code, .. } => return Poll::Ready(Incoming::Ended(Ending { code, ..GONE })),
-            };
-            return Poll::Ready(Incoming::Packet(packet));
-        }
-    }
-
     fn lost(&mut self) -> Poll<Incoming> {
         self.gone = true;
-        Poll::Ready(Incoming::Ended(GONE))
-    }
-
-    /// Whether there is nobody to say goodbye to.
-    pub(crate) fn is_gone(&self) -> bool {
-        self.gone
+        Poll::Ready(Incoming::Ended(Ending::GONE))
     }
 
     /// Counts what has come of a message that has not ended. Says whether there may be more of it.
@@ -288,26 +157,6 @@ impl WebSocket {
             self.reader.feed(buffer.filled());
             Poll::Ready(Ok(buffer.filled().len()))
         })
-    }
-
-    /// Writes what is queued. Ready when all of it is through.
-    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !(self.queue.is_empty() && self.control.is_empty()) {
-            let written = ready!(self.write_some(cx))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            self.unflushed = true;
-            self.account(written);
-        }
-        if self.unflushed {
-            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
-            self.unflushed = false;
-        }
-        if self.queue.capacity() > KEPT_CAPACITY {
-            self.queue = VecDeque::new();
-        }
-        Poll::Ready(Ok(()))
     }
 
     /// One write: the frame that has begun, or else control frames, and what follows. Says how many bytes went out.
@@ -380,6 +229,114 @@ impl WebSocket {
             // Closing a socket with unread bytes resets it, and the client may never see the close frame.
             self.io.drain().await;
         }
+    }
+}
+
+impl WebSocketWire for WebSocket {
+    fn queue(&mut self) -> &mut VecDeque<Frame> {
+        &mut self.queue
+    }
+
+    fn is_drained(&self) -> bool {
+        self.queue.is_empty() && self.control.is_empty() && !self.unflushed
+    }
+
+    fn take_freed(&mut self) -> usize {
+        std::mem::take(&mut self.freed)
+    }
+
+    fn begin_turn(&mut self) {
+        self.reads = READS;
+    }
+
+    fn take_grown(&mut self) -> Option<usize> {
+        std::mem::take(&mut self.grown).then(|| self.incoming.bytes())
+    }
+
+    fn take_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
+    }
+
+    fn discard(&mut self) {
+        self.discarded = true;
+        self.queue.clear();
+    }
+
+    fn abandon(&mut self) {
+        self.discard();
+        self.gone = true;
+    }
+
+    /// What answers a control frame is left for [`poll_write`](WebSocketWire::poll_write).
+    fn poll_packet(&mut self, cx: &mut Context<'_>, watch: Watch<'_>) -> Poll<Incoming> {
+        loop {
+            if self.control.len() >= PONGS && ready!(self.poll_write(cx)).is_err() {
+                return self.lost();
+            }
+            if self.hungry {
+                if self.reads == 0 {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                match ready!(self.poll_fill(cx)) {
+                    Ok(1..) => self.hungry = false,
+                    Ok(0) | Err(_) => return self.lost(),
+                }
+            }
+            let event = match self.reader.next() {
+                Ok(Some(event)) => event,
+                Ok(None) if !self.may_go_on() => return Poll::Ready(Incoming::Ended(Ending::CROWDED)),
+                Ok(None) => {
+                    self.hungry = true;
+                    continue;
+                }
+                Err(breach) => return Poll::Ready(Incoming::Ended(breach.into())),
+            };
+            watch.incoming(&event);
+            if let (Event::Ping(_) | Event::Pong(_), Some(pings)) = (&event, &mut self.pings)
+                && !pings.rate.take(now(), 1, pings.per_second)
+            {
+                return Poll::Ready(Incoming::Ended(Breach::TooManyPings.into()));
+            }
+            let packet = match event {
+                Event::Text(text) => Packet::decode_text(&text, self.revision),
+                Event::Binary(bytes) => Packet::decode_binary(&bytes, self.revision),
+                Event::Ping(payload) => {
+                    websocket::pong(&payload, &mut self.control);
+                    self.answers.resize(self.control.capacity());
+                    continue;
+                }
+                Event::Pong(_) => continue,
+                // "the endpoint typically echos the status code it received" (section 5.5.1)
+                Event::Close { code, .. } => {
+                    return Poll::Ready(Incoming::Ended(Ending { code, ..Ending::GONE }));
+                }
+            };
+            return Poll::Ready(Incoming::Packet(packet));
+        }
+    }
+
+    fn is_gone(&self) -> bool {
+        self.gone
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !(self.queue.is_empty() && self.control.is_empty()) {
+            let written = ready!(self.write_some(cx))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.unflushed = true;
+            self.account(written);
+        }
+        if self.unflushed {
+            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        if self.queue.capacity() > KEPT_CAPACITY {
+            self.queue = VecDeque::new();
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

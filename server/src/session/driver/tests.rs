@@ -23,7 +23,6 @@ use tokio::io::duplex;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use super::{ROUND, ROUNDS};
 use crate::{Server, Service};
 
 mod slow;
@@ -31,6 +30,10 @@ mod slow;
 /// A message, and so many of them that their echoes are far more than what slows a client down.
 const PACKET: &str = "4hello";
 const MANY: usize = 80_000;
+
+/// What engineio has a session take in before others have their turn.
+const ROUND: usize = 32;
+const ROUNDS: usize = 8;
 
 /// What a connection holds in each direction.
 const BUFFERS: usize = 64 * 1024;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use engineio::memory::Budget;
 use engineio::observe::What;
+use engineio::session::Shut;
 use engineio::{Application, Fault, Jsonp, Limit, Payload, PayloadFormat, Route, Sid};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
@@ -20,8 +21,7 @@ use crate::http::compression::Encoding;
 use crate::http::exchange::Exchange;
 use crate::http::post_body::{self, BodyError};
 use crate::http::switch::switch;
-use crate::session::polling::{OpenGet, OpenPost, OpenProbe, Shut};
-use crate::session::registry::Entry;
+use crate::session::wires::{OpenGet, OpenPost, OpenProbe, SessionHandle, answer};
 
 /// A request that is answered, or waits for its session.
 pub(super) enum Begun<B> {
@@ -62,7 +62,7 @@ impl<A: Application> Endpoint<A> {
         parts: &mut Parts,
         body: B,
         route: &Route,
-        named: Option<Arc<Entry>>,
+        named: Option<Arc<SessionHandle>>,
     ) -> Result<Begun<B>, Fault> {
         let named = named.ok_or(Fault::SessionUnknown);
         let waiting = match *route {
@@ -90,8 +90,9 @@ impl<A: Application> Endpoint<A> {
     }
 
     /// Parks a GET.
-    fn park(&self, parts: &Parts, entry: Arc<Entry>, jsonp: Option<Jsonp>) -> Result<Parked, Shut> {
-        let (get, answer) = entry.open_get()?;
+    fn park(&self, parts: &Parts, handle: Arc<SessionHandle>, jsonp: Option<Jsonp>) -> Result<Parked, Shut> {
+        let (waiting, answer) = answer();
+        let get = handle.open_get(waiting)?;
         let compresses = self.http.compression.is_some();
         let encoding = if compresses { Encoding::accepted(&parts.headers) } else { None };
         Ok(Parked { get, answer, jsonp, encoding })
@@ -159,17 +160,23 @@ impl<A: Application> Endpoint<A> {
         };
         let body = if jsonp.is_some() { Jsonp::payload(&body) } else { body };
         self.config.observers.see(Some(&sid), || What::RequestBody { exchange, body: &body });
-        match post.submit(body, binary, held).await {
+        let (accepting, accepted_by) = answer();
+        post.submit(body, binary, held, accepting);
+        match accepted_by.await {
             Ok(()) => Ok(accepted()),
             Err(_) => Err(Fault::SessionUnknown),
         }
     }
 
     /// A WebSocket for a session that polls. One that comes while another is there is opened and closed.
-    fn open_probe(self: Arc<Self>, parts: &mut Parts, entry: Arc<Entry>) -> Result<Response<Body>, Fault> {
+    fn open_probe(
+        self: Arc<Self>,
+        parts: &mut Parts,
+        handle: Arc<SessionHandle>,
+    ) -> Result<Response<Body>, Fault> {
         let protocol = agreed(parts)?;
-        let format = entry.format;
-        let probe: Result<OpenProbe, Shut> = entry.open_probe();
+        let format = handle.format;
+        let probe: Result<OpenProbe, Shut> = handle.open_probe();
         switch(parts, protocol, self.config.observers.clone(), move |io, read| {
             let websocket = self.websocket(io, &read, format);
             match probe {
@@ -193,10 +200,15 @@ async fn until_admitted(bytes: usize, memory: &Budget, is_put_out: impl Fn() -> 
 }
 
 /// Claims the door for a POST.
-fn post<B>(parts: &Parts, body: B, entry: Arc<Entry>, jsonp: Option<Jsonp>) -> Result<Posting<B>, Shut> {
+fn post<B>(
+    parts: &Parts,
+    body: B,
+    handle: Arc<SessionHandle>,
+    jsonp: Option<Jsonp>,
+) -> Result<Posting<B>, Shut> {
     let content_type = parts.headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let binary = jsonp.is_none() && content_type.eq_ignore_ascii_case(b"application/octet-stream");
-    let (sid, format) = (entry.sid, entry.format);
+    let (sid, format) = (handle.sid, handle.format);
     let exchange = Exchange::number(parts);
-    Ok(Posting { post: entry.open_post()?, body, sid, format, binary, jsonp, exchange })
+    Ok(Posting { post: handle.open_post()?, body, sid, format, binary, jsonp, exchange })
 }

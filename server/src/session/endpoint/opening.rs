@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use engineio::observe::{Carrier, Direction, What};
+use engineio::session;
 use engineio::websocket::Limits;
 use engineio::{
-    Application, CloseReason, Fault, Frame, Handshake, Jsonp, Limit, Opened, PayloadFormat, Sid,
-    StateMachine, Transport, open_packet,
+    Application, CloseReason, Fault, Frame, Handshake, Jsonp, Limit, PayloadFormat, Session, Sid, Transport,
+    open_packet,
 };
 use http::header::SET_COOKIE;
 use http::request::Parts;
@@ -25,8 +26,8 @@ use crate::net::io::Io;
 use crate::net::peer::Peer;
 use crate::session::driver::Driver;
 use crate::session::life::Life;
-use crate::session::registry::Entry;
 use crate::session::websocket::WebSocket;
+use crate::session::wires::{SessionHandle, Wires};
 
 /// A session that is about to begin.
 pub(super) struct Opening {
@@ -108,34 +109,19 @@ impl<A: Application> Endpoint<A> {
         let Opening { sid, handshake, format, origin, place, .. } = opening;
         let now = Instant::from(tokio::time::Instant::now());
         let transport = if link.is_some() { Transport::WebSocket } else { Transport::Polling };
-        let (entry, receiver) = Entry::new(sid, format, transport, origin, &self.config);
-        let mailbox = entry.mailbox.clone();
-        let registered = self.registry.register(Arc::new(entry), place)?;
+        let (handle, mailbox) = SessionHandle::new(sid, format, transport, origin, &self.config);
+        let registered = self.registry.register(handle.clone(), place)?;
         if self.is_draining() {
             // The drain may have looked at the registry just before.
-            mailbox.close(CloseReason::ServerShuttingDown);
+            handle.mailbox.close(CloseReason::ServerShuttingDown);
         }
-        if link.is_some() {
-            // It comes first, before anything that the layer queues when it opens.
-            receiver.push_control(Frame::from(&open_packet(&self.config, &sid, transport)));
-        }
-        let PayloadFormat { revision, base64 } = format;
         let life = Life::begin(handshake.address);
         if let Some(life) = &life {
-            life.session_opened(transport, revision);
+            life.session_opened(transport, format.revision);
         }
-        let observers = self.config.observers.clone();
-        observers.see(Some(&sid), || What::Opened {
-            exchange,
-            transport,
-            revision,
-            base64,
-            handshake: &handshake,
-        });
-        let opened = Opened { sid, revision, transport, mailbox, handshake, observers };
-        let layer = self.application.open(opened, now);
-        let session = StateMachine::new(self.config.clone(), revision, transport, now);
-        Some(Driver::new(session, layer, link, self.config.clone(), receiver, registered, life))
+        let opening = session::Opening { handle, mailbox, link, handshake, exchange };
+        let session = Session::open(&self.application, opening, self.config.clone(), now);
+        Some(Driver::new(session, Wires::new(registered), life))
     }
 }
 

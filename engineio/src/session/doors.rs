@@ -5,55 +5,66 @@
 //! guard that is dropped before its work is done tells the driver that the client went away, so what was
 //! taken from a queue for a poll is never lost silently.
 
+use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use engineio::memory::{ALLOWANCE, Held};
-use engineio::{LongAnswer, Payload, Violation};
-use tokio::sync::oneshot;
 
-use crate::session::registry::Entry;
-use crate::session::websocket::WebSocket;
+use super::handle::SessionHandle;
+use super::wires::{Reply, Wires};
+use crate::memory::{ALLOWANCE, Held};
+use crate::{LongAnswer, Transport, Violation};
 
 /// The doors of one session.
-#[derive(Debug, Default)]
-pub(crate) struct Doors {
-    get: GetDoor,
-    post: PostDoor,
-    probe: ProbeDoor,
+pub(super) struct Doors<W: Wires> {
+    get: GetDoor<W>,
+    post: PostDoor<W>,
+    probe: ProbeDoor<W>,
     news: News,
     /// The driver has ended; nobody looks any more.
     shut: bool,
 }
 
-#[derive(Debug, Default)]
-enum GetDoor {
+impl<W: Wires> Default for Doors<W> {
+    fn default() -> Doors<W> {
+        Doors {
+            get: GetDoor::Free,
+            post: PostDoor::Free,
+            probe: ProbeDoor::Free,
+            news: News::default(),
+            shut: false,
+        }
+    }
+}
+
+#[derive(Default)]
+enum GetDoor<W: Wires> {
     #[default]
     Free,
     /// A GET waits for its answer.
-    Waiting(oneshot::Sender<Payload>),
+    Waiting(W::Answer),
     /// The answer is on its way to the client, with messages or without.
     Answering { messages: bool },
 }
 
-#[derive(Debug, Default)]
-enum PostDoor {
+#[derive(Default)]
+enum PostDoor<W: Wires> {
     #[default]
     Free,
-    /// A POST's body is being read. Whoever waits for the rest of it is told by the drop of the sender that the
-    /// session is over.
-    Reading(Option<oneshot::Sender<()>>),
-    Ready(Posted),
+    /// A POST's body is being read. Whoever waits for the rest of it is told by the drop of this that the session
+    /// is over.
+    Reading(Option<W::Accepted>),
+    Ready(Posted<W>),
 }
 
-#[derive(Debug, Default)]
-enum ProbeDoor {
+#[derive(Default)]
+enum ProbeDoor<W: Wires> {
     #[default]
     Free,
     /// The WebSocket is being opened, or the driver has it.
     Taken,
-    Ready(Box<WebSocket>),
+    Ready(Box<W::WebSocket>),
 }
 
 /// What the driver has not seen yet.
@@ -66,29 +77,27 @@ struct News {
 }
 
 /// A POST's complete body.
-#[derive(Debug)]
-pub(crate) struct Posted {
-    pub(crate) body: Bytes,
+pub(super) struct Posted<W: Wires> {
+    pub(super) body: Bytes,
     /// Whether it came as `application/octet-stream`.
-    pub(crate) binary: bool,
-    pub(crate) held: Held,
+    pub(super) binary: bool,
+    pub(super) held: Held,
     /// To be told once the packets are accepted.
-    pub(crate) accepted: oneshot::Sender<()>,
+    pub(super) accepted: W::Accepted,
 }
 
 /// What came through the doors since the driver last looked, in the order in which it counts.
-#[derive(Debug)]
-pub(crate) enum Knock {
+pub(super) enum Arrival<W: Wires> {
     PollAborted { lost: bool },
     Broken(Violation),
     Poll,
-    Post(Posted),
-    Probe(Box<WebSocket>),
+    Post(Posted<W>),
+    Probe(Box<W::WebSocket>),
 }
 
 /// Why a door was not opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shut {
+pub enum Shut {
     /// Another request has it.
     Taken,
     /// The session is over.
@@ -96,27 +105,27 @@ pub(crate) enum Shut {
 }
 
 /// # For the driver
-impl Doors {
+impl<W: Wires> Doors<W> {
     /// The next thing that happened. A POST stays at its door unless `posts` are wanted.
     ///
     /// An end comes before what is new, since what is new may have come from a client that has given up.
-    pub(crate) fn next(&mut self, posts: bool) -> Option<Knock> {
+    pub(super) fn next(&mut self, posts: bool) -> Option<Arrival<W>> {
         let news = &mut self.news;
         if let Some(lost) = news.poll_aborted.take() {
-            return Some(Knock::PollAborted { lost });
+            return Some(Arrival::PollAborted { lost });
         }
         if let Some(violation) = news.broken.take() {
-            return Some(Knock::Broken(violation));
+            return Some(Arrival::Broken(violation));
         }
         if std::mem::take(&mut news.poll) {
-            return Some(Knock::Poll);
+            return Some(Arrival::Poll);
         }
         match std::mem::take(&mut self.post) {
-            PostDoor::Ready(posted) if posts => return Some(Knock::Post(posted)),
+            PostDoor::Ready(posted) if posts => return Some(Arrival::Post(posted)),
             unready => self.post = unready,
         }
         match std::mem::replace(&mut self.probe, ProbeDoor::Taken) {
-            ProbeDoor::Ready(websocket) => Some(Knock::Probe(websocket)),
+            ProbeDoor::Ready(websocket) => Some(Arrival::Probe(websocket)),
             unready => {
                 self.probe = unready;
                 None
@@ -125,15 +134,15 @@ impl Doors {
     }
 
     /// Whether a POST is at its door.
-    pub(crate) fn has_post(&self) -> bool {
+    pub(super) fn has_post(&self) -> bool {
         matches!(self.post, PostDoor::Ready(_))
     }
 
     /// Begins to answer the parked GET, with messages or without; `None` if its client has gone, so that nothing is
     /// taken from a queue for it. Whoever goes from now on is known to have lost the messages: its guard tells.
-    pub(crate) fn answer(&mut self, messages: bool) -> Option<oneshot::Sender<Payload>> {
+    pub(super) fn answer(&mut self, messages: bool) -> Option<W::Answer> {
         match std::mem::take(&mut self.get) {
-            GetDoor::Waiting(waiting) if !waiting.is_closed() => {
+            GetDoor::Waiting(waiting) if !waiting.is_gone() => {
                 self.get = GetDoor::Answering { messages };
                 Some(waiting)
             }
@@ -145,20 +154,23 @@ impl Doors {
     }
 
     /// The probing WebSocket is gone; another may come.
-    pub(crate) fn free_probe(&mut self) {
+    pub(super) fn free_probe(&mut self) {
         self.probe = ProbeDoor::Free;
     }
 
     /// Nothing is let in any more, and who waits is told.
-    pub(crate) fn shut(&mut self) {
+    pub(super) fn shut(&mut self) {
         *self = Doors { shut: true, ..Doors::default() };
     }
 }
 
 /// # For requests
-impl Entry {
-    /// Claims the door of GETs. The receiver gets the answer.
-    pub(crate) fn open_get(self: Arc<Entry>) -> Result<(OpenGet, oneshot::Receiver<Payload>), Shut> {
+impl<W: Wires> SessionHandle<W> {
+    /// Claims the door of GETs. `answer` gets the answer; if it is dropped, there will be none.
+    ///
+    /// # Errors
+    /// If another GET is open, which is the end of the session, or the session is over.
+    pub fn open_get(self: Arc<Self>, answer: W::Answer) -> Result<OpenGet<W>, Shut> {
         let mut doors = self.doors.lock();
         if doors.shut {
             return Err(Shut::Ended);
@@ -169,16 +181,18 @@ impl Entry {
             self.mailbox.wake();
             return Err(Shut::Taken);
         }
-        let (sender, receiver) = oneshot::channel();
-        doors.get = GetDoor::Waiting(sender);
+        doors.get = GetDoor::Waiting(answer);
         doors.news.poll = true;
         drop(doors);
         self.mailbox.polled();
-        Ok((OpenGet { entry: Some(self) }, receiver))
+        Ok(OpenGet { handle: Some(self) })
     }
 
     /// Claims the door of POSTs, before the body is read.
-    pub(crate) fn open_post(self: Arc<Entry>) -> Result<OpenPost, Shut> {
+    ///
+    /// # Errors
+    /// If another POST is open, which is the end of the session, or the session is over.
+    pub fn open_post(self: Arc<Self>) -> Result<OpenPost<W>, Shut> {
         let mut doors = self.doors.lock();
         if doors.shut {
             return Err(Shut::Ended);
@@ -191,70 +205,77 @@ impl Entry {
         }
         doors.post = PostDoor::Reading(None);
         drop(doors);
-        Ok(OpenPost { entry: Some(self) })
+        Ok(OpenPost { handle: Some(self) })
     }
 
     /// Claims the door of WebSockets, before the handshake is answered.
-    pub(crate) fn open_probe(self: Arc<Entry>) -> Result<OpenProbe, Shut> {
+    ///
+    /// # Errors
+    /// If another is being probed, the session has upgraded already, or is over.
+    pub fn open_probe(self: Arc<Self>) -> Result<OpenProbe<W>, Shut> {
         let mut doors = self.doors.lock();
         if doors.shut {
             return Err(Shut::Ended);
         }
-        if !matches!(doors.probe, ProbeDoor::Free) || self.known().transport == engineio::Transport::WebSocket
-        {
+        if !matches!(doors.probe, ProbeDoor::Free) || self.known().transport == Transport::WebSocket {
             return Err(Shut::Taken);
         }
         doors.probe = ProbeDoor::Taken;
         drop(doors);
-        Ok(OpenProbe { entry: Some(self) })
+        Ok(OpenProbe { handle: Some(self) })
     }
 }
 
 /// A GET that is parked or being answered. Dropped before its body was handed over, it is an aborted poll.
-#[derive(Debug)]
-pub(crate) struct OpenGet {
-    entry: Option<Arc<Entry>>,
+pub struct OpenGet<W: Wires> {
+    handle: Option<Arc<SessionHandle<W>>>,
 }
 
-impl OpenGet {
+impl<W: Wires> OpenGet<W> {
     /// An answer of so many bytes is on its way, of which `most` may be made. If it is long, it counts for the session.
-    pub(crate) fn begin(&self, bytes: usize, most: usize) -> Option<Long> {
-        let entry = self.entry.as_ref().filter(|_| most >= ALLOWANCE)?;
-        Some(Long { answer: LongAnswer::begin(&entry.mailbox, bytes), _entry: entry.clone() })
+    #[must_use]
+    pub fn begin(&self, bytes: usize, most: usize) -> Option<Long<W>> {
+        let handle = self.handle.as_ref().filter(|_| most >= ALLOWANCE)?;
+        Some(Long { answer: LongAnswer::begin(&handle.mailbox, bytes), handle: handle.clone() })
     }
 
     /// The answer's body was handed to the HTTP connection.
-    pub(crate) fn written(&mut self) {
-        if let Some(entry) = self.entry.take() {
-            entry.doors.lock().get = GetDoor::Free;
+    pub fn written(&mut self) {
+        if let Some(handle) = self.handle.take() {
+            handle.doors.lock().get = GetDoor::Free;
         }
     }
 }
 
-impl Drop for OpenGet {
+impl<W: Wires> Drop for OpenGet<W> {
     fn drop(&mut self) {
-        if let Some(entry) = self.entry.take() {
-            let mut doors = entry.doors.lock();
+        if let Some(handle) = self.handle.take() {
+            let mut doors = handle.doors.lock();
             let door = std::mem::take(&mut doors.get);
             // The driver may not have noticed it.
             doors.news.poll = false;
             doors.news.poll_aborted = Some(matches!(door, GetDoor::Answering { messages: true }));
             drop(doors);
-            entry.mailbox.wake();
+            handle.mailbox.wake();
         }
     }
 }
 
 /// A long answer to a GET. It counts for the session, though that may end meanwhile, until the connection has written
 /// all of it.
-#[derive(Clone, Debug)]
-pub(crate) struct Long {
+pub struct Long<W: Wires> {
     answer: Arc<LongAnswer>,
     /// While it is there, the session can be put out.
-    _entry: Arc<Entry>,
+    handle: Arc<SessionHandle<W>>,
 }
 
-impl Deref for Long {
+impl<W: Wires> Clone for Long<W> {
+    fn clone(&self) -> Long<W> {
+        Long { answer: self.answer.clone(), handle: self.handle.clone() }
+    }
+}
+
+impl<W: Wires> Deref for Long<W> {
     type Target = LongAnswer;
 
     fn deref(&self) -> &LongAnswer {
@@ -263,99 +284,105 @@ impl Deref for Long {
 }
 
 /// A POST whose body is being read. Dropped before it is submitted, refused or released, it is an aborted one.
-#[derive(Debug)]
-pub(crate) struct OpenPost {
-    entry: Option<Arc<Entry>>,
+pub struct OpenPost<W: Wires> {
+    handle: Option<Arc<SessionHandle<W>>>,
 }
 
-impl OpenPost {
-    /// Ready once the session is over, so that nobody waits for the rest of the body.
-    pub(crate) async fn session_ended(&self) {
-        let Some(entry) = &self.entry else { return };
-        let (sender, receiver) = oneshot::channel();
-        if let PostDoor::Reading(told) = &mut entry.doors.lock().post {
-            *told = Some(sender);
+impl<W: Wires> OpenPost<W> {
+    /// `told` is dropped once the session is over, so that nobody waits for the rest of the body.
+    pub fn tell_end(&self, told: W::Accepted) {
+        if let Some(handle) = &self.handle
+            && let PostDoor::Reading(end) = &mut handle.doors.lock().post
+        {
+            *end = Some(told);
         }
-        // Nobody ever sends anything.
-        let _ = receiver.await;
     }
 
     /// Notes what has come of the body, for the case that memory runs short.
-    pub(crate) fn note(&self, bytes: usize) {
-        if let Some(entry) = &self.entry {
-            entry.mailbox.note_body(bytes);
+    pub fn note(&self, bytes: usize) {
+        if let Some(handle) = &self.handle {
+            handle.mailbox.note_body(bytes);
         }
     }
 
-    /// Hands the body to the driver. The receiver is told once its packets are accepted.
-    pub(crate) fn submit(mut self, body: Bytes, binary: bool, held: Held) -> oneshot::Receiver<()> {
-        let (accepted, receiver) = oneshot::channel();
-        if let Some(entry) = self.entry.take() {
-            let mut doors = entry.doors.lock();
+    /// Hands the body to the session. `accepted` is told once its packets are, or dropped if they are not.
+    pub fn submit(mut self, body: Bytes, binary: bool, held: Held, accepted: W::Accepted) {
+        if let Some(handle) = self.handle.take() {
+            let mut doors = handle.doors.lock();
             if !doors.shut {
                 doors.post = PostDoor::Ready(Posted { body, binary, held, accepted });
             }
             drop(doors);
-            entry.mailbox.wake();
+            handle.mailbox.wake();
         }
-        receiver
     }
 
     /// Gives the door back: this POST is refused, and the session lives on.
-    pub(crate) fn release(mut self) {
-        if let Some(entry) = self.entry.take() {
-            entry.doors.lock().post = PostDoor::Free;
+    pub fn release(mut self) {
+        if let Some(handle) = self.handle.take() {
+            handle.doors.lock().post = PostDoor::Free;
         }
     }
 }
 
-impl OpenPost {
+impl<W: Wires> OpenPost<W> {
     /// This POST breaks a rule, and is the end of its session.
-    pub(crate) fn refuse(mut self, violation: Violation) {
+    pub fn refuse(mut self, violation: Violation) {
         self.broken(violation);
     }
 
     fn broken(&mut self, violation: Violation) {
-        if let Some(entry) = self.entry.take() {
-            let mut doors = entry.doors.lock();
+        if let Some(handle) = self.handle.take() {
+            let mut doors = handle.doors.lock();
             doors.post = PostDoor::Free;
             doors.news.broken = Some(violation);
             drop(doors);
-            entry.mailbox.wake();
+            handle.mailbox.wake();
         }
     }
 }
 
-impl Drop for OpenPost {
+impl<W: Wires> Drop for OpenPost<W> {
     fn drop(&mut self) {
         self.broken(Violation::Aborted);
     }
 }
 
 /// A probing WebSocket on its way. Dropped before it is open, another may come.
-#[derive(Debug)]
-pub(crate) struct OpenProbe {
-    entry: Option<Arc<Entry>>,
+pub struct OpenProbe<W: Wires> {
+    handle: Option<Arc<SessionHandle<W>>>,
 }
 
-impl OpenProbe {
-    /// Hands the open WebSocket to the driver.
-    pub(crate) fn opened(mut self, websocket: WebSocket) {
-        if let Some(entry) = self.entry.take() {
-            let mut doors = entry.doors.lock();
+impl<W: Wires> OpenProbe<W> {
+    /// Hands the open WebSocket to the session.
+    pub fn opened(mut self, websocket: W::WebSocket) {
+        if let Some(handle) = self.handle.take() {
+            let mut doors = handle.doors.lock();
             if !doors.shut {
                 doors.probe = ProbeDoor::Ready(Box::new(websocket));
             }
             drop(doors);
-            entry.mailbox.wake();
+            handle.mailbox.wake();
         }
     }
 }
 
-impl Drop for OpenProbe {
+impl<W: Wires> Drop for OpenProbe<W> {
     fn drop(&mut self) {
-        if let Some(entry) = self.entry.take() {
-            entry.doors.lock().free_probe();
+        if let Some(handle) = self.handle.take() {
+            handle.doors.lock().free_probe();
         }
     }
 }
+
+macro_rules! opaque {
+    ($($name:ident),+) => {$(
+        impl<W: Wires> fmt::Debug for $name<W> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name)).field("handle", &self.handle).finish()
+            }
+        }
+    )+};
+}
+
+opaque!(OpenGet, OpenPost, OpenProbe, Long);

@@ -1,0 +1,89 @@
+//! The wires under a session: its WebSockets, the alarm of its task, and those who wait for an answer.
+
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use engineio::session::{self, Line, Reply};
+use engineio::{Limit, Payload};
+use tokio::sync::oneshot;
+
+use crate::net::alarm::Alarm;
+use crate::session::registry::Registered;
+use crate::session::websocket::WebSocket;
+
+pub(crate) type SessionHandle = session::SessionHandle<Wires>;
+pub(crate) type OpenGet = session::OpenGet<Wires>;
+pub(crate) type OpenPost = session::OpenPost<Wires>;
+pub(crate) type OpenProbe = session::OpenProbe<Wires>;
+pub(crate) type Long = session::Long<Wires>;
+
+/// The wires of one session.
+pub(crate) struct Wires {
+    alarm: Alarm,
+    pub(crate) registered: Registered,
+}
+
+impl Wires {
+    pub(crate) fn new(registered: Registered) -> Wires {
+        Wires { alarm: Alarm::new(), registered }
+    }
+}
+
+impl session::Wires for Wires {
+    type WebSocket = WebSocket;
+    type Answer = Answer<Payload>;
+    type Accepted = Answer<()>;
+
+    fn is_alarm_set(&self, now: Instant) -> bool {
+        self.alarm.is_set(now)
+    }
+
+    fn poll_alarm(&mut self, cx: &mut Context<'_>, now: Instant, next: Instant) -> Poll<()> {
+        self.alarm.poll(cx, now, next)
+    }
+
+    fn write_timeout(&self) -> Duration {
+        self.registered.write_timeout()
+    }
+
+    fn close_probe(&mut self, probe: WebSocket, code: Option<u16>, within: Duration) {
+        tokio::spawn(tokio::time::timeout(within, probe.close(code)));
+    }
+
+    fn log(&mut self, line: Line<'_>) {
+        match line {
+            Line::Broke { rule, section, error } => {
+                tracing::info!(rule, section, %error, "a client broke a rule");
+            }
+            Line::PutOut(limit) => {
+                let why = match limit {
+                    Limit::SendBudget => "it took nothing of what waited for it",
+                    _ => "memory runs short, and it held most",
+                };
+                tracing::warn!(limit = limit.name(), "a client was put out: {why}");
+            }
+            Line::CanNotWrite(error) => tracing::debug!(%error, "the WebSocket can't be written to"),
+        }
+    }
+}
+
+/// A request that waits for an answer.
+#[derive(Debug)]
+pub(crate) struct Answer<T>(oneshot::Sender<T>);
+
+/// An answer, and where it comes out. There is none if the session is over.
+pub(crate) fn answer<T>() -> (Answer<T>, oneshot::Receiver<T>) {
+    let (sender, receiver) = oneshot::channel();
+    (Answer(sender), receiver)
+}
+
+impl<T> Reply<T> for Answer<T> {
+    fn is_gone(&self) -> bool {
+        self.0.is_closed()
+    }
+
+    fn send(self, answer: T) {
+        // Nobody may be there any more to be told.
+        drop(self.0.send(answer));
+    }
+}
