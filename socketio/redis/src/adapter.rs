@@ -5,15 +5,16 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use socketio::{Adapter, AdapterError, AdapterFuture, Message, Namespace, Node, RoomEvent};
+use socketio::{Adapter, AdapterError, AdapterFuture, Message, Namespace, Node, RoomEvent, Sessions};
 use tokio::time::sleep;
 
 use crate::classic::Classic;
 use crate::counts::Counts;
 use crate::format::Format;
 use crate::inbox::{Letter, Reader, inbox};
-use crate::link::{Command, Dial, LinkError, Server};
+use crate::link::{Command, Dial, LinkError, Server, Told};
 use crate::publisher::Publisher;
+use crate::sessions::StoredSessions;
 use crate::sharded::{Sharded, Subscriptions};
 use crate::stream_reader::StreamReader;
 use crate::streams::Streams;
@@ -46,6 +47,7 @@ pub struct RedisAdapter {
     mode: Mode,
     prefix: Arc<str>,
     stream: Stream,
+    session_prefix: Arc<str>,
     queue_bytes: usize,
     counts: Arc<Counts>,
     running: OnceLock<Running>,
@@ -81,7 +83,12 @@ pub enum Mode {
     /// That of `createShardedAdapter` of `@socket.io/redis-adapter`: sharded pub/sub, from Redis 7 on.
     Sharded(Subscriptions),
     /// That of `@socket.io/redis-streams-adapter` 0.3: broadcasts go by a stream, so that a server that was cut off
-    /// from Redis for a moment misses none. A client that recovers its session has to come back to the same server.
+    /// from Redis for a moment misses none.
+    ///
+    /// With [`Config::recovery`](socketio::Config::recovery), clients recover on any server of the cluster, in Rust or in
+    /// JavaScript. Then what is sent to clients of this server goes to Redis first as well, as with npm's adapter, so
+    /// that all clients get events in the same order. While Redis doesn't answer, they get them half a second later,
+    /// and those who lose their connection soon after can't recover. This needs Redis 6.2 or later.
     Streams,
 }
 
@@ -98,10 +105,13 @@ struct Running {
     publisher: Arc<Publisher>,
     subscriber: Arc<Subscriber>,
     stream_reader: StreamReader,
+    sessions: Option<StoredSessions>,
 }
 
 /// The prefix of all channels, unless told otherwise.
 pub(crate) const PREFIX: &str = "socket.io";
+/// How the keys begin under which sessions are kept.
+const SESSION_PREFIX: &str = "sio:session:";
 /// How many entries a stream keeps, about.
 const MAX_LEN: usize = 10_000;
 /// The bytes that may wait for Redis, and of what came and was not looked into.
@@ -124,6 +134,7 @@ impl RedisAdapter {
             mode: Mode::default(),
             prefix: PREFIX.into(),
             stream: Stream { name: PREFIX.into(), count: 1, max_len: MAX_LEN },
+            session_prefix: SESSION_PREFIX.into(),
             queue_bytes: QUEUE_BYTES,
             counts: Arc::default(),
             running: OnceLock::new(),
@@ -167,6 +178,14 @@ impl RedisAdapter {
         self
     }
 
+    /// How the keys begin under which sessions of clients are kept that may recover: `sessionKeyPrefix` in JavaScript,
+    /// `sio:session:` there and here.
+    #[must_use]
+    pub fn session_prefix(mut self, prefix: &str) -> RedisAdapter {
+        self.session_prefix = prefix.into();
+        self
+    }
+
     /// How many bytes of messages may wait for Redis, 64 MB unless told otherwise. Beyond that messages to other
     /// nodes are thrown away, and [counted](Counts::dropped).
     #[must_use]
@@ -179,11 +198,13 @@ impl RedisAdapter {
         match self.mode {
             Mode::PubSub => Arc::new(Classic::new(&self.prefix)),
             Mode::Sharded(subscriptions) => Arc::new(Sharded::new(&self.prefix, subscriptions)),
-            Mode::Streams => {
-                let Stream { name, count, max_len } = &self.stream;
-                Arc::new(Streams::new(name, *count, *max_len, &self.prefix))
-            }
+            Mode::Streams => Arc::new(self.streams()),
         }
+    }
+
+    fn streams(&self) -> Streams {
+        let Stream { name, count, max_len } = &self.stream;
+        Streams::new(name, *count, *max_len, &self.prefix)
     }
 
     fn publisher(&self) -> Publisher {
@@ -224,6 +245,12 @@ impl Adapter for RedisAdapter {
             warned: AtomicBool::new(false),
         };
         tokio::spawn(reader.run(heard));
+        let sessions = (self.mode == Mode::Streams && node.recovers()).then(|| StoredSessions {
+            publisher: Arc::clone(&publisher),
+            streams: Arc::new(self.streams()),
+            prefix: Arc::clone(&self.session_prefix),
+            limit: self.queue_bytes,
+        });
         // `Io` starts an adapter once.
         let _ = self.running.set(Running {
             node,
@@ -231,6 +258,7 @@ impl Adapter for RedisAdapter {
             publisher,
             subscriber: Arc::new(subscriber),
             stream_reader,
+            sessions,
         });
     }
 
@@ -276,7 +304,7 @@ impl Adapter for RedisAdapter {
         Box::pin(async move {
             let own = usize::from(confirmed.await);
             loop {
-                if let Ok(count) = publisher.send(Command::Count(channel.clone())).await {
+                if let Ok(Told::Number(count)) = publisher.send(Command::Count(channel.clone())).await {
                     return usize::try_from(count).unwrap_or(usize::MAX).saturating_sub(own);
                 }
                 // Whoever asks does not wait for ever.
@@ -294,6 +322,11 @@ impl Adapter for RedisAdapter {
                 Box::pin(async move { sent.await.map(drop).map_err(Into::into) })
             }
         }
+    }
+
+    fn sessions(&self) -> Option<&dyn Sessions> {
+        let sessions = self.running.get()?.sessions.as_ref()?;
+        Some(sessions)
     }
 
     fn counts(&self) -> Vec<(&'static str, u64)> {

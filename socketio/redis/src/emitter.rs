@@ -10,7 +10,7 @@ use socketio::{Event, Flags, Message, MessageBody, Room, Selection, SendError, T
 use crate::adapter::RedisAdapter;
 use crate::counts::Counts;
 use crate::format::Format;
-use crate::link::Task;
+use crate::link::{Task, Told};
 use crate::publisher::{PublishError, Publisher};
 
 /// Sends into a cluster from a program that is no server of it: what npm's `@socket.io/redis-emitter` is. Cloning
@@ -53,7 +53,7 @@ pub struct Emitter {
 ///     Ok(())
 /// }
 /// ```
-pub struct Sent(Task<Result<u64, PublishError>>);
+pub struct Sent(Task<Result<Told, PublishError>>);
 
 /// # Whom
 impl Emitter {
@@ -160,7 +160,7 @@ impl Emitter {
     /// Sends what the selected sockets are to do, if any can be meant.
     fn send_selected(&self, body: MessageBody) -> Sent {
         if self.in_rooms && self.selection.rooms.is_empty() {
-            return Sent(Box::pin(std::future::ready(Ok(0))));
+            return Sent(Box::pin(std::future::ready(Ok(Told::Nothing))));
         }
         self.send(body)
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use socketio::{Message, Namespace, Node, NodeId};
+use socketio::{Message, Namespace, Node, NodeId, Offset};
 
 use crate::link::{Channel, Command, Entry};
 use crate::publisher::PublishError;
@@ -25,6 +25,11 @@ pub(crate) trait Format: Send + Sync + 'static {
     /// Whether somebody here may want an entry of a stream. Asked before it is decoded.
     fn is_wanted_entry(&self, _entry: &Entry, _node: &Node) -> bool {
         false
+    }
+
+    /// The serial number and the offset of an entry that this node has appended and waits for.
+    fn returned(&self, _entry: &Entry, _node: &Node) -> Option<(u64, Offset)> {
+        None
     }
 
     /// Reads an entry of a stream.

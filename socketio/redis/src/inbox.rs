@@ -49,7 +49,7 @@ impl Letter {
         OVERHEAD
             + match self {
                 Letter::Message { payload, .. } => payload.len(),
-                Letter::Entry(entry) => entry.fields.iter().map(|(_, value)| value.len()).sum(),
+                Letter::Entry(entry) => entry.cost(),
             }
     }
 }
@@ -93,6 +93,11 @@ impl Reader {
     }
 
     fn read(&self, letter: &Letter) {
+        if let Letter::Entry(entry) = letter
+            && let Some((serial, offset)) = self.format.returned(entry, &self.node)
+        {
+            return self.node.returned(serial, offset);
+        }
         let (place, wanted) = match letter {
             Letter::Message { channel, payload } => {
                 (channel, self.format.is_wanted(channel, payload, &self.node))

@@ -21,6 +21,7 @@ mod format;
 mod inbox;
 mod link;
 mod publisher;
+mod sessions;
 mod sharded;
 mod stream_reader;
 mod streams;

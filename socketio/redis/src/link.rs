@@ -42,6 +42,21 @@ pub(crate) enum Command {
     },
     /// How many connections have subscribed to a channel, by its exact name.
     Count(Channel),
+    /// Keeps a value for some time.
+    Keep {
+        key: Arc<str>,
+        value: Bytes,
+        time: Duration,
+    },
+    /// Takes a value: it is not there any more afterwards.
+    Take(Arc<str>),
+    Forget(Arc<str>),
+    /// The next entries of a stream, from one on or after one, at most so many.
+    Range {
+        from: Position,
+        inclusive: bool,
+        count: usize,
+    },
     Ping,
 }
 
@@ -56,6 +71,9 @@ impl Command {
             Command::Append { stream, fields, .. } => {
                 (stream.len(), fields.iter().map(|(name, value)| name.len() + value.len()).sum())
             }
+            Command::Keep { key, value, .. } => (key.len(), value.len()),
+            Command::Take(key) | Command::Forget(key) => (key.len(), 0),
+            Command::Range { from, .. } => (from.stream.len(), from.id.len()),
             Command::Ping => (0, 0),
         };
         name + payload + 96
@@ -81,6 +99,22 @@ pub(crate) struct Entry {
     pub(crate) fields: Fields,
 }
 
+impl Entry {
+    pub(crate) fn field(&self, name: &str) -> Option<&Bytes> {
+        self.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value)
+    }
+
+    /// Whether a field has that value.
+    pub(crate) fn is(&self, name: &str, value: &str) -> bool {
+        self.field(name).is_some_and(|field| *field == value.as_bytes())
+    }
+
+    /// The bytes of its values.
+    pub(crate) fn cost(&self) -> usize {
+        self.fields.iter().map(|(_, value)| value.len()).sum()
+    }
+}
+
 /// How far a stream has been read: up to the entry of that id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Position {
@@ -88,8 +122,17 @@ pub(crate) struct Position {
     pub(crate) id: Box<str>,
 }
 
-/// What Redis answers to a command: a number if it has one, or why it refuses.
-pub(crate) type Reply = Result<u64, Box<str>>;
+/// What Redis answers to a command, or why it refuses.
+pub(crate) type Reply = Result<Told, Box<str>>;
+
+/// What Redis answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    Nothing,
+    Number(u64),
+    Value(Bytes),
+    Entries(Vec<Entry>),
+}
 
 /// What Redis tells on its own.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::backoff::Backoff;
 use crate::counts::Counts;
-use crate::link::{Command, Connection, Dial, OnPush, Push, Reply};
+use crate::link::{Command, Connection, Dial, OnPush, Push, Reply, Told};
 
 /// A server that is silent for so long is treated as one that is away.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -77,7 +77,7 @@ struct Queue {
 
 struct Waiting {
     command: Command,
-    done: oneshot::Sender<Result<u64, PublishError>>,
+    done: oneshot::Sender<Result<Told, PublishError>>,
 }
 
 impl Publisher {
@@ -92,15 +92,19 @@ impl Publisher {
     pub(crate) fn send(
         &self,
         command: Command,
-    ) -> impl Future<Output = Result<u64, PublishError>> + Send + use<> {
+    ) -> impl Future<Output = Result<Told, PublishError>> + Send + use<> {
         let answer = self.0.push(command);
         async move { answer?.await.unwrap_or(Err(PublishError::Ended)) }
     }
 
+    /// Whether there is no connection, as far as is known.
+    pub(crate) fn is_away(&self) -> bool {
+        self.0.queue.lock().away
+    }
+
     /// Waits until what was left before has gone to Redis. While Redis is away it isn't waited for.
     pub(crate) fn flushed(&self) -> impl Future<Output = ()> + Send + use<> {
-        let away = self.0.queue.lock().away;
-        let flushed = (!away).then(|| self.send(Command::Ping));
+        let flushed = (!self.is_away()).then(|| self.send(Command::Ping));
         async move {
             if let Some(flushed) = flushed {
                 let _ = flushed.await;
@@ -116,7 +120,7 @@ impl Drop for Publisher {
     }
 }
 
-type Answer = oneshot::Receiver<Result<u64, PublishError>>;
+type Answer = oneshot::Receiver<Result<Told, PublishError>>;
 
 impl Shared {
     fn push(&self, command: Command) -> Result<Answer, PublishError> {
@@ -210,14 +214,14 @@ impl Shared {
     }
 
     /// Takes the next commands to be sent together. Questions that nobody asks any more are left out.
-    fn take(&self) -> (Vec<Command>, Vec<oneshot::Sender<Result<u64, PublishError>>>) {
+    fn take(&self) -> (Vec<Command>, Vec<oneshot::Sender<Result<Told, PublishError>>>) {
         let (mut commands, mut answers, mut bytes) = (Vec::new(), Vec::new(), 0);
         let mut queue = self.queue.lock();
         while commands.len() < BATCH && bytes < BATCH_BYTES {
             let Some(Waiting { command, done }) = queue.waiting.pop_front() else { break };
             let cost = command.cost();
             queue.bytes -= cost;
-            if !is_publish(&command) && done.is_closed() {
+            if is_question(&command) && done.is_closed() {
                 continue;
             }
             bytes += cost;
@@ -233,7 +237,7 @@ impl Shared {
     fn answer(
         &self,
         commands: &[Command],
-        answers: Vec<oneshot::Sender<Result<u64, PublishError>>>,
+        answers: Vec<oneshot::Sender<Result<Told, PublishError>>>,
         replies: Vec<Reply>,
     ) {
         for ((command, done), reply) in commands.iter().zip(answers).zip(replies) {
@@ -251,6 +255,11 @@ impl Shared {
             let _ = done.send(reply.map_err(PublishError::Refused));
         }
     }
+}
+
+/// Whether a command is of no use to those who don't wait for its answer.
+fn is_question(command: &Command) -> bool {
+    matches!(command, Command::Count(_) | Command::Ping | Command::Take(_) | Command::Range { .. })
 }
 
 fn is_publish(command: &Command) -> bool {

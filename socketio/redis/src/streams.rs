@@ -13,7 +13,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use socketio::{Message, MessageBody, Node, NodeId, RawJson};
+use socketio::{Message, MessageBody, Node, NodeId, Offset, RawJson};
 
 use crate::cluster_adapter;
 use crate::format::{Format, Heard};
@@ -27,6 +27,9 @@ mod tests;
 
 /// Who sends without being a server.
 const EMITTER: &str = "emitter";
+
+/// The field by which a node knows its own entries again. Servers in JavaScript don't look at it.
+const SERIAL: &str = "serial";
 
 #[derive(Debug)]
 pub(crate) struct Streams {
@@ -49,7 +52,7 @@ impl Streams {
 
     /// The stream of a namespace. npm's adapter takes a remainder that may be negative, and writes to a stream then that
     /// nobody reads; whatever is read counts, whichever stream it is in.
-    fn of(&self, namespace: &str) -> Arc<str> {
+    pub(crate) fn of(&self, namespace: &str) -> Arc<str> {
         if self.count == 1 {
             return Arc::clone(&self.stream);
         }
@@ -67,12 +70,15 @@ impl Streams {
             STANDARD.encode(packed)
         };
         let uid = message.from.as_deref().unwrap_or(EMITTER);
-        let fields: Fields = vec![
+        let mut fields: Fields = vec![
             ("uid".into(), uid.to_owned().into()),
             ("nsp".into(), message.namespace.to_string().into()),
             ("type".into(), kind.to_string().into()),
             ("data".into(), text.into()),
         ];
+        if let Some(serial) = message.serial {
+            fields.push((SERIAL.into(), serial.to_string().into()));
+        }
         Ok(Command::Append { stream: self.of(&message.namespace), max_len: self.max_len, fields })
     }
 }
@@ -142,12 +148,11 @@ impl Format for Streams {
 
     fn is_wanted_entry(&self, entry: &Entry, node: &Node) -> bool {
         let is_here = |nsp: &Bytes| std::str::from_utf8(nsp).is_ok_and(|nsp| node.namespace(nsp).is_some());
-        field(entry, "uid").is_none_or(|uid| *uid != node.id().as_bytes())
-            && field(entry, "nsp").is_some_and(is_here)
+        !entry.is("uid", node.id()) && entry.field("nsp").is_some_and(is_here)
     }
 
     fn decode_entry(&self, entry: &Entry) -> Result<Heard, Garbage> {
-        let text = |name| match field(entry, name) {
+        let text = |name| match entry.field(name) {
             None => Ok(None),
             Some(value) => std::str::from_utf8(value).map(Some).map_err(|_| Garbage::from("it is not UTF-8")),
         };
@@ -163,12 +168,16 @@ impl Format for Streams {
         };
         let from = text("uid")?.map(NodeId::from);
         Ok(match cluster_adapter::read(kind, from, namespace, whole.json(), &whole)? {
-            Some(message) => Heard::Message(Box::new(message)),
+            Some(message) => Heard::Message(Box::new(match entry.id.parse() {
+                Ok(offset) => message.at(offset),
+                Err(_) => message,
+            })),
             None => Heard::Nothing,
         })
     }
-}
 
-fn field<'a>(entry: &'a Entry, name: &str) -> Option<&'a Bytes> {
-    entry.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value)
+    fn returned(&self, entry: &Entry, node: &Node) -> Option<(u64, Offset)> {
+        let serial = entry.is("uid", node.id()).then(|| entry.field(SERIAL))??;
+        Some((std::str::from_utf8(serial).ok()?.parse().ok()?, entry.id.parse().ok()?))
+    }
 }

@@ -3,7 +3,7 @@
 mod redis_server;
 
 use redis_server::RedisServer;
-use socketio_adapter_contract::check;
+use socketio_adapter_contract::{check, check_recovery};
 use socketio_redis::{Mode, RedisAdapter, Subscriptions};
 
 #[tokio::test]
@@ -27,5 +27,14 @@ async fn the_adapter_keeps_the_contract_with_streams() {
     for count in [1, 4] {
         let adapter = || RedisAdapter::open(&redis.url()).expect("it is a URL");
         check(|| adapter().mode(Mode::Streams).stream_count(count)).await;
+    }
+}
+
+#[tokio::test]
+async fn clients_recover_on_any_node_with_streams() {
+    let Some(redis) = RedisServer::start() else { return };
+    for count in [1, 4] {
+        let adapter = || RedisAdapter::open(&redis.url()).expect("it is a URL");
+        check_recovery(|| adapter().mode(Mode::Streams).stream_count(count)).await;
     }
 }

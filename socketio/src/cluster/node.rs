@@ -79,7 +79,7 @@ impl Node {
         }
         let asker = Asker { cluster: Arc::clone(cluster), namespace, node: from, offset };
         match namespaces.find(&asker.namespace) {
-            Some(namespace) if offset.is_some() => {
+            Some(namespace) if cluster.shares_sessions && offset.is_some() => {
                 cluster.ordered.heard(move || asker.serve(&namespace, body));
             }
             Some(namespace) => asker.serve(&namespace, body),

@@ -11,7 +11,7 @@ use redis::{
 };
 
 use super::{
-    Answer, Channel, Command, Connection, Dial, Entry, LinkError, OnPush, Position, Push, Reply, Task,
+    Answer, Channel, Command, Connection, Dial, Entry, LinkError, OnPush, Position, Push, Reply, Task, Told,
 };
 
 /// How long it may take to connect.
@@ -67,7 +67,7 @@ impl Connection for MultiplexedConnection {
                 write(&mut pipeline, command);
             }
             let replies = self.send_packed_commands(&pipeline, 0, commands.len()).await?;
-            Ok(replies.into_iter().map(read_reply).collect())
+            Ok(commands.iter().zip(replies).map(|(command, reply)| read_reply(command, reply)).collect())
         })
     }
 
@@ -195,22 +195,48 @@ fn write(pipeline: &mut Pipeline, command: &Command) {
                 pipeline.arg(&**name).arg(&value[..]);
             }
         }
+        Command::Keep { key, value, time } => {
+            let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+            pipeline.cmd("SET").arg(&**key).arg(&value[..]).arg("PX").arg(millis);
+        }
+        Command::Take(key) => {
+            pipeline.cmd("GETDEL").arg(&**key);
+        }
+        Command::Forget(key) => {
+            pipeline.cmd("DEL").arg(&**key);
+        }
+        Command::Range { from: Position { stream, id }, inclusive, count } => {
+            let from = if *inclusive { id.to_string() } else { format!("({id}") };
+            pipeline.cmd("XRANGE").arg(&**stream).arg(from).arg("+").arg("COUNT").arg(*count);
+        }
         Command::Ping => {
             pipeline.cmd("PING");
         }
     }
 }
 
-/// A number, or the one of `PUBSUB NUMSUB`, which stands behind the channel's name.
-fn read_reply(value: Value) -> Reply {
-    match value {
-        Value::Int(number) => Ok(u64::try_from(number).unwrap_or_default()),
-        Value::Array(values) => values.into_iter().last().map_or(Ok(0), read_reply),
-        Value::Map(mut entries) => entries.pop().map_or(Ok(0), |(_, count)| read_reply(count)),
-        Value::ServerError(error) => {
-            Err(format!("{} {}", error.code(), error.details().unwrap_or_default()).into())
+fn read_reply(command: &Command, value: Value) -> Reply {
+    match (command, value) {
+        (_, Value::ServerError(error)) => {
+            Err(format!("{} {}", error.code(), error.details().unwrap_or_default()).trim_end().into())
         }
-        _ => Ok(0),
+        (Command::Count(_), value) => Ok(Told::Number(count(value))),
+        (Command::Take(_), Value::BulkString(value)) => Ok(Told::Value(value.into())),
+        (Command::Range { from, .. }, entries) => {
+            let entries = read_entries(&from.stream, entries).map_err(|LinkError(error)| error)?;
+            Ok(Told::Entries(entries))
+        }
+        _ => Ok(Told::Nothing),
+    }
+}
+
+/// The number of `PUBSUB NUMSUB`, which comes after the channel's name.
+fn count(value: Value) -> u64 {
+    match value {
+        Value::Int(number) => u64::try_from(number).unwrap_or_default(),
+        Value::Array(values) => values.into_iter().last().map_or(0, count),
+        Value::Map(mut entries) => entries.pop().map_or(0, |(_, last)| count(last)),
+        _ => 0,
     }
 }
 
@@ -265,6 +291,14 @@ mod tests {
                 max_len: 10_000,
                 fields: vec![("uid".into(), Bytes::from_static(b"u"))],
             },
+            Command::Keep { key: "k".into(), value: Bytes::from_static(b"v"), time: Duration::from_secs(2) },
+            Command::Take("k".into()),
+            Command::Forget("k".into()),
+            Command::Range {
+                from: Position { stream: "s".into(), id: "1-0".into() },
+                inclusive: false,
+                count: 9,
+            },
         ] {
             write(&mut pipeline, &command);
         }
@@ -272,7 +306,10 @@ mod tests {
         let expected = "*2\r\n$10\r\nPSUBSCRIBE\r\n$2\r\np*\r\n*2\r\n$12\r\nSUNSUBSCRIBE\r\n$1\r\nc\r\n\
             *3\r\n$7\r\nPUBLISH\r\n$4\r\nc#/#\r\n$2\r\n\0x\r\n*3\r\n$8\r\nSPUBLISH\r\n$1\r\nc\r\n$0\r\n\r\n\
             *3\r\n$6\r\nPUBSUB\r\n$6\r\nNUMSUB\r\n$4\r\nc#/#\r\n*3\r\n$6\r\nPUBSUB\r\n$11\r\nSHARDNUMSUB\r\n$1\r\nc\r\n\
-            *8\r\n$4\r\nXADD\r\n$1\r\ns\r\n$6\r\nMAXLEN\r\n$1\r\n~\r\n$5\r\n10000\r\n$1\r\n*\r\n$3\r\nuid\r\n$1\r\nu\r\n";
+            *8\r\n$4\r\nXADD\r\n$1\r\ns\r\n$6\r\nMAXLEN\r\n$1\r\n~\r\n$5\r\n10000\r\n$1\r\n*\r\n$3\r\nuid\r\n$1\r\nu\r\n\
+            *5\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n$2\r\nPX\r\n$4\r\n2000\r\n*2\r\n$6\r\nGETDEL\r\n$1\r\nk\r\n\
+            *2\r\n$3\r\nDEL\r\n$1\r\nk\r\n\
+            *6\r\n$6\r\nXRANGE\r\n$1\r\ns\r\n$4\r\n(1-0\r\n$1\r\n+\r\n$5\r\nCOUNT\r\n$1\r\n9\r\n";
         assert_eq!(String::from_utf8_lossy(&written), expected);
     }
 

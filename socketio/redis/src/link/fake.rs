@@ -10,7 +10,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    Answer, Channel, Command, Connection, Dial, Entry, Fields, LinkError, OnPush, Position, Push, Reply, Task,
+    Answer, Channel, Command, Connection, Dial, Entry, Fields, LinkError, OnPush, Position, Push, Reply,
+    Task, Told,
 };
 
 #[derive(Clone)]
@@ -28,6 +29,7 @@ struct State {
     batches: Vec<usize>,
     refuses: bool,
     streams: BTreeMap<Arc<str>, Vec<(usize, Fields)>>,
+    values: BTreeMap<Arc<str>, Bytes>,
     /// The number of the last entry of all streams.
     appended: watch::Sender<usize>,
 }
@@ -48,6 +50,7 @@ impl FakeRedis {
             batches: Vec::new(),
             refuses: false,
             streams: BTreeMap::new(),
+            values: BTreeMap::new(),
             appended: watch::Sender::new(0),
         })))
     }
@@ -137,9 +140,8 @@ impl State {
         entries
     }
 
-    fn publish(&mut self, channel: &Channel, payload: &Bytes) -> u64 {
+    fn publish(&mut self, channel: &Channel, payload: &Bytes) {
         self.published.push((channel.name().into(), payload.clone()));
-        let mut receivers = 0;
         for client in self.connections.values() {
             for subscribed in &client.channels {
                 let hears = match (subscribed, channel) {
@@ -149,7 +151,6 @@ impl State {
                     (subscribed, channel) => subscribed == channel,
                 };
                 if hears {
-                    receivers += 1;
                     (client.on_push)(Push::Message {
                         channel: channel.name().into(),
                         payload: payload.clone(),
@@ -157,7 +158,6 @@ impl State {
                 }
             }
         }
-        receivers
     }
 
     fn carry_out(&mut self, id: u64, command: &Command) -> Reply {
@@ -167,23 +167,45 @@ impl State {
         match command {
             Command::Subscribe(channel) => {
                 self.client(id).channels.insert(channel.clone());
-                Ok(1)
+                Ok(Told::Nothing)
             }
             Command::Unsubscribe(channel) => {
                 self.client(id).channels.remove(channel);
-                Ok(0)
+                Ok(Told::Nothing)
             }
-            Command::Publish { channel, payload } => Ok(self.publish(channel, payload)),
+            Command::Publish { channel, payload } => {
+                self.publish(channel, payload);
+                Ok(Told::Nothing)
+            }
             Command::Count(channel) => {
                 let count =
                     self.connections.values().filter(|client| client.channels.contains(channel)).count();
-                Ok(count as u64)
+                Ok(Told::Number(count as u64))
             }
             Command::Append { stream, fields, .. } => {
                 self.append(Arc::clone(stream), fields.clone());
-                Ok(0)
+                Ok(Told::Nothing)
             }
-            Command::Ping => Ok(0),
+            Command::Keep { key, value, .. } => {
+                self.values.insert(Arc::clone(key), value.clone());
+                Ok(Told::Nothing)
+            }
+            Command::Take(key) => Ok(self.values.remove(key).map_or(Told::Nothing, Told::Value)),
+            Command::Forget(key) => {
+                self.values.remove(key);
+                Ok(Told::Nothing)
+            }
+            Command::Range { from, inclusive, count } => {
+                let mut entries = self.behind(std::slice::from_ref(from), *count);
+                let before = Position { id: "0-0".into(), ..from.clone() };
+                if *inclusive {
+                    let first =
+                        self.behind(&[before], usize::MAX).into_iter().find(|entry| entry.id == from.id);
+                    entries.splice(0..0, first);
+                }
+                Ok(Told::Entries(entries))
+            }
+            Command::Ping => Ok(Told::Nothing),
         }
     }
 

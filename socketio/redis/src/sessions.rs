@@ -1,0 +1,191 @@
+//! Sessions of clients that have lost their connection, as `@socket.io/redis-streams-adapter` keeps them: a key for
+//! each, with MessagePack in base64, and what was missed in the stream.
+//!
+//! ```text
+//!   SET sio:session:PID BASE64 PX 120000       the connection is lost
+//!   GETDEL sio:session:PID                     the client comes back: whoever gets it has it
+//!   XRANGE socket.io OFFSET +                  what it has missed
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use socketio::{AdapterError, AdapterFuture, Message, MessageBody, Offset, RawJson, Session, Sessions};
+
+use crate::format::{Format as _, Heard};
+use crate::link::{Command, Entry, Position, Told};
+use crate::publisher::{PublishError, Publisher};
+use crate::streams::Streams;
+use crate::wire::{self, Garbage, Rooms};
+
+/// Entries that are read at once.
+const COUNT: usize = 1000;
+/// How many times that may be: more entries than streams have.
+const READS: usize = 100;
+
+pub(crate) struct StoredSessions {
+    pub(crate) publisher: Arc<Publisher>,
+    pub(crate) streams: Arc<Streams>,
+    pub(crate) prefix: Arc<str>,
+    /// The bytes that one client may have missed.
+    pub(crate) limit: usize,
+}
+
+impl StoredSessions {
+    fn key(&self, pid: &str) -> Arc<str> {
+        format!("{}{pid}", self.prefix).into()
+    }
+
+    /// Asks Redis, unless it is away: a client that comes back doesn't wait for it.
+    fn ask(&self, command: Command) -> AdapterFuture<Result<Told, AdapterError>> {
+        if self.publisher.is_away() {
+            return Box::pin(std::future::ready(Err("Redis is away".into())));
+        }
+        let answer = self.publisher.send(command);
+        Box::pin(async move { answer.await.map_err(Into::into) })
+    }
+}
+
+impl Sessions for StoredSessions {
+    fn keep(&self, session: Session, time: Duration) {
+        match write(&session) {
+            Ok(value) => {
+                let key = self.key(&session.pid);
+                drop(self.publisher.send(Command::Keep { key, value, time }));
+            }
+            Err(error) => tracing::warn!(%error, "the session of a client can't be kept for it"),
+        }
+    }
+
+    fn take(&self, pid: &str) -> AdapterFuture<Result<Option<Session>, AdapterError>> {
+        let taken = self.ask(Command::Take(self.key(pid)));
+        Box::pin(async move {
+            match taken.await? {
+                Told::Value(value) => Ok(Some(read(&value).map_err(|garbage| garbage.0.to_string())?)),
+                _ => Ok(None),
+            }
+        })
+    }
+
+    fn forget(&self, pid: &str) {
+        drop(self.publisher.send(Command::Forget(self.key(pid))));
+    }
+
+    fn missed(
+        &self,
+        namespace: &str,
+        after: Offset,
+    ) -> AdapterFuture<Result<Option<Vec<Message>>, AdapterError>> {
+        let (streams, publisher) = (Arc::clone(&self.streams), Arc::clone(&self.publisher));
+        let (namespace, limit) = (namespace.to_owned(), self.limit);
+        let stream = streams.of(&namespace);
+        Box::pin(async move {
+            let is_broadcast = |entry: &Entry| entry.is("nsp", &namespace) && entry.is("type", "3");
+            let (mut missed, mut bytes) = (Vec::new(), 0);
+            let mut from = Position { stream, id: after.to_string().into() };
+            for read in 0..READS {
+                let command = Command::Range { from: from.clone(), inclusive: read == 0, count: COUNT };
+                let Told::Entries(entries) = publisher.send(command).await? else { return Ok(None) };
+                let is_last = entries.len() < COUNT;
+                // The client's own offset has to be there: what was before it may be gone, and nothing after it.
+                let known = entries.first().is_some_and(|first| first.id == from.id && is_broadcast(first));
+                if read == 0 && !known {
+                    return Ok(None);
+                }
+                for entry in entries.into_iter().skip(usize::from(read == 0)) {
+                    from.id.clone_from(&entry.id);
+                    if !is_broadcast(&entry) {
+                        continue;
+                    }
+                    bytes += entry.cost();
+                    // What can't be read was not delivered to anybody.
+                    if let Ok(Heard::Message(message)) = streams.decode_entry(&entry)
+                        && let MessageBody::Broadcast { .. } = message.body
+                    {
+                        missed.push(*message);
+                    }
+                }
+                if bytes > limit {
+                    return Ok(None);
+                }
+                if is_last {
+                    return Ok(Some(missed));
+                }
+            }
+            Ok(None)
+        })
+    }
+}
+
+/// Writes `{sid, pid, rooms, data}`, byte for byte as npm's adapter does.
+fn write(session: &Session) -> Result<Bytes, PublishError> {
+    let json = format!(
+        r#"{{"sid":{},"pid":{},"rooms":{},"data":{}}}"#,
+        wire::quoted(&session.sid),
+        wire::quoted(&session.pid),
+        wire::rooms(&session.rooms),
+        json!(session.data)
+    );
+    Ok(STANDARD.encode(wire::to_msgpack(json, Vec::new())?).into())
+}
+
+fn read(value: &Bytes) -> Result<Session, Garbage> {
+    #[derive(Deserialize)]
+    struct Stored {
+        sid: Box<str>,
+        pid: Box<str>,
+        #[serde(default)]
+        rooms: Rooms,
+        #[serde(default)]
+        data: Value,
+    }
+
+    let packed = STANDARD.decode(value).map_err(|_| "a session is not base64")?;
+    let whole = RawJson::from_msgpack(&packed.into(), wire::LIMIT)?;
+    let Stored { sid, pid, rooms, data } = serde_json::from_str(&whole.stringified())?;
+    // JavaScript lets an application put anything there.
+    let data = if let Value::Object(data) = data { data } else { Map::new() };
+    Ok(Session::new(sid.into(), pid, rooms.0, data))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unhex(hex: &str) -> Vec<u8> {
+        let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
+        digits
+            .chunks(2)
+            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn a_session_is_written_as_node_writes_it_and_read_from_what_node_wrote() {
+        let data = json!({ "k": 1 }).as_object().unwrap().clone();
+        let session = Session::new("s".into(), "p".into(), vec!["s".into(), "r".into()], data.clone());
+        let packed = STANDARD.decode(write(&session).unwrap()).unwrap();
+        assert_eq!(packed, b"\x84\xa3sid\xa1s\xa3pid\xa1p\xa5rooms\x92\xa1s\xa1r\xa4data\x81\xa1k\x01");
+        assert_eq!(read(&write(&session).unwrap()).unwrap(), session);
+        // With a number for a room, and bytes.
+        let theirs = unhex(
+            "84 a3736964 a173 a3706964 a170 a5726f6f6d73 92 a173 07 a464617461 82 a16b 01 a362696e c40101",
+        );
+        let read = read(&STANDARD.encode(theirs).into()).unwrap();
+        let mut more = data;
+        more.insert("bin".into(), json!({ "type": "Buffer", "data": [1] }));
+        assert_eq!(read, Session::new("s".into(), "p".into(), vec!["s".into(), "7".into()], more));
+    }
+
+    #[test]
+    fn what_is_no_session_is_refused() {
+        for garbage in ["", "=", "gA==", "wA==", "gaNzaWTA", "kA=="] {
+            assert!(read(&Bytes::from_static(garbage.as_bytes())).is_err(), "{garbage}");
+        }
+    }
+}
