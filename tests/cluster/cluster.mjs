@@ -146,14 +146,15 @@ class Node {
 const javascript = fileURLToPath(new URL("server.mjs", import.meta.url));
 
 /** A server on socket.io. */
-export function theirs(redis, mode, { options = {}, client = "redis", adapter = "@socket.io/redis-adapter" } = {}) {
+export function theirs(redis, mode, { options = {}, client = "redis", adapter = "@socket.io/redis-adapter", recovery = false } = {}) {
   const args = [javascript, redis.url, mode, JSON.stringify(options), "--client", client, "--adapter", adapter];
+  if (recovery) args.push("--recovery");
   return new Node(process.execPath, args).started;
 }
 
 /** A server of ours. */
-export function ours(redis, mode) {
-  return new Node(process.env.CLUSTER_SERVER, [redis.url, mode]).started;
+export function ours(redis, mode, { recovery = false } = {}) {
+  return new Node(process.env.CLUSTER_SERVER, [redis.url, mode, ...(recovery ? ["recovery"] : [])]).started;
 }
 
 /** The program itself, with the application for tests. */

@@ -1,6 +1,6 @@
 // The program of server.rs on socket.io, with one of npm's adapters:
 //
-//     node server.mjs redis://127.0.0.1:6379 classic|sharded|sharded-static|sharded-dynamic-private|streams [--client redis|ioredis] [--adapter NAME] [OPTIONS AS JSON]
+//     node server.mjs redis://127.0.0.1:6379 classic|sharded|sharded-static|sharded-dynamic-private|streams [--client redis|ioredis] [--adapter NAME] [--recovery] [OPTIONS AS JSON]
 
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
@@ -11,7 +11,7 @@ import { Server } from "socket.io";
 
 const { values: given, positionals } = parseArgs({
   allowPositionals: true,
-  options: { client: { type: "string", default: "redis" }, adapter: { type: "string", default: "@socket.io/redis-adapter" } },
+  options: { client: { type: "string", default: "redis" }, adapter: { type: "string", default: "@socket.io/redis-adapter" }, recovery: { type: "boolean" } },
 });
 const [url, mode, options = "{}"] = positionals;
 
@@ -44,7 +44,8 @@ async function adapter() {
 }
 
 const http = createServer();
-const io = new Server(http, { adapter: await adapter() });
+const recovery = given.recovery ? { connectionStateRecovery: { maxDisconnectionDuration: 60_000 } } : {};
+const io = new Server(http, { adapter: await adapter(), ...recovery });
 for (const nsp of [io.of("/"), io.of(/^\/dynamic-/)]) {
   nsp.on("connection", (socket) => {
     socket.on("join", async (room, done) => {
@@ -107,6 +108,7 @@ const commands = {
   leave: (c) => whom(c).socketsLeave(c.join),
   disconnect: (c) => whom(c).disconnectSockets(c.close),
   "broadcast from": (c) => void io.of(c.nsp ?? "/").sockets.get(c.socket).broadcast.emit(...revive(c.event)),
+  "emit to": (c) => void io.of(c.nsp ?? "/").sockets.get(c.socket).emit(...revive(c.event)),
   "set data": (c) => void (io.of(c.nsp ?? "/").sockets.get(c.socket).data.value = revive(c.value)),
   "join number": (c) => void io.of("/").sockets.get(c.socket).join(c.value),
   "server side": (c) => void io.of(c.nsp ?? "/").serverSideEmit(...revive(c.event)),

@@ -12,7 +12,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use socketio::{Args, Broadcast, Config, FetchedSocket, Io, RawJson};
+use socketio::{Args, Broadcast, Config, FetchedSocket, Io, RawJson, Recovery};
 use socketio_redis::{Counts, Emitter, Mode, RedisAdapter, Subscriptions};
 use socketio_server::Server;
 use tokio::sync::mpsc;
@@ -77,10 +77,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some("streams" | "streams-4") => Mode::Streams,
         Some(other) => return Err(format!("no such mode: {other}").into()),
     };
+    let recovery = (arguments.next().as_deref() == Some("recovery"))
+        .then(|| Recovery { max_disconnection: Duration::from_secs(60), ..Recovery::default() });
     let adapter = RedisAdapter::open(&url)?.mode(mode).stream_count(streams);
     let emitter = Emitter::new(RedisAdapter::open(&url)?.mode(mode));
     let counts = adapter.counts();
-    let io = Io::with_adapter(Config { cleanup_empty_child_namespaces: true, ..Config::default() }, adapter);
+    let config = Config { cleanup_empty_child_namespaces: true, recovery, ..Config::default() };
+    let io = Io::with_adapter(config, adapter);
     for namespace in [&*io, &io.of_pattern("^/dynamic-")?] {
         namespace.on_sync("join", |socket: socketio::Socket, room: String| socket.join(room).is_ok());
     }
@@ -166,6 +169,15 @@ async fn run(
             let (name, args) = event(&command.event)?;
             let socket = io.of(&command.nsp).socket(&command.socket).ok_or("no such socket")?;
             socket.broadcast().emit(&name, args)?;
+        }
+        "emit to" => {
+            let (name, args) = event(&command.event)?;
+            let socket = io.of(&command.nsp).socket(&command.socket).ok_or("no such socket")?;
+            socket.emit(&name, args)?;
+        }
+        "recovery" => {
+            let counts = io.recovery_counts().ok_or("recovery is off")?;
+            return Ok(json!({ "recovered": counts.recovered, "away": counts.away }));
         }
         "set data" => {
             let socket = io.of(&command.nsp).socket(&command.socket).ok_or("no such socket")?;
