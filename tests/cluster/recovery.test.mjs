@@ -52,6 +52,7 @@ describe("recovery", () => {
   }
 
   for (const [from, to] of [["A", "B"], ["B", "A"], ["A", "A"], ["B", "B"]]) {
+    // proves: features/adapters
     test(`a client goes from ${from} to ${to} and has missed nothing`, async () => {
       const nodes = { A, B };
       const [here, there] = [nodes[from], nodes[to]];
