@@ -1,7 +1,7 @@
 //! The official JavaScript client under the Socket.IO path: `/socket.io/socket.io.js` and its siblings.
 //!
-//! The files come from the `dist` folder of npm's `socket.io-client` and are read once, at the start. A
-//! request can only name one of [`NAMES`], so no request reaches the file system.
+//! The files come from the `dist` folder of npm's `socket.io-client`, and are read once. A request can only
+//! name one of [`NAMES`], so no request reaches the file system.
 
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
@@ -55,12 +55,12 @@ pub struct ClientFiles {
 }
 
 impl ClientFiles {
-    /// Reads the files from `dir`, the `dist` folder of an installed `socket.io-client`, and their version
-    /// from the `package.json` beside that folder. Older versions have fewer files; `socket.io.js` is
-    /// in all of them.
+    /// Reads the files from `dir`, the `dist` folder of an installed `socket.io-client`, and their version from
+    /// the `package.json` next to that folder. Only `socket.io.js` has to exist, since older versions have
+    /// fewer files.
     ///
     /// # Errors
-    /// If `dir` holds no `socket.io.js`, or a file or the version can't be read.
+    /// If `dir` has no `socket.io.js`, or a file or the version can't be read.
     pub fn read(dir: &Path) -> Result<ClientFiles, ClientFilesError> {
         let mut files = Vec::new();
         for name in NAMES {
@@ -175,11 +175,11 @@ fn package_version(dir: &Path) -> Result<String, ClientFilesError> {
 /// ```
 #[derive(Debug)]
 pub enum ClientFilesError {
-    /// The folder has no `socket.io.js`, or is not there.
+    /// The folder doesn't exist, or has no `socket.io.js`.
     NoClient(PathBuf),
-    /// A file is there and can't be read, or the `package.json` is missing.
+    /// A file can't be read, or the `package.json` is missing.
     Read(PathBuf, io::Error),
-    /// The `package.json` says no version.
+    /// The `package.json` has no version.
     Version(PathBuf),
 }
 

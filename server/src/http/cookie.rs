@@ -1,6 +1,6 @@
 //! The cookie that carries the session id, for load balancers that route by it.
 //!
-//! Off by default, and set on the answer to a polling handshake alone; the protocol itself never reads it.
+//! Off by default. Only the answer to a polling handshake sets it; the protocol itself never reads it.
 
 use std::fmt::{self, Write as _};
 use std::time::Duration;
@@ -8,8 +8,7 @@ use std::time::Duration;
 use engineio::Sid;
 use http::HeaderValue;
 
-/// A cookie with the session id as its value: `io=<sid>; Path=/; HttpOnly; SameSite=Lax` unless told
-/// otherwise.
+/// A cookie whose value is the session id. By default: `io=<sid>; Path=/; HttpOnly; SameSite=Lax`.
 ///
 /// ```
 /// use socketio_server::{Cookie, SameSite};
@@ -38,11 +37,11 @@ pub struct Cookie {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SameSite {
-    /// None.
+    /// No request.
     Strict,
-    /// Only the navigation to a page.
+    /// Only when the user opens a page.
     Lax,
-    /// All; browsers then insist on `Secure`, so that is set too.
+    /// All requests. Browsers demand `Secure` for this, so it is set too.
     None,
 }
 
@@ -50,7 +49,7 @@ impl Cookie {
     /// A cookie of this name.
     ///
     /// # Errors
-    /// If the name is not a token as RFC 6265 (section 4.1.1) wants it: visible ASCII without separators.
+    /// If the name is not a token (RFC 6265, section 4.1.1): visible ASCII without separators.
     pub fn new(name: &str) -> Result<Cookie, CookieError> {
         let is_token = |byte| matches!(byte, b'!'..=b'~') && !br#"()<>@,;:\"/[]?={}"#.contains(&byte);
         if name.is_empty() || !name.bytes().all(is_token) {
@@ -70,7 +69,7 @@ impl Cookie {
     /// The path under which the browser sends the cookie; `/` by default.
     ///
     /// # Errors
-    /// If the path does not begin with a slash, or has anything but printable ASCII, or a `;`.
+    /// If the path does not begin with a slash, contains a `;`, or is not printable ASCII.
     pub fn path(self, path: &str) -> Result<Cookie, CookieError> {
         if !path.starts_with('/') || !path.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b';') {
             return Err(CookieError::Path(path.to_owned()));
@@ -78,7 +77,7 @@ impl Cookie {
         Ok(Cookie { path: path.into(), ..self })
     }
 
-    /// The domain whose hosts get the cookie; by default the host that set it, alone.
+    /// The domain whose hosts get the cookie. By default, only the host that set it gets it.
     ///
     /// # Errors
     /// If it is not a host name.
@@ -90,19 +89,19 @@ impl Cookie {
         Ok(Cookie { domain: Some(domain.into()), ..self })
     }
 
-    /// How long the browser keeps the cookie, in whole seconds; by default until it is closed.
+    /// How long the browser keeps the cookie, in whole seconds. By default, until the browser closes.
     #[must_use]
     pub fn max_age(self, age: Duration) -> Cookie {
         Cookie { max_age: Some(age), ..self }
     }
 
-    /// Whether the page's scripts can't read the cookie; yes by default.
+    /// Hides the cookie from the page's scripts; `true` by default.
     #[must_use]
     pub fn http_only(self, http_only: bool) -> Cookie {
         Cookie { http_only, ..self }
     }
 
-    /// Whether the browser sends the cookie over HTTPS alone; no by default.
+    /// Makes the browser send the cookie only over HTTPS; `false` by default.
     #[must_use]
     pub fn secure(self, secure: bool) -> Cookie {
         Cookie { secure, ..self }
@@ -146,7 +145,7 @@ impl Cookie {
     }
 }
 
-/// Why a [`Cookie`] can't be built: the part that would break out of its header, as it was given.
+/// Why a [`Cookie`] can't be built, with the invalid part.
 ///
 /// ```
 /// use socketio_server::{Cookie, CookieError};
@@ -157,7 +156,7 @@ impl Cookie {
 pub enum CookieError {
     /// A name that is not a token.
     Name(String),
-    /// A path without its leading slash, or with a character that no path may have.
+    /// A path without a leading slash, or with an invalid character.
     Path(String),
     /// A domain that is not a host name.
     Domain(String),

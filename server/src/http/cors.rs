@@ -1,8 +1,8 @@
-//! Cross-origin requests: which foreign pages may use the server, and the headers that tell a browser so.
+//! Cross-origin requests: the pages that may use the server, and the header fields that tell their browsers.
 //!
 //! Off by default: without a [`Cors`], no `Access-Control-*` header is sent, and no origin is refused. Browsers
-//! don't apply CORS to WebSocket, so a page of any origin can then connect by WebSocket. With a [`Cors`], the list
-//! is an allowlist for reading *and* for connecting: an origin that is not on it is refused on both transports.
+//! don't apply CORS to WebSocket, so a page of any origin can then connect by WebSocket. With a [`Cors`], the
+//! server refuses an origin that is not listed, on both transports.
 
 mod origin;
 mod strangers;
@@ -46,7 +46,7 @@ pub struct Cors {
     origins: Origins,
     credentials: bool,
     methods: HeaderValue,
-    /// Without a list, what the page asks for is allowed.
+    /// `None` allows what the page asks for.
     allowed_headers: Option<HeaderValue>,
     exposed_headers: Option<HeaderValue>,
     max_age: Option<HeaderValue>,
@@ -72,13 +72,12 @@ impl Cors {
         Cors::with(Origins::Any)
     }
 
-    /// Pages of these origins, each written as a browser sends it: `https://example.com`,
-    /// `http://localhost:8080`. A `*` can stand for the first names of a host, one or more
-    /// (`https://*.example.com`, which `https://example.com` itself is not), and for the port
-    /// (`http://localhost:*`). A single `*` is the same as [`Cors::any`].
+    /// Pages of these origins, written as a browser sends them: `https://example.com`, `http://localhost:8080`.
+    /// A `*` matches one or more first labels of a host (`https://*.example.com`, but not
+    /// `https://example.com`), or the port (`http://localhost:*`). A single `*` is the same as [`Cors::any`].
     ///
-    /// Clients that are loaded from no host send `file://`, `app://.` or `null`, which can be listed too. `null` is
-    /// also the origin of every sandboxed frame, so with it in the list any page can get in.
+    /// You can also list `file://`, `app://.` and `null`, which pages without a host send. Sandboxed frames
+    /// send `null` too, so listing it lets any page connect.
     ///
     /// # Errors
     /// If the list is empty, or an entry can't be an origin.
@@ -102,11 +101,11 @@ impl Cors {
         }
     }
 
-    /// Pages that `allow` allows: it sees the origin, and the request that comes from it.
+    /// Your own rule: pages for which `allow` returns `true`. It gets the origin and the request.
     ///
-    /// With [`credentials`](Cors::credentials), a page of an allowed origin acts in its user's name: don't
-    /// allow what you don't know. So it is not asked about `null` then, which every page can send from a sandboxed
-    /// frame, and which is refused.
+    /// With [`credentials`](Cors::credentials), an allowed page acts in its user's name, so only allow pages
+    /// that you trust. The server then refuses `null` without calling `allow`, since any page can send it from
+    /// a sandboxed frame.
     #[must_use]
     pub fn by<F>(allow: F) -> Cors
     where
@@ -129,7 +128,7 @@ impl Cors {
     /// Lets those pages send cookies and HTTP authentication: `Access-Control-Allow-Credentials: true`.
     ///
     /// # Errors
-    /// If every origin is allowed, or `null`: any page that a user visits could then act in the user's name.
+    /// If every origin or `null` is allowed: any page that a user visits could act in the user's name.
     pub fn credentials(self) -> Result<Cors, CorsError> {
         match &self.origins {
             Origins::Any => Err(CorsError::CredentialsForAny),
@@ -146,10 +145,10 @@ impl Cors {
         Cors { methods: HeaderValue::try_from(methods.join(",")).unwrap_or(METHODS), ..self }
     }
 
-    /// The header fields that those pages may send; by default whatever they ask for.
+    /// The header fields that those pages may send; all by default.
     ///
     /// # Errors
-    /// If one is no name of a header field.
+    /// If a name is not that of a header field.
     pub fn allowed_headers<I>(self, names: I) -> Result<Cors, CorsError>
     where
         I: IntoIterator<Item: AsRef<str>>,
@@ -157,10 +156,10 @@ impl Cors {
         Ok(Cors { allowed_headers: Some(join(names)?), ..self })
     }
 
-    /// The header fields that those pages may read, beside the few that every page may.
+    /// The header fields that those pages may read, in addition to the few that every page may read.
     ///
     /// # Errors
-    /// If one is no name of a header field.
+    /// If a name is not that of a header field.
     pub fn exposed_headers<I>(self, names: I) -> Result<Cors, CorsError>
     where
         I: IntoIterator<Item: AsRef<str>>,
@@ -168,7 +167,7 @@ impl Cors {
         Ok(Cors { exposed_headers: Some(join(names)?), ..self })
     }
 
-    /// How long a browser may keep the answer to a preflight, in whole seconds; it decides itself by default.
+    /// How long a browser may keep the answer to a preflight, in whole seconds. The browser decides by default.
     #[must_use]
     pub fn max_age(self, age: Duration) -> Cors {
         Cors { max_age: Some(HeaderValue::from(age.as_secs())), ..self }

@@ -1,4 +1,4 @@
-//! The names under which a server is asked for.
+//! The names that requests may use for the server.
 
 use std::fmt;
 
@@ -6,11 +6,11 @@ use http::HeaderValue;
 use http::header::HOST;
 use http::request::Parts;
 
-/// The hosts that a server answers for: what a request's `Host` may be.
+/// The hosts that a server answers for: the valid values of a request's `Host`.
 ///
-/// A page of somebody's own domain can have its name lead to this server's address for a moment (DNS rebinding).
-/// Its browser then takes the server for the page's own, and sends it requests that come from no foreign origin. The
-/// name in `Host` tells them apart.
+/// An attacker can make the name of a page resolve to this server's address for a moment (DNS rebinding). The
+/// browser then takes this server for the page's own, so no request has a foreign origin. Only the name in
+/// `Host` shows it.
 ///
 /// ```
 /// use socketio_server::AllowedHosts;
@@ -31,8 +31,8 @@ struct Host {
 }
 
 impl AllowedHosts {
-    /// These hosts, each a name or an address, with a port or for all ports: `example.com`, `[::1]:3000`. In
-    /// `*.example.com` the star stands for one name or more.
+    /// These hosts, each a name or an address, with or without a port: `example.com`, `[::1]:3000`. The star in
+    /// `*.example.com` matches one or more labels.
     ///
     /// # Errors
     /// If the list is empty, or an entry can't be a host.

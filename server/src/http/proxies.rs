@@ -1,8 +1,8 @@
-//! Whose word is taken for where a request comes from.
+//! Proxies that the server trusts when they say where a request comes from.
 //!
-//! A proxy hides its clients: every connection comes from its address. It says in `X-Forwarded-For` for whom it
-//! asks, and in `X-Forwarded-Proto` how it was asked. So can anybody, which is why only those are believed that
-//! the server was told of.
+//! A proxy hides its clients: every connection comes from its own address. It names the client in
+//! `X-Forwarded-For`, and the client's scheme in `X-Forwarded-Proto`. Anyone can send these fields, so the
+//! server only believes the proxies that it was told to trust.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -18,7 +18,7 @@ static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// `http` or `https`.
 static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// A proxy whose word is taken: an address, a network, or whoever comes by a Unix socket.
+/// A proxy that the server trusts: an address, a network, or connections by Unix socket.
 ///
 /// ```
 /// use socketio_server::TrustedProxy;
@@ -39,9 +39,8 @@ enum Place {
 }
 
 impl TrustedProxy {
-    /// Whoever may write to the Unix sockets that the server listens on. In somebody else's HTTP server it is
-    /// also everybody of whom that one doesn't tell the address: see
-    /// [`Service::peer_from`](crate::Service::peer_from).
+    /// Connections by Unix socket. Inside another HTTP server, also connections whose address that server
+    /// doesn't pass on: see [`Service::peer_from`](crate::Service::peer_from).
     pub const UNIX_SOCKET: TrustedProxy = TrustedProxy(Place::Unix);
 }
 
@@ -64,7 +63,7 @@ impl FromStr for TrustedProxy {
     }
 }
 
-/// What was given is no address, no network, and not `unix`.
+/// The text is not an address, a network or `unix`.
 ///
 /// ```
 /// use socketio_server::TrustedProxy;

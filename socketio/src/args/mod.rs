@@ -1,8 +1,8 @@
 //! The arguments of events and acknowledgements: raw JSON with attachments, and how Rust values become
 //! arguments and back.
 //!
-//! A tuple is several arguments, `()` is none, and anything else is one, an array too, in both directions:
-//! what `emit("add", (1, 2))` writes, `on("add", |_, (a, b): (i64, i64)| ..)` reads.
+//! In both directions, a tuple means several arguments, `()` means none, and anything else is one argument,
+//! even an array: `on("add", |_, (a, b): (i64, i64)| ..)` reads what `emit("add", (1, 2))` writes.
 
 use std::fmt;
 

@@ -13,20 +13,20 @@ use super::rest::given_to;
 use super::shape::Shape;
 use crate::args::binary::{attachments_at_hand, with_attachments};
 
-/// What a handler can take as its arguments, and what an acknowledgement can be awaited as.
+/// A type that can read arguments: of a handler, or of an acknowledgement.
 ///
-/// Every deserialisable type is. A tuple takes one argument for each element, `()` takes none, and any other
-/// type takes the first argument: `[f64; 2]` and `Vec<f64>` both take the JavaScript array of
+/// Every deserialisable type implements it. A tuple takes one argument for each element, `()` takes none, and
+/// any other type takes the first argument: `[f64; 2]` and `Vec<f64>` both take the JavaScript array of
 /// `emit("at", [48.1, 11.5])`. [`ToArgs`](crate::ToArgs) has a table. Further arguments are ignored. Missing
-/// ones read as `null`, so they fit an `Option`. [`Args`] takes all arguments as they came, and
-/// [`Rest`](crate::Rest) at the end of a tuple those that are left.
+/// arguments read as `null`, so use an `Option` for them. [`Args`] takes all arguments unread, and
+/// [`Rest`](crate::Rest) at the end of a tuple takes the remaining ones.
 ///
 /// A handler without arguments takes `()`: `|socket: Socket, ()| async { .. }`. A form with the socket alone does not
 /// exist: it would need a trait of its own for handlers, and the compiler could then neither infer the types of a
 /// closure's parameters nor say which of them is wrong.
 ///
-/// A handler whose arguments don't fit is not called. One that takes [`Args`] always is, and can answer with
-/// what is wrong:
+/// The server doesn't call a handler with arguments that don't fit. A handler that takes [`Args`] is always
+/// called, and can answer with the error:
 ///
 /// ```
 /// # use socketio::{Args, ArgsError, Io, Socket};
@@ -37,7 +37,7 @@ use crate::args::binary::{attachments_at_hand, with_attachments};
 /// });
 /// ```
 ///
-/// Where a type can't be read, the compiler says so in these words:
+/// If a type can't be read, the compiler says:
 ///
 /// ```compile_fail,E0277
 /// # use socketio::{Io, Socket};
@@ -58,7 +58,7 @@ pub trait FromArgs: Sized {
     /// Reads the arguments.
     ///
     /// # Errors
-    /// The argument that does not fit, by its index.
+    /// If an argument does not fit: its index.
     fn from_args(args: Args) -> Result<Self, ArgsError>;
 }
 
@@ -87,24 +87,24 @@ impl Args {
     /// The arguments as `T`: see [`FromArgs`].
     ///
     /// # Errors
-    /// The argument that is not what `T` wants.
+    /// If an argument does not fit `T`.
     pub fn read<T: FromArgs>(&self) -> Result<T, ArgsError> {
         T::from_args(self.clone())
     }
 
-    /// The first argument as `T`, and the others as they came, to be sent on.
+    /// The first argument as `T`, and the others unread.
     ///
     /// # Errors
-    /// If the first argument is not what `T` wants. A missing one reads as `null`.
+    /// If the first argument does not fit `T`. A missing one reads as `null`.
     pub fn split_first<T: DeserializeOwned>(&self) -> Result<(T, Args), ArgsError> {
         let (first,) = self.read::<(T,)>()?;
         Ok((first, self.after(1)))
     }
 }
 
-/// An argument is not what the type that reads it wants.
+/// An argument does not fit its type.
 ///
-/// It serialises as its message, so that a handler can answer with it.
+/// It serialises as its message, so a handler can answer with it.
 ///
 /// ```
 /// use socketio::Args;

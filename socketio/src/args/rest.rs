@@ -16,9 +16,9 @@ use super::Args;
 use crate::args::binary::with_attachments;
 use crate::args::value::Value;
 
-/// The rest of the arguments, as the last element of a tuple: what `...args` is in JavaScript, as it came.
+/// The rest of the arguments, unread, as the last element of a tuple: `...args` in JavaScript.
 ///
-/// [`Args`] alone are all arguments. Within something other than a tuple of arguments, a rest is an array.
+/// For all arguments, use [`Args`]. Inside anything but a tuple of arguments, a `Rest` is an array.
 ///
 /// ```
 /// # use socketio::{Io, Rest, Socket};

@@ -13,13 +13,13 @@ use super::rest::{taken_from, write_each};
 use super::shape::Shape;
 use crate::args::binary::collect_attachments;
 
-/// What can be sent as arguments.
+/// A type that can be sent as arguments.
 ///
-/// Every serialisable type is. A tuple, or a reference to one, is one argument for each element, and `()` is no
-/// argument. Any other value is one argument: an array `[T; N]`, a slice and a `Vec` are one JavaScript array,
-/// a struct is an object, a tuple struct is an array, and so is a tuple within something else
-/// (`Some((1, 2))`, `Box::new((1, 2))`). [`Args`] are sent as they came, and as a part of a
-/// tuple by [`Rest`](crate::Rest).
+/// Every serialisable type implements it. A tuple, or a reference to one, is one argument for each element, and
+/// `()` is none. Any other value is one argument: an array `[T; N]`, a slice and a `Vec` are one JavaScript
+/// array, a struct is an object, a tuple struct is an array, and so is a tuple within something else (`Some((1,
+/// 2))`, `Box::new((1, 2))`). [`Args`] are sent unread, and [`Rest`](crate::Rest) sends them at the end of a
+/// tuple.
 ///
 /// | Rust | JavaScript |
 /// |---|---|
@@ -32,15 +32,15 @@ use crate::args::binary::collect_attachments;
 /// | `emit("e", vec![1_u8, 2])` | `emit("e", [1, 2])` |
 /// | `emit("e", Binary::from(vec![1, 2]))` | `emit("e", Buffer.from([1, 2]))` |
 ///
-/// What a handler returns is sent like that as well. `None` is one argument, `null`. A `Result` is the value
-/// inside of it, be it a success or an error: nothing on the wire tells an error, so the application says
-/// which of its answers is one, as it does in JavaScript. The errors of this crate are their messages. For
-/// errors that can't be serialised, `map_err(|error| error.to_string())` does.
+/// The same is true of what a handler returns. `None` is one argument, `null`. A `Result` is sent as the value
+/// inside it. The wire doesn't distinguish errors from answers, so use a type from which the client can tell.
+/// The errors of this crate are sent as their messages. For errors that can't be serialised, use
+/// `map_err(|error| error.to_string())`.
 ///
-/// Nothing is sent only by [`on_with_ack`](crate::Namespace::on_with_ack), by dropping its
+/// To send no answer, use [`on_with_ack`](crate::Namespace::on_with_ack), and drop its
 /// [`AckSender`](crate::AckSender).
 ///
-/// Where a type can't be sent, the compiler says so in these words:
+/// If a type can't be sent, the compiler says:
 ///
 /// ```compile_fail,E0277
 /// struct Point(f64, f64);
@@ -70,7 +70,7 @@ pub trait ToArgs {
 
 /// # Writing
 impl Args {
-    /// The arguments that a value makes: see [`ToArgs`].
+    /// The arguments of a value: see [`ToArgs`].
     ///
     /// # Errors
     /// If the value can't be written as JSON.

@@ -12,14 +12,14 @@ use crate::cluster::node::Node;
 use crate::cluster::sessions::Sessions;
 use crate::namespace::Namespace;
 
-/// Brings messages to the other nodes of a cluster, and theirs to this one.
+/// Takes messages to the other nodes of a cluster, and brings theirs to this one.
 ///
-/// It moves [`Message`]s and nothing else. Who gets a broadcast, what answers a request and when it is given up
-/// is decided on both sides of it. The messages are those of socket.io's own cluster adapters (`BROADCAST`,
-/// `SOCKETS_JOIN`, `FETCH_SOCKETS`, ..). An adapter that writes them as these do can share a cluster with
-/// servers in JavaScript: [`RawJson`](crate::RawJson) reads and writes their values.
+/// It only moves [`Message`]s. The code on both sides of it finds the receivers of a broadcast, answers
+/// requests, and decides when to stop waiting. The messages are those of socket.io's own cluster adapters
+/// (`BROADCAST`, `SOCKETS_JOIN`, `FETCH_SOCKETS`, ..). An adapter that writes the same format can share a
+/// cluster with servers in JavaScript: [`RawJson`](crate::RawJson) reads and writes their values.
 ///
-/// No method may block. The crate `socketio-adapter-contract` tests what is asked of an adapter here.
+/// No method may block. The crate `socketio-adapter-contract` tests all of these rules.
 ///
 /// ```
 /// use socketio::{Adapter, AdapterError, AdapterFuture, Io, Message, Node};
@@ -45,35 +45,34 @@ use crate::namespace::Namespace;
 /// # }
 /// ```
 pub trait Adapter: Send + Sync + 'static {
-    /// The node begins. Messages of other nodes go to [`Node::receive`]. Called once, before anything else.
+    /// Starts. Pass the messages of other nodes to [`Node::receive`]. Called once, before all other methods.
     fn start(&self, node: Node);
 
-    /// A namespace is there from now on, with its handlers and clients to come. Called for each, `/` included,
-    /// in the order in which they come and go.
+    /// A namespace was created. Called for each, also for `/`, in order.
     ///
-    /// It is called under a lock, and must not ask the [`Io`](crate::Io) or the node for namespaces.
+    /// It runs under a lock: don't ask the [`Io`](crate::Io) or the node for namespaces.
     fn namespace_opened(&self, namespace: &Namespace) {
         let _ = namespace;
     }
 
-    /// The namespace of that name is gone. Called under the same lock.
+    /// The namespace with this name was removed. It runs under the same lock.
     fn namespace_closed(&self, name: &str) {
         let _ = name;
     }
 
-    /// Waits until messages of other nodes reach the namespaces that are there now.
+    /// Waits until messages of other nodes reach the namespaces that exist now.
     fn ready(&self) -> AdapterFuture<()> {
         Box::pin(ready(()))
     }
 
-    /// How many other nodes there are that answer for a namespace. It is asked again while answers are awaited,
-    /// so that nobody waits long for a node that has gone.
+    /// How many other nodes answer for a namespace. It is called again while answers are missing, so that a
+    /// request doesn't wait long for a node that has gone.
     fn other_nodes(&self, namespace: &str) -> AdapterFuture<usize>;
 
-    /// Brings a message to the node that [`Message::to`] names, or to all other nodes.
+    /// Sends a message to the node that [`Message::to`] names, or to all other nodes.
     ///
-    /// The message is on its way when this returns: messages arrive in the order of the calls, and dropping
-    /// the future stops nothing. The future tells whether the message was handed on.
+    /// The message is on its way when this returns: messages arrive in the order of the calls, even if the
+    /// future is dropped. The future says whether the message was sent.
     fn publish(&self, message: Message) -> AdapterFuture<Result<(), AdapterError>>;
 
     /// What lets clients recover on any node, if the adapter has it.
@@ -86,14 +85,14 @@ pub trait Adapter: Send + Sync + 'static {
         None
     }
 
-    /// What has passed, and what was lost, by name, since it began: for metrics. Names are lower case.
+    /// Counts for metrics, by name, such as messages that were sent or lost. Names are in lower case.
     fn counts(&self) -> Vec<(&'static str, u64)> {
         Vec::new()
     }
 
-    /// The node ends: it takes no further messages, and others stop counting it. What is published before and
-    /// after still goes out, since clients that are put out may have something to tell. The future is done
-    /// when others count it no longer; dropping it stops nothing. It may be called again.
+    /// Stops: the node gets no more messages, and the others stop counting it. Messages that are published
+    /// before or after this still go out, since clients that are disconnected may cause some. The future is
+    /// ready when the others no longer count this node; dropping it stops nothing. It may be called again.
     fn close(&self) -> AdapterFuture<()> {
         Box::pin(ready(()))
     }

@@ -9,11 +9,11 @@ use crate::cluster::message::{AdapterError, AdapterFuture};
 use crate::namespace::room::Room;
 use crate::recovery::offset::Offset;
 
-/// Lets clients recover on any node: an adapter that has a common order of all broadcasts, and a place that all
-/// nodes reach, can offer this. See [`Adapter::sessions`](crate::Adapter::sessions).
+/// Lets clients recover on any node. An adapter can offer this if it has one order of all broadcasts, and
+/// storage that all nodes reach. See [`Adapter::sessions`](crate::Adapter::sessions).
 ///
-/// The session of a client that loses its connection is kept there. The node that the client comes back to takes it,
-/// and asks for the broadcasts that the client has missed.
+/// When a client loses its connection, its session is stored. The node to which the client comes back takes it,
+/// and asks for the broadcasts that the client missed.
 ///
 /// ```
 /// use socketio::{AdapterError, Sessions};
@@ -24,17 +24,17 @@ use crate::recovery::offset::Offset;
 /// }
 /// ```
 pub trait Sessions: Send + Sync {
-    /// Keeps a session, for so long at most. What is kept and taken on one node is done in the order of the calls.
+    /// Stores a session, at most for `time`. The calls of one node take effect in their order.
     fn keep(&self, session: Session, time: Duration);
 
-    /// Takes the session with that pid. Of all that ask for it, on whichever node, one gets it.
+    /// Takes the session with this pid. Only one caller on all nodes gets it.
     fn take(&self, pid: &str) -> AdapterFuture<Result<Option<Session>, AdapterError>>;
 
-    /// Nobody may take the session with that pid any more.
+    /// Removes the session with this pid.
     fn forget(&self, pid: &str);
 
-    /// The broadcasts of a namespace after one, in their order, each with its offset; `None` if there is no broadcast
-    /// with that offset in the namespace, or it is not kept any more.
+    /// The broadcasts of a namespace after this offset, in order, each with its own offset. `None` if the
+    /// namespace has no broadcast with this offset, or no longer.
     fn missed(
         &self,
         namespace: &str,
@@ -42,8 +42,7 @@ pub trait Sessions: Send + Sync {
     ) -> AdapterFuture<Result<Option<Vec<Message>>, AdapterError>>;
 }
 
-/// What is kept of a client that has lost its connection. It is `{sid, pid, rooms, data}` in socket.io's
-/// adapters.
+/// What is stored for a client that has lost its connection: `{sid, pid, rooms, data}` in socket.io's adapters.
 ///
 /// ```
 /// use serde_json::Map;
@@ -57,16 +56,16 @@ pub trait Sessions: Send + Sync {
 pub struct Session {
     /// The socket's id.
     pub sid: Room,
-    /// What the client identifies itself by when it comes back.
+    /// The secret that the client sends when it comes back.
     pub pid: Box<str>,
     /// The socket's rooms, its own first.
     pub rooms: Vec<Room>,
-    /// What [`Socket::set_data`](crate::Socket::set_data) has kept with it.
+    /// The values of [`Socket::set_data`](crate::Socket::set_data).
     pub data: Map<String, Value>,
 }
 
 impl Session {
-    /// A session, as an adapter has read it.
+    /// A session that an adapter has read.
     #[must_use]
     pub fn new(sid: Room, pid: Box<str>, rooms: Vec<Room>, data: Map<String, Value>) -> Session {
         Session { sid, pid, rooms, data }

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The place of an event in the order of sending. A client names the last that it has got when it comes back.
+/// The place of an event in the order of sending. When a client comes back, it names the last one that it
+/// received.
 ///
-/// One that this process gave is a number. One that an adapter gave has two, as the id of an entry in a stream of Redis:
-/// `1795913825402-0`. Neither can be taken for the other.
+/// This process's offsets are one number. An adapter's are two, like the id of an entry in a Redis stream:
+/// `1795913825402-0`. So they can't be confused.
 ///
 /// ```
 /// use socketio::Offset;
@@ -21,7 +22,7 @@ pub struct Offset {
     second: Option<u64>,
 }
 
-/// The text is no offset.
+/// The text is not an offset.
 ///
 /// ```
 /// use socketio::Offset;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 /// Settings of the connection state recovery: what a client that loses its connection can get back.
 ///
-/// A client of socket.io 4.6 or later then has `socket.recovered`. Every event without an acknowledgement
-/// carries a further argument, a string, by which the client tells what it has got.
+/// A client of socket.io 4.6 or later then has `socket.recovered`. Every event without an acknowledgement has
+/// one more argument, a string. The client sends the last one back to say what it has received.
 ///
 /// ```
 /// use std::time::Duration;
@@ -20,12 +20,12 @@ use std::time::Duration;
 pub struct Recovery {
     /// How long a client may be away. 2 minutes.
     pub max_disconnection: Duration,
-    /// The bytes that all of it may take: events that were or could be missed, and clients that are away.
-    /// 64,000,000. Beyond it, who is away for longest is given up.
+    /// The bytes that recovery may use in all: for events that clients missed or may miss, and for clients that
+    /// are away. 64,000,000. Beyond that, the server drops the client that has been away longest.
     pub bytes: usize,
     /// How many clients may be away at once. 100,000.
     pub sessions: usize,
-    /// Whether a client that comes back passes by the middlewares. `false`: its rights may have changed.
+    /// Whether a client that comes back skips the middlewares. `false`, since its rights may have changed.
     pub skip_middlewares: bool,
 }
 
@@ -40,7 +40,7 @@ impl Default for Recovery {
     }
 }
 
-/// What came of recoveries, counted since the start: see [`Io::recovery_counts`](crate::Io::recovery_counts).
+/// Counts of recoveries since the start: see [`Io::recovery_counts`](crate::Io::recovery_counts).
 ///
 /// ```
 /// use socketio::Io;
@@ -56,23 +56,23 @@ impl Default for Recovery {
 pub struct RecoveryCounts {
     /// Clients that got their socket back.
     pub recovered: u64,
-    /// Clients that came with a pid that is not known, or no longer.
+    /// Clients with an unknown pid.
     pub unknown: u64,
     /// Clients that came too late.
     pub expired: u64,
-    /// Clients that came with something that can't be a pid or an offset.
+    /// Clients with a malformed pid or offset.
     pub malformed: u64,
-    /// Clients whose offset is not known, or not kept any more.
+    /// Clients with an unknown offset, or one that is no longer kept.
     pub offset: u64,
-    /// Clients that came with a pid that another had just come with.
+    /// Clients with a pid that another client is using.
     pub taken: u64,
-    /// Clients to which the application did not give the socket: see
+    /// Clients that the application refused: see
     /// [`Namespace::allow_recovery`](crate::Namespace::allow_recovery).
     pub denied: u64,
-    /// Clients that were given up before their time, for their number or their memory.
+    /// Clients that were dropped early, because there were too many or they used too much memory.
     pub given_up: u64,
     /// Clients that are away now.
     pub away: usize,
-    /// The bytes that all of it takes now, about.
+    /// About how many bytes recovery uses now.
     pub bytes: usize,
 }
