@@ -157,10 +157,21 @@ export function ours(redis, mode, { recovery = false } = {}) {
   return new Node(process.env.CLUSTER_SERVER, [redis.url, mode, ...(recovery ? ["recovery"] : [])]).started;
 }
 
-/** The program itself, with the application for tests. */
-export async function program(redis, ...options) {
-  const args = ["--app", "echo", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--log-level", "warn", "--redis", redis.url, ...options];
-  const child = start(process.env.TESTED_SERVER, args, { stdio: ["ignore", "pipe", "inherit"] });
+/** The program itself, with the application for tests; without a Redis, alone. */
+export function program(redis, ...options) {
+  const cluster = redis ? ["--redis", redis.url] : [];
+  const args = ["--app", "echo", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--log-level", "error", ...cluster, ...options];
+  return listening(start(process.env.TESTED_SERVER, args, { stdio: ["ignore", "pipe", "inherit"] }));
+}
+
+/** That application on socket.io, with administrators. */
+export function administered(options, redis) {
+  const script = fileURLToPath(new URL("administered.mjs", import.meta.url));
+  const args = [script, JSON.stringify(options), ...(redis ? [redis.url] : [])];
+  return listening(start(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] }));
+}
+
+async function listening(child) {
   const place = (line, what) => line.startsWith(what) && /http:\S+/.exec(line)?.[0];
   let metrics;
   for await (const line of createInterface(child.stdout)) {

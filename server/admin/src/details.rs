@@ -21,6 +21,17 @@ pub(crate) struct Details<'a> {
     rooms: &'a [String],
 }
 
+/// What has changed about a socket.
+#[derive(Serialize)]
+pub(crate) struct Updated<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) nsp: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) data: Option<Map<String, Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) transport: Option<&'static str>,
+}
+
 /// Without auth.
 #[derive(Serialize)]
 struct Handshake<'a> {

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use socketio::{Args, Event, Io, Namespace, RawJson, RoomEvent, Socket, SocketDetails, ToArgs};
 
 use crate::Mode;
-use crate::details::{self, Details, KEY, data, kept};
+use crate::details::{self, Details, KEY, Updated, data, kept};
 use crate::stats::Stats;
 
 /// A namespace, and the id of a socket there.
@@ -94,6 +94,10 @@ impl Watcher {
             }
             self.keep(sid, socket);
         }
+        if *socket.namespace() == self.namespace {
+            // It was not connected yet when the others were told.
+            let _ = socket.emit("room_joined", (nsp, socket.id(), socket.id(), now()));
+        }
         if self.has_audience() {
             let details = self.shown(socket.details());
             self.tell("socket_connected", (Details::of(&details, nsp), now()));
@@ -114,7 +118,7 @@ impl Watcher {
             if self.has_audience() {
                 let (id, nsp) = (socket.id(), socket.namespace().name());
                 let transport = Transport::WebSocket.as_str();
-                self.tell("socket_updated", (json!({ "id": id, "nsp": nsp, "transport": transport }),));
+                self.tell("socket_updated", (Updated { id, nsp, data: None, transport: Some(transport) },));
             }
         }
     }
@@ -124,7 +128,7 @@ impl Watcher {
             && let Some(socket) = self.socket(nsp, id)
         {
             let data = data(&socket.details());
-            self.tell("socket_updated", (json!({ "id": id, "nsp": nsp, "data": data }),));
+            self.tell("socket_updated", (Updated { id, nsp, data: Some(data), transport: None },));
         }
     }
 
@@ -148,7 +152,7 @@ impl Watcher {
     }
 
     /// All sockets of all nodes.
-    async fn all_sockets(&self) -> Value {
+    async fn all_sockets(&self) -> Vec<(Namespace, SocketDetails)> {
         let namespaces = self.io.namespaces();
         let fetched = join_all(namespaces.iter().map(Namespace::fetch_sockets)).await;
         let mut all = Vec::new();
@@ -158,9 +162,9 @@ impl Watcher {
                 error.found
             });
             let sockets = sockets.iter().map(|socket| self.shown(socket.details().clone()));
-            all.extend(sockets.map(|details| json!(Details::of(&details, namespace.name()))));
+            all.extend(sockets.map(|details| (namespace.clone(), details)));
         }
-        Value::Array(all)
+        all
     }
 }
 
@@ -203,7 +207,9 @@ pub(crate) fn greet(namespace: &Namespace, watcher: &Arc<Watcher>, features: &[&
                 if let Some(watcher) =
                     watcher.upgrade().filter(|watcher| watcher.shown.mode == Mode::Development)
                 {
-                    let _ = socket.emit("all_sockets", (watcher.all_sockets().await,));
+                    let all = watcher.all_sockets().await;
+                    let all = all.iter().map(|(namespace, details)| Details::of(details, namespace.name()));
+                    let _ = socket.emit("all_sockets", (all.collect::<Vec<_>>(),));
                 }
             });
         }
