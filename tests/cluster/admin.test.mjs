@@ -8,7 +8,8 @@ import { Redis, administered, program, until } from "./cluster.mjs";
 
 const username = "admin";
 const password = "changeit";
-const hash = "$2b$10$heqvAkYMez.Va6Et2uXInOnkCT6/uQj1brkrbyG3LpopDklcq7ZOS";
+// Of the lowest cost, so that the tests don't wait for it.
+const hash = "$2a$04$XVMhG.O9066kuO6FsybnG.y7InquSIfZqxL7Or0eu9hQi1nIwXGVW";
 const flags = ["--admin-user", username, "--admin-password-hash", hash];
 
 const kinds = {
@@ -136,21 +137,21 @@ describe("administrators", () => {
 
   // proves: features/admin-ui
   test("what the page is told that it can do is the same, also if that is less", async () => {
-    for (const options of [{ readonly: true }, { mode: "production" }, { readonly: true, mode: "production" }]) {
-      const told = await Promise.all(
-        Object.values(kinds).map(async (start) => {
-          const server = await start(options);
-          const admin = await administrator(server);
-          await until("numbers", () => admin.received.some(([name]) => name === "server_stats"));
-          const names = new Set(admin.received.map(([name]) => name));
-          const config = admin.received.find(([name]) => name === "config");
-          admin.disconnect();
-          server.process.kill();
-          return { config, names: [...names].sort() };
-        }),
-      );
-      assert.deepEqual(told[1], told[0], JSON.stringify(options));
-    }
+    const less = [{ readonly: true }, { mode: "production" }, { readonly: true, mode: "production" }];
+    const told = async (start, options) => {
+      const server = await start(options);
+      const admin = await administrator(server);
+      await until("numbers", () => admin.received.some(([name]) => name === "server_stats"));
+      const names = new Set(admin.received.map(([name]) => name));
+      const config = admin.received.find(([name]) => name === "config");
+      admin.disconnect();
+      server.process.kill();
+      return { options, config, names: [...names].sort() };
+    };
+    const [theirs, ours] = await Promise.all(
+      [kinds.theirs, kinds.ours].map((start) => Promise.all(less.map((options) => told(start, options)))),
+    );
+    assert.deepEqual(ours, theirs);
   });
 });
 

@@ -27,6 +27,14 @@ const MOST_FOLDERS: usize = 32;
 const INDEX: &str = "index.html";
 
 /// The files of a folder, in memory: see [`Builder::folder`](crate::Builder::folder).
+///
+/// ```no_run
+/// use socketio_server::{Folder, Server};
+///
+/// // `/site/` is its `index.html`, `/site/js/app.js` its file `js/app.js`.
+/// let builder = Server::builder().folder("/site/", Folder::read("public".as_ref())?);
+/// # Ok::<(), socketio_server::FolderError>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Folder {
     /// By their path in the folder.
@@ -173,6 +181,11 @@ fn too_much(what: &str) -> io::Error {
 }
 
 /// Why a folder can't be served: a file of it, and what is wrong with it.
+///
+/// ```
+/// let error = socketio_server::Folder::read("/nowhere".as_ref()).expect_err("it is not there");
+/// assert_eq!(error.to_string(), "no index.html in /nowhere: give the folder that holds it");
+/// ```
 #[derive(Debug)]
 pub struct FolderError(PathBuf, io::Error);
 
