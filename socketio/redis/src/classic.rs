@@ -22,6 +22,7 @@ use socketio::{Broadcast, Event, Message, MessageBody, Namespace, Node, NodeId, 
 
 use crate::format::{Format, Heard};
 use crate::link::{Channel, Command};
+use crate::pack::Pack;
 use crate::publisher::PublishError;
 use crate::wire::{self, Garbage, Opts, Packet, Rooms};
 
@@ -144,30 +145,23 @@ fn is_of(payload: &[u8], id: &NodeId) -> bool {
 impl Classic {
     fn write(&self, message: &Message) -> Result<(Channel, Bytes), PublishError> {
         let Message { from, to, namespace, body, .. } = message;
-        let uid = from.as_deref().map(wire::quoted);
         let json = |request: String| (self.requests(namespace), request.into());
-        let signed = |rest: String| match &uid {
+        let signed = |rest: String| match from.as_deref().map(wire::quoted) {
             Some(uid) => json(format!(r#"{{"uid":{uid},{rest}}}"#)),
             None => json(format!("{{{rest}}}")),
         };
         let answer = |answer: String| (self.answers(namespace, to.as_ref()), answer.into());
         Ok(match body {
             MessageBody::Broadcast { event, selection, flags, request: None } => {
-                let uid = uid.as_deref().unwrap_or("null");
-                let opts = wire::opts(selection, *flags);
-                let message = packed(event, |data| format!("[{uid},{},{opts}]", packet(data, namespace)))?;
-                (self.broadcasts(namespace, &selection.rooms), message)
+                let pack = Pack::default().array(3).text_or_nil(from.as_deref());
+                let pack = pack.packet(event, namespace)?.opts(selection, *flags);
+                (self.broadcasts(namespace, &selection.rooms), pack.into_bytes())
             }
             MessageBody::Broadcast { event, selection, flags, request: Some(request) } => {
-                let (uid, request) = (uid.as_deref().unwrap_or("null"), wire::quoted(request));
-                let (kind, opts) = (kind::BROADCAST, wire::opts(selection, *flags));
-                let message = packed(event, |data| {
-                    let packet = packet(data, namespace);
-                    format!(
-                        r#"{{"uid":{uid},"requestId":{request},"type":{kind},"packet":{packet},"opts":{opts}}}"#
-                    )
-                })?;
-                (self.requests(namespace), message)
+                let pack = Pack::default().map(5).text("uid").text_or_nil(from.as_deref());
+                let pack = pack.text("requestId").text(request).text("type").number(kind::BROADCAST.into());
+                let pack = pack.text("packet").packet(event, namespace)?.text("opts").opts(selection, *flags);
+                (self.requests(namespace), pack.into_bytes())
             }
             MessageBody::SocketsJoin { selection, rooms } => {
                 let (kind, opts, rooms) = (kind::REMOTE_JOIN, choice(selection), wire::rooms(rooms));
@@ -185,9 +179,7 @@ impl Classic {
                 let (kind, opts, request) = (kind::REMOTE_FETCH, choice(selection), wire::quoted(request));
                 signed(format!(r#""requestId":{request},"type":{kind},"opts":{opts}"#))
             }
-            MessageBody::FetchedSockets { request, sockets } => {
-                answer(json!({ "requestId": &**request, "sockets": sockets }).to_string())
-            }
+            MessageBody::FetchedSockets { request, sockets } => answer(wire::fetched(request, sockets)?),
             MessageBody::ServerSideEmit { event, request } => {
                 let raw = event.to_raw();
                 let (kind, data) = (kind::SERVER_SIDE_EMIT, raw.stringified());
@@ -216,17 +208,6 @@ impl Classic {
             }
         })
     }
-}
-
-/// A message in MessagePack around an event.
-fn packed(event: &Event, message: impl FnOnce(&str) -> String) -> Result<Bytes, PublishError> {
-    let data = event.to_raw();
-    wire::to_msgpack(message(data.json()), data.attachments().to_vec())
-}
-
-/// EVENT, whether it has bytes or not.
-fn packet(data: &str, namespace: &str) -> String {
-    format!(r#"{{"type":2,"data":{data},"nsp":{}}}"#, wire::quoted(namespace))
 }
 
 /// The opts of requests, which have no flags.

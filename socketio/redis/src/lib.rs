@@ -20,6 +20,7 @@ mod emitter;
 mod format;
 mod inbox;
 mod link;
+mod pack;
 mod publisher;
 mod sessions;
 mod sharded;

@@ -142,14 +142,21 @@ pub(crate) fn answer(argument: Option<&RawValue>, whole: &RawJson) -> Result<Arg
 
 /// Sockets as another node tells them. What is no socket is left out.
 pub(crate) fn sockets(list: &RawValue, whole: &RawJson) -> Result<Vec<SocketDetails>, Garbage> {
-    let part = whole.part(list.get());
-    let sockets: Vec<Value> = serde_json::from_str(&part.stringified())?;
-    Ok(sockets.into_iter().filter_map(|socket| serde_json::from_value(socket).ok()).collect())
+    let sockets: Vec<&RawValue> = serde_json::from_str(list.get())?;
+    let read = |socket: &RawValue| serde_json::from_str(&whole.part(socket.get()).stringified()).ok();
+    Ok(sockets.into_iter().filter_map(read).collect())
 }
 
 /// Text as JSON.
 pub(crate) fn quoted(text: &str) -> String {
     Value::from(text).to_string()
+}
+
+/// Sockets as JSON, in the answer to the request of that id.
+pub(crate) fn fetched(request: &str, sockets: &[SocketDetails]) -> Result<String, PublishError> {
+    let sockets = serde_json::to_string(sockets);
+    let sockets = sockets.map_err(|error| PublishError::Unwritable(error.to_string().into()))?;
+    Ok(format!(r#"{{"requestId":{},"sockets":{sockets}}}"#, quoted(request)))
 }
 
 /// A list of rooms as JSON.
@@ -173,7 +180,7 @@ pub(crate) fn opts(selection: &Selection, flags: Flags) -> String {
         flag("compress", &compress);
     }
     if let Some(timeout) = flags.timeout {
-        flag("timeout", &timeout.as_millis().min(MAX_TIMEOUT));
+        flag("timeout", &millis(timeout));
     }
     format!(
         r#"{{"rooms":{},"except":{},"flags":{{{written}}}}}"#,
@@ -183,7 +190,12 @@ pub(crate) fn opts(selection: &Selection, flags: Flags) -> String {
 }
 
 /// The longest time that JavaScript's timers wait, in milliseconds. They take a longer one for none.
-const MAX_TIMEOUT: u128 = i32::MAX as u128;
+const MAX_TIMEOUT: u32 = i32::MAX as u32;
+
+/// A time as JavaScript's timers take it.
+pub(crate) fn millis(timeout: Duration) -> u32 {
+    u32::try_from(timeout.as_millis()).unwrap_or(MAX_TIMEOUT).min(MAX_TIMEOUT)
+}
 
 /// A node's or a request's id.
 pub(crate) fn id(id: Option<Cow<'_, str>>) -> Option<Arc<str>> {

@@ -59,7 +59,7 @@ impl Event {
     /// The event as an array that begins with its name.
     #[must_use]
     pub fn to_raw(&self) -> RawJson {
-        self.args.to_raw_behind(&serde_json::Value::from(&*self.name).to_string())
+        self.args.to_raw_behind(&self.name)
     }
 
     pub(crate) fn new(name: impl Into<ByteString>, args: Args) -> Event {

@@ -103,10 +103,18 @@ impl Args {
         Some(RawJson::trusted(first.get().into(), self.attachments.clone()))
     }
 
-    /// The arguments as an array, behind an element.
-    pub(crate) fn to_raw_behind(&self, element: &str) -> RawJson {
-        let comma = if self.is_empty() { "" } else { "," };
-        RawJson::trusted(format!("[{element}{comma}{}]", self.json()).into(), self.attachments.clone())
+    /// The arguments as an array that begins with a text.
+    pub(crate) fn to_raw_behind(&self, text: &str) -> RawJson {
+        let json = self.json();
+        let mut array = String::with_capacity(text.len() + json.len() + 8);
+        array.push('[');
+        array.push_str(&serde_json::to_string(text).unwrap_or_default());
+        if !self.is_empty() {
+            array.push(',');
+        }
+        array.push_str(json);
+        array.push(']');
+        RawJson::trusted(array.into(), self.attachments.clone())
     }
 
     pub(crate) fn attach(&mut self, attachments: Vec<Bytes>) {
