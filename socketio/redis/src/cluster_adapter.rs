@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::json;
 use serde_json::value::RawValue;
 use socketio::{Event, Flags, Message, MessageBody, NodeId, RawJson, RequestId, Selection};
 
@@ -53,10 +52,9 @@ pub(crate) fn write(body: &MessageBody) -> Result<(u8, RawJson), PublishError> {
             kind::FETCH_SOCKETS,
             format!(r#"{{"opts":{},"requestId":{}}}"#, all(selection), wire::quoted(request)),
         ),
-        MessageBody::FetchedSockets { request, sockets } => plain(
-            kind::FETCH_SOCKETS_RESPONSE,
-            json!({ "requestId": &**request, "sockets": sockets }).to_string(),
-        ),
+        MessageBody::FetchedSockets { request, sockets } => {
+            plain(kind::FETCH_SOCKETS_RESPONSE, wire::fetched(request, sockets)?)
+        }
         MessageBody::ServerSideEmit { event, request } => {
             let data = event.to_raw();
             let request = request.as_deref().map(|id| format!(r#""requestId":{},"#, wire::quoted(id)));

@@ -1,6 +1,9 @@
 //! What other nodes are told of a socket.
 
-use serde::de::DeserializeOwned;
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
@@ -21,7 +24,7 @@ pub struct SocketDetails {
     /// The socket's id.
     pub id: String,
     /// How it came.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "handshake")]
     pub handshake: HandshakeDetails,
     /// The rooms that it is in, the one named by its id included. Servers in JavaScript may have numbers among
     /// them.
@@ -76,10 +79,90 @@ pub struct HandshakeDetails {
 
 /// Reads what another node tells, whatever it is: what doesn't fit is left at its default. One odd field must not
 /// hide a socket.
-fn or_default<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    Ok(T::deserialize(Value::deserialize(deserializer)?).unwrap_or_default())
+fn or_default<'de, D: Deserializer<'de>, T: OfValue + Default>(deserializer: D) -> Result<T, D::Error> {
+    Ok(T::of(Value::deserialize(deserializer)?).unwrap_or_default())
+}
+
+/// What a value is taken apart into, without reading it a second time.
+trait OfValue: Sized {
+    fn of(value: Value) -> Option<Self>;
+}
+
+impl OfValue for String {
+    fn of(value: Value) -> Option<String> {
+        if let Value::String(text) = value { Some(text) } else { None }
+    }
+}
+
+impl OfValue for Map<String, Value> {
+    fn of(value: Value) -> Option<Map<String, Value>> {
+        if let Value::Object(members) = value { Some(members) } else { None }
+    }
+}
+
+impl OfValue for Vec<Value> {
+    fn of(value: Value) -> Option<Vec<Value>> {
+        if let Value::Array(elements) = value { Some(elements) } else { None }
+    }
+}
+
+impl OfValue for bool {
+    fn of(value: Value) -> Option<bool> {
+        value.as_bool()
+    }
+}
+
+impl OfValue for u64 {
+    fn of(value: Value) -> Option<u64> {
+        value.as_u64()
+    }
+}
+
+/// The same for a handshake, which is read as it comes where it is an object.
+fn handshake<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HandshakeDetails, D::Error> {
+    struct Handshake;
+
+    impl<'de> Visitor<'de> for Handshake {
+        type Value = HandshakeDetails;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a handshake")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<HandshakeDetails, A::Error> {
+            HandshakeDetails::deserialize(MapAccessDeserializer::new(members))
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, elements: A) -> Result<HandshakeDetails, A::Error> {
+            IgnoredAny.visit_seq(elements).map(|_| HandshakeDetails::default())
+        }
+
+        fn visit_unit<E>(self) -> Result<HandshakeDetails, E> {
+            Ok(HandshakeDetails::default())
+        }
+
+        fn visit_bool<E>(self, _: bool) -> Result<HandshakeDetails, E> {
+            Ok(HandshakeDetails::default())
+        }
+
+        fn visit_i64<E>(self, _: i64) -> Result<HandshakeDetails, E> {
+            Ok(HandshakeDetails::default())
+        }
+
+        fn visit_u64<E>(self, _: u64) -> Result<HandshakeDetails, E> {
+            Ok(HandshakeDetails::default())
+        }
+
+        fn visit_f64<E>(self, _: f64) -> Result<HandshakeDetails, E> {
+            Ok(HandshakeDetails::default())
+        }
+
+        fn visit_str<E>(self, _: &str) -> Result<HandshakeDetails, E> {
+            Ok(HandshakeDetails::default())
+        }
+    }
+
+    deserializer.deserialize_any(Handshake)
 }
 
 fn room_names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {

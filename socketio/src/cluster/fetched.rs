@@ -1,7 +1,11 @@
 //! Sockets of any node, as data.
 
+use std::fmt;
+use std::iter;
+use std::sync::OnceLock;
+
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::args::ToArgs;
 use crate::cluster::details::{HandshakeDetails, SocketDetails};
@@ -9,9 +13,9 @@ use crate::cluster::error::ClusterError;
 use crate::error::SendError;
 use crate::namespace::Namespace;
 use crate::namespace::broadcast::Broadcast;
+use crate::namespace::room::Room;
 use crate::namespace::to_rooms::ToRooms;
 use crate::socket::Socket;
-use std::fmt;
 
 /// A socket of this node or of another: what [`Broadcast::fetch_sockets`] finds.
 ///
@@ -29,21 +33,36 @@ use std::fmt;
 #[derive(Clone, Debug)]
 pub struct FetchedSocket {
     namespace: Namespace,
-    local: Option<Socket>,
-    details: SocketDetails,
+    found: Found,
+}
+
+/// Where a socket was found.
+#[derive(Clone, Debug)]
+enum Found {
+    Here(Box<Here>),
+    Elsewhere(Box<SocketDetails>),
+}
+
+/// A socket of this node, with what can change of it. The rest is written only for those who look at it.
+#[derive(Clone, Debug)]
+struct Here {
+    socket: Socket,
+    rooms: Vec<Room>,
+    data: Map<String, Value>,
+    details: OnceLock<SocketDetails>,
 }
 
 impl SocketDetails {
     pub(crate) fn of(socket: &Socket) -> SocketDetails {
-        let rooms = socket.rooms();
+        SocketDetails::with(socket, &socket.rooms(), socket.data_object())
+    }
+
+    fn with(socket: &Socket, rooms: &[Room], data: Map<String, Value>) -> SocketDetails {
+        let rooms = rooms.iter().map(|room| &**room);
         SocketDetails {
             id: socket.id().to_owned(),
-            rooms: [socket.id()]
-                .into_iter()
-                .chain(rooms.iter().map(|room| &**room))
-                .map(str::to_owned)
-                .collect(),
-            data: Value::Object(socket.data_object()),
+            rooms: iter::once(socket.id()).chain(rooms).map(str::to_owned).collect(),
+            data: Value::Object(data),
             handshake: HandshakeDetails::of(&socket.handshake()),
         }
     }
@@ -84,41 +103,57 @@ impl Broadcast {
 
 impl FetchedSocket {
     pub(crate) fn local(socket: Socket) -> FetchedSocket {
-        let details = SocketDetails::of(&socket);
-        FetchedSocket { namespace: socket.namespace().clone(), local: Some(socket), details }
+        let (rooms, data) = (socket.rooms(), socket.data_object());
+        let namespace = socket.namespace().clone();
+        let here = Here { socket, rooms, data, details: OnceLock::new() };
+        FetchedSocket { namespace, found: Found::Here(Box::new(here)) }
     }
 
     pub(crate) fn remote(namespace: Namespace, details: SocketDetails) -> FetchedSocket {
-        FetchedSocket { namespace, local: None, details }
+        FetchedSocket { namespace, found: Found::Elsewhere(Box::new(details)) }
     }
 
     /// The socket itself, if it is one of this node.
     #[must_use]
     pub fn socket(&self) -> Option<&Socket> {
-        self.local.as_ref()
+        match &self.found {
+            Found::Here(here) => Some(&here.socket),
+            Found::Elsewhere(_) => None,
+        }
     }
 
     /// All that is known of it.
     #[must_use]
     pub fn details(&self) -> &SocketDetails {
-        &self.details
+        match &self.found {
+            Found::Here(here) => here.details(),
+            Found::Elsewhere(details) => details,
+        }
     }
 
     /// The socket's id.
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.details.id
+        match &self.found {
+            Found::Here(here) => here.socket.id(),
+            Found::Elsewhere(details) => &details.id,
+        }
     }
 
     /// How it came.
     #[must_use]
     pub fn handshake(&self) -> &HandshakeDetails {
-        &self.details.handshake
+        &self.details().handshake
     }
 
     /// The rooms that it had joined when it was fetched, without the one named by its id.
     pub fn rooms(&self) -> impl Iterator<Item = &str> {
-        self.details.rooms.iter().map(String::as_str).filter(|room| *room != self.id())
+        let (here, elsewhere): (&[Room], &[String]) = match &self.found {
+            Found::Here(here) => (&here.rooms, &[]),
+            Found::Elsewhere(details) => (&[], &details.rooms),
+        };
+        let rooms = here.iter().map(|room| &**room).chain(elsewhere.iter().map(String::as_str));
+        rooms.filter(|room| *room != self.id())
     }
 
     /// The data that was kept with it when it was fetched, as `T`. See [`Socket::set_data`].
@@ -126,7 +161,10 @@ impl FetchedSocket {
     /// # Errors
     /// If it is something else.
     pub fn data<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        T::deserialize(&self.details.data)
+        match &self.found {
+            Found::Here(here) => T::deserialize(&here.data),
+            Found::Elsewhere(details) => T::deserialize(&details.data),
+        }
     }
 
     /// Sends it an event, wherever it is. See [`Broadcast::emit`].
@@ -154,6 +192,12 @@ impl FetchedSocket {
 
     fn itself(&self) -> Broadcast {
         self.namespace.to(self.id())
+    }
+}
+
+impl Here {
+    fn details(&self) -> &SocketDetails {
+        self.details.get_or_init(|| SocketDetails::with(&self.socket, &self.rooms, self.data.clone()))
     }
 }
 

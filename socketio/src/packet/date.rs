@@ -24,13 +24,29 @@ pub(crate) fn date_text(millis: i64) -> String {
     const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let Some(iso) = iso_date(millis) else { return String::new() };
+    if !(-100_000_000 * DAY..=100_000_000 * DAY).contains(&millis) {
+        return String::new();
+    }
     let days = millis.div_euclid(DAY);
     let (year, month, day) = civil(days);
     // 1970 began with a Thursday.
     let (weekday, month) = (WEEKDAYS[days.rem_euclid(7) as usize], MONTHS[month as usize - 1]);
-    let time = &iso[iso.len() - "00:00:00.000Z".len()..][.."00:00:00".len()];
-    format!("{weekday} {month} {day:02} {year:04} {time} GMT+0000 (Coordinated Universal Time)")
+    let time = millis.rem_euclid(DAY);
+    // Formatting takes long, and this is written for each socket that is told of.
+    let mut text = String::with_capacity(64);
+    text.extend([weekday, " ", month]);
+    two_digits(&mut text, " ", day);
+    text.push_str(&format!(" {year:04}"));
+    two_digits(&mut text, " ", time / 3_600_000);
+    two_digits(&mut text, ":", time / 60_000 % 60);
+    two_digits(&mut text, ":", time / 1000 % 60);
+    text.push_str(" GMT+0000 (Coordinated Universal Time)");
+    text
+}
+
+fn two_digits(text: &mut String, before: &str, number: i64) {
+    text.push_str(before);
+    text.extend([number / 10, number % 10].map(|digit| char::from(b'0' + digit as u8)));
 }
 
 /// Year, month and day of a day counted from 1970, in the Gregorian calendar.
