@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 use serde_json::json;
@@ -12,7 +12,9 @@ use crate::api::Api;
 use crate::api::keys::Keys;
 use crate::hooks::counts::Counts;
 use crate::hooks::{HookType, Hooks, Webhook, WebhookError};
+use crate::jwt::{Identity, Jwt};
 use crate::node::Node;
+use crate::presence::Presence;
 use crate::rules::{Action, Rules, Spent};
 
 /// What the gateway does.
@@ -24,12 +26,22 @@ pub struct Settings {
     pub webhook: Option<Webhook>,
     /// What becomes of clients' events.
     pub rules: Rules,
+    /// The keys of tokens, if clients need one.
+    pub jwt: Option<Jwt>,
+    /// The rooms whose members are told about each other.
+    pub presence: Presence,
 }
 
 impl Default for Settings {
     /// The namespace `/`, and no backend.
     fn default() -> Settings {
-        Settings { namespaces: vec!["/".to_owned()], webhook: None, rules: Rules::default() }
+        Settings {
+            namespaces: vec!["/".to_owned()],
+            webhook: None,
+            rules: Rules::default(),
+            jwt: None,
+            presence: Presence::default(),
+        }
     }
 }
 
@@ -42,6 +54,7 @@ struct State {
     node: Node,
     hooks: Option<Hooks>,
     rules: Rules,
+    jwt: Option<Jwt>,
     counts: Arc<Counts>,
 }
 
@@ -58,9 +71,13 @@ impl Gateway {
             .webhook
             .map(|webhook| Hooks::start(io.clone(), node.clone(), webhook, Arc::clone(&counts)));
         let hooks = hooks.transpose()?;
-        let gateway = Gateway(Arc::new(State { io: io.clone(), node, hooks, rules: settings.rules, counts }));
+        let Settings { rules, jwt, presence, .. } = settings;
+        let gateway = Gateway(Arc::new(State { io: io.clone(), node, hooks, rules, jwt, counts }));
         for namespace in &namespaces {
             gateway.register(namespace);
+            if !presence.rooms.is_empty() {
+                presence.clone().watch(namespace);
+            }
         }
         Ok(gateway)
     }
@@ -98,23 +115,52 @@ impl Gateway {
             let gateway = gateway.clone();
             async move { gateway.event(&socket, &event, ack).await }
         });
+        if self.0.jwt.is_some() {
+            self.check_tokens(namespace);
+        }
+        let (joined, left) = (self.clone(), self.clone());
+        namespace.on_connect(move |socket: Socket| {
+            joined.connected(socket);
+            std::future::ready(())
+        });
         let Some(hooks) = &self.0.hooks else { return };
-        let (asking, joined, left) = (hooks.clone(), hooks.clone(), hooks.clone());
+        let asking = hooks.clone();
         namespace
             .middleware(move |socket: Socket| {
                 let hooks = asking.clone();
                 async move { hooks.connect(&socket).await }
             })
-            .on_connect(move |socket: Socket| {
-                joined.connected(&socket);
-                std::future::ready(())
-            })
             .on_disconnect(move |socket: Socket, reason: DisconnectReason| {
-                left.disconnected(&socket, reason);
+                if let Some(hooks) = &left.0.hooks {
+                    hooks.disconnected(&socket, reason);
+                }
                 std::future::ready(())
             });
         if hooks.wants(HookType::RoomOccupied) || hooks.wants(HookType::RoomVacated) {
             self.watch_rooms(namespace, hooks.clone());
+        }
+    }
+
+    /// Lets in only clients with a token.
+    fn check_tokens(&self, namespace: &Namespace) {
+        let (joining, returning) = (self.clone(), self.clone());
+        namespace
+            .middleware(move |socket: Socket| {
+                let admitted = joining.0.jwt.as_ref().map_or(Ok(()), |jwt| jwt.admit(&socket));
+                std::future::ready(admitted)
+            })
+            .allow_recovery(move |socket: Socket| {
+                let same = returning.0.jwt.as_ref().is_none_or(|jwt| jwt.is_same(&socket));
+                std::future::ready(same)
+            });
+    }
+
+    fn connected(&self, socket: Socket) {
+        if let Some(hooks) = &self.0.hooks {
+            hooks.connected(&socket);
+        }
+        if let Some(identity) = socket.get::<Identity>() {
+            tokio::spawn(put_out_at(identity.expires, socket));
         }
     }
 
@@ -171,6 +217,18 @@ impl Gateway {
                 }
             }
         });
+    }
+}
+
+/// Puts a socket out when its token has expired. The client is told, so that it can get another and connect again.
+async fn put_out_at(expires: SystemTime, socket: Socket) {
+    let left = expires.duration_since(SystemTime::now()).unwrap_or_default();
+    tokio::select! {
+        _ = socket.closed() => {}
+        () = tokio::time::sleep(left) => {
+            let _ = socket.emit("token_expired", ());
+            socket.disconnect(false);
+        }
     }
 }
 

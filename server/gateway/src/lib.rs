@@ -15,8 +15,10 @@
 mod api;
 mod app;
 mod hooks;
+mod jwt;
 mod node;
 mod operations;
+mod presence;
 mod rules;
 mod time;
 
@@ -25,5 +27,7 @@ pub use api::keys::{Keys, KeysError};
 pub use app::{Gateway, Settings};
 pub use hooks::sign::{Secrets, SecretsError};
 pub use hooks::{HookType, Webhook, WebhookError};
+pub use jwt::{Jwt, JwtError};
 pub use node::Node;
+pub use presence::Presence;
 pub use rules::{Action, Rate, Rule, Rules};

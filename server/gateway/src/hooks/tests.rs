@@ -12,6 +12,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::*;
 use crate::app::{Gateway, Settings};
+use crate::jwt::{Jwt, tests as jwt_tests};
+use crate::presence::Presence;
 use crate::rules::{Action, Rule, Rules};
 
 /// A hook that came, and what takes the bytes of its answer.
@@ -483,4 +485,49 @@ async fn events_are_relayed_refused_dropped_and_limited_as_the_rules_say() {
     {
         assert!(text.contains(&format!("result=\"{result}\"}} {count}\n")), "{result} in {text}");
     }
+}
+
+#[tokio::test]
+async fn a_token_gives_rooms_and_data_and_its_end_puts_the_client_out() {
+    let mut backend = Backend::start().await;
+    let server = Running::start(&backend, |settings| {
+        settings.jwt = Some(Jwt::new(jwt_tests::SECRET).unwrap());
+        settings.presence = Presence { rooms: vec!["r".to_owned()], data: vec!["sub".to_owned()] };
+    })
+    .await;
+    let mut client = server.connect("").await;
+    let missing = r#"44{"message":"send a token: auth: { token }","data":{"code":"token_missing"}}"#;
+    assert_eq!(client.next_text().await, missing);
+    let token = |sub: &str, seconds| {
+        jwt_tests::hs256(&json!({ "sub": sub, "rooms": ["r"], "exp": jwt_tests::in_seconds(seconds) }))
+    };
+    let auth = |token: String| json!({ "token": token }).to_string();
+    let mut client = server.connect(&auth(token("anna", -60))).await;
+    assert!(client.next_text().await.contains("token_expired"));
+    let mut client = server.connect(&auth("x.y.z".to_owned())).await;
+    assert!(client.next_text().await.contains("token_invalid"));
+
+    let mut anna = server.connect(&auth(token("anna", 600))).await;
+    let asked = backend.expect("connect").await;
+    let first = asked.body["socket"].clone();
+    assert_eq!(asked.body["data"], json!({ "sub": "anna" }), "the backend sees what the token says");
+    asked.answer(204, "");
+    assert!(anna.next_text().await.starts_with("40{"));
+    let member = |socket: &Value, sub: &str| json!({ "socket": socket, "data": { "sub": sub } });
+    let event = |name: &str, body: Value| format!("42{}", json!([name, body]));
+    let alone = json!({ "members": [member(&first, "anna")], "room": "r" });
+    assert_eq!(anna.next_text().await, event("presence:members", alone));
+
+    // The clocks may be 10 s apart.
+    let mut bert = server.connect(&auth(token("bert", -9))).await;
+    let asked = backend.expect("connect").await;
+    let second = asked.body["socket"].clone();
+    asked.answer(204, "");
+    assert!(bert.next_text().await.starts_with("40{"));
+    let joined = json!({ "member": member(&second, "bert"), "room": "r" });
+    assert_eq!(anna.next_text().await, event("presence:joined", joined.clone()));
+    assert!(bert.next_text().await.starts_with(r#"42["presence:members""#));
+    assert_eq!(bert.next_text().await, r#"42["token_expired"]"#);
+    assert_eq!(bert.next_text().await, "41");
+    assert_eq!(anna.next_text().await, event("presence:left", joined));
 }

@@ -1,0 +1,242 @@
+//! Tokens that say who a client is: JWTs, signed by whoever logs users in. No backend is asked.
+
+mod ring;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jsonwebtoken::errors::{Error, ErrorKind};
+use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, Validation, decode, decode_header};
+use serde_json::{Map, Value, json};
+use socketio::{ConnectError, Socket};
+
+/// How far the clocks of those who sign and of this machine may be apart, in seconds.
+const LEEWAY: u64 = 10;
+
+/// The shortest secret of HS256, in bytes.
+const SHORTEST_SECRET: usize = 32;
+
+/// The keys that tokens are signed with, and what becomes of their claims.
+#[derive(Clone)]
+pub struct Jwt {
+    keys: Vec<Key>,
+    /// The audience that a token must be for, if there is one.
+    pub audience: Option<String>,
+    /// Who must have issued it, if that matters.
+    pub issuer: Option<String>,
+    /// The claim that lists the rooms to join. `rooms`.
+    pub rooms: String,
+    /// The claims that are kept as the socket's data, under the same names. `sub`.
+    pub data: Vec<String>,
+}
+
+#[derive(Clone)]
+struct Key {
+    /// The key's name, if it has one. A token may name its key.
+    id: Option<String>,
+    key: DecodingKey,
+}
+
+/// Why keys can't be used.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum JwtError {
+    /// The file can't be read.
+    File(PathBuf, std::io::Error),
+    /// It is neither a public key in PEM, nor a JWK set, nor a secret that is long enough. It is not told.
+    Unfit,
+}
+
+impl fmt::Display for JwtError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            JwtError::File(path, error) => write!(f, "can't read the key in {}: {error}", path.display()),
+            JwtError::Unfit => f.write_str(
+                "must be a secret of 32 or more bytes (HS256), a public key in PEM (RS256 with 2048 bits or more, ES256, EdDSA), or a JWK set",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for JwtError {}
+
+/// What a token says.
+pub(crate) struct Claims {
+    pub(crate) subject: Option<String>,
+    pub(crate) rooms: Vec<String>,
+    pub(crate) data: Map<String, Value>,
+    /// When it expires.
+    pub(crate) expires: SystemTime,
+}
+
+/// Who a socket is by its token; kept with the socket.
+pub(crate) struct Identity {
+    pub(crate) subject: Option<String>,
+    pub(crate) expires: SystemTime,
+}
+
+impl Jwt {
+    /// A key as text: a public key in PEM, a JWK set, or a secret.
+    ///
+    /// # Errors
+    /// [`JwtError::Unfit`].
+    pub fn new(key: &str) -> Result<Jwt, JwtError> {
+        ring::install();
+        let keys = read_keys(key.trim()).filter(|keys| !keys.is_empty()).ok_or(JwtError::Unfit)?;
+        Ok(Jwt {
+            keys,
+            audience: None,
+            issuer: None,
+            rooms: "rooms".to_owned(),
+            data: vec!["sub".to_owned()],
+        })
+    }
+
+    /// The same of a file.
+    ///
+    /// # Errors
+    /// See [`JwtError`].
+    pub fn from_file(path: &Path) -> Result<Jwt, JwtError> {
+        let text = fs::read_to_string(path).map_err(|error| JwtError::File(path.to_owned(), error))?;
+        Jwt::new(&text)
+    }
+
+    /// Reads a token, and checks it.
+    pub(crate) fn check(&self, token: &str) -> Result<Claims, Error> {
+        let header = decode_header(token)?;
+        let mut validation = Validation::new(header.alg);
+        validation.leeway = LEEWAY;
+        validation.validate_nbf = true;
+        match &self.audience {
+            Some(audience) => {
+                validation.set_audience(&[audience]);
+                validation.required_spec_claims.insert("aud".to_owned());
+            }
+            None => validation.validate_aud = false,
+        }
+        if let Some(issuer) = &self.issuer {
+            validation.set_issuer(&[issuer]);
+            validation.required_spec_claims.insert("iss".to_owned());
+        }
+        // Only keys of the token's own kind: a public key that is taken for a secret would let anyone sign.
+        let fits = |key: &&Key| {
+            algorithm(key.key.family()) == header.alg
+                && (header.kid.is_none() || key.id.is_none() || key.id == header.kid)
+        };
+        let mut last: Error = ErrorKind::InvalidAlgorithm.into();
+        for key in self.keys.iter().filter(fits) {
+            match decode::<BTreeMap<String, Value>>(token, &key.key, &validation) {
+                Ok(token) => return self.claims(token.claims),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn claims(&self, mut claims: BTreeMap<String, Value>) -> Result<Claims, Error> {
+        let wrong = |claim: &str| Error::from(ErrorKind::InvalidClaimFormat(claim.to_owned()));
+        let expires = claims.get("exp").and_then(Value::as_f64).ok_or_else(|| wrong("exp"))?;
+        let expires = Duration::try_from_secs_f64(expires).map_err(|_| wrong("exp"))?;
+        let expires =
+            UNIX_EPOCH.checked_add(expires + Duration::from_secs(LEEWAY)).ok_or_else(|| wrong("exp"))?;
+        let subject = claims.get("sub").and_then(Value::as_str).map(str::to_owned);
+        let rooms = match claims.get(&self.rooms) {
+            None => Vec::new(),
+            Some(rooms) => serde_json::from_value(rooms.clone()).map_err(|_| wrong(&self.rooms))?,
+        };
+        let data = self.data.iter().filter_map(|name| claims.remove_entry(name)).collect();
+        Ok(Claims { subject, rooms, data, expires })
+    }
+
+    /// Lets a client in if it has a token that is right, with rooms and data.
+    pub(crate) fn admit(&self, socket: &Socket) -> Result<(), ConnectError> {
+        let refused =
+            |code: &str, message: String| Err(ConnectError::new(message).with_data(json!({ "code": code })));
+        let Some(token) = token(socket) else {
+            return refused("token_missing", "send a token: auth: { token }".to_owned());
+        };
+        let claims = match self.check(&token) {
+            Ok(claims) => claims,
+            Err(error) if *error.kind() == ErrorKind::ExpiredSignature => {
+                return refused("token_expired", "the token has expired".to_owned());
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a client's token is wrong");
+                return refused("token_invalid", "the token is not valid".to_owned());
+            }
+        };
+        let Claims { subject, rooms, data, expires } = claims;
+        socket.insert(Identity { subject, expires });
+        for (key, value) in data {
+            let _ = socket.set_data(key, value);
+        }
+        if let Err(error) = socket.join(rooms) {
+            return refused("too_many_rooms", error.to_string());
+        }
+        Ok(())
+    }
+
+    /// Whether a client may come back for a socket: only with a token of the same user.
+    pub(crate) fn is_same(&self, socket: &Socket) -> bool {
+        let claims = token(socket).and_then(|token| self.check(&token).ok());
+        match (claims, socket.get::<Identity>()) {
+            (Some(claims), Some(identity)) => claims.subject == identity.subject,
+            _ => false,
+        }
+    }
+}
+
+/// The token that a client has sent: `auth: { token }`, or `Authorization: Bearer TOKEN`.
+fn token(socket: &Socket) -> Option<String> {
+    let handshake = socket.handshake();
+    let auth: Value = handshake.auth().unwrap_or_default();
+    if let Some(token) = auth.get("token") {
+        return token.as_str().map(str::to_owned);
+    }
+    let (scheme, token) = handshake.headers.get("authorization")?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+}
+
+/// The one algorithm for keys of a kind.
+fn algorithm(family: AlgorithmFamily) -> Algorithm {
+    match family {
+        AlgorithmFamily::Hmac => Algorithm::HS256,
+        AlgorithmFamily::Rsa => Algorithm::RS256,
+        AlgorithmFamily::Ec => Algorithm::ES256,
+        AlgorithmFamily::Ed => Algorithm::EdDSA,
+    }
+}
+
+fn read_keys(text: &str) -> Option<Vec<Key>> {
+    let alone = |key| vec![Key { id: None, key }];
+    if text.starts_with("-----BEGIN") {
+        let pem = text.as_bytes();
+        let key = DecodingKey::from_rsa_pem(pem)
+            .or_else(|_| DecodingKey::from_ec_pem(pem))
+            .or_else(|_| DecodingKey::from_ed_pem(pem));
+        return key.ok().map(alone);
+    }
+    if text.starts_with('{') {
+        let set: JwkSet = serde_json::from_str(text).ok()?;
+        let key = |jwk| {
+            let key = DecodingKey::from_jwk(jwk).ok()?;
+            Some(Key { id: jwk.common.key_id.clone(), key })
+        };
+        return Some(set.keys.iter().filter_map(key).collect());
+    }
+    let secret = text.as_bytes();
+    (secret.len() >= SHORTEST_SECRET).then(|| DecodingKey::from_secret(secret).ok()).flatten().map(alone)
+}
+
+impl fmt::Debug for Jwt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Jwt({} keys)", self.keys.len())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
