@@ -7,6 +7,7 @@
 
 mod admin;
 mod explain;
+mod file;
 mod sources;
 mod value;
 
