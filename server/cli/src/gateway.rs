@@ -13,13 +13,15 @@ mod with {
     use std::time::Duration;
 
     use socketio::Io;
-    use socketio_gateway::{Action, Api, HookType, Keys, Node, Rule, Rules, Secrets, Settings, Webhook};
+    use socketio_gateway::{
+        Action, Api, HookType, Jwt, Keys, Node, Presence, Rule, Rules, Secrets, Settings, Webhook,
+    };
     use socketio_server::Operations;
     use tokio::net::TcpListener;
     use tokio::sync::oneshot;
     use tokio::task::JoinHandle;
 
-    use crate::options::{App, EventAction, Options};
+    use crate::options::{App, EventAction, EventRule, Options};
 
     /// How long the backend may take to take the last hooks when the server stops.
     const LAST_HOOKS: Duration = Duration::from_secs(10);
@@ -109,7 +111,22 @@ mod with {
             namespaces: options.namespaces.clone(),
             webhook: webhook(options)?,
             rules: rules(options),
+            jwt: jwt(options)?,
+            presence: Presence { rooms: options.presence_rooms.clone(), data: options.presence_data.clone() },
         })
+    }
+
+    fn jwt(options: &Options) -> Result<Option<Jwt>, Box<dyn Error>> {
+        let mut jwt = match (&options.jwt_key, &options.jwt_key_file) {
+            (Some(key), _) => Jwt::new(key).map_err(|error| format!("jwt-key: {error}"))?,
+            (None, Some(path)) => Jwt::from_file(path).map_err(|error| format!("jwt-key-file: {error}"))?,
+            (None, None) => return Ok(None),
+        };
+        jwt.audience.clone_from(&options.jwt_audience);
+        jwt.issuer.clone_from(&options.jwt_issuer);
+        jwt.rooms.clone_from(&options.jwt_rooms);
+        jwt.data.clone_from(&options.jwt_data);
+        Ok(Some(jwt))
     }
 
     fn webhook(options: &Options) -> Result<Option<Webhook>, Box<dyn Error>> {
@@ -144,7 +161,15 @@ mod with {
             None if options.webhook_events.is_empty() => Action::Backend,
             None => Action::Drop,
         };
-        Rules::new(options.webhook_events.iter().map(to_backend).collect(), other)
+        let rule = |rule: &EventRule| Rule {
+            name: rule.name.clone(),
+            namespace: rule.namespace.clone(),
+            action: rule.to.into(),
+            // It has been checked with the other options.
+            rate: rule.rate.as_ref().and_then(|rate| rate.parse().ok()),
+        };
+        let rules = options.events.iter().map(rule).chain(options.webhook_events.iter().map(to_backend));
+        Rules::new(rules.collect(), other)
     }
 
     impl From<EventAction> for Action {

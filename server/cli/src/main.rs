@@ -59,6 +59,8 @@ fn main() -> ExitCode {
         Command::Replay(replay) => run(replay),
         Command::Explain(explain) => Ok(explain::show(&explain)),
         Command::OpenApi => gateway::openapi().map(output::print),
+        Command::ConfigDefault => Ok(output::print(&options::config::default_file())),
+        Command::ConfigCheck(file) => Ok(output::print(&format!("{} is right\n", file.display()))),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -6,6 +6,7 @@
 //! environment the file, the file the default; a wrong value is an error also where another overrides it.
 
 mod admin;
+pub(crate) mod config;
 mod explain;
 mod file;
 mod sources;
@@ -335,6 +336,28 @@ options! {
         "other-events" pub(crate) other_events: Option<EventAction> = [] as EVENT_ACTION,
         /// A namespace that clients can join. Repeat the option for several
         "namespace" pub(crate) namespaces: Vec<String> = ["/"] as NAMESPACES,
+        /// A rule for a client event: its name (a * at the end stands for anything), where it goes as other-events has
+        /// it, and how many of them each client may send: typing=rooms@5/s. In the file: [[gateway.events]] with
+        /// name, to, namespace and rate. Repeat the option for several
+        "event" pub(crate) events: Vec<EventRule> = [] as EVENT_RULES,
+        /// Let in only clients with a JWT, signed with this key: a secret (HS256), or a public key in PEM (RS256, ES256,
+        /// EdDSA), or a JWK set. Clients send it as auth: { token }
+        "jwt-key" pub(crate) jwt_key: Option<String> = [] as TEXT_OR_NONE,
+        /// A file with that key
+        "jwt-key-file" pub(crate) jwt_key_file: Option<PathBuf> = [] as FILE,
+        /// The audience that a JWT must be for
+        "jwt-audience" pub(crate) jwt_audience: Option<String> = [] as TEXT_OR_NONE,
+        /// Who must have issued a JWT
+        "jwt-issuer" pub(crate) jwt_issuer: Option<String> = [] as TEXT_OR_NONE,
+        /// The claim that lists the rooms to join
+        "jwt-rooms" pub(crate) jwt_rooms: String = ["rooms"] as REDIS_NAME,
+        /// A claim to keep as the socket's data. Repeat the option for several
+        "jwt-data" pub(crate) jwt_data: Vec<String> = ["sub"] as NAMES,
+        /// A room whose members are told about each other; a * at the end stands for anything. Repeat the option for
+        /// several
+        "presence-rooms" pub(crate) presence_rooms: Vec<String> = [] as NAMES,
+        /// A key of the sockets' data that members of such a room see of each other. Repeat the option for several
+        "presence-data" pub(crate) presence_data: Vec<String> = [] as NAMES,
         /// The name of this node in answers of the API and in hooks. Default: the host's name and the process's id
         "node" pub(crate) node: Option<String> = [] as NODE,
     }
@@ -382,6 +405,16 @@ pub(crate) enum App {
     None,
 }
 
+/// What becomes of the events of one name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EventRule {
+    pub(crate) name: String,
+    pub(crate) namespace: Option<String>,
+    pub(crate) to: EventAction,
+    /// How many of them each client may send, as it is written.
+    pub(crate) rate: Option<String>,
+}
+
 /// What becomes of a client's event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum EventAction {
@@ -420,6 +453,10 @@ pub(crate) enum Command {
     Explain(Explain),
     /// To print the OpenAPI document of the API.
     OpenApi,
+    /// To say that this file is right. One that is not is an error already.
+    ConfigCheck(PathBuf),
+    /// To print a file with all options.
+    ConfigDefault,
 }
 
 impl Command {
@@ -452,6 +489,13 @@ impl Command {
         let matches = sources::command().try_get_matches_from(arguments)?;
         let matches = match matches.subcommand() {
             Some(("replay", matches)) => return Ok(Command::Replay(sources::replay(matches))),
+            Some((config::NAME, matches)) => {
+                return config::command_of(matches, |file| {
+                    let arguments =
+                        ["socketio-server".into(), "--config".into(), file.as_os_str().to_owned()];
+                    Command::settle(arguments, [], read_file)
+                });
+            }
             Some(("openapi", _)) => return Ok(Command::OpenApi),
             Some((explain::NAME, matches)) => return Ok(Command::Explain(Explain::read(matches)?)),
             Some((_serve, matches)) => matches,
@@ -538,13 +582,18 @@ impl Options {
         wrong: &impl Fn(&str, &str) -> OptionsError,
     ) -> Result<(), OptionsError> {
         let is_given = |key: &str| given.iter().any(|given| given.key == key);
-        if (self.api.is_some() || self.webhook.is_some()) && !is_given("app") {
+        let jwt = self.jwt_key.is_some() || self.jwt_key_file.is_some();
+        if (self.api.is_some() || self.webhook.is_some() || jwt) && !is_given("app") {
             self.app = App::Gateway;
         }
+        if self.jwt_key.is_some() && self.jwt_key_file.is_some() {
+            return Err(wrong("jwt-key-file", "jwt-key is given too: remove one of them"));
+        }
+        let app = self.app == App::Gateway;
         for (key, needed, is_there) in [
             ("api-key", "api", self.api.is_some()),
             ("api-key-file", "api", self.api.is_some()),
-            ("webhook", "app = gateway", self.app == App::Gateway),
+            ("webhook", "app = gateway", app),
             ("webhook-secret", "webhook", self.webhook.is_some()),
             ("webhook-secret-file", "webhook", self.webhook.is_some()),
             ("webhook-hook", "webhook", self.webhook.is_some()),
@@ -552,8 +601,17 @@ impl Options {
             ("webhook-events", "webhook", self.webhook.is_some()),
             ("webhook-connect-timeout", "webhook", self.webhook.is_some()),
             ("webhook-event-timeout", "webhook", self.webhook.is_some()),
-            ("other-events", "app = gateway", self.app == App::Gateway),
-            ("namespace", "app = gateway", self.app == App::Gateway),
+            ("other-events", "app = gateway", app),
+            ("namespace", "app = gateway", app),
+            ("event", "app = gateway", app),
+            ("jwt-key", "app = gateway", app),
+            ("jwt-key-file", "app = gateway", app),
+            ("jwt-audience", "jwt-key or jwt-key-file", jwt),
+            ("jwt-issuer", "jwt-key or jwt-key-file", jwt),
+            ("jwt-rooms", "jwt-key or jwt-key-file", jwt),
+            ("jwt-data", "jwt-key or jwt-key-file", jwt),
+            ("presence-rooms", "app = gateway", app),
+            ("presence-data", "presence-rooms", !self.presence_rooms.is_empty()),
         ] {
             if is_given(key) && !is_there {
                 return Err(wrong(key, &format!("needs {needed} too")));

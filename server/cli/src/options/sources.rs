@@ -6,7 +6,7 @@ use std::{fmt, io};
 
 use clap::{Arg, ArgAction, ArgMatches};
 
-use super::{Form, OptionsError, Row, Stop, TABLE, explain, file};
+use super::{Form, OptionsError, Row, Stop, TABLE, config, explain, file};
 use crate::logging::LogFormat;
 use crate::replay::Replay;
 
@@ -107,6 +107,7 @@ pub(super) fn command() -> clap::Command {
         .subcommand(clap::Command::new("serve").about("Run the server (the default)").args(arguments()))
         .subcommand(replay_command())
         .subcommand(explain::command())
+        .subcommand(config::command())
         .subcommand(clap::Command::new("openapi").about("Print the OpenAPI document of the API (--api)"))
 }
 

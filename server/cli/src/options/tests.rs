@@ -13,7 +13,7 @@ fn load(arguments: &[&str], environment: &[(&str, &str)], file: &str) -> Result<
         Command::Serve(options) => *options,
         Command::Replay(replay) => panic!("a replay: {replay:?}"),
         Command::Explain(explain) => panic!("{explain:?}"),
-        Command::OpenApi => panic!("the API's document"),
+        other => panic!("{other:?}"),
     })
 }
 
@@ -229,6 +229,15 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("webhook-event-timeout", "2s", "'2s'"),
     ("other-events", "refuse", "'refuse'"),
     ("namespace", "/chat", "['/chat']"),
+    ("event", "typing=rooms@5/s", "[{ name = 'typing', to = 'rooms', rate = '5/s' }]"),
+    ("jwt-key", "a secret of at least 32 characters", "'a secret of at least 32 characters'"),
+    ("jwt-key-file", "login.pem", "'login.pem'"),
+    ("jwt-audience", "chat", "'chat'"),
+    ("jwt-issuer", "login", "'login'"),
+    ("jwt-rooms", "groups", "'groups'"),
+    ("jwt-data", "name", "['name']"),
+    ("presence-rooms", "room:*", "['room:*']"),
+    ("presence-data", "name", "['name']"),
     ("node", "a", "'a'"),
     ("metrics", "127.0.0.1:9090", "'127.0.0.1:9090'"),
     ("trace", "trace.jsonl", "'trace.jsonl'"),
@@ -268,7 +277,15 @@ fn every_option_has_its_three_forms() {
             key if key.starts_with("webhook-") => {
                 (&["--webhook=http://a.example"][..], "webhook = 'http://a.example'")
             }
-            "other-events" | "namespace" => (&["--app=gateway"][..], "app = 'gateway'"),
+            "presence-data" => {
+                (&["--app=gateway", "--presence-rooms=r"][..], "app = 'gateway'\npresence-rooms = ['r']")
+            }
+            "jwt-audience" | "jwt-issuer" | "jwt-rooms" | "jwt-data" => {
+                (&["--jwt-key-file=k"][..], "jwt-key-file = 'k'")
+            }
+            "other-events" | "namespace" | "event" | "presence-rooms" => {
+                (&["--app=gateway"][..], "app = 'gateway'")
+            }
             key if key.starts_with("api-") => (&["--api=localhost:3001"][..], "api = 'localhost:3001'"),
             key if key.starts_with("recovery-") => (&["--recovery=1m"][..], "recovery = '1m'"),
             key if key.starts_with("cookie-") => (&["--cookie=io"][..], "cookie = 'io'"),
@@ -412,6 +429,114 @@ fn the_gateways_options_make_it_the_application() {
     assert_eq!(load(&["--webhook=http://a.example"], &[], "").unwrap().app, App::Gateway);
     assert_eq!(load(&["--api=localhost:3001", "--app=echo"], &[], "").unwrap().app, App::Echo);
     assert_eq!(load(&["--api=localhost:3001"], &[("SOCKETIO_APP", "chat")], "").unwrap().app, App::Chat);
+}
+
+#[test]
+fn the_gateways_options_may_stand_in_tables() {
+    let file = "
+        webhook = 'http://a.example'
+        [gateway]
+        namespaces = 1
+    ";
+    assert!(
+        file_error(file).starts_with(
+            "gateway.namespaces in server.toml, line 4: no such option; did you mean namespace?"
+        )
+    );
+    let file = "
+        [gateway]
+        webhook = 'http://a.example'
+        [gateway.jwt]
+        key-file = 'login.pem'
+        data = ['sub', 'name']
+        [gateway.presence]
+        rooms = ['room:*']
+        [[gateway.events]]
+        name = 'typing'
+        relay = 'rooms'
+        rate = '5/s'
+        namespace = '/chat'
+        [[gateway.events]]
+        name = 'chat'
+        to = 'backend'
+    ";
+    let options = load(&["--config", "server.toml"], &[], file).unwrap();
+    assert_eq!((options.app, options.webhook.as_deref()), (App::Gateway, Some("http://a.example")));
+    assert_eq!(
+        (options.jwt_data, options.presence_rooms),
+        (vec!["sub".into(), "name".into()], vec!["room:*".into()])
+    );
+    let rule = |name: &str, namespace: Option<&str>, to, rate: Option<&str>| EventRule {
+        name: name.to_owned(),
+        namespace: namespace.map(str::to_owned),
+        to,
+        rate: rate.map(str::to_owned),
+    };
+    let rules = [
+        rule("typing", Some("/chat"), EventAction::Rooms, Some("5/s")),
+        rule("chat", None, EventAction::Backend, None),
+    ];
+    assert_eq!(options.events, rules);
+}
+
+#[test]
+fn what_is_wrong_in_a_table_is_told_with_its_line_and_the_nearest_name() {
+    let rule = |rule: &str| file_error(&format!("app = 'gateway'\n[[gateway.events]]\nname = 'a'\n{rule}"));
+    assert_eq!(
+        rule("rates = '5/s'"),
+        "gateway.events in server.toml, line 4: rates is unknown; did you mean rate?"
+    );
+    assert_eq!(
+        rule("to = 7"),
+        "gateway.events in server.toml, line 4: to must be a string, and is an integer"
+    );
+    assert!(
+        rule("to = 'room'").contains("a: \"room\" is not one of backend, rooms, namespace, refuse, drop")
+    );
+    assert!(rule("to = 'rooms'\nrate = 'x'").contains("a: \"x\" is not a rate"));
+    assert!(rule("").contains("line 2: needs name and to"));
+    assert_eq!(
+        file_error("pong-interval = '1s'"),
+        "pong-interval in server.toml, line 1: no such option; did you mean ping-interval?"
+    );
+    assert_eq!(file_error("[gatway]\nwebhook = ''"), "gatway in server.toml, line 1: no such option");
+    assert_eq!(
+        command_line_error(&["--app=gateway", "--event=typing"]),
+        "--event: \"typing\" is not a rule, such as typing=rooms or typing=rooms@5/s"
+    );
+}
+
+#[test]
+fn a_file_is_checked_without_a_server_and_the_printed_one_is_right() {
+    let run = |arguments: &[&str], file: &str| {
+        let arguments = ["socketio-server"].iter().chain(arguments).map(OsString::from);
+        let file = file.to_owned();
+        Command::settle(arguments, [], move |_| Ok(file))
+    };
+    let check = ["config", "check", "server.toml"];
+    assert!(
+        matches!(run(&check, "app = 'echo'"), Ok(Command::ConfigCheck(file)) if file == Path::new("server.toml"))
+    );
+    assert!(
+        matches!(run(&check, "lisen = '3000'"), Err(Stop::Option(error)) if error.to_string() == "lisen in server.toml, line 1: no such option; did you mean listen?")
+    );
+    assert!(matches!(run(&["config", "default"], ""), Ok(Command::ConfigDefault)));
+
+    let text = config::default_file();
+    assert!(matches!(run(&check, &text), Ok(Command::ConfigCheck(_))));
+    // With every comment that is an option taken away, each is known, and those with a default are right.
+    let options =
+        text.lines().filter_map(|line| line.strip_prefix('#').filter(|line| !line.starts_with(' ')));
+    let options: Vec<_> = options.filter(|line| !line.contains("# no default")).collect();
+    let keys: Vec<_> = options.iter().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key).collect();
+    assert!(TABLE.iter().all(|row| row.default.is_empty() || keys.contains(&row.key)));
+    let mut plain: Vec<_> = options.iter().take_while(|line| !line.starts_with('[')).copied().collect();
+    // Lists without a default may not be empty, and these need others beside them.
+    let refines =
+        ["admin-", "redis-", "cookie-", "cors-", "inspect-", "recovery-", "webhook-", "jwt-", "app "];
+    plain.retain(|line| !line.ends_with("= []") && !refines.iter().any(|start| line.starts_with(start)));
+    let result = run(&check, &format!("app = 'gateway'\n{}", plain.join("\n")));
+    assert!(matches!(result, Ok(Command::ConfigCheck(_))), "{result:?}");
 }
 
 #[test]

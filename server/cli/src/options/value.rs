@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
-use super::{App, EventAction, Form, RedisMode, Transports};
+use super::{App, EventAction, EventRule, Form, RedisMode, Transports};
 use socketio::Parser;
 use socketio_admin::{Auth, Mode};
 use socketio_server::{AllowedHosts, Cookie, Cors, SameSite, TrailingSlash, TrustedProxy};
@@ -131,16 +131,76 @@ pub(super) const EVENTS: Reader<Vec<String>> = Reader::new("NAME,...", Form::Lis
     }
 });
 
+/// Where events go, by name.
+const ACTIONS: [(&str, EventAction); 5] = [
+    ("backend", EventAction::Backend),
+    ("rooms", EventAction::Rooms),
+    ("namespace", EventAction::Namespace),
+    ("refuse", EventAction::Refuse),
+    ("drop", EventAction::Drop),
+];
+
+/// Rules of events: `NAME=ACTION@RATE`, or JSON, which the file's tables become.
+pub(super) const EVENT_RULES: Reader<Vec<EventRule>> =
+    Reader::new("NAME=ACTION[@RATE]", Form::List, |words| {
+        words.iter().map(|word| event_rule(word)).collect()
+    });
+
+fn event_rule(word: &str) -> Result<EventRule, String> {
+    let table: Option<serde_json::Value> =
+        serde_json::from_str(word).ok().filter(serde_json::Value::is_object);
+    let (name, namespace, to, rate) = match &table {
+        Some(table) => {
+            let text = |key: &str| table[key].as_str().map(str::to_owned);
+            (
+                text("name").unwrap_or_default(),
+                text("namespace"),
+                text("to").unwrap_or_default(),
+                text("rate"),
+            )
+        }
+        None => {
+            let wrong = || format!("{word:?} is not a rule, such as typing=rooms or typing=rooms@5/s");
+            let (name, rest) = word.rsplit_once('=').ok_or_else(wrong)?;
+            let (to, rate) = match rest.split_once('@') {
+                Some((to, rate)) => (to, Some(rate.to_owned())),
+                None => (rest, None),
+            };
+            (name.to_owned(), None, to.to_owned(), rate)
+        }
+    };
+    if name.is_empty() {
+        return Err("a rule needs the name of an event".to_owned());
+    }
+    let to = one_of(&[to], &ACTIONS).map_err(|problem| format!("{name}: {problem}"))?;
+    if let Some(rate) = &rate {
+        let fits = |(count, period): (&str, &str)| {
+            let period = period.trim();
+            let period = if period.starts_with(|c: char| c.is_ascii_digit()) {
+                period.to_owned()
+            } else {
+                format!("1{period}")
+            };
+            count.trim().parse().is_ok_and(|count: u32| count > 0)
+                && humantime::parse_duration(&period).is_ok_and(|period| !period.is_zero())
+        };
+        if !rate.split_once('/').is_some_and(fits) {
+            return Err(format!("{name}: {rate:?} is not a rate, such as 5/s, 100/m or 10/10s"));
+        }
+    }
+    Ok(EventRule { name, namespace, to, rate })
+}
+
+/// A text that is not repeated where it may be logged.
+pub(super) const TEXT_OR_NONE: Reader<Option<String>> =
+    Reader::new("TEXT", Form::Text, |words| match words.first() {
+        Some(text) if text.trim().is_empty() => Err("must not be empty".to_owned()),
+        text => Ok(text.cloned()),
+    });
+
 pub(super) const EVENT_ACTION: Reader<Option<EventAction>> =
     Reader::new("backend|rooms|namespace|refuse|drop", Form::Text, |words| {
-        let choices = [
-            ("backend", EventAction::Backend),
-            ("rooms", EventAction::Rooms),
-            ("namespace", EventAction::Namespace),
-            ("refuse", EventAction::Refuse),
-            ("drop", EventAction::Drop),
-        ];
-        if words.is_empty() { Ok(None) } else { one_of(words, &choices).map(Some) }
+        if words.is_empty() { Ok(None) } else { one_of(words, &ACTIONS).map(Some) }
     });
 
 pub(super) const NAMESPACES: Reader<Vec<String>> = Reader::new("NAME", Form::List, |words| {

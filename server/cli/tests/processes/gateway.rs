@@ -113,3 +113,23 @@ async fn the_api_is_described_by_a_command() {
     assert_eq!(program.line("").await, "{");
     assert_eq!(program.line("").await, r#" "openapi": "3.1.0","#);
 }
+
+#[tokio::test]
+async fn a_file_is_checked_by_a_command_and_one_is_printed() {
+    let folder = std::env::temp_dir().join(format!("socketio-gateway-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let file = folder.join("server.toml");
+    let check = |text: &str| {
+        std::fs::write(&file, text).expect("a file");
+        Program::server(["config".as_ref(), "check".as_ref(), file.as_os_str()])
+    };
+    let mut right = check("app = 'echo'\n");
+    assert!(right.line("").await.ends_with("server.toml is right"));
+    assert!(right.ended().await.0.success());
+    let (status, told) = check("[gateway]\nwebhok = 'http://a.example'\n").ended().await;
+    assert_eq!(status.code(), Some(2));
+    assert!(told.ends_with("server.toml, line 2: no such option; did you mean webhook?"), "{told}");
+    let mut printed = Program::server(["config", "default"]);
+    assert!(printed.line("# Options of socketio-server").await.contains("--config"));
+    std::fs::remove_dir_all(&folder).expect("it was there");
+}
