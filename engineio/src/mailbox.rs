@@ -78,9 +78,16 @@ struct Queue {
     awake: bool,
     driver: Option<Waker>,
     frames: VecDeque<Frame>,
-    /// Senders that wait for room; nearly always none.
+    /// Most mailboxes never need it, and it takes no memory in these.
+    seldom: Option<Box<Seldom>>,
+}
+
+/// What few mailboxes have.
+#[derive(Default)]
+struct Seldom {
+    /// Senders that wait for room.
     waiting: Vec<Waker>,
-    /// Those on their way; seldom more than one.
+    /// Long answers on their way; seldom more than one.
     answers: Vec<Weak<LongAnswer>>,
 }
 
@@ -271,7 +278,7 @@ impl Mailbox {
         self.cost.store(self.cost() - cost, Ordering::Relaxed);
         queue.ring();
         queue.release_waiting();
-        let answers = std::mem::take(&mut queue.answers);
+        let answers = queue.seldom.take().map(|seldom| seldom.answers).unwrap_or_default();
         drop(queue);
         answers.iter().filter_map(Weak::upgrade).for_each(|answer| answer.cut());
         self.count(limit);
@@ -285,8 +292,9 @@ impl Mailbox {
     /// Notes an answer that is on its way. Says whether it may go on: the client was not put out.
     fn list(&self, answer: &Arc<LongAnswer>) -> bool {
         let mut queue = self.queue.lock();
-        queue.answers.retain(|answer| answer.strong_count() > 0);
-        queue.answers.push(Arc::downgrade(answer));
+        let answers = &mut queue.seldom.get_or_insert_default().answers;
+        answers.retain(|answer| answer.strong_count() > 0);
+        answers.push(Arc::downgrade(answer));
         queue.put_out == PutOut::No
     }
 
@@ -359,8 +367,9 @@ impl Mailbox {
         if self.is_room(cost) && !self.memory.is_short(cost) {
             return Poll::Ready(Ok(()));
         }
-        if !queue.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-            queue.waiting.push(cx.waker().clone());
+        let waiting = &mut queue.seldom.get_or_insert_default().waiting;
+        if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+            waiting.push(cx.waker().clone());
         }
         Poll::Pending
     }
@@ -408,8 +417,8 @@ impl Queue {
     }
 
     fn release_waiting(&mut self) {
-        if !self.waiting.is_empty() {
-            self.waiting.drain(..).for_each(Waker::wake);
+        if let Some(seldom) = &mut self.seldom {
+            seldom.waiting.drain(..).for_each(Waker::wake);
         }
     }
 }

@@ -207,7 +207,8 @@ impl<L: Layer, W: Wires> Session<L, W> {
             probe: None,
             inbox: Inbox::new(),
             stalled: Stalled::default(),
-            out: Vec::new(),
+            // Nearly always it is one at a time, and a list that grows begins with four.
+            out: Vec::with_capacity(1),
             layer,
             outbox: VecDeque::new(),
         }
