@@ -170,6 +170,25 @@ async fn sockets_of_all_nodes_are_fetched() {
     assert_eq!(open_requests(&[here, there]), 0);
 }
 
+#[tokio::test]
+async fn a_socket_of_this_node_stays_as_it_was_when_it_was_fetched() {
+    let (_bus, [here, _there]) = nodes();
+    let (_peer, socket) = joined(&here);
+    socket.join("room").unwrap();
+    let found = here.fetch_sockets().await.unwrap();
+    socket.leave("room");
+    socket.set_data("name", "late").unwrap();
+    let [fetched] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(fetched.rooms().collect::<Vec<_>>(), ["room"]);
+    assert_eq!(fetched.data::<Value>().unwrap(), json!({}));
+    let details = fetched.details();
+    assert_eq!(
+        (details.id.as_str(), &details.rooms[..]),
+        (socket.id(), &[socket.id().into(), "room".into()][..])
+    );
+    assert_eq!((&details.data, details.handshake.address.as_str()), (&json!({}), "127.0.0.1"));
+}
+
 // proves: features/many-sockets
 #[tokio::test]
 async fn sockets_of_all_nodes_join_leave_and_are_put_out() {
