@@ -21,7 +21,7 @@ use engineio::{Application, CloseReason, Frame, Layer, Limit, Message, Opened, R
 
 use crate::client::link::{Command, Link, Overloaded};
 use crate::error::DisconnectReason;
-use crate::handler::lane::Job;
+use crate::handler::queue::Job;
 use crate::io::Io;
 use crate::log::Excerpt;
 use crate::packet::decoder::{Decoder, Limits};

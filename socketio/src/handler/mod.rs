@@ -21,8 +21,9 @@ use crate::socket::Socket;
 use std::fmt;
 
 pub(crate) mod dispatch;
-pub(crate) mod lane;
 pub(crate) mod listener;
+pub(crate) mod queue;
+mod running;
 pub(crate) mod task;
 pub(crate) mod unhandled;
 

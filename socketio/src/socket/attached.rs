@@ -2,16 +2,14 @@
 //! nothing, and it takes no memory then.
 
 use std::any::{Any, TypeId};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use engineio::observe::What;
-use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::Socket;
-use super::entering::Entering;
+use super::{Attached, Socket};
 use crate::ack::sender::AckSender;
 use crate::args::event::Event;
 use crate::args::{FromArgs, ToArgs};
@@ -23,19 +21,6 @@ use crate::handler::{
     event_handler, socket_handler, sync_event_handler, unhandled_handler,
 };
 use crate::socket::values::Values;
-
-#[derive(Default)]
-pub(crate) struct Attached {
-    handlers: OnceLock<Arc<Handlers>>,
-    kept: Arc<Values>,
-    pub(super) entering: Mutex<Entering>,
-}
-
-impl Attached {
-    pub(crate) fn with(kept: Arc<Values>) -> Attached {
-        Attached { kept, ..Attached::default() }
-    }
-}
 
 /// # What it keeps
 impl Socket {
@@ -278,7 +263,7 @@ impl Socket {
     fn register<R>(&self, register: impl FnOnce(&Arc<Handlers>) -> R) -> R {
         let registered = register(self.attached_or_new().handlers.get_or_init(Arc::default));
         // What comes after the end would never be dropped.
-        if self.was_refused() || self.lane().is_over() {
+        if self.0.life.is_over() {
             self.drop_handlers();
         }
         registered

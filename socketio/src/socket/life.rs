@@ -1,18 +1,17 @@
 //! How a socket begins and ends: let in or refused, recovered, lost, put out.
 
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use engineio::observe::What;
 use engineio::{Frame, Revision};
 use tokio::sync::Notify;
 
-use super::attached::Attached;
-use super::{CONNECTED, ENDED, Ended, PENDING, Socket, State};
+use super::stage::{Life, Phase};
+use super::{Attached, Socket, State};
 use crate::ack::pending::PendingAcks;
 use crate::client::link::{Command, Link};
 use crate::error::DisconnectReason;
-use crate::handler::lane::{Job, Lane};
+use crate::handler::queue::Job;
 use crate::namespace::Namespace;
 use crate::namespace::room::Room;
 use crate::namespace::room_events::RoomEvent;
@@ -39,16 +38,16 @@ impl Socket {
     }
 
     fn disconnect_now(&self, close: bool) {
-        let was = self.0.phase.compare_exchange(CONNECTED, ENDED, Ordering::AcqRel, Ordering::Acquire);
-        match (was, &self.0.trail) {
-            (Ok(_), _) => self.end_trail(),
+        let was_connected = self.0.life.leave();
+        if was_connected {
+            self.end_trail();
+        } else if let Some(trail) = self.0.trail.as_ref().filter(|_| self.0.life.is(Phase::Over)) {
             // Its connection is lost, or is being lost right now.
-            (Err(ENDED), Some(trail)) => self.0.namespace.put_out(trail, &self.0.mailbox),
-            (Err(_), _) => {}
+            self.0.namespace.put_out(trail, &self.0.mailbox);
         }
         if close {
             self.0.link.command(Command::Close);
-        } else if was.is_ok() {
+        } else if was_connected {
             self.0.link.command(Command::Disconnect { serial: self.0.serial });
         }
     }
@@ -57,8 +56,8 @@ impl Socket {
     pub async fn closed(&self) -> DisconnectReason {
         loop {
             let end = self.0.end.notified();
-            if let Some(ended) = self.0.ended.get() {
-                return ended.reason;
+            if let Some(reason) = self.0.life.reason() {
+                return reason;
             }
             end.await;
         }
@@ -89,18 +88,17 @@ impl Socket {
         Socket(Arc::new(State {
             trail,
             mailbox: Arc::clone(&link.mailbox),
-            phase: AtomicU8::new(PENDING),
+            life: Life::new(),
             recovered,
             serial,
             link,
             id,
             namespace,
             auth,
-            lane: Lane::default(),
             pending_acks: PendingAcks::default(),
-            ended: OnceLock::new(),
             end: Notify::new(),
-            attached: values.map_or_else(OnceLock::new, |values| Box::new(Attached::with(values)).into()),
+            attached: values
+                .map_or_else(OnceLock::new, |kept| Box::new(Attached { kept, ..Attached::default() }).into()),
         }))
     }
 
@@ -165,13 +163,13 @@ impl Socket {
 
     /// The namespace is taken out of service. The socket is connected, or about to be.
     pub(crate) fn put_out(&self) {
-        let _ = self.0.phase.compare_exchange(CONNECTED, ENDED, Ordering::AcqRel, Ordering::Acquire);
+        self.0.life.leave();
         self.0.link.command(Command::Disconnect { serial: self.0.serial });
     }
 
     /// The socket was connected and has ended. `farewell` is the last packet for the client.
     pub(crate) fn finish(&self, reason: DisconnectReason, farewell: Option<Frame>) {
-        self.0.phase.store(ENDED, Ordering::Release);
+        self.0.life.leave();
         let moves = reason == DisconnectReason::ServerShuttingDown;
         if reason.is_lost_connection() || (moves && self.0.namespace.shared_recovery().is_some()) {
             self.lose();
@@ -186,10 +184,13 @@ impl Socket {
             self.0.mailbox.push_owed(&[farewell]);
         }
         self.0.pending_acks.end();
-        self.end(reason, rooms);
+        if self.0.life.end(reason, rooms) {
+            self.0.namespace.leave();
+        }
+        self.0.end.notify_waiters();
         if reason == DisconnectReason::ServerNamespaceDisconnect {
             // Whom the server put out is not heard any more.
-            self.clear_lane();
+            self.clear_queue();
         }
         let _ = self.submit(Job::Ended(reason));
     }
@@ -203,21 +204,16 @@ impl Socket {
 
     /// The socket ended before the middlewares had decided.
     pub(crate) fn discard(&self, reason: DisconnectReason) {
-        self.turn_away();
+        let ends = self.turn_away(reason);
         if let Some(trail) = &self.0.trail {
             self.0.namespace.put_back(trail);
         }
         self.0.pending_acks.end();
-        self.end(reason, Vec::new());
-        // They may own the socket.
-        self.drop_handlers();
-    }
-
-    fn end(&self, reason: DisconnectReason, rooms: Vec<Room>) {
-        // A socket ends once.
-        if self.0.ended.set(Ended { reason, rooms }).is_ok() {
+        if ends {
             self.0.namespace.leave();
         }
         self.0.end.notify_waiters();
+        // They may own the socket.
+        self.drop_handlers();
     }
 }

@@ -1,16 +1,17 @@
 //! A client in a namespace.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use engineio::{Limit, Mailbox, Revision, Transport};
+use parking_lot::MappedMutexGuard;
 use tokio::sync::Notify;
 
 use crate::ack::pending::PendingAcks;
 use crate::client::link::Link;
-use crate::error::{DisconnectReason, JoinError};
-use crate::handler::lane::Lane;
+use crate::error::JoinError;
+use crate::handler::Handlers;
+use crate::handler::queue::HandlerQueue;
 use crate::io::config::Config;
 use crate::namespace::Namespace;
 use crate::namespace::room::Room;
@@ -23,9 +24,11 @@ mod entering;
 pub(crate) mod handshake;
 mod life;
 pub(crate) mod sending;
+mod stage;
 pub(crate) mod values;
 
-use attached::Attached;
+use stage::{Life, Phase};
+use values::Values;
 
 /// A client in a namespace. Cloning it is cheap. You can keep a clone, send it to other tasks, and use it
 /// after the client has left.
@@ -52,7 +55,7 @@ struct State {
     trail: Option<Arc<Trail>>,
     /// The link's.
     mailbox: Arc<Mailbox>,
-    phase: AtomicU8,
+    life: Life,
     recovered: bool,
     /// Tells the sockets of one client apart, ended ones included.
     serial: u32,
@@ -61,25 +64,17 @@ struct State {
     namespace: Namespace,
     /// JSON; `None` stands for `{}`.
     auth: Option<Box<str>>,
-    lane: Lane,
     pending_acks: PendingAcks,
-    ended: OnceLock<Ended>,
     end: Notify,
     attached: OnceLock<Box<Attached>>,
 }
 
-struct Ended {
-    reason: DisconnectReason,
-    rooms: Vec<Room>,
+/// What an application attaches to a socket. Nearly always there is nothing, and it takes no memory then.
+#[derive(Default)]
+struct Attached {
+    handlers: OnceLock<Arc<Handlers>>,
+    kept: Arc<Values>,
 }
-
-/// Middlewares have not decided yet.
-const PENDING: u8 = 0;
-const CONNECTED: u8 = 1;
-/// Nothing is sent any more.
-const ENDED: u8 = 2;
-/// It was not let in.
-const REFUSED: u8 = 3;
 
 /// # Who it is
 impl Socket {
@@ -127,7 +122,7 @@ impl Socket {
     /// a middleware.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        self.0.phase.load(Ordering::Acquire) == CONNECTED
+        self.0.life.is(Phase::Connected)
     }
 }
 
@@ -161,9 +156,9 @@ impl Socket {
     /// these are the rooms that it was in; in a middleware, those that it will be in.
     #[must_use]
     pub fn rooms(&self) -> Vec<Room> {
-        match self.0.ended.get() {
-            Some(ended) => ended.rooms.clone(),
-            None if self.is_pending() => self.early_rooms(),
+        match self.0.life.rooms() {
+            Some(rooms) => rooms,
+            None if self.is_pending() => self.kept_rooms(),
             None => self.0.namespace.members().of(self),
         }
     }
@@ -201,8 +196,10 @@ impl Socket {
         Arc::downgrade(&self.0.link)
     }
 
-    pub(crate) fn lane(&self) -> &Lane {
-        &self.0.lane
+    /// Its handlers, if it has been let in. No other lock of the socket may be taken meanwhile.
+    #[inline]
+    pub(crate) fn queue(&self) -> Option<MappedMutexGuard<'_, HandlerQueue>> {
+        self.0.life.queue()
     }
 
     pub(crate) fn pending_acks(&self) -> &PendingAcks {

@@ -2,10 +2,10 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{CONNECTED, ENDED, Socket};
+use super::Socket;
+use super::stage::Phase;
 use crate::ack::Ack;
 use crate::args::ToArgs;
 use crate::args::event::Event;
@@ -205,7 +205,7 @@ impl Socket {
     }
 
     fn was_let_in(&self) -> bool {
-        matches!(self.0.phase.load(Ordering::Acquire), CONNECTED | ENDED)
+        self.0.life.is(Phase::Connected) || self.0.life.is(Phase::Over)
     }
 
     /// Calls the listeners for an event that was queued. No lock may be held.
