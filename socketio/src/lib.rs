@@ -120,7 +120,7 @@ pub use namespace::broadcast::Broadcast;
 pub use namespace::flags::Flags;
 pub use namespace::parents::PatternError;
 pub use namespace::room::{Room, Selection};
-pub use namespace::room_events::RoomEvent;
+pub use namespace::room_event::RoomEvent;
 pub use namespace::to_rooms::ToRooms;
 pub use packet::error::PacketError;
 pub use packet::parser::{PacketParser, Parser, ParserError};

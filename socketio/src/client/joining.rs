@@ -22,7 +22,7 @@ use crate::namespace::Namespace;
 use crate::namespace::parents::choose;
 use crate::namespace::room::Room;
 use crate::packet::Packet;
-use crate::recovery::anywhere::Claimed;
+use crate::recovery::claimed::Claimed;
 use crate::recovery::presented::{Presented, Refusal};
 use crate::recovery::trail::{Claim, Granted};
 use crate::socket::Socket;

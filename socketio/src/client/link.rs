@@ -9,7 +9,7 @@ use engineio::{Handshake, Limit, Mailbox, Opened, Revision, Sid, Transport};
 use parking_lot::Mutex;
 
 use crate::error::connect_error::ConnectError;
-use crate::recovery::anywhere::Claimed;
+use crate::recovery::claimed::Claimed;
 use crate::recovery::presented::Refusal;
 
 /// The way to a session: its mailbox, and commands for the [`Client`](crate::Client) on it.

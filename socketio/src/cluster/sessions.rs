@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::cluster::message::Message;
-use crate::cluster::message::{AdapterError, AdapterFuture};
+use crate::cluster::message::{AdapterError, AdapterFuture, Message};
 use crate::namespace::room::Room;
 use crate::recovery::offset::Offset;
 

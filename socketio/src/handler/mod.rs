@@ -15,7 +15,7 @@ use crate::error::connect_error::ConnectError;
 use crate::handler::listener::{Direction, Listeners, Place};
 use crate::handler::task::Task;
 use crate::handler::unhandled::Unhandled;
-use crate::namespace::room_events::RoomListener;
+use crate::namespace::room_event::RoomListener;
 use crate::packet::array::RESERVED_EVENTS;
 use crate::socket::Socket;
 use std::fmt;

@@ -15,7 +15,7 @@ use crate::handler::{
     disconnect_handler, error_handler, event_handler, other_handler, socket_handler, sync_event_handler,
     unhandled_handler,
 };
-use crate::namespace::room_events::RoomEvent;
+use crate::namespace::room_event::RoomEvent;
 use crate::socket::Socket;
 
 /// # Sockets that come

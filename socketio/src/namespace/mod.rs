@@ -16,6 +16,7 @@ use crate::namespace::room::Room;
 use crate::namespace::rooms::Rooms;
 use crate::recovery::trail::Trail;
 use crate::recovery::{NamespaceRecovery, Recoveries};
+use crate::socket::Socket;
 
 pub(crate) mod broadcast;
 mod everyone;
@@ -24,9 +25,11 @@ mod handlers;
 pub(crate) mod outgoing;
 pub(crate) mod parents;
 pub(crate) mod room;
-pub(crate) mod room_events;
+pub(crate) mod room_event;
+mod room_events;
 pub(crate) mod rooms;
 pub(crate) mod to_rooms;
+pub(crate) mod untold;
 
 /// A namespace: a separate channel over a client's session, with its own handlers and rooms. Cloning it is
 /// cheap.
@@ -58,7 +61,7 @@ struct State {
     kind: Kind,
     home: Arc<Home>,
     handlers: Arc<Handlers>,
-    rooms: Rooms,
+    rooms: Rooms<Socket>,
     recovery: Option<NamespaceRecovery>,
     /// Sockets that are here or may be let in.
     present: AtomicUsize,
@@ -265,7 +268,7 @@ impl Namespace {
         }
     }
 
-    pub(crate) fn members(&self) -> &Rooms {
+    pub(crate) fn members(&self) -> &Rooms<Socket> {
         &self.0.rooms
     }
 

@@ -1,119 +1,52 @@
-//! What happens to rooms, for whoever listens.
+//! Telling of what happens to rooms.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use engineio::observe::What;
 
 use crate::handler::task::guarded;
 use crate::namespace::Namespace;
 use crate::namespace::room::Room;
+use crate::namespace::room_event::{RoomEvent, RoomListener};
+use crate::namespace::untold::{Happened, Member};
 use crate::socket::Socket;
 
-/// Something happened to a room. Each socket also is in a room of its own, named by its id.
-///
-/// ```
-/// use socketio::{Io, RoomEvent};
-///
-/// fn watch(io: &Io) {
-///     io.on_room_event(|event| match event {
-///         RoomEvent::Created { room } => println!("{room} is new"),
-///         RoomEvent::Joined { room, socket } => println!("{socket} is in {room}"),
-///         RoomEvent::Left { .. } | RoomEvent::Deleted { .. } => {}
-///     });
-/// }
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RoomEvent {
-    /// The first socket is joining a room: `create-room` in JavaScript.
-    Created {
-        /// The room.
-        room: Room,
-    },
-    /// A socket has joined a room: `join-room`.
-    Joined {
-        /// The room.
-        room: Room,
-        /// The socket's id.
-        socket: Room,
-    },
-    /// A socket has left a room: `leave-room`.
-    Left {
-        /// The room.
-        room: Room,
-        /// The socket's id.
-        socket: Room,
-    },
-    /// The last socket has left a room: `delete-room`.
-    Deleted {
-        /// The room.
-        room: Room,
-    },
-}
-
-pub(crate) type RoomListener = Arc<dyn Fn(&RoomEvent) + Send + Sync>;
-
-/// Events that listeners have not been told yet. They are noted under the lock on the rooms, in the order in
-/// which they happen, and told without it, by one thread at a time: so listeners hear them in that order,
-/// and may do what they like.
-#[derive(Default)]
-pub(crate) struct Untold {
-    events: VecDeque<Happened>,
-    /// Somebody is telling listeners. Whoever else comes along leaves their events to them.
-    telling: bool,
-}
-
-/// An event, and the socket that it is about if somebody [observes](engineio::observe) it.
-pub(crate) struct Happened {
-    event: RoomEvent,
-    observed: Option<Socket>,
-}
-
-impl From<RoomEvent> for Happened {
-    fn from(event: RoomEvent) -> Happened {
-        Happened { event, observed: None }
-    }
-}
-
-impl Untold {
-    pub(crate) fn joined(&mut self, room: &Room, socket: &Socket, is_first: impl FnOnce() -> bool) {
-        let listened = socket.namespace().watches_rooms();
-        if listened && is_first() {
-            self.events.push_back(RoomEvent::Created { room: Arc::clone(room) }.into());
-        }
-        self.moved(listened, socket, |socket| RoomEvent::Joined { room: Arc::clone(room), socket });
+impl Member for Socket {
+    #[inline]
+    fn id(&self) -> &str {
+        Socket::id(self)
     }
 
-    pub(crate) fn left(&mut self, room: &Room, socket: &Socket, was_last: impl FnOnce() -> bool) {
-        let listened = socket.namespace().watches_rooms();
-        self.moved(listened, socket, |socket| RoomEvent::Left { room: Arc::clone(room), socket });
-        if listened && was_last() {
-            self.events.push_back(RoomEvent::Deleted { room: Arc::clone(room) }.into());
-        }
+    fn room(&self) -> Room {
+        Socket::room(self)
     }
 
-    fn moved(&mut self, listened: bool, socket: &Socket, event: impl FnOnce(Room) -> RoomEvent) {
-        let observed = socket.link().is_watched().then(|| socket.clone());
-        if listened || observed.is_some() {
-            self.events.push_back(Happened { event: event(socket.room()), observed });
-        }
+    #[inline]
+    fn address(&self) -> *const () {
+        Socket::address(self)
     }
 
-    /// Takes the events to be told, and with them the duty to tell them and to come back for more.
-    pub(crate) fn begin(&mut self) -> Option<VecDeque<Happened>> {
-        (!self.telling).then(|| self.next())?
+    #[inline]
+    fn is_connected(&self) -> bool {
+        Socket::is_connected(self)
     }
 
-    /// Takes the events that came meanwhile. Without any, the duty ends.
-    pub(crate) fn next(&mut self) -> Option<VecDeque<Happened>> {
-        self.telling = !self.events.is_empty();
-        self.telling.then(|| std::mem::take(&mut self.events))
+    fn listens(&self) -> bool {
+        self.namespace().watches_rooms()
+    }
+
+    fn is_observed(&self) -> bool {
+        self.link().is_watched()
+    }
+
+    fn tell(&self, events: &VecDeque<Happened<Socket>>) {
+        self.namespace().tell(events);
     }
 }
 
 impl Namespace {
     /// Calls the observers and the listeners. No lock may be held.
-    pub(crate) fn tell(&self, events: &VecDeque<Happened>) {
+    fn tell(&self, events: &VecDeque<Happened<Socket>>) {
         let mut listeners: Vec<RoomListener> = Vec::new();
         for handlers in self.layers() {
             handlers.look(|table| listeners.extend_from_slice(&table.room_listeners));
@@ -149,7 +82,7 @@ impl Socket {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::sync::{Arc, Mutex};
 
     use super::*;
     use crate::io::Io;

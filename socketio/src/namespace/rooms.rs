@@ -11,31 +11,36 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::error::JoinError;
 use crate::namespace::room::{Room, Selection, add_rooms};
-use crate::namespace::room_events::Untold;
-use crate::socket::Socket;
+use crate::namespace::untold::{Member, Untold};
 
 /// The sockets of a namespace and their rooms. Each socket also is in a room named by its own id, which
 /// takes no entry of its own.
 ///
 /// One lock guards both directions, so they can't disagree. Under it, mailboxes may be locked, and nothing
 /// else.
-#[derive(Default)]
-pub(crate) struct Rooms {
-    membership: RwLock<Membership>,
+pub(crate) struct Rooms<S> {
+    membership: RwLock<Membership<S>>,
 }
 
-#[derive(Default)]
-struct Membership {
+struct Membership<S> {
     /// The namespace is out of service.
     closed: bool,
-    sockets: FxHashMap<ById, Vec<Room>>,
-    rooms: HashMap<Room, FxHashSet<ById>>,
-    untold: Untold,
+    sockets: FxHashMap<ById<S>, Vec<Room>>,
+    rooms: HashMap<Room, FxHashSet<ById<S>>>,
+    untold: Untold<S>,
 }
 
-impl Rooms {
+impl<S: Member> Default for Rooms<S> {
+    fn default() -> Rooms<S> {
+        let (sockets, rooms) = (FxHashMap::default(), HashMap::new());
+        let membership = Membership { closed: false, sockets, rooms, untold: Untold::default() };
+        Rooms { membership: RwLock::new(membership) }
+    }
+}
+
+impl<S: Member> Rooms<S> {
     /// Adds a socket, in its own room and in those; not if the namespace is out of service.
-    pub(crate) fn add(&self, socket: &Socket, rooms: Vec<Room>) -> bool {
+    pub(crate) fn add(&self, socket: &S, rooms: Vec<Room>) -> bool {
         let mut membership = self.membership.write();
         let open = !membership.closed;
         if open {
@@ -51,7 +56,7 @@ impl Rooms {
     }
 
     /// Takes no further sockets. Returns those that are here.
-    pub(crate) fn close(&self) -> Vec<Socket> {
+    pub(crate) fn close(&self) -> Vec<S> {
         let mut membership = self.membership.write();
         membership.closed = true;
         membership.sockets.keys().map(|ById(socket)| socket.clone()).collect()
@@ -62,7 +67,7 @@ impl Rooms {
     }
 
     /// Takes a socket out of everything. Returns the rooms it was in.
-    pub(crate) fn remove(&self, socket: &Socket) -> Vec<Room> {
+    pub(crate) fn remove(&self, socket: &S) -> Vec<Room> {
         let mut membership = self.membership.write();
         let Some(left) = membership.sockets.remove(socket.id()) else { return Vec::new() };
         for room in &left {
@@ -75,7 +80,7 @@ impl Rooms {
     }
 
     /// Has a socket join all of the rooms, or none of them.
-    pub(crate) fn join(&self, socket: &Socket, rooms: &[Room], limit: usize) -> Result<(), JoinError> {
+    pub(crate) fn join(&self, socket: &S, rooms: &[Room], limit: usize) -> Result<(), JoinError> {
         let mut guard = self.membership.write();
         let membership = &mut *guard;
         // Another socket may have the id of one that ended.
@@ -88,7 +93,7 @@ impl Rooms {
         Ok(())
     }
 
-    pub(crate) fn leave(&self, socket: &Socket, rooms: &[Room]) {
+    pub(crate) fn leave(&self, socket: &S, rooms: &[Room]) {
         let mut membership = self.membership.write();
         for room in rooms {
             let joined = membership.sockets.get_mut(socket.id()).filter(|_| socket.is_connected());
@@ -102,11 +107,11 @@ impl Rooms {
     }
 
     /// Tells listeners what happened, once the lock is given back.
-    fn tell(&self, mut membership: RwLockWriteGuard<'_, Membership>, socket: &Socket) {
+    fn tell(&self, mut membership: RwLockWriteGuard<'_, Membership<S>>, socket: &S) {
         let mut events = membership.untold.begin();
         drop(membership);
         while let Some(untold) = events {
-            socket.namespace().tell(&untold);
+            socket.tell(&untold);
             events = self.membership.write().untold.next();
         }
     }
@@ -134,11 +139,11 @@ impl Rooms {
     }
 
     /// The rooms of a socket.
-    pub(crate) fn of(&self, socket: &Socket) -> Vec<Room> {
+    pub(crate) fn of(&self, socket: &S) -> Vec<Room> {
         self.membership.read().sockets.get(socket.id()).cloned().unwrap_or_default()
     }
 
-    pub(crate) fn get(&self, id: &str) -> Option<Socket> {
+    pub(crate) fn get(&self, id: &str) -> Option<S> {
         self.membership.read().sockets.get_key_value(id).map(|(ById(socket), _)| socket.clone())
     }
 
@@ -151,10 +156,10 @@ impl Rooms {
     }
 
     /// Calls `visit` for each selected socket once, under the lock.
-    pub(crate) fn for_each(&self, selection: &Selection, mut visit: impl FnMut(&Socket)) {
+    pub(crate) fn for_each(&self, selection: &Selection, mut visit: impl FnMut(&S)) {
         let membership = self.membership.read();
         let excepted: Vec<_> = selection.except.iter().map(|room| membership.members(room)).collect();
-        let mut visit = |socket: &Socket| {
+        let mut visit = |socket: &S| {
             if !excepted.iter().any(|room| room.contains(socket)) {
                 visit(socket);
             }
@@ -176,8 +181,8 @@ impl Rooms {
     }
 }
 
-impl Membership {
-    fn add_member(&mut self, room: &Room, socket: &Socket) {
+impl<S: Member> Membership<S> {
+    fn add_member(&mut self, room: &Room, socket: &S) {
         let Membership { sockets, rooms, untold, .. } = self;
         let entry = rooms.entry(Arc::clone(room));
         let is_new = matches!(entry, Entry::Vacant(_));
@@ -185,7 +190,7 @@ impl Membership {
         untold.joined(room, socket, || is_new && !sockets.contains_key(&**room));
     }
 
-    fn remove_member(&mut self, room: &Room, socket: &Socket) {
+    fn remove_member(&mut self, room: &Room, socket: &S) {
         let Membership { sockets, rooms, untold, .. } = self;
         let Entry::Occupied(mut members) = rooms.entry(Arc::clone(room)) else { return };
         members.get_mut().remove(socket.id());
@@ -196,7 +201,7 @@ impl Membership {
         untold.left(room, socket, || is_empty && !sockets.contains_key(&**room));
     }
 
-    fn members<'a>(&'a self, room: &str) -> Members<'a> {
+    fn members<'a>(&'a self, room: &str) -> Members<'a, S> {
         Members {
             own: self.sockets.get_key_value(room).map(|(ById(socket), _)| socket),
             joined: self.rooms.get(room),
@@ -205,13 +210,13 @@ impl Membership {
 }
 
 /// The members of a room: those that joined it, and the socket that it is the own room of.
-struct Members<'a> {
-    own: Option<&'a Socket>,
-    joined: Option<&'a FxHashSet<ById>>,
+struct Members<'a, S> {
+    own: Option<&'a S>,
+    joined: Option<&'a FxHashSet<ById<S>>>,
 }
 
-impl<'a> Members<'a> {
-    fn for_each(self, mut visit: impl FnMut(&'a Socket)) {
+impl<'a, S: Member> Members<'a, S> {
+    fn for_each(self, mut visit: impl FnMut(&'a S)) {
         if let Some(own) = self.own {
             visit(own);
         }
@@ -222,34 +227,34 @@ impl<'a> Members<'a> {
         }
     }
 
-    fn contains(&self, socket: &Socket) -> bool {
+    fn contains(&self, socket: &S) -> bool {
         self.own.is_some_and(|own| own.address() == socket.address())
             || self.joined.is_some_and(|joined| joined.contains(socket.id()))
     }
 }
 
 /// A socket that is found by its id. Ids are random and the server's own, so a hash without a key will do.
-struct ById(Socket);
+struct ById<S>(S);
 
-impl Borrow<str> for ById {
+impl<S: Member> Borrow<str> for ById<S> {
     fn borrow(&self) -> &str {
         self.0.id()
     }
 }
 
-impl Hash for ById {
+impl<S: Member> Hash for ById<S> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.id().hash(state);
     }
 }
 
-impl PartialEq for ById {
-    fn eq(&self, other: &ById) -> bool {
+impl<S: Member> PartialEq for ById<S> {
+    fn eq(&self, other: &ById<S>) -> bool {
         self.0.id() == other.0.id()
     }
 }
 
-impl Eq for ById {}
+impl<S: Member> Eq for ById<S> {}
 
 #[cfg(test)]
 mod tests {
@@ -257,6 +262,7 @@ mod tests {
     use crate::Broadcast;
     use crate::io::Io;
     use crate::io::config::Config;
+    use crate::socket::Socket;
     use crate::testing::{BUDGET, Peer};
 
     /// Sockets of `/`, with their peers, in the order in which they joined.

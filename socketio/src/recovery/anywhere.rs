@@ -11,12 +11,12 @@
 //! Whoever takes the session has the socket. The node that the client was on has its trail still, and asks for
 //! the session as well before it gives out its socket.
 
-use std::fmt;
 use std::sync::Arc;
 
 use tokio::time::timeout;
 
 use super::NamespaceRecovery;
+use super::claimed::Claimed;
 use super::kept::Kept;
 use super::presented::{Presented, Refusal};
 use super::trail::{Granted, Lost, Trail};
@@ -29,32 +29,6 @@ use crate::namespace::outgoing::Recall;
 use crate::namespace::room::{Room, Selection};
 use crate::socket::values::Values;
 
-/// A socket that was away, on its way to the client. Dropped, it goes back to where others may take it.
-pub(crate) struct Claimed {
-    namespace: Namespace,
-    granted: Option<Granted>,
-}
-
-impl fmt::Debug for Claimed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Claimed").field(&self.namespace).finish()
-    }
-}
-
-impl Claimed {
-    pub(crate) fn into_granted(mut self) -> Option<Granted> {
-        self.granted.take()
-    }
-}
-
-impl Drop for Claimed {
-    fn drop(&mut self) {
-        if let Some(granted) = self.granted.take() {
-            self.namespace.put_back(&granted.trail);
-        }
-    }
-}
-
 impl Namespace {
     /// Takes the session of a client that comes back. `here` is its socket if it was on this node.
     pub(crate) async fn take_session(
@@ -62,7 +36,7 @@ impl Namespace {
         presented: Presented,
         here: Option<Granted>,
     ) -> Result<Claimed, Refusal> {
-        let here = here.map(|granted| Claimed { namespace: self.clone(), granted: Some(granted) });
+        let here = here.map(|granted| self.claimed(granted));
         let (Some(cluster), Some(recovery)) = (self.shared_recovery(), self.recovery()) else {
             return here.ok_or(Refusal::Unknown);
         };
@@ -92,6 +66,11 @@ impl Namespace {
         }
     }
 
+    fn claimed(&self, granted: Granted) -> Claimed {
+        let namespace = self.clone();
+        Claimed::new(granted, move |trail| namespace.put_back(trail))
+    }
+
     /// Makes a socket of another node, or one whose events are not all here, one of this node that is away, and claims
     /// it.
     async fn adopt(
@@ -111,7 +90,7 @@ impl Namespace {
             Ok(Ok(Some(missed))) => {
                 let wanted = missed.into_iter().filter_map(|message| self.keep_missed(session, message));
                 claimed.trail.prepend(wanted.collect());
-                return Ok(Claimed { namespace: self.clone(), granted: Some(claimed) });
+                return Ok(self.claimed(claimed));
             }
             Ok(Ok(None)) => Refusal::Offset,
             Ok(Err(_)) | Err(_) => Refusal::Unreachable,

@@ -23,6 +23,7 @@
 
 pub(crate) mod anywhere;
 mod budget;
+pub(crate) mod claimed;
 pub(crate) mod kept;
 mod lost;
 pub(crate) mod offset;

@@ -14,7 +14,7 @@ use crate::error::DisconnectReason;
 use crate::handler::queue::Job;
 use crate::namespace::Namespace;
 use crate::namespace::room::Room;
-use crate::namespace::room_events::RoomEvent;
+use crate::namespace::room_event::RoomEvent;
 use crate::recovery::trail::Granted;
 
 /// # The end
