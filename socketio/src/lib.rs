@@ -48,7 +48,7 @@
 //!   ├───────────────────────────────────────────────────────────────────┤
 //!   │ cluster   other nodes, through an Adapter                         │
 //!   │ dispatch  listeners, middlewares, and the handler of an event     │
-//!   │ lane      the order in which a socket's handlers start            │
+//!   │ queue     the order in which a socket's handlers start            │
 //!   │ rooms     who is in which room of a namespace                     │
 //!   │ recovery  sockets that lost their connection, and missed events   │
 //!   │ client    a session's namespaces: pending, joined, ended          │

@@ -1,4 +1,6 @@
-//! Acknowledgements: those that handlers send, and those that are awaited.
+//! Acknowledgements. Here is what is awaited of one client ([`Ack`]), of many and of other nodes
+//! ([`broadcast`]), and what a handler sends ([`sender`]). How an acknowledgement is written is in
+//! [`packet`](crate::packet); how a handler's result becomes one is in [`handler`](crate::handler).
 
 use std::fmt;
 use std::future::IntoFuture;

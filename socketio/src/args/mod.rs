@@ -1,5 +1,6 @@
-//! The arguments of events and acknowledgements: raw JSON with attachments, and how Rust values become
-//! arguments and back.
+//! The arguments of events and acknowledgements: raw JSON with attachments, and how Rust values become arguments
+//! and back. Bytes among them are in [`binary`], values of any type in [`value`], and an event with its arguments in
+//! [`event`]. The packets that carry them are in [`packet`](crate::packet).
 //!
 //! In both directions, a tuple means several arguments, `()` means none, and anything else is one argument,
 //! even an array: `on("add", |_, (a, b): (i64, i64)| ..)` reads what `emit("add", (1, 2))` writes.

@@ -1,4 +1,6 @@
-//! A session's Socket.IO side: one client and the namespaces it is in.
+//! A session's Socket.IO side: one client and the namespaces it is in. Here is what its packets do, how it joins
+//! and leaves, and the [`link`] by which its sockets reach it. What happens to a socket once it is there is in
+//! [`socket`](crate::socket).
 //!
 //! ```text
 //!              CONNECT            parents, then middlewares, let it in

@@ -30,7 +30,7 @@ pub struct SocketDetails {
     /// them.
     #[serde(default, deserialize_with = "room_names")]
     pub rooms: Vec<String>,
-    /// What [`Socket::set_data`] keeps: an object.
+    /// What [`Socket::set_data`](crate::Socket::set_data) keeps: an object.
     #[serde(default)]
     pub data: Value,
 }

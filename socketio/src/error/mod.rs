@@ -1,4 +1,6 @@
-//! Why something was not sent, answered or joined, and why a socket ended.
+//! Why something was not sent, answered or joined, and why a socket ended. Here are the errors that several folders
+//! share, and one type for all ([`any`]). What a client may do wrong in a packet is in [`packet`](crate::packet), and what
+//! can go wrong between nodes in [`cluster`](crate::cluster).
 
 use std::fmt;
 

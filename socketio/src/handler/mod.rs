@@ -1,4 +1,6 @@
-//! Handlers as they are stored: a user's closure behind one type, and how a future is started.
+//! Handlers: how a user's closure is stored, in which order handlers start, and what an event meets on its way
+//! to one. The methods by which applications register them are those of [`Namespace`](crate::Namespace) and [`Socket`].
+//! What a handler's result becomes is in [`ack`](crate::ack).
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};

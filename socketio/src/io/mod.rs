@@ -1,4 +1,6 @@
-//! The server's Socket.IO side as applications hold it.
+//! The server's Socket.IO side as applications hold it: its settings, its namespaces by name, and the values that
+//! all handlers share. What a namespace does is in [`namespace`](crate::namespace), and a session in
+//! [`client`](crate::client).
 
 use std::borrow::Cow;
 use std::collections::HashMap;

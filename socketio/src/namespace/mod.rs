@@ -1,4 +1,6 @@
-//! A namespace: the handlers of its events, and its sockets.
+//! A namespace: the handlers of its events, its sockets and their rooms. Here is also what is done to many sockets at
+//! once ([`broadcast`]), and how clients create namespaces ([`parents`]). What concerns one socket is in
+//! [`socket`](crate::socket).
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -1,4 +1,5 @@
-//! Socket.IO packets, and the rules for what stands in them, whichever parser writes and reads them.
+//! Socket.IO packets, and the rules for what may stand in them, whichever parser writes and reads them. Here are the
+//! parsers, and what puts attachments together. Which packets are allowed when is decided in [`client`](crate::client).
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

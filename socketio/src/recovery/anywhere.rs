@@ -1,4 +1,4 @@
-//! Clients that come back to another node than they were on, where an adapter keeps [`Sessions`].
+//! Clients that come back to another node than they were on, where an adapter keeps [`Sessions`](crate::Sessions).
 //!
 //! ```text
 //!   this node                           the adapter                      the node that the client comes to

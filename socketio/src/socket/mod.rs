@@ -1,4 +1,6 @@
-//! A client in a namespace.
+//! A client in a namespace: how it begins and ends, what it sends, its rooms, and what applications keep with it.
+//! Its life is one state, in [`stage`]. How its handlers run is in [`handler`](crate::handler), and how it is let in in
+//! [`client`](crate::client).
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
