@@ -498,3 +498,6 @@ impl<L, W: Wires> fmt::Debug for Session<L, W> {
         f.debug_struct("Session").field("machine", &self.machine).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

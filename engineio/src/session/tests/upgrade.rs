@@ -1,0 +1,94 @@
+//! Upgrades whose client goes away, floods or posts at a moment that a real connection hardly hits.
+
+use super::*;
+
+// proves: protocol/lost-polls
+#[test]
+fn nothing_is_lost_with_a_poll_that_ends_in_the_turn_in_which_its_session_goes_over() {
+    let owing = Owing::default();
+    let mut rig = Rig::new(Revision::V4, None, &owing, Config::default());
+    rig.probe().says("2probe");
+    rig.settle();
+    assert_eq!(rig.session.probe.as_ref().unwrap().texts(), ["3probe"]);
+    assert_eq!(rig.poll(), "6");
+
+    *owing.gives_up.lock() = Some(rig.get());
+    // The session looks at all of it in one turn: the poll goes, the echo is there for it, and behind comes `5`.
+    // The pong has the echo answered before it is looked at.
+    let accepted = rig.submit("4posted\u{1e}3");
+    rig.session.probe.as_mut().unwrap().says("5");
+    rig.settle();
+    assert!(accepted.lock().is_some() && owing.gives_up.lock().is_none());
+    assert_eq!(rig.link().texts(), ["3probe", "4posted"]);
+}
+
+// proves: protocol/probe
+#[test]
+fn who_repeats_2probe_and_takes_no_answer_is_not_read_from() {
+    const FLOOD: usize = 100_000;
+    let mut rig = Rig::polling(Revision::V4);
+    let probe = rig.probe();
+    probe.room = 0;
+    (0..FLOOD).for_each(|_| probe.says("2probe"));
+    rig.settle();
+    let probe = rig.session.probe.as_ref().unwrap();
+    assert_eq!((probe.queue.len(), probe.incoming.len()), (ROUND, FLOOD - ROUND), "the answers pile up");
+    // That is no more time for a `5`, and polling goes on.
+    rig.advance(Config::default().upgrade_timeout);
+    assert_eq!((rig.wires.closed.len(), rig.session.probe.is_none()), (1, true));
+    assert!(rig.post(&["4alive"]));
+    assert_eq!(rig.poll(), "4alive");
+}
+
+#[test]
+fn what_was_posted_before_the_5_is_taken_in_before_what_comes_after_it() {
+    let owing = Owing { messages: Some(6), ..Owing::default() };
+    let config = Config { send_budget: 100_000, ..Config::default() };
+    let mut rig = Rig::new(Revision::V4, None, &owing, config);
+    // The first brings about so much that the second waits.
+    assert!(rig.post(&["4first", "4second"]));
+    let probe = rig.probe();
+    probe.room = 0;
+    ["2probe", "5", "4third"].iter().for_each(|packet| probe.says(packet));
+    rig.settle();
+    let came = |rig: &mut Rig| (owing.came.load(Ordering::Relaxed), rig.link().incoming.len());
+    assert_eq!(came(&mut rig), (1, 1), "it has upgraded, and nothing of it is read yet");
+    rig.link().room = 60_000;
+    rig.settle();
+    assert_eq!(came(&mut rig), (2, 1), "what was posted comes first");
+    rig.link().room = 60_000;
+    rig.settle();
+    assert_eq!(came(&mut rig), (3, 0));
+}
+
+/// Counts the packets that are shown.
+#[derive(Default)]
+struct Shown {
+    went: AtomicUsize,
+}
+
+impl crate::observe::Observer for Shown {
+    fn observe(&self, observation: &crate::observe::Observation<'_>) {
+        if let What::Packet { direction: Direction::Out, .. } = observation.what {
+            self.went.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn what_a_client_was_not_sent_before_it_went_away_is_shown_to_nobody() {
+    let shown = Arc::new(Shown::default());
+    let mut config = Config::default();
+    config.observers.add(shown.clone());
+    let mut rig = Rig::new(Revision::V4, Some(Line::new(BUFFERS)), &Owing::default(), config);
+    for _ in 0..2 {
+        let long = format!("4{}", "x".repeat(2 * BUFFERS));
+        rig.link().says(&long);
+        rig.settle();
+    }
+    rig.link().incoming.push_back(Incoming::Ended(Ending::GONE));
+    rig.settle();
+    // The second echo waited behind the first, which nobody read.
+    assert!(rig.over);
+    assert_eq!(shown.went.load(Ordering::Relaxed), 2, "the open packet, and the first echo");
+}
