@@ -40,25 +40,33 @@ fn who_repeats_2probe_and_takes_no_answer_is_not_read_from() {
     assert_eq!(rig.poll(), "4alive");
 }
 
+// proves: protocol/lost-polls
+#[test]
+fn nothing_is_taken_from_the_queue_for_a_poll_that_nobody_waits_for() {
+    let mut rig = Rig::polling(Revision::V4);
+    let mut get = rig.get();
+    rig.settle();
+    // Its client has gone, and the guard has not told yet.
+    get.answer = Arc::default();
+    rig.mailbox().push(&[Frame::text("x")]).unwrap();
+    rig.settle();
+    assert!(rig.session.mailbox.has_frames());
+}
+
 #[test]
 fn what_was_posted_before_the_5_is_taken_in_before_what_comes_after_it() {
-    let owing = Owing { messages: Some(6), ..Owing::default() };
-    let config = Config { send_budget: 100_000, ..Config::default() };
-    let mut rig = Rig::new(Revision::V4, None, &owing, config);
-    // The first brings about so much that the second waits.
-    assert!(rig.post(&["4first", "4second"]));
-    let probe = rig.probe();
-    probe.room = 0;
-    ["2probe", "5", "4third"].iter().for_each(|packet| probe.says(packet));
+    const POSTED: usize = 4 * ROUND;
+    let mut rig = Rig::polling(Revision::V4);
+    let probe = rig.session.handle().clone().open_probe().unwrap();
+    let mut websocket = Line::new(BUFFERS);
+    ["2probe", "5", "4last"].iter().for_each(|packet| websocket.says(packet));
+    let accepted = rig.submit(&["4posted"; POSTED].join("\u{1e}"));
+    probe.opened(websocket);
     rig.settle();
-    let came = |rig: &mut Rig| (owing.came.load(Ordering::Relaxed), rig.link().incoming.len());
-    assert_eq!(came(&mut rig), (1, 1), "it has upgraded, and nothing of it is read yet");
-    rig.link().room = 60_000;
-    rig.settle();
-    assert_eq!(came(&mut rig), (2, 1), "what was posted comes first");
-    rig.link().room = 60_000;
-    rig.settle();
-    assert_eq!(came(&mut rig), (3, 0));
+    assert!(accepted.lock().is_some());
+    let texts = rig.link().texts();
+    assert_eq!(texts.len(), 1 + POSTED + 1);
+    assert_eq!((&*texts[POSTED], &*texts[POSTED + 1]), ("4posted", "4last"));
 }
 
 /// Counts the packets that are shown.
