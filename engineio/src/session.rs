@@ -18,6 +18,7 @@
 
 mod doors;
 mod handle;
+pub mod in_memory;
 mod inbox;
 mod reading;
 mod state_machine;
@@ -432,6 +433,16 @@ impl<L: Layer, W: Wires> Session<L, W> {
     /// How many packets went.
     pub fn sent(&self) -> u32 {
         self.sent
+    }
+
+    /// The WebSocket in use; `None` while the session polls.
+    pub fn link_mut(&mut self) -> Option<&mut W::WebSocket> {
+        self.link.as_mut()
+    }
+
+    /// The WebSocket that is being probed.
+    pub fn probe_mut(&mut self) -> Option<&mut W::WebSocket> {
+        self.probe.as_deref_mut()
     }
 
     /// How requests find it.

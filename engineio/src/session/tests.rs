@@ -5,14 +5,13 @@ mod slow;
 mod upgrade;
 mod waiting;
 
-use std::collections::VecDeque;
-use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Poll, Waker};
+use std::task::Waker;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use super::in_memory::{InMemory, InMemoryWebSocket, Slot};
 use super::*;
 use crate::memory::Held;
 use crate::{Attached, Config, Headers, Mailbox, Message, Payload, PayloadFormat, Revision, Sid};
@@ -25,87 +24,18 @@ const BUFFERS: usize = 64 * 1024;
 
 /// A session, its wires and its clock.
 struct Rig {
-    session: Session<App, Lists>,
-    wires: Lists,
+    session: Session<App, InMemory>,
+    wires: InMemory,
     start: Instant,
     now: Instant,
     over: bool,
 }
 
-/// The wires of a session that has no network.
-#[derive(Default)]
-struct Lists {
-    alarm: Option<Instant>,
-    /// The WebSockets that were probed and given up.
-    closed: Vec<Line>,
-}
-
-impl Wires for Lists {
-    type WebSocket = Line;
-    type Answer = Slot<Payload>;
-    type Accepted = Slot<()>;
-
-    fn is_alarm_set(&self, now: Instant) -> bool {
-        self.alarm.is_some_and(|alarm| now < alarm)
-    }
-
-    fn poll_alarm(&mut self, _: &mut Context<'_>, now: Instant, next: Instant) -> Poll<()> {
-        if next <= now {
-            return Poll::Ready(());
-        }
-        self.alarm = Some(next);
-        Poll::Pending
-    }
-
-    fn write_timeout(&self) -> Duration {
-        PATIENCE
-    }
-
-    fn close_probe(&mut self, probe: Line, _: Option<u16>, _: Duration) {
-        self.closed.push(probe);
-    }
-
-    fn log(&mut self, _: super::Line<'_>) {}
-}
-
-/// Somebody who waits for an answer, and where it goes.
-struct Slot<T>(Arc<Mutex<Option<T>>>);
-
-impl<T> Reply<T> for Slot<T> {
-    fn is_gone(&self) -> bool {
-        Arc::strong_count(&self.0) == 1
-    }
-
-    fn send(self, answer: T) {
-        *self.0.lock() = Some(answer);
-    }
-}
-
-/// A WebSocket whose client sends this, and reads as much as it has room for.
-struct Line {
-    incoming: VecDeque<Incoming>,
-    queue: VecDeque<Frame>,
-    /// How many bytes may go out, and how many of the first frame did.
-    room: usize,
-    begun: usize,
-    /// What the client has.
-    sent: Vec<Frame>,
-    freed: usize,
-    moved: bool,
-    gone: bool,
-}
-
-impl Line {
-    fn new(room: usize) -> Line {
-        let (incoming, queue) = (VecDeque::new(), VecDeque::new());
-        Line { incoming, queue, room, begun: 0, sent: Vec::new(), freed: 0, moved: false, gone: false }
-    }
-
+impl InMemoryWebSocket {
     /// The client sends a text frame.
     fn says(&mut self, text: &str) {
-        let packet =
-            Packet::decode_text(&Bytes::copy_from_slice(text.as_bytes()).try_into().unwrap(), Revision::V4);
-        self.incoming.push_back(Incoming::Packet(packet));
+        let text = Bytes::copy_from_slice(text.as_bytes()).try_into().unwrap();
+        self.incoming.push_back(Incoming::Packet(Packet::decode_text(&text, Revision::V4)));
     }
 
     /// What the client has got.
@@ -116,64 +46,6 @@ impl Line {
 
 fn text(frame: &Frame) -> String {
     String::from_utf8(frame.packet().to_vec()).unwrap()
-}
-
-impl WebSocketWire for Line {
-    fn begin_turn(&mut self) {}
-
-    fn poll_packet(&mut self, _: &mut Context<'_>, _: Watch<'_>) -> Poll<Incoming> {
-        self.incoming.pop_front().map_or(Poll::Pending, Poll::Ready)
-    }
-
-    fn queue(&mut self) -> &mut VecDeque<Frame> {
-        &mut self.queue
-    }
-
-    fn poll_write(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while let Some(frame) = self.queue.front() {
-            let left = frame.packet().len() - self.begun;
-            let most = left.min(self.room);
-            self.moved |= most > 0;
-            self.room -= most;
-            if most < left {
-                self.begun += most;
-                return Poll::Pending;
-            }
-            self.begun = 0;
-            self.freed += frame.cost();
-            self.sent.extend(self.queue.pop_front());
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    fn is_drained(&self) -> bool {
-        self.queue.is_empty()
-    }
-
-    fn take_freed(&mut self) -> usize {
-        std::mem::take(&mut self.freed)
-    }
-
-    fn take_moved(&mut self) -> bool {
-        std::mem::take(&mut self.moved)
-    }
-
-    fn take_grown(&mut self) -> Option<usize> {
-        None
-    }
-
-    fn discard(&mut self) {
-        self.queue.clear();
-    }
-
-    fn abandon(&mut self) {
-        self.queue.clear();
-        self.gone = true;
-    }
-
-    fn is_gone(&self) -> bool {
-        self.gone
-    }
 }
 
 /// An application that echoes, or owes so many messages of 10,000 bytes for each that comes.
@@ -222,21 +94,21 @@ impl Layer for App {
 
 /// A GET under way.
 struct Get {
-    open: Option<OpenGet<Lists>>,
-    answer: Arc<Mutex<Option<Payload>>>,
+    open: Option<OpenGet<InMemory>>,
+    answer: Slot<Payload>,
 }
 
 impl Get {
     /// Its answer, if it has one: the client reads it.
     fn body(&mut self) -> Option<String> {
-        let payload = self.answer.lock().take()?;
+        let payload = self.answer.take()?;
         self.open.take().expect("the first answer").written();
         Some(String::from_utf8(payload.to_bytes().to_vec()).unwrap())
     }
 }
 
 impl Rig {
-    fn new(revision: Revision, link: Option<Line>, owing: &Owing, config: Config) -> Rig {
+    fn new(revision: Revision, link: Option<InMemoryWebSocket>, owing: &Owing, config: Config) -> Rig {
         let (config, start) = (Arc::new(config), Instant::now());
         let transport = if link.is_some() { Transport::WebSocket } else { Transport::Polling };
         let format = PayloadFormat { revision, base64: false };
@@ -251,7 +123,7 @@ impl Rig {
         };
         let opening = Opening { handle, mailbox, link, handshake, exchange: 0 };
         let session = Session::open(owing, opening, config, start);
-        let mut rig = Rig { session, wires: Lists::default(), start, now: start, over: false };
+        let mut rig = Rig { session, wires: InMemory::default(), start, now: start, over: false };
         rig.settle();
         rig
     }
@@ -302,8 +174,8 @@ impl Rig {
     }
 
     fn get(&mut self) -> Get {
-        let answer = Arc::default();
-        let open = self.session.handle().clone().open_get(Slot(Arc::clone(&answer)));
+        let answer = Slot::default();
+        let open = self.session.handle().clone().open_get(answer.clone());
         Get { open: Some(open.expect("no other GET")), answer }
     }
 
@@ -315,11 +187,11 @@ impl Rig {
     }
 
     /// A POST, which the session has not looked at.
-    fn submit(&mut self, body: &str) -> Arc<Mutex<Option<()>>> {
-        let accepted = Arc::default();
+    fn submit(&mut self, body: &str) -> Slot<()> {
+        let accepted = Slot::default();
         let post = self.session.handle().clone().open_post().expect("no other POST");
         let body = Bytes::copy_from_slice(body.as_bytes());
-        post.submit(body.clone(), false, Held::new(body.len()), Slot(Arc::clone(&accepted)));
+        post.submit(body.clone(), false, Held::new(body.len()), accepted.clone());
         accepted
     }
 
@@ -331,8 +203,7 @@ impl Rig {
         };
         let accepted = self.submit(&body);
         self.settle();
-        let accepted = accepted.lock().is_some();
-        accepted
+        accepted.take().is_some()
     }
 
     fn revision(&self) -> Revision {
@@ -340,14 +211,14 @@ impl Rig {
     }
 
     /// The WebSocket in use.
-    fn link(&mut self) -> &mut Line {
+    fn link(&mut self) -> &mut InMemoryWebSocket {
         self.session.link.as_mut().expect("a WebSocket in use")
     }
 
     /// A WebSocket that may take the session over.
-    fn probe(&mut self) -> &mut Line {
+    fn probe(&mut self) -> &mut InMemoryWebSocket {
         let probe = self.session.handle().clone().open_probe().expect("no other probe");
-        probe.opened(Line::new(BUFFERS));
+        probe.opened(InMemoryWebSocket::new(BUFFERS));
         self.settle();
         self.session.probe.as_mut().expect("a probe")
     }
@@ -397,7 +268,7 @@ fn a_second_get_ends_the_session_and_the_first_is_told() {
     let mut rig = Rig::polling(Revision::V4);
     let mut first = rig.get();
     rig.settle();
-    let second = rig.session.handle().clone().open_get(Slot(Arc::default()));
+    let second = rig.session.handle().clone().open_get(Slot::default());
     assert_eq!(second.err(), Some(Shut::Taken));
     rig.settle();
     assert_eq!((first.body().as_deref(), rig.over), (Some("1"), true));
@@ -408,24 +279,26 @@ fn a_second_get_ends_the_session_and_the_first_is_told() {
 
 #[test]
 fn what_is_left_goes_out_with_the_goodbye() {
-    let mut rig = Rig::new(Revision::V4, Some(Line::new(0)), &Owing::default(), Config::default());
+    let mut rig =
+        Rig::new(Revision::V4, Some(InMemoryWebSocket::new(0)), &Owing::default(), Config::default());
     rig.mailbox().push(&[Frame::text("last")]).unwrap();
     rig.mailbox().close(CloseReason::ForcedClose);
     rig.settle();
     assert!(rig.over);
-    let farewell = rig.session.farewell().expect("a WebSocket that is still there");
-    assert_eq!(farewell.websocket.queue.iter().map(text).skip(1).collect::<Vec<_>>(), ["4last"]);
+    let mut farewell = rig.session.farewell().expect("a WebSocket that is still there");
+    assert_eq!(farewell.websocket.queue().iter().map(text).skip(1).collect::<Vec<_>>(), ["4last"]);
     assert_eq!((farewell.code, farewell.within), (None, Config::default().close_timeout));
     assert!(rig.session.farewell().is_none());
 }
 
 #[test]
 fn a_websocket_that_breaks_a_rule_is_closed_with_its_code_and_gets_nothing_more() {
-    let mut rig = Rig::new(Revision::V4, Some(Line::new(0)), &Owing::default(), Config::default());
+    let mut rig =
+        Rig::new(Revision::V4, Some(InMemoryWebSocket::new(0)), &Owing::default(), Config::default());
     let ending = Ending::from(crate::websocket::Breach::TooManyPings);
     rig.link().incoming.push_back(Incoming::Ended(ending));
     rig.settle();
-    let farewell = rig.session.farewell().expect("a WebSocket that is still there");
-    assert_eq!((farewell.code, farewell.websocket.queue.len()), (Some(1008), 0));
+    let mut farewell = rig.session.farewell().expect("a WebSocket that is still there");
+    assert_eq!((farewell.code, farewell.websocket.queue().len()), (Some(1008), 0));
     assert_eq!(rig.reason(), Some(CloseReason::TransportError));
 }

@@ -7,7 +7,7 @@ use crate::memory::Holder as _;
 const BUDGET: usize = 100_000;
 
 /// A session that owes so many messages for each that comes.
-fn owing(revision: Revision, link: Option<Line>, messages: usize) -> Rig {
+fn owing(revision: Revision, link: Option<InMemoryWebSocket>, messages: usize) -> Rig {
     let config = Config { send_budget: BUDGET, max_payload: 20_000, ..Config::default() };
     Rig::new(revision, link, &Owing { messages: Some(messages), ..Owing::default() }, config)
 }
@@ -24,7 +24,7 @@ fn a_client_that_takes_nothing_of_too_much_is_put_out_at_the_write_timeout() {
         assert!(rig.post(&["4go"]));
         assert_eq!((rig.lives(), hits(&rig)), (PATIENCE, 1));
 
-        let mut rig = owing(revision, Some(Line::new(BUFFERS)), 50);
+        let mut rig = owing(revision, Some(InMemoryWebSocket::new(BUFFERS)), 50);
         rig.link().says("4go");
         rig.settle();
         assert_eq!((rig.lives(), hits(&rig)), (PATIENCE, 1));
@@ -63,7 +63,7 @@ fn whoever_is_put_out_lets_go_of_everything_at_once() {
     };
     // In use, and while it is said goodbye to.
     for ends in [false, true] {
-        let mut rig = owing(Revision::V4, Some(Line::new(BUFFERS)), 50);
+        let mut rig = owing(Revision::V4, Some(InMemoryWebSocket::new(BUFFERS)), 50);
         (0..5).for_each(|_| rig.link().says("4go"));
         rig.settle();
         let mut cx = Context::from_waker(Waker::noop());
@@ -77,7 +77,7 @@ fn whoever_is_put_out_lets_go_of_everything_at_once() {
         } else {
             rig.mailbox().put_out(Limit::Memory);
             rig.settle();
-            assert!(rig.over && rig.link().gone && rig.link().queue.is_empty());
+            assert!(rig.over && rig.link().is_gone() && rig.link().is_drained());
             nothing(&rig);
             assert!(rig.session.farewell().is_none(), "nobody waits until it has heard of it");
         }

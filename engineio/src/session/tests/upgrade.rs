@@ -18,7 +18,7 @@ fn nothing_is_lost_with_a_poll_that_ends_in_the_turn_in_which_its_session_goes_o
     let accepted = rig.submit("4posted\u{1e}3");
     rig.session.probe.as_mut().unwrap().says("5");
     rig.settle();
-    assert!(accepted.lock().is_some() && owing.gives_up.lock().is_none());
+    assert!(accepted.take().is_some() && owing.gives_up.lock().is_none());
     assert_eq!(rig.link().texts(), ["3probe", "4posted"]);
 }
 
@@ -31,11 +31,11 @@ fn who_repeats_2probe_and_takes_no_answer_is_not_read_from() {
     probe.room = 0;
     (0..FLOOD).for_each(|_| probe.says("2probe"));
     rig.settle();
-    let probe = rig.session.probe.as_ref().unwrap();
-    assert_eq!((probe.queue.len(), probe.incoming.len()), (ROUND, FLOOD - ROUND), "the answers pile up");
+    let probe = rig.session.probe.as_mut().unwrap();
+    assert_eq!((probe.queue().len(), probe.incoming.len()), (ROUND, FLOOD - ROUND), "the answers pile up");
     // That is no more time for a `5`, and polling goes on.
     rig.advance(Config::default().upgrade_timeout);
-    assert_eq!((rig.wires.closed.len(), rig.session.probe.is_none()), (1, true));
+    assert_eq!((rig.wires.given_up.len(), rig.session.probe.is_none()), (1, true));
     assert!(rig.post(&["4alive"]));
     assert_eq!(rig.poll(), "4alive");
 }
@@ -47,7 +47,7 @@ fn nothing_is_taken_from_the_queue_for_a_poll_that_nobody_waits_for() {
     let mut get = rig.get();
     rig.settle();
     // Its client has gone, and the guard has not told yet.
-    get.answer = Arc::default();
+    get.answer = Slot::default();
     rig.mailbox().push(&[Frame::text("x")]).unwrap();
     rig.settle();
     assert!(rig.session.mailbox.has_frames());
@@ -58,12 +58,12 @@ fn what_was_posted_before_the_5_is_taken_in_before_what_comes_after_it() {
     const POSTED: usize = 4 * ROUND;
     let mut rig = Rig::polling(Revision::V4);
     let probe = rig.session.handle().clone().open_probe().unwrap();
-    let mut websocket = Line::new(BUFFERS);
+    let mut websocket = InMemoryWebSocket::new(BUFFERS);
     ["2probe", "5", "4last"].iter().for_each(|packet| websocket.says(packet));
     let accepted = rig.submit(&["4posted"; POSTED].join("\u{1e}"));
     probe.opened(websocket);
     rig.settle();
-    assert!(accepted.lock().is_some());
+    assert!(accepted.take().is_some());
     let texts = rig.link().texts();
     assert_eq!(texts.len(), 1 + POSTED + 1);
     assert_eq!((&*texts[POSTED], &*texts[POSTED + 1]), ("4posted", "4last"));
@@ -88,7 +88,7 @@ fn what_a_client_was_not_sent_before_it_went_away_is_shown_to_nobody() {
     let shown = Arc::new(Shown::default());
     let mut config = Config::default();
     config.observers.add(shown.clone());
-    let mut rig = Rig::new(Revision::V4, Some(Line::new(BUFFERS)), &Owing::default(), config);
+    let mut rig = Rig::new(Revision::V4, Some(InMemoryWebSocket::new(BUFFERS)), &Owing::default(), config);
     for _ in 0..2 {
         let long = format!("4{}", "x".repeat(2 * BUFFERS));
         rig.link().says(&long);

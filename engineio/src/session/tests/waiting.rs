@@ -10,7 +10,7 @@ const MANY: usize = 80_000;
 const FLOOD: usize = 90;
 
 /// A session with a flood for each message. Its answers to polls hold one such message, or two.
-fn flooding(revision: Revision, link: Option<Line>) -> Rig {
+fn flooding(revision: Revision, link: Option<InMemoryWebSocket>) -> Rig {
     let config = Config { max_payload: 20_000, ..Config::default() };
     Rig::new(revision, link, &Owing { messages: Some(FLOOD), ..Owing::default() }, config)
 }
@@ -31,7 +31,8 @@ fn packets_that_wait_are_no_signs_of_life_of_a_client_that_polls() {
 #[test]
 fn packets_that_wait_are_no_signs_of_life_of_a_client_with_a_websocket() {
     for revision in REVISIONS {
-        let mut rig = Rig::new(revision, Some(Line::new(BUFFERS)), &Owing::default(), Config::default());
+        let mut rig =
+            Rig::new(revision, Some(InMemoryWebSocket::new(BUFFERS)), &Owing::default(), Config::default());
         (0..MANY).for_each(|_| rig.link().says(PACKET));
         rig.settle();
         assert!(!rig.link().incoming.is_empty(), "they wait");
@@ -64,7 +65,7 @@ fn a_client_whose_packets_wait_lives_while_it_polls() {
 #[test]
 fn a_client_whose_packets_wait_lives_while_it_reads() {
     for revision in REVISIONS {
-        let mut rig = flooding(revision, Some(Line::new(BUFFERS)));
+        let mut rig = flooding(revision, Some(InMemoryWebSocket::new(BUFFERS)));
         rig.link().says("4go");
         rig.settle();
         while rig.link().sent.iter().filter(|frame| frame.packet().len() > 9_000).count() < FLOOD {
@@ -132,7 +133,12 @@ fn a_session_gives_its_thread_back_after_a_number_of_packets() {
     const FAIR: usize = ROUND * ROUNDS as usize;
     for direct in [false, true] {
         let owing = Owing { messages: Some(0), ..Owing::default() };
-        let mut rig = Rig::new(Revision::V4, direct.then(|| Line::new(BUFFERS)), &owing, Config::default());
+        let mut rig = Rig::new(
+            Revision::V4,
+            direct.then(|| InMemoryWebSocket::new(BUFFERS)),
+            &owing,
+            Config::default(),
+        );
         if direct {
             (0..TOTAL).for_each(|_| rig.link().says("4a"));
         } else {

@@ -1,0 +1,169 @@
+//! Wires without a network, for tests, fuzzing and whoever wants to step through a session by hand.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use super::wires::{Incoming, Line, Reply, WebSocketWire, Wires};
+use crate::observe::Watch;
+use crate::{Frame, Payload};
+
+/// The wires of a session that has no network. Nothing is ever woken: whoever changes something gives the session a
+/// turn.
+#[derive(Debug)]
+pub struct InMemory {
+    /// When the session wants its next turn.
+    pub alarm: Option<Instant>,
+    /// How long a client may take nothing of too much.
+    pub write_timeout: Duration,
+    /// The WebSockets that were probed and given up.
+    pub given_up: Vec<InMemoryWebSocket>,
+}
+
+impl Default for InMemory {
+    fn default() -> InMemory {
+        InMemory { alarm: None, write_timeout: Duration::from_secs(30), given_up: Vec::new() }
+    }
+}
+
+impl Wires for InMemory {
+    type WebSocket = InMemoryWebSocket;
+    type Answer = Slot<Payload>;
+    type Accepted = Slot<()>;
+
+    fn is_alarm_set(&self, now: Instant) -> bool {
+        self.alarm.is_some_and(|alarm| now < alarm)
+    }
+
+    fn poll_alarm(&mut self, _: &mut Context<'_>, now: Instant, next: Instant) -> Poll<()> {
+        if next <= now {
+            return Poll::Ready(());
+        }
+        self.alarm = Some(next);
+        Poll::Pending
+    }
+
+    fn write_timeout(&self) -> Duration {
+        self.write_timeout
+    }
+
+    fn close_probe(&mut self, probe: InMemoryWebSocket, _: Option<u16>, _: Duration) {
+        self.given_up.push(probe);
+    }
+
+    fn log(&mut self, _: Line<'_>) {}
+}
+
+/// Where one answer goes. Clones share it, and it is gone once there is no other.
+#[derive(Clone, Debug)]
+pub struct Slot<T>(Arc<Mutex<Option<T>>>);
+
+impl<T> Slot<T> {
+    /// Takes the answer, if there is one.
+    pub fn take(&self) -> Option<T> {
+        self.0.lock().take()
+    }
+}
+
+impl<T> Default for Slot<T> {
+    fn default() -> Slot<T> {
+        Slot(Arc::default())
+    }
+}
+
+impl<T> Reply<T> for Slot<T> {
+    fn is_gone(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+
+    fn send(self, answer: T) {
+        *self.0.lock() = Some(answer);
+    }
+}
+
+/// A WebSocket whose client sends what is given to it, and reads as much as it has room for.
+#[derive(Debug, Default)]
+pub struct InMemoryWebSocket {
+    /// What the client has sent.
+    pub incoming: VecDeque<Incoming>,
+    /// How many bytes of packets may go out.
+    pub room: usize,
+    /// What the client has got.
+    pub sent: Vec<Frame>,
+    queue: VecDeque<Frame>,
+    /// How much of the first frame went out.
+    begun: usize,
+    freed: usize,
+    moved: bool,
+    gone: bool,
+}
+
+impl InMemoryWebSocket {
+    /// A WebSocket on which so many bytes may go out.
+    #[must_use]
+    pub fn new(room: usize) -> InMemoryWebSocket {
+        InMemoryWebSocket { room, ..InMemoryWebSocket::default() }
+    }
+}
+
+impl WebSocketWire for InMemoryWebSocket {
+    fn begin_turn(&mut self) {}
+
+    fn poll_packet(&mut self, _: &mut Context<'_>, _: Watch<'_>) -> Poll<Incoming> {
+        self.incoming.pop_front().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    fn queue(&mut self) -> &mut VecDeque<Frame> {
+        &mut self.queue
+    }
+
+    fn poll_write(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(frame) = self.queue.front() {
+            let left = frame.packet().len() - self.begun;
+            let most = left.min(self.room);
+            self.moved |= most > 0;
+            self.room -= most;
+            if most < left {
+                self.begun += most;
+                return Poll::Pending;
+            }
+            self.begun = 0;
+            self.freed += frame.cost();
+            self.sent.extend(self.queue.pop_front());
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn is_drained(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    fn take_freed(&mut self) -> usize {
+        std::mem::take(&mut self.freed)
+    }
+
+    fn take_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
+    }
+
+    fn take_grown(&mut self) -> Option<usize> {
+        None
+    }
+
+    fn discard(&mut self) {
+        self.queue.clear();
+    }
+
+    fn abandon(&mut self) {
+        self.queue.clear();
+        self.gone = true;
+    }
+
+    fn is_gone(&self) -> bool {
+        self.gone
+    }
+}
