@@ -10,6 +10,7 @@ mod listeners;
 mod log;
 mod operations;
 mod program;
+mod redis;
 mod replay;
 mod tls;
 mod wire;

@@ -30,6 +30,14 @@ impl Program {
         Program::start(Command::new(SERVER).args(options))
     }
 
+    /// The server, with these options and these variables of its environment.
+    pub(crate) fn server_with<S: AsRef<std::ffi::OsStr>, V: AsRef<std::ffi::OsStr>>(
+        options: impl IntoIterator<Item = S>,
+        variables: impl IntoIterator<Item = (&'static str, V)>,
+    ) -> Program {
+        Program::start(Command::new(SERVER).args(options).envs(variables))
+    }
+
     /// The server with the echo application on a free port, and further options.
     pub(crate) async fn echo(options: &[&str]) -> (Program, SocketAddr) {
         let mut program = Program::server(["--app", "echo", "--listen", "127.0.0.1:0"].iter().chain(options));
