@@ -6,16 +6,15 @@
 use std::time::Duration;
 
 use base64::Engine as _;
+use base64::alphabet;
 use base64::engine::general_purpose::STANDARD;
+use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use socketio::{Answer, Args, Broadcast, BroadcastAck, Event, Io, Namespace, RawJson, Room};
 
 use crate::time::Time;
-
-/// The longest that clients may take to answer.
-pub(crate) const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// An event for many.
 #[derive(Debug, Deserialize)]
@@ -126,9 +125,15 @@ pub(crate) fn namespace(io: &Io, name: &str) -> Result<Namespace, Wrong> {
     })
 }
 
+/// Base64 whose last bits may be any, as most decoders take it.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
+
 /// The arguments of an event or an acknowledgement.
 pub(crate) fn args(json: Option<&RawValue>, attachments: &[String]) -> Result<Args, Wrong> {
-    let decode = |text: &String| STANDARD.decode(text).map(Bytes::from);
+    let decode = |text: &String| LENIENT.decode(text).map(Bytes::from);
     let attachments: Result<Vec<_>, _> = attachments.iter().map(decode).collect();
     let attachments =
         attachments.map_err(|error| field("attachments", format!("must be base64: {error}")))?;
@@ -147,9 +152,6 @@ impl Emit {
         let args = args(self.args.as_deref(), &self.attachments)?;
         let event = Event::outgoing(&self.event, args).map_err(|error| field("event", error.to_string()))?;
         let timeout = self.timeout.map(|Time(time)| time);
-        if timeout.is_some_and(|timeout| timeout.is_zero() || timeout > LONGEST_TIMEOUT) {
-            return Err(field("timeout", "must be over 0s and at most 60s"));
-        }
         let mut broadcast = namespace.except(&self.except);
         if let Some(rooms) = &self.to {
             broadcast = broadcast.to(rooms);

@@ -4,15 +4,29 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::de::{Deserialize, Deserializer, Error as _};
 
-/// A time such as `"2s"` or `"500ms"`.
+/// A time from `"1ms"` to `"60s"`, in whole milliseconds or seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Time(pub(crate) Duration);
+
+/// The longest time, in milliseconds.
+const LONGEST: u64 = 60_000;
+
+impl Time {
+    fn parse(text: &str) -> Option<Time> {
+        let (number, factor) = match text.strip_suffix("ms") {
+            Some(number) => (number, 1),
+            None => (text.strip_suffix('s')?, 1000),
+        };
+        let plain = number.bytes().all(|byte| byte.is_ascii_digit()) && !number.starts_with('0');
+        let millis = number.parse::<u64>().ok().filter(|_| plain)?.checked_mul(factor)?;
+        (millis <= LONGEST).then(|| Time(Duration::from_millis(millis)))
+    }
+}
 
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let time = humantime::parse_duration(&text);
-        time.map(Time).map_err(|_| D::Error::custom("must be a time, such as \"2s\" or \"500ms\""))
+        Time::parse(&text).ok_or_else(|| D::Error::custom("must be a time from \"1ms\" to \"60s\""))
     }
 }
 

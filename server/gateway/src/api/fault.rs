@@ -66,7 +66,7 @@ codes! {
     /// The body is not announced as JSON.
     NotJson = "not_json", UNSUPPORTED_MEDIA_TYPE;
     /// The Idempotency-Key came with another request before.
-    KeyReused = "key_reused", UNPROCESSABLE_ENTITY;
+    KeyReused = "key_reused", CONFLICT;
 }
 
 #[derive(Serialize)]

@@ -30,11 +30,16 @@ impl IdempotencyKey {
     pub(super) fn of(headers: &HeaderMap, path: &str) -> Result<Option<IdempotencyKey>, Fault> {
         let mut fields = headers.get_all("idempotency-key").iter();
         let Some(key) = fields.next() else { return Ok(None) };
-        let key = key.to_str().ok().filter(|key| !key.is_empty() && key.len() <= 255);
+        let fits =
+            |key: &&str| (1..=255).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+        let key = key.to_str().ok().filter(fits);
         match (key, fields.next()) {
             (Some(key), None) => Ok(Some(IdempotencyKey(format!("{path} {key}").into()))),
-            _ => Err(Fault::new(Code::BadHeader, "must be one, of 1 to 255 characters of ASCII")
-                .at("Idempotency-Key")),
+            _ => Err(Fault::new(
+                Code::BadHeader,
+                "must be one, of 1 to 255 characters of ASCII without spaces",
+            )
+            .at("Idempotency-Key")),
         }
     }
 }
