@@ -1,9 +1,9 @@
-//! What everyone else may leave for a session's driver.
+//! What the rest of the program leaves for a session's driver.
 //!
-//! A session belongs to one task, its driver. The rest of the program holds its [`Mailbox`]: a queue of
-//! frames under a byte budget, a request to close, and one waker. The driver has the other handle, the
-//! [`MailboxReceiver`]. It is a mutex and a few words rather than a channel, since an empty channel costs more
-//! memory than the rest of an idle session.
+//! A session belongs to one task, its driver. The rest of the program holds its [`Mailbox`]: a queue of frames
+//! under a byte budget, a request to close, and one waker. The driver has the other handle, the
+//! [`MailboxReceiver`]. It is a mutex and a few words, because an empty channel needs more memory than the rest
+//! of an idle session.
 
 mod long_answer;
 mod receiver;
@@ -26,9 +26,11 @@ pub use receiver::MailboxReceiver;
 /// is what the answer to a poll holds by default, and more than a connection takes at once.
 pub const HIGH_WATER: usize = 1_000_000;
 
-/// A session's queue and doorbell, as everyone has it. The driver has it as [`MailboxReceiver`], and takes from it.
+/// A session's queue and doorbell, for everyone but the driver. The driver has the [`MailboxReceiver`], and
+/// takes from it.
 ///
-/// What a broadcast looks at comes first, side by side: it finds the mailboxes of its receivers in cold memory.
+/// The fields that a broadcast reads come first, side by side, since its receivers' mailboxes are not in the
+/// cache.
 ///
 /// ```
 /// use engineio::{Frame, Mailbox, SendError};
@@ -101,7 +103,7 @@ enum PutOut {
     Seen,
 }
 
-/// How a message that is queued now would go out.
+/// When a message that is queued now can go out.
 ///
 /// ```text
 ///   the driver says    Shut      NextPoll ── polled ──▶ Polled      Open
@@ -122,7 +124,7 @@ pub enum Outlet {
     Open,
 }
 
-/// Why a mailbox did not take a message.
+/// Why a mailbox refused a message.
 ///
 /// ```
 /// use engineio::{Frame, Mailbox, SendError};
@@ -134,7 +136,7 @@ pub enum Outlet {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendError {
-    /// More than the session's byte budget waits to be sent. Nothing was queued.
+    /// The session's byte budget is used up. Nothing was queued.
     Full,
     /// The session is over. Nothing was queued.
     Closed,
@@ -152,7 +154,7 @@ impl fmt::Display for SendError {
 impl std::error::Error for SendError {}
 
 impl Mailbox {
-    /// A mailbox that refuses messages while `budget` bytes wait or more (see [`Frame::cost`]).
+    /// A mailbox that refuses messages while `budget` bytes or more wait (see [`Frame::cost`]).
     #[must_use]
     pub fn new(budget: usize) -> Mailbox {
         Mailbox {
@@ -169,30 +171,29 @@ impl Mailbox {
         }
     }
 
-    /// The same mailbox, which takes less while clients make the process hold all of `memory`.
+    /// Accepts less while clients together use up `memory`.
     #[must_use]
     pub fn within(mut self, memory: Budget) -> Mailbox {
         self.memory = memory;
         self
     }
 
-    /// The same mailbox, which counts messages that met a limit.
+    /// Counts messages that met a limit.
     #[must_use]
     pub fn counting(mut self, hits: Arc<LimitHits>) -> Mailbox {
         self.hits = Some(hits);
         self
     }
 
-    /// The two handles on it: everyone's, to be cloned, and the driver's.
+    /// The two handles: one to clone for everyone, and the driver's.
     #[must_use]
     pub fn split(self) -> (Arc<Mailbox>, MailboxReceiver) {
         let mailbox = Arc::new(self);
         (mailbox.clone(), MailboxReceiver::new(mailbox))
     }
 
-    /// Queues the frames of one message together, so that nothing gets between them. A message is admitted
-    /// whole while the queue is under its budget, however large it is itself. While clients together make the
-    /// process hold all that they may, the budget is [`ALLOWANCE`].
+    /// Queues the frames of one message together. While the queue is under its budget, it accepts a message of
+    /// any size. While clients together use up the memory budget, this queue's budget is [`ALLOWANCE`].
     ///
     /// # Errors
     /// [`SendError::Full`] over the budget and [`SendError::Closed`] after the end; nothing is queued then.
@@ -216,10 +217,10 @@ impl Mailbox {
         Err(SendError::Full)
     }
 
-    /// Queues what the client must get, and nobody can take back: an answer that is owed to it, its share of a
-    /// broadcast. It is queued over the budget as well; a client for which so much waits is put out if it takes
-    /// nothing for a time, which its driver sees to. Only while clients make the process hold all that they may,
-    /// and this one more than [`ALLOWANCE`], is it put out at once. Says whether the message was queued.
+    /// Queues a message even over the budget: an acknowledgement, or the client's copy of a broadcast. If the
+    /// client takes nothing for a time while so much waits, its driver ends the session. While clients together
+    /// use up the memory budget, a session that holds more than [`ALLOWANCE`] ends at once. Returns whether the
+    /// message was queued.
     pub fn push_owed(&self, frames: &[Frame]) -> bool {
         let has_memory = self.has_memory_for(frames);
         let mut queue = self.queue.lock();
@@ -252,8 +253,8 @@ impl Mailbox {
         cost < ALLOWANCE || self.memory.admits_beside(cost, frames.iter().map(Frame::held).sum())
     }
 
-    /// Whether something of this client's that takes `bytes` may become more. If memory runs short, those who
-    /// hold most are put out first.
+    /// Whether `bytes` more of this client's data fit into memory. If memory runs short, this first ends the
+    /// sessions that hold most.
     pub fn has_memory(&self, bytes: usize) -> bool {
         self.memory.admits(bytes)
     }
@@ -264,8 +265,8 @@ impl Mailbox {
         }
     }
 
-    /// Ends the session at once, because its client met that limit. What is queued is let go, and what is left of
-    /// answers that are on their way.
+    /// Ends the session at once, because its client met this limit. Drops the queue, and the rest of answers
+    /// that are being sent.
     pub fn put_out(&self, limit: Limit) {
         let mut queue = self.queue.lock();
         if queue.put_out != PutOut::No {
@@ -284,7 +285,7 @@ impl Mailbox {
         self.count(limit);
     }
 
-    /// What has come now of a body that has not ended.
+    /// Sets how much of an unfinished body has arrived.
     pub fn note_body(&self, bytes: usize) {
         self.body.store(bytes, Ordering::Relaxed);
     }
@@ -298,13 +299,13 @@ impl Mailbox {
         queue.put_out == PutOut::No
     }
 
-    /// What waits for the application now.
+    /// Sets how much waits for the application.
     pub fn note_backlog(&self, bytes: usize) {
         self.backlog.store(bytes, Ordering::Relaxed);
     }
 
     /// Queues a message only if it can be written at once: nothing else waits, and the transport is ready.
-    /// Says whether it was queued.
+    /// Returns whether it was queued.
     pub fn push_volatile(&self, frames: &[Frame]) -> bool {
         let mut queue = self.queue.lock();
         let open = matches!(queue.outlet, Outlet::Polled | Outlet::Open);
@@ -316,7 +317,7 @@ impl Mailbox {
         now
     }
 
-    /// Asks the driver to end the session once what is queued has been sent. The first reason stands.
+    /// Asks the driver to end the session when the queue has been sent. The first reason counts.
     pub fn close(&self, reason: CloseReason) {
         let mut queue = self.queue.lock();
         if !queue.is_shut() {
@@ -325,13 +326,13 @@ impl Mailbox {
         }
     }
 
-    /// Wakes the driver, which then asks the layer above what it has to do.
+    /// Wakes the driver, which then polls the layer above.
     pub fn wake(&self) {
         self.queue.lock().ring();
     }
 
-    /// A poll has come, which the driver will find when it looks. Wakes it only if there may be something for
-    /// that poll already.
+    /// A poll has arrived, and the driver will find it. Wakes the driver only if there may be something for
+    /// that poll.
     pub fn polled(&self) {
         let mut queue = self.queue.lock();
         if queue.outlet == Outlet::NextPoll && queue.frames.is_empty() {
@@ -342,7 +343,7 @@ impl Mailbox {
         }
     }
 
-    /// What waits to be sent, as the budget counts it.
+    /// The bytes that wait to be sent, as the budget counts them.
     pub fn cost(&self) -> usize {
         self.cost.load(Ordering::Relaxed)
     }
@@ -352,9 +353,8 @@ impl Mailbox {
         self.queue.lock().is_shut()
     }
 
-    /// Ready as soon as little enough waits for the client that it does not run dry. Whoever waits for this before
-    /// each message can send any amount to a client that reads, and [`push`](Mailbox::push) does not answer
-    /// [`SendError::Full`].
+    /// Ready when most of the queue has been sent. A sender that waits for this before each message can send
+    /// any amount to a client that reads: [`push`](Mailbox::push) doesn't return [`SendError::Full`] then.
     ///
     /// # Errors
     /// [`SendError::Closed`] after the end.

@@ -1,9 +1,9 @@
-//! What this process holds for clients, counted in bytes: what waits to be sent to them, what is coming in, what
-//! they have sent and nobody has taken.
+//! The bytes that this process holds for clients: messages that wait to be sent, data that is coming in, and
+//! packets that wait to be handled.
 //!
-//! A frame counts once, for however many sessions it waits, so a broadcast is no heavier for its receivers. It is
-//! one count for the whole process, as there is one memory. Each thread counts for itself, since this is done for
-//! every frame. Whoever admits more asks a [`Budget`], which puts out those who hold most when memory runs short.
+//! A frame counts once, however many sessions it waits for. There is one count for the whole process; each
+//! thread has its own part of it, since every frame is counted. Before it accepts more, code asks a [`Budget`],
+//! which ends the sessions that hold most when memory runs short.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicIsize, Ordering};
@@ -16,8 +16,8 @@ mod holders;
 pub use budget::Budget;
 pub use holders::{Holder, Holders};
 
-/// So many bytes of one kind each session may have waiting, whatever others hold: enough for a client that does
-/// nothing wrong to go on while the budget is used up.
+/// How many bytes of each kind a session may hold even when the budget is used up, so that well-behaved clients
+/// can go on.
 pub const ALLOWANCE: usize = 16 * 1024;
 
 /// What one thread has counted: less than nothing, where it let go of what others hold. It alone writes here,
@@ -81,26 +81,26 @@ pub fn held() -> usize {
     usize::try_from(ENDED.load(Ordering::Relaxed) + counted).unwrap_or(0)
 }
 
-/// Whether something of a client's that takes `bytes` may become more, where clients together may hold `budget`. It
-/// puts nobody out: see [`Budget::admits`].
+/// Whether `bytes` more fit, if clients together may hold `budget`. This ends no session: see
+/// [`Budget::admits`].
 #[must_use]
 pub fn admits(bytes: usize, budget: usize) -> bool {
     bytes < ALLOWANCE || held() < budget
 }
 
-/// Bytes that are held for as long as this is.
+/// Counts bytes until it is dropped.
 #[derive(Debug, Default)]
 pub struct Held(usize);
 
 impl Held {
-    /// So many bytes.
+    /// Counts this many bytes.
     #[must_use]
     pub fn new(bytes: usize) -> Held {
         add(bytes);
         Held(bytes)
     }
 
-    /// It is so many bytes now.
+    /// Changes the number of bytes.
     pub fn resize(&mut self, bytes: usize) {
         if bytes != self.0 {
             change(bytes.cast_signed() - self.0.cast_signed());
@@ -108,7 +108,7 @@ impl Held {
         }
     }
 
-    /// How many bytes it is.
+    /// The number of bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.0

@@ -1,12 +1,10 @@
-//! The one place from which everything can be watched: requests, frames, packets, sessions, and what was
-//! wrong with them.
+//! What observers see: requests, frames, packets, sessions, and what was wrong with them.
 //!
-//! Whoever wants to watch implements [`Observer`]. Metrics, the journal and the inspector do; nothing else
-//! reports anything to them. Observers change nothing: all that they get is borrowed. Without one, what would
-//! be observed is not even put together.
+//! Metrics, the journal and the inspector implement [`Observer`], and get all that they know from it. Observers
+//! can't change anything: they borrow what they see. Without observers, observations are not even made.
 //!
-//! This crate knows nothing of HTTP or Socket.IO. [`What`] has words for them all the same, since this is the
-//! crate that all others build on, and whoever watches wants to see them in one sequence.
+//! This crate has no HTTP or Socket.IO. [`What`] has variants for them anyway, since all other crates build on
+//! this one, and observers need one sequence.
 
 mod watch;
 
@@ -23,10 +21,9 @@ use crate::{
 
 pub use watch::Watch;
 
-/// Somebody who watches.
+/// Sees everything that happens on a server.
 ///
-/// The calls come from the tasks that serve clients, for one session in the order in which things happen
-/// there. They should be short, and must not block.
+/// The tasks that serve clients call it, in order for each session. It should be quick, and must not block.
 pub trait Observer: Send + Sync + 'static {
     /// Something happened.
     fn observe(&self, observation: &Observation<'_>) {
@@ -37,7 +34,7 @@ pub trait Observer: Send + Sync + 'static {
 /// Something that happened.
 #[derive(Clone, Copy, Debug)]
 pub struct Observation<'a> {
-    /// The session that it belongs to; `None` for what comes before there is one, such as a refusal.
+    /// The session; `None` before there is one, such as for a refusal.
     pub sid: Option<&'a Sid>,
     /// What happened.
     pub what: What<'a>,
@@ -49,7 +46,7 @@ pub struct Observation<'a> {
 pub enum What<'a> {
     /// A request's head arrived.
     Request(Request<'a>),
-    /// The body of a POST was read. What it holds was not decoded yet, but for the form around it in JSONP.
+    /// The body of a POST was read. It is not decoded yet, except for the form of JSONP.
     RequestBody {
         /// The [request](Request::exchange)'s number.
         exchange: u64,
@@ -62,12 +59,12 @@ pub enum What<'a> {
         exchange: u64,
         /// What was wrong with it.
         fault: Fault,
-        /// What the application had to say, if it was the one to refuse.
+        /// The application's reason, if the application refused it.
         reason: Option<&'a str>,
     },
     /// A request was answered.
     Response(Response<'a>),
-    /// A request's client went away before its answer, or the server gave up on it.
+    /// The client left before the answer, or the server gave up.
     Aborted {
         /// The request's number.
         exchange: u64,
@@ -81,17 +78,17 @@ pub enum What<'a> {
         transport: Transport,
         /// The protocol's revision.
         revision: Revision,
-        /// Whether its polls are text alone.
+        /// Whether its polls only carry text.
         base64: bool,
         /// The request that opened it.
         handshake: &'a Handshake,
     },
-    /// A WebSocket is there beside polling, and is to be probed.
+    /// A WebSocket was opened for a session that polls, and is probing.
     ProbeOpened,
-    /// That WebSocket is given up; polling goes on, or the session has ended.
+    /// That WebSocket was dropped. Polling goes on, or the session has ended.
     ProbeDropped,
-    /// The probed WebSocket is the session's transport from now on. A session that is closed already sends what is
-    /// queued on it, and its end.
+    /// The probed WebSocket is now the session's transport. A session that has closed only sends its queue and
+    /// its end on it.
     Upgraded,
     /// The session is over for the layer above. What is queued may still be sent.
     Closed {
@@ -100,20 +97,20 @@ pub enum What<'a> {
         /// The transport in use.
         transport: Transport,
     },
-    /// Nothing is left of the session; the last observation of it.
+    /// The server has freed the session. This is its last observation.
     Ended {
         /// The transport that was in use.
         transport: Transport,
     },
 
-    /// A plain WebSocket is open, which carries neither Engine.IO nor Socket.IO: frames alone.
+    /// A plain WebSocket was opened, which carries neither Engine.IO nor Socket.IO.
     PlainOpened {
         /// The number of the request that opened it.
         exchange: u64,
         /// That request.
         handshake: &'a Handshake,
     },
-    /// Nothing is left of a plain WebSocket; the last observation of it.
+    /// The server has freed a plain WebSocket. This is its last observation.
     PlainEnded {
         /// The code of the close frame that came first, from either side; 1005 if it had none, and 1006 if
         /// there was none.
@@ -156,7 +153,7 @@ pub enum What<'a> {
         /// The socket's id.
         socket: &'a str,
     },
-    /// A socket joined a room. The one that is named by its own id, where it always is, is not shown.
+    /// A socket joined a room. Its own room, named by its id, is not shown.
     RoomJoined {
         /// The namespace.
         nsp: &'a str,
@@ -165,7 +162,7 @@ pub enum What<'a> {
         /// The room.
         room: &'a str,
     },
-    /// A socket left a room. When it leaves its namespace it leaves all of them, which is not shown.
+    /// A socket left a room. When a socket leaves its namespace, it leaves all rooms, which is not shown.
     RoomLeft {
         /// The namespace.
         nsp: &'a str,
@@ -174,13 +171,13 @@ pub enum What<'a> {
         /// The room.
         room: &'a str,
     },
-    /// A value was kept with a socket that is in its namespace, where other servers may see it.
+    /// A value was stored with a socket, where other servers may see it.
     DataSet {
         /// The namespace.
         nsp: &'a str,
         /// The socket's id.
         socket: &'a str,
-        /// The key under which it is kept.
+        /// The value's key.
         key: &'a str,
     },
     /// A socket left its namespace.
@@ -189,16 +186,16 @@ pub enum What<'a> {
         nsp: &'a str,
         /// The socket's id.
         socket: &'a str,
-        /// Why, in the reference's words.
+        /// The reason, in socket.io's words.
         reason: &'static str,
     },
-    /// The application is done with an event: nothing of its handler is left to run, if it has one.
+    /// The application has finished with an event: its handler, if any, has ended.
     Handled {
         /// The namespace.
         nsp: &'a str,
         /// The event's name, or `on_connect` and the like.
         name: &'a str,
-        /// How long that took, from the handler's start on.
+        /// How long the handler ran.
         took: Duration,
     },
 
@@ -211,7 +208,7 @@ pub enum What<'a> {
         /// What was wrong.
         error: &'a dyn Error,
     },
-    /// A limit was met, and something was refused, dropped, put off or ended because of it.
+    /// A limit was met: something was refused, dropped, delayed or ended.
     Limit(Limit),
 }
 
@@ -224,7 +221,7 @@ pub enum Direction {
     Out,
 }
 
-/// What a packet comes or goes with. A session has one of each at most.
+/// What carries a packet. A session has at most one of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Carrier {
     /// The answer to a handshake or to a poll: a GET.
@@ -240,7 +237,7 @@ pub enum Carrier {
 /// The head of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// A number that no other request of this process has.
+    /// A number that is unique in this process.
     pub exchange: u64,
     /// The method.
     pub method: &'a str,
@@ -276,20 +273,20 @@ pub struct WebSocketFrame<'a> {
     pub carrier: Carrier,
     /// Whether it is the last of its message.
     pub fin: bool,
-    /// What it is: 1 text, 2 binary, 0 goes on with either; 8 close, 9 ping, 10 pong.
+    /// 1 text, 2 binary, 0 a continuation of either; 8 close, 9 ping, 10 pong.
     pub opcode: u8,
-    /// What is in it, unmasked.
+    /// The payload, unmasked.
     pub payload: &'a [u8],
 }
 
-/// An Engine.IO packet, wherever it lies.
+/// A view of an Engine.IO packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PacketView<'a> {
     /// Its type.
     pub kind: PacketType,
     /// Whether it is a binary message.
     pub binary: bool,
-    /// What is behind the type: UTF-8 unless it is binary.
+    /// What follows the type: UTF-8, unless it is binary.
     pub payload: &'a [u8],
 }
 
@@ -319,7 +316,7 @@ impl<'a> From<&'a Frame> for PacketView<'a> {
     }
 }
 
-/// A Socket.IO packet's fields. Those of what a client sent may break any rule.
+/// The fields of a Socket.IO packet. Those of a client's packet may break any rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketPacket<'a> {
     /// The type on the wire: 0 CONNECT, 1 DISCONNECT, 2 EVENT, 3 ACK, 4 CONNECT_ERROR, 5 BINARY_EVENT,
@@ -329,29 +326,29 @@ pub struct SocketPacket<'a> {
     pub attachments: usize,
     /// The namespace.
     pub nsp: &'a str,
-    /// The id of the acknowledgement that is asked for, or that this is.
+    /// The id of the requested acknowledgement, or of this one.
     pub id: Option<u64>,
-    /// JSON, or nothing.
+    /// JSON, or empty.
     pub payload: &'a str,
 }
 
-/// Who watches, if anybody does. Clones share them; it is one word.
+/// All observers, if there are any. Clones share them. It is one word large.
 #[derive(Clone, Default)]
 pub struct Observers(Option<Arc<Vec<Arc<dyn Observer>>>>);
 
 impl Observers {
-    /// Whether nobody watches.
+    /// Whether there are no observers.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    /// One more.
+    /// Adds an observer.
     pub fn add(&mut self, observer: Arc<dyn Observer>) {
         Arc::make_mut(self.0.get_or_insert_default()).push(observer);
     }
 
-    /// Shows them something. It is only put together if somebody watches.
+    /// Shows something to all observers. `what` is only called if there are some.
     pub fn see<'a>(&self, sid: Option<&'a Sid>, what: impl FnOnce() -> What<'a>) {
         if let Some(observers) = &self.0 {
             let observation = Observation { sid, what: what() };

@@ -101,7 +101,7 @@ fn violations() -> String {
     );
     for (heading, rules) in socketio_explain::rules::all() {
         text += &format!(
-            "\n## {heading}\n\n| Id | What is wrong | Where the rule stands | The server |\n|---|---|---|---|\n"
+            "\n## {heading}\n\n| Id | What is wrong | Where the rule is | The server |\n|---|---|---|---|\n"
         );
         for rule in rules {
             let what = rule.what.replace('|', "\\|");
@@ -114,7 +114,7 @@ fn violations() -> String {
 /// The same for the inspector's page, which has no links into the documentation.
 fn rules_for_the_inspector() -> String {
     let mut text = String::from(
-        "// Every rule that a client can break: what is wrong, where the rule stands, what the server does.\n\
+        "// Every rule that a client can break: what is wrong, where the rule is, what the server does.\n\
          // Made of the code: `REGENERATE=1 cargo test -p socketio-tests --test docs`.\n\n\
          export const RULES = {\n",
     );

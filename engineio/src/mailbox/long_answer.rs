@@ -11,9 +11,9 @@ use super::Mailbox;
 use crate::Payload;
 use crate::sync::Mutex;
 
-/// A long answer to a poll, on its way to its client. It counts for its session until it is dropped, and what is left
-/// of it is let go as soon as the client is [put out](Mailbox::put_out). An answer of less than
-/// [`ALLOWANCE`](crate::memory::ALLOWANCE) bytes needs none of this: nobody is put out for so little.
+/// A long answer to a poll that is being sent. It counts for its session until it is dropped. If the session is
+/// [ended for its memory](Mailbox::put_out), the rest of the answer is dropped at once. Answers of less than
+/// [`ALLOWANCE`](crate::memory::ALLOWANCE) bytes don't need this.
 ///
 /// ```
 /// use engineio::{LongAnswer, Mailbox};
@@ -40,7 +40,7 @@ struct Left {
 }
 
 impl LongAnswer {
-    /// An answer of packets of so many bytes, which is not there yet.
+    /// Begins an answer whose packets have this many bytes. [`load`](LongAnswer::load) follows.
     #[must_use]
     pub fn begin(mailbox: &Arc<Mailbox>, bytes: usize) -> Arc<LongAnswer> {
         let answer = Arc::new(LongAnswer { mailbox: mailbox.clone(), left: Mutex::default() });
@@ -57,7 +57,7 @@ impl LongAnswer {
         left.bytes += more;
     }
 
-    /// This is the answer: the packets, or what was made of them.
+    /// Sets the answer: the packets, or their compressed form.
     pub fn load(&self, payload: Payload) {
         let mut left = self.left.lock();
         let more = payload.len().saturating_sub(left.bytes);
@@ -68,8 +68,8 @@ impl LongAnswer {
         }
     }
 
-    /// Takes the next bytes, `most` of them or fewer; none at the end. `None` if the client was put out. If that
-    /// happens later, `sender` is woken.
+    /// Takes the next bytes, at most `most`; empty at the end. `None` if the session was ended for its memory.
+    /// If that happens later, `sender` is woken.
     pub fn take(&self, most: usize, sender: &Waker) -> Option<Bytes> {
         let mut left = self.left.lock();
         if left.cut.is_some() {
@@ -82,7 +82,7 @@ impl LongAnswer {
         Some(left.payload.take(most))
     }
 
-    /// Whether the client was put out.
+    /// Whether the session was ended for its memory.
     pub fn is_cut(&self) -> bool {
         self.left.lock().cut.is_some()
     }

@@ -11,8 +11,8 @@ use crate::memory::ALLOWANCE;
 use crate::sync::MutexGuard;
 use crate::{CloseReason, Frame, Limit};
 
-/// The driver's handle on a [`Mailbox`]: it alone takes what is queued, and says when the session is over. There is
-/// one, [`Mailbox::split`] makes it, and nothing leads to it from the handle that applications have:
+/// The driver's handle on a [`Mailbox`]. Only it can take from the queue, and say that the session is over.
+/// [`Mailbox::split`] makes the only one; applications can't get it from their handle:
 ///
 /// ```compile_fail,E0599
 /// fn application(mailbox: &engineio::Mailbox) {
@@ -20,7 +20,7 @@ use crate::{CloseReason, Frame, Limit};
 /// }
 /// ```
 ///
-/// Dropping it is the end of the session: what is queued is let go, and nothing more is admitted.
+/// Dropping it ends the session: it drops the queue, and the mailbox accepts nothing more.
 pub struct MailboxReceiver {
     mailbox: Arc<Mailbox>,
 }
@@ -42,13 +42,13 @@ impl MailboxReceiver {
         MailboxReceiver { mailbox }
     }
 
-    /// The handle that everyone else has.
+    /// The handle for everyone else.
     #[must_use]
     pub fn mailbox(&self) -> &Arc<Mailbox> {
         &self.mailbox
     }
 
-    /// Queues a packet of the protocol itself, such as a ping: never refused.
+    /// Queues a packet of the protocol itself, such as a ping, even over the budget.
     pub fn push_control(&self, frame: Frame) {
         let mut queue = self.mailbox.queue.lock();
         self.mailbox.append(&mut queue, self.mailbox.cost(), &[frame]);

@@ -1,10 +1,10 @@
-//! What clients together may make the process hold, and what happens as it runs short.
+//! How much memory clients together may use, and what happens when it runs short.
 
 use std::sync::Arc;
 
 use super::{ALLOWANCE, Holders, held};
 
-/// What clients together may make the process hold.
+/// How many bytes clients together may make the process hold.
 ///
 /// ```text
 ///   0 ───────────────────────────── 3/4 ────────────── 7/8 ────────────── 1
@@ -20,14 +20,14 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A budget of so many bytes. As they run short, those of `holders` who hold most are put out.
+    /// A budget of this many bytes. When they run short, it ends those of `holders` that hold most.
     #[must_use]
     pub fn new(bytes: usize, holders: Arc<Holders>) -> Budget {
         Budget { bytes, holders: Some(holders) }
     }
 
-    /// Whether something of a client's that takes `bytes` may become more. If memory runs short, those who hold
-    /// most are put out first. Ask it while you hold no lock that a [`Holder`](super::Holder) takes.
+    /// Whether `bytes` more of a client's data fit. If memory runs short, this first ends the sessions that
+    /// hold most. Don't call it while you hold a lock that a [`Holder`](super::Holder) takes.
     #[must_use]
     pub fn admits(&self, bytes: usize) -> bool {
         bytes < ALLOWANCE || self.admits_beside(bytes, 0)
@@ -46,13 +46,13 @@ impl Budget {
         held_by_others() < self.bytes
     }
 
-    /// Whether something of a client's that takes `bytes` had better not become more now: memory runs short.
+    /// Whether memory runs short, so that `bytes` more of a client's data should wait.
     #[must_use]
     pub fn is_short(&self, bytes: usize) -> bool {
         bytes >= ALLOWANCE && held() >= self.short()
     }
 
-    /// Puts out those who hold most, if memory runs short.
+    /// Ends the sessions that hold most, if memory runs short.
     pub fn relieve(&self) {
         if held() >= self.short() {
             self.relieve_holders();

@@ -1,4 +1,4 @@
-//! Who is put out when memory runs short: those who hold most.
+//! Which sessions end when memory runs short: those that hold most.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -9,18 +9,16 @@ use parking_lot::Mutex;
 
 use super::{ALLOWANCE, held};
 
-/// Somebody for whom the process holds something, and who can be put out for it.
+/// A session or a connection that holds memory, and can be ended to free it.
 pub trait Holder: Send + Sync {
-    /// How many bytes are held for it. What it shares with others counts whole.
+    /// How many bytes it holds. Shared bytes count in full.
     fn holds(&self) -> usize;
 
-    /// Ends it. What is held for it is let go at once, as far as that can be done from here; the rest as soon as
-    /// the task that has it runs.
+    /// Ends it. Frees what it holds, as far as possible at once, and the rest when its task runs.
     fn put_out(&self);
 }
 
-/// All for whom the process holds something. It is asked when memory runs short, and by whoever happens to need
-/// some: there is no task that watches.
+/// All that hold memory. Code that needs memory asks it when memory runs short; there is no task that watches.
 #[derive(Default)]
 pub struct Holders {
     /// By address.
@@ -42,13 +40,13 @@ fn address<H: ?Sized>(holder: &Arc<H>) -> usize {
 }
 
 impl Holders {
-    /// Lists one more.
+    /// Adds a holder.
     pub fn enter<H: Holder + 'static>(&self, holder: &Arc<H>) {
         let listed: Weak<H> = Arc::downgrade(holder);
         self.listed.lock().insert(address(holder), listed);
     }
 
-    /// Nothing is held for it any more.
+    /// Removes a holder.
     pub fn leave<H: Holder>(&self, holder: &Arc<H>) {
         let mut listed = self.listed.lock();
         listed.remove(&address(holder));

@@ -18,11 +18,11 @@
 //!             a poll that finds nothing queued, or time
 //! ```
 //!
-//! Polling, Probing and Direct are the open states. A violation or a missed heartbeat leads from each of
-//! them to Closed at once: whoever breaks the protocol gets no farewell but to the poll that is parked.
+//! Polling, Probing and Direct are the open states. A violation or a missed heartbeat leads from each of them
+//! to Closed at once: a client that breaks the protocol gets no farewell, except on its parked poll.
 //!
-//! A client that upgrades polls no more until it has sent `5`. So a session that the server closes meanwhile keeps
-//! its probe: what is queued, and the end, go out on whichever comes first, a poll or a `5`.
+//! A client that upgrades doesn't poll until it has sent `5`. So if the server closes the session meanwhile, it
+//! keeps its probe: the queue and the end go out with the next poll or on the `5`, whichever comes first.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -51,7 +51,7 @@ pub enum Input {
         /// Whether the answer can be made at once.
         queued: bool,
     },
-    /// A GET's client went away before it had its answer.
+    /// The client of a GET left before it had its answer.
     PollAborted {
         /// Whether messages were in that answer.
         lost: bool,
@@ -60,14 +60,13 @@ pub enum Input {
     Broken(Violation),
     /// Frames wait for the client.
     Queued,
-    /// While its packets wait to be taken in, the client took something that was sent: a sign of life in place of
-    /// those that wait.
+    /// The client took something that was sent, while its own packets wait. This counts as a sign of life.
     Taken,
-    /// A packet, or what should have been one, from the transport in use.
+    /// A packet from the transport in use, or the rule that it broke.
     Packet(Result<Packet, Violation>),
     /// A WebSocket was opened for this session.
     ProbeOpened,
-    /// A packet, or what should have been one, from that WebSocket.
+    /// A packet from that WebSocket, or the rule that it broke.
     ProbePacket(Result<Packet, Violation>),
     /// That WebSocket ended.
     ProbeClosed,
@@ -75,13 +74,13 @@ pub enum Input {
     TransportClosed(CloseReason),
     /// The server wants to end the session.
     Close(CloseReason),
-    /// The client is put out: it takes nothing, or memory runs short. Nobody waits until it has heard of that.
+    /// The session ends at once, because the client takes nothing or memory runs short. The client is not told.
     PutOut,
     /// The [deadline](StateMachine::deadline) passed.
     Timeout,
 }
 
-/// What is to be done.
+/// What the driver has to do.
 ///
 /// ```
 /// use engineio::Output;
@@ -99,22 +98,22 @@ pub enum Input {
 pub enum Output {
     /// Complete the parked GET.
     Answer(Answer),
-    /// Queue a packet for the client, behind what is queued.
+    /// Queue a packet for the client, after what is queued.
     Send(Packet),
     /// Send a packet on the probing WebSocket.
     SendProbe(Packet),
-    /// Note that the client broke this rule. What comes of it follows.
+    /// Report that the client broke this rule. The consequences follow.
     Broken(Violation),
     /// Hand a message to the layer above.
     Deliver(Message),
-    /// The probing WebSocket is the transport now; what is queued goes out on it. Of a session that is closing it
-    /// is all that goes out.
+    /// The probing WebSocket is the transport now: send the queue on it. If the session is closing, send
+    /// nothing else.
     Upgrade,
     /// Close the probing WebSocket.
     DropProbe,
-    /// The session is over for the layer above, which gets nothing after this. A WebSocket in use is closed
-    /// once what is queued has been sent, and so is one that an [`Upgrade`](Output::Upgrade) makes it use later.
-    /// Comes once.
+    /// The session is over for the layer above, which gets nothing after this. Send the queue on the WebSocket
+    /// in use, and then close it; the same for one that a later [`Upgrade`](Output::Upgrade) brings. Comes
+    /// once.
     Closed(CloseReason),
 }
 
@@ -132,7 +131,7 @@ pub enum Output {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// What is queued.
+    /// The queue.
     Queued,
     /// `6`: nothing, so that the client can go on.
     Noop,
@@ -262,7 +261,7 @@ impl StateMachine {
         self.parked
     }
 
-    /// Whether a GET that comes has to wait, unless something is queued for it.
+    /// Whether a new GET has to wait if nothing is queued.
     #[must_use]
     pub fn parks(&self) -> bool {
         matches!(self.state, State::Polling) && !self.parked
@@ -299,7 +298,7 @@ impl StateMachine {
         StateMachine { state, parked: false, heartbeat, revision, rates, config }
     }
 
-    /// Takes in what happened and appends what is to be done, in order, to `out`.
+    /// Handles an input, and appends what the driver has to do to `out`, in order.
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {
         match input {
             Input::PollOpened { queued } => self.poll_opened(now, queued, out),

@@ -1,4 +1,4 @@
-// Every rule that a client can break: what is wrong, where the rule stands, what the server does.
+// Every rule that a client can break: what is wrong, where the rule is, what the server does.
 // Made of the code: `REGENERATE=1 cargo test -p socketio-tests --test docs`.
 
 export const RULES = {
