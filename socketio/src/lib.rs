@@ -72,6 +72,9 @@
 //! affects all nodes, unless it is [`local`](Broadcast::local). Servers can send events to each other
 //! ([`Namespace::server_side_emit`]). An [`Adapter`] carries the messages.
 
+// A module with children is `name/mod.rs`, so that a folder holds all of it.
+#![warn(clippy::self_named_module_files)]
+
 mod ack;
 mod args;
 mod client;
