@@ -21,6 +21,7 @@ mod handle;
 pub mod in_memory;
 mod inbox;
 mod reading;
+mod requests;
 mod state_machine;
 mod wires;
 mod writing;
@@ -40,8 +41,9 @@ use crate::{
 use doors::Arrival;
 use inbox::Inbox;
 
-pub use doors::{Long, OpenGet, OpenPost, OpenProbe, Shut};
+pub use doors::Shut;
 pub use handle::SessionHandle;
+pub use requests::{Long, OpenGet, OpenPost, OpenProbe};
 pub use state_machine::{Answer, Input, Output, StateMachine};
 pub use wires::{Ending, Incoming, Line, Reply, WebSocketWire, Wires};
 

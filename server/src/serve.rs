@@ -8,7 +8,6 @@ use std::time::Duration;
 use engineio::Limit;
 use http::Request;
 use hyper::body::{Body as _, Incoming};
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -17,10 +16,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::task::coop::unconstrained;
 
-use crate::Limits;
 use crate::http::answers::{as_bytes, closing, refused_by};
+use crate::http::watched::Answer;
 use crate::net::head_watch::Watched;
-use crate::net::idle::IdleTimer;
+use crate::net::http_connection::http_connection;
 use crate::net::io::Io;
 use crate::net::listener::Listener;
 use crate::net::peer::Peer;
@@ -34,12 +33,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long a connection that is told so may take to go.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// The fields of a request's head for which hyper has room without asking for memory.
-const HYPER_FIELDS: usize = 100;
-
-/// What hyper needs to have room for at the least.
-const HYPER_BUFFER: usize = 8192;
 
 /// How long connections have for their last requests when all sessions are gone.
 const LAST_REQUESTS: Duration = Duration::from_secs(1);
@@ -158,7 +151,7 @@ async fn connection(io: Io, tls: Option<Tls>, service: Service, mut stopping: wa
         }
         let answering =
             if signs.ambiguous() { service.refuse_ambiguous(request) } else { service.respond(request) };
-        signs.answer(answering)
+        Answer::begin(&signs, answering)
     });
     let http = http_connection(&admission.limits);
     let mut connection = pin!(http.serve_connection(TokioIo::new(io), service).with_upgrades());
@@ -197,19 +190,6 @@ async fn end_in_stages(given_back: OnUpgrade) {
     }
 }
 
-/// hyper's part of a connection.
-pub(crate) fn http_connection(limits: &Limits) -> http1::Builder {
-    let mut http = http1::Builder::new();
-    // hyper's time for a head begins when the last answer ends, so it is the time to idle. The head's own is
-    // `Watched`'s. Its buffer has a little more than a head's room, so that it is we who measure a head.
-    http.timer(IdleTimer::default()).header_read_timeout(limits.idle_timeout);
-    http.max_buf_size(limits.max_head.saturating_add(1024).max(HYPER_BUFFER));
-    if limits.max_fields != HYPER_FIELDS {
-        http.max_headers(limits.max_fields);
-    }
-    http
-}
-
 /// What `served` comes to; `None` once the next word to stop is there. A connection's task runs for each request,
 /// and the word comes once, so it is looked for only by its number once the task is to be woken for it.
 async fn unless_stopped<F: Future>(
@@ -239,6 +219,7 @@ mod tests {
     use tokio::time::{Instant, sleep, timeout};
 
     use super::*;
+    use crate::Limits;
     use crate::net::alarm::tests::begun_without_budget;
 
     #[tokio::test(start_paused = true)]

@@ -14,14 +14,16 @@ use socketio::Io;
 use crate::drain::Drain;
 use crate::http::client_files::ClientFiles;
 use crate::http::folder::Folder;
+use crate::http::mount::Mount;
 use crate::http::proxies::{TrustedProxies, TrustedProxy};
+use crate::http::settings::HttpSettings;
 use crate::net::admission::Admission;
 use crate::observe::metrics::Metrics;
 use crate::observe::operations::Operations;
 use crate::plain::{self, Accepted, Request};
 use crate::service::Service;
-use crate::session::endpoint::{Endpoint, HttpSettings};
-use crate::site::{Mount, Pages, Site};
+use crate::session::endpoint::Endpoint;
+use crate::site::{Pages, Site};
 use crate::{AllowedHosts, Cookie, Cors, Denied, Hooks, LimitHits, Limits, TrailingSlash};
 
 /// A server: endpoints and pages, ready to serve.

@@ -16,8 +16,9 @@ use crate::Limit;
 use crate::http::answers::{status, unreadable};
 use crate::http::body::Body;
 use crate::http::http_rules::{self, HttpFault};
+use crate::http::mount::{Answering, RequestBody};
 use crate::net::peer::Peer;
-use crate::site::{Answering, RequestBody, Resource, Site};
+use crate::site::{Resource, Site};
 
 /// A server without listeners, for another HTTP server: [`Server::into_service`](crate::Server::into_service)
 /// makes it. Clones share everything.

@@ -1,36 +1,28 @@
 //! What a server has to offer: its endpoints, the client's files, its pages.
 
-use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use engineio::{Application, Limit, LimitHits};
+use engineio::{Limit, LimitHits};
 use futures_util::future::join_all;
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode};
-use http_body_util::combinators::UnsyncBoxBody;
 use socketio::Io;
 
-use crate::drain::{Drain, Turns};
+use crate::drain::Drain;
 use crate::http::answers::{as_bytes, unreadable};
-use crate::http::body::Body;
 use crate::http::client_files::{self, ClientFiles};
+use crate::http::cors::Cors;
 use crate::http::folder::Folder;
+use crate::http::mount::Mount;
 use crate::http::proxies::TrustedProxies;
+use crate::http::settings::HttpSettings;
 use crate::net::admission::Admission;
-use crate::net::peer::Peer;
-use crate::session::endpoint::{Endpoint, HttpSettings};
+use crate::net::head_watch::Refuser;
 
 /// Answers a request for a page: by its path, if there is such a page.
 pub(crate) type Pages = dyn Fn(&Method, &str, &HeaderMap) -> Option<Response<Bytes>> + Send + Sync;
-
-/// The body of a request, whatever server it came to. A body that breaks off says no more than that.
-pub(crate) type RequestBody = UnsyncBoxBody<Bytes, ()>;
-
-/// The future of a [`Service`](crate::Service). It never fails.
-pub type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
 /// What a server has to offer.
 pub(crate) struct Site {
@@ -90,15 +82,6 @@ impl Site {
         file.or_else(folder).or_else(page).map(Resource::Ready)
     }
 
-    /// The refusal of a request that could not be read, as it is written. Its `Origin` is known if it is needed.
-    pub(crate) fn refusal_of_unread(&self, status: StatusCode, origin: Option<&[u8]>) -> Bytes {
-        let mut response = unreadable(status);
-        if let Some(cors) = &self.http.cors {
-            cors.grant(cors.judge_unread(origin), response.headers_mut());
-        }
-        as_bytes(&response)
-    }
-
     /// Drains, to the end of `last`, which begins when all clients are gone, or to the timeout.
     pub(crate) async fn drain(&self, last: impl Future<Output = ()>) {
         tracing::info!(sessions = self.sessions(), wait = ?self.drain.wait, "draining");
@@ -150,46 +133,17 @@ impl Site {
     }
 }
 
-/// An endpoint, whatever its application.
-pub(crate) trait Mount: Send + Sync {
-    fn serves(&self, path: &str) -> bool;
-    fn call(self: Arc<Self>, head: Parts, body: RequestBody, peer: Peer) -> Answering;
-
-    /// Lets nobody in from its first poll on, and lets each client go in its turn. Ready when it has told all.
-    fn drain(&self, turns: Arc<Turns>) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
-
-    /// Waits until nobody is left.
-    fn emptied(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
-    fn sessions(&self) -> usize;
-
-    /// Calls `each` with what waits to be sent to each session.
-    fn each_queue(&self, each: &mut dyn FnMut(usize)) {
-        let _ = each;
-    }
-}
-
-impl<A: Application> Mount for Endpoint<A> {
-    fn serves(&self, path: &str) -> bool {
-        Endpoint::serves(self, path)
+/// Its `Origin` is known if it is needed.
+impl Refuser for Site {
+    fn needs_origin(&self) -> bool {
+        self.http.cors.as_ref().is_some_and(Cors::is_list)
     }
 
-    fn call(self: Arc<Self>, head: Parts, body: RequestBody, peer: Peer) -> Answering {
-        Endpoint::call(self, head, body, peer)
-    }
-
-    fn drain(&self, turns: Arc<Turns>) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(async move { Endpoint::drain(self, &turns).await })
-    }
-
-    fn emptied(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(Endpoint::emptied(self))
-    }
-
-    fn sessions(&self) -> usize {
-        Endpoint::sessions(self)
-    }
-
-    fn each_queue(&self, each: &mut dyn FnMut(usize)) {
-        Endpoint::each_queue(self, each);
+    fn refusal_of_unread(&self, status: StatusCode, origin: Option<&[u8]>) -> Bytes {
+        let mut response = unreadable(status);
+        if let Some(cors) = &self.http.cors {
+            cors.grant(cors.judge_unread(origin), response.headers_mut());
+        }
+        as_bytes(&response)
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use engineio::memory::Held;
-use engineio::{Fault, Jsonp, Limit, Payload, Refusal};
+use engineio::{Jsonp, Limit, Payload, Refusal};
 use http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
     SEC_WEBSOCKET_VERSION, X_CONTENT_TYPE_OPTIONS,
@@ -11,7 +11,7 @@ use http::{Response, StatusCode};
 
 use crate::http::body::Body;
 use crate::http::compression::{Compressors, Encoding};
-use crate::http::hooks::{Denial, Denied, merge};
+use crate::http::refused::{Denial, Denied, Refused, merge};
 
 /// In which a refused WebSocket is told why.
 pub(crate) const REJECT_REASON: HeaderName = HeaderName::from_static("x-websocket-reject-reason");
@@ -105,77 +105,41 @@ pub(crate) fn refused_by(limit: Limit) -> Response<Body> {
     response
 }
 
-/// Why a request is refused: it breaks a rule, or the application does not want it.
-#[derive(Debug)]
-pub(crate) enum Refused {
-    Fault(Fault),
-    Denied(Denied),
-}
-
-impl From<Fault> for Refused {
-    fn from(fault: Fault) -> Refused {
-        Refused::Fault(fault)
-    }
-}
-
-impl From<Denied> for Refused {
-    fn from(denied: Denied) -> Refused {
-        Refused::Denied(denied)
-    }
-}
-
-impl Refused {
-    pub(crate) fn fault(&self) -> Fault {
-        match self {
-            Refused::Fault(fault) => *fault,
-            Refused::Denied(_) => Fault::Forbidden,
+/// The response to a request that is refused. A client that asked for a WebSocket seldom gets to see its body, so it finds the
+/// essential in the header too.
+pub(crate) fn refusal(refused: Refused, websocket: bool) -> Response<Body> {
+    let refusal = refused.fault().refusal();
+    let reason = refused.reason().filter(|_| websocket).and_then(reject_reason);
+    let mut response = match refused {
+        Refused::Fault(_) => {
+            let mut response = Response::new(Body::from(refusal.body()));
+            *response.status_mut() =
+                StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
+            response
         }
-    }
-
-    /// What the application has to say.
-    pub(crate) fn reason(&self) -> Option<&str> {
-        match self {
-            Refused::Fault(_) => None,
-            Refused::Denied(Denied(denied)) => Some(&denied.message),
+        Refused::Denied(Denied(denied)) => {
+            let Denial { status, headers, message, json } = *denied;
+            let body = json.unwrap_or_else(|| {
+                // The same fields as every refusal has, with another message.
+                let message = serde_json::Value::from(&*message);
+                format!(r#"{{"code":{},"message":{message}}}"#, refusal.code()).into()
+            });
+            let mut response = Response::new(Body::from(body));
+            *response.status_mut() = status;
+            merge(response.headers_mut(), headers);
+            response
         }
+    };
+    let headers = response.headers_mut();
+    headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
+    if let Some(reason) = reason {
+        headers.insert(REJECT_REASON, reason);
     }
-
-    /// The response. A client that asked for a WebSocket seldom gets to see its body, so it finds the
-    /// essential in the header too.
-    pub(crate) fn response(self, websocket: bool) -> Response<Body> {
-        let refusal = self.fault().refusal();
-        let reason = self.reason().filter(|_| websocket).and_then(reject_reason);
-        let mut response = match self {
-            Refused::Fault(_) => {
-                let mut response = Response::new(Body::from(refusal.body()));
-                *response.status_mut() =
-                    StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
-                response
-            }
-            Refused::Denied(Denied(denied)) => {
-                let Denial { status, headers, message, json } = *denied;
-                let body = json.unwrap_or_else(|| {
-                    // The same fields as every refusal has, with another message.
-                    let message = serde_json::Value::from(&*message);
-                    format!(r#"{{"code":{},"message":{message}}}"#, refusal.code()).into()
-                });
-                let mut response = Response::new(Body::from(body));
-                *response.status_mut() = status;
-                merge(response.headers_mut(), headers);
-                response
-            }
-        };
-        let headers = response.headers_mut();
-        headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("application/json"));
-        if let Some(reason) = reason {
-            headers.insert(REJECT_REASON, reason);
-        }
-        if websocket {
-            // "The server supports version 13": RFC 6455, section 4.4.
-            headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-        }
-        response
+    if websocket {
+        // "The server supports version 13": RFC 6455, section 4.4.
+        headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     }
+    response
 }
 
 /// A reason as a header field can hold it: without line ends and other control characters.

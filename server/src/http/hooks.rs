@@ -19,14 +19,13 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use engineio::{Attached, Fault, Limit, Query, Sid};
-use http::header::{CONTENT_LENGTH, ORIGIN, RETRY_AFTER, SET_COOKIE, TRANSFER_ENCODING};
+use http::header::{ORIGIN, RETRY_AFTER};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use parking_lot::Mutex;
-use serde::Serialize;
 
 use crate::Peer;
-use crate::http::answers::Refused;
+use crate::http::refused::{Denied, Refused, merge};
 use crate::net::admission::Admission;
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -251,23 +250,6 @@ async fn unless_it_panics<T>(deciding: impl Future<Output = T>) -> Option<T> {
     .await
 }
 
-/// Adds header fields to an answer. Fields that it has already stay, for the protocol needs them, and so
-/// does the length of its body.
-pub(crate) fn merge(answer: &mut HeaderMap, fields: HeaderMap) {
-    let mut before = None;
-    for (name, value) in fields {
-        if let Some(name) = name {
-            let free = name == SET_COOKIE
-                || !(answer.contains_key(&name) || name == CONTENT_LENGTH || name == TRANSFER_ENCODING);
-            before = free.then_some(name);
-        }
-        // A name stands before the first of its values alone.
-        if let Some(name) = &before {
-            answer.append(name, value);
-        }
-    }
-}
-
 /// A request without its body, as hooks see it. Clones share it. It keeps the buffers of the request alive,
 /// so copy what you keep for long.
 ///
@@ -377,75 +359,6 @@ impl Next {
     #[must_use]
     pub fn pass() -> Next {
         Next::Pass(HeaderMap::new())
-    }
-}
-
-/// A handshake that the application refuses: by default with 403, code 4, and a message.
-///
-/// ```
-/// use http::{StatusCode, header::RETRY_AFTER};
-/// use socketio_server::Denied;
-///
-/// let denied = Denied::new("come back later")
-///     .status(StatusCode::TOO_MANY_REQUESTS)
-///     .header(RETRY_AFTER, http::HeaderValue::from_static("60"));
-/// ```
-///
-/// A refused [plain WebSocket](crate::plain) only gets the message, as text.
-#[derive(Clone, Debug)]
-pub struct Denied(pub(crate) Box<Denial>);
-
-/// What [`Denied`] says. It is boxed, since a handshake is seldom denied.
-#[derive(Clone, Debug)]
-pub(crate) struct Denial {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) message: Box<str>,
-    /// The whole body, instead of code and message.
-    pub(crate) json: Option<Bytes>,
-}
-
-impl Denied {
-    /// Refuses with this message instead of `Forbidden`.
-    #[must_use]
-    pub fn new(message: impl Into<Box<str>>) -> Denied {
-        Denied(Box::new(Denial {
-            status: StatusCode::FORBIDDEN,
-            headers: HeaderMap::new(),
-            message: message.into(),
-            json: None,
-        }))
-    }
-
-    /// Sets the status. If it isn't the status of an error, 403 is sent.
-    #[must_use]
-    pub fn status(mut self, status: StatusCode) -> Denied {
-        if status.is_client_error() || status.is_server_error() {
-            self.0.status = status;
-        }
-        self
-    }
-
-    /// Adds a header field.
-    #[must_use]
-    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Denied {
-        self.0.headers.append(name, value);
-        self
-    }
-
-    /// Sets a body instead of `{"code":4,"message":...}`.
-    ///
-    /// # Errors
-    /// If `body` can't be written as JSON.
-    pub fn json(mut self, body: &impl Serialize) -> Result<Denied, serde_json::Error> {
-        self.0.json = Some(serde_json::to_vec(body)?.into());
-        Ok(self)
-    }
-}
-
-impl Default for Denied {
-    fn default() -> Denied {
-        Denied::new("Forbidden")
     }
 }
 

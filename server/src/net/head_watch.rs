@@ -15,32 +15,39 @@
 mod framing;
 
 use std::io::{self, IoSlice};
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
-use engineio::Limit;
-use http::{Response, StatusCode};
-use http_body::{Frame, SizeHint};
+use engineio::{Limit, LongAnswer};
+use http::StatusCode;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-use crate::Cors;
-use crate::http::answers::closing;
-use crate::http::body::Body;
 use crate::net::admission::Admission;
-use crate::session::wires::Long;
-use crate::site::{Answering, Site};
 use framing::{Framing, escape};
 
 /// As much as is read of what a client sends behind an answer that ends its connection.
 const LINGER_BYTES: usize = 64 << 20;
 
+/// A long answer to a poll.
+type Long = dyn Deref<Target = LongAnswer> + Send + Sync;
+
+/// Who refuses what hyper can't read.
+pub(crate) trait Refuser: Send + Sync {
+    /// Whether that takes the `Origin` of the request.
+    fn needs_origin(&self) -> bool;
+
+    /// The refusal, as it is written.
+    fn refusal_of_unread(&self, status: StatusCode, origin: Option<&[u8]>) -> Bytes;
+}
+
 /// What a connection's two sides tell each other.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Signs {
     /// A request can be read in two ways.
     ambiguous: AtomicBool,
@@ -54,7 +61,7 @@ pub(crate) struct Signs {
     answered: AtomicBool,
     /// Long answers to polls that have not been written. It is seldom more than one, as hyper takes no next one while
     /// it has that much to write.
-    long: Mutex<Vec<Long>>,
+    long: Mutex<Vec<Box<Long>>>,
 }
 
 impl Signs {
@@ -80,74 +87,26 @@ impl Signs {
         written
     }
 
-    /// A request that hyper could read is being answered.
-    pub(crate) fn answer(self: &Arc<Signs>, answering: Answering) -> Answer {
-        let number = self.requests.fetch_add(1, Ordering::AcqRel) + 1;
+    /// A request that hyper could read is being answered. Says which of the connection it is, from 1 on.
+    pub(crate) fn begin(&self) -> usize {
         self.answering.store(true, Ordering::Release);
         self.answered.store(false, Ordering::Release);
-        Answer { answering, number, signs: Some(self.clone()) }
-    }
-}
-
-/// An answer on its way to hyper. If the request's body has not come whole, it ends the connection.
-pub(crate) struct Answer {
-    answering: Answering,
-    /// The number of its request on the connection, from 1 on.
-    number: usize,
-    signs: Option<Arc<Signs>>,
-}
-
-impl Future for Answer {
-    type Output = Result<Response<Answered>, std::convert::Infallible>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Ok(mut response) = ready!(self.answering.as_mut().poll(cx));
-        let signs = self.signs.take();
-        if signs.as_ref().is_some_and(|signs| signs.unread.load(Ordering::Acquire) == self.number)
-            && response.status() != StatusCode::SWITCHING_PROTOCOLS
-        {
-            response = closing(response);
-        }
-        if let Some(long) = response.body().long()
-            && let Some(signs) = &signs
-        {
-            signs.long.lock().push(long.clone());
-        }
-        Poll::Ready(Ok(response.map(|body| Answered { body, signs })))
-    }
-}
-
-/// The body of an answer. Once it is dropped, all of it has been handed over.
-pub(crate) struct Answered {
-    body: Body,
-    signs: Option<Arc<Signs>>,
-}
-
-impl http_body::Body for Answered {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        self.requests.fetch_add(1, Ordering::AcqRel) + 1
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+    /// Whether of the body of the request of that number more is to come.
+    pub(crate) fn is_unread(&self, number: usize) -> bool {
+        self.unread.load(Ordering::Acquire) == number
     }
 
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+    /// Its answer is a long one to a poll.
+    pub(crate) fn is_long(&self, answer: Box<Long>) {
+        self.long.lock().push(answer);
     }
-}
 
-impl Drop for Answered {
-    fn drop(&mut self) {
-        if let Some(signs) = &self.signs {
-            signs.answered.store(true, Ordering::Release);
-        }
+    /// All of its answer was handed over.
+    pub(crate) fn handed_over(&self) {
+        self.answered.store(true, Ordering::Release);
     }
 }
 
@@ -158,7 +117,7 @@ pub(crate) struct Watched<T> {
     signs: Arc<Signs>,
     admission: Arc<Admission>,
     /// Who refuses what hyper can't read; without it that is hyper's.
-    site: Option<Arc<Site>>,
+    refuser: Option<Arc<dyn Refuser>>,
     /// What was read and did not fit, since it grew when it was escaped.
     rest: Bytes,
     /// A refusal of ours that goes out in place of hyper's.
@@ -175,16 +134,19 @@ struct Linger {
 }
 
 impl<T> Watched<T> {
-    /// Watches a connection. Without a site hyper refuses what it can't read.
-    pub(crate) fn new(io: T, admission: Arc<Admission>, site: Option<Arc<Site>>) -> (Watched<T>, Arc<Signs>) {
+    /// Watches a connection. Without a refuser hyper refuses what it can't read.
+    pub(crate) fn new(
+        io: T,
+        admission: Arc<Admission>,
+        refuser: Option<Arc<dyn Refuser>>,
+    ) -> (Watched<T>, Arc<Signs>) {
         let signs = Arc::new(Signs::default());
-        let cors = site.as_ref().and_then(|site| site.http.cors.as_ref());
         let watched = Watched {
             io,
-            framing: Framing::new(cors.is_some_and(Cors::is_list)),
+            framing: Framing::new(refuser.as_ref().is_some_and(|refuser| refuser.needs_origin())),
             signs: signs.clone(),
             admission,
-            site,
+            refuser,
             rest: Bytes::new(),
             refusal: None,
             deadline: None,
@@ -224,7 +186,7 @@ impl<T> Watched<T> {
             return None;
         }
         let status = StatusCode::from_bytes(bytes.get(9..12)?).ok()?;
-        Some(self.site.as_ref()?.refusal_of_unread(status, self.framing.origin()))
+        Some(self.refuser.as_ref()?.refusal_of_unread(status, self.framing.origin()))
     }
 }
 

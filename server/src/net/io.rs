@@ -13,7 +13,12 @@ use tokio::net::{TcpStream, UnixStream};
 use crate::net::admission::ConnectionPlace;
 use crate::net::head_watch::Watched;
 use crate::net::stall::StallLimit;
-use crate::net::tls::TlsStream;
+
+/// A connection over TLS.
+#[cfg(feature = "tls")]
+pub(crate) type TlsStream = tokio_rustls::server::TlsStream<Io>;
+#[cfg(not(feature = "tls"))]
+use crate::net::no_tls_stream::TlsStream;
 
 /// A connection: as it was accepted, or as hyper gave it back after an upgrade. The latter is the same where
 /// the connection was ours or plain TCP's, and otherwise what is left of another server's layers.

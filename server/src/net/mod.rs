@@ -5,10 +5,13 @@ pub(crate) mod admission;
 pub(crate) mod alarm;
 pub(crate) mod files;
 pub(crate) mod head_watch;
+pub(crate) mod http_connection;
 pub(crate) mod idle;
 pub(crate) mod io;
 pub(crate) mod limits;
 pub(crate) mod listener;
+#[cfg(not(feature = "tls"))]
+pub(crate) mod no_tls_stream;
 pub(crate) mod peer;
 pub(crate) mod room;
 pub(crate) mod side_listener;

@@ -1,10 +1,6 @@
 //! In the place of `tls` where the feature of that name is off: nobody has a certificate, and no stream is encrypted.
 
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::net::io::Io;
 
@@ -13,29 +9,6 @@ pub(crate) enum Tls {}
 
 impl Tls {
     pub(crate) async fn accept(&self, _: Io) -> io::Result<Io> {
-        match *self {}
-    }
-}
-
-#[derive(Debug)]
-pub(crate) enum TlsStream {}
-
-impl AsyncRead for TlsStream {
-    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match *self {}
-    }
-}
-
-impl AsyncWrite for TlsStream {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
-        match *self {}
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match *self {}
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         match *self {}
     }
 }

@@ -16,9 +16,9 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::net::admission::Admission;
 use crate::net::head_watch::Watched;
+use crate::net::http_connection::http_connection;
 use crate::net::room::{Place, Room};
 use crate::net::stall::StallLimit;
-use crate::serve::http_connection;
 
 /// How long to wait after a failure to accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

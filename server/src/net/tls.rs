@@ -24,9 +24,6 @@ const LONGEST_FILE: u64 = 1_000_000;
 /// Time that a client has for its TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A connection that TLS is spoken on.
-pub(crate) type TlsStream = tokio_rustls::server::TlsStream<Io>;
-
 /// A certificate and its key, with which [listeners](crate::Listener::tls) use TLS 1.2 and 1.3. Clones share
 /// them, so a [`reload`](Tls::reload) affects all.
 ///

@@ -19,15 +19,17 @@ use crate::drain::Turns;
 use crate::http::answers::{REJECT_REASON, refused_by, reject_reason, status};
 use crate::http::body::Body;
 use crate::http::exchange::Exchange;
-use crate::http::hooks::{Denial, in_time, merge};
+use crate::http::handshake::handshake;
+use crate::http::hooks::in_time;
 use crate::http::http_rules::is_websocket;
+use crate::http::mount::{Answering, Mount, RequestBody};
+use crate::http::refused::{Denial, merge};
+use crate::http::settings::HttpSettings;
 use crate::http::subprotocol;
 use crate::http::switch::{has_key, speaks_our_version, switch};
 use crate::net::admission::Admission;
 use crate::net::peer::Peer;
-use crate::session::endpoint::{HttpSettings, handshake};
 use crate::session::life::Life;
-use crate::site::{Answering, Mount, RequestBody};
 
 /// What an application decides about each request.
 pub(crate) type Handler = dyn Fn(Request) -> Deciding + Send + Sync;

@@ -10,6 +10,7 @@ use engineio::{Layer, Session};
 use tokio::time::error::Elapsed;
 
 use crate::session::life::Life;
+use crate::session::registry::Registered;
 use crate::session::wires::Wires;
 
 /// A session and its wires: a future that is ready when the session has ended and its client has been told. It belongs
@@ -24,6 +25,7 @@ pub(crate) struct Driver<L> {
     session: Session<L, Wires>,
     /// What the log says of it, if there is one.
     life: Option<Box<Life>>,
+    registered: Registered,
 }
 
 /// A WebSocket that is being closed, which may take so long and no longer.
@@ -54,8 +56,13 @@ impl<L: Layer> Future for Driver<L> {
 }
 
 impl<L: Layer> Driver<L> {
-    pub(crate) fn new(session: Session<L, Wires>, wires: Wires, life: Option<Box<Life>>) -> Driver<L> {
-        Driver { goodbye: None, wires, session, life }
+    pub(crate) fn new(
+        session: Session<L, Wires>,
+        wires: Wires,
+        registered: Registered,
+        life: Option<Box<Life>>,
+    ) -> Driver<L> {
+        Driver { goodbye: None, wires, session, life, registered }
     }
 
     /// Gives the session a turn. Ready once it is over.
@@ -78,7 +85,7 @@ impl<L: Layer> Driver<L> {
     /// Gives up the session's place, and says goodbye on the WebSocket in use.
     fn leave(&mut self) -> Option<Goodbye> {
         // The goodbye may take a while, and nobody should find the session meanwhile.
-        self.wires.registered.unlist();
+        self.registered.unlist();
         let left = self.session.farewell()?;
         Some(Box::pin(tokio::time::timeout(left.within, left.websocket.close(left.code))))
     }

@@ -1,104 +1,23 @@
 //! One path at which Engine.IO is spoken: its settings, its sessions, and what runs on them. It answers each
 //! request with what the protocol says, or hands it to the session that it names.
 
-use std::borrow::Cow;
-use std::future::ready;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
-use engineio::observe::What;
-use engineio::{Application, CloseReason, Config, Fault, Method, Query, Route, Sid};
-use http::header::UPGRADE;
+use engineio::{Application, CloseReason, Config};
 use http::request::Parts;
-use http::{Response, StatusCode};
 
 use crate::drain::Turns;
-use crate::http::answers::Refused;
-use crate::http::body::Body;
-use crate::http::compression::Compressors;
-use crate::http::cors::{Strangers, Verdict, foreign_origin};
-use crate::http::exchange::Exchange;
-use crate::http::hooks::{Hooks, Next, RequestHead, merge};
-use crate::http::http_rules::is_websocket;
+use crate::http::mount::{Answering, Mount, RequestBody};
+use crate::http::settings::HttpSettings;
 use crate::net::admission::Admission;
 use crate::net::peer::Peer;
 use crate::session::registry::Registry;
-use crate::session::wires::SessionHandle;
-use crate::site::Answering;
-use crate::{AllowedHosts, Cookie, Cors};
 
 mod named;
 mod opening;
-
-use named::Begun;
-pub(crate) use opening::handshake;
-use opening::{NoPlace, Opening};
-
-/// Whether an endpoint's path ends with a slash. A request of the other form is not the endpoint's.
-///
-/// ```
-/// use socketio::Io;
-/// use socketio_server::{BuildError, Server, TrailingSlash};
-///
-/// fn build(io: Io) -> Result<Server, BuildError> {
-///     Server::builder().trailing_slash(TrailingSlash::Required).socketio("/socket.io/", io).build()
-/// }
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum TrailingSlash {
-    /// It may, and clients may leave it away.
-    #[default]
-    Optional,
-    /// It does: `/socket.io/`. This is the reference's default.
-    Required,
-    /// It does not: `/socket.io`.
-    Absent,
-}
-
-impl TrailingSlash {
-    /// Whether `path` is that of an endpoint, whose own is given without a slash.
-    pub(crate) fn allows(self, endpoint: &str, path: &str) -> bool {
-        match path.strip_prefix(endpoint) {
-            Some("/") => self != TrailingSlash::Absent,
-            Some("") => self != TrailingSlash::Required,
-            _ => false,
-        }
-    }
-}
-
-/// What is set about HTTP, beside the protocol; the same for all endpoints of a server.
-#[derive(Debug)]
-pub(crate) struct HttpSettings {
-    pub(crate) cors: Option<Cors>,
-    pub(crate) cookie: Option<Cookie>,
-    pub(crate) hooks: Hooks,
-    /// The length in bytes from which on answers to polls are compressed.
-    pub(crate) compression: Option<usize>,
-    pub(crate) compressors: Compressors,
-    pub(crate) trailing_slash: TrailingSlash,
-    /// Whether a session belongs to the pages of the origin that opened it.
-    pub(crate) bind_origin: bool,
-    /// The hosts that the server answers for, if not for all.
-    pub(crate) allowed_hosts: Option<AllowedHosts>,
-    pub(crate) strangers: Strangers,
-}
-
-impl Default for HttpSettings {
-    fn default() -> HttpSettings {
-        HttpSettings {
-            cors: None,
-            cookie: None,
-            hooks: Hooks::new(),
-            compression: Some(1024),
-            compressors: Compressors::default(),
-            trailing_slash: TrailingSlash::default(),
-            bind_origin: false,
-            allowed_hosts: None,
-            strangers: Strangers::default(),
-        }
-    }
-}
+mod request;
 
 /// One path at which Engine.IO is spoken.
 #[derive(Debug)]
@@ -167,229 +86,30 @@ impl<A: Application> Endpoint<A> {
     pub(crate) fn sessions(&self) -> usize {
         self.registry.len()
     }
+}
 
-    /// Answers one request. What it asks for is found out at once, so that what waits, a poll above all, holds
-    /// on to nothing of its head and of the buffer that this was read into.
-    pub(crate) fn call<B>(self: Arc<Self>, mut parts: Parts, body: B, peer: Peer) -> Answering
-    where
-        B: http_body::Body<Data = Bytes> + Unpin + Send + 'static,
-    {
-        let exchange = Exchange::begin(&self.config.observers, &mut parts, peer);
-        let verdict = self.http.cors.as_ref().map(|cors| cors.judge(&parts));
-        if let Some((cors, verdict)) = self.http.cors.as_ref().zip(verdict.as_ref())
-            && parts.method == http::Method::OPTIONS
-        {
-            let response = cors.preflight(verdict.clone(), &parts.headers).map(Body::from);
-            return Box::pin(ready(Ok(self.answered(response, None, exchange))));
-        }
-        let foreign = verdict.as_ref().is_some_and(|verdict| verdict.refused);
-        match self.http.hooks.head(&parts, peer) {
-            None => {
-                let response = match self.begin(&mut parts, body, peer, foreign) {
-                    Ok(Begun::Waiting(waiting)) => {
-                        let number = Exchange::number(&parts);
-                        return Box::pin(async move {
-                            let answer = self.finish(waiting).await;
-                            let response = answer.unwrap_or_else(|fault| {
-                                tracing::info!(%fault, "a session ended while a request waited for it");
-                                self.refused(number, fault.into(), false, None)
-                            });
-                            Ok(self.answered(response, verdict, exchange))
-                        });
-                    }
-                    Ok(Begun::Answered(response)) => response,
-                    Err(refused) => self.refuse(&parts, peer, refused, None),
-                };
-                Box::pin(ready(Ok(self.answered(response, verdict, exchange))))
-            }
-            Some(head) => Box::pin(async move {
-                let response = self.hooked(&mut parts, body, peer, foreign, &head).await;
-                Ok(self.answered(response, verdict, exchange))
-            }),
-        }
+impl<A: Application> Mount for Endpoint<A> {
+    fn serves(&self, path: &str) -> bool {
+        Endpoint::serves(self, path)
     }
 
-    /// Adds to an answer what its page is granted, and shows it.
-    fn answered(
-        &self,
-        mut response: Response<Body>,
-        verdict: Option<Verdict>,
-        exchange: Option<Exchange>,
-    ) -> Response<Body> {
-        if let Some((cors, verdict)) = self.http.cors.as_ref().zip(verdict) {
-            cors.grant(verdict, response.headers_mut());
-        }
-        if let Some(exchange) = exchange {
-            exchange.end(&response);
-        }
-        response
+    fn call(self: Arc<Self>, head: Parts, body: RequestBody, peer: Peer) -> Answering {
+        Endpoint::call(self, head, body, peer)
     }
 
-    /// Answers a request that the application has a say in.
-    async fn hooked<B>(
-        self: &Arc<Self>,
-        parts: &mut Parts,
-        body: B,
-        peer: Peer,
-        foreign: bool,
-        head: &RequestHead,
-    ) -> Response<Body>
-    where
-        B: http_body::Body<Data = Bytes> + Unpin,
-    {
-        let (fields, stop) = self.http.hooks.pass(head, &self.admission).await;
-        let answer = match stop {
-            Ok(None | Some(Next::Pass(_))) => self.answer(parts, body, peer, foreign, head).await,
-            Ok(Some(Next::Answer(response))) => Ok(response.map(Body::from)),
-            Ok(Some(Next::Fail)) => Err(Fault::MiddlewareFailed.into()),
-            Err(too_slow) => Err(too_slow.into()),
-        };
-        let mut response = answer.unwrap_or_else(|refused| self.refuse(parts, peer, refused, Some(head)));
-        merge(response.headers_mut(), fields);
-        response
+    fn drain(&self, turns: Arc<Turns>) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move { Endpoint::drain(self, &turns).await })
     }
 
-    /// Refuses a request, and tells whoever is to know of it.
-    fn refuse(
-        &self,
-        parts: &Parts,
-        peer: Peer,
-        refused: Refused,
-        head: Option<&RequestHead>,
-    ) -> Response<Body> {
-        let fault = refused.fault();
-        let query = |name| Query::new(parts.uri.query().unwrap_or_default()).get(name).map(Cow::into_owned);
-        tracing::info!(
-            code = fault.refusal().code(),
-            reason = refused.reason().unwrap_or(fault.refusal().message()),
-            rule = fault.name(),
-            section = fault.section(),
-            %fault,
-            method = %parts.method,
-            transport = query("transport"),
-            revision = query("EIO"),
-            address = peer.address.map(tracing::field::display),
-            "request refused"
-        );
-        self.refused(Exchange::number(parts), refused, parts.headers.contains_key(UPGRADE), head)
+    fn emptied(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(Endpoint::emptied(self))
     }
 
-    fn refused(
-        &self,
-        exchange: u64,
-        refused: Refused,
-        websocket: bool,
-        head: Option<&RequestHead>,
-    ) -> Response<Body> {
-        let (fault, reason) = (refused.fault(), refused.reason());
-        self.config.observers.see(None, || What::Refused { exchange, fault, reason });
-        if let Some(head) = head {
-            self.http.hooks.refused(head, fault, reason);
-        }
-        refused.response(websocket)
+    fn sessions(&self) -> usize {
+        Endpoint::sessions(self)
     }
 
-    /// What a request asks for, and of which session. `foreign` says whether it comes from a page that is not
-    /// allowed.
-    fn find(&self, parts: &Parts, foreign: bool) -> Result<(Route, Option<Arc<SessionHandle>>), Fault> {
-        let method = match parts.method {
-            http::Method::GET => Method::Get,
-            http::Method::POST => Method::Post,
-            http::Method::OPTIONS => {
-                self.http.strangers.answered(&parts.headers);
-                return Ok((Route::MethodNotAllowed, None));
-            }
-            _ => Method::Other,
-        };
-        let query = Query::new(parts.uri.query().unwrap_or_default());
-        let upgrade = is_websocket(&parts.headers);
-        let mut named = None;
-        let known = |sid: &Sid| {
-            named = self.registry.get(sid);
-            named.as_deref().map(SessionHandle::known)
-        };
-        let route = Route::find(&self.config, method, query, upgrade, known)?;
-        let strange = named.as_ref().is_some_and(|handle| handle.origin.as_deref() != self.origin(parts));
-        if foreign {
-            self.http.strangers.refused(&parts.headers);
-        } else if self.http.cors.is_none() && !upgrade && matches!(route, Route::Open { .. }) {
-            // A page needs no leave for a WebSocket.
-            self.http.strangers.answered(&parts.headers);
-        }
-        if foreign || strange {
-            return Err(Fault::OriginForbidden);
-        }
-        Ok((route, named))
-    }
-
-    /// The origin to whose pages a session belongs, where that matters.
-    fn origin<'a>(&self, parts: &'a Parts) -> Option<&'a [u8]> {
-        self.http.bind_origin.then(|| foreign_origin(&parts.headers)).flatten()
-    }
-
-    /// Begins with what a request asks for.
-    fn begin<B>(
-        self: &Arc<Self>,
-        parts: &mut Parts,
-        body: B,
-        peer: Peer,
-        foreign: bool,
-    ) -> Result<Begun<B>, Refused> {
-        match self.find(parts, foreign)? {
-            (Route::Open { transport, format, jsonp }, _) => {
-                let place = match self.admit(peer) {
-                    Ok(place) => place,
-                    Err(refusal) => return Ok(Begun::Answered(refusal.response())),
-                };
-                let (sid, handshake) = (Sid::generate(), handshake(parts, peer, None));
-                let origin = self.origin(parts).map(Box::from);
-                let opening = Opening { sid, handshake, format: format?, jsonp, origin, place };
-                Ok(Begun::Answered(self.open(parts, transport, opening)?))
-            }
-            (route, named) => Ok(self.go_on(parts, body, &route, named)?),
-        }
-    }
-
-    /// Does what a request asks for, with an application that has a say in it.
-    async fn answer<B>(
-        self: &Arc<Self>,
-        parts: &mut Parts,
-        body: B,
-        peer: Peer,
-        foreign: bool,
-        head: &RequestHead,
-    ) -> Result<Response<Body>, Refused>
-    where
-        B: http_body::Body<Data = Bytes> + Unpin,
-    {
-        let hooks = &self.http.hooks;
-        let (route, named) = self.find(parts, foreign)?;
-        let initial = matches!(route, Route::Open { .. });
-        let mut response = match route {
-            Route::Open { transport, format, jsonp } => {
-                let place = match self.admit(peer) {
-                    Ok(place) => place,
-                    Err(refusal) => return Ok(refusal.response()),
-                };
-                hooks.allow(head, &self.admission).await?;
-                let format = format?;
-                let sid = hooks.id(head, &self.admission).await?;
-                if self.is_draining() {
-                    // The application may have taken its time.
-                    return Ok(NoPlace::Draining.response());
-                }
-                let handshake = handshake(parts, peer, Some(head));
-                let origin = self.origin(parts).map(Box::from);
-                self.open(parts, transport, Opening { sid, handshake, format, jsonp, origin, place })?
-            }
-            route => match self.go_on(parts, body, &route, named)? {
-                Begun::Answered(response) => response,
-                Begun::Waiting(waiting) => self.finish(waiting).await?,
-            },
-        };
-        if matches!(response.status(), StatusCode::OK | StatusCode::SWITCHING_PROTOCOLS) {
-            hooks.answer(response.headers_mut(), head, initial);
-        }
-        Ok(response)
+    fn each_queue(&self, each: &mut dyn FnMut(usize)) {
+        Endpoint::each_queue(self, each);
     }
 }

@@ -4,13 +4,11 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use engineio::observe::{Observers, What};
 use engineio::{Config, Sid};
 use parking_lot::Mutex;
 
-use crate::net::admission::SessionPlace;
 use crate::session::wires::SessionHandle;
 
 /// Locks that the sessions are spread over.
@@ -38,18 +36,14 @@ impl Registry {
     }
 
     /// Lists a session until the returned guard is dropped; `None` if there is one of that id.
-    pub(crate) fn register(
-        self: &Arc<Self>,
-        handle: Arc<SessionHandle>,
-        place: SessionPlace,
-    ) -> Option<Registered> {
+    pub(crate) fn register(self: &Arc<Self>, handle: Arc<SessionHandle>) -> Option<Registered> {
         match self.shard(&handle.sid).lock().entry(handle.sid) {
             Slot::Occupied(_) => return None,
             Slot::Vacant(slot) => slot.insert(handle.clone()),
         };
         self.len.fetch_add(1, Ordering::Relaxed);
         handle.enter();
-        Some(Registered { registry: self.clone(), handle, place })
+        Some(Registered { registry: self.clone(), handle })
     }
 
     pub(crate) fn get(&self, sid: &Sid) -> Option<Arc<SessionHandle>> {
@@ -95,16 +89,9 @@ impl Registry {
 pub(crate) struct Registered {
     registry: Arc<Registry>,
     handle: Arc<SessionHandle>,
-    /// Among all sessions of the server.
-    place: SessionPlace,
 }
 
 impl Registered {
-    /// How long its client may take nothing while too much waits for it.
-    pub(crate) fn write_timeout(&self) -> Duration {
-        self.place.limits().write_timeout
-    }
-
     /// The session is over: nobody finds it any more, and who waits at its doors is told.
     pub(crate) fn unlist(&self) {
         let mut listed = self.registry.shard(&self.handle.sid).lock();
@@ -133,8 +120,6 @@ mod tests {
     use engineio::{PayloadFormat, Revision, Transport};
 
     use super::*;
-    use crate::Limits;
-    use crate::net::admission::Admission;
 
     fn handle(sid: Sid) -> Arc<SessionHandle> {
         let format = PayloadFormat { revision: Revision::V4, base64: false };
@@ -145,17 +130,15 @@ mod tests {
     #[test]
     fn an_id_is_one_sessions_until_that_one_is_over() {
         let registry = Arc::new(Registry::default());
-        let admission = Arc::new(Admission::new(Limits::default(), Arc::default()));
-        let place = || admission.session(None).unwrap();
         let sid = Sid::parse("mine").unwrap();
-        let first = registry.register(handle(sid), place()).unwrap();
-        assert!(registry.register(handle(sid), place()).is_none());
+        let first = registry.register(handle(sid)).unwrap();
+        assert!(registry.register(handle(sid)).is_none());
         assert_eq!(registry.len(), 1);
 
         // Over, but still saying goodbye.
         first.unlist();
         let second = handle(sid);
-        let listed = registry.register(second.clone(), place()).unwrap();
+        let listed = registry.register(second.clone()).unwrap();
         drop(first);
         assert!(registry.get(&sid).is_some_and(|handle| Arc::ptr_eq(&handle, &second)));
         drop(listed);

@@ -7,8 +7,8 @@ use engineio::session::{self, Line, Reply};
 use engineio::{Limit, Payload};
 use tokio::sync::oneshot;
 
+use crate::net::admission::SessionPlace;
 use crate::net::alarm::Alarm;
-use crate::session::registry::Registered;
 use crate::session::websocket::WebSocket;
 
 pub(crate) type SessionHandle = session::SessionHandle<Wires>;
@@ -20,12 +20,13 @@ pub(crate) type Long = session::Long<Wires>;
 /// The wires of one session.
 pub(crate) struct Wires {
     alarm: Alarm,
-    pub(crate) registered: Registered,
+    /// Among all sessions of the server.
+    place: SessionPlace,
 }
 
 impl Wires {
-    pub(crate) fn new(registered: Registered) -> Wires {
-        Wires { alarm: Alarm::new(), registered }
+    pub(crate) fn new(place: SessionPlace) -> Wires {
+        Wires { alarm: Alarm::new(), place }
     }
 }
 
@@ -43,7 +44,7 @@ impl session::Wires for Wires {
     }
 
     fn write_timeout(&self) -> Duration {
-        self.registered.write_timeout()
+        self.place.limits().write_timeout
     }
 
     fn close_probe(&mut self, probe: WebSocket, code: Option<u16>, within: Duration) {

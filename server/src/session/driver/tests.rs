@@ -16,10 +16,11 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 
 use super::Driver;
+use crate::http::watched::Answer;
 use crate::net::admission::Admission;
 use crate::net::head_watch::Watched;
+use crate::net::http_connection::http_connection;
 use crate::net::stall::StallLimit;
-use crate::serve::http_connection;
 use crate::{Limits, Server, Service};
 
 /// What a connection holds in each direction.
@@ -111,8 +112,9 @@ impl Rig {
         let admission = Arc::new(Admission::new(limits, Arc::default()));
         let (io, signs) = Watched::new(StallLimit::new(ours, admission.clone()), admission.clone(), None);
         let service = self.service.clone();
-        let service =
-            service_fn(move |request| signs.answer(service.respond::<hyper::body::Incoming>(request)));
+        let service = service_fn(move |request| {
+            Answer::begin(&signs, service.respond::<hyper::body::Incoming>(request))
+        });
         tokio::spawn(http.serve_connection(TokioIo::new(io), service));
         let request = format!("GET {} HTTP/1.1\r\nHost: test\r\n\r\n", self.target);
         theirs.write_all(request.as_bytes()).await.unwrap();

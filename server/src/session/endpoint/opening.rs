@@ -1,7 +1,7 @@
 //! How a session begins: a place for it, its first answer, and the task that drives it.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use engineio::observe::{Carrier, Direction, What};
 use engineio::session;
@@ -17,8 +17,7 @@ use http::{HeaderValue, Response, StatusCode};
 use super::Endpoint;
 use crate::http::answers::{Packed, refused_by, status};
 use crate::http::body::Body;
-use crate::http::exchange::{Exchange, copy};
-use crate::http::hooks::RequestHead;
+use crate::http::exchange::Exchange;
 use crate::http::subprotocol;
 use crate::http::switch::switch;
 use crate::net::admission::SessionPlace;
@@ -110,7 +109,7 @@ impl<A: Application> Endpoint<A> {
         let now = Instant::from(tokio::time::Instant::now());
         let transport = if link.is_some() { Transport::WebSocket } else { Transport::Polling };
         let (handle, mailbox) = SessionHandle::new(sid, format, transport, origin, &self.config);
-        let registered = self.registry.register(handle.clone(), place)?;
+        let registered = self.registry.register(handle.clone())?;
         if self.is_draining() {
             // The drain may have looked at the registry just before.
             handle.mailbox.close(CloseReason::ServerShuttingDown);
@@ -121,7 +120,7 @@ impl<A: Application> Endpoint<A> {
         }
         let opening = session::Opening { handle, mailbox, link, handshake, exchange };
         let session = Session::open(&self.application, opening, self.config.clone(), now);
-        Some(Driver::new(session, Wires::new(registered), life))
+        Some(Driver::new(session, Wires::new(place), registered, life))
     }
 }
 
@@ -143,18 +142,5 @@ impl NoPlace {
             NoPlace::Draining => status(StatusCode::SERVICE_UNAVAILABLE),
             NoPlace::Limit(limit) => refused_by(limit),
         }
-    }
-}
-
-/// What is kept of the request that opens a session.
-pub(crate) fn handshake(parts: &Parts, peer: Peer, head: Option<&RequestHead>) -> Handshake {
-    let url = parts.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
-    Handshake {
-        time: SystemTime::now(),
-        address: peer.address,
-        secure: peer.secure,
-        url: url.into(),
-        headers: copy(&parts.headers),
-        attached: head.map(RequestHead::attached).unwrap_or_default(),
     }
 }

@@ -1,0 +1,235 @@
+//! How requests reach a session: each claims its door, and gets a guard.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::doors::{GetDoor, PostDoor, Posted, ProbeDoor, Shut};
+use super::handle::SessionHandle;
+use super::wires::Wires;
+use crate::memory::{ALLOWANCE, Held};
+use crate::{LongAnswer, Transport, Violation};
+
+impl<W: Wires> SessionHandle<W> {
+    /// Claims the door of GETs. `answer` gets the answer; if it is dropped, there will be none.
+    ///
+    /// # Errors
+    /// If another GET is open, which is the end of the session, or the session is over.
+    pub fn open_get(self: Arc<Self>, answer: W::Answer) -> Result<OpenGet<W>, Shut> {
+        let mut doors = self.doors.lock();
+        if doors.shut {
+            return Err(Shut::Ended);
+        }
+        if !matches!(doors.get, GetDoor::Free) {
+            doors.news.broken = Some(Violation::Overlap);
+            drop(doors);
+            self.mailbox.wake();
+            return Err(Shut::Taken);
+        }
+        doors.get = GetDoor::Waiting(answer);
+        doors.news.poll = true;
+        drop(doors);
+        self.mailbox.polled();
+        Ok(OpenGet { handle: Some(self) })
+    }
+
+    /// Claims the door of POSTs, before the body is read.
+    ///
+    /// # Errors
+    /// If another POST is open, which is the end of the session, or the session is over.
+    pub fn open_post(self: Arc<Self>) -> Result<OpenPost<W>, Shut> {
+        let mut doors = self.doors.lock();
+        if doors.shut {
+            return Err(Shut::Ended);
+        }
+        if !matches!(doors.post, PostDoor::Free) {
+            doors.news.broken = Some(Violation::Overlap);
+            drop(doors);
+            self.mailbox.wake();
+            return Err(Shut::Taken);
+        }
+        doors.post = PostDoor::Reading(None);
+        drop(doors);
+        Ok(OpenPost { handle: Some(self) })
+    }
+
+    /// Claims the door of WebSockets, before the handshake is answered.
+    ///
+    /// # Errors
+    /// If another is being probed, the session has upgraded already, or is over.
+    pub fn open_probe(self: Arc<Self>) -> Result<OpenProbe<W>, Shut> {
+        let mut doors = self.doors.lock();
+        if doors.shut {
+            return Err(Shut::Ended);
+        }
+        if !matches!(doors.probe, ProbeDoor::Free) || self.known().transport == Transport::WebSocket {
+            return Err(Shut::Taken);
+        }
+        doors.probe = ProbeDoor::Taken;
+        drop(doors);
+        Ok(OpenProbe { handle: Some(self) })
+    }
+}
+
+/// A GET that is parked or being answered. Dropped before its body was handed over, it is an aborted poll.
+pub struct OpenGet<W: Wires> {
+    handle: Option<Arc<SessionHandle<W>>>,
+}
+
+impl<W: Wires> OpenGet<W> {
+    /// An answer of so many bytes is on its way, of which `most` may be made. If it is long, it counts for the session.
+    #[must_use]
+    pub fn begin(&self, bytes: usize, most: usize) -> Option<Long<W>> {
+        let handle = self.handle.as_ref().filter(|_| most >= ALLOWANCE)?;
+        Some(Long { answer: LongAnswer::begin(&handle.mailbox, bytes), handle: handle.clone() })
+    }
+
+    /// The answer's body was handed to the HTTP connection.
+    pub fn written(&mut self) {
+        if let Some(handle) = self.handle.take() {
+            handle.doors.lock().get = GetDoor::Free;
+        }
+    }
+}
+
+impl<W: Wires> Drop for OpenGet<W> {
+    fn drop(&mut self) {
+        if let Some(handle) = self.handle.take() {
+            let mut doors = handle.doors.lock();
+            let door = std::mem::take(&mut doors.get);
+            // The driver may not have noticed it.
+            doors.news.poll = false;
+            doors.news.poll_aborted = Some(matches!(door, GetDoor::Answering { messages: true }));
+            drop(doors);
+            handle.mailbox.wake();
+        }
+    }
+}
+
+/// A long answer to a GET. It counts for the session, though that may end meanwhile, until the connection has written
+/// all of it.
+pub struct Long<W: Wires> {
+    answer: Arc<LongAnswer>,
+    /// While it is there, the session can be put out.
+    handle: Arc<SessionHandle<W>>,
+}
+
+impl<W: Wires> Clone for Long<W> {
+    fn clone(&self) -> Long<W> {
+        Long { answer: self.answer.clone(), handle: self.handle.clone() }
+    }
+}
+
+impl<W: Wires> Deref for Long<W> {
+    type Target = LongAnswer;
+
+    fn deref(&self) -> &LongAnswer {
+        &self.answer
+    }
+}
+
+/// A POST whose body is being read. Dropped before it is submitted, refused or released, it is an aborted one.
+pub struct OpenPost<W: Wires> {
+    handle: Option<Arc<SessionHandle<W>>>,
+}
+
+impl<W: Wires> OpenPost<W> {
+    /// `told` is dropped once the session is over, so that nobody waits for the rest of the body.
+    pub fn tell_end(&self, told: W::Accepted) {
+        if let Some(handle) = &self.handle
+            && let PostDoor::Reading(end) = &mut handle.doors.lock().post
+        {
+            *end = Some(told);
+        }
+    }
+
+    /// Notes what has come of the body, for the case that memory runs short.
+    pub fn note(&self, bytes: usize) {
+        if let Some(handle) = &self.handle {
+            handle.mailbox.note_body(bytes);
+        }
+    }
+
+    /// Hands the body to the session. `accepted` is told once its packets are, or dropped if they are not.
+    pub fn submit(mut self, body: Bytes, binary: bool, held: Held, accepted: W::Accepted) {
+        if let Some(handle) = self.handle.take() {
+            let mut doors = handle.doors.lock();
+            if !doors.shut {
+                doors.post = PostDoor::Ready(Posted { body, binary, held, accepted });
+            }
+            drop(doors);
+            handle.mailbox.wake();
+        }
+    }
+
+    /// Gives the door back: this POST is refused, and the session lives on.
+    pub fn release(mut self) {
+        if let Some(handle) = self.handle.take() {
+            handle.doors.lock().post = PostDoor::Free;
+        }
+    }
+}
+
+impl<W: Wires> OpenPost<W> {
+    /// This POST breaks a rule, and is the end of its session.
+    pub fn refuse(mut self, violation: Violation) {
+        self.broken(violation);
+    }
+
+    fn broken(&mut self, violation: Violation) {
+        if let Some(handle) = self.handle.take() {
+            let mut doors = handle.doors.lock();
+            doors.post = PostDoor::Free;
+            doors.news.broken = Some(violation);
+            drop(doors);
+            handle.mailbox.wake();
+        }
+    }
+}
+
+impl<W: Wires> Drop for OpenPost<W> {
+    fn drop(&mut self) {
+        self.broken(Violation::Aborted);
+    }
+}
+
+/// A probing WebSocket on its way. Dropped before it is open, another may come.
+pub struct OpenProbe<W: Wires> {
+    handle: Option<Arc<SessionHandle<W>>>,
+}
+
+impl<W: Wires> OpenProbe<W> {
+    /// Hands the open WebSocket to the session.
+    pub fn opened(mut self, websocket: W::WebSocket) {
+        if let Some(handle) = self.handle.take() {
+            let mut doors = handle.doors.lock();
+            if !doors.shut {
+                doors.probe = ProbeDoor::Ready(Box::new(websocket));
+            }
+            drop(doors);
+            handle.mailbox.wake();
+        }
+    }
+}
+
+impl<W: Wires> Drop for OpenProbe<W> {
+    fn drop(&mut self) {
+        if let Some(handle) = self.handle.take() {
+            handle.doors.lock().free_probe();
+        }
+    }
+}
+
+macro_rules! opaque {
+    ($($name:ident),+) => {$(
+        impl<W: Wires> fmt::Debug for $name<W> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name)).field("handle", &self.handle).finish()
+            }
+        }
+    )+};
+}
+
+opaque!(OpenGet, OpenPost, OpenProbe, Long);
