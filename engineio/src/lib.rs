@@ -4,15 +4,16 @@
 //! tasks and no clock, so tests can check every rule of the protocol in virtual time.
 //!
 //! ```text
-//!                          the layer above: Socket.IO, an echo …
-//!                    Layer::message ▲              │ Mailbox::push
-//!                 ┌─────────────────┴──────────────▼────────────────────┐
-//!   Route::find   │ StateMachine                  Mailbox               │  one driver
-//!   Fault         │  handle(now, Input) ─▶ Output  frames under a budget│  owns both
-//!                 └─────────────────▲──────────────┬────────────────────┘
-//!                     Packet decode │              │ Frame, encoded once
-//!                     Payload       │              ▼ Payload
-//!                          the wires: HTTP and WebSocket
+//!                            the layer above: Socket.IO, an echo …
+//!                      Layer::message ▲              │ Mailbox::push
+//!                   ┌─────────────────┴──────────────▼──────────────────┐
+//!   Route::find     │ Session                     Mailbox               │  one task
+//!   Fault           │  turns: Input ─▶ StateMachine ─▶ Output           │  gives it
+//!   SessionHandle ─▶│  doors, inbox ─▶             ─▶ outbox            │  turns
+//!                   └─────────────────▲──────────────┬──────────────────┘
+//!                       Packet decode │              │ Frame, encoded once
+//!                       Payload       │              ▼ Payload
+//!                            the wires: HTTP and WebSocket (session::Wires)
 //! ```
 //!
 //! | item | is |
@@ -21,11 +22,17 @@
 //! | [`Frame`] | one encoded packet, shared by all sessions that send it |
 //! | [`PayloadFormat`] | many packets in one HTTP body |
 //! | [`Route`], [`Refusal`], [`open_packet`] | the handshake |
+//! | [`Session`] | a session without its wires: what waits for what, in which order, and for how long |
 //! | [`StateMachine`] | a session's state machine: polls, probe, upgrade, heartbeat, end |
 //! | [`Mailbox`], [`MailboxReceiver`] | the queue of what a session has to send: everyone's handle on it, and the driver's |
 //! | [`Limit`], [`LimitHits`], [`Rate`] | limits for clients, and how often they were met |
 //! | [`websocket`] | reads messages from a client's WebSocket frames |
 //! | [`Application`], [`Layer`] | the boundary to the application on a session |
+//!
+//! The crate knows as much of HTTP as the protocol does: methods, the statuses of the six [`Refusal`]s, [`Jsonp`], and
+//! the [`Fault`]s that are told as one of those, which a page's origin and an application's hooks can be as well. No head
+//! and no body of HTTP is read here. [`Limit`] and [`observe::What`] have words for HTTP and Socket.IO too, since this is
+//! the crate that all others build on, and limits and observations are each one list.
 //!
 //! This example goes from the handshake to the answer of a poll:
 //!
