@@ -1,9 +1,12 @@
 // A Redis, servers of both kinds on it, and clients: what the tests of this folder work with.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -83,6 +86,72 @@ export class Redis {
 
   publish(channel, payload) {
     return this.client.publish(channel, payload);
+  }
+}
+
+/** A Redis Cluster of three servers, of which each has a third of the slots. */
+export class RedisCluster {
+  static async start() {
+    const cluster = new RedisCluster();
+    cluster.folder = mkdtempSync(join(tmpdir(), "redis-cluster-"));
+    cluster.ports = [];
+    for (let n = 0; n < 3; n++) cluster.ports.push([await freePort(), await freePort()]);
+    cluster.servers = await Promise.all(cluster.ports.map((_, at) => cluster.start(at)));
+    const places = cluster.ports.map(([port]) => `127.0.0.1:${port}`);
+    cluster.cli("--cluster", "create", ...places, "--cluster-yes");
+    cluster.url = places.slice(0, 2).map((place) => `redis://${place}`).join(",");
+    for (const [port] of cluster.ports) {
+      await until("the cluster is ready", () => cluster.cli("-p", `${port}`, "cluster", "info").includes("cluster_state:ok"), 15_000);
+    }
+    return cluster;
+  }
+
+  async start(at) {
+    const [port, bus] = this.ports[at];
+    const options = { port, bind: "127.0.0.1", save: "", "cluster-enabled": "yes", "cluster-port": bus, "cluster-config-file": `${port}.conf`, "cluster-node-timeout": 1000, "cluster-require-full-coverage": "no", dir: this.folder };
+    const server = start("redis-server", Object.entries(options).flatMap(([name, value]) => [`--${name}`, `${value}`]), { stdio: "ignore" });
+    await until("redis-server listens", () => {
+      try {
+        return this.cli("-p", `${port}`, "ping").startsWith("PONG");
+      } catch {
+        return false;
+      }
+    });
+    return server;
+  }
+
+  cli(...args) {
+    return execFileSync("redis-cli", args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+  }
+
+  /** The server that has the slot of a channel. */
+  owner(channel) {
+    const slot = Number(this.cli("-p", `${this.ports[0][0]}`, "cluster", "keyslot", channel));
+    const slots = JSON.parse(this.cli("-p", `${this.ports[0][0]}`, "--json", "cluster", "slots"));
+    const [, , [, port]] = slots.find(([first, last]) => first <= slot && slot <= last);
+    return { slot, at: this.ports.findIndex(([own]) => own === port) };
+  }
+
+  /** Moves a channel's slot to another server, as a cluster that grows does. */
+  async move(channel) {
+    const { slot, at } = this.owner(channel);
+    const to = (at + 1) % 3;
+    const id = (at) => this.cli("-p", `${this.ports[at][0]}`, "cluster", "myid").trim();
+    const setSlot = (at, ...what) => this.cli("-p", `${this.ports[at][0]}`, "cluster", "setslot", `${slot}`, ...what);
+    setSlot(to, "importing", id(at));
+    setSlot(at, "migrating", id(to));
+    for (const server of [to, at, 3 - at - to]) setSlot(server, "node", id(to));
+    await until("it has moved", () => this.owner(channel).at === to);
+  }
+
+  async kill(at) {
+    this.servers[at].kill("SIGKILL");
+    await this.servers[at].ended;
+  }
+
+  async stop() {
+    await Promise.all(this.servers.map((_, at) => this.kill(at)));
+    rmSync(this.folder, { recursive: true, force: true });
   }
 }
 

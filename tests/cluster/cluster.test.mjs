@@ -178,6 +178,10 @@ for (const mode of modes) {
       const [onA, , onB] = all.map((client) => client.received.splice(0));
       assert.deepEqual(onA, [["B"]]);
       assert.ok(mode === "sharded" || onB.length === 1, JSON.stringify(onB));
+      // What B sends right after it had A's socket join arrives, though A listens to the room's channel only later.
+      const rooms = [...Array(20).keys()].map((n) => `at once ${n}`);
+      await Promise.all(rooms.flatMap((room) => [B.do("join", { rooms: [a1.id], join: [room] }), B.emit("at once", [room], { rooms: [room] })]));
+      await expectEvents(all, [rooms.map((room) => ["at once", room])]);
       await B.do("leave", { rooms: [a1.id], join: ["j1"] });
       await A.do("leave", { rooms: [b1.id], join: ["j3"] });
       await sleep(50);

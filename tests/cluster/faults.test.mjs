@@ -164,6 +164,39 @@ for (const mode of modes) {
     });
 
     // proves: features/adapters
+    test("servers that come and go under load: no client gets anything twice, out of order, or with a gap", async () => {
+      const [A, B] = await Promise.all([keep(theirs(redis, mode)), keep(ours(redis, mode))]);
+      await together(A, B);
+      const sent = { A: 0, B: 0 };
+      const beat = setInterval(() => {
+        A.emit("A", [sent.A++]);
+        B.emit("B", [sent.B++]);
+      }, 4);
+      const staying = await Promise.all([A.client(), B.client()]);
+      const comeAndGo = async (n) => {
+        await sleep(100 * n);
+        const node = await keep(ours(redis, mode));
+        const client = await node.client();
+        await until("it hears both", () => ["A", "B"].every((name) => client.received.filter((event) => event[0] === name).length > 30));
+        // One after the other says goodbye, or is killed.
+        if (n % 2 === 0) await node.do("end");
+        await node.stop();
+        return client;
+      };
+      const moving = await Promise.all([0, 1, 2, 3, 4].map(comeAndGo));
+      clearInterval(beat);
+      await until("those that stay have all", () => staying.every((client) => ["A", "B"].every((name) => client.received.some((event) => event[0] === name && event[1] === sent[name] - 1))));
+      for (const client of [...staying, ...moving]) {
+        for (const name of ["A", "B"]) {
+          const numbers = client.received.filter((event) => event[0] === name).map((event) => event[1]);
+          assert.deepEqual(numbers, numbers.map((_, at) => numbers[0] + at), `events of ${name}`);
+        }
+      }
+      await until("those that went are not counted", async () => (await A.do("servers")) === 2);
+      await Promise.all([A.stop(), B.stop()]);
+    });
+
+    // proves: features/adapters
     test("Redis is killed and comes back: own clients notice nothing, and the cluster is whole again", async () => {
       const own = await Redis.start();
       const [A, B] = await Promise.all([keep(theirs(own, mode)), keep(ours(own, mode))]);
@@ -353,6 +386,35 @@ describe("streams alone", () => {
     await redis.client.sendCommand(["XADD", "socket.io", "*", "uid", "emitter", "nsp", "/", "type", "3", "data", JSON.stringify(data)]);
     await expectEvents([a, b], [[["e", 1]], [["e", 1]]]);
     await Promise.all([A.stop(), B.stop()]);
+  });
+
+  test("a Redis that is full refuses entries, which are counted, and clients of the same server get them", async () => {
+    const own = await Redis.start();
+    const [B, C, R] = await Promise.all([ours(own, "streams"), ours(own, "streams"), ours(own, "streams", { recovery: true })]);
+    await together(B, C, R);
+    const [b, c, r] = await Promise.all([B.client(), C.client(), R.client()]);
+    const of = (client, name) => client.received.filter((event) => event[0] === name).map((event) => event[1]);
+    await own.client.sendCommand(["CONFIG", "SET", "maxmemory", "1"]);
+    const before = Date.now();
+    for (let n = 0; n < 100; n++) {
+      await B.emit("B", [n]);
+      await R.emit("R", [n]);
+    }
+    const all = [...Array(100).keys()];
+    await until("own clients have it", () => of(b, "B").length === 100 && of(r, "R").length === 100);
+    assert.ok(Date.now() - before < 3000);
+    assert.deepEqual([of(b, "B"), of(r, "R"), of(c, "B"), of(c, "R")], [all, all, [], []]);
+    for (const node of [B, R]) {
+      await until("they are counted", async () => (await node.do("counts")).refused === 100);
+      assert.equal((await node.do("counts")).unsure, 0);
+    }
+    await own.client.sendCommand(["CONFIG", "SET", "maxmemory", "0"]);
+    await B.emit("B", [100]);
+    await R.emit("R", [100]);
+    await until("others get events again", () => [b, c, r].every((client) => of(client, "B").at(-1) === 100 && of(client, "R").at(-1) === 100));
+    assert.deepEqual([of(c, "B"), of(r, "R")], [[100], [...all, 100]]);
+    await Promise.all([B.stop(), C.stop(), R.stop()]);
+    await own.kill();
   });
 
   test("what others send while a server is cut off from Redis is not missed", async () => {

@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import Redis from "ioredis";
-import { createClient } from "redis";
+import { createClient, createCluster } from "redis";
 import { Server } from "socket.io";
 
 const { values: given, positionals } = parseArgs({
@@ -20,6 +20,12 @@ process.on("uncaughtException", (error) => {
 });
 
 async function client() {
+  if (url.includes(",")) {
+    const redis = createCluster({ rootNodes: url.split(",").map((url) => ({ url })) });
+    redis.on("error", () => {});
+    await redis.connect();
+    return redis;
+  }
   if (given.client === "ioredis") {
     const redis = new Redis(url);
     redis.on("error", () => {});

@@ -79,8 +79,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let recovery = (arguments.next().as_deref() == Some("recovery"))
         .then(|| Recovery { max_disconnection: Duration::from_secs(60), ..Recovery::default() });
-    let adapter = RedisAdapter::open(&url)?.mode(mode).stream_count(streams);
-    let emitter = Emitter::new(RedisAdapter::open(&url)?.mode(mode));
+    // Several with commas between them are of a Redis Cluster.
+    let redis = || match url.contains(',') {
+        true => RedisAdapter::cluster(url.split(',')),
+        false => RedisAdapter::open(&url),
+    };
+    let adapter = redis()?.mode(mode).stream_count(streams);
+    let emitter = Emitter::new(redis()?.mode(mode));
     let counts = adapter.counts();
     let config = Config { cleanup_empty_child_namespaces: true, recovery, ..Config::default() };
     let io = Io::with_adapter(config, adapter);

@@ -13,7 +13,9 @@ pub(crate) fn io(config: Config, options: &Options) -> Result<Io, Box<dyn Error>
 
     use crate::options::RedisMode;
 
-    let Some(url) = &options.redis else { return Ok(Io::with_config(config)) };
+    if options.redis.is_empty() {
+        return Ok(Io::with_config(config));
+    }
     let mode = match options.redis_mode {
         RedisMode::PubSub => Mode::PubSub,
         RedisMode::Sharded => Mode::Sharded(Subscriptions::Dynamic),
@@ -21,7 +23,11 @@ pub(crate) fn io(config: Config, options: &Options) -> Result<Io, Box<dyn Error>
         RedisMode::ShardedDynamicPrivate => Mode::Sharded(Subscriptions::DynamicPrivate),
         RedisMode::Streams => Mode::Streams,
     };
-    let adapter = RedisAdapter::open(url).map_err(|error| format!("redis: {error}"))?;
+    let adapter = match &options.redis[..] {
+        [one] => RedisAdapter::open(one),
+        several => RedisAdapter::cluster(several.iter().map(String::as_str)),
+    };
+    let adapter = adapter.map_err(|error| format!("redis: {error}"))?;
     let adapter = adapter.mode(mode).prefix(&options.redis_prefix).stream_name(&options.redis_stream);
     Ok(Io::with_adapter(config, adapter))
 }
@@ -29,8 +35,8 @@ pub(crate) fn io(config: Config, options: &Options) -> Result<Io, Box<dyn Error>
 /// The application alone: a build without Redis has no cluster.
 #[cfg(not(feature = "redis"))]
 pub(crate) fn io(config: Config, options: &Options) -> Result<Io, Box<dyn Error>> {
-    match options.redis {
-        Some(_) => Err("redis: this program was built without it; build it with --features redis".into()),
-        None => Ok(Io::with_config(config)),
+    match options.redis.is_empty() {
+        false => Err("redis: this program was built without it; build it with --features redis".into()),
+        true => Ok(Io::with_config(config)),
     }
 }

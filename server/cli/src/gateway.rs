@@ -103,7 +103,7 @@ mod with {
             let host = rustix::system::uname();
             format!("{}:{}", host.nodename().to_string_lossy(), process::id())
         };
-        Node::new(&options.node.clone().unwrap_or_else(usual), options.redis.is_some())
+        Node::new(&options.node.clone().unwrap_or_else(usual), !options.redis.is_empty())
     }
 
     fn settings(options: &Options) -> Result<Settings, Box<dyn Error>> {

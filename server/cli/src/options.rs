@@ -239,8 +239,9 @@ options! {
     }
     "Cluster" {
         /// Make one cluster of all servers on this Redis, those of socket.io included: redis://HOST:PORT, rediss:// for
-        /// TLS, or unix:///PATH. Broadcasts, rooms and the rest then reach the clients of all of them
-        "redis" pub(crate) redis: Option<String> = [] as REDIS,
+        /// TLS, or unix:///PATH. Broadcasts, rooms and the rest then reach the clients of all of them. For a Redis Cluster,
+        /// give two or more of its servers: the others are found
+        "redis" pub(crate) redis: Vec<String> = [] as REDIS,
         /// Which of npm's adapters the other servers have: pubsub is createAdapter, sharded is createShardedAdapter with
         /// subscriptionMode dynamic, of @socket.io/redis-adapter; streams is @socket.io/redis-streams-adapter 0.3
         "redis-mode" pub(crate) redis_mode: RedisMode = ["pubsub"] as REDIS_MODE,
@@ -566,7 +567,7 @@ impl Options {
         }
         self.admin_checked(given, &wrong)?;
         let refines = |given: &&Given| matches!(given.key, "redis-mode" | "redis-prefix" | "redis-stream");
-        if let (None, Some(given)) = (&self.redis, given.iter().find(refines)) {
+        if let (true, Some(given)) = (self.redis.is_empty(), given.iter().find(refines)) {
             return Err(given.error("needs redis too".to_owned()));
         }
         self.gateway_checked(given, &wrong)?;

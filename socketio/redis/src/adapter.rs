@@ -11,8 +11,8 @@ use tokio::time::sleep;
 use crate::classic::Classic;
 use crate::counts::Counts;
 use crate::format::Format;
-use crate::inbox::{Letter, Reader, inbox};
-use crate::link::{Command, Dial, LinkError, Server, Told};
+use crate::inbox::{Inbox, Letter, Reader, inbox};
+use crate::link::{Command, Dial, LinkError, RedisCluster, Server, Told};
 use crate::publisher::Publisher;
 use crate::sessions::StoredSessions;
 use crate::sharded::{Sharded, Subscriptions};
@@ -104,7 +104,7 @@ struct Running {
     format: Arc<dyn Format>,
     publisher: Arc<Publisher>,
     subscriber: Arc<Subscriber>,
-    stream_reader: StreamReader,
+    stream_readers: Vec<StreamReader>,
     sessions: Option<StoredSessions>,
 }
 
@@ -126,6 +126,23 @@ impl RedisAdapter {
     /// If that is no such URL.
     pub fn open(url: &str) -> Result<RedisAdapter, RedisError> {
         Ok(RedisAdapter::on(Arc::new(Server::open(url).map_err(RedisError)?)))
+    }
+
+    /// An adapter on a Redis Cluster. Some of its servers are enough, the others are found. All of them have the same
+    /// user, password and TLS.
+    ///
+    /// [`Mode::Sharded`] spreads the load over the cluster: a server gets what is in its slots. With [`Mode::PubSub`] each
+    /// server of the cluster passes everything on to all others. A stream is on one server.
+    ///
+    /// # Errors
+    /// If one of them is no such URL, or there is none.
+    pub fn cluster<'a>(urls: impl IntoIterator<Item = &'a str>) -> Result<RedisAdapter, RedisError> {
+        let servers: Result<Vec<_>, _> = urls.into_iter().map(Server::open).collect();
+        let servers = servers.map_err(RedisError)?;
+        if servers.is_empty() {
+            return Err(RedisError(LinkError("there is none".into())));
+        }
+        Ok(RedisAdapter::on(Arc::new(RedisCluster::of(servers))))
     }
 
     pub(crate) fn on(dial: Arc<dyn Dial>) -> RedisAdapter {
@@ -207,6 +224,18 @@ impl RedisAdapter {
         Streams::new(name, *count, *max_len, &self.prefix)
     }
 
+    /// Reads streams over one connection, or over one for each if they may be on different servers.
+    fn read_streams(&self, streams: &[Arc<str>], inbox: &Inbox) -> Vec<StreamReader> {
+        let together = if self.dial.is_cluster() { 1 } else { streams.len().max(1) };
+        let start = |streams: &[Arc<str>]| {
+            let letters = inbox.clone();
+            StreamReader::start(Arc::clone(&self.dial), streams.to_vec(), move |entry| {
+                letters.put(Letter::Entry(entry));
+            })
+        };
+        streams.chunks(together).map(start).collect()
+    }
+
     fn publisher(&self) -> Publisher {
         Publisher::start(Arc::clone(&self.dial), self.queue_bytes, Arc::clone(&self.counts))
     }
@@ -228,10 +257,7 @@ impl Adapter for RedisAdapter {
         let format = self.format();
         let publisher = Arc::new(self.publisher());
         let (inbox, heard) = inbox(self.queue_bytes, Arc::clone(&self.counts));
-        let letters = inbox.clone();
-        let stream_reader = StreamReader::start(Arc::clone(&self.dial), format.streams(), move |entry| {
-            letters.put(Letter::Entry(entry));
-        });
+        let stream_readers = self.read_streams(&format.streams(), &inbox);
         let (dial, counts) = (Arc::clone(&self.dial), Arc::clone(&self.counts));
         let subscriber = Subscriber::start(dial, counts, move |channel, payload| {
             inbox.put(Letter::Message { channel, payload });
@@ -257,7 +283,7 @@ impl Adapter for RedisAdapter {
             format,
             publisher,
             subscriber: Arc::new(subscriber),
-            stream_reader,
+            stream_readers,
             sessions,
         });
     }
@@ -285,10 +311,13 @@ impl Adapter for RedisAdapter {
     fn ready(&self) -> AdapterFuture<()> {
         match self.running.get() {
             Some(running) => {
-                let (settled, began) = (running.subscriber.settled(), running.stream_reader.began());
+                let settled = running.subscriber.settled();
+                let began: Vec<_> = running.stream_readers.iter().map(StreamReader::began).collect();
                 Box::pin(async move {
                     settled.await;
-                    began.await;
+                    for began in began {
+                        began.await;
+                    }
                 })
             }
             None => Box::pin(std::future::pending()),

@@ -9,10 +9,12 @@ use std::time::Duration;
 use bytes::Bytes;
 
 mod client;
+mod cluster;
 #[cfg(test)]
 pub(crate) mod fake;
 
 pub(crate) use client::Server;
+pub(crate) use cluster::RedisCluster;
 
 pub(crate) type Task<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -157,6 +159,11 @@ pub(crate) struct LinkError(pub(crate) Box<str>);
 /// Makes connections to Redis.
 pub(crate) trait Dial: Send + Sync + 'static {
     fn dial(&self, on_push: OnPush) -> Task<Result<Box<dyn Connection>, LinkError>>;
+
+    /// Whether streams may be on different servers.
+    fn is_cluster(&self) -> bool {
+        false
+    }
 }
 
 /// A connection to Redis. Dropped, it is closed.

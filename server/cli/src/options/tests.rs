@@ -187,7 +187,7 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("recovery-bytes", "1000", "1000"),
     ("recovery-sessions", "10", "10"),
     ("recovery-skip-middlewares", "true", "true"),
-    ("redis", "rediss://:secret@redis.example:6380/1", "'rediss://:secret@redis.example:6380/1'"),
+    ("redis", "rediss://:secret@redis.example:6380/1", "['rediss://:secret@redis.example:6380/1']"),
     ("redis-mode", "sharded", "'sharded'"),
     ("redis-prefix", "chat", "'chat'"),
     ("redis-stream", "chat", "'chat'"),
@@ -272,7 +272,7 @@ fn every_option_has_its_three_forms() {
             }
             key if key.starts_with("inspect-") => (&["--inspect"][..], "inspect = true"),
             key if key.starts_with("redis-") => {
-                (&["--redis=redis://localhost"][..], "redis = 'redis://localhost'")
+                (&["--redis=redis://localhost"][..], "redis = ['redis://localhost']")
             }
             key if key.starts_with("webhook-") => {
                 (&["--webhook=http://a.example"][..], "webhook = 'http://a.example'")

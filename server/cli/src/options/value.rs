@@ -247,15 +247,15 @@ pub(super) const ADMIN_MODE: Reader<Mode> = Reader::new("development|production"
     one_of(words, &[("development", Mode::Development), ("production", Mode::Production)])
 });
 
-pub(super) const REDIS: Reader<Option<String>> =
-    Reader::new("URL", Form::Text, |words| match words.first() {
-        None => Ok(None),
-        Some(url) => match ["redis://", "rediss://", "unix://"].iter().any(|start| url.starts_with(start)) {
-            true => Ok(Some(url.clone())),
-            // It may have a password in it.
-            false => Err("must be a URL that begins with redis://, rediss:// or unix://".to_owned()),
-        },
-    });
+pub(super) const REDIS: Reader<Vec<String>> = Reader::new("URL", Form::List, |words| {
+    let is_url =
+        |url: &String| ["redis://", "rediss://", "unix://"].iter().any(|start| url.starts_with(start));
+    match words.iter().all(is_url) {
+        true => Ok(words.to_vec()),
+        // It may have a password in it.
+        false => Err("must be a URL that begins with redis://, rediss:// or unix://".to_owned()),
+    }
+});
 
 pub(super) const REDIS_MODE: Reader<RedisMode> =
     Reader::new("pubsub|sharded|sharded-static|sharded-dynamic-private|streams", Form::Text, |words| {

@@ -7,7 +7,8 @@ use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::io::tcp::socket2::TcpKeepalive;
 use redis::{
-    AsyncConnectionConfig, Client, IntoConnectionInfo, Pipeline, ProtocolVersion, PushInfo, PushKind, Value,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, Pipeline,
+    ProtocolVersion, PushInfo, PushKind, Value,
 };
 
 use super::{
@@ -22,7 +23,7 @@ const PEER_TIMEOUT: Duration = Duration::from_secs(10);
 /// A Redis server.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
-    client: Client,
+    info: ConnectionInfo,
 }
 
 impl Server {
@@ -35,14 +36,102 @@ impl Server {
         let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
         #[cfg(target_os = "linux")]
         let tcp = tcp.set_user_timeout(PEER_TIMEOUT);
-        let client = Client::open(info.set_redis_settings(redis).set_tcp_settings(tcp))?;
-        Ok(Server { client })
+        let info = info.set_redis_settings(redis).set_tcp_settings(tcp);
+        // It checks the address.
+        Client::open(info.clone())?;
+        Ok(Server { info })
+    }
+}
+
+/// Where a server of a cluster listens.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Address {
+    host: Box<str>,
+    port: u16,
+}
+
+/// Slots that one server of a cluster has.
+#[derive(Clone, Debug)]
+pub(crate) struct SlotRange {
+    pub(crate) first: u16,
+    pub(crate) last: u16,
+    pub(crate) server: Address,
+    /// It, and its replicas.
+    pub(crate) all: Vec<Address>,
+}
+
+impl Address {
+    /// Reads `host:port`.
+    pub(crate) fn parse(text: &str) -> Option<Address> {
+        let (host, port) = text.rsplit_once(':')?;
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        (!host.is_empty()).then_some(Address { host: host.into(), port: port.parse().ok()? })
+    }
+}
+
+/// # Of a cluster
+impl Server {
+    /// Another server of the same cluster: with the same user, password and TLS.
+    pub(crate) fn at(&self, address: &Address) -> Server {
+        let (host, port) = (address.host.to_string(), address.port);
+        let info = self.info.clone();
+        let at = match info.addr() {
+            ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
+                ConnectionAddr::TcpTls { host, port, insecure: *insecure, tls_params: tls_params.clone() }
+            }
+            _ => ConnectionAddr::Tcp(host, port),
+        };
+        Server { info: info.set_addr(at) }
+    }
+
+    fn host(&self) -> Box<str> {
+        match self.info.addr() {
+            ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => host.as_str().into(),
+            _ => "localhost".into(),
+        }
+    }
+
+    /// Which server has which slots, as this one sees it.
+    pub(crate) async fn slots(&self) -> Result<Vec<SlotRange>, LinkError> {
+        let client = Client::open(self.info.clone())?;
+        let config = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_TIMEOUT));
+        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+        let command = redis::cmd("CLUSTER").arg("SLOTS").to_owned();
+        match connection.send_packed_command(&command).await? {
+            Value::Array(ranges) => ranges.into_iter().map(|range| self.read_range(range)).collect(),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Reads `[first, last, [host, port, id, ..], replicas ..]`. A server that doesn't know its own name says so.
+    fn read_range(&self, range: Value) -> Result<SlotRange, LinkError> {
+        let Value::Array(parts) = range else { return Err(unexpected(&range)) };
+        let mut parts = parts.into_iter();
+        let (Some(Value::Int(first)), Some(Value::Int(last))) = (parts.next(), parts.next()) else {
+            return Err(unexpected(&Value::Nil));
+        };
+        let address = |server: Value| {
+            let Value::Array(server) = server else { return Err(unexpected(&server)) };
+            let (host, Some(Value::Int(port))) = pair(server) else { return Err(unexpected(&Value::Nil)) };
+            let host = match host {
+                Some(Value::BulkString(host)) if !host.is_empty() && host != b"?" => {
+                    text(Value::BulkString(host))?.into()
+                }
+                _ => self.host(),
+            };
+            let port = u16::try_from(port).map_err(|_| unexpected(&Value::Nil))?;
+            Ok(Address { host, port })
+        };
+        let all = parts.map(address).collect::<Result<Vec<_>, _>>()?;
+        let server = all.first().cloned().ok_or_else(|| unexpected(&Value::Nil))?;
+        let slot = |slot| u16::try_from(slot).map_err(|_| unexpected(&Value::Nil));
+        Ok(SlotRange { first: slot(first)?, last: slot(last)?, server, all })
     }
 }
 
 impl Dial for Server {
     fn dial(&self, on_push: OnPush) -> Task<Result<Box<dyn Connection>, LinkError>> {
-        let client = self.client.clone();
+        let client = Client::open(self.info.clone());
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
             .set_response_timeout(None)
@@ -53,7 +142,7 @@ impl Dial for Server {
                 Ok::<(), std::convert::Infallible>(())
             });
         Box::pin(async move {
-            let connection = client.get_multiplexed_async_connection_with_config(&config).await;
+            let connection = client?.get_multiplexed_async_connection_with_config(&config).await;
             Ok(Box::new(connection?) as Box<dyn Connection>)
         })
     }

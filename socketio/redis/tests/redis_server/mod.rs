@@ -1,4 +1,4 @@
-//! A `redis-server` of our own, where one is installed.
+//! A `redis-server` of our own, or a cluster of three, where one is installed.
 
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -14,11 +14,14 @@ pub(crate) struct RedisServer {
 impl RedisServer {
     /// Starts one on a free port. Without an installed `redis-server` there is none: `tests/run` installs it.
     pub(crate) fn start() -> Option<RedisServer> {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-        let port = listener.local_addr().expect("it has an address").port();
-        drop(listener);
+        RedisServer::start_with(&[])
+    }
+
+    fn start_with(options: &[&str]) -> Option<RedisServer> {
+        let port = free_port();
         let started = Command::new("redis-server")
             .args(["--port", &port.to_string(), "--save", "", "--appendonly", "no", "--bind", "127.0.0.1"])
+            .args(options)
             .stdout(Stdio::null())
             .spawn();
         let Ok(process) = started else {
@@ -43,4 +46,51 @@ impl Drop for RedisServer {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Three servers, each with a third of the slots.
+pub(crate) struct RedisCluster([RedisServer; 3]);
+
+impl RedisCluster {
+    pub(crate) fn start() -> Option<RedisCluster> {
+        let folder = std::env::temp_dir();
+        let folder = folder.to_str().expect("it is text");
+        let mut servers = Vec::new();
+        for _ in 0..3 {
+            let bus = free_port().to_string();
+            // It is written, and never read again.
+            let file = format!("nodes-{bus}.conf");
+            let options = [
+                "--cluster-enabled",
+                "yes",
+                "--cluster-port",
+                &bus,
+                "--cluster-config-file",
+                &file,
+                "--dir",
+                folder,
+            ];
+            servers.push(RedisServer::start_with(&options)?);
+        }
+        let cluster = RedisCluster(servers.try_into().ok().expect("there are three"));
+        let places = cluster.0.each_ref().map(|server| format!("127.0.0.1:{}", server.port));
+        let created = Command::new("redis-cli")
+            .args(["--cluster", "create"])
+            .args(&places)
+            .args(["--cluster-yes"])
+            .output()
+            .expect("redis-cli runs");
+        assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stdout));
+        Some(cluster)
+    }
+
+    /// One of them: the others are found.
+    pub(crate) fn url(&self) -> String {
+        self.0[0].url()
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    listener.local_addr().expect("it has an address").port()
 }

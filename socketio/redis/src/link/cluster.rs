@@ -1,0 +1,327 @@
+//! A Redis Cluster: each command goes to the server that has the slot of its channel or key.
+//!
+//! A connection to it is one to each server that is needed. When one of them is lost, all are made anew: whoever
+//! uses the connection has to do something about that anyway.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use parking_lot::Mutex;
+use rand::RngExt as _;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::client::{Address, Server, SlotRange};
+use super::{
+    Answer, Channel, Command, Connection, Dial, Entry, LinkError, OnPush, Position, Reply, Task, Told,
+};
+
+const SLOTS: u16 = 16_384;
+/// How long a slot may be without a server: until a replica takes over, or all of its keys have moved.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How long to wait before the next try.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How long a server may take to tell which has which slots.
+const SURVEY: Duration = Duration::from_secs(2);
+
+/// The servers of a cluster, as far as they are known.
+#[derive(Clone, Debug)]
+pub(crate) struct RedisCluster {
+    /// Those that were given, and what they have in common: user, password, TLS.
+    seeds: Arc<[Server]>,
+    /// Those that were found.
+    known: Arc<Mutex<Vec<Address>>>,
+}
+
+/// Which server has which slots.
+#[derive(Debug, Default)]
+struct Slots {
+    ranges: Vec<SlotRange>,
+    /// What was learned since, one by one.
+    moved: HashMap<u16, Address>,
+}
+
+struct ClusterConnection {
+    cluster: RedisCluster,
+    slots: Slots,
+    connections: BTreeMap<Address, Box<dyn Connection>>,
+    on_push: OnPush,
+    /// Ordinary pub/sub goes by the server with this slot, so that it keeps its order.
+    home: u16,
+}
+
+/// Where a command goes.
+enum Target {
+    Slot(u16),
+    /// To all servers, and their numbers are added up.
+    All,
+}
+
+impl RedisCluster {
+    pub(crate) fn of(seeds: Vec<Server>) -> RedisCluster {
+        RedisCluster { seeds: seeds.into(), known: Arc::default() }
+    }
+
+    /// Asks the servers, one after the other, which has which slots.
+    async fn survey(&self) -> Result<Slots, LinkError> {
+        let mut error = LinkError("there is no server".into());
+        let known = self.known.lock().clone();
+        let found = known.iter().map(|address| self.server(address));
+        for server in found.chain(self.seeds.iter().cloned()) {
+            match timeout(SURVEY, server.slots()).await {
+                Ok(Ok(ranges)) => {
+                    *self.known.lock() = ranges.iter().map(|range| range.server.clone()).collect();
+                    return Ok(Slots { ranges, moved: HashMap::new() });
+                }
+                Ok(Err(failed)) => error = failed,
+                Err(_) => error = LinkError("a server of the cluster does not answer".into()),
+            }
+        }
+        Err(error)
+    }
+
+    fn server(&self, address: &Address) -> Server {
+        self.seeds[0].at(address)
+    }
+}
+
+impl Dial for RedisCluster {
+    fn dial(&self, on_push: OnPush) -> Task<Result<Box<dyn Connection>, LinkError>> {
+        let cluster = self.clone();
+        Box::pin(async move {
+            let slots = cluster.survey().await?;
+            let (connections, home) = (BTreeMap::new(), rand::rng().random_range(0..SLOTS));
+            Ok(Box::new(ClusterConnection { cluster, slots, connections, on_push, home })
+                as Box<dyn Connection>)
+        })
+    }
+
+    fn is_cluster(&self) -> bool {
+        true
+    }
+}
+
+impl Slots {
+    fn server(&self, slot: u16) -> Option<&Address> {
+        let in_range = || self.ranges.iter().find(|range| (range.first..=range.last).contains(&slot));
+        self.moved.get(&slot).or_else(|| in_range().map(|range| &range.server))
+    }
+
+    fn all(&self) -> Vec<Address> {
+        let mut all: Vec<_> = self.ranges.iter().flat_map(|range| range.all.iter().cloned()).collect();
+        all.extend(self.moved.values().cloned());
+        all.sort();
+        all.dedup();
+        all
+    }
+}
+
+impl ClusterConnection {
+    /// The connection to a server, taken out for as long as it is used.
+    async fn take(&mut self, address: &Address) -> Result<Box<dyn Connection>, LinkError> {
+        match self.connections.remove(address) {
+            Some(connection) => Ok(connection),
+            None => self.cluster.server(address).dial(Arc::clone(&self.on_push)).await,
+        }
+    }
+
+    /// Looks again which server has which slots, after a while.
+    async fn survey(&mut self, deadline: Instant) -> Result<(), LinkError> {
+        if Instant::now() >= deadline {
+            return Err(LinkError(
+                "the servers of the cluster don't agree on who has a slot, or one is away".into(),
+            ));
+        }
+        sleep(PAUSE).await;
+        if let Ok(slots) = self.cluster.survey().await {
+            self.slots = slots;
+        }
+        Ok(())
+    }
+
+    /// Sends those commands that have no reply yet, each to its server. Says whether some have to be sent again.
+    async fn send_open(
+        &mut self,
+        commands: &[Command],
+        replies: &mut [Option<Reply>],
+    ) -> Result<bool, LinkError> {
+        let mut by_server: BTreeMap<Address, Vec<usize>> = BTreeMap::new();
+        let mut again = false;
+        for (at, command) in commands.iter().enumerate().filter(|(at, _)| replies[*at].is_none()) {
+            match self.target(command) {
+                Target::All => {
+                    self.slots
+                        .all()
+                        .into_iter()
+                        .for_each(|server| by_server.entry(server).or_default().push(at));
+                }
+                Target::Slot(slot) => match self.slots.server(slot) {
+                    Some(server) => by_server.entry(server.clone()).or_default().push(at),
+                    None => again = true,
+                },
+            }
+        }
+        let mut parts = Vec::new();
+        for (address, places) in by_server {
+            match self.take(&address).await {
+                Ok(connection) => parts.push((address, connection, places)),
+                // A server that is away counts nobody. What is for its slots has to wait.
+                Err(_) => {
+                    again |= places.iter().any(|at| matches!(self.target(&commands[*at]), Target::Slot(_)));
+                }
+            }
+        }
+        let sending = parts.into_iter().map(|(address, mut connection, places)| async move {
+            let part: Vec<_> = places.iter().map(|at| commands[*at].clone()).collect();
+            let sent = connection.send(&part).await;
+            (address, connection, places, sent)
+        });
+        let mut lost = None;
+        for (address, connection, places, sent) in join_all(sending).await {
+            match sent {
+                Err(error) => lost = Some(error),
+                Ok(answers) => {
+                    self.connections.insert(address, connection);
+                    for (at, answer) in places.into_iter().zip(answers) {
+                        again |= self.note(&commands[at], answer, &mut replies[at]);
+                    }
+                }
+            }
+        }
+        lost.map_or(Ok(again), Err)
+    }
+
+    /// Notes what a server replied. Says whether the command has to be sent again.
+    fn note(&mut self, command: &Command, answer: Reply, reply: &mut Option<Reply>) -> bool {
+        match (self.target(command), answer) {
+            (Target::All, Ok(Told::Number(more))) => {
+                let before = if let Some(Ok(Told::Number(before))) = reply { *before } else { 0 };
+                *reply = Some(Ok(Told::Number(before + more)));
+            }
+            (Target::All, answer) => *reply = reply.take().or(Some(answer)),
+            (Target::Slot(slot), Err(error)) if error.starts_with("MOVED ") => {
+                if let Some(server) = error.rsplit(' ').next().and_then(Address::parse) {
+                    self.slots.moved.insert(slot, server);
+                }
+                return true;
+            }
+            (Target::Slot(_), Err(error)) if is_passing(&error) => return true,
+            (Target::Slot(_), answer) => *reply = Some(answer),
+        }
+        false
+    }
+}
+
+impl Connection for ClusterConnection {
+    fn send<'a>(&'a mut self, commands: &'a [Command]) -> Answer<'a, Vec<Reply>> {
+        Box::pin(async move {
+            let deadline = Instant::now() + PATIENCE;
+            let mut replies = vec![None; commands.len()];
+            while self.send_open(commands, &mut replies).await? {
+                self.survey(deadline).await?;
+            }
+            Ok(replies.into_iter().map(|reply| reply.unwrap_or(Ok(Told::Nothing))).collect())
+        })
+    }
+
+    fn ends<'a>(&'a mut self, streams: &'a [Arc<str>]) -> Answer<'a, Vec<Position>> {
+        Box::pin(async move {
+            let mut connection = self.of_streams(streams.first()).await?;
+            connection.ends(streams).await
+        })
+    }
+
+    fn read<'a>(
+        &'a mut self,
+        positions: &'a [Position],
+        count: usize,
+        patience: Duration,
+    ) -> Answer<'a, Vec<Entry>> {
+        Box::pin(async move {
+            let stream = positions.first().map(|position| &position.stream);
+            let server = stream.and_then(|stream| self.slots.server(slot(stream))).cloned();
+            let mut connection = self.of_streams(stream).await?;
+            let read = connection.read(positions, count, patience).await;
+            if let (Some(server), Ok(_)) = (server, &read) {
+                self.connections.insert(server, connection);
+            }
+            read
+        })
+    }
+}
+
+impl ClusterConnection {
+    fn target(&self, command: &Command) -> Target {
+        Target::Slot(match command {
+            // Those who have subscribed may have done so at any server.
+            Command::Count(_) | Command::Ping => return Target::All,
+            Command::Subscribe(channel)
+            | Command::Unsubscribe(channel)
+            | Command::Publish { channel, .. } => match channel {
+                Channel::Sharded(name) => slot(name),
+                Channel::Exact(_) | Channel::Pattern(_) => self.home,
+            },
+            Command::Append { stream, .. } => slot(stream),
+            Command::Keep { key, .. } | Command::Take(key) | Command::Forget(key) => slot(key),
+            Command::Range { from, .. } => slot(&from.stream),
+        })
+    }
+
+    /// A connection to the server that has a stream. In a cluster, a connection reads one.
+    async fn of_streams(&mut self, stream: Option<&Arc<str>>) -> Result<Box<dyn Connection>, LinkError> {
+        let server = stream.and_then(|stream| self.slots.server(slot(stream))).cloned();
+        let server = server.ok_or_else(|| LinkError("no server has the stream's slot".into()))?;
+        self.take(&server).await
+    }
+}
+
+/// Whether an error says that a server can't carry out a command now, and that it has not.
+fn is_passing(error: &str) -> bool {
+    ["ASK ", "TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "READONLY"]
+        .iter()
+        .any(|code| error.starts_with(code))
+}
+
+/// The slot of a key or of a shard's channel: of what stands between the first braces, if anything does.
+fn slot(key: &str) -> u16 {
+    let tagged = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(tag, _)| tag);
+    crc16(tagged.filter(|tag| !tag.is_empty()).unwrap_or(key).as_bytes()) % SLOTS
+}
+
+/// CRC-16/XMODEM, as Redis Cluster takes it.
+fn crc16(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0, |crc, byte| {
+        (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc, _| {
+            if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 }
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_those_of_redis() {
+        assert_eq!(crc16(b"123456789"), 0x31c3);
+        assert_eq!((slot("foo"), slot("{foo}.x"), slot("x{foo}")), (12_182, 12_182, 12_182));
+        assert_eq!(slot("foo{}{bar}"), crc16(b"foo{}{bar}") % 16_384);
+        assert_eq!(slot("foo{{bar}}"), crc16(b"{bar") % 16_384);
+        assert_eq!(slot("{"), crc16(b"{") % 16_384);
+    }
+
+    #[test]
+    fn a_slot_that_has_moved_is_found_where_it_is() {
+        let (a, b) = (Address::parse("10.0.0.1:7000").unwrap(), Address::parse("[::1]:7001").unwrap());
+        let range = SlotRange { first: 0, last: 100, server: a.clone(), all: vec![a.clone()] };
+        let mut slots = Slots { ranges: vec![range], moved: HashMap::new() };
+        assert_eq!((slots.server(100), slots.server(101)), (Some(&a), None));
+        slots.moved.insert(100, b.clone());
+        assert_eq!((slots.server(99), slots.server(100)), (Some(&a), Some(&b)));
+        assert_eq!(slots.all().len(), 2);
+        for garbage in ["", "a", "a:", ":1", "a:b", "a:65536"] {
+            assert!(Address::parse(garbage).is_none(), "{garbage}");
+        }
+    }
+}
