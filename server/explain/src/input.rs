@@ -1,4 +1,4 @@
-//! ReadInput from people: which form it has, and what it means.
+//! Input from people: which form it has, and what it means.
 
 use std::fmt;
 
@@ -37,7 +37,7 @@ pub enum Form {
     Journal,
 }
 
-/// ReadInput as messages or records.
+/// Input as messages or records.
 ///
 /// ```
 /// use socketio_explain::{ReadInput, Settings};

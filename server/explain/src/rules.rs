@@ -1,13 +1,13 @@
 //! Every rule that a client can break, in one list.
 //!
 //! Each rule is next to the code that checks it: [`Fault`] for requests, [`Breach`] and [`Violation`] in `engineio`,
-//! [`PacketError`] in `socketio`. A rule has an id, which the log, observers and [`explain`](crate::explain) show.
+//! [`PacketViolation`] in `socketio`. A rule has an id, which the log, observers and [`explain`](crate::explain) show.
 //! `docs/violations.md` is made of this list.
 
 use engineio::websocket::Breach;
 use engineio::{CloseReason, Fault, Violation};
 use serde::Serialize;
-use socketio::PacketError;
+use socketio::PacketViolation;
 
 /// A rule that a client can break.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -29,7 +29,7 @@ pub fn all() -> [(&'static str, Vec<Rule>); 4] {
         ("Requests", list(Fault::ALL)),
         ("WebSocket frames", list(Breach::ALL)),
         ("Engine.IO packets and payloads", list(Violation::ALL)),
-        ("Socket.IO packets", list(PacketError::ALL)),
+        ("Socket.IO packets", list(PacketViolation::ALL)),
     ]
 }
 
@@ -67,8 +67,8 @@ impl From<Violation> for Rule {
     }
 }
 
-impl From<PacketError> for Rule {
-    fn from(error: PacketError) -> Rule {
+impl From<PacketViolation> for Rule {
+    fn from(error: PacketViolation) -> Rule {
         let answer = ends_the_session(error.close_reason());
         Rule { id: error.name(), what: error.to_string(), section: error.section(), answer }
     }

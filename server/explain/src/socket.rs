@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use engineio::{Message, Revision};
 use serde::de::IgnoredAny;
-use socketio::PacketError;
+use socketio::PacketViolation;
 
 use crate::engine::count;
 use crate::walk::{Walk, broken};
@@ -35,10 +35,10 @@ impl Walk {
             Message::Text(text) => {
                 let header = Header::of(&text);
                 let error = match read {
-                    Err(PacketError::TextAmongAttachments) => {
-                        return Err(broken(range.start, PacketError::TextAmongAttachments));
+                    Err(PacketViolation::TextAmongAttachments) => {
+                        return Err(broken(range.start, PacketViolation::TextAmongAttachments));
                     }
-                    Err(PacketError::ConnectErrorFromClient) if self.may_be_a_servers() => None,
+                    Err(PacketViolation::ConnectErrorFromClient) if self.may_be_a_servers() => None,
                     read => read.err(),
                 };
                 self.announced = self.packets.missing();
@@ -218,34 +218,34 @@ impl Header {
     }
 
     /// The first byte that breaks the rule.
-    fn wrong(&self, text: &str, error: PacketError) -> usize {
+    fn wrong(&self, text: &str, error: PacketViolation) -> usize {
         let json = &text[self.payload..];
         let elements = json::elements(json);
         let within = match error {
-            PacketError::UnknownType | PacketError::ConnectErrorFromClient => return 0,
-            PacketError::AttachmentCount | PacketError::TooManyAttachments => {
+            PacketViolation::UnknownType | PacketViolation::ConnectErrorFromClient => return 0,
+            PacketViolation::AttachmentCount | PacketViolation::TooManyAttachments => {
                 let digits = self.digits(text);
                 let dash = self.attachments.as_ref().is_some_and(|range| range.end > 1 + digits.len());
                 // An illegal number, or else no number or no dash after it.
                 return if dash && !digits.is_empty() { 1 } else { 1 + digits.len() };
             }
-            PacketError::AckId => return self.id.as_ref().map_or(self.payload, |id| id.start),
-            PacketError::Json if json.starts_with(|first: char| first.is_ascii_whitespace()) => 0,
-            PacketError::Json => match serde_json::from_str::<IgnoredAny>(json) {
+            PacketViolation::AckId => return self.id.as_ref().map_or(self.payload, |id| id.start),
+            PacketViolation::Json if json.starts_with(|first: char| first.is_ascii_whitespace()) => 0,
+            PacketViolation::Json => match serde_json::from_str::<IgnoredAny>(json) {
                 Err(error) => json::error_at(json, &error),
                 Ok(_) => elements.first().map_or(0, |name| name.start),
             },
-            PacketError::TooDeep => json::too_deep(json, MAX_DEPTH).unwrap_or_default(),
-            PacketError::EventName => match elements.first() {
+            PacketViolation::TooDeep => json::too_deep(json, MAX_DEPTH).unwrap_or_default(),
+            PacketViolation::EventName => match elements.first() {
                 Some(name) => name.start,
                 // It is missing, and the bracket is in its place.
                 None => json.find(']').unwrap_or_default(),
             },
-            PacketError::EventNameTooLong | PacketError::ReservedEvent => {
+            PacketViolation::EventNameTooLong | PacketViolation::ReservedEvent => {
                 elements.first().map_or(0, |name| name.start)
             }
-            PacketError::AuthNotAnObject => json.len() - json.trim_start().len(),
-            PacketError::Placeholder => self.wrong_placeholder(text, json),
+            PacketViolation::AuthNotAnObject => json.len() - json.trim_start().len(),
+            PacketViolation::Placeholder => self.wrong_placeholder(text, json),
             _ => 0,
         };
         self.payload + within

@@ -8,7 +8,7 @@ use std::path::Path;
 use bytes::Bytes;
 use engineio::websocket::Event;
 use engineio::{Config, Packet, PayloadFormat};
-use socketio::{PacketError, PacketReader};
+use socketio::{PacketReader, PacketViolation};
 
 use super::*;
 use crate::walk::websocket_reader;
@@ -43,7 +43,7 @@ fn an_attachment_that_is_awaited_is_taken_for_bytes() {
     // What begins as a packet is one, and has no place there.
     let explained = explain(&[event, br#"42["e"]"#], &V4);
     let broken = explained[1].broken.as_ref().expect("a broken");
-    assert_eq!(broken.rule.id, PacketError::TextAmongAttachments.name());
+    assert_eq!(broken.rule.id, PacketViolation::TextAmongAttachments.name());
     assert_eq!(explain(&[event, b"bAQID"], &V4)[1].kind, Kind::Text);
 }
 
@@ -293,7 +293,7 @@ fn limits_of_length_are_found_as_well() {
 fn verdict(bytes: &[u8], kind: Kind, revision: Revision) -> Option<&'static str> {
     let mut packets = PacketReader::new(&socketio::Config::default(), revision);
     let mut packet = |packet: Packet| match packet {
-        Packet::Message(message) => packets.read(message).err().map(PacketError::name),
+        Packet::Message(message) => packets.read(message).err().map(PacketViolation::name),
         _ => None,
     };
     match kind {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use socketio::{Args, Event, Flags, PacketError, RawJson, Room, Selection, SocketDetails};
+use socketio::{Args, Event, Flags, PacketViolation, RawJson, Room, Selection, SocketDetails};
 
 /// The bytes of JSON that a message may have.
 pub(crate) const LIMIT: usize = 256_000_000;
@@ -19,8 +19,8 @@ pub(crate) const LIMIT: usize = 256_000_000;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Garbage(pub(crate) Box<str>);
 
-impl From<PacketError> for Garbage {
-    fn from(error: PacketError) -> Garbage {
+impl From<PacketViolation> for Garbage {
+    fn from(error: PacketViolation) -> Garbage {
         Garbage(error.to_string().into())
     }
 }

@@ -12,7 +12,7 @@ use engineio::Limit;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use crate::ack::answers::{Answer, Answers, RawAnswer};
-use crate::ack::gathering::Gathering;
+use crate::ack::collector::Collector;
 use crate::ack::pending::Waiter;
 use crate::args::FromArgs;
 use crate::cluster::message::AdapterFuture;
@@ -40,7 +40,7 @@ use crate::socket::Socket;
 /// ```
 #[must_use = "the answers are lost unless they are awaited"]
 pub struct BroadcastAck<T> {
-    gathering: Arc<Gathering<RawAnswer>>,
+    collector: Arc<Collector<RawAnswer>>,
     /// The sockets here that are to answer, for each namespace that the event went to.
     asked: Vec<Asked>,
     requests: Vec<Request>,
@@ -81,21 +81,21 @@ impl Counting {
         self.nodes.is_some()
     }
 
-    fn poll<A>(&mut self, cx: &mut Context<'_>, gathering: &Gathering<A>) {
+    fn poll<A>(&mut self, cx: &mut Context<'_>, collector: &Collector<A>) {
         loop {
             match &mut self.step {
                 CountingStep::Asking(count) => {
                     let Poll::Ready(count) = count.as_mut().poll(cx) else { return };
                     match &mut self.nodes {
-                        None => gathering.expect_nodes(count),
-                        Some(nodes) => gathering.expect_fewer_nodes(nodes.saturating_sub(count)),
+                        None => collector.expect_nodes(count),
+                        Some(nodes) => collector.expect_fewer_nodes(nodes.saturating_sub(count)),
                     }
                     self.nodes = Some(self.nodes.map_or(count, |nodes| nodes.min(count)));
                     self.step = CountingStep::Waiting(Box::pin(sleep(RECOUNT)));
                 }
                 CountingStep::Waiting(wait) => {
                     // Once all have told, their clients are waited for, and nobody is counted.
-                    if gathering.missing().1 == 0 || wait.as_mut().poll(cx).is_pending() {
+                    if collector.missing().1 == 0 || wait.as_mut().poll(cx).is_pending() {
                         return;
                     }
                     self.step = CountingStep::Asking(self.cluster.other_nodes(&self.namespace));
@@ -113,12 +113,12 @@ pub(crate) fn ask_selected(
     volatile: bool,
     outgoing: &Outgoing,
     id: u64,
-    gathering: &Arc<Gathering<RawAnswer>>,
+    collector: &Arc<Collector<RawAnswer>>,
 ) -> Asked {
     let limit = namespace.config().max_pending_acks;
     let (mut asked, mut refused) = (Asked { sockets: Vec::new(), id }, Vec::new());
     namespace.members().for_each(selection, |socket| {
-        let waiter = Waiter::Broadcast(Arc::clone(gathering), socket.room());
+        let waiter = Waiter::Broadcast(Arc::clone(collector), socket.room());
         if let Err(error) = socket.pending_acks().insert(id, waiter, limit) {
             namespace.config().hits.count(Limit::PendingAcks);
             refused.push((socket.room(), error));
@@ -127,9 +127,9 @@ pub(crate) fn ask_selected(
         }
     });
     asked.sockets.iter().for_each(|socket| socket.show_outgoing(outgoing));
-    gathering.expect(refused.len());
+    collector.expect(refused.len());
     for (socket, error) in refused {
-        gathering.add((Some(socket), Err(error)));
+        collector.add((Some(socket), Err(error)));
     }
     asked
 }
@@ -151,7 +151,7 @@ impl Drop for Asked {
 impl<T> BroadcastAck<T> {
     pub(crate) fn new(timeout: Duration) -> BroadcastAck<T> {
         BroadcastAck {
-            gathering: Arc::default(),
+            collector: Arc::default(),
             asked: Vec::new(),
             requests: Vec::new(),
             counting: Vec::new(),
@@ -163,8 +163,8 @@ impl<T> BroadcastAck<T> {
         }
     }
 
-    pub(crate) fn gathering(&self) -> &Arc<Gathering<RawAnswer>> {
-        &self.gathering
+    pub(crate) fn collector(&self) -> &Arc<Collector<RawAnswer>> {
+        &self.collector
     }
 
     /// How long answers are awaited.
@@ -174,7 +174,7 @@ impl<T> BroadcastAck<T> {
 
     /// These sockets are to answer.
     pub(crate) fn add(&mut self, asked: Asked) {
-        self.gathering.expect(asked.sockets.len());
+        self.collector.expect(asked.sockets.len());
         self.asked.push(asked);
     }
 
@@ -218,9 +218,9 @@ impl<T> BroadcastAck<T> {
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<RawAnswer>> {
         for counting in &mut self.counting {
-            counting.poll(cx, &self.gathering);
+            counting.poll(cx, &self.collector);
         }
-        match self.gathering.poll_next(cx) {
+        match self.collector.poll_next(cx) {
             Poll::Ready(Some(answer)) => return Poll::Ready(Some(answer)),
             Poll::Ready(None) if self.counting.iter().all(Counting::has_counted) => return Poll::Ready(None),
             _ => {}
@@ -232,7 +232,7 @@ impl<T> BroadcastAck<T> {
             return Poll::Pending;
         }
         self.give_up();
-        self.gathering.poll_next(cx)
+        self.collector.poll_next(cx)
     }
 
     /// The time is over: everyone who has not answered has failed to.
@@ -243,16 +243,16 @@ impl<T> BroadcastAck<T> {
             for socket in &asked.sockets {
                 if socket.pending_acks().forget(asked.id) {
                     socket.config().hits.count(Limit::AckTimeout);
-                    self.gathering.add((Some(socket.room()), Err(AckError::Timeout)));
+                    self.collector.add((Some(socket.room()), Err(AckError::Timeout)));
                 }
             }
         }
-        let (missing, silent) = self.gathering.missing();
+        let (missing, silent) = self.collector.missing();
         for _ in 0..missing {
-            self.gathering.add((None, Err(AckError::Timeout)));
+            self.collector.add((None, Err(AckError::Timeout)));
         }
         for _ in 0..silent {
-            self.gathering.node_expects(0);
+            self.collector.node_expects(0);
         }
         self.silent_nodes += silent;
     }

@@ -20,7 +20,7 @@ use crate::socket::Socket;
 
 pub(crate) mod answers;
 pub(crate) mod broadcast;
-pub(crate) mod gathering;
+pub(crate) mod collector;
 pub(crate) mod pending;
 pub(crate) mod sender;
 

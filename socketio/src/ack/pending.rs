@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::ack::answers::RawAnswer;
-use crate::ack::gathering::Gathering;
+use crate::ack::collector::Collector;
 use crate::args::Args;
 use crate::error::AckError;
 use crate::namespace::room::Room;
@@ -21,7 +21,7 @@ pub(crate) struct PendingAcks(Mutex<BTreeMap<u64, Waiter>>);
 pub(super) enum Waiter {
     One(oneshot::Sender<Args>),
     /// A broadcast, and whose answer this is.
-    Broadcast(Arc<Gathering<RawAnswer>>, Room),
+    Broadcast(Arc<Collector<RawAnswer>>, Room),
 }
 
 impl PendingAcks {
@@ -48,7 +48,7 @@ impl PendingAcks {
         match self.remove(id) {
             // Whoever gives up takes the entry out, so somebody is there.
             Some(Waiter::One(sender)) => drop(sender.send(args)),
-            Some(Waiter::Broadcast(gathering, socket)) => gathering.add((Some(socket), Ok(args))),
+            Some(Waiter::Broadcast(collector, socket)) => collector.add((Some(socket), Ok(args))),
             None => {}
         }
     }
@@ -58,8 +58,8 @@ impl PendingAcks {
     pub(crate) fn end(&self) {
         let waiting = std::mem::take(&mut *self.0.lock());
         for waiter in waiting.into_values() {
-            if let Waiter::Broadcast(gathering, socket) = waiter {
-                gathering.add((Some(socket), Err(AckError::Disconnected)));
+            if let Waiter::Broadcast(collector, socket) = waiter {
+                collector.add((Some(socket), Err(AckError::Disconnected)));
             }
         }
     }

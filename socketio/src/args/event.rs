@@ -6,7 +6,7 @@ use crate::args::raw_json::RawJson;
 use crate::args::{Args, ToArgs};
 use crate::error::SendError;
 use crate::packet::array::RESERVED_EVENTS;
-use crate::packet::error::PacketError;
+use crate::packet::error::PacketViolation;
 use crate::packet::read_event;
 
 /// An event: its name and its arguments. Cloning it is cheap.
@@ -49,7 +49,7 @@ impl Event {
     /// # Errors
     /// If it is no such array, if the protocol keeps the name for itself, or if it has a placeholder without an
     /// attachment.
-    pub fn from_raw(array: RawJson) -> Result<Event, PacketError> {
+    pub fn from_raw(array: RawJson) -> Result<Event, PacketViolation> {
         let (json, attachments) = array.into_parts();
         let mut event = read_event(json, None, attachments.len(), true)?;
         event.args.attach(attachments);

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use crate::args::raw_json::RawJson;
 use crate::packet::array::read_array;
-use crate::packet::error::PacketError;
+use crate::packet::error::PacketViolation;
 
 pub(crate) mod binary;
 pub(crate) mod event;
@@ -74,7 +74,7 @@ impl Args {
     ///
     /// # Errors
     /// If it is no array, or has a placeholder without an attachment.
-    pub fn from_raw(array: RawJson) -> Result<Args, PacketError> {
+    pub fn from_raw(array: RawJson) -> Result<Args, PacketViolation> {
         let (json, attachments) = array.into_parts();
         let mut args = Args::read_array(json, attachments.len())?;
         args.attach(attachments);
@@ -82,7 +82,7 @@ impl Args {
     }
 
     /// The arguments in the payload of an acknowledgement, which may name so many attachments.
-    pub(crate) fn read_array(payload: ByteString, attachments: usize) -> Result<Args, PacketError> {
+    pub(crate) fn read_array(payload: ByteString, attachments: usize) -> Result<Args, PacketViolation> {
         if payload.is_empty() {
             return Ok(Args::none());
         }

@@ -7,7 +7,7 @@ use bytestring::ByteString;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use crate::packet::error::PacketError;
+use crate::packet::error::PacketViolation;
 use crate::packet::{json, msgpack};
 
 /// JSON, with the bytes that JSON can't hold beside it: what an adapter reads and writes.
@@ -36,17 +36,17 @@ impl RawJson {
     /// Takes JSON and its attachments. Lone surrogates, which JavaScript's strings can have, are replaced.
     ///
     /// # Errors
-    /// [`PacketError::Json`] and [`PacketError::TooDeep`].
-    pub fn new(json: impl Into<ByteString>, attachments: Vec<Bytes>) -> Result<RawJson, PacketError> {
+    /// [`PacketViolation::Json`] and [`PacketViolation::TooDeep`].
+    pub fn new(json: impl Into<ByteString>, attachments: Vec<Bytes>) -> Result<RawJson, PacketViolation> {
         let json = json.into();
         if json::too_deep(&json) {
-            return Err(PacketError::TooDeep);
+            return Err(PacketViolation::TooDeep);
         }
         let json = match json::replace_lone_surrogates(&json) {
             Cow::Borrowed(_) => json,
             Cow::Owned(repaired) => repaired.into(),
         };
-        serde_json::from_str::<IgnoredAny>(&json).map_err(|_| PacketError::Json)?;
+        serde_json::from_str::<IgnoredAny>(&json).map_err(|_| PacketViolation::Json)?;
         Ok(RawJson { json, attachments })
     }
 
@@ -55,8 +55,8 @@ impl RawJson {
     /// JSON. The attachments share the memory of `message`.
     ///
     /// # Errors
-    /// [`PacketError::MsgPack`] and [`PacketError::TooDeep`].
-    pub fn from_msgpack(message: &Bytes, limit: usize) -> Result<RawJson, PacketError> {
+    /// [`PacketViolation::MsgPack`] and [`PacketViolation::TooDeep`].
+    pub fn from_msgpack(message: &Bytes, limit: usize) -> Result<RawJson, PacketViolation> {
         let (json, attachments) = msgpack::decode_value(message, limit)?;
         Ok(RawJson { json: json.into(), attachments })
     }
@@ -141,7 +141,7 @@ mod tests {
     use crate::args::binary::Binary;
     use crate::args::event::Event;
 
-    fn unpacked(message: &'static [u8]) -> Result<RawJson, PacketError> {
+    fn unpacked(message: &'static [u8]) -> Result<RawJson, PacketViolation> {
         RawJson::from_msgpack(&Bytes::from_static(message), 1000)
     }
 

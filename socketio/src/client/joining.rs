@@ -23,8 +23,8 @@ use crate::namespace::parents::choose;
 use crate::namespace::room::Room;
 use crate::packet::Packet;
 use crate::recovery::claimed::Claimed;
+use crate::recovery::history::{Claim, Granted};
 use crate::recovery::presented::{Presented, Refusal};
-use crate::recovery::trail::{Claim, Granted};
 use crate::socket::Socket;
 
 impl Client {
@@ -107,16 +107,16 @@ impl Client {
         self.departed.remove(namespace.name());
         match self.claim(&namespace, auth.as_deref()) {
             Some(Claim::Granted(granted)) if namespace.shared_recovery().is_some() => {
-                let presented = Presented { pid: granted.trail.pid(), offset: None };
+                let presented = Presented { pid: granted.history.pid(), offset: None };
                 self.take_session(namespace, auth, packets, presented, Some(granted));
             }
             Some(Claim::Granted(granted)) => self.ask(namespace, auth, packets, Some(granted)),
             Some(Claim::Elsewhere(presented)) => {
                 self.take_session(namespace, auth, packets, presented, None);
             }
-            Some(Claim::NotYet(trail, ended)) => {
+            Some(Claim::NotYet(history, ended)) => {
                 let serial = self.next_serial();
-                self.wait(serial, Gate::OldSocket { namespace, auth, trail }, packets);
+                self.wait(serial, Gate::OldSocket { namespace, auth, history }, packets);
                 let link = Arc::clone(&self.link);
                 tokio::spawn(async move {
                     // An error says that it has ended for good.

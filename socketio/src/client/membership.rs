@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::namespace::Namespace;
 use crate::packet::Packet;
-use crate::recovery::trail::Trail;
+use crate::recovery::history::History;
 use crate::socket::Socket;
 
 /// A namespace that the client is in, or wants to join.
@@ -34,7 +34,7 @@ pub(super) enum Gate {
     OldSocket {
         namespace: Namespace,
         auth: Option<Box<str>>,
-        trail: Arc<Trail>,
+        history: Arc<History>,
     },
     /// The adapter: whether it has the session that the client comes back for.
     Session {
@@ -61,7 +61,7 @@ impl Membership {
         match &waiting.gate {
             Gate::Parents { .. } | Gate::Session { .. } => {}
             Gate::Middlewares(socket) => socket.end_trail(),
-            Gate::OldSocket { namespace, trail, .. } => namespace.end_trail(trail),
+            Gate::OldSocket { namespace, history, .. } => namespace.end_trail(history),
         }
     }
 

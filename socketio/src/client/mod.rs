@@ -26,8 +26,8 @@ use crate::error::DisconnectReason;
 use crate::handler::queue::Job;
 use crate::io::Io;
 use crate::log::Excerpt;
-use crate::packet::decoder::{Decoder, Limits};
-use crate::packet::error::PacketError;
+use crate::packet::decoder::{Decoder, DecoderLimits};
+use crate::packet::error::PacketViolation;
 use crate::packet::{Body, Packet};
 
 mod departed;
@@ -112,7 +112,7 @@ impl Client {
                 tracing::debug!(namespace = %Excerpt(&packet.nsp), "a packet crossed the namespace's end");
             } else {
                 tracing::debug!(namespace = %Excerpt(&packet.nsp), "a packet for a namespace not joined");
-                self.violation(PacketError::NotJoined);
+                self.violation(PacketViolation::NotJoined);
             }
             return;
         };
@@ -178,7 +178,7 @@ impl Client {
         self.link.release(waiting.iter().map(Packet::cost).sum());
     }
 
-    fn violation(&mut self, error: PacketError) {
+    fn violation(&mut self, error: PacketViolation) {
         tracing::info!(rule = error.name(), section = error.section(), %error, "a client broke the protocol");
         self.link.see(|| What::Violation { rule: error.name(), section: error.section(), error: &error });
         if let Some(limit) = error.limit() {
@@ -252,7 +252,7 @@ impl Layer for Client {
             return;
         }
         let config = self.io.config();
-        let limits = Limits::of(config);
+        let limits = DecoderLimits::of(config);
         self.link.see_incoming(&message, &config.parser);
         let before = self.decoder.bytes();
         let decoded = self.decoder.message(message, &config.parser, self.link.revision, limits, now);
@@ -278,7 +278,7 @@ impl Layer for Client {
             return;
         }
         if self.decoder.deadline().is_some_and(|deadline| deadline <= now) {
-            self.violation(PacketError::AttachmentTimeout);
+            self.violation(PacketViolation::AttachmentTimeout);
         } else if self.connect_deadline.is_some_and(|deadline| deadline <= now) {
             tracing::debug!("a client joined no namespace in time");
             self.io.config().hits.count(Limit::ConnectTimeout);

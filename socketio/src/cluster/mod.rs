@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::time::{sleep, timeout_at};
 
 use crate::ack::answers::{Answer, Answers, RawAnswer};
-use crate::ack::gathering::Gathering;
+use crate::ack::collector::Collector;
 use crate::args::FromArgs;
 use crate::args::event::Event;
 use crate::cluster::details::SocketDetails;
@@ -144,9 +144,9 @@ impl Cluster {
         event: Event,
         selection: Selection,
         flags: Flags,
-        gathering: &Arc<Gathering<RawAnswer>>,
+        collector: &Arc<Collector<RawAnswer>>,
     ) -> Request {
-        let answers = Arc::clone(gathering);
+        let answers = Arc::clone(collector);
         let request = self.request(move |answer| match answer {
             MessageBody::ClientCount { clients, .. } => answers.node_expects(clients),
             MessageBody::ClientAnswer { answer, .. } => answers.add((None, Ok(answer))),
@@ -164,18 +164,18 @@ impl Cluster {
         selection: Selection,
         timeout: Duration,
     ) -> (Vec<SocketDetails>, Result<(), ClusterError>) {
-        let gathering = Arc::new(Gathering::default());
-        let found = Arc::clone(&gathering);
+        let collector = Arc::new(Collector::default());
+        let found = Arc::clone(&collector);
         let request = self.request(move |answer| {
             if let MessageBody::FetchedSockets { sockets, .. } = answer {
                 found.add(sockets);
             }
         });
         let body = MessageBody::FetchSockets { selection, request: Arc::clone(&request.id) };
-        match self.ask(namespace, body, &gathering, timeout).await {
+        match self.ask(namespace, body, &collector, timeout).await {
             Err(error) => (Vec::new(), Err(error)),
             Ok(sockets) => {
-                let complete = match gathering.missing() {
+                let complete = match collector.missing() {
                     (0, _) => Ok(()),
                     (missing, _) => Err(ClusterError::Timeout { missing }),
                 };
@@ -191,17 +191,17 @@ impl Cluster {
         event: Event,
         timeout: Duration,
     ) -> Result<Answers<T>, ClusterError> {
-        let gathering = Arc::new(Gathering::default());
-        let answers = Arc::clone(&gathering);
+        let collector = Arc::new(Collector::default());
+        let answers = Arc::clone(&collector);
         let request = self.request(move |answer| {
             if let MessageBody::ServerSideAnswer { answer, .. } = answer {
                 answers.add(answer);
             }
         });
         let body = MessageBody::ServerSideEmit { event, request: Some(Arc::clone(&request.id)) };
-        let answers = self.ask(namespace, body, &gathering, timeout).await?;
+        let answers = self.ask(namespace, body, &collector, timeout).await?;
         let read = |args| Answer { socket: None, result: T::from_args(args).map_err(AckError::Args) };
-        Ok(Answers { answers: answers.into_iter().map(read).collect(), silent_nodes: gathering.missing().0 })
+        Ok(Answers { answers: answers.into_iter().map(read).collect(), silent_nodes: collector.missing().0 })
     }
 
     /// Asks all other nodes something that each answers once.
@@ -209,7 +209,7 @@ impl Cluster {
         &self,
         namespace: &Arc<str>,
         body: MessageBody,
-        gathering: &Gathering<A>,
+        collector: &Collector<A>,
         timeout: Duration,
     ) -> Result<Vec<A>, ClusterError> {
         let deadline = deadline::after(timeout);
@@ -218,7 +218,7 @@ impl Cluster {
         if nodes == 0 {
             return Ok(Vec::new());
         }
-        gathering.expect(nodes);
+        collector.expect(nodes);
         let published = timeout_at(deadline, self.publish(namespace, None, body)).await;
         published.map_err(|_| ClusterError::Timeout { missing: nodes })?.map_err(ClusterError::Adapter)?;
         let mut answers = Vec::new();
@@ -227,12 +227,12 @@ impl Cluster {
             loop {
                 sleep(RECOUNT).await;
                 let left = self.other_nodes(namespace).await;
-                gathering.expect_fewer(nodes.saturating_sub(left));
+                collector.expect_fewer(nodes.saturating_sub(left));
                 nodes = nodes.min(left);
             }
         };
         {
-            let (mut collect, mut recount) = (pin!(gathering.collect(deadline, &mut answers)), pin!(recount));
+            let (mut collect, mut recount) = (pin!(collector.collect(deadline, &mut answers)), pin!(recount));
             poll_fn(|cx| {
                 let _: Poll<()> = recount.as_mut().poll(cx);
                 collect.as_mut().poll(cx)

@@ -17,7 +17,7 @@ use crate::args::event::Event;
 use crate::handler::listener::Direction;
 use crate::handler::task::{Task, guarded};
 use crate::handler::unhandled::Unhandled;
-use crate::handler::{EventError, EventHandler, EventMiddleware, Handlers, Listener, Misfit, Table};
+use crate::handler::{EventError, EventHandler, EventMiddleware, Handlers, Listener, Table, WrongArgs};
 use crate::log::Excerpt;
 use crate::packet;
 use crate::socket::Socket;
@@ -79,7 +79,7 @@ impl Socket {
         let kept = keeps.then(|| args.clone());
         match handler(self.clone(), args, ack) {
             Ok(task) => task,
-            Err(Misfit { error, ack }) => self.unhandled(name, kept, ack, Unhandled::Args(error)),
+            Err(WrongArgs { error, ack }) => self.unhandled(name, kept, ack, Unhandled::Args(error)),
         }
     }
 

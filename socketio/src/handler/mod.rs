@@ -31,7 +31,7 @@ pub(crate) mod unhandled;
 
 /// Handles an event; what is left to do, if anything, is the task.
 pub(crate) type EventHandler =
-    Arc<dyn Fn(Socket, Args, AckSender) -> Result<Option<Task>, Misfit> + Send + Sync>;
+    Arc<dyn Fn(Socket, Args, AckSender) -> Result<Option<Task>, WrongArgs> + Send + Sync>;
 /// Handles an event that no other handler takes.
 pub(crate) type UnhandledHandler = Arc<dyn Fn(Socket, Event, AckSender, Unhandled) -> Task + Send + Sync>;
 /// Handles every event that has no handler of its own.
@@ -53,7 +53,7 @@ pub(crate) type ServerEventHandler =
     Arc<dyn Fn(Args) -> Result<Task<Result<Args, serde_json::Error>>, ArgsError> + Send + Sync>;
 
 /// An event's arguments don't fit its handler. Somebody else may acknowledge it.
-pub(crate) struct Misfit {
+pub(crate) struct WrongArgs {
     pub(crate) error: ArgsError,
     pub(crate) ack: AckSender,
 }
@@ -261,10 +261,10 @@ where
     })
 }
 
-fn read<A: FromArgs>(args: Args, ack: AckSender) -> Result<(A, AckSender), Misfit> {
+fn read<A: FromArgs>(args: Args, ack: AckSender) -> Result<(A, AckSender), WrongArgs> {
     match A::from_args(args) {
         Ok(args) => Ok((args, ack)),
-        Err(error) => Err(Misfit { error, ack }),
+        Err(error) => Err(WrongArgs { error, ack }),
     }
 }
 

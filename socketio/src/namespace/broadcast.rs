@@ -231,12 +231,12 @@ impl Broadcast {
         if let (Some(cluster), Some(event)) = (cluster, outgoing.event.clone()) {
             let (name, selection) = (self.namespace.shared_name(), self.selection.clone());
             let flags = Flags { timeout: Some(answers.patience()), ..self.flags };
-            let request = cluster.ask_clients(name, event, selection, flags, answers.gathering());
+            let request = cluster.ask_clients(name, event, selection, flags, answers.collector());
             answers.add_request(request, Counting::new(cluster, name));
         }
         let volatile = self.flags.volatile;
         let asked =
-            ask_selected(&self.namespace, &self.selection, volatile, &outgoing, id, answers.gathering());
+            ask_selected(&self.namespace, &self.selection, volatile, &outgoing, id, answers.collector());
         answers.add(asked);
         Ok(())
     }

@@ -16,7 +16,7 @@ use crate::io::config::Config;
 use crate::io::shared::Shared;
 use crate::namespace::room::Room;
 use crate::namespace::rooms::Rooms;
-use crate::recovery::trail::Trail;
+use crate::recovery::history::History;
 use crate::recovery::{NamespaceRecovery, Recoveries};
 use crate::socket::Socket;
 
@@ -157,7 +157,7 @@ impl Namespace {
             kind,
             recovery: home.recoveries.as_ref().map(|shared| {
                 let weak = WeakNamespace(Weak::clone(namespace));
-                let give_up = move |trail: &Trail| weak.upgrade().is_some_and(|it| it.give_up(trail));
+                let give_up = move |history: &History| weak.upgrade().is_some_and(|it| it.give_up(history));
                 NamespaceRecovery::new(shared, Arc::new(give_up))
             }),
             home,
@@ -278,26 +278,26 @@ impl Namespace {
         self.0.recovery.as_ref()
     }
 
-    /// Nobody comes back to a trail.
-    pub(crate) fn end_trail(&self, trail: &Trail) {
-        if self.recovery().is_some_and(|recovery| recovery.end(trail)) {
-            self.forget_session(trail);
+    /// Nobody comes back to a history.
+    pub(crate) fn end_trail(&self, history: &History) {
+        if self.recovery().is_some_and(|recovery| recovery.end(history)) {
+            self.forget_session(history);
             self.leave();
         }
     }
 
     /// The application puts out a socket that has ended or is ending. It does not come back.
-    pub(crate) fn put_out(&self, trail: &Trail, mailbox: &Arc<Mailbox>) {
-        if self.recovery().is_some_and(|recovery| recovery.put_out(trail, mailbox)) {
-            self.forget_session(trail);
+    pub(crate) fn put_out(&self, history: &History, mailbox: &Arc<Mailbox>) {
+        if self.recovery().is_some_and(|recovery| recovery.put_out(history, mailbox)) {
+            self.forget_session(history);
             self.leave();
         }
     }
 
-    /// Nobody comes back to a trail whose socket is away, unless somebody has come back already. Says whether
+    /// Nobody comes back to a history whose socket is away, unless somebody has come back already. Says whether
     /// it was away.
-    pub(crate) fn give_up(&self, trail: &Trail) -> bool {
-        let given_up = self.recovery().is_some_and(|recovery| recovery.give_up(trail));
+    pub(crate) fn give_up(&self, history: &History) -> bool {
+        let given_up = self.recovery().is_some_and(|recovery| recovery.give_up(history));
         if given_up {
             self.leave();
         }

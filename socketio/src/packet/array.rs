@@ -6,21 +6,21 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::args::binary::check_placeholders;
-use crate::packet::error::PacketError;
+use crate::packet::error::PacketViolation;
 
 /// "The following event names are reserved and must not be used by the application."
 pub(crate) const RESERVED_EVENTS: [&str; 6] =
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
-pub(crate) fn read_array(payload: &str, attachments: usize) -> Result<JsonArray<'_>, PacketError> {
+pub(crate) fn read_array(payload: &str, attachments: usize) -> Result<JsonArray<'_>, PacketViolation> {
     // JSON may begin with a space. Here it would stand where an ack id can, and the reference reads it as 0.
     if payload.starts_with(|first: char| first.is_ascii_whitespace()) {
-        return Err(PacketError::Json);
+        return Err(PacketViolation::Json);
     }
     let array = serde_json::from_str::<JsonArray<'_>>(payload)
-        .map_err(|error| if error.is_data() { PacketError::NotAnArray } else { PacketError::Json })?;
+        .map_err(|error| if error.is_data() { PacketViolation::NotAnArray } else { PacketViolation::Json })?;
     if attachments > 0 {
-        check_placeholders(payload, attachments).map_err(|_| PacketError::Placeholder)?;
+        check_placeholders(payload, attachments).map_err(|_| PacketViolation::Placeholder)?;
     }
     Ok(array)
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use engineio::{Message, Revision};
 
 use crate::io::config::Config;
-use crate::packet::error::PacketError;
+use crate::packet::error::PacketViolation;
 use crate::packet::parser::Parser;
 use crate::packet::{Packet, text};
 
@@ -29,7 +29,7 @@ struct Incomplete {
 
 /// What bounds a packet with attachments.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
+pub(crate) struct DecoderLimits {
     /// Attachments of a packet.
     pub(crate) attachments: usize,
     /// Bytes of a packet and its attachments, beyond which it may have no further one.
@@ -38,9 +38,9 @@ pub(crate) struct Limits {
     pub(crate) timeout: Duration,
 }
 
-impl Limits {
-    pub(crate) fn of(config: &Config) -> Limits {
-        Limits {
+impl DecoderLimits {
+    pub(crate) fn of(config: &Config) -> DecoderLimits {
+        DecoderLimits {
             attachments: config.max_attachments,
             bytes: config.max_backlog,
             timeout: config.attachment_timeout,
@@ -55,9 +55,9 @@ impl Decoder {
         message: Message,
         parser: &Parser,
         revision: Revision,
-        limits: Limits,
+        limits: DecoderLimits,
         now: Instant,
-    ) -> Result<Option<Packet>, PacketError> {
+    ) -> Result<Option<Packet>, PacketViolation> {
         if let Some(packet) = parser.read(&message, revision, limits.bytes) {
             return packet.map(Some);
         }
@@ -76,11 +76,11 @@ impl Decoder {
                 }));
                 Ok(None)
             }
-            (Message::Text(_), Some(_)) => Err(PacketError::TextAmongAttachments),
-            (Message::Binary(_), None) => Err(PacketError::UnexpectedAttachment),
+            (Message::Text(_), Some(_)) => Err(PacketViolation::TextAmongAttachments),
+            (Message::Binary(_), None) => Err(PacketViolation::UnexpectedAttachment),
             (Message::Binary(bytes), Some(mut incomplete)) => {
                 if incomplete.bytes > limits.bytes {
-                    return Err(PacketError::AttachmentsTooLarge);
+                    return Err(PacketViolation::AttachmentsTooLarge);
                 }
                 incomplete.bytes += bytes.len();
                 incomplete.attachments.push(bytes);
@@ -124,7 +124,8 @@ mod tests {
     use crate::args::binary::Binary;
     use crate::packet::Body;
 
-    const LIMITS: Limits = Limits { attachments: 10, bytes: 1000, timeout: Duration::from_secs(10) };
+    const LIMITS: DecoderLimits =
+        DecoderLimits { attachments: 10, bytes: 1000, timeout: Duration::from_secs(10) };
 
     struct Wire(Decoder, Instant);
 
@@ -133,11 +134,11 @@ mod tests {
             Wire(Decoder::default(), Instant::now())
         }
 
-        fn text(&mut self, text: &str) -> Result<Option<Packet>, PacketError> {
+        fn text(&mut self, text: &str) -> Result<Option<Packet>, PacketViolation> {
             self.0.message(Message::Text(text.into()), &Parser::Default, Revision::V4, LIMITS, self.1)
         }
 
-        fn binary(&mut self, bytes: impl Into<Bytes>) -> Result<Option<Packet>, PacketError> {
+        fn binary(&mut self, bytes: impl Into<Bytes>) -> Result<Option<Packet>, PacketViolation> {
             self.0.message(Message::Binary(bytes.into()), &Parser::Default, Revision::V4, LIMITS, self.1)
         }
     }
@@ -179,17 +180,17 @@ mod tests {
     fn text_among_attachments_is_an_error() {
         let mut wire = Wire::new();
         assert!(wire.text(r#"51-["e",{"_placeholder":true,"num":0}]"#).unwrap().is_none());
-        assert_eq!(wire.text(r#"2["e"]"#).unwrap_err(), PacketError::TextAmongAttachments);
+        assert_eq!(wire.text(r#"2["e"]"#).unwrap_err(), PacketViolation::TextAmongAttachments);
     }
 
     // proves: protocol/misplaced-attachments
     #[test]
     fn binary_that_nothing_announced_is_an_error() {
         let mut wire = Wire::new();
-        assert_eq!(wire.binary("x").unwrap_err(), PacketError::UnexpectedAttachment);
+        assert_eq!(wire.binary("x").unwrap_err(), PacketViolation::UnexpectedAttachment);
         assert!(wire.text(r#"51-["e",{"_placeholder":true,"num":0}]"#).unwrap().is_none());
         assert!(wire.binary("x").unwrap().is_some());
-        assert_eq!(wire.binary("x").unwrap_err(), PacketError::UnexpectedAttachment);
+        assert_eq!(wire.binary("x").unwrap_err(), PacketViolation::UnexpectedAttachment);
     }
 
     // proves: protocol/attachments-in-time
@@ -199,7 +200,7 @@ mod tests {
         assert!(wire.text(r#"53-["e"]"#).unwrap().is_none());
         assert!(wire.binary(vec![0; 900]).unwrap().is_none());
         assert!(wire.binary(vec![0; 900]).unwrap().is_none(), "taken whole while under the limit");
-        assert_eq!(wire.binary(vec![0; 1]).unwrap_err(), PacketError::AttachmentsTooLarge);
+        assert_eq!(wire.binary(vec![0; 1]).unwrap_err(), PacketViolation::AttachmentsTooLarge);
     }
 
     // proves: features/attachments, protocol/attachments-in-time

@@ -7,16 +7,16 @@ engineio::rules! {
     ///
     /// ```
     /// use engineio::Revision;
-    /// use socketio::{Config, PacketError, PacketReader};
+    /// use socketio::{Config, PacketViolation, PacketReader};
     ///
     /// let mut reader = PacketReader::new(&Config::default(), Revision::V4);
     /// let error = reader.read("2{}".into()).unwrap_err();
-    /// assert_eq!(error, PacketError::NotAnArray);
+    /// assert_eq!(error, PacketViolation::NotAnArray);
     /// println!("{error}");
     /// ```
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     #[non_exhaustive]
-    pub enum PacketError {
+    pub enum PacketViolation {
         /// The first character is none of the types 0 to 6, or missing.
         UnknownType => "UNKNOWN_TYPE",
             "unknown packet type",
@@ -109,28 +109,28 @@ engineio::rules! {
     }
 }
 
-impl PacketError {
+impl PacketViolation {
     /// How the session ends.
     #[must_use]
     pub fn close_reason(self) -> CloseReason {
         match self {
             // Well-formed packets, which the client must not send, or not yet.
-            PacketError::ConnectErrorFromClient | PacketError::NotJoined => CloseReason::ForcedClose,
+            PacketViolation::ConnectErrorFromClient | PacketViolation::NotJoined => CloseReason::ForcedClose,
             _ => CloseReason::ParseError,
         }
     }
 }
 
-impl PacketError {
+impl PacketViolation {
     /// The limit that the packet exceeded, if that is what was wrong with it.
     #[must_use]
     pub fn limit(self) -> Option<Limit> {
         match self {
-            PacketError::TooManyAttachments => Some(Limit::Attachments),
-            PacketError::TooDeep => Some(Limit::Depth),
-            PacketError::EventNameTooLong => Some(Limit::EventName),
-            PacketError::AttachmentsTooLarge => Some(Limit::Backlog),
-            PacketError::AttachmentTimeout => Some(Limit::AttachmentTimeout),
+            PacketViolation::TooManyAttachments => Some(Limit::Attachments),
+            PacketViolation::TooDeep => Some(Limit::Depth),
+            PacketViolation::EventNameTooLong => Some(Limit::EventName),
+            PacketViolation::AttachmentsTooLarge => Some(Limit::Backlog),
+            PacketViolation::AttachmentTimeout => Some(Limit::AttachmentTimeout),
             _ => None,
         }
     }

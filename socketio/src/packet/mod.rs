@@ -11,9 +11,9 @@ use serde::de::IgnoredAny;
 
 use crate::args::Args;
 use crate::packet::array::{JsonArray, RESERVED_EVENTS, read_array};
-use crate::packet::error::PacketError;
+use crate::packet::error::PacketViolation;
 use crate::packet::json::Looks;
-use crate::packet::raw::{MAX_ACK_ID, PacketType};
+use crate::packet::raw::{MAX_ACK_ID, RawPacketType};
 
 pub(crate) mod array;
 pub(crate) mod date;
@@ -65,19 +65,19 @@ impl Packet {
     /// Holds a client's packet to the rules. Its attachments may still come: `announced` is how many the
     /// payload may name.
     pub(crate) fn read(
-        kind: PacketType,
+        kind: RawPacketType,
         nsp: ByteString,
         id: Option<u64>,
         payload: ByteString,
         announced: usize,
         revision: Revision,
-    ) -> Result<Packet, PacketError> {
+    ) -> Result<Packet, PacketViolation> {
         if id.is_some_and(|id| id > MAX_ACK_ID) {
-            return Err(PacketError::AckId);
+            return Err(PacketViolation::AckId);
         }
         let looks = Looks::of(&payload);
         if looks.too_deep {
-            return Err(PacketError::TooDeep);
+            return Err(PacketViolation::TooDeep);
         }
         let repaired = looks.may_escape.then(|| json::replace_lone_surrogates(&payload));
         let payload = match repaired {
@@ -86,18 +86,18 @@ impl Packet {
         };
         // Where an event's name stands, a number is a name.
         let repaired =
-            looks.may_overflow.then(|| json::replace_infinities(&payload, kind == PacketType::Event));
+            looks.may_overflow.then(|| json::replace_infinities(&payload, kind == RawPacketType::Event));
         let payload = match repaired {
             Some(Cow::Owned(repaired)) => repaired.into(),
             Some(Cow::Borrowed(_)) | None => payload,
         };
         let body = match kind {
-            PacketType::Connect => Body::Connect { auth: read_auth(payload)? },
-            PacketType::Disconnect if payload.is_empty() => Body::Disconnect,
-            PacketType::Disconnect => return Err(PacketError::DisconnectPayload),
-            PacketType::Event => Body::Event(read_event(payload, id, announced, looks.may_escape)?),
-            PacketType::Ack => Body::Ack { id, args: Args::read_array(payload, announced)? },
-            PacketType::ConnectError => return Err(PacketError::ConnectErrorFromClient),
+            RawPacketType::Connect => Body::Connect { auth: read_auth(payload)? },
+            RawPacketType::Disconnect if payload.is_empty() => Body::Disconnect,
+            RawPacketType::Disconnect => return Err(PacketViolation::DisconnectPayload),
+            RawPacketType::Event => Body::Event(read_event(payload, id, announced, looks.may_escape)?),
+            RawPacketType::Ack => Body::Ack { id, args: Args::read_array(payload, announced)? },
+            RawPacketType::ConnectError => return Err(PacketViolation::ConnectErrorFromClient),
         };
         let mut packet = Packet { nsp, body };
         if revision == Revision::V3 {
@@ -117,9 +117,9 @@ impl Packet {
     }
 
     /// Bounds the name of an event.
-    pub(crate) fn check_name(&self, longest: usize) -> Result<(), PacketError> {
+    pub(crate) fn check_name(&self, longest: usize) -> Result<(), PacketViolation> {
         match &self.body {
-            Body::Event(event) if event.name.len() > longest => Err(PacketError::EventNameTooLong),
+            Body::Event(event) if event.name.len() > longest => Err(PacketViolation::EventNameTooLong),
             _ => Ok(()),
         }
     }
@@ -149,12 +149,16 @@ impl Event {
     }
 }
 
-fn read_auth(payload: ByteString) -> Result<Option<ByteString>, PacketError> {
+fn read_auth(payload: ByteString) -> Result<Option<ByteString>, PacketViolation> {
     if payload.is_empty() {
         return Ok(None);
     }
-    serde_json::from_str::<IgnoredAny>(&payload).map_err(|_| PacketError::Json)?;
-    if payload.trim_start().starts_with('{') { Ok(Some(payload)) } else { Err(PacketError::AuthNotAnObject) }
+    serde_json::from_str::<IgnoredAny>(&payload).map_err(|_| PacketViolation::Json)?;
+    if payload.trim_start().starts_with('{') {
+        Ok(Some(payload))
+    } else {
+        Err(PacketViolation::AuthNotAnObject)
+    }
 }
 
 /// The parameters of a revision 3 namespace as a JSON object of strings.
@@ -172,23 +176,23 @@ pub(crate) fn read_event(
     id: Option<u64>,
     attachments: usize,
     may_escape: bool,
-) -> Result<Event, PacketError> {
+) -> Result<Event, PacketViolation> {
     if payload.is_empty() {
-        return Err(PacketError::MissingPayload);
+        return Err(PacketViolation::MissingPayload);
     }
     let JsonArray { first, len } = read_array(&payload, attachments)?;
-    let raw_name = first.ok_or(PacketError::EventName)?;
+    let raw_name = first.ok_or(PacketViolation::EventName)?;
     let name = match raw_name.as_bytes()[0] {
         b'"' if !(may_escape && raw_name.contains('\\')) => {
             payload.slice_ref(&raw_name[1..raw_name.len() - 1])
         }
-        b'"' => serde_json::from_str::<String>(raw_name).map_err(|_| PacketError::Json)?.into(),
+        b'"' => serde_json::from_str::<String>(raw_name).map_err(|_| PacketViolation::Json)?.into(),
         // A client may use numbers as names. JavaScript makes no difference between 5 and "5" there.
         b'-' | b'0'..=b'9' => payload.slice_ref(raw_name),
-        _ => return Err(PacketError::EventName),
+        _ => return Err(PacketViolation::EventName),
     };
     if RESERVED_EVENTS.contains(&&*name) {
-        return Err(PacketError::ReservedEvent);
+        return Err(PacketViolation::ReservedEvent);
     }
     // The first argument stands behind the comma; the closing bracket stands there if there is none.
     let after_name = raw_name.as_ptr().addr() - payload.as_ptr().addr() + raw_name.len();

@@ -12,9 +12,9 @@ use serde::ser::Error as _;
 use crate::args::ToArgs;
 use crate::error::connect_error::ConnectError;
 use crate::log::Excerpt;
-use crate::packet::error::PacketError;
+use crate::packet::error::PacketViolation;
 use crate::packet::frames::{Frames, Tail};
-use crate::packet::raw::{PacketType, RawPacket};
+use crate::packet::raw::{RawPacket, RawPacketType};
 use crate::packet::{Packet, msgpack, text};
 
 /// The form that packets have on the wire. Both sides must agree on it: a client is given the same with its
@@ -48,7 +48,7 @@ pub enum Parser {
 /// ```
 /// use std::sync::Arc;
 /// use engineio::Message;
-/// use socketio::{Config, Io, PacketParser, PacketType, Parser, ParserError, RawPacket};
+/// use socketio::{Config, Io, PacketParser, RawPacketType, Parser, ParserError, RawPacket};
 ///
 /// /// `TYPE ID NAMESPACE PAYLOAD`, without binary values.
 /// #[derive(Debug)]
@@ -66,7 +66,7 @@ pub enum Parser {
 ///         let [kind, id, nsp, payload] = *text.splitn(4, ' ').collect::<Vec<_>>() else {
 ///             return Err(ParserError::new("words are missing"));
 ///         };
-///         let kind = kind.parse().ok().and_then(PacketType::from_number);
+///         let kind = kind.parse().ok().and_then(RawPacketType::from_number);
 ///         Ok(RawPacket {
 ///             kind: kind.ok_or(ParserError::new("no type"))?,
 ///             nsp: text.slice_ref(nsp),
@@ -128,17 +128,17 @@ impl Parser {
         args: impl ToArgs,
         tail: Tail,
     ) -> Result<Frames, serde_json::Error> {
-        self.args(PacketType::Event, nsp, id, Some(name), args, tail)
+        self.args(RawPacketType::Event, nsp, id, Some(name), args, tail)
     }
 
     /// The acknowledgement of the event that carried `id`.
     pub(crate) fn ack(&self, nsp: &str, id: u64, args: impl ToArgs) -> Result<Frames, serde_json::Error> {
-        self.args(PacketType::Ack, nsp, Some(id), None, args, Tail::None)
+        self.args(RawPacketType::Ack, nsp, Some(id), None, args, Tail::None)
     }
 
     fn args(
         &self,
-        kind: PacketType,
+        kind: RawPacketType,
         nsp: &str,
         id: Option<u64>,
         name: Option<&str>,
@@ -156,7 +156,7 @@ impl Parser {
 
     /// The answer to CONNECT: `{"sid":"…"}`, in revision 3 nothing. The `pid` is for a recovery.
     pub(crate) fn connect(&self, revision: Revision, nsp: &str, socket_id: &str, pid: Option<Sid>) -> Frame {
-        self.control(PacketType::Connect, nsp, |json| {
+        self.control(RawPacketType::Connect, nsp, |json| {
             if revision == Revision::V4 {
                 json.extend_from_slice(br#"{"sid":""#);
                 json.extend_from_slice(socket_id.as_bytes());
@@ -171,7 +171,7 @@ impl Parser {
 
     /// Tells the client that it is no longer in the namespace.
     pub(crate) fn disconnect(&self, nsp: &str) -> Frame {
-        self.control(PacketType::Disconnect, nsp, |_| {})
+        self.control(RawPacketType::Disconnect, nsp, |_| {})
     }
 
     /// The answer to CONNECT with a namespace that does not exist: an object in both revisions.
@@ -181,7 +181,7 @@ impl Parser {
 
     /// The refusal of a CONNECT: message and data as an object, in revision 3 the data alone or the message.
     pub(crate) fn connect_error(&self, revision: Revision, nsp: &str, error: &ConnectError) -> Frame {
-        self.control(PacketType::ConnectError, nsp, |json| {
+        self.control(RawPacketType::ConnectError, nsp, |json| {
             let payload = match (revision, &error.data) {
                 (Revision::V4, _) => serde_json::to_string(error),
                 (Revision::V3, Some(payload)) => serde_json::to_string(payload),
@@ -192,7 +192,7 @@ impl Parser {
         })
     }
 
-    fn control(&self, kind: PacketType, nsp: &str, write: impl FnOnce(&mut Vec<u8>)) -> Frame {
+    fn control(&self, kind: RawPacketType, nsp: &str, write: impl FnOnce(&mut Vec<u8>)) -> Frame {
         let Some(whole) = self.whole() else { return text::encode_control(kind, nsp, write) };
         let mut json = Vec::new();
         write(&mut json);
@@ -216,7 +216,7 @@ impl Parser {
         message: &Message,
         revision: Revision,
         limit: usize,
-    ) -> Option<Result<Packet, PacketError>> {
+    ) -> Option<Result<Packet, PacketViolation>> {
         let raw = self.whole()?.decode(message, limit);
         Some(raw.and_then(|RawPacket { kind, nsp, id, payload, attachments }| {
             let mut packet = Packet::read(kind, nsp, id, payload, attachments.len(), revision)?;
@@ -226,7 +226,7 @@ impl Parser {
     }
 
     /// The packet in one message, whatever it says, for those who watch. `None` with the default parser.
-    pub(crate) fn raw(&self, message: &Message) -> Option<Result<RawPacket, PacketError>> {
+    pub(crate) fn raw(&self, message: &Message) -> Option<Result<RawPacket, PacketViolation>> {
         Some(self.whole()?.decode(message, usize::MAX))
     }
 
@@ -258,13 +258,13 @@ impl Whole<'_> {
         })
     }
 
-    fn decode(self, message: &Message, limit: usize) -> Result<RawPacket, PacketError> {
+    fn decode(self, message: &Message, limit: usize) -> Result<RawPacket, PacketViolation> {
         match (self, message) {
             (Whole::MsgPack, Message::Binary(bytes)) => msgpack::decode(bytes, limit),
-            (Whole::MsgPack, Message::Text(_)) => Err(PacketError::MsgPack("text")),
+            (Whole::MsgPack, Message::Text(_)) => Err(PacketViolation::MsgPack("text")),
             (Whole::Custom(parser), message) => parser.decode(message.clone()).map_err(|error| {
                 tracing::debug!(error = %Excerpt(&error.to_string()), "a parser refused a message");
-                PacketError::Unreadable
+                PacketViolation::Unreadable
             }),
         }
     }
@@ -300,14 +300,14 @@ mod tests {
 
         fn join(io: &Io) -> Packed {
             let mut peer = Packed::open(io, Revision::V4);
-            peer.send(PacketType::Connect, "/", None, "", &[]);
-            assert_eq!(peer.next().kind, PacketType::Connect);
+            peer.send(RawPacketType::Connect, "/", None, "", &[]);
+            assert_eq!(peer.next().kind, RawPacketType::Connect);
             peer
         }
 
         fn send(
             &mut self,
-            kind: PacketType,
+            kind: RawPacketType,
             nsp: &str,
             id: Option<u64>,
             payload: &str,
@@ -319,7 +319,7 @@ mod tests {
         }
 
         fn event(&mut self, id: Option<u64>, payload: &str, bytes: &[&'static [u8]]) {
-            self.send(PacketType::Event, "/", id, payload, bytes);
+            self.send(RawPacketType::Event, "/", id, payload, bytes);
         }
 
         fn next(&mut self) -> RawPacket {
@@ -343,7 +343,7 @@ mod tests {
         let nested = r#"["echo",1,{"a":[{"_placeholder":true,"num":0},"é"]}]"#;
         peer.event(Some(7), nested, &[b"xy"]);
         let ack = peer.next();
-        assert_eq!((ack.kind, ack.id, &*ack.nsp), (PacketType::Ack, Some(7), "/"));
+        assert_eq!((ack.kind, ack.id, &*ack.nsp), (RawPacketType::Ack, Some(7), "/"));
         assert_eq!(
             (&*ack.payload, &ack.attachments[..]),
             (&*nested.replace(r#""echo","#, ""), &["xy".into()][..])
@@ -355,11 +355,11 @@ mod tests {
 
         peer.event(None, r#"["tell",[null]]"#, &[]);
         let told = peer.next();
-        assert_eq!((told.kind, told.id, &*told.payload), (PacketType::Event, None, r#"["told",[null]]"#));
+        assert_eq!((told.kind, told.id, &*told.payload), (RawPacketType::Event, None, r#"["told",[null]]"#));
 
         io.of("/").socket(&id).unwrap().disconnect(false);
         peer.0.poll();
-        assert_eq!(peer.next().kind, PacketType::Disconnect);
+        assert_eq!(peer.next().kind, RawPacketType::Disconnect);
     }
 
     #[tokio::test]
@@ -371,11 +371,11 @@ mod tests {
         {
             let mut peer = Packed::open(&io, revision);
             peer.0.take_frames();
-            peer.send(PacketType::Connect, "/mw", None, "", &[]);
+            peer.send(RawPacketType::Connect, "/mw", None, "", &[]);
             let answer = peer.next();
             assert_eq!(
                 (answer.kind, &*answer.nsp, &*answer.payload),
-                (PacketType::ConnectError, "/mw", refusal)
+                (RawPacketType::ConnectError, "/mw", refusal)
             );
         }
     }
@@ -389,7 +389,7 @@ mod tests {
             async { Err(ConnectError::new("nope").with_data(deep)) }
         });
         let mut peer = Packed::open(&io, Revision::V4);
-        peer.send(PacketType::Connect, "/mw", None, "", &[]);
+        peer.send(RawPacketType::Connect, "/mw", None, "", &[]);
         assert_eq!(peer.next().payload, r#"{"message":"Internal error"}"#);
     }
 
@@ -432,7 +432,7 @@ mod tests {
             let [kind, nsp, payload] = *text.splitn(3, ' ').collect::<Vec<_>>() else {
                 return Err(ParserError::new("too few words"));
             };
-            let kind = kind.parse().ok().and_then(PacketType::from_number);
+            let kind = kind.parse().ok().and_then(RawPacketType::from_number);
             let kind = kind.ok_or_else(|| ParserError::new("no type"))?;
             let (nsp, payload) = (text.slice_ref(nsp), text.slice_ref(payload));
             Ok(RawPacket { kind, nsp, id: Some(u64::MAX), payload, attachments: Vec::new() })

@@ -10,14 +10,14 @@ pub(crate) const MAX_ACK_ID: u64 = (1 << 53) - 1;
 /// a matter of that parser: they are events and acknowledgements with attachments.
 ///
 /// ```
-/// use socketio::PacketType;
+/// use socketio::RawPacketType;
 ///
-/// assert_eq!(PacketType::from_number(2), Some(PacketType::Event));
-/// assert_eq!(PacketType::Ack.number(), 3);
+/// assert_eq!(RawPacketType::from_number(2), Some(RawPacketType::Event));
+/// assert_eq!(RawPacketType::Ack.number(), 3);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
-pub enum PacketType {
+pub enum RawPacketType {
     /// A client wants to join a namespace, or has joined it.
     Connect = 0,
     /// One side ends its part in a namespace.
@@ -30,16 +30,16 @@ pub enum PacketType {
     ConnectError = 4,
 }
 
-impl PacketType {
+impl RawPacketType {
     /// The type of that number.
     #[must_use]
-    pub fn from_number(number: u8) -> Option<PacketType> {
+    pub fn from_number(number: u8) -> Option<RawPacketType> {
         Some(match number {
-            0 => PacketType::Connect,
-            1 => PacketType::Disconnect,
-            2 => PacketType::Event,
-            3 => PacketType::Ack,
-            4 => PacketType::ConnectError,
+            0 => RawPacketType::Connect,
+            1 => RawPacketType::Disconnect,
+            2 => RawPacketType::Event,
+            3 => RawPacketType::Ack,
+            4 => RawPacketType::ConnectError,
             _ => return None,
         })
     }
@@ -57,10 +57,10 @@ impl PacketType {
 /// bytes are the n-th attachment.
 ///
 /// ```
-/// use socketio::{PacketType, RawPacket};
+/// use socketio::{RawPacketType, RawPacket};
 ///
 /// let packet = RawPacket {
-///     kind: PacketType::Event,
+///     kind: RawPacketType::Event,
 ///     nsp: "/".into(),
 ///     id: None,
 ///     payload: r#"["chat","hi"]"#.into(),
@@ -71,7 +71,7 @@ impl PacketType {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawPacket {
     /// The packet's type.
-    pub kind: PacketType,
+    pub kind: RawPacketType,
     /// The namespace, with its leading slash.
     pub nsp: ByteString,
     /// The id of the acknowledgement that an event asks for, or that this is.

@@ -5,28 +5,28 @@ use std::time::Instant;
 use engineio::{Message, Revision};
 
 use crate::io::config::Config;
-use crate::packet::decoder::{Decoder, Limits};
-use crate::packet::error::PacketError;
+use crate::packet::decoder::{Decoder, DecoderLimits};
+use crate::packet::error::PacketViolation;
 use crate::packet::parser::Parser;
 
 /// Holds a client's messages to the rules of packets, one after the other, exactly as its session does.
 ///
 /// ```
 /// use engineio::Revision;
-/// use socketio::{Config, PacketError, PacketReader};
+/// use socketio::{Config, PacketViolation, PacketReader};
 ///
 /// let mut reader = PacketReader::new(&Config::default(), Revision::V4);
 /// assert_eq!(reader.read(r#"2["chat","hi"]"#.into()), Ok(true));
 /// assert_eq!(reader.read(r#"51-["picture",{"_placeholder":true,"num":0}]"#.into()), Ok(false));
 /// assert_eq!(reader.read(vec![1, 2, 3].into()), Ok(true));
-/// assert_eq!(reader.read("2{}".into()), Err(PacketError::NotAnArray));
+/// assert_eq!(reader.read("2{}".into()), Err(PacketViolation::NotAnArray));
 /// ```
 #[derive(Debug)]
 pub struct PacketReader {
     decoder: Decoder,
     parser: Parser,
     revision: Revision,
-    limits: Limits,
+    limits: DecoderLimits,
     max_event_name: usize,
     /// Attachments have all the time in the world.
     now: Instant,
@@ -40,7 +40,7 @@ impl PacketReader {
             decoder: Decoder::default(),
             parser: config.parser.clone(),
             revision,
-            limits: Limits::of(config),
+            limits: DecoderLimits::of(config),
             max_event_name: config.max_event_name,
             now: Instant::now(),
         }
@@ -52,7 +52,7 @@ impl PacketReader {
     /// # Errors
     /// The rule that is broken. Whether the namespace is joined is not asked. The reader is of no use from
     /// there on, as the session would be.
-    pub fn read(&mut self, message: Message) -> Result<bool, PacketError> {
+    pub fn read(&mut self, message: Message) -> Result<bool, PacketViolation> {
         match self.decoder.message(message, &self.parser, self.revision, self.limits, self.now)? {
             Some(packet) => packet.check_name(self.max_event_name).map(|()| true),
             None => Ok(false),

@@ -8,7 +8,7 @@
 //!                                                 ◀──── missed ───────── what came after the offset
 //! ```
 //!
-//! Whoever takes the session has the socket. The node that the client was on has its trail still, and asks for
+//! Whoever takes the session has the socket. The node that the client was on has its history still, and asks for
 //! the session as well before it gives out its socket.
 
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use tokio::time::timeout;
 
 use super::NamespaceRecovery;
 use super::claimed::Claimed;
+use super::history::{Granted, History, Lost};
 use super::kept::Kept;
 use super::presented::{Presented, Refusal};
-use super::trail::{Granted, Lost, Trail};
 use crate::cluster::Cluster;
 use crate::cluster::message::{Message, MessageBody};
 use crate::cluster::sessions::Session;
@@ -56,7 +56,7 @@ impl Namespace {
             (None, Some(here)) => {
                 // Another node has given it out.
                 if let Some(granted) = here.into_granted()
-                    && recovery.end(&granted.trail)
+                    && recovery.end(&granted.history)
                 {
                     self.leave();
                 }
@@ -68,7 +68,7 @@ impl Namespace {
 
     fn claimed(&self, granted: Granted) -> Claimed {
         let namespace = self.clone();
-        Claimed::new(granted, move |trail| namespace.put_back(trail))
+        Claimed::new(granted, move |history| namespace.put_back(history))
     }
 
     /// Makes a socket of another node, or one whose events are not all here, one of this node that is away, and claims
@@ -89,13 +89,13 @@ impl Namespace {
         let refusal = match missed {
             Ok(Ok(Some(missed))) => {
                 let wanted = missed.into_iter().filter_map(|message| self.keep_missed(session, message));
-                claimed.trail.prepend(wanted.collect());
+                claimed.history.prepend(wanted.collect());
                 return Ok(self.claimed(claimed));
             }
             Ok(Ok(None)) => Refusal::Offset,
             Ok(Err(_)) | Err(_) => Refusal::Unreachable,
         };
-        if recovery.end(&claimed.trail) {
+        if recovery.end(&claimed.history) {
             self.leave();
         }
         Err(refusal)
@@ -117,7 +117,7 @@ impl Namespace {
     /// Keeps the session of a socket that is being lost, so that any node can give it out.
     pub(crate) fn keep_session(
         &self,
-        trail: &Trail,
+        history: &History,
         id: &Room,
         rooms: &[Room],
         values: Option<&Arc<Values>>,
@@ -127,32 +127,32 @@ impl Namespace {
         let others = rooms.iter().filter(|room| *room != id);
         let rooms = [id].into_iter().chain(others).cloned().collect();
         let data = values.map(|values| values.data()).unwrap_or_default();
-        let session = Session::new(Arc::clone(id), trail.pid().as_str().into(), rooms, data);
+        let session = Session::new(Arc::clone(id), history.pid().as_str().into(), rooms, data);
         sessions.keep(session, recovery.shared().settings.max_disconnection);
     }
 
     /// A socket that was claimed is not let in. Another may claim it.
-    pub(crate) fn put_back(&self, trail: &Arc<Trail>) {
+    pub(crate) fn put_back(&self, history: &Arc<History>) {
         let Some(recovery) = self.recovery() else { return };
         if self.shared_recovery().is_some()
-            && let Some((id, rooms, values)) = trail.lost()
+            && let Some((id, rooms, values)) = history.lost()
         {
-            self.keep_session(trail, &id, &rooms, values.as_ref());
+            self.keep_session(history, &id, &rooms, values.as_ref());
         }
-        recovery.put_back(trail);
+        recovery.put_back(history);
     }
 
     /// Nobody may come back for a socket that is away.
-    pub(crate) fn forget_session(&self, trail: &Trail) {
+    pub(crate) fn forget_session(&self, history: &History) {
         if let Some(sessions) = self.shared_recovery().and_then(|cluster| cluster.sessions()) {
-            sessions.forget(trail.pid().as_str());
+            sessions.forget(history.pid().as_str());
         }
     }
 
     /// Those that are selected and away don't come back here: they would get something twice, or not at all.
     pub(crate) fn give_up_selected(&self, selection: &Selection) {
-        for trail in self.recovery().map(|recovery| recovery.selected(selection)).into_iter().flatten() {
-            self.give_up(&trail);
+        for history in self.recovery().map(|recovery| recovery.selected(selection)).into_iter().flatten() {
+            self.give_up(&history);
         }
     }
 }
@@ -167,7 +167,7 @@ impl NamespaceRecovery {
     /// Keeps a socket of another node as one that has been claimed here.
     fn adopt(&self, namespace: &Namespace, session: &Session, presented: Presented) -> Option<Granted> {
         // One of this node, if it was here before.
-        let old = self.shared.table.lock().trails.get(&presented.pid).cloned();
+        let old = self.shared.table.lock().histories.get(&presented.pid).cloned();
         if old.is_some_and(|old| namespace.give_up(&old)) {
             tracing::debug!(
                 "a client gets what it missed from the adapter, since it is not kept here any more"
@@ -178,7 +178,7 @@ impl NamespaceRecovery {
             return None;
         }
         let mut table = self.shared.table.lock();
-        if table.trails.contains_key(&presented.pid) {
+        if table.histories.contains_key(&presented.pid) {
             return None;
         }
         table.next_ticket += 1;
@@ -189,18 +189,18 @@ impl NamespaceRecovery {
         let values = Some(Arc::new(Values::with_data(session.data.clone())));
         let away =
             Lost { ticket, id: Arc::clone(&id), rooms: rooms.clone(), values: values.clone(), settled: true };
-        let trail = Arc::new(self.new_trail().adopted(presented, away));
-        lost.insert(&trail, &id, &rooms);
-        table.insert(&trail);
+        let history = Arc::new(self.new_trail().adopted(presented, away));
+        lost.insert(&history, &id, &rooms);
+        table.insert(&history);
         drop((lost, table));
         namespace.enter();
-        Some(Granted { trail, id, values, ticket, is_foreign: true })
+        Some(Granted { history, id, values, ticket, is_foreign: true })
     }
 
-    /// The trails of sockets that are away and selected.
-    fn selected(&self, selection: &Selection) -> Vec<Arc<Trail>> {
+    /// The histories of sockets that are away and selected.
+    fn selected(&self, selection: &Selection) -> Vec<Arc<History>> {
         let mut selected = Vec::new();
-        self.lost.read().for_each(selection, |trail| selected.push(Arc::clone(trail)));
+        self.lost.read().for_each(selection, |history| selected.push(Arc::clone(history)));
         selected
     }
 }

@@ -3,16 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::trail::{Granted, Trail};
+use super::history::{Granted, History};
 
 /// A socket that was away, on its way to the client. Dropped, it goes back to where others may take it.
 pub(crate) struct Claimed(Option<(Granted, PutBack)>);
 
-/// What takes a trail back whose socket was not let in.
-type PutBack = Box<dyn FnOnce(&Arc<Trail>) + Send>;
+/// What takes a history back whose socket was not let in.
+type PutBack = Box<dyn FnOnce(&Arc<History>) + Send>;
 
 impl Claimed {
-    pub(crate) fn new(granted: Granted, put_back: impl FnOnce(&Arc<Trail>) + Send + 'static) -> Claimed {
+    pub(crate) fn new(granted: Granted, put_back: impl FnOnce(&Arc<History>) + Send + 'static) -> Claimed {
         Claimed(Some((granted, Box::new(put_back))))
     }
 
@@ -24,7 +24,7 @@ impl Claimed {
 impl Drop for Claimed {
     fn drop(&mut self) {
         if let Some((granted, put_back)) = self.0.take() {
-            put_back(&granted.trail);
+            put_back(&granted.history);
         }
     }
 }

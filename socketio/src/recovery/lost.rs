@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::history::{History, Lost};
 use super::kept::Kept;
-use super::trail::{Lost, Trail};
 use crate::namespace::room::{Room, Selection};
 
 /// The sockets that are away, each in the rooms that it was in.
@@ -16,14 +16,14 @@ pub(super) struct LostSockets {
 }
 
 /// Trails by the id of the socket.
-type Trails = HashMap<Room, Arc<Trail>>;
+type Trails = HashMap<Room, Arc<History>>;
 
 impl LostSockets {
-    pub(super) fn insert(&mut self, trail: &Arc<Trail>, id: &Room, rooms: &[Room]) {
+    pub(super) fn insert(&mut self, history: &Arc<History>, id: &Room, rooms: &[Room]) {
         for room in rooms {
-            self.by_room.entry(Arc::clone(room)).or_default().insert(Arc::clone(id), Arc::clone(trail));
+            self.by_room.entry(Arc::clone(room)).or_default().insert(Arc::clone(id), Arc::clone(history));
         }
-        self.by_id.insert(Arc::clone(id), Arc::clone(trail));
+        self.by_id.insert(Arc::clone(id), Arc::clone(history));
     }
 
     pub(super) fn remove(&mut self, lost: &Lost) {
@@ -39,10 +39,10 @@ impl LostSockets {
     }
 
     /// Takes no further ones. Takes all of them out.
-    pub(super) fn close(&mut self) -> Vec<Arc<Trail>> {
+    pub(super) fn close(&mut self) -> Vec<Arc<History>> {
         self.closed = true;
         self.by_room.clear();
-        self.by_id.drain().map(|(_, trail)| trail).collect()
+        self.by_id.drain().map(|(_, history)| history).collect()
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -56,32 +56,32 @@ impl LostSockets {
 
     /// Keeps an event for each selected socket, once.
     pub(super) fn miss(&self, selection: &Selection, event: &Arc<Kept>) {
-        self.for_each(selection, |trail| trail.miss(event));
+        self.for_each(selection, |history| history.miss(event));
     }
 
     /// Visits each selected socket, once.
-    pub(super) fn for_each(&self, selection: &Selection, mut visit: impl FnMut(&Arc<Trail>)) {
+    pub(super) fn for_each(&self, selection: &Selection, mut visit: impl FnMut(&Arc<History>)) {
         if self.by_id.is_empty() {
             return;
         }
         let excepted: Vec<_> = selection.except.iter().map(|room| (room, self.by_room.get(room))).collect();
-        let mut visit = |id: &Room, trail: &Arc<Trail>| {
+        let mut visit = |id: &Room, history: &Arc<History>| {
             let is_in = |(room, members): &(&Room, Option<&Trails>)| {
                 *room == id || members.is_some_and(|members| members.contains_key(id))
             };
             if !excepted.iter().any(is_in) {
-                visit(trail);
+                visit(history);
             }
         };
         if selection.rooms.is_empty() {
-            return self.by_id.iter().for_each(|(id, trail)| visit(id, trail));
+            return self.by_id.iter().for_each(|(id, history)| visit(id, history));
         }
         let mut had = HashSet::new();
         for room in &selection.rooms {
             let members = self.by_room.get(room).into_iter().flatten();
-            for (id, trail) in self.by_id.get_key_value(room).into_iter().chain(members) {
+            for (id, history) in self.by_id.get_key_value(room).into_iter().chain(members) {
                 if had.insert(id) {
-                    visit(id, trail);
+                    visit(id, history);
                 }
             }
         }

@@ -3,34 +3,34 @@
 //!
 //! ```text
 //!                  on connect                 the connection is lost
-//!   new trail ───────────────────▶ connected ────────────────────────▶ lost ──▶ over: too late, or the
+//!   new history ───────────────────▶ connected ────────────────────────▶ lost ──▶ over: too late, or the
 //!                                      ▲                               │  ▲          memory is needed
 //!                                      │ middlewares let it in         │  │
 //!                                      └──────────────── claimed ◀─────┘  │ they don't, or the
 //!                                                          │  CONNECT     │ connection is lost again
 //!                                                          └──────────────┘
-//!   A DISCONNECT from either side ends a trail wherever it is.
+//!   A DISCONNECT from either side ends a history wherever it is.
 //! ```
 //!
-//! Each socket has a [`Trail`]: the latest events that it was sent, in the order of sending. They are the
-//! frames themselves, which all receivers of a broadcast share. A lost socket's trail stays in a second table
+//! Each socket has a [`History`]: the latest events that it was sent, in the order of sending. They are the
+//! frames themselves, which all receivers of a broadcast share. A lost socket's history stays in a second table
 //! of rooms, beside the namespace's, where broadcasts go on filling it. All of it is on one budget of bytes.
 //!
 //! "The client sends the offset of the last packet it has received": every event without an acknowledgement
 //! carries one as its last argument, a number that is unique in this process. An offset is looked up in the
-//! trail of the pid that it comes with, so what follows it there is what was missed, whatever anybody else
+//! history of the pid that it comes with, so what follows it there is what was missed, whatever anybody else
 //! was sent, and however long ago the client got its last event.
 
 pub(crate) mod anywhere;
 mod budget;
 pub(crate) mod claimed;
+pub(crate) mod history;
 pub(crate) mod kept;
 mod lost;
 pub(crate) mod offset;
 pub(crate) mod presented;
 pub(crate) mod settings;
 mod table;
-pub(crate) mod trail;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,13 +46,13 @@ use crate::namespace::room::{Room, Selection};
 use crate::packet::frames::Frames;
 use crate::socket::values::Values;
 use budget::{Budget, Shortage};
+use history::{Claim, History, Home, Lost, Ticket};
 use kept::Kept;
 use lost::LostSockets;
 use offset::Offset;
 use presented::{Presented, Refusal};
 use settings::{Recovery, RecoveryCounts};
 use table::Table;
-use trail::{Claim, Home, Lost, Ticket, Trail};
 
 /// The recovery of an [`Io`](crate::Io): what its namespaces share.
 pub(crate) struct Recoveries {
@@ -98,8 +98,8 @@ impl Recoveries {
     }
 
     /// Somebody is away, and is given up in time also if nothing else happens until then.
-    fn wait_for(self: &Arc<Recoveries>, table: &mut Table, ticket: Ticket, trail: &Arc<Trail>) {
-        table.away.insert(ticket, Arc::clone(trail));
+    fn wait_for(self: &Arc<Recoveries>, table: &mut Table, ticket: Ticket, history: &Arc<History>) {
+        table.away.insert(ticket, Arc::clone(history));
         if !std::mem::replace(&mut table.awaited, true) {
             tokio::spawn(Recoveries::give_up_in_time(Arc::downgrade(self)));
         }
@@ -131,9 +131,9 @@ impl Recoveries {
             if !expired && !over {
                 return;
             }
-            let trail = first.remove();
+            let history = first.remove();
             drop(table);
-            let given_up = trail.give_up_at_home();
+            let given_up = history.give_up_at_home();
             if given_up && !expired {
                 tracing::debug!("a client that is away is given up, for the bounds of the recovery");
                 self.counts.lock().given_up += 1;
@@ -150,7 +150,7 @@ fn first_offset() -> u64 {
 
 /// The recovery in one namespace.
 ///
-/// Of its locks, who is lost comes first, then the table, and a trail last.
+/// Of its locks, who is lost comes first, then the table, and a history last.
 pub(crate) struct NamespaceRecovery {
     shared: Arc<Recoveries>,
     home: Home,
@@ -203,41 +203,41 @@ impl Missed<'_> {
 
 /// # Coming and going
 impl NamespaceRecovery {
-    pub(crate) fn new_trail(&self) -> Trail {
+    pub(crate) fn new_trail(&self) -> History {
         let number = self.shared.next_trail.fetch_add(1, Ordering::Relaxed);
         let own = || Offset::own(self.shared.next_offset.load(Ordering::Relaxed));
         let since = self.last.lock().map_or_else(own, Offset::next);
         let window = self.shared.settings.max_disconnection;
-        Trail::new(number, since, &self.home, window, &self.shared.budget)
+        History::new(number, since, &self.home, window, &self.shared.budget)
     }
 
     /// A socket is connected that has come with nothing. `reply` is the first that it is sent.
-    pub(crate) fn begin(&self, trail: &Arc<Trail>, mailbox: &Arc<Mailbox>, reply: &Frame) {
-        self.shared.table.lock().insert(trail);
-        trail.begin(mailbox, reply);
+    pub(crate) fn begin(&self, history: &Arc<History>, mailbox: &Arc<Mailbox>, reply: &Frame) {
+        self.shared.table.lock().insert(history);
+        history.begin(mailbox, reply);
     }
 
     /// A socket has lost its connection. Says whether it can be recovered.
     pub(crate) fn lose(
         &self,
-        trail: &Arc<Trail>,
+        history: &Arc<History>,
         id: &Room,
         rooms: Vec<Room>,
         values: Option<Arc<Values>>,
     ) -> bool {
         let mut lost = self.lost.write();
-        if lost.is_closed() || trail.is_doubted() {
+        if lost.is_closed() || history.is_doubted() {
             drop(lost);
-            self.end(trail);
+            self.end(history);
             return false;
         }
         let mut table = self.shared.table.lock();
         table.next_ticket += 1;
         let ticket = (deadline::after(self.shared.settings.max_disconnection), table.next_ticket);
-        let away = trail.lose(Lost { ticket, id: Arc::clone(id), rooms, values, settled: false });
+        let away = history.lose(Lost { ticket, id: Arc::clone(id), rooms, values, settled: false });
         if away {
-            lost.insert(trail, id, &trail.rooms());
-            self.shared.wait_for(&mut table, ticket, trail);
+            lost.insert(history, id, &history.rooms());
+            self.shared.wait_for(&mut table, ticket, history);
         }
         drop((lost, table));
         self.shared.relieve();
@@ -254,13 +254,17 @@ impl NamespaceRecovery {
         let claim = match presented {
             Err(refusal) => Claim::Refused(refusal),
             Ok(presented) => {
-                let trail = self.shared.table.lock().trails.get(&presented.pid).cloned();
+                let history = self.shared.table.lock().histories.get(&presented.pid).cloned();
                 let may_be_elsewhere = presented.offset.is_some() && is_shared;
-                match &trail {
-                    Some(trail) if trail.is_at_home(&self.home) => match trail.claim(presented.offset) {
-                        Claim::Refused(Refusal::Offset) if may_be_elsewhere => Claim::Elsewhere(presented),
-                        claim => claim,
-                    },
+                match &history {
+                    Some(history) if history.is_at_home(&self.home) => {
+                        match history.claim(presented.offset) {
+                            Claim::Refused(Refusal::Offset) if may_be_elsewhere => {
+                                Claim::Elsewhere(presented)
+                            }
+                            claim => claim,
+                        }
+                    }
                     None if may_be_elsewhere => Claim::Elsewhere(presented),
                     _ => Claim::Refused(Refusal::Unknown),
                 }
@@ -290,11 +294,11 @@ impl NamespaceRecovery {
         *count += 1;
     }
 
-    /// A socket that has claimed the trail is let in: it is sent what it missed, and `reply`. Says whether the
-    /// trail has not ended meanwhile.
-    pub(crate) fn resume(&self, trail: &Trail, mailbox: &Arc<Mailbox>, reply: &Frame) -> bool {
+    /// A socket that has claimed the history is let in: it is sent what it missed, and `reply`. Says whether the
+    /// history has not ended meanwhile.
+    pub(crate) fn resume(&self, history: &History, mailbox: &Arc<Mailbox>, reply: &Frame) -> bool {
         let mut lost = self.lost.write();
-        let resumed = trail.resume(mailbox, reply);
+        let resumed = history.resume(mailbox, reply);
         if let Some(old) = &resumed {
             lost.remove(old);
             self.shared.counts.lock().recovered += 1;
@@ -302,40 +306,40 @@ impl NamespaceRecovery {
         resumed.is_some()
     }
 
-    /// A socket that has claimed the trail is not let in.
-    pub(crate) fn put_back(&self, trail: &Arc<Trail>) {
-        if let Some(ticket) = trail.put_back() {
-            self.shared.wait_for(&mut self.shared.table.lock(), ticket, trail);
+    /// A socket that has claimed the history is not let in.
+    pub(crate) fn put_back(&self, history: &Arc<History>) {
+        if let Some(ticket) = history.put_back() {
+            self.shared.wait_for(&mut self.shared.table.lock(), ticket, history);
         }
     }
 
-    /// Nobody comes back to the trail. Says whether its socket was away.
-    pub(crate) fn end(&self, trail: &Trail) -> bool {
-        let old = trail.end();
-        self.forget(trail, old.as_ref());
+    /// Nobody comes back to the history. Says whether its socket was away.
+    pub(crate) fn end(&self, history: &History) -> bool {
+        let old = history.end();
+        self.forget(history, old.as_ref());
         old.is_some()
     }
 
-    /// Nobody comes back to the trail, if its socket is away and nobody has claimed it. Says whether that was
+    /// Nobody comes back to the history, if its socket is away and nobody has claimed it. Says whether that was
     /// so.
-    pub(crate) fn give_up(&self, trail: &Trail) -> bool {
-        let old = trail.give_up();
+    pub(crate) fn give_up(&self, history: &History) -> bool {
+        let old = history.give_up();
         if old.is_some() {
-            self.forget(trail, old.as_ref());
+            self.forget(history, old.as_ref());
         }
         old.is_some()
     }
 
-    /// The application puts out a socket that has ended or is ending: nobody comes back to its trail, unless
+    /// The application puts out a socket that has ended or is ending: nobody comes back to its history, unless
     /// somebody has already. Says whether it was away.
-    pub(crate) fn put_out(&self, trail: &Trail, mailbox: &Arc<Mailbox>) -> bool {
-        let Some(old) = trail.put_out(mailbox) else { return false };
-        self.forget(trail, old.as_ref());
+    pub(crate) fn put_out(&self, history: &History, mailbox: &Arc<Mailbox>) -> bool {
+        let Some(old) = history.put_out(mailbox) else { return false };
+        self.forget(history, old.as_ref());
         old.is_some()
     }
 
-    /// A trail has ended, and with it the socket that was away, if there was one.
-    fn forget(&self, trail: &Trail, old: Option<&Lost>) {
+    /// A history has ended, and with it the socket that was away, if there was one.
+    fn forget(&self, history: &History, old: Option<&Lost>) {
         if let Some(old) = old {
             self.lost.write().remove(old);
         }
@@ -343,19 +347,19 @@ impl NamespaceRecovery {
         if let Some(old) = old {
             table.away.remove(&old.ticket);
         }
-        table.remove(trail);
+        table.remove(history);
     }
 
     /// Gives up everyone who is away, and keeps nobody who is lost from now on. Returns how many there were.
     pub(crate) fn close(&self) -> usize {
-        let trails = self.lost.write().close();
-        trails.iter().filter(|trail| self.end(trail)).count()
+        let histories = self.lost.write().close();
+        histories.iter().filter(|history| self.end(history)).count()
     }
 }
 
 #[cfg(test)]
 impl NamespaceRecovery {
-    /// Nobody is away, and no trail is known.
+    /// Nobody is away, and no history is known.
     fn assert_empty(&self) {
         let (lost, table) = (self.lost.read(), self.shared.table.lock());
         assert!(lost.is_empty() && table.is_empty());

@@ -1,4 +1,4 @@
-//! All trails of an [`Io`](crate::Io), and when those of sockets that are away are given up.
+//! All histories of an [`Io`](crate::Io), and when those of sockets that are away are given up.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -6,42 +6,42 @@ use std::sync::Arc;
 use engineio::Sid;
 use tokio::time::Instant;
 
-use super::trail::{Ticket, Trail};
+use super::history::{History, Ticket};
 
 /// Who is known to the recovery.
 #[derive(Default)]
 pub(super) struct Table {
-    /// The trails of all sockets that are connected or away, by pid.
-    pub(super) trails: HashMap<Sid, Arc<Trail>>,
+    /// The histories of all sockets that are connected or away, by pid.
+    pub(super) histories: HashMap<Sid, Arc<History>>,
     /// The same in the order in which they began.
-    in_order: BTreeMap<u64, Arc<Trail>>,
+    in_order: BTreeMap<u64, Arc<History>>,
     /// Which of these is the next to be looked at for what is too old.
     next_sweep: u64,
     /// Those that are away and not claimed, first who is given up first.
-    pub(super) away: BTreeMap<Ticket, Arc<Trail>>,
+    pub(super) away: BTreeMap<Ticket, Arc<History>>,
     pub(super) next_ticket: u64,
     /// A task waits until the first of those is away for too long.
     pub(super) awaited: bool,
 }
 
 impl Table {
-    pub(super) fn insert(&mut self, trail: &Arc<Trail>) {
-        self.trails.insert(trail.pid(), Arc::clone(trail));
-        self.in_order.insert(trail.number(), Arc::clone(trail));
+    pub(super) fn insert(&mut self, history: &Arc<History>) {
+        self.histories.insert(history.pid(), Arc::clone(history));
+        self.in_order.insert(history.number(), Arc::clone(history));
     }
 
-    pub(super) fn remove(&mut self, trail: &Trail) {
-        self.trails.remove(&trail.pid());
-        self.in_order.remove(&trail.number());
+    pub(super) fn remove(&mut self, history: &History) {
+        self.histories.remove(&history.pid());
+        self.in_order.remove(&history.number());
     }
 
-    /// Has some trails let go what their clients have long got: those that nothing is sent to would keep it
+    /// Has some histories let go what their clients have long got: those that nothing is sent to would keep it
     /// for good. Behind the last comes the first.
     pub(super) fn sweep(&mut self, now: Instant) {
         const TRAILS: usize = 16;
         let mut next = 0;
-        for (number, trail) in self.in_order.range(self.next_sweep..).take(TRAILS) {
-            trail.forget(now);
+        for (number, history) in self.in_order.range(self.next_sweep..).take(TRAILS) {
+            history.forget(now);
             next = number + 1;
         }
         self.next_sweep = next;
@@ -51,6 +51,6 @@ impl Table {
 #[cfg(test)]
 impl Table {
     pub(super) fn is_empty(&self) -> bool {
-        self.trails.is_empty() && self.in_order.is_empty() && self.away.is_empty()
+        self.histories.is_empty() && self.in_order.is_empty() && self.away.is_empty()
     }
 }

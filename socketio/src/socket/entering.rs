@@ -45,8 +45,8 @@ impl Socket {
 
     /// The rooms of the socket that this one is recovered from.
     pub(super) fn kept_rooms(&self) -> Vec<Room> {
-        let trail = self.0.trail.as_ref().filter(|_| self.0.recovered);
-        trail.map(|trail| trail.rooms()).unwrap_or_default()
+        let history = self.0.history.as_ref().filter(|_| self.0.recovered);
+        history.map(|history| history.rooms()).unwrap_or_default()
     }
 
     /// Emits an event of a socket that was pending a moment ago. A volatile one is lost.
@@ -116,8 +116,8 @@ impl Socket {
             }
             // It was JSON when it was emitted.
             let Ok(outgoing) = self.encode(event.name(), *id, event.args(), *flags) else { continue };
-            match (&self.0.trail, &outgoing.kept) {
-                (Some(trail), Some(kept)) => trail.share(kept),
+            match (&self.0.history, &outgoing.kept) {
+                (Some(history), Some(kept)) => history.share(kept),
                 _ => self.0.mailbox.push_owed(outgoing.frames.as_slice()),
             };
             sent.push(outgoing);

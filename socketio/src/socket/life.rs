@@ -15,7 +15,7 @@ use crate::handler::queue::Job;
 use crate::namespace::Namespace;
 use crate::namespace::room::Room;
 use crate::namespace::room_event::RoomEvent;
-use crate::recovery::trail::Granted;
+use crate::recovery::history::Granted;
 
 /// # The end
 impl Socket {
@@ -41,9 +41,9 @@ impl Socket {
         let was_connected = self.0.life.leave();
         if was_connected {
             self.end_trail();
-        } else if let Some(trail) = self.0.trail.as_ref().filter(|_| self.0.life.is(Phase::Over)) {
+        } else if let Some(history) = self.0.history.as_ref().filter(|_| self.0.life.is(Phase::Over)) {
             // Its connection is lost, or is being lost right now.
-            self.0.namespace.put_out(trail, &self.0.mailbox);
+            self.0.namespace.put_out(history, &self.0.mailbox);
         }
         if close {
             self.0.link.command(Command::Close);
@@ -78,15 +78,15 @@ impl Socket {
         granted: Option<Granted>,
     ) -> Socket {
         let recovered = granted.is_some();
-        let (trail, values) = match (granted, namespace.recovery()) {
-            (Some(granted), _) => (Some(granted.trail), granted.values),
+        let (history, values) = match (granted, namespace.recovery()) {
+            (Some(granted), _) => (Some(granted.history), granted.values),
             (None, Some(recovery)) if link.revision == Revision::V4 => {
                 (Some(Arc::new(recovery.new_trail())), None)
             }
             (None, _) => (None, None),
         };
         Socket(Arc::new(State {
-            trail,
+            history,
             mailbox: Arc::clone(&link.mailbox),
             life: Life::new(),
             recovered,
@@ -105,21 +105,23 @@ impl Socket {
     /// The middlewares let the client in. Says whether the namespace is still in service.
     pub(crate) fn admit(&self) -> bool {
         let (members, mailbox) = (self.0.namespace.members(), &self.0.mailbox);
-        let trail = self.0.trail.as_ref().zip(self.0.namespace.recovery());
+        let history = self.0.history.as_ref().zip(self.0.namespace.recovery());
         let rooms = self.early_rooms();
         // No broadcast reaches it before it is connected. What it misses until then, it still misses as the
         // socket that was lost.
         if !members.add(self, rooms.clone()) {
             return false;
         }
-        let pid = trail.map(|(trail, _)| trail.pid());
+        let pid = history.map(|(history, _)| history.pid());
         let reply = self.config().parser.connect(self.0.link.revision, self.namespace_name(), self.id(), pid);
-        match trail {
+        match history {
             None => {
                 self.0.mailbox.push_owed(&[reply]);
             }
-            Some((trail, recovery)) if !self.0.recovered => recovery.begin(trail, mailbox, &reply),
-            Some((trail, recovery)) if recovery.resume(trail, mailbox, &reply) => self.0.namespace.leave(),
+            Some((history, recovery)) if !self.0.recovered => recovery.begin(history, mailbox, &reply),
+            Some((history, recovery)) if recovery.resume(history, mailbox, &reply) => {
+                self.0.namespace.leave()
+            }
             Some(_) => {
                 members.remove(self);
                 return false;
@@ -137,26 +139,26 @@ impl Socket {
 
     /// The client has got an event that it may get again if it comes back soon.
     pub(crate) fn doubt_trail(&self) {
-        if let Some(trail) = &self.0.trail {
-            trail.doubt();
+        if let Some(history) = &self.0.history {
+            history.doubt();
         }
     }
 
     /// The client can't come back as this socket.
     pub(crate) fn end_trail(&self) {
-        if let Some(trail) = &self.0.trail {
-            self.0.namespace.end_trail(trail);
+        if let Some(history) = &self.0.history {
+            self.0.namespace.end_trail(history);
         }
     }
 
     /// The connection is lost: the client may come back for its socket.
     fn lose(&self) {
-        let (Some(trail), Some(recovery)) = (&self.0.trail, self.0.namespace.recovery()) else { return };
+        let (Some(history), Some(recovery)) = (&self.0.history, self.0.namespace.recovery()) else { return };
         let rooms = self.0.namespace.members().of(self);
-        if trail.is_certain() {
-            self.0.namespace.keep_session(trail, &self.0.id, &rooms, self.values().as_ref());
+        if history.is_certain() {
+            self.0.namespace.keep_session(history, &self.0.id, &rooms, self.values().as_ref());
         }
-        if recovery.lose(trail, &self.0.id, rooms, self.values()) {
+        if recovery.lose(history, &self.0.id, rooms, self.values()) {
             self.0.namespace.enter();
         }
     }
@@ -197,16 +199,16 @@ impl Socket {
 
     /// The handlers know of the end. Whoever comes back for the socket can have it now.
     pub(crate) fn settle(&self) {
-        if let Some(trail) = &self.0.trail {
-            trail.settle();
+        if let Some(history) = &self.0.history {
+            history.settle();
         }
     }
 
     /// The socket ended before the middlewares had decided.
     pub(crate) fn discard(&self, reason: DisconnectReason) {
         let ends = self.turn_away(reason);
-        if let Some(trail) = &self.0.trail {
-            self.0.namespace.put_back(trail);
+        if let Some(history) = &self.0.history {
+            self.0.namespace.put_back(history);
         }
         self.0.pending_acks.end();
         if ends {

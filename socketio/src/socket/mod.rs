@@ -18,7 +18,7 @@ use crate::io::config::Config;
 use crate::namespace::Namespace;
 use crate::namespace::room::Room;
 use crate::namespace::to_rooms::{ToRooms, room_list};
-use crate::recovery::trail::Trail;
+use crate::recovery::history::History;
 use crate::socket::handshake::Handshake;
 
 mod attached;
@@ -54,7 +54,7 @@ pub struct Socket(Arc<State>);
 #[repr(C)]
 struct State {
     /// What it takes to be recovered, if it can be.
-    trail: Option<Arc<Trail>>,
+    history: Option<Arc<History>>,
     /// The link's.
     mailbox: Arc<Mailbox>,
     life: Life,

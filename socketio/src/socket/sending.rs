@@ -97,14 +97,14 @@ impl Socket {
     /// # Errors
     /// [`SendError::Closed`] if the session is over.
     pub async fn ready(&self) -> Result<(), SendError> {
-        let trail = self.0.trail.as_ref().filter(|_| self.was_let_in());
-        let mailbox = match trail.and_then(|trail| trail.mailbox()) {
+        let history = self.0.history.as_ref().filter(|_| self.was_let_in());
+        let mailbox = match history.and_then(|history| history.mailbox()) {
             Some(mailbox) => mailbox,
             None => Arc::clone(&self.0.mailbox),
         };
         match poll_fn(|cx| mailbox.poll_room(cx)).await {
             // What is sent to a client that is away waits elsewhere.
-            Err(engineio::SendError::Closed) if trail.is_some_and(|trail| trail.is_open()) => Ok(()),
+            Err(engineio::SendError::Closed) if history.is_some_and(|history| history.is_open()) => Ok(()),
             room => Ok(room?),
         }
     }
@@ -113,7 +113,7 @@ impl Socket {
         if self.is_pending() {
             return self.emit_early(event, None, args, flags);
         }
-        if self.0.trail.is_some() && !flags.volatile && self.0.namespace.shared_recovery().is_some() {
+        if self.0.history.is_some() && !flags.volatile && self.0.namespace.shared_recovery().is_some() {
             let event = Event::outgoing(event, args)?;
             self.check_room()?;
             self.emit_to_all(&event, flags);
@@ -126,10 +126,10 @@ impl Socket {
     /// Sends an event that this client may recover on any node; says whether it can. It gets its place before the
     /// client gets it. For other nodes, to which the client may have gone, it is one to the room of its id.
     pub(super) fn emit_to_all(&self, event: &Event, flags: Flags) -> bool {
-        let (Some(cluster), Some(trail)) = (self.0.namespace.shared_recovery(), &self.0.trail) else {
+        let (Some(cluster), Some(history)) = (self.0.namespace.shared_recovery(), &self.0.history) else {
             return false;
         };
-        let (socket, own, trail) = (self.clone(), event.clone(), Arc::clone(trail));
+        let (socket, own, history) = (self.clone(), event.clone(), Arc::clone(history));
         let selection = Selection { rooms: vec![self.room()], except: Vec::new() };
         let body = MessageBody::Broadcast { event: event.clone(), selection, flags, request: None };
         let deliver = move |place| {
@@ -140,11 +140,11 @@ impl Socket {
             // It was JSON when it was sent.
             let Ok(outgoing) = socket.encode_as(own.name(), None, own.args(), flags, recall) else { return };
             let sent = match &outgoing.kept {
-                Some(kept) => trail.deliver(kept),
+                Some(kept) => history.deliver(kept),
                 None => {
-                    trail.doubt();
+                    history.doubt();
                     let sent = socket.push_owed(&outgoing.frames).is_ok();
-                    sent || socket.0.namespace.give_up(&trail)
+                    sent || socket.0.namespace.give_up(&history)
                 }
             };
             if sent {
@@ -157,14 +157,14 @@ impl Socket {
 
     /// Whether the client takes another event.
     fn check_room(&self) -> Result<(), SendError> {
-        let trail = self.0.trail.as_ref().filter(|_| self.was_let_in());
-        match trail.and_then(|trail| trail.mailbox()) {
+        let history = self.0.history.as_ref().filter(|_| self.was_let_in());
+        match history.and_then(|history| history.mailbox()) {
             Some(mailbox) => match mailbox.push(&[]) {
                 Err(engineio::SendError::Full) => Err(SendError::Full),
                 // A connection that is being lost right now is not in the way.
                 Ok(()) | Err(_) => Ok(()),
             },
-            None if trail.is_some_and(|trail| trail.is_open()) => Ok(()),
+            None if history.is_some_and(|history| history.is_open()) => Ok(()),
             None => Err(SendError::Closed),
         }
     }
@@ -188,14 +188,14 @@ impl Socket {
         recall: Recall,
     ) -> Result<Outgoing, SendError> {
         let namespace = &self.0.namespace;
-        let recall = if self.0.trail.is_some() { recall } else { Recall::Never };
+        let recall = if self.0.history.is_some() { recall } else { Recall::Never };
         namespace.encode(event, id, args, flags, recall, namespace.is_watched(Direction::Outgoing))
     }
 
     pub(crate) fn send(&self, outgoing: &Outgoing, volatile: bool) -> Result<(), SendError> {
-        match (&self.0.trail, &outgoing.kept) {
+        match (&self.0.history, &outgoing.kept) {
             // While the client is away, the event waits for it.
-            (Some(trail), Some(kept)) if self.was_let_in() => trail.send(kept)?,
+            (Some(history), Some(kept)) if self.was_let_in() => history.send(kept)?,
             _ if !volatile => self.push(&outgoing.frames)?,
             _ if !self.push_volatile(&outgoing.frames) => return Ok(()),
             _ => {}
@@ -231,8 +231,8 @@ impl Socket {
         if volatile {
             return self.push_volatile(&outgoing.frames);
         }
-        if let (Some(trail), Some(kept)) = (&self.0.trail, &outgoing.kept) {
-            return trail.share(kept);
+        if let (Some(history), Some(kept)) = (&self.0.history, &outgoing.kept) {
+            return history.share(kept);
         }
         let connected = self.is_connected();
         if connected {

@@ -1,7 +1,7 @@
 //! A socket's life, in one state.
 //!
 //! ```text
-//!  the client's membership       the socket            its handlers              its trail, if it can recover
+//!  the client's membership       the socket            its handlers              its history, if it can recover
 //!
 //!  waiting: for the parents,     (not there yet)
 //!    or the socket it had

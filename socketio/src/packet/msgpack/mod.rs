@@ -17,19 +17,19 @@ mod write;
 use bytes::Bytes;
 use serde::ser::Error as _;
 
-use crate::packet::error::PacketError;
-use crate::packet::raw::{MAX_ACK_ID, PacketType, RawPacket};
+use crate::packet::error::PacketViolation;
+use crate::packet::raw::{MAX_ACK_ID, RawPacket, RawPacketType};
 use read::{Dates, Reader, Value};
 
 /// Reads a packet. Its attachments share the memory of `message`. `limit` bounds the bytes of what it
 /// becomes: a short message can have a long text in JSON.
-pub(crate) fn decode(message: &Bytes, limit: usize) -> Result<RawPacket, PacketError> {
+pub(crate) fn decode(message: &Bytes, limit: usize) -> Result<RawPacket, PacketViolation> {
     let mut reader = Reader::new(message, limit, Dates::Old);
-    let Value::Map(len) = reader.value()? else { return Err(PacketError::MsgPack("it is not a map")) };
+    let Value::Map(len) = reader.value()? else { return Err(PacketViolation::MsgPack("it is not a map")) };
     let (mut kind, mut nsp, mut id) = (None, None, None);
     for _ in 0..len {
         let Value::Text(key) = reader.value()? else {
-            return Err(PacketError::MsgPack("a field's name is not text"));
+            return Err(PacketViolation::MsgPack("a field's name is not text"));
         };
         // Where a field comes twice, the last one counts.
         match key {
@@ -43,45 +43,45 @@ pub(crate) fn decode(message: &Bytes, limit: usize) -> Result<RawPacket, PacketE
     }
     let (json, attachments) = reader.finish()?;
     Ok(RawPacket {
-        kind: kind.ok_or(PacketError::UnknownType)?,
-        nsp: nsp.ok_or(PacketError::MsgPack("it has no namespace"))?.into(),
+        kind: kind.ok_or(PacketViolation::UnknownType)?,
+        nsp: nsp.ok_or(PacketViolation::MsgPack("it has no namespace"))?.into(),
         id,
-        payload: String::from_utf8(json).map_err(|_| PacketError::Json)?.into(),
+        payload: String::from_utf8(json).map_err(|_| PacketViolation::Json)?.into(),
         attachments,
     })
 }
 
-fn packet_type(value: Value<'_>) -> Result<PacketType, PacketError> {
-    let Value::Integer(number) = value else { return Err(PacketError::UnknownType) };
-    u8::try_from(number).ok().and_then(PacketType::from_number).ok_or(PacketError::UnknownType)
+fn packet_type(value: Value<'_>) -> Result<RawPacketType, PacketViolation> {
+    let Value::Integer(number) = value else { return Err(PacketViolation::UnknownType) };
+    u8::try_from(number).ok().and_then(RawPacketType::from_number).ok_or(PacketViolation::UnknownType)
 }
 
-fn namespace(value: Value<'_>) -> Result<String, PacketError> {
+fn namespace(value: Value<'_>) -> Result<String, PacketViolation> {
     match value {
         Value::Text(nsp) => Ok(String::from_utf8_lossy(nsp).into_owned()),
-        _ => Err(PacketError::MsgPack("the namespace is not text")),
+        _ => Err(PacketViolation::MsgPack("the namespace is not text")),
     }
 }
 
-fn ack_id(value: Value<'_>) -> Result<Option<u64>, PacketError> {
+fn ack_id(value: Value<'_>) -> Result<Option<u64>, PacketViolation> {
     match value {
         Value::Undefined => Ok(None),
         Value::Integer(id) => {
-            u64::try_from(id).ok().filter(|id| *id <= MAX_ACK_ID).map(Some).ok_or(PacketError::AckId)
+            u64::try_from(id).ok().filter(|id| *id <= MAX_ACK_ID).map(Some).ok_or(PacketViolation::AckId)
         }
-        _ => Err(PacketError::AckId),
+        _ => Err(PacketViolation::AckId),
     }
 }
 
 /// Reads a value that another node sent, which is no packet: JSON and attachments, as of a packet's payload.
-pub(crate) fn decode_value(message: &Bytes, limit: usize) -> Result<(String, Vec<Bytes>), PacketError> {
+pub(crate) fn decode_value(message: &Bytes, limit: usize) -> Result<(String, Vec<Bytes>), PacketViolation> {
     let mut reader = Reader::new(message, limit, Dates::Timestamps);
     reader.payload()?;
     let (json, attachments) = reader.finish()?;
     if json.is_empty() {
-        return Err(PacketError::MsgPack("it is undefined"));
+        return Err(PacketViolation::MsgPack("it is undefined"));
     }
-    Ok((String::from_utf8(json).map_err(|_| PacketError::Json)?, attachments))
+    Ok((String::from_utf8(json).map_err(|_| PacketViolation::Json)?, attachments))
 }
 
 /// Writes a value for other nodes. It fails like [`encode`].

@@ -5,10 +5,10 @@ use std::io::Write as _;
 use bytes::Bytes;
 
 use crate::packet::date::iso_date;
-use crate::packet::error::PacketError;
+use crate::packet::error::PacketViolation;
 use crate::packet::json::MAX_DEPTH;
 
-const TRUNCATED: PacketError = PacketError::MsgPack("it ends too early");
+const TRUNCATED: PacketViolation = PacketViolation::MsgPack("it ends too early");
 
 /// One value, or what announces the values inside of it.
 #[derive(Clone, Copy)]
@@ -56,14 +56,14 @@ impl<'a> Reader<'a> {
     }
 
     /// The next value. Of an array or a map that is its length, and what is inside comes next.
-    pub(super) fn value(&mut self) -> Result<Value<'a>, PacketError> {
+    pub(super) fn value(&mut self) -> Result<Value<'a>, PacketViolation> {
         Ok(match self.byte()? {
             byte @ 0x00..=0x7f => Value::Integer(byte.into()),
             byte @ 0x80..=0x8f => Value::Map(usize::from(byte & 0x0f)),
             byte @ 0x90..=0x9f => Value::Array(usize::from(byte & 0x0f)),
             byte @ 0xa0..=0xbf => Value::Text(self.take(usize::from(byte & 0x1f))?),
             0xc0 => Value::Nil,
-            0xc1 => return Err(PacketError::MsgPack("0xc1 is no value")),
+            0xc1 => return Err(PacketViolation::MsgPack("0xc1 is no value")),
             0xc2 => Value::Bool(false),
             0xc3 => Value::Bool(true),
             width @ 0xc4..=0xc6 => {
@@ -110,7 +110,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Writes the next value as the payload; nothing for undefined.
-    pub(super) fn payload(&mut self) -> Result<(), PacketError> {
+    pub(super) fn payload(&mut self) -> Result<(), PacketViolation> {
         self.json.clear();
         self.attachments.clear();
         match self.value()? {
@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Passes the next value.
-    pub(super) fn skip(&mut self) -> Result<(), PacketError> {
+    pub(super) fn skip(&mut self) -> Result<(), PacketViolation> {
         let before = (self.json.len(), self.attachments.len());
         let value = self.value()?;
         self.write(value, 0)?;
@@ -130,15 +130,15 @@ impl<'a> Reader<'a> {
     }
 
     /// The payload, once the message has been read to its end.
-    pub(super) fn finish(self) -> Result<(Vec<u8>, Vec<Bytes>), PacketError> {
+    pub(super) fn finish(self) -> Result<(Vec<u8>, Vec<Bytes>), PacketViolation> {
         match self.rest {
             [] => Ok((self.json, self.attachments)),
-            _ => Err(PacketError::MsgPack("bytes follow it")),
+            _ => Err(PacketViolation::MsgPack("bytes follow it")),
         }
     }
 
     /// Writes a value that stands inside of `depth` others.
-    fn write(&mut self, value: Value<'a>, depth: usize) -> Result<(), PacketError> {
+    fn write(&mut self, value: Value<'a>, depth: usize) -> Result<(), PacketViolation> {
         match value {
             Value::Nil | Value::Undefined => self.json.extend_from_slice(b"null"),
             Value::Bool(true) => self.json.extend_from_slice(b"true"),
@@ -146,7 +146,7 @@ impl<'a> Reader<'a> {
             Value::Integer(number) => self.format(format_args!("{number}")),
             Value::Float(number) => {
                 // NaN and the infinities become null.
-                serde_json::to_writer(&mut self.json, &number).map_err(|_| PacketError::Json)?;
+                serde_json::to_writer(&mut self.json, &number).map_err(|_| PacketViolation::Json)?;
             }
             Value::Text(text) => self.write_text(text)?,
             Value::Binary(bytes) => self.write_binary(bytes),
@@ -158,12 +158,12 @@ impl<'a> Reader<'a> {
                 self.write_binary(bytes);
                 self.json.push(b']');
             }
-            Value::Array(_) | Value::Map(_) if depth >= MAX_DEPTH => return Err(PacketError::TooDeep),
+            Value::Array(_) | Value::Map(_) if depth >= MAX_DEPTH => return Err(PacketViolation::TooDeep),
             Value::Array(len) => self.write_array(len, depth)?,
             Value::Map(len) => self.write_map(len, depth)?,
         }
         if self.json.len() + self.attachments.len() * size_of::<Bytes>() > self.limit {
-            return Err(PacketError::MsgPack("it is too large as JSON"));
+            return Err(PacketViolation::MsgPack("it is too large as JSON"));
         }
         Ok(())
     }
@@ -176,7 +176,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn write_array(&mut self, len: usize, depth: usize) -> Result<(), PacketError> {
+    fn write_array(&mut self, len: usize, depth: usize) -> Result<(), PacketViolation> {
         self.json.push(b'[');
         for index in 0..len {
             if index > 0 {
@@ -189,7 +189,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn write_map(&mut self, len: usize, depth: usize) -> Result<(), PacketError> {
+    fn write_map(&mut self, len: usize, depth: usize) -> Result<(), PacketViolation> {
         self.json.push(b'{');
         let start = self.json.len();
         for _ in 0..len {
@@ -204,7 +204,7 @@ impl<'a> Reader<'a> {
                 Value::Text(key) => self.write_text(key)?,
                 // A key of a JavaScript object is text.
                 Value::Integer(key) => self.format(format_args!("\"{key}\"")),
-                _ => return Err(PacketError::MsgPack("a key is neither text nor an integer")),
+                _ => return Err(PacketViolation::MsgPack("a key is neither text nor an integer")),
             }
             self.json.push(b':');
             self.write(value, depth + 1)?;
@@ -214,9 +214,9 @@ impl<'a> Reader<'a> {
     }
 
     /// Bytes that are no UTF-8 are replaced, as JavaScript's decoders do it.
-    fn write_text(&mut self, text: &[u8]) -> Result<(), PacketError> {
+    fn write_text(&mut self, text: &[u8]) -> Result<(), PacketViolation> {
         let text = String::from_utf8_lossy(text);
-        serde_json::to_writer(&mut self.json, &text).map_err(|_| PacketError::Json)
+        serde_json::to_writer(&mut self.json, &text).map_err(|_| PacketViolation::Json)
     }
 
     fn write_binary(&mut self, bytes: &'a [u8]) {
@@ -229,18 +229,18 @@ impl<'a> Reader<'a> {
         let _ = self.json.write_fmt(text);
     }
 
-    fn byte(&mut self) -> Result<u8, PacketError> {
+    fn byte(&mut self) -> Result<u8, PacketViolation> {
         Ok(self.array::<1>()?[0])
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], PacketError> {
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], PacketViolation> {
         let (array, rest) = self.rest.split_first_chunk().ok_or(TRUNCATED)?;
         self.rest = rest;
         Ok(*array)
     }
 
     /// A length of 1, 2 or 4 bytes: 2 to the power of `width`.
-    fn len(&mut self, width: u8) -> Result<usize, PacketError> {
+    fn len(&mut self, width: u8) -> Result<usize, PacketViolation> {
         match width {
             0 => Ok(self.byte()?.into()),
             1 => Ok(u16::from_be_bytes(self.array()?).into()),
@@ -248,7 +248,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn take(&mut self, len: usize) -> Result<&'a [u8], PacketError> {
+    fn take(&mut self, len: usize) -> Result<&'a [u8], PacketViolation> {
         let (taken, rest) = self.rest.split_at_checked(len).ok_or(TRUNCATED)?;
         self.rest = rest;
         Ok(taken)

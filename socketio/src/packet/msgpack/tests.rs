@@ -7,7 +7,7 @@ fn hex(text: &str) -> Bytes {
     (0..text.len()).step_by(2).map(digit).collect::<Vec<_>>().into()
 }
 
-fn packet(kind: PacketType, nsp: &str, id: Option<u64>, payload: &str) -> RawPacket {
+fn packet(kind: RawPacketType, nsp: &str, id: Option<u64>, payload: &str) -> RawPacket {
     RawPacket { kind, nsp: nsp.into(), id, payload: payload.into(), attachments: Vec::new() }
 }
 
@@ -21,13 +21,13 @@ fn json(payload: &[u8]) -> String {
     decode(&event(payload), LIMIT).unwrap().payload.to_string()
 }
 
-fn error(payload: &[u8]) -> PacketError {
+fn error(payload: &[u8]) -> PacketViolation {
     decode(&event(payload), LIMIT).unwrap_err()
 }
 
 /// What stands in place of that JSON.
 fn written(json: &str, attachments: &[&'static [u8]]) -> Vec<u8> {
-    let mut raw = packet(PacketType::Event, "/", None, json);
+    let mut raw = packet(RawPacketType::Event, "/", None, json);
     raw.attachments = attachments.iter().map(|bytes| Bytes::from_static(bytes)).collect();
     let bytes = encode(&raw).unwrap();
     let inside = bytes.strip_prefix(b"\x83\xa4type\x02\xa4data").unwrap();
@@ -40,19 +40,22 @@ fn written(json: &str, attachments: &[&'static [u8]]) -> Vec<u8> {
 fn what_the_npm_package_writes_is_read() {
     let options = "a76f7074696f6e7381a8636f6d7072657373c3";
     for (written, expected) in [
-        ("83a47479706500a36e7370a12fa464617461d40000".to_owned(), packet(PacketType::Connect, "/", None, "")),
+        (
+            "83a47479706500a36e7370a12fa464617461d40000".to_owned(),
+            packet(RawPacketType::Connect, "/", None, ""),
+        ),
         (
             format!("84a47479706500a46461746181a5746f6b656ea161{options}a36e7370a22f78"),
-            packet(PacketType::Connect, "/x", None, r#"{"token":"a"}"#),
+            packet(RawPacketType::Connect, "/x", None, r#"{"token":"a"}"#),
         ),
-        (format!("83a47479706501{options}a36e7370a12f"), packet(PacketType::Disconnect, "/", None, "")),
+        (format!("83a47479706501{options}a36e7370a12f"), packet(RawPacketType::Disconnect, "/", None, "")),
         (
             format!("85a47479706502a46461746195a16501a374776f910381a161c0{options}a269640ca36e7370a12f"),
-            packet(PacketType::Event, "/", Some(12), r#"["e",1,"two",[3],{"a":null}]"#),
+            packet(RawPacketType::Event, "/", Some(12), r#"["e",1,"two",[3],{"a":null}]"#),
         ),
         (
             format!("85a47479706503a2696400a46461746190{options}a36e7370a12f"),
-            packet(PacketType::Ack, "/", Some(0), "[]"),
+            packet(RawPacketType::Ack, "/", Some(0), "[]"),
         ),
     ] {
         assert_eq!(decode(&hex(&written), LIMIT), Ok(expected), "{written}");
@@ -111,10 +114,10 @@ fn a_packet_that_ends_too_early_is_an_error_wherever_it_ends() {
     assert!(decode(&whole, LIMIT).is_ok());
     for len in 0..whole.len() {
         let error = decode(&whole.slice(..len), LIMIT).unwrap_err();
-        assert_eq!(error, PacketError::MsgPack("it ends too early"), "at {len}");
+        assert_eq!(error, PacketViolation::MsgPack("it ends too early"), "at {len}");
     }
     let longer = [&whole[..], b"\xc0"].concat().into();
-    assert_eq!(decode(&longer, LIMIT).unwrap_err(), PacketError::MsgPack("bytes follow it"));
+    assert_eq!(decode(&longer, LIMIT).unwrap_err(), PacketViolation::MsgPack("bytes follow it"));
 }
 
 // proves: flaw/msgpack-depth, protocol/msgpack
@@ -132,7 +135,7 @@ fn a_length_is_never_trusted() {
         let message = [&b"\x81\xa4data\x91"[..], claim].concat().into();
         assert_eq!(
             decode(&message, LIMIT).unwrap_err(),
-            PacketError::MsgPack("it ends too early"),
+            PacketViolation::MsgPack("it ends too early"),
             "{claim:x?}"
         );
         let message = [claim, b"\xa4type"].concat().into();
@@ -145,12 +148,12 @@ fn a_length_is_never_trusted() {
 fn values_nest_as_deep_as_in_json_and_no_deeper() {
     let nested = |open: &[u8], times: usize| [&open.repeat(times)[..], b"\xc0"].concat();
     assert_eq!(json(&nested(b"\x91", 127)), format!("{}null{}", "[".repeat(127), "]".repeat(127)));
-    assert_eq!(error(&nested(b"\x91", 128)), PacketError::TooDeep);
-    assert_eq!(error(&nested(b"\x91\x81\xa1a", 64)), PacketError::TooDeep);
-    assert_eq!(error(&nested(b"\x91", 1_000_000)), PacketError::TooDeep);
+    assert_eq!(error(&nested(b"\x91", 128)), PacketViolation::TooDeep);
+    assert_eq!(error(&nested(b"\x91\x81\xa1a", 64)), PacketViolation::TooDeep);
+    assert_eq!(error(&nested(b"\x91", 1_000_000)), PacketViolation::TooDeep);
     // A field that is not read is held to the same.
     let message = [&b"\x81\xa7options"[..], &nested(b"\x91", 1_000_000)].concat().into();
-    assert_eq!(decode(&message, LIMIT).unwrap_err(), PacketError::TooDeep);
+    assert_eq!(decode(&message, LIMIT).unwrap_err(), PacketViolation::TooDeep);
 }
 
 // proves: protocol/msgpack-attachments
@@ -159,7 +162,7 @@ fn what_a_short_message_becomes_is_bounded() {
     let many =
         |len: u16, value: &[u8]| [&b"\xdc"[..], &len.to_be_bytes(), &value.repeat(usize::from(len))].concat();
     assert!(decode(&event(&many(10_000, b"\xc4\x00")), LIMIT).is_ok());
-    let too_large = PacketError::MsgPack("it is too large as JSON");
+    let too_large = PacketViolation::MsgPack("it is too large as JSON");
     assert_eq!(error(&many(60_000, b"\xc4\x00")), too_large);
     assert_eq!(decode(&event(&many(300, b"\xc0")), 1000).unwrap_err(), too_large);
 }
@@ -167,7 +170,7 @@ fn what_a_short_message_becomes_is_bounded() {
 // proves: protocol/msgpack
 #[test]
 fn a_packet_without_its_fields_is_an_error() {
-    use PacketError::{AckId, MsgPack, UnknownType};
+    use PacketViolation::{AckId, MsgPack, UnknownType};
     for (message, error) in [
         (&b"\x90"[..], MsgPack("it is not a map")),
         (b"\x01", MsgPack("it is not a map")),
@@ -205,11 +208,11 @@ fn a_field_that_comes_twice_counts_once() {
 // proves: protocol/msgpack
 #[test]
 fn a_packet_is_written_with_its_fields() {
-    let connect = packet(PacketType::Connect, "/x", None, r#"{"sid":"a"}"#);
+    let connect = packet(RawPacketType::Connect, "/x", None, r#"{"sid":"a"}"#);
     assert_eq!(encode(&connect).unwrap(), b"\x83\xa4type\x00\xa4data\x81\xa3sid\xa1a\xa3nsp\xa2/x");
-    let ack = packet(PacketType::Ack, "/", Some(300), "[]");
+    let ack = packet(RawPacketType::Ack, "/", Some(300), "[]");
     assert_eq!(encode(&ack).unwrap(), b"\x84\xa4type\x03\xa4data\x90\xa2id\xcd\x01\x2c\xa3nsp\xa1/");
-    let disconnect = packet(PacketType::Disconnect, "/", None, "");
+    let disconnect = packet(RawPacketType::Disconnect, "/", None, "");
     assert_eq!(encode(&disconnect).unwrap(), b"\x82\xa4type\x01\xa3nsp\xa1/");
 }
 
@@ -279,7 +282,7 @@ fn only_a_placeholder_with_an_attachment_becomes_one() {
 
 #[test]
 fn json_that_nests_too_deep_is_not_written() {
-    let raw = packet(PacketType::Event, "/", None, &format!("{}{}", "[".repeat(200), "]".repeat(200)));
+    let raw = packet(RawPacketType::Event, "/", None, &format!("{}{}", "[".repeat(200), "]".repeat(200)));
     assert!(encode(&raw).is_err());
 }
 

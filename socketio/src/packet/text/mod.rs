@@ -16,9 +16,9 @@ use engineio::{Frame, Revision};
 
 use crate::args::{ArgsWriter, ToArgs};
 use crate::packet::Packet;
-use crate::packet::error::PacketError;
+use crate::packet::error::PacketViolation;
 use crate::packet::frames::{Frames, Tail};
-use crate::packet::raw::{MAX_ACK_ID, PacketType};
+use crate::packet::raw::{MAX_ACK_ID, RawPacketType};
 
 const BINARY_EVENT: u8 = b'5';
 const BINARY_ACK: u8 = b'6';
@@ -34,7 +34,7 @@ pub(crate) struct Decoded {
 pub(crate) struct Header<'a> {
     /// The type on the wire.
     pub(crate) digit: u8,
-    pub(crate) kind: PacketType,
+    pub(crate) kind: RawPacketType,
     pub(crate) attachments: usize,
     pub(crate) nsp: &'a str,
     pub(crate) id: Option<u64>,
@@ -42,21 +42,23 @@ pub(crate) struct Header<'a> {
 }
 
 impl Header<'_> {
-    pub(crate) fn read(text: &str) -> Result<Header<'_>, PacketError> {
-        let digit = *text.as_bytes().first().ok_or(PacketError::UnknownType)?;
+    pub(crate) fn read(text: &str) -> Result<Header<'_>, PacketViolation> {
+        let digit = *text.as_bytes().first().ok_or(PacketViolation::UnknownType)?;
         let kind = match digit {
-            BINARY_EVENT => PacketType::Event,
-            BINARY_ACK => PacketType::Ack,
-            digit => PacketType::from_number(digit.wrapping_sub(b'0')).ok_or(PacketError::UnknownType)?,
+            BINARY_EVENT => RawPacketType::Event,
+            BINARY_ACK => RawPacketType::Ack,
+            digit => {
+                RawPacketType::from_number(digit.wrapping_sub(b'0')).ok_or(PacketViolation::UnknownType)?
+            }
         };
         let mut rest = &text[1..];
 
         let mut attachments = 0;
         if matches!(digit, BINARY_EVENT | BINARY_ACK) {
             let (digits, tail) = split_digits(rest);
-            rest = tail.strip_prefix('-').ok_or(PacketError::AttachmentCount)?;
+            rest = tail.strip_prefix('-').ok_or(PacketViolation::AttachmentCount)?;
             attachments =
-                digits.parse().ok().filter(|count| *count > 0).ok_or(PacketError::AttachmentCount)?;
+                digits.parse().ok().filter(|count| *count > 0).ok_or(PacketViolation::AttachmentCount)?;
         }
 
         let mut nsp = "/";
@@ -67,7 +69,7 @@ impl Header<'_> {
         let (digits, payload) = split_digits(rest);
         let id = match digits {
             "" => None,
-            digits => Some(digits.parse().ok().filter(|id| *id <= MAX_ACK_ID).ok_or(PacketError::AckId)?),
+            digits => Some(digits.parse().ok().filter(|id| *id <= MAX_ACK_ID).ok_or(PacketViolation::AckId)?),
         };
         Ok(Header { digit, kind, attachments, nsp, id, payload })
     }
@@ -78,10 +80,10 @@ pub(crate) fn decode(
     text: &ByteString,
     revision: Revision,
     max_attachments: usize,
-) -> Result<Decoded, PacketError> {
+) -> Result<Decoded, PacketViolation> {
     let Header { kind, attachments, nsp, id, payload, .. } = Header::read(text)?;
     if attachments > max_attachments {
-        return Err(PacketError::TooManyAttachments);
+        return Err(PacketViolation::TooManyAttachments);
     }
     let nsp = if nsp == "/" { ByteString::from_static("/") } else { text.slice_ref(nsp) };
     let packet = Packet::read(kind, nsp, id, text.slice_ref(payload), attachments, revision)?;
@@ -96,7 +98,7 @@ fn split_digits(text: &str) -> (&str, &str) {
 
 /// Writes an event or an acknowledgement. An event's `name` stands in front of its arguments.
 pub(crate) fn encode_args(
-    kind: PacketType,
+    kind: RawPacketType,
     nsp: &str,
     id: Option<u64>,
     name: Option<&str>,
@@ -113,7 +115,7 @@ pub(crate) fn encode_args(
         attachments = write_array(text, name, args, tail)?;
         if !attachments.is_empty() {
             // How many there are is only known now.
-            let digit = if kind == PacketType::Event { BINARY_EVENT } else { BINARY_ACK };
+            let digit = if kind == RawPacketType::Event { BINARY_EVENT } else { BINARY_ACK };
             let header = format!("{}{}-", char::from(digit), attachments.len());
             text.splice(start..=start, header.bytes());
         }
@@ -156,7 +158,7 @@ pub(crate) fn write_array(
 }
 
 /// Writes a packet of another type, whose payload, if there is one, `write` appends.
-pub(crate) fn encode_control(kind: PacketType, nsp: &str, write: impl FnOnce(&mut Vec<u8>)) -> Frame {
+pub(crate) fn encode_control(kind: RawPacketType, nsp: &str, write: impl FnOnce(&mut Vec<u8>)) -> Frame {
     let written = Frame::text_with(64, |text| {
         write_header(text, kind, nsp);
         write(text);
@@ -168,7 +170,7 @@ pub(crate) fn encode_control(kind: PacketType, nsp: &str, write: impl FnOnce(&mu
     }
 }
 
-fn write_header(text: &mut Vec<u8>, kind: PacketType, nsp: &str) {
+fn write_header(text: &mut Vec<u8>, kind: RawPacketType, nsp: &str) {
     text.push(b'0' + kind.number());
     if nsp != "/" {
         text.extend_from_slice(nsp.as_bytes());

@@ -7,11 +7,11 @@ use crate::packet::array::RESERVED_EVENTS;
 use crate::packet::{Body, Event};
 use crate::{ConnectError, Parser};
 
-fn decode(text: &str) -> Result<Decoded, PacketError> {
+fn decode(text: &str) -> Result<Decoded, PacketViolation> {
     super::decode(&text.into(), Revision::V4, 10)
 }
 
-fn error(text: &str) -> Option<PacketError> {
+fn error(text: &str) -> Option<PacketViolation> {
     decode(text).err()
 }
 
@@ -79,12 +79,12 @@ fn a_numeric_event_name_becomes_its_text() {
 // proves: protocol/malformed-packets
 #[test]
 fn an_event_without_a_usable_name_is_an_error() {
-    assert_eq!(error("2"), Some(PacketError::MissingPayload));
-    assert_eq!(error("2/x,1"), Some(PacketError::MissingPayload));
-    assert_eq!(error("2{}"), Some(PacketError::NotAnArray));
-    assert_eq!(error(r#"2"chat""#), Some(PacketError::NotAnArray));
+    assert_eq!(error("2"), Some(PacketViolation::MissingPayload));
+    assert_eq!(error("2/x,1"), Some(PacketViolation::MissingPayload));
+    assert_eq!(error("2{}"), Some(PacketViolation::NotAnArray));
+    assert_eq!(error(r#"2"chat""#), Some(PacketViolation::NotAnArray));
     for text in ["2[]", "2[null]", "2[true]", "2[[]]", r#"2[{"a":1}]"#] {
-        assert_eq!(error(text), Some(PacketError::EventName), "{text}");
+        assert_eq!(error(text), Some(PacketViolation::EventName), "{text}");
     }
 }
 
@@ -92,10 +92,10 @@ fn an_event_without_a_usable_name_is_an_error() {
 #[test]
 fn the_six_reserved_names_are_errors_and_others_are_not() {
     for name in RESERVED_EVENTS {
-        assert_eq!(error(&format!("2[\"{name}\"]")), Some(PacketError::ReservedEvent));
+        assert_eq!(error(&format!("2[\"{name}\"]")), Some(PacketViolation::ReservedEvent));
         assert_eq!(error(&format!("3[\"{name}\"]")), None, "an acknowledgement has no name");
     }
-    assert_eq!(error(r#"2["connec\u0074"]"#), Some(PacketError::ReservedEvent), "escaped");
+    assert_eq!(error(r#"2["connec\u0074"]"#), Some(PacketViolation::ReservedEvent), "escaped");
     for name in ["connection", "error", "__proto__", "constructor", ""] {
         assert_eq!(&*event(&format!("2[\"{name}\"]")).1.name, name);
     }
@@ -108,7 +108,7 @@ fn the_namespace_ends_at_the_first_comma() {
     assert_eq!(connect("0/x,", Revision::V4), ("/x".into(), None));
     assert_eq!(connect("0", Revision::V4), ("/".into(), None));
     assert_eq!(event(r#"2/a/b?c,["e",","]"#).0, "/a/b?c");
-    assert_eq!(error(r#"2/x["e"]"#), Some(PacketError::MissingPayload));
+    assert_eq!(error(r#"2/x["e"]"#), Some(PacketViolation::MissingPayload));
 }
 
 // proves: protocol/malformed-packets
@@ -116,12 +116,12 @@ fn the_namespace_ends_at_the_first_comma() {
 fn an_ack_id_is_digits_up_to_the_largest_exact_number() {
     assert_eq!(ack("3007[]").0, Some(7));
     assert_eq!(ack("39007199254740991[]").0, Some(9_007_199_254_740_991));
-    assert_eq!(error("39007199254740992[]"), Some(PacketError::AckId));
-    assert_eq!(error(&format!("3{}[]", "9".repeat(400))), Some(PacketError::AckId));
+    assert_eq!(error("39007199254740992[]"), Some(PacketViolation::AckId));
+    assert_eq!(error(&format!("3{}[]", "9".repeat(400))), Some(PacketViolation::AckId));
     assert_eq!(event(r#"20["e"]"#).1.id, Some(0));
-    assert_eq!(error("2-1[\"e\"]"), Some(PacketError::NotAnArray));
+    assert_eq!(error("2-1[\"e\"]"), Some(PacketViolation::NotAnArray));
     for text in ["21.5[\"e\"]", "2+1[\"e\"]", "21e3[\"e\"]", "2 [", "2[\"e\"]x", "2[\"e\""] {
-        assert_eq!(error(text), Some(PacketError::Json), "{text}");
+        assert_eq!(error(text), Some(PacketViolation::Json), "{text}");
     }
 }
 
@@ -132,9 +132,9 @@ fn an_ack_is_an_array() {
     assert_eq!((id, args.json(), args.len()), (Some(1), r#"{"a":1},2"#, 2));
     let (_, args) = ack("31");
     assert!(args.is_empty());
-    assert_eq!(error("31 []"), Some(PacketError::Json), "a space stands where an id can");
+    assert_eq!(error("31 []"), Some(PacketViolation::Json), "a space stands where an id can");
     for text in ["31{}", "31null", "31\"x\""] {
-        assert_eq!(error(text), Some(PacketError::NotAnArray), "{text}");
+        assert_eq!(error(text), Some(PacketViolation::NotAnArray), "{text}");
     }
 }
 
@@ -144,9 +144,9 @@ fn auth_is_an_object() {
     assert_eq!(connect(r#"0{"token":"a"}"#, Revision::V4).1.as_deref(), Some(r#"{"token":"a"}"#));
     assert_eq!(connect(r#"0/x,{}"#, Revision::V4).1.as_deref(), Some("{}"));
     for text in ["0[1]", "0\"x\"", "0null", "0/x,true"] {
-        assert_eq!(error(text), Some(PacketError::AuthNotAnObject), "{text}");
+        assert_eq!(error(text), Some(PacketViolation::AuthNotAnObject), "{text}");
     }
-    assert_eq!(error("0{"), Some(PacketError::Json));
+    assert_eq!(error("0{"), Some(PacketViolation::Json));
 }
 
 // proves: protocol/revision-3-namespaces
@@ -163,10 +163,10 @@ fn a_query_in_a_namespace_is_part_of_the_name_in_revision_4_and_auth_in_revision
 fn what_only_a_server_sends_or_nobody_is_an_error() {
     assert!(matches!(decode("1").unwrap().packet.body, Body::Disconnect));
     assert!(matches!(decode("1/x,").unwrap().packet.body, Body::Disconnect));
-    assert_eq!(error("1{}"), Some(PacketError::DisconnectPayload));
-    assert_eq!(error(r#"4{"message":"x"}"#), Some(PacketError::ConnectErrorFromClient));
+    assert_eq!(error("1{}"), Some(PacketViolation::DisconnectPayload));
+    assert_eq!(error(r#"4{"message":"x"}"#), Some(PacketViolation::ConnectErrorFromClient));
     for text in ["", "7", "9[]", "x", "é", "-1", " 2[\"e\"]"] {
-        assert_eq!(error(text), Some(PacketError::UnknownType), "{text}");
+        assert_eq!(error(text), Some(PacketViolation::UnknownType), "{text}");
     }
 }
 
@@ -176,11 +176,11 @@ fn the_number_of_attachments_is_digits_from_1_to_the_limit() {
     assert_eq!(decode(r#"51-["e",{"_placeholder":true,"num":0}]"#).unwrap().attachments, 1);
     assert_eq!(decode(r#"6010-/x,3[]"#).unwrap().attachments, 10);
     for text in ["5[\"e\"]", "5-[\"e\"]", "50-[\"e\"]", "51e1-[\"e\"]", "50x1-[\"e\"]", "5+1-[\"e\"]"] {
-        assert_eq!(error(text), Some(PacketError::AttachmentCount), "{text}");
+        assert_eq!(error(text), Some(PacketViolation::AttachmentCount), "{text}");
     }
-    assert_eq!(error("511-[\"e\"]"), Some(PacketError::TooManyAttachments));
+    assert_eq!(error("511-[\"e\"]"), Some(PacketViolation::TooManyAttachments));
     for text in ["5 1-[\"e\"]", "51[\"e\"]", "5", "599999999999999999999-[\"e\"]", "5-1-[\"e\"]"] {
-        assert_eq!(error(text), Some(PacketError::AttachmentCount), "{text}");
+        assert_eq!(error(text), Some(PacketViolation::AttachmentCount), "{text}");
     }
 }
 
@@ -189,10 +189,10 @@ fn the_number_of_attachments_is_digits_from_1_to_the_limit() {
 fn a_placeholder_without_its_attachment_is_an_error() {
     for num in ["1", "-1", r#""0""#, "null", "0.5", r#""splice""#] {
         let text = format!(r#"51-["e",{{"_placeholder":true,"num":{num}}}]"#);
-        assert_eq!(error(&text), Some(PacketError::Placeholder), "{text}");
+        assert_eq!(error(&text), Some(PacketViolation::Placeholder), "{text}");
     }
-    assert_eq!(error(r#"51-["e",[{"a":{"_placeholder":true}}]]"#), Some(PacketError::Placeholder));
-    assert_eq!(error(r#"61-1[{"_placeholder":true,"num":7}]"#), Some(PacketError::Placeholder));
+    assert_eq!(error(r#"51-["e",[{"a":{"_placeholder":true}}]]"#), Some(PacketViolation::Placeholder));
+    assert_eq!(error(r#"61-1[{"_placeholder":true,"num":7}]"#), Some(PacketViolation::Placeholder));
 }
 
 // proves: protocol/plain-placeholders
@@ -209,11 +209,11 @@ fn deep_json_is_an_error_without_recursion() {
     for (open, close) in [("[", "]"), (r#"{"a":"#, "}")] {
         let nested = |depth| format!("2[\"e\",{}1{}]", open.repeat(depth), close.repeat(depth));
         assert_eq!(error(&nested(126)), None);
-        assert_eq!(error(&nested(127)), Some(PacketError::TooDeep));
-        assert_eq!(error(&nested(100_000)), Some(PacketError::TooDeep));
+        assert_eq!(error(&nested(127)), Some(PacketViolation::TooDeep));
+        assert_eq!(error(&nested(100_000)), Some(PacketViolation::TooDeep));
     }
-    assert_eq!(error(&format!("0{}", r#"{"a":"#.repeat(100_000))), Some(PacketError::TooDeep));
-    assert_eq!(error(&format!("51-[\"e\",{}", "[".repeat(100_000))), Some(PacketError::TooDeep));
+    assert_eq!(error(&format!("0{}", r#"{"a":"#.repeat(100_000))), Some(PacketViolation::TooDeep));
+    assert_eq!(error(&format!("51-[\"e\",{}", "[".repeat(100_000))), Some(PacketViolation::TooDeep));
 }
 
 // proves: protocol/lone-surrogates
@@ -238,7 +238,7 @@ fn a_number_that_no_double_holds_is_null_wherever_it_stands() {
     assert_eq!(&*event("2[1e400,1e400]").1.name, "1e400");
     assert_eq!(
         error(r#"51-["e",{"_placeholder":true,"num":1e400}]"#),
-        Some(PacketError::Placeholder),
+        Some(PacketViolation::Placeholder),
         "null is no index"
     );
 }

@@ -1,4 +1,4 @@
-//! What is sent is sent while nobody else can send, come or go: a trail's events lie as they went out, and the
+//! What is sent is sent while nobody else can send, come or go: a history's events lie as they went out, and the
 //! reply is the first that a new socket is sent, and the last of what a recovered one missed.
 
 use std::task::{Context, Wake, Waker};
@@ -7,21 +7,21 @@ use engineio::{MailboxReceiver, Outlet};
 
 use super::*;
 
-/// Notes, each time that something is sent, whether the trail was locked.
+/// Notes, each time that something is sent, whether the history was locked.
 struct Watch {
-    trail: Arc<Trail>,
+    history: Arc<History>,
     locked: StdMutex<Vec<bool>>,
 }
 
 impl Wake for Watch {
     fn wake(self: Arc<Watch>) {
-        self.locked.lock().unwrap().push(self.trail.is_locked());
+        self.locked.lock().unwrap().push(self.history.is_locked());
     }
 }
 
 /// A mailbox whose driver sleeps, and what notes when it is woken.
-fn watched(trail: &Arc<Trail>) -> (Arc<Mailbox>, MailboxReceiver, Arc<Watch>) {
-    let watch = Arc::new(Watch { trail: Arc::clone(trail), locked: StdMutex::default() });
+fn watched(history: &Arc<History>) -> (Arc<Mailbox>, MailboxReceiver, Arc<Watch>) {
+    let watch = Arc::new(Watch { history: Arc::clone(history), locked: StdMutex::default() });
     let (mailbox, driver) = Mailbox::new(BUDGET).split();
     sleep(&driver, &watch);
     (mailbox, driver, watch)
@@ -44,24 +44,24 @@ async fn what_is_sent_is_sent_under_the_trails_lock() {
     let recovery = namespace.recovery().unwrap();
     let event =
         |name| recovery.shared().keep(recovery.shared().next_offset(), &Frames::One(Frame::text(name)));
-    let trail = Arc::new(recovery.new_trail());
+    let history = Arc::new(recovery.new_trail());
 
-    let (mailbox, driver, watch) = watched(&trail);
-    recovery.begin(&trail, &mailbox, &Frame::text("0"));
+    let (mailbox, driver, watch) = watched(&history);
+    recovery.begin(&history, &mailbox, &Frame::text("0"));
     sent_under_lock(&watch);
     sleep(&driver, &watch);
-    trail.send(&event("to one")).unwrap();
+    history.send(&event("to one")).unwrap();
     sent_under_lock(&watch);
     sleep(&driver, &watch);
-    assert!(trail.share(&event("to many")));
+    assert!(history.share(&event("to many")));
     sent_under_lock(&watch);
 
-    assert!(recovery.lose(&trail, &"id".into(), Vec::new(), None));
-    trail.settle();
-    let presented = Presented { pid: trail.pid(), offset: None };
+    assert!(recovery.lose(&history, &"id".into(), Vec::new(), None));
+    history.settle();
+    let presented = Presented { pid: history.pid(), offset: None };
     assert!(matches!(recovery.claim(Ok(presented), namespace.name(), false), Claim::Granted(_)));
-    let (mailbox, driver, watch) = watched(&trail);
-    assert!(recovery.resume(&trail, &mailbox, &Frame::text("0")));
+    let (mailbox, driver, watch) = watched(&history);
+    assert!(recovery.resume(&history, &mailbox, &Frame::text("0")));
     sent_under_lock(&watch);
     let mut sent = [].into();
     driver.take(&mut sent);

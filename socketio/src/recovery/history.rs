@@ -21,23 +21,23 @@ use crate::socket::values::Values;
 /// the pid of a connected socket is one of two that came at the same time.
 const SOONEST_RETURN: Duration = Duration::from_millis(500);
 
-/// What an event takes in each trail that it stands in.
+/// What an event takes in each history that it stands in.
 const ENTRY_COST: usize = 16;
 
-/// What a socket that is away takes, beside its rooms and its events. About: its trail, its places in the
+/// What a socket that is away takes, beside its rooms and its events. About: its history, its places in the
 /// tables, and some values.
 const LOST_COST: usize = 1024;
 const ROOM_COST: usize = 128;
 
-/// The namespace of a trail, as the trail knows it: what gives the trail up there, and says whether its socket was
-/// away. A namespace that is gone has given up all of its trails.
-pub(crate) type Home = Arc<dyn Fn(&Trail) -> bool + Send + Sync>;
+/// The namespace of a history, as the history knows it: what gives the history up there, and says whether its socket was
+/// away. A namespace that is gone has given up all of its histories.
+pub(crate) type Home = Arc<dyn Fn(&History) -> bool + Send + Sync>;
 
 /// The latest events of one client, and where they go. It outlives the socket that is lost and goes on with
 /// the one that is recovered.
-pub(crate) struct Trail {
+pub(crate) struct History {
     pid: Sid,
-    /// How many trails there were before.
+    /// How many histories there were before.
     number: u64,
     home: Home,
     window: Duration,
@@ -75,7 +75,7 @@ pub(crate) enum Claim {
     Granted(Granted),
     /// The server had not noticed that the old connection is gone. The receiver hears when the old socket
     /// has ended.
-    NotYet(Arc<Trail>, oneshot::Receiver<()>),
+    NotYet(Arc<History>, oneshot::Receiver<()>),
     Refused(Refusal),
     /// It is not here, and another node may have it.
     Elsewhere(Presented),
@@ -83,7 +83,7 @@ pub(crate) enum Claim {
 
 /// A socket that was away, for the new one.
 pub(crate) struct Granted {
-    pub(crate) trail: Arc<Trail>,
+    pub(crate) history: Arc<History>,
     pub(crate) id: Room,
     pub(crate) values: Option<Arc<Values>>,
     pub(super) ticket: Ticket,
@@ -112,14 +112,14 @@ impl Lost {
     }
 }
 
-impl Trail {
+impl History {
     pub(super) fn new(
         number: u64,
         since: Offset,
         home: &Home,
         window: Duration,
         budget: &Arc<Budget>,
-    ) -> Trail {
+    ) -> History {
         let state = State {
             stage: Stage::New,
             since,
@@ -129,11 +129,11 @@ impl Trail {
             waiting: Vec::new(),
         };
         let (pid, home, budget) = (Sid::generate(), Arc::clone(home), Arc::clone(budget));
-        Trail { pid, number, home, window, budget, state: Mutex::new(state) }
+        History { pid, number, home, window, budget, state: Mutex::new(state) }
     }
 
-    /// The trail of a socket of another node that a client comes back to here.
-    pub(super) fn adopted(mut self, presented: Presented, lost: Lost) -> Trail {
+    /// The history of a socket of another node that a client comes back to here.
+    pub(super) fn adopted(mut self, presented: Presented, lost: Lost) -> History {
         self.pid = presented.pid;
         self.budget.add(lost.cost());
         let state = self.state.get_mut();
@@ -172,7 +172,7 @@ impl Trail {
 }
 
 /// # Events
-impl Trail {
+impl History {
     /// Sends an event to this client alone. If it is away, it will get it; also if it is about to be.
     pub(crate) fn send(&self, event: &Arc<Kept>) -> Result<(), SendError> {
         let mut state = self.state.lock();
@@ -296,8 +296,8 @@ impl Trail {
 }
 
 /// # Coming and going
-impl Trail {
-    /// The connection is lost. Says whether the trail has not ended before.
+impl History {
+    /// The connection is lost. Says whether the history has not ended before.
     pub(super) fn lose(&self, lost: Lost) -> bool {
         let mut state = self.state.lock();
         let connected = matches!(state.stage, Stage::Connected(..));
@@ -321,7 +321,7 @@ impl Trail {
         }
     }
 
-    /// Hands out the trail of a socket that is away, once.
+    /// Hands out the history of a socket that is away, once.
     pub(super) fn claim(self: &Arc<Self>, offset: Option<Offset>) -> Claim {
         let mut state = self.state.lock();
         let known = state.behind(offset).is_some();
@@ -332,9 +332,9 @@ impl Trail {
                     return self.wait(&mut state);
                 }
                 let (id, values) = (Arc::clone(&lost.id), lost.values.clone());
-                let (ticket, trail) = (lost.ticket, Arc::clone(self));
+                let (ticket, history) = (lost.ticket, Arc::clone(self));
                 state.stage = Stage::Claimed(lost, offset);
-                Claim::Granted(Granted { trail, ticket, id, values, is_foreign: false })
+                Claim::Granted(Granted { history, ticket, id, values, is_foreign: false })
             }
             Stage::Connected(mailbox, since) if known && since.elapsed() >= SOONEST_RETURN => {
                 // Only the client knows the pid: it has lost its connection, and we have not heard yet.
@@ -385,7 +385,7 @@ impl Trail {
     }
 
     /// The new socket is let in: it gets what it missed, and `reply` behind it. Returns the old socket,
-    /// unless the trail has ended meanwhile.
+    /// unless the history has ended meanwhile.
     pub(super) fn resume(&self, mailbox: &Arc<Mailbox>, reply: &Frame) -> Option<Lost> {
         let mut state = self.state.lock();
         let (lost, offset) = match std::mem::replace(&mut state.stage, Stage::Over) {
@@ -422,18 +422,18 @@ impl Trail {
         ticket
     }
 
-    /// Nobody comes back to this trail. Returns the socket that was away.
+    /// Nobody comes back to this history. Returns the socket that was away.
     pub(super) fn end(&self) -> Option<Lost> {
         self.end_in(&mut self.state.lock())
     }
 
-    /// Nobody comes back to this trail, if its socket is away and nobody has claimed it.
+    /// Nobody comes back to this history, if its socket is away and nobody has claimed it.
     pub(super) fn give_up(&self) -> Option<Lost> {
         let mut state = self.state.lock();
         if let Stage::Lost(_) = state.stage { self.end_in(&mut state) } else { None }
     }
 
-    /// Nobody comes back to this trail, if its socket is away and nobody has claimed it, or if it is still that
+    /// Nobody comes back to this history, if its socket is away and nobody has claimed it, or if it is still that
     /// of the socket with this mailbox. Returns the socket that was away if so.
     pub(super) fn put_out(&self, by: &Arc<Mailbox>) -> Option<Option<Lost>> {
         let mut state = self.state.lock();
@@ -477,14 +477,14 @@ impl State {
 }
 
 #[cfg(test)]
-impl Trail {
+impl History {
     /// Whether somebody sends, comes or goes at this moment.
     pub(super) fn is_locked(&self) -> bool {
         self.state.is_locked()
     }
 }
 
-impl Drop for Trail {
+impl Drop for History {
     fn drop(&mut self) {
         self.end();
     }

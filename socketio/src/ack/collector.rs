@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, timeout_at};
 
 /// Answers, and how many are still to come.
-pub(crate) struct Gathering<A>(Mutex<State<A>>);
+pub(crate) struct Collector<A>(Mutex<State<A>>);
 
 struct State<A> {
     answers: VecDeque<A>,
@@ -20,14 +20,14 @@ struct State<A> {
     waiting: Option<Waker>,
 }
 
-impl<A> Default for Gathering<A> {
-    fn default() -> Gathering<A> {
+impl<A> Default for Collector<A> {
+    fn default() -> Collector<A> {
         let state = State { answers: VecDeque::new(), missing: 0, silent: 0, waiting: None };
-        Gathering(Mutex::new(state))
+        Collector(Mutex::new(state))
     }
 }
 
-impl<A> Gathering<A> {
+impl<A> Collector<A> {
     /// So many answers will come.
     pub(crate) fn expect(&self, answers: usize) {
         self.change(|state| state.missing += answers as i64);
