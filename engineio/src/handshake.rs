@@ -7,7 +7,7 @@ use bytestring::ByteString;
 use crate::jsonp::Jsonp;
 use crate::packet::Packet;
 use crate::payload::PayloadFormat;
-use crate::{Config, Fault, Query, Revision, Sid};
+use crate::{Config, Query, Refusal, Revision, Sid};
 
 /// How packets travel.
 ///
@@ -42,11 +42,11 @@ impl Transport {
 /// The methods that the protocol tells apart.
 ///
 /// ```
-/// use engineio::{Config, Fault, Method, Query, Route};
+/// use engineio::{Config, Refusal, Method, Query, Route};
 ///
 /// let query = Query::new("EIO=4&transport=polling");
 /// let route = Route::find(&Config::default(), Method::Post, query, false, |_| None);
-/// assert_eq!(route, Err(Fault::HandshakeMethod));
+/// assert_eq!(route, Err(Refusal::HandshakeMethod));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
@@ -80,12 +80,12 @@ pub struct Known {
 /// What a request asks for.
 ///
 /// ```
-/// use engineio::{Config, Fault, Method, Query, Route};
+/// use engineio::{Config, Refusal, Method, Query, Route};
 ///
 /// let config = Config::default();
 /// let find = |query| Route::find(&config, Method::Get, Query::new(query), false, |_| None);
 /// assert!(matches!(find("EIO=4&transport=polling"), Ok(Route::Open { .. })));
-/// assert_eq!(find("EIO=4&transport=polling&sid=gone"), Err(Fault::SessionUnknown));
+/// assert_eq!(find("EIO=4&transport=polling&sid=gone"), Err(Refusal::SessionUnknown));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
@@ -95,7 +95,7 @@ pub enum Route {
         transport: Transport,
         /// How its polls are encoded; its revision. The revision is checked last, after the application was
         /// asked whether it allows the handshake, so that the answer may still be a refusal.
-        format: Result<PayloadFormat, Fault>,
+        format: Result<PayloadFormat, Refusal>,
         /// Whether the answer is to be a script.
         jsonp: Option<Jsonp>,
     },
@@ -127,50 +127,50 @@ impl Route {
         query: Query<'_>,
         upgrade: bool,
         known: impl FnOnce(&Sid) -> Option<Known>,
-    ) -> Result<Route, Fault> {
+    ) -> Result<Route, Refusal> {
         let [transport, revision, sid] = query.get_all(["transport", "EIO", "sid"]);
         let transport = transport
             .and_then(|name| Transport::parse(&name))
             .filter(|transport| config.offers(*transport))
-            .ok_or(Fault::TransportUnknown)?;
+            .ok_or(Refusal::TransportUnknown)?;
         let polling = transport == Transport::Polling;
         let jsonp = if config.jsonp && polling { Jsonp::asked(query)? } else { None };
         let revision = revision_of(revision.as_deref());
 
         let Some(sid) = sid.filter(|sid| !sid.is_empty()) else {
             if method != Method::Get {
-                return Err(Fault::HandshakeMethod);
+                return Err(Refusal::HandshakeMethod);
             }
             if upgrade == polling {
-                return Err(Fault::TransportHandshake);
+                return Err(Refusal::TransportHandshake);
             }
             if polling && !config.jsonp && query.get("j").is_some() {
                 // A client that wants JSONP can't use anything else, and should not wait for it in vain.
-                return Err(Fault::JsonpOff);
+                return Err(Refusal::JsonpOff);
             }
             let base64 = jsonp.is_some() || query.get("b64").is_some_and(|value| !value.is_empty());
             let format = revision
                 .filter(|revision| config.speaks(*revision))
                 .map(|revision| PayloadFormat { revision, base64 })
-                .ok_or(Fault::RevisionUnsupported);
+                .ok_or(Refusal::RevisionUnsupported);
             return Ok(Route::Open { transport, format, jsonp });
         };
-        let session = Sid::parse(&sid).and_then(|sid| known(&sid)).ok_or(Fault::SessionUnknown)?;
+        let session = Sid::parse(&sid).and_then(|sid| known(&sid)).ok_or(Refusal::SessionUnknown)?;
         // Only `transport=websocket` can be a WebSocket handshake, and it can be nothing else.
         if upgrade == polling {
-            return Err(Fault::TransportHandshake);
+            return Err(Refusal::TransportHandshake);
         }
         if polling && session.transport != Transport::Polling {
-            return Err(Fault::TransportMismatch { session: session.transport });
+            return Err(Refusal::TransportMismatch { session: session.transport });
         }
         if revision != Some(session.format.revision) {
-            return Err(Fault::RevisionMismatch { session: session.format.revision });
+            return Err(Refusal::RevisionMismatch { session: session.format.revision });
         }
         if !polling && !config.allow_upgrades {
-            return Err(Fault::UpgradesOff);
+            return Err(Refusal::UpgradesOff);
         }
         if jsonp.is_some() && !session.format.is_text() {
-            return Err(Fault::JsonpUnfit);
+            return Err(Refusal::JsonpUnfit);
         }
         match (transport, method) {
             (Transport::WebSocket, Method::Get) => Ok(Route::Probe),
@@ -206,7 +206,7 @@ pub fn open_packet(config: &Config, sid: &Sid, transport: Transport) -> Packet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Refusal;
+    use crate::ErrorCode;
 
     const SID: &str = "abcdefghijklmnopqrst";
 
@@ -224,36 +224,39 @@ mod tests {
         method: Method,
         query: &str,
         upgrade: bool,
-    ) -> Result<Route, Fault> {
+    ) -> Result<Route, Refusal> {
         let lookup = |asked: &Sid| (*asked == sid()).then_some(known);
         match Route::find(config, method, Query::new(query), upgrade, lookup) {
-            Ok(Route::Open { format: Err(fault), .. }) => Err(fault),
+            Ok(Route::Open { format: Err(refusal), .. }) => Err(refusal),
             other => other,
         }
     }
 
     /// The same with the default settings, and what the client is told.
-    fn find_on(session: Transport, method: Method, query: &str, upgrade: bool) -> Result<Route, Refusal> {
+    fn find_on(session: Transport, method: Method, query: &str, upgrade: bool) -> Result<Route, ErrorCode> {
         let known = Known { format: V4, transport: session };
-        find_in(&Config::default(), known, method, query, upgrade).map_err(Fault::refusal)
+        find_in(&Config::default(), known, method, query, upgrade).map_err(Refusal::error_code)
     }
 
-    fn find(method: Method, query: &str, upgrade: bool) -> Result<Route, Refusal> {
+    fn find(method: Method, query: &str, upgrade: bool) -> Result<Route, ErrorCode> {
         find_on(Transport::Polling, method, query, upgrade)
     }
 
     // proves: protocol/order-of-checks
     #[test]
     fn the_transport_is_checked_first() {
-        assert_eq!(find(Method::Get, "EIO=9", false), Err(Refusal::TransportUnknown));
-        assert_eq!(find(Method::Post, "transport=constructor&sid=x", false), Err(Refusal::TransportUnknown));
-        assert_eq!(find(Method::Get, "transport=__proto__&EIO=4", true), Err(Refusal::TransportUnknown));
+        assert_eq!(find(Method::Get, "EIO=9", false), Err(ErrorCode::TransportUnknown));
+        assert_eq!(
+            find(Method::Post, "transport=constructor&sid=x", false),
+            Err(ErrorCode::TransportUnknown)
+        );
+        assert_eq!(find(Method::Get, "transport=__proto__&EIO=4", true), Err(ErrorCode::TransportUnknown));
     }
 
     #[test]
     fn the_last_transport_wins() {
         let query = "EIO=4&transport=polling&transport=websocket";
-        assert_eq!(find(Method::Get, query, false), Err(Refusal::BadRequest));
+        assert_eq!(find(Method::Get, query, false), Err(ErrorCode::BadRequest));
     }
 
     // proves: features/wish/unknown-sid
@@ -261,7 +264,7 @@ mod tests {
     fn an_unknown_or_malformed_sid_is_code_1() {
         for sid in ["zzz", "__proto__", "abcdefghijklmnopqrsT", &"a".repeat(10_000)] {
             let query = format!("EIO=4&transport=polling&sid={sid}");
-            assert_eq!(find(Method::Get, &query, false), Err(Refusal::SessionUnknown));
+            assert_eq!(find(Method::Get, &query, false), Err(ErrorCode::SessionUnknown));
         }
     }
 
@@ -279,7 +282,7 @@ mod tests {
     fn a_revision_other_than_the_sessions_is_code_3() {
         for eio in ["", "&EIO=", "&EIO=2", "&EIO=3", "&EIO=5"] {
             let query = format!("transport=polling&sid={SID}{eio}");
-            assert_eq!(find(Method::Get, &query, false), Err(Refusal::BadRequest));
+            assert_eq!(find(Method::Get, &query, false), Err(ErrorCode::BadRequest));
         }
     }
 
@@ -311,26 +314,26 @@ mod tests {
     #[test]
     fn a_handshake_is_a_get_of_a_spoken_revision() {
         for method in [Method::Post, Method::Other] {
-            assert_eq!(find(method, "transport=polling&EIO=5", false), Err(Refusal::HandshakeMethod));
+            assert_eq!(find(method, "transport=polling&EIO=5", false), Err(ErrorCode::HandshakeMethod));
         }
         for eio in ["5", "10", "04", "+4", "-1", "3.0", "four", "%204"] {
             let query = format!("transport=polling&EIO={eio}");
-            assert_eq!(find(Method::Get, &query, false), Err(Refusal::RevisionUnsupported));
+            assert_eq!(find(Method::Get, &query, false), Err(ErrorCode::RevisionUnsupported));
         }
         let config = Config { revision_3: false, ..Config::default() };
         let known = Known { format: V4, transport: Transport::Polling };
         for eio in ["", "&EIO=", "&EIO=2", "&EIO=3"] {
             assert_eq!(
                 find_in(&config, known, Method::Get, &format!("transport=polling{eio}"), false),
-                Err(Fault::RevisionUnsupported)
+                Err(Refusal::RevisionUnsupported)
             );
         }
     }
 
     #[test]
     fn a_websocket_needs_its_upgrade_and_polling_has_none() {
-        assert_eq!(find(Method::Get, "transport=websocket&EIO=4", false), Err(Refusal::BadRequest));
-        assert_eq!(find(Method::Get, "transport=polling&EIO=4", true), Err(Refusal::BadRequest));
+        assert_eq!(find(Method::Get, "transport=websocket&EIO=4", false), Err(ErrorCode::BadRequest));
+        assert_eq!(find(Method::Get, "transport=polling&EIO=4", true), Err(ErrorCode::BadRequest));
     }
 
     // proves: protocol/methods
@@ -342,14 +345,14 @@ mod tests {
         assert_eq!(find(Method::Post, &polling, false), Ok(Route::Post { jsonp: None }));
         assert_eq!(find(Method::Other, &polling, false), Ok(Route::MethodNotAllowed));
         assert_eq!(find(Method::Get, &websocket, true), Ok(Route::Probe));
-        assert_eq!(find(Method::Get, &websocket, false), Err(Refusal::BadRequest));
+        assert_eq!(find(Method::Get, &websocket, false), Err(ErrorCode::BadRequest));
     }
 
     #[test]
     fn polling_on_an_upgraded_session_is_code_3() {
         let query = format!("EIO=4&transport=polling&sid={SID}");
         for method in [Method::Get, Method::Post] {
-            assert_eq!(find_on(Transport::WebSocket, method, &query, false), Err(Refusal::BadRequest));
+            assert_eq!(find_on(Transport::WebSocket, method, &query, false), Err(ErrorCode::BadRequest));
         }
     }
 
@@ -372,20 +375,25 @@ mod tests {
         let websocket = Known { format: V4, transport: Transport::WebSocket };
         let on = format!("EIO=4&sid={SID}&transport=");
         let config = Config { allow_upgrades: false, ..Config::default() };
-        for (known, query, upgrade, fault) in [
-            (polling, format!("{on}websocket"), false, Fault::TransportHandshake),
-            (polling, format!("{on}polling"), true, Fault::TransportHandshake),
+        for (known, query, upgrade, refusal) in [
+            (polling, format!("{on}websocket"), false, Refusal::TransportHandshake),
+            (polling, format!("{on}polling"), true, Refusal::TransportHandshake),
             (
                 websocket,
                 format!("{on}polling"),
                 false,
-                Fault::TransportMismatch { session: Transport::WebSocket },
+                Refusal::TransportMismatch { session: Transport::WebSocket },
             ),
-            (polling, format!("{on}polling&EIO=3"), false, Fault::RevisionMismatch { session: Revision::V4 }),
-            (polling, format!("{on}websocket"), true, Fault::UpgradesOff),
+            (
+                polling,
+                format!("{on}polling&EIO=3"),
+                false,
+                Refusal::RevisionMismatch { session: Revision::V4 },
+            ),
+            (polling, format!("{on}websocket"), true, Refusal::UpgradesOff),
         ] {
-            assert_eq!(find_in(&config, known, Method::Get, &query, upgrade), Err(fault), "{query}");
-            assert_eq!(fault.refusal(), Refusal::BadRequest);
+            assert_eq!(find_in(&config, known, Method::Get, &query, upgrade), Err(refusal), "{query}");
+            assert_eq!(refusal.error_code(), ErrorCode::BadRequest);
         }
     }
 
@@ -396,16 +404,16 @@ mod tests {
         let known = Known { format: V4, transport: Transport::Polling };
         let find = |config, query, upgrade| find_in(config, known, Method::Get, query, upgrade);
         assert!(find(&config, "EIO=4&transport=polling", false).is_ok());
-        assert_eq!(find(&config, "EIO=4&transport=websocket", true), Err(Fault::TransportUnknown));
+        assert_eq!(find(&config, "EIO=4&transport=websocket", true), Err(Refusal::TransportUnknown));
         let config = Config { polling: false, ..Config::default() };
         assert!(find(&config, "EIO=4&transport=websocket", true).is_ok());
-        assert_eq!(find(&config, "EIO=4&transport=polling", false), Err(Fault::TransportUnknown));
+        assert_eq!(find(&config, "EIO=4&transport=polling", false), Err(Refusal::TransportUnknown));
     }
 
     // proves: protocol/jsonp-off
     #[test]
     fn jsonp_is_refused_at_the_handshake_where_it_is_off_and_means_nothing_later() {
-        assert_eq!(find(Method::Get, "EIO=4&transport=polling&j=0", false), Err(Refusal::TransportUnknown));
+        assert_eq!(find(Method::Get, "EIO=4&transport=polling&j=0", false), Err(ErrorCode::TransportUnknown));
         let polling = format!("EIO=4&transport=polling&sid={SID}&j=0");
         assert_eq!(find(Method::Get, &polling, false), Ok(Route::Poll { jsonp: None }));
     }
@@ -429,8 +437,8 @@ mod tests {
         assert_eq!(find(text, Method::Get, &format!("{on}&EIO=4")), Ok(Route::Poll { jsonp }));
         assert_eq!(find(text, Method::Post, &format!("{on}&EIO=4")), Ok(Route::Post { jsonp }));
         // A payload of bytes does not fit into a script.
-        assert_eq!(find(binary, Method::Get, &format!("{on}&EIO=3")), Err(Fault::JsonpUnfit));
-        assert_eq!(find(text, Method::Get, "EIO=4&transport=polling&j=a"), Err(Fault::JsonpUnfit));
+        assert_eq!(find(binary, Method::Get, &format!("{on}&EIO=3")), Err(Refusal::JsonpUnfit));
+        assert_eq!(find(text, Method::Get, "EIO=4&transport=polling&j=a"), Err(Refusal::JsonpUnfit));
     }
 
     // proves: features/allow-upgrades, protocol/upgrades-on-websocket

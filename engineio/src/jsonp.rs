@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 
-use crate::{Fault, Query};
+use crate::{Query, Refusal};
 
 /// A request by JSONP. It has the index of the client's function, `j` in the query.
 ///
@@ -30,12 +30,12 @@ impl Jsonp {
     ///
     /// # Errors
     /// If it is there and no number: it becomes part of a script.
-    pub(crate) fn asked(query: Query<'_>) -> Result<Option<Jsonp>, Fault> {
+    pub(crate) fn asked(query: Query<'_>) -> Result<Option<Jsonp>, Refusal> {
         let Some(index) = query.get("j") else { return Ok(None) };
         // A number's own parser would take a sign as well.
         let digits = index.bytes().all(|byte| byte.is_ascii_digit());
         let index = Some(index).filter(|_| digits).and_then(|index| index.parse().ok());
-        index.map(|index| Some(Jsonp(index))).ok_or(Fault::JsonpUnfit)
+        index.map(|index| Some(Jsonp(index))).ok_or(Refusal::JsonpUnfit)
     }
 
     /// The script that hands over a payload of text.
@@ -94,7 +94,7 @@ fn restore_newlines(field: &str) -> String {
 mod tests {
     use super::*;
 
-    fn asked(query: &str) -> Result<Option<Jsonp>, Fault> {
+    fn asked(query: &str) -> Result<Option<Jsonp>, Refusal> {
         Jsonp::asked(Query::new(query))
     }
 
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(asked("EIO=4"), Ok(None));
         assert_eq!(asked("j=12"), Ok(Some(Jsonp(12))));
         for index in ["", "+1", "-1", "1;alert(1)", "a", "0x1", "%00", "٣", "99999999999"] {
-            assert_eq!(asked(&format!("j={index}")), Err(Fault::JsonpUnfit), "{index}");
+            assert_eq!(asked(&format!("j={index}")), Err(Refusal::JsonpUnfit), "{index}");
         }
     }
 

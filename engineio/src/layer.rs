@@ -134,7 +134,7 @@ pub struct Opened {
     /// Where to leave messages for the client.
     pub mailbox: Arc<Mailbox>,
     /// The request that opened the session.
-    pub handshake: Handshake,
+    pub handshake: HandshakeRequest,
     /// Who watches, and is to be shown what the layer makes of it.
     pub observers: Observers,
 }
@@ -143,18 +143,18 @@ pub struct Opened {
 /// and pins nothing of the HTTP server's.
 ///
 /// ```
-/// use engineio::Handshake;
+/// use engineio::HandshakeRequest;
 ///
-/// fn language(handshake: &Handshake) -> Option<&str> {
+/// fn language(handshake: &HandshakeRequest) -> Option<&str> {
 ///     handshake.headers.get("accept-language")
 /// }
 ///
-/// fn room(handshake: &Handshake) -> Option<String> {
+/// fn room(handshake: &HandshakeRequest) -> Option<String> {
 ///     handshake.query().get("room").map(|room| room.into_owned())
 /// }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Handshake {
+pub struct HandshakeRequest {
     /// When the request arrived.
     pub time: SystemTime,
     /// The peer's address; `None` on a Unix socket.
@@ -169,7 +169,7 @@ pub struct Handshake {
     pub attached: Attached,
 }
 
-impl Handshake {
+impl HandshakeRequest {
     /// The query parameters, percent-decoded, in the order sent.
     #[must_use]
     pub fn query(&self) -> Query<'_> {

@@ -8,7 +8,7 @@
 //!                      Layer::message ▲              │ Mailbox::push
 //!                   ┌─────────────────┴──────────────▼──────────────────┐
 //!   Route::find     │ Session                     Mailbox               │  one task
-//!   Fault           │  turns: Input ─▶ StateMachine ─▶ Output           │  gives it
+//!   Refusal           │  turns: Input ─▶ StateMachine ─▶ Output           │  gives it
 //!   SessionHandle ─▶│  doors, inbox ─▶             ─▶ outbox            │  turns
 //!                   └─────────────────▲──────────────┬──────────────────┘
 //!                       Packet decode │              │ Frame, encoded once
@@ -21,7 +21,7 @@
 //! | [`Packet`], [`Message`] | codes 0 to 6 in text and binary |
 //! | [`Frame`] | one encoded packet, shared by all sessions that send it |
 //! | [`PayloadFormat`] | many packets in one HTTP body |
-//! | [`Route`], [`Refusal`], [`open_packet`] | the handshake |
+//! | [`Route`], [`ErrorCode`], [`open_packet`] | the handshake |
 //! | [`Session`] | a session without its wires: what waits for what, in which order, and for how long |
 //! | [`StateMachine`] | a session's state machine: polls, probe, upgrade, heartbeat, end |
 //! | [`Mailbox`], [`MailboxReceiver`] | the queue of what a session has to send: everyone's handle on it, and the driver's |
@@ -29,8 +29,8 @@
 //! | [`websocket`] | reads messages from a client's WebSocket frames |
 //! | [`Application`], [`Layer`] | the boundary to the application on a session |
 //!
-//! The crate knows as much of HTTP as the protocol does: methods, the statuses of the six [`Refusal`]s, [`Jsonp`], and
-//! the [`Fault`]s that are told as one of those, which a page's origin and an application's hooks can be as well. No head
+//! The crate knows as much of HTTP as the protocol does: methods, the statuses of the six [`ErrorCode`]s, [`Jsonp`], and
+//! the [`Refusal`]s that are told as one of those, which a page's origin and an application's hooks can be as well. No head
 //! and no body of HTTP is read here. [`Limit`] and [`observe::What`] have words for HTTP and Socket.IO too, since this is
 //! the crate that all others build on, and limits and observations are each one list.
 //!
@@ -38,7 +38,7 @@
 //!
 //! ```
 //! use std::{sync::Arc, time::Instant};
-//! use engineio::{Answer, Config, Input, Method, Output, Query, Route, StateMachine, Transport};
+//! use engineio::{PollAnswer, Config, Input, Method, Output, Query, Route, StateMachine, Transport};
 //!
 //! let config = Arc::new(Config::default());
 //! let query = Query::new("EIO=4&transport=polling");
@@ -54,7 +54,7 @@
 //! assert!(session.is_parked() && out.is_empty());
 //!
 //! session.handle(now, Input::Queued, &mut out);
-//! assert_eq!(out, [Output::Answer(Answer::Queued)]);
+//! assert_eq!(out, [Output::Answer(PollAnswer::Queued)]);
 //! assert_eq!(session.deadline(), Some(now + config.ping_interval));
 //! ```
 
@@ -87,14 +87,14 @@ pub use error::{CloseReason, Violation};
 pub use frame::{FRAME_OVERHEAD, Frame};
 pub use handshake::{Known, Method, Route, Transport, open_packet};
 pub use jsonp::Jsonp;
-pub use layer::{Application, Handshake, Headers, Layer, Opened};
+pub use layer::{Application, HandshakeRequest, Headers, Layer, Opened};
 pub use limit::{Limit, LimitHits};
-pub use mailbox::{HIGH_WATER, LongAnswer, Mailbox, MailboxReceiver, Outlet, SendError};
+pub use mailbox::{HIGH_WATER, LongAnswer, Mailbox, MailboxReceiver, Outlet, QueueError};
 pub use packet::{Message, Packet, PacketType, Revision};
 pub use payload::{Identity, Payload, PayloadFormat, PayloadReader};
 pub use query::Query;
 pub use rate::Rate;
-pub use refusal::{Fault, Refusal};
-pub use session::{Answer, Input, Output, Session, StateMachine};
+pub use refusal::{ErrorCode, Refusal};
+pub use session::{Input, Output, PollAnswer, Session, StateMachine};
 pub use sid::Sid;
 pub use stalled::Stalled;

@@ -33,15 +33,15 @@ pub const HIGH_WATER: usize = 1_000_000;
 /// cache.
 ///
 /// ```
-/// use engineio::{Frame, Mailbox, SendError};
+/// use engineio::{Frame, Mailbox, QueueError};
 ///
 /// let (mailbox, receiver) = Mailbox::new(1_000).split();
 /// mailbox.push(&[Frame::text("hi")])?;
 /// assert!(mailbox.cost() > 0);
 ///
 /// drop(receiver); // The session is over.
-/// assert_eq!(mailbox.push(&[Frame::text("hi")]), Err(SendError::Closed));
-/// # Ok::<_, SendError>(())
+/// assert_eq!(mailbox.push(&[Frame::text("hi")]), Err(QueueError::Closed));
+/// # Ok::<_, QueueError>(())
 /// ```
 #[repr(C)]
 pub struct Mailbox {
@@ -127,31 +127,31 @@ pub enum Outlet {
 /// Why a mailbox refused a message.
 ///
 /// ```
-/// use engineio::{Frame, Mailbox, SendError};
+/// use engineio::{Frame, Mailbox, QueueError};
 ///
 /// let (mailbox, _receiver) = Mailbox::new(10).split();
 /// mailbox.push(&[Frame::text("admitted whole, while there is room")])?;
-/// assert_eq!(mailbox.push(&[Frame::text("one more")]), Err(SendError::Full));
-/// # Ok::<_, SendError>(())
+/// assert_eq!(mailbox.push(&[Frame::text("one more")]), Err(QueueError::Full));
+/// # Ok::<_, QueueError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SendError {
+pub enum QueueError {
     /// The session's byte budget is used up. Nothing was queued.
     Full,
     /// The session is over. Nothing was queued.
     Closed,
 }
 
-impl fmt::Display for SendError {
+impl fmt::Display for QueueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            SendError::Full => "the client's send queue is full",
-            SendError::Closed => "the client is disconnected",
+            QueueError::Full => "the client's send queue is full",
+            QueueError::Closed => "the client is disconnected",
         })
     }
 }
 
-impl std::error::Error for SendError {}
+impl std::error::Error for QueueError {}
 
 impl Mailbox {
     /// A mailbox that refuses messages while `budget` bytes or more wait (see [`Frame::cost`]).
@@ -196,12 +196,12 @@ impl Mailbox {
     /// any size. While clients together use up the memory budget, this queue's budget is [`ALLOWANCE`].
     ///
     /// # Errors
-    /// [`SendError::Full`] over the budget and [`SendError::Closed`] after the end; nothing is queued then.
-    pub fn push(&self, frames: &[Frame]) -> Result<(), SendError> {
+    /// [`QueueError::Full`] over the budget and [`QueueError::Closed`] after the end; nothing is queued then.
+    pub fn push(&self, frames: &[Frame]) -> Result<(), QueueError> {
         let has_memory = self.has_memory_for(frames);
         let mut queue = self.queue.lock();
         if queue.is_shut() {
-            return Err(SendError::Closed);
+            return Err(QueueError::Closed);
         }
         let cost = self.cost();
         let limit = match cost < self.budget {
@@ -214,7 +214,7 @@ impl Mailbox {
             false => Limit::SendBudget,
         };
         self.count(limit);
-        Err(SendError::Full)
+        Err(QueueError::Full)
     }
 
     /// Queues a message even over the budget: an acknowledgement, or the client's copy of a broadcast. If the
@@ -354,14 +354,14 @@ impl Mailbox {
     }
 
     /// Ready when most of the queue has been sent. A sender that waits for this before each message can send
-    /// any amount to a client that reads: [`push`](Mailbox::push) doesn't return [`SendError::Full`] then.
+    /// any amount to a client that reads: [`push`](Mailbox::push) doesn't return [`QueueError::Full`] then.
     ///
     /// # Errors
-    /// [`SendError::Closed`] after the end.
-    pub fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<(), SendError>> {
+    /// [`QueueError::Closed`] after the end.
+    pub fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<(), QueueError>> {
         let mut queue = self.queue.lock();
         if queue.is_shut() {
-            return Poll::Ready(Err(SendError::Closed));
+            return Poll::Ready(Err(QueueError::Closed));
         }
         let cost = self.cost();
         if self.is_room(cost) && !self.memory.is_short(cost) {

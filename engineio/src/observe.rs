@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{
-    CloseReason, Fault, Frame, Handshake, Headers, Limit, Message, Packet, PacketType, Revision, Sid,
-    Transport,
+    CloseReason, Frame, HandshakeRequest, Headers, Limit, Message, Packet, PacketType, Refusal, Revision,
+    Sid, Transport,
 };
 
 pub use watch::Watch;
@@ -58,7 +58,7 @@ pub enum What<'a> {
         /// The request's number.
         exchange: u64,
         /// What was wrong with it.
-        fault: Fault,
+        refusal: Refusal,
         /// The application's reason, if the application refused it.
         reason: Option<&'a str>,
     },
@@ -81,7 +81,7 @@ pub enum What<'a> {
         /// Whether its polls only carry text.
         base64: bool,
         /// The request that opened it.
-        handshake: &'a Handshake,
+        handshake: &'a HandshakeRequest,
     },
     /// A WebSocket was opened for a session that polls, and is probing.
     ProbeOpened,
@@ -108,7 +108,7 @@ pub enum What<'a> {
         /// The number of the request that opened it.
         exchange: u64,
         /// That request.
-        handshake: &'a Handshake,
+        handshake: &'a HandshakeRequest,
     },
     /// The server has freed a plain WebSocket. This is its last observation.
     PlainEnded {

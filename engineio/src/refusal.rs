@@ -4,17 +4,17 @@
 
 use crate::{Revision, Transport};
 
-/// What a client is told about a refused request. Code and message are part of the protocol.
+/// The code of a refused request, which is all that its client learns. Codes and messages are part of the protocol.
 ///
 /// ```
-/// use engineio::Refusal;
+/// use engineio::ErrorCode;
 ///
-/// let refusal = Refusal::SessionUnknown;
-/// assert_eq!((refusal.status(), refusal.code()), (400, 1));
-/// assert_eq!(refusal.body(), r#"{"code":1,"message":"Session ID unknown"}"#);
+/// let code = ErrorCode::SessionUnknown;
+/// assert_eq!((code.status(), code.number()), (400, 1));
+/// assert_eq!(code.body(), r#"{"code":1,"message":"Session ID unknown"}"#);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Refusal {
+pub enum ErrorCode {
     /// 0: no transport was named, or one that is not offered.
     TransportUnknown,
     /// 1: no session has that id, or it has ended.
@@ -29,59 +29,58 @@ pub enum Refusal {
     RevisionUnsupported,
 }
 
-impl Refusal {
+impl ErrorCode {
     /// The error's number, `code` in the body.
     #[must_use]
-    pub fn code(self) -> u8 {
+    pub fn number(self) -> u8 {
         match self {
-            Refusal::TransportUnknown => 0,
-            Refusal::SessionUnknown => 1,
-            Refusal::HandshakeMethod => 2,
-            Refusal::BadRequest => 3,
-            Refusal::Forbidden => 4,
-            Refusal::RevisionUnsupported => 5,
+            ErrorCode::TransportUnknown => 0,
+            ErrorCode::SessionUnknown => 1,
+            ErrorCode::HandshakeMethod => 2,
+            ErrorCode::BadRequest => 3,
+            ErrorCode::Forbidden => 4,
+            ErrorCode::RevisionUnsupported => 5,
         }
     }
 
-    /// The HTTP status: 403 for [`Forbidden`](Refusal::Forbidden), 400 otherwise.
+    /// The HTTP status: 403 for [`Forbidden`](ErrorCode::Forbidden), 400 otherwise.
     #[must_use]
     pub fn status(self) -> u16 {
-        if self == Refusal::Forbidden { 403 } else { 400 }
+        if self == ErrorCode::Forbidden { 403 } else { 400 }
     }
 
     /// The error in words, `message` in the body.
     #[must_use]
     pub fn message(self) -> &'static str {
         match self {
-            Refusal::TransportUnknown => "Transport unknown",
-            Refusal::SessionUnknown => "Session ID unknown",
-            Refusal::HandshakeMethod => "Bad handshake method",
-            Refusal::BadRequest => "Bad request",
-            Refusal::Forbidden => "Forbidden",
-            Refusal::RevisionUnsupported => "Unsupported protocol version",
+            ErrorCode::TransportUnknown => "Transport unknown",
+            ErrorCode::SessionUnknown => "Session ID unknown",
+            ErrorCode::HandshakeMethod => "Bad handshake method",
+            ErrorCode::BadRequest => "Bad request",
+            ErrorCode::Forbidden => "Forbidden",
+            ErrorCode::RevisionUnsupported => "Unsupported protocol version",
         }
     }
 
     /// The body of the answer, `application/json`.
     #[must_use]
     pub fn body(self) -> String {
-        format!(r#"{{"code":{},"message":"{}"}}"#, self.code(), self.message())
+        format!(r#"{{"code":{},"message":"{}"}}"#, self.number(), self.message())
     }
 }
 
 crate::rules! {
-    /// What was wrong with a refused request. A client learns no more of it than its [`refusal`](Fault::refusal);
-    /// logs and hooks do.
+    /// Why a request is refused. Its client only learns the [code](Refusal::error_code); logs and hooks learn this.
     ///
     /// ```
-    /// use engineio::{Fault, Refusal};
+    /// use engineio::{ErrorCode, Refusal};
     ///
-    /// assert_eq!(Fault::UpgradesOff.refusal(), Refusal::BadRequest);
-    /// println!("{}", Fault::UpgradesOff);
+    /// assert_eq!(Refusal::UpgradesOff.error_code(), ErrorCode::BadRequest);
+    /// println!("{}", Refusal::UpgradesOff);
     /// ```
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     #[non_exhaustive]
-    pub enum Fault {
+    pub enum Refusal {
         /// `transport` is missing, or names none that is offered.
         TransportUnknown => "UNKNOWN_TRANSPORT",
             "`transport` is missing, or names a transport that is not offered",
@@ -152,24 +151,24 @@ crate::rules! {
     }
 }
 
-impl Fault {
+impl Refusal {
     /// What the client is told.
     #[must_use]
-    pub fn refusal(self) -> Refusal {
+    pub fn error_code(self) -> ErrorCode {
         match self {
-            Fault::TransportUnknown | Fault::JsonpOff => Refusal::TransportUnknown,
-            Fault::SessionUnknown => Refusal::SessionUnknown,
-            Fault::HandshakeMethod => Refusal::HandshakeMethod,
-            Fault::TransportHandshake
-            | Fault::Subprotocols
-            | Fault::TransportMismatch { .. }
-            | Fault::RevisionMismatch { .. }
-            | Fault::UpgradesOff
-            | Fault::JsonpUnfit
-            | Fault::MiddlewareFailed
-            | Fault::NoId => Refusal::BadRequest,
-            Fault::OriginForbidden | Fault::Forbidden => Refusal::Forbidden,
-            Fault::RevisionUnsupported => Refusal::RevisionUnsupported,
+            Refusal::TransportUnknown | Refusal::JsonpOff => ErrorCode::TransportUnknown,
+            Refusal::SessionUnknown => ErrorCode::SessionUnknown,
+            Refusal::HandshakeMethod => ErrorCode::HandshakeMethod,
+            Refusal::TransportHandshake
+            | Refusal::Subprotocols
+            | Refusal::TransportMismatch { .. }
+            | Refusal::RevisionMismatch { .. }
+            | Refusal::UpgradesOff
+            | Refusal::JsonpUnfit
+            | Refusal::MiddlewareFailed
+            | Refusal::NoId => ErrorCode::BadRequest,
+            Refusal::OriginForbidden | Refusal::Forbidden => ErrorCode::Forbidden,
+            Refusal::RevisionUnsupported => ErrorCode::RevisionUnsupported,
         }
     }
 }
@@ -181,7 +180,7 @@ mod tests {
     // proves: protocol/error-bodies
     #[test]
     fn a_refusal_has_a_number_and_a_status() {
-        assert_eq!(Refusal::SessionUnknown.body(), r#"{"code":1,"message":"Session ID unknown"}"#);
-        assert_eq!((Refusal::Forbidden.status(), Refusal::BadRequest.status()), (403, 400));
+        assert_eq!(ErrorCode::SessionUnknown.body(), r#"{"code":1,"message":"Session ID unknown"}"#);
+        assert_eq!((ErrorCode::Forbidden.status(), ErrorCode::BadRequest.status()), (403, 400));
     }
 }

@@ -35,16 +35,16 @@ use std::time::{Duration, Instant};
 
 use crate::observe::{Carrier, Direction, Watch, What};
 use crate::{
-    Application, CloseReason, Config, Frame, Handshake, Layer, Limit, MailboxReceiver, Opened, Outlet,
+    Application, CloseReason, Config, Frame, HandshakeRequest, Layer, Limit, MailboxReceiver, Opened, Outlet,
     Packet, Stalled, Transport, Violation, open_packet,
 };
 use doors::Arrival;
 use inbox::Inbox;
 
-pub use doors::Shut;
+pub use doors::OpenError;
 pub use handle::SessionHandle;
 pub use requests::{Long, OpenGet, OpenPost, OpenProbe};
-pub use state_machine::{Answer, Input, Output, StateMachine};
+pub use state_machine::{Input, Output, PollAnswer, StateMachine};
 pub use wires::{Ending, Incoming, Line, Reply, WebSocketWire, Wires};
 
 /// Packets that are taken in before what they brought about is written. Without a limit, the answers to a
@@ -130,7 +130,7 @@ pub struct Opening<W: Wires> {
     /// The WebSocket that it begins with; `None` if it polls.
     pub link: Option<W::WebSocket>,
     /// The request that opens it.
-    pub handshake: Handshake,
+    pub handshake: HandshakeRequest,
     /// That request's number, for observers.
     pub exchange: u64,
 }
@@ -372,7 +372,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
     fn apply(&mut self, now: Instant, output: Output, wires: &mut W) {
         match output {
             Output::Answer(answer) => {
-                let taken = answer == Answer::Queued && !self.listens();
+                let taken = answer == PollAnswer::Queued && !self.listens();
                 self.answer(answer);
                 if taken {
                     self.input(now, Input::Taken, wires);
@@ -485,8 +485,8 @@ impl<L: Layer, W: Wires> Session<L, W> {
 
     /// Notes a rule of WebSocket that the client broke, or a limit that was met.
     fn broken(&self, ending: Ending, wires: &mut W) {
-        if let Some(breach) = ending.breach {
-            self.broke(breach.name(), breach.section(), &breach, wires);
+        if let Some(violation) = ending.violation {
+            self.broke(violation.name(), violation.section(), &violation, wires);
         }
         if let Some(limit) = ending.limit {
             self.config.hits.count(limit);

@@ -22,7 +22,7 @@ mod tests;
 use bytes::{Buf as _, Bytes, BytesMut};
 use bytestring::ByteString;
 
-pub use error::Breach;
+pub use error::FrameViolation;
 
 /// The length of the masking key.
 const MASK: usize = 4;
@@ -38,7 +38,7 @@ const PONG: u8 = 10;
 
 /// What a client sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum FrameEvent {
     /// A text message, whole.
     Text(ByteString),
     /// A binary message, whole.
@@ -58,7 +58,7 @@ pub enum Event {
 
 /// Bounds of what one message may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct FrameLimits {
     /// The longest message in bytes, all of its fragments together.
     pub message: usize,
     /// The most fragments of one message. Empty ones cost bytes of nobody's but the time of all.
@@ -68,7 +68,7 @@ pub struct Limits {
 /// Reads a client's messages.
 #[derive(Debug)]
 pub struct Reader {
-    limits: Limits,
+    limits: FrameLimits,
     /// What was fed and has not been taken.
     input: BytesMut,
     /// Something was taken off the input. Its memory may be shared with messages, or be larger than it needs.
@@ -80,7 +80,7 @@ pub struct Reader {
 impl Reader {
     /// A reader for a new connection.
     #[must_use]
-    pub fn new(limits: Limits) -> Reader {
+    pub fn new(limits: FrameLimits) -> Reader {
         Reader { limits, input: BytesMut::new(), taken: false, partial: None }
     }
 
@@ -110,9 +110,9 @@ impl Reader {
     ///
     /// # Errors
     /// The rule that the client broke. The connection is of no use from there on: section 7.1.7, "_Fail the
-    /// WebSocket Connection_", with [`Breach::code`].
+    /// WebSocket Connection_", with [`FrameViolation::code`].
     #[allow(clippy::should_implement_trait, reason = "its end is no end: more may be fed")]
-    pub fn next(&mut self) -> Result<Option<Event>, Breach> {
+    pub fn next(&mut self) -> Result<Option<FrameEvent>, FrameViolation> {
         loop {
             if let Some(partial) = &mut self.partial {
                 self.taken = true;
@@ -138,27 +138,27 @@ impl Reader {
     }
 
     /// Whether a frame may stand where it does, by its head alone.
-    fn admit(&self, head: &Head) -> Result<(), Breach> {
+    fn admit(&self, head: &Head) -> Result<(), FrameViolation> {
         if head.is_control() {
             return Ok(());
         }
         let (before, fragments) = match (&self.partial, head.opcode) {
-            (None, 0) => return Err(Breach::LoneContinuation),
-            (Some(_), 1..) => return Err(Breach::Interleaved),
+            (None, 0) => return Err(FrameViolation::LoneContinuation),
+            (Some(_), 1..) => return Err(FrameViolation::Interleaved),
             (Some(partial), 0) => (partial.payload.len(), partial.fragments),
             (None, _) => (0, 0),
         };
         if head.payload > self.limits.message - before {
-            return Err(Breach::TooLong);
+            return Err(FrameViolation::TooLong);
         }
         if fragments >= self.limits.fragments {
-            return Err(Breach::TooManyFragments);
+            return Err(FrameViolation::TooManyFragments);
         }
         Ok(())
     }
 
     /// What a frame says by itself, once all of it is there.
-    fn whole(&mut self, head: &Head) -> Result<Option<Event>, Breach> {
+    fn whole(&mut self, head: &Head) -> Result<Option<FrameEvent>, FrameViolation> {
         let alone = head.is_control() || head.fin && self.partial.is_none();
         // It can't overflow: the payload was admitted, or is a control frame's.
         let end = head.len + head.payload;
@@ -179,9 +179,9 @@ impl Reader {
         }
         frame.advance(MASK);
         Ok(Some(match head.opcode {
-            PING => Event::Ping(frame.freeze()),
-            PONG => Event::Pong(frame.freeze()),
-            CLOSE => Event::Close { code: close_code(&frame)?, payload: frame.freeze() },
+            PING => FrameEvent::Ping(frame.freeze()),
+            PONG => FrameEvent::Pong(frame.freeze()),
+            CLOSE => FrameEvent::Close { code: close_code(&frame)?, payload: frame.freeze() },
             opcode => message(opcode == TEXT, frame)?,
         }))
     }
@@ -240,7 +240,7 @@ impl Partial {
     }
 
     /// Takes what there is of the frame that has begun.
-    fn take(&mut self, input: &mut BytesMut) -> Result<(), Breach> {
+    fn take(&mut self, input: &mut BytesMut) -> Result<(), FrameViolation> {
         let len = self.missing.min(input.len());
         let before = self.payload.len();
         self.payload.extend_from_slice(&input[..len]);
@@ -255,23 +255,23 @@ impl Partial {
     }
 
     /// Looks at the text that has come since the last time. A character may still lack its end.
-    fn validate(&mut self) -> Result<(), Breach> {
+    fn validate(&mut self) -> Result<(), FrameViolation> {
         match std::str::from_utf8(&self.payload[self.valid..]) {
             Ok(text) => self.valid += text.len(),
             Err(error) if error.error_len().is_none() => self.valid += error.valid_up_to(),
-            Err(_) => return Err(Breach::Utf8),
+            Err(_) => return Err(FrameViolation::Utf8),
         }
         Ok(())
     }
 }
 
 /// A whole message.
-fn message(text: bool, payload: BytesMut) -> Result<Event, Breach> {
+fn message(text: bool, payload: BytesMut) -> Result<FrameEvent, FrameViolation> {
     let payload = payload.freeze();
     if !text {
-        return Ok(Event::Binary(payload));
+        return Ok(FrameEvent::Binary(payload));
     }
-    ByteString::try_from(payload).map(Event::Text).map_err(|_| Breach::Utf8)
+    ByteString::try_from(payload).map(FrameEvent::Text).map_err(|_| FrameViolation::Utf8)
 }
 
 /// What stands before a frame's payload.
@@ -287,29 +287,29 @@ struct Head {
 impl Head {
     /// Reads a frame's head up to its mask; `None` if not all of that is there. What is wrong with its first two
     /// bytes is told without waiting for more.
-    fn read(bytes: &[u8]) -> Result<Option<Head>, Breach> {
+    fn read(bytes: &[u8]) -> Result<Option<Head>, FrameViolation> {
         let [first, second, rest @ ..] = bytes else {
             return Ok(None);
         };
         let (fin, opcode) = (first & 0x80 != 0, first & 0x0f);
         // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values." None is.
         if first & 0x70 != 0 {
-            return Err(Breach::ReservedBit);
+            return Err(FrameViolation::ReservedBit);
         }
         if !matches!(opcode, 0..=BINARY | CLOSE..=PONG) {
-            return Err(Breach::Opcode(opcode));
+            return Err(FrameViolation::Opcode(opcode));
         }
         // "All frames sent from client to server have this bit set to 1."
         if second & 0x80 == 0 {
-            return Err(Breach::Unmasked);
+            return Err(FrameViolation::Unmasked);
         }
         let short = usize::from(second & 0x7f);
         // "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be fragmented."
         if opcode >= CLOSE && !fin {
-            return Err(Breach::FragmentedControl);
+            return Err(FrameViolation::FragmentedControl);
         }
         if opcode >= CLOSE && short > CONTROL {
-            return Err(Breach::LongControl);
+            return Err(FrameViolation::LongControl);
         }
         let (payload, rest) = match short {
             126 => match rest.split_first_chunk() {
@@ -324,9 +324,9 @@ impl Head {
         };
         // "the most significant bit MUST be 0"
         if payload >> 63 != 0 {
-            return Err(Breach::Length);
+            return Err(FrameViolation::Length);
         }
-        let payload = usize::try_from(payload).map_err(|_| Breach::TooLong)?;
+        let payload = usize::try_from(payload).map_err(|_| FrameViolation::TooLong)?;
         Ok(Some(Head { fin, opcode, len: bytes.len() - rest.len() + MASK, payload }))
     }
 
@@ -350,21 +350,21 @@ fn unmask(payload: &mut [u8], mask: [u8; MASK]) {
 }
 
 /// The status code in a close frame (section 5.5.1), whose reason must be UTF-8.
-fn close_code(payload: &[u8]) -> Result<Option<u16>, Breach> {
+fn close_code(payload: &[u8]) -> Result<Option<u16>, FrameViolation> {
     let Some((code, reason)) = payload.split_first_chunk() else {
-        return if payload.is_empty() { Ok(None) } else { Err(Breach::CloseLength) };
+        return if payload.is_empty() { Ok(None) } else { Err(FrameViolation::CloseLength) };
     };
     let code = u16::from_be_bytes(*code);
     // Section 7.4: those up to 1015 are the protocol's, some of which never go over the wire; from 3000 on they
     // are the applications'.
     if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
-        return Err(Breach::CloseCode(code));
+        return Err(FrameViolation::CloseCode(code));
     }
-    std::str::from_utf8(reason).map_err(|_| Breach::Utf8)?;
+    std::str::from_utf8(reason).map_err(|_| FrameViolation::Utf8)?;
     Ok(Some(code))
 }
 
-/// Appends a pong that answers a ping of that payload: at most 125 bytes, as [`Event::Ping`] has them.
+/// Appends a pong that answers a ping of that payload: at most 125 bytes, as [`FrameEvent::Ping`] has them.
 pub fn pong(payload: &[u8], out: &mut Vec<u8>) {
     control(PONG, &payload[..payload.len().min(CONTROL)], out);
 }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use engineio::{CloseReason, FRAME_OVERHEAD, Frame, Mailbox, MailboxReceiver, Outlet, SendError};
+use engineio::{CloseReason, FRAME_OVERHEAD, Frame, Mailbox, MailboxReceiver, Outlet, QueueError};
 use loom::future::block_on;
 use loom::thread;
 
@@ -92,7 +92,7 @@ fn a_close_wakes_the_driver_and_is_taken_once() {
             closer.join().expect("a closer");
         }
         assert!(driver.take_close().is_none());
-        assert_eq!(mailbox.push(&[frame()]), Err(SendError::Closed));
+        assert_eq!(mailbox.push(&[frame()]), Err(QueueError::Closed));
     });
 }
 
@@ -111,7 +111,7 @@ fn whoever_waits_for_room_is_woken_by_it_and_by_the_end() {
             } else {
                 assert_eq!(drive(&driver), 1)
             }
-            let expected = if ends { Err(SendError::Closed) } else { Ok(()) };
+            let expected = if ends { Err(QueueError::Closed) } else { Ok(()) };
             assert_eq!(waiter.join().expect("a waiter"), expected);
         });
     }
@@ -136,6 +136,6 @@ fn what_is_admitted_is_taken_and_its_budget_given_back() {
         let admitted = pusher.join().expect("a pusher") + volatile.join().expect("a pusher");
         assert_eq!(first + write(&driver), admitted);
         assert_eq!(mailbox.push(&[frame()]), Ok(()), "all of the budget is free again");
-        assert_eq!(mailbox.push(&[frame()]), Err(SendError::Full));
+        assert_eq!(mailbox.push(&[frame()]), Err(QueueError::Full));
     });
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use engineio::memory::{ALLOWANCE, Budget, Held, Holder, Holders, held};
 use engineio::{
-    FRAME_OVERHEAD, Frame, Limit, LimitHits, Mailbox, MailboxReceiver, PayloadFormat, Revision, SendError,
+    FRAME_OVERHEAD, Frame, Limit, LimitHits, Mailbox, MailboxReceiver, PayloadFormat, QueueError, Revision,
 };
 
 fn turn() -> MutexGuard<'static, ()> {
@@ -76,7 +76,7 @@ fn over_the_budget_a_mailbox_takes_messages_up_to_the_allowance() {
     let others = Held::new(BUDGET);
     assert_eq!(mailbox.push(&[of_cost(ALLOWANCE - 1)]), Ok(()));
     assert_eq!(mailbox.push(&[of_cost(10_000)]), Ok(()), "one byte is left, and a message is taken whole");
-    assert_eq!(mailbox.push(&[of_cost(64)]), Err(SendError::Full));
+    assert_eq!(mailbox.push(&[of_cost(64)]), Err(QueueError::Full));
     assert_eq!((hits.get(Limit::Memory), hits.get(Limit::SendBudget)), (1, 0));
     let mut cx = Context::from_waker(Waker::noop());
     assert_eq!(mailbox.poll_room(&mut cx), Poll::Pending);
@@ -186,7 +186,7 @@ fn when_memory_runs_short_those_who_hold_most_go_first_and_nobody_else_notices()
     }
     assert!(sent > 50, "{sent}");
     assert_eq!((large.cost(), large.driver.take_put_out()), (0, Some(Limit::Memory)), "it lets go at once");
-    assert_eq!(large.push(&[Frame::binary(&[])]), Err(SendError::Closed));
+    assert_eq!(large.push(&[Frame::binary(&[])]), Err(QueueError::Closed));
     for untouched in [&small, &medium, &other] {
         assert!(!untouched.is_closed());
         assert_eq!(untouched.push(&[Frame::binary(&[0; 1_000])]), Ok(()));

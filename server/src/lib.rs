@@ -53,7 +53,7 @@ mod service;
 mod session;
 mod site;
 
-pub use engineio::{Config, Fault, Limit, LimitHits, Sid};
+pub use engineio::{Config, Limit, LimitHits, Refusal, Sid};
 pub use http::body::Body;
 pub use http::client_files::{ClientFiles, ClientFilesError};
 pub use http::cookie::{Cookie, CookieError, SameSite};

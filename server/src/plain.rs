@@ -43,7 +43,7 @@ mod request;
 mod watch;
 mod websocket;
 
-pub use engineio::{Handshake, Message, SendError};
+pub use engineio::{HandshakeRequest, Message, QueueError};
 pub use request::{Accept, Accepted, NotOffered, Request};
 pub use websocket::{Close, Sender, WebSocket};
 

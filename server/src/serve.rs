@@ -18,9 +18,9 @@ use tokio::task::coop::unconstrained;
 
 use crate::http::answers::{as_bytes, closing, refused_by};
 use crate::http::watched::Answer;
+use crate::net::connection::Connection;
 use crate::net::head_watch::Watched;
 use crate::net::http_connection::http_connection;
-use crate::net::io::Io;
 use crate::net::listener::Listener;
 use crate::net::peer::Peer;
 use crate::net::stall::StallLimit;
@@ -117,7 +117,7 @@ async fn accept(listener: Listener, service: Service, stop: watch::Sender<()>) {
 
 /// Tells a connection that there is no room for it. What it has sent is read, since closing a socket with
 /// unread bytes resets it, and the client might never see the answer.
-async fn turn_away(mut io: Io, limit: Limit) {
+async fn turn_away(mut io: Connection, limit: Limit) {
     let refusal = closing(refused_by(limit));
     if io.write_all(&as_bytes(&refusal)).await.is_ok() {
         io.drain().await;
@@ -125,7 +125,7 @@ async fn turn_away(mut io: Io, limit: Limit) {
 }
 
 /// Serves one connection.
-async fn connection(io: Io, tls: Option<Tls>, service: Service, mut stopping: watch::Receiver<()>) {
+async fn connection(io: Connection, tls: Option<Tls>, service: Service, mut stopping: watch::Receiver<()>) {
     let io = match tls {
         None => io,
         Some(tls) => {
@@ -184,7 +184,7 @@ async fn connection(io: Io, tls: Option<Tls>, service: Service, mut stopping: wa
 /// that. A request with a body changes no protocol, so nobody else takes it.
 async fn end_in_stages(given_back: OnUpgrade) {
     if let Ok(given_back) = given_back.await
-        && let Ok(parts) = given_back.downcast::<TokioIo<Watched<StallLimit<Io>>>>()
+        && let Ok(parts) = given_back.downcast::<TokioIo<Watched<StallLimit<Connection>>>>()
     {
         drop(parts.io.into_inner().shutdown().await);
     }

@@ -15,7 +15,7 @@ use http_body_util::{BodyExt as _, Either as EitherBody};
 use crate::Limit;
 use crate::http::answers::{status, unreadable};
 use crate::http::body::Body;
-use crate::http::http_rules::{self, HttpFault};
+use crate::http::http_rules::{self, HttpRefusal};
 use crate::http::mount::{Answering, RequestBody};
 use crate::net::peer::Peer;
 use crate::site::{Resource, Site};
@@ -145,32 +145,32 @@ impl Service {
 
     /// Refuses a request that could be read in two ways.
     pub(crate) fn refuse_ambiguous<B>(&self, request: Request<B>) -> Answering {
-        let refusal = self.refuse(&request.into_parts().0, HttpFault::LENGTH_BESIDE_ENCODING);
+        let refusal = self.refuse(&request.into_parts().0, HttpRefusal::LENGTH_BESIDE_ENCODING);
         Box::pin(std::future::ready(Ok(refusal)))
     }
 
     /// Refuses what HTTP forbids.
-    fn check(&self, parts: &Parts) -> Result<(), HttpFault> {
+    fn check(&self, parts: &Parts) -> Result<(), HttpRefusal> {
         http_rules::check(parts, self.site.admission.limits.max_head)?;
         match &self.site.http.allowed_hosts {
-            Some(hosts) if !hosts.allow(parts) => Err(HttpFault::OTHER_HOST),
+            Some(hosts) if !hosts.allow(parts) => Err(HttpRefusal::OTHER_HOST),
             _ => Ok(()),
         }
     }
 
-    fn refuse(&self, parts: &Parts, fault: HttpFault) -> Response<Body> {
-        if fault.status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE {
+    fn refuse(&self, parts: &Parts, refusal: HttpRefusal) -> Response<Body> {
+        if refusal.status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE {
             self.site.admission.hits.count(Limit::Head);
         }
         tracing::info!(
-            status = fault.status.as_u16(),
-            reason = fault.reason,
+            status = refusal.status.as_u16(),
+            reason = refusal.reason,
             host = parts.headers.get(http::header::HOST).map(tracing::field::debug),
             method = %parts.method,
             address = self.peer_of(parts).address.map(tracing::field::display),
             "request refused"
         );
-        let mut response = unreadable(fault.status);
+        let mut response = unreadable(refusal.status);
         if let Some(cors) = &self.site.http.cors {
             cors.grant(cors.judge(parts), response.headers_mut());
         }
@@ -198,7 +198,7 @@ impl Service {
         B: http_body::Body<Data = Bytes> + Send + 'static,
     {
         let response = match (self.check(&parts), resource) {
-            (Err(fault), _) => self.refuse(&parts, fault),
+            (Err(refusal), _) => self.refuse(&parts, refusal),
             (Ok(()), None) => status(StatusCode::NOT_FOUND),
             (Ok(()), Some(Resource::Ready(response))) => response.map(Body::from),
             (Ok(()), Some(Resource::Endpoint(endpoint))) => {

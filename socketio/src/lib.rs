@@ -107,7 +107,7 @@ pub use cluster::adapter::Adapter;
 pub use cluster::details::{HandshakeDetails, SocketDetails};
 pub use cluster::error::{ClusterError, ServerSideError};
 pub use cluster::fetched::{FetchError, FetchedSocket};
-pub use cluster::message::{AdapterError, AdapterFuture, Message, MessageBody, NodeId, RequestId};
+pub use cluster::message::{AdapterError, AdapterFuture, MessageBody, NodeId, NodeMessage, RequestId};
 pub use cluster::node::Node;
 pub use cluster::sessions::{Session, Sessions};
 pub use engineio::{Revision, Transport};

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use engineio::observe::Observers;
 use engineio::{
-    Application, Attached, CloseReason, Frame, Handshake, Headers, Layer, Mailbox, MailboxReceiver, Message,
-    Opened, Outlet, Revision, Sid, Transport,
+    Application, Attached, CloseReason, Frame, HandshakeRequest, Headers, Layer, Mailbox, MailboxReceiver,
+    Message, Opened, Outlet, Revision, Sid, Transport,
 };
 
 use crate::Client;
@@ -44,7 +44,7 @@ impl Peer {
     pub(crate) fn open_with(io: &Io, revision: Revision) -> Peer {
         let (sid, now) = (Sid::generate(), Instant::now());
         let (mailbox, driver) = Mailbox::new(BUDGET).split();
-        let handshake = Handshake {
+        let handshake = HandshakeRequest {
             time: SystemTime::now(),
             address: Some(([127, 0, 0, 1], 50_000).into()),
             secure: false,

@@ -7,14 +7,14 @@
 
 use std::io;
 
-use engineio::websocket::{self, Event, Limits, Reader};
+use engineio::websocket::{self, FrameEvent, FrameLimits, Reader};
 use engineio::{Frame, Revision};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// The largest messages of the suite have 16 MiB, and the most fragments 65,536.
-const LIMITS: Limits = Limits { message: 17_000_000, fragments: 100_000 };
+const LIMITS: FrameLimits = FrameLimits { message: 17_000_000, fragments: 100_000 };
 
 /// The most that one read takes, as in the server.
 const READ: usize = 64 * 1024;
@@ -88,24 +88,24 @@ async fn echo(connection: &mut TcpStream, mut input: Vec<u8>) -> io::Result<()> 
 fn answer(reader: &mut Reader, output: &mut Vec<u8>) -> bool {
     loop {
         match reader.next() {
-            Ok(Some(Event::Text(text))) => {
+            Ok(Some(FrameEvent::Text(text))) => {
                 // Frames of text are packets, with a digit that isn't wanted here; the header is the same.
                 let at = output.len();
                 output.extend_from_slice(Frame::binary(text.as_bytes()).websocket(Revision::V4));
                 output[at] = 0x81;
             }
-            Ok(Some(Event::Binary(bytes))) => {
+            Ok(Some(FrameEvent::Binary(bytes))) => {
                 output.extend_from_slice(Frame::binary(&bytes).websocket(Revision::V4));
             }
-            Ok(Some(Event::Ping(payload))) => websocket::pong(&payload, output),
-            Ok(Some(Event::Pong(_))) => {}
-            Ok(Some(Event::Close { code, .. })) => {
+            Ok(Some(FrameEvent::Ping(payload))) => websocket::pong(&payload, output),
+            Ok(Some(FrameEvent::Pong(_))) => {}
+            Ok(Some(FrameEvent::Close { code, .. })) => {
                 websocket::close(code, output);
                 return true;
             }
             Ok(None) => return false,
-            Err(breach) => {
-                websocket::close(Some(breach.code()), output);
+            Err(violation) => {
+                websocket::close(Some(violation.code()), output);
                 return true;
             }
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use engineio::{Config, Fault, Revision, Transport};
+use engineio::{Config, Refusal, Revision, Transport};
 use http::header::{HeaderName, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use socketio_server::{Cors, Denied, Hooks, Limit, Limits, Next, RequestHead, Server, Sid};
@@ -277,11 +277,11 @@ async fn the_application_can_make_the_ids() {
 // proves: features/generate-id, protocol/chosen-ids
 #[tokio::test]
 async fn an_id_that_is_taken_is_refused_until_it_is_free() {
-    let faults = Arc::new(Mutex::new(Vec::new()));
-    let told = faults.clone();
+    let refusals = Arc::new(Mutex::new(Vec::new()));
+    let told = refusals.clone();
     let hooks = Hooks::new()
         .generate_id(async |request: RequestHead| Sid::parse(&request.query().get("id")?))
-        .connection_error(move |error| told.lock().unwrap().push(error.fault));
+        .connection_error(move |error| told.lock().unwrap().push(error.refusal));
     let server = hooked(hooks).await;
     let bad_request = r#"{"code":3,"message":"Bad request"}"#;
     let handshake = format!("{POLLING}&id=mine");
@@ -292,7 +292,7 @@ async fn an_id_that_is_taken_is_refused_until_it_is_free() {
     let (websocket, _) = WebSocket::handshake(server.address(), &format!("{WEBSOCKET}&id=mine"), &[]).await;
     assert_eq!((websocket.status, websocket.text()), (400, bad_request));
     assert_eq!(server.get(POLLING).await.text(), bad_request, "no id at all");
-    assert_eq!(*faults.lock().unwrap(), [Fault::NoId; 3]);
+    assert_eq!(*refusals.lock().unwrap(), [Refusal::NoId; 3]);
     // The first session never noticed; once it is over, another may have its id.
     assert_eq!(server.post(&target, "4a\u{1e}1").await.text(), "ok");
     while server.get(&handshake).await.status != 200 {}
@@ -309,49 +309,49 @@ async fn a_connection_error_says_what_was_wrong() {
         let text = format!(
             "{} {} {} {:?} {:?}",
             error.code,
-            error.fault.name(),
+            error.refusal.name(),
             error.reason.unwrap_or(error.message),
             error.transport().as_deref().unwrap_or_default(),
             error.sid().as_deref().unwrap_or_default(),
         );
-        told.lock().unwrap().push((error.fault, text));
+        told.lock().unwrap().push((error.refusal, text));
     });
     let server = hooked(hooks).await;
     let opened = server.get(&format!("{POLLING}&token=good")).await;
     let target = format!("{POLLING}&sid={}", opened.sid());
     let sid = opened.sid();
-    for (target, fault, text) in [
+    for (target, refusal, text) in [
         (
             "/engine.io/?transport=x&EIO=4",
-            Fault::TransportUnknown,
+            Refusal::TransportUnknown,
             r#"0 UNKNOWN_TRANSPORT Transport unknown "x" """#,
         ),
         (
             &format!("{POLLING}&sid=no"),
-            Fault::SessionUnknown,
+            Refusal::SessionUnknown,
             r#"1 UNKNOWN_SID Session ID unknown "polling" "no""#,
         ),
-        (WEBSOCKET, Fault::TransportHandshake, r#"3 TRANSPORT_HANDSHAKE_ERROR Bad request "websocket" """#),
+        (WEBSOCKET, Refusal::TransportHandshake, r#"3 TRANSPORT_HANDSHAKE_ERROR Bad request "websocket" """#),
         (
             &target.replace("EIO=4", "EIO=3"),
-            Fault::RevisionMismatch { session: Revision::V4 },
+            Refusal::RevisionMismatch { session: Revision::V4 },
             &format!(r#"3 PROTOCOL_MISMATCH Bad request "polling" "{sid}""#),
         ),
-        (POLLING, Fault::Forbidden, r#"4 FORBIDDEN no "token" "polling" """#),
+        (POLLING, Refusal::Forbidden, r#"4 FORBIDDEN no "token" "polling" """#),
         (
             "/engine.io/?EIO=5&transport=polling&token=good",
-            Fault::RevisionUnsupported,
+            Refusal::RevisionUnsupported,
             r#"5 UNSUPPORTED_PROTOCOL_VERSION Unsupported protocol version "polling" """#,
         ),
     ] {
         server.get(target).await;
-        assert_eq!(errors.lock().unwrap().drain(..).collect::<Vec<_>>(), [(fault, text.to_owned())]);
+        assert_eq!(errors.lock().unwrap().drain(..).collect::<Vec<_>>(), [(refusal, text.to_owned())]);
     }
     let mut websocket = server.websocket(&format!("{WEBSOCKET}&token=good")).await;
     let open = websocket.next_text().await;
     let sid = &open[open.find("sid\":\"").unwrap() + 6..][..20];
     server.get(&format!("{POLLING}&sid={sid}")).await;
-    assert_eq!(errors.lock().unwrap()[0].0, Fault::TransportMismatch { session: Transport::WebSocket });
+    assert_eq!(errors.lock().unwrap()[0].0, Refusal::TransportMismatch { session: Transport::WebSocket });
 }
 
 // proves: protocol/hook-panics

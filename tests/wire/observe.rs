@@ -26,7 +26,7 @@ impl Observer for Notes {
                 write!(line, "request {} {path}", request.method)
             }
             What::RequestBody { body, .. } => write!(line, "body {}", text(body)),
-            What::Refused { fault, .. } => write!(line, "refused {}", fault.name()),
+            What::Refused { refusal, .. } => write!(line, "refused {}", refusal.name()),
             What::Response(response) => write!(line, "response {} {}", response.status, text(response.body)),
             What::Aborted { .. } => write!(line, "aborted"),
             What::Opened { transport, revision, .. } => {

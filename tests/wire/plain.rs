@@ -8,7 +8,7 @@ use bytes::Bytes;
 use engineio::Config;
 use http::header::{HeaderName, SEC_WEBSOCKET_PROTOCOL, SET_COOKIE};
 use http::{HeaderValue, StatusCode};
-use socketio_server::plain::{Accept, Accepted, Close, Message, Request, SendError, WebSocket as Plain};
+use socketio_server::plain::{Accept, Accepted, Close, Message, QueueError, Request, WebSocket as Plain};
 use socketio_server::{Builder, Cors, Denied, Server};
 use socketio_server_cli::apps;
 use socketio_tests::{Received, TestServer, WebSocket};
@@ -342,8 +342,8 @@ async fn a_close_goes_behind_what_was_sent_with_its_code_and_reason() {
             let _ = websocket.send("last words");
             websocket.close(4000, "that's all");
             websocket.close(4001, "once more");
-            assert_eq!(websocket.send("too late"), Err(SendError::Closed));
-            assert_eq!(websocket.ready().await, Err(SendError::Closed));
+            assert_eq!(websocket.send("too late"), Err(QueueError::Closed));
+            assert_eq!(websocket.ready().await, Err(QueueError::Closed));
             assert_eq!(websocket.next().await, None);
         },
     )
@@ -523,7 +523,7 @@ async fn what_a_peer_does_not_read_is_bounded_and_can_be_waited_for() {
     let server = start(|server| server.websocket("/ws", handler)).await;
     let mut websocket = server.websocket("/ws").await;
     let (sent, error) = full.recv().await.expect("it was told");
-    assert_eq!(error, SendError::Full);
+    assert_eq!(error, QueueError::Full);
     for _ in 0..sent {
         assert_eq!(websocket.next().await, Received::Binary(vec![7; 10_000]));
     }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 
-use engineio::Handshake;
+use engineio::HandshakeRequest;
 use socketio::{Io, Socket};
 use socketio_server::{Builder, Limits, Server, TrustedProxy};
 use socketio_server_cli::apps;
@@ -14,7 +14,7 @@ const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
 /// Who came, in words.
 type Seen = Arc<Mutex<Vec<String>>>;
 
-fn note(seen: &Seen, handshake: &Handshake) {
+fn note(seen: &Seen, handshake: &HandshakeRequest) {
     let address = handshake.address.expect("an address").ip();
     seen.lock().expect("nobody panicked").push(format!("{address} {}", handshake.secure));
 }

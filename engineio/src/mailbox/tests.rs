@@ -37,11 +37,11 @@ fn a_message_is_admitted_whole_while_the_queue_is_under_its_budget() {
     let (mailbox, driver) = Mailbox::new(1_000).split();
     assert_eq!(mailbox.push(&[frame(999)]), Ok(()));
     assert_eq!(mailbox.push(&[frame(5_000), frame(5_000)]), Ok(()));
-    assert_eq!(mailbox.push(&[frame(64)]), Err(SendError::Full));
+    assert_eq!(mailbox.push(&[frame(64)]), Err(QueueError::Full));
     assert_eq!(taken(&driver), 3, "nothing was queued over the budget");
     let exact = Mailbox::new(1_000);
     assert_eq!(exact.push(&[frame(1_000)]), Ok(()));
-    assert_eq!(exact.push(&[frame(64)]), Err(SendError::Full));
+    assert_eq!(exact.push(&[frame(64)]), Err(QueueError::Full));
 }
 
 // proves: features/send-budget
@@ -50,7 +50,7 @@ fn frames_count_until_they_are_written_and_not_merely_taken() {
     let (mailbox, driver) = Mailbox::new(1_000).split();
     mailbox.push(&[frame(600), frame(600)]).unwrap();
     assert_eq!(taken(&driver), 2);
-    assert_eq!(mailbox.push(&[frame(64)]), Err(SendError::Full));
+    assert_eq!(mailbox.push(&[frame(64)]), Err(QueueError::Full));
     assert!(driver.is_crowded());
     driver.written(600);
     assert_eq!(mailbox.push(&[frame(64)]), Ok(()));
@@ -63,7 +63,7 @@ fn frames_that_go_out_in_front_of_the_queue_count_like_those_in_it() {
     let (mailbox, driver) = Mailbox::new(1_000).split();
     mailbox.push(&[frame(600)]).unwrap();
     driver.charge(400);
-    assert_eq!(mailbox.push(&[frame(64)]), Err(SendError::Full));
+    assert_eq!(mailbox.push(&[frame(64)]), Err(QueueError::Full));
     driver.written(400);
     assert_eq!(mailbox.cost(), 600);
 }
@@ -85,7 +85,7 @@ fn who_waits_for_room_is_woken_when_there_is_some_or_never_will_be() {
     assert_eq!(mailbox.poll_room(&mut cx), Poll::Pending);
     driver.shut();
     assert_eq!(count.0.load(Ordering::Relaxed), 2);
-    assert_eq!(mailbox.poll_room(&mut cx), Poll::Ready(Err(SendError::Closed)));
+    assert_eq!(mailbox.poll_room(&mut cx), Poll::Ready(Err(QueueError::Closed)));
 }
 
 // proves: features/modifiers
@@ -218,7 +218,7 @@ fn the_first_reason_to_close_stands_and_nothing_is_admitted_after_it() {
     mailbox.push(&[frame(64)]).unwrap();
     mailbox.close(CloseReason::ParseError);
     mailbox.close(CloseReason::ForcedClose);
-    assert_eq!(mailbox.push(&[frame(64)]), Err(SendError::Closed));
+    assert_eq!(mailbox.push(&[frame(64)]), Err(QueueError::Closed));
     assert_eq!(taken(&driver), 1, "what was queued before is still sent");
     assert_eq!(driver.take_close(), Some(CloseReason::ParseError));
     assert_eq!(driver.take_close(), None);
@@ -233,5 +233,5 @@ fn a_driver_that_is_dropped_lets_go_of_what_is_queued_and_nothing_more_is_admitt
     assert_eq!(mailbox.poll_room(&mut Context::from_waker(&waker)), Poll::Pending);
     drop(driver);
     assert_eq!((mailbox.cost(), count.0.load(Ordering::Relaxed)), (0, 1));
-    assert_eq!(mailbox.push(&[frame(64)]), Err(SendError::Closed));
+    assert_eq!(mailbox.push(&[frame(64)]), Err(QueueError::Closed));
 }

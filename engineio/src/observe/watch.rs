@@ -1,7 +1,7 @@
 //! What WebSockets carry, as observers see it.
 
 use super::{Carrier, Direction, Observers, WebSocketFrame, What};
-use crate::websocket::Event;
+use crate::websocket::FrameEvent;
 use crate::{Frame, Revision, Sid};
 
 /// Who watches one WebSocket of a session, if anybody does.
@@ -21,13 +21,13 @@ impl<'a> Watch<'a> {
     }
 
     /// Shows what came. A message that came in fragments looks like one frame.
-    pub fn incoming(self, event: &Event) {
+    pub fn incoming(self, event: &FrameEvent) {
         let (opcode, payload) = match event {
-            Event::Text(text) => (1, &text.as_bytes()[..]),
-            Event::Binary(bytes) => (2, &bytes[..]),
-            Event::Close { payload, .. } => (8, &payload[..]),
-            Event::Ping(payload) => (9, &payload[..]),
-            Event::Pong(payload) => (10, &payload[..]),
+            FrameEvent::Text(text) => (1, &text.as_bytes()[..]),
+            FrameEvent::Binary(bytes) => (2, &bytes[..]),
+            FrameEvent::Close { payload, .. } => (8, &payload[..]),
+            FrameEvent::Ping(payload) => (9, &payload[..]),
+            FrameEvent::Pong(payload) => (10, &payload[..]),
         };
         self.show(Direction::In, true, opcode, payload);
     }

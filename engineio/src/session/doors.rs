@@ -92,7 +92,7 @@ pub(super) enum Arrival<W: Wires> {
 
 /// Why a door was not opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shut {
+pub enum OpenError {
     /// Another request has it.
     Taken,
     /// The session is over.

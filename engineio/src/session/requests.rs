@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::doors::{GetDoor, PostDoor, Posted, ProbeDoor, Shut};
+use super::doors::{GetDoor, OpenError, PostDoor, Posted, ProbeDoor};
 use super::handle::SessionHandle;
 use super::wires::Wires;
 use crate::memory::{ALLOWANCE, Held};
@@ -17,16 +17,16 @@ impl<W: Wires> SessionHandle<W> {
     ///
     /// # Errors
     /// If another GET is open, which is the end of the session, or the session is over.
-    pub fn open_get(self: Arc<Self>, answer: W::Answer) -> Result<OpenGet<W>, Shut> {
+    pub fn open_get(self: Arc<Self>, answer: W::Answer) -> Result<OpenGet<W>, OpenError> {
         let mut doors = self.doors.lock();
         if doors.shut {
-            return Err(Shut::Ended);
+            return Err(OpenError::Ended);
         }
         if !matches!(doors.get, GetDoor::Free) {
             doors.news.broken = Some(Violation::Overlap);
             drop(doors);
             self.mailbox.wake();
-            return Err(Shut::Taken);
+            return Err(OpenError::Taken);
         }
         doors.get = GetDoor::Waiting(answer);
         doors.news.poll = true;
@@ -39,16 +39,16 @@ impl<W: Wires> SessionHandle<W> {
     ///
     /// # Errors
     /// If another POST is open, which is the end of the session, or the session is over.
-    pub fn open_post(self: Arc<Self>) -> Result<OpenPost<W>, Shut> {
+    pub fn open_post(self: Arc<Self>) -> Result<OpenPost<W>, OpenError> {
         let mut doors = self.doors.lock();
         if doors.shut {
-            return Err(Shut::Ended);
+            return Err(OpenError::Ended);
         }
         if !matches!(doors.post, PostDoor::Free) {
             doors.news.broken = Some(Violation::Overlap);
             drop(doors);
             self.mailbox.wake();
-            return Err(Shut::Taken);
+            return Err(OpenError::Taken);
         }
         doors.post = PostDoor::Reading(None);
         drop(doors);
@@ -59,13 +59,13 @@ impl<W: Wires> SessionHandle<W> {
     ///
     /// # Errors
     /// If another is being probed, the session has upgraded already, or is over.
-    pub fn open_probe(self: Arc<Self>) -> Result<OpenProbe<W>, Shut> {
+    pub fn open_probe(self: Arc<Self>) -> Result<OpenProbe<W>, OpenError> {
         let mut doors = self.doors.lock();
         if doors.shut {
-            return Err(Shut::Ended);
+            return Err(OpenError::Ended);
         }
         if !matches!(doors.probe, ProbeDoor::Free) || self.known().transport == Transport::WebSocket {
-            return Err(Shut::Taken);
+            return Err(OpenError::Taken);
         }
         doors.probe = ProbeDoor::Taken;
         drop(doors);

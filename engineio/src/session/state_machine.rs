@@ -97,7 +97,7 @@ pub enum Input {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Output {
     /// Complete the parked GET.
-    Answer(Answer),
+    Answer(PollAnswer),
     /// Queue a packet for the client, after what is queued.
     Send(Packet),
     /// Send a packet on the probing WebSocket.
@@ -121,16 +121,16 @@ pub enum Output {
 ///
 /// ```
 /// use std::{sync::Arc, time::Instant};
-/// use engineio::{Answer, Config, Input, Output, Revision, StateMachine, Transport};
+/// use engineio::{PollAnswer, Config, Input, Output, Revision, StateMachine, Transport};
 ///
 /// let now = Instant::now();
 /// let mut session = StateMachine::new(Arc::new(Config::default()), Revision::V4, Transport::Polling, now);
 /// let mut out = Vec::new();
 /// session.handle(now, Input::PollOpened { queued: true }, &mut out);
-/// assert_eq!(out, [Output::Answer(Answer::Queued)]);
+/// assert_eq!(out, [Output::Answer(PollAnswer::Queued)]);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum PollAnswer {
     /// The queue.
     Queued,
     /// `6`: nothing, so that the client can go on.
@@ -319,7 +319,7 @@ impl StateMachine {
             }
             Input::Queued => {
                 if self.parked {
-                    self.answer(Answer::Queued, out);
+                    self.answer(PollAnswer::Queued, out);
                 }
             }
             Input::Packet(packet) => {
@@ -357,7 +357,7 @@ impl StateMachine {
         self.parked = true;
         match &mut self.state {
             State::Polling | State::Probing { .. } | State::Closing { .. } if queued => {
-                self.answer(Answer::Queued, out);
+                self.answer(PollAnswer::Queued, out);
             }
             State::Polling => {}
             // "Server: sends a noop packet to the polling transport, so that it closes cleanly": the client
@@ -366,12 +366,12 @@ impl StateMachine {
             State::Probing { probe: Probe::Opened, .. } => {}
             State::Probing { probe: Probe::Ponged { .. }, .. } => self.let_go(now, out),
             State::Probing { probe: Probe::Released { next }, .. } => *next = Some(now + NOOP_PAUSE),
-            State::Direct => self.answer(Answer::Noop, out),
+            State::Direct => self.answer(PollAnswer::Noop, out),
             State::Closing { .. } => {
-                self.answer(Answer::NoopClose, out);
+                self.answer(PollAnswer::NoopClose, out);
                 self.finish(out);
             }
-            State::Closed => self.answer(Answer::Close, out),
+            State::Closed => self.answer(PollAnswer::Close, out),
         }
     }
 
@@ -398,7 +398,7 @@ impl StateMachine {
             }
             (Packet::Close, _) => {
                 if self.parked {
-                    self.answer(Answer::Noop, out);
+                    self.answer(PollAnswer::Noop, out);
                 }
                 return self.end(CloseReason::TransportClose, out);
             }
@@ -452,7 +452,7 @@ impl StateMachine {
             }
             Ok(Packet::Upgrade) => {
                 if self.parked {
-                    self.answer(Answer::Noop, out);
+                    self.answer(PollAnswer::Noop, out);
                 }
                 self.state = if self.is_open() { State::Direct } else { State::Closed };
                 out.push(Output::Upgrade);
@@ -486,7 +486,7 @@ impl StateMachine {
         {
             *probe = Probe::Released { next: None };
             if self.parked {
-                self.answer(Answer::Noop, out);
+                self.answer(PollAnswer::Noop, out);
             }
         }
     }
@@ -563,7 +563,7 @@ impl StateMachine {
     /// Ends the session at once.
     fn end(&mut self, reason: CloseReason, out: &mut Vec<Output>) {
         if self.parked {
-            self.answer(Answer::Close, out);
+            self.answer(PollAnswer::Close, out);
         }
         self.finish(out);
         out.push(Output::Closed(reason));
@@ -577,7 +577,7 @@ impl StateMachine {
         self.state = State::Closed;
     }
 
-    fn answer(&mut self, answer: Answer, out: &mut Vec<Output>) {
+    fn answer(&mut self, answer: PollAnswer, out: &mut Vec<Output>) {
         self.parked = false;
         out.push(Output::Answer(answer));
     }

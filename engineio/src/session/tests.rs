@@ -113,7 +113,7 @@ impl Rig {
         let transport = if link.is_some() { Transport::WebSocket } else { Transport::Polling };
         let format = PayloadFormat { revision, base64: false };
         let (handle, mailbox) = SessionHandle::new(Sid::generate(), format, transport, None, &config);
-        let handshake = Handshake {
+        let handshake = HandshakeRequest {
             time: std::time::SystemTime::UNIX_EPOCH,
             address: None,
             secure: false,
@@ -269,12 +269,12 @@ fn a_second_get_ends_the_session_and_the_first_is_told() {
     let mut first = rig.get();
     rig.settle();
     let second = rig.session.handle().clone().open_get(Slot::default());
-    assert_eq!(second.err(), Some(Shut::Taken));
+    assert_eq!(second.err(), Some(OpenError::Taken));
     rig.settle();
     assert_eq!((first.body().as_deref(), rig.over), (Some("1"), true));
     assert_eq!(rig.reason(), Some(CloseReason::TransportError));
     rig.session.farewell();
-    assert_eq!(rig.session.handle().clone().open_post().err(), Some(Shut::Ended));
+    assert_eq!(rig.session.handle().clone().open_post().err(), Some(OpenError::Ended));
 }
 
 #[test]
@@ -295,7 +295,7 @@ fn what_is_left_goes_out_with_the_goodbye() {
 fn a_websocket_that_breaks_a_rule_is_closed_with_its_code_and_gets_nothing_more() {
     let mut rig =
         Rig::new(Revision::V4, Some(InMemoryWebSocket::new(0)), &Owing::default(), Config::default());
-    let ending = Ending::from(crate::websocket::Breach::TooManyPings);
+    let ending = Ending::from(crate::websocket::FrameViolation::TooManyPings);
     rig.link().incoming.push_back(Incoming::Ended(ending));
     rig.settle();
     let mut farewell = rig.session.farewell().expect("a WebSocket that is still there");

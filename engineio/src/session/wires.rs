@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use crate::observe::Watch;
-use crate::websocket::Breach;
+use crate::websocket::FrameViolation;
 use crate::{CloseReason, Frame, Limit, Packet, Payload, Violation};
 
 /// The wires under a [`Session`](super::Session). A server moves bytes with them; in a test they are lists.
@@ -100,7 +100,7 @@ pub struct Ending {
     /// The code of the close frame that the client is sent (RFC 6455, section 7.4.1).
     pub code: Option<u16>,
     /// The rule that the client broke.
-    pub breach: Option<Breach>,
+    pub violation: Option<FrameViolation>,
     /// The limit that was met.
     pub limit: Option<Limit>,
 }
@@ -108,21 +108,21 @@ pub struct Ending {
 impl Ending {
     /// The client is gone.
     pub const GONE: Ending =
-        Ending { reason: CloseReason::TransportClose, code: None, breach: None, limit: None };
+        Ending { reason: CloseReason::TransportClose, code: None, violation: None, limit: None };
 
     /// There is no memory left for what the client sends: 1013, "Try Again Later".
     pub const CROWDED: Ending = Ending {
         reason: CloseReason::TransportError,
         code: Some(1013),
-        breach: None,
+        violation: None,
         limit: Some(Limit::Memory),
     };
 }
 
-impl From<Breach> for Ending {
-    fn from(breach: Breach) -> Ending {
-        let (code, limit) = (Some(breach.code()), breach.limit());
-        Ending { reason: CloseReason::TransportError, code, breach: Some(breach), limit }
+impl From<FrameViolation> for Ending {
+    fn from(violation: FrameViolation) -> Ending {
+        let (code, limit) = (Some(violation.code()), violation.limit());
+        Ending { reason: CloseReason::TransportError, code, violation: Some(violation), limit }
     }
 }
 

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use super::wires::{Line, Reply as _, WebSocketWire, Wires};
-use super::{Answer, Input, Session};
+use super::{Input, PollAnswer, Session};
 use crate::observe::{Carrier, What};
 use crate::{CloseReason, Frame, Layer, Packet};
 
@@ -21,13 +21,13 @@ impl<L: Layer, W: Wires> Session<L, W> {
     }
 
     /// Answers the parked GET.
-    pub(super) fn answer(&mut self, answer: Answer) {
-        let messages = answer == Answer::Queued;
+    pub(super) fn answer(&mut self, answer: PollAnswer) {
+        let messages = answer == PollAnswer::Queued;
         // Who has gone gets nothing. That it has gone is news of its own, which comes by the door.
         let Some(waiting) = self.handle.doors.lock().answer(messages) else { return };
         let format = self.handle.format;
         let packets: &[Packet] = match answer {
-            Answer::Queued => {
+            PollAnswer::Queued => {
                 self.mailbox.take_some(&mut self.outbox, self.config.max_payload);
                 let before = self.is_watched().then(|| self.outbox.clone());
                 let queued = self.outbox.len();
@@ -42,9 +42,9 @@ impl<L: Layer, W: Wires> Session<L, W> {
                 // If it goes before it has the answer, the door tells.
                 return waiting.send(payload);
             }
-            Answer::Noop => &[Packet::Noop],
-            Answer::Close => &[Packet::Close],
-            Answer::NoopClose => &[Packet::Noop, Packet::Close],
+            PollAnswer::Noop => &[Packet::Noop],
+            PollAnswer::Close => &[Packet::Close],
+            PollAnswer::NoopClose => &[Packet::Noop, Packet::Close],
         };
         let mut frames: VecDeque<Frame> = packets.iter().map(Frame::from).collect();
         frames.iter().for_each(|frame| self.see_outgoing(Carrier::Get, frame));

@@ -5,7 +5,7 @@ use crate::Limit;
 crate::rules! {
     /// A rule of RFC 6455 that a client broke, or a limit that its message is over.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-    pub enum Breach {
+    pub enum FrameViolation {
         /// A reserved bit is set though no extension was negotiated: section 5.2.
         ReservedBit => "WEBSOCKET_RESERVED_BIT",
             "a frame with a reserved bit",
@@ -50,11 +50,11 @@ crate::rules! {
         Utf8 => "WEBSOCKET_UTF8",
             "text that is not UTF-8",
             "RFC 6455, section 8.1";
-        /// A message over [`Limits::message`](super::Limits::message).
+        /// A message over [`FrameLimits::message`](super::FrameLimits::message).
         TooLong => "WEBSOCKET_TOO_LONG",
             "a message larger than the payload limit",
             "RFC 6455, section 10.4";
-        /// A message of more fragments than [`Limits::fragments`](super::Limits::fragments).
+        /// A message of more fragments than [`FrameLimits::fragments`](super::FrameLimits::fragments).
         TooManyFragments => "WEBSOCKET_TOO_MANY_FRAGMENTS",
             "a message with too many fragments",
             "RFC 6455, section 10.4";
@@ -65,14 +65,14 @@ crate::rules! {
     }
 }
 
-impl Breach {
+impl FrameViolation {
     /// The status code of the close frame that tells the client: section 7.4.1.
     #[must_use]
     pub fn code(self) -> u16 {
         match self {
-            Breach::Utf8 => 1007,
-            Breach::TooManyFragments | Breach::TooManyPings => 1008,
-            Breach::TooLong => 1009,
+            FrameViolation::Utf8 => 1007,
+            FrameViolation::TooManyFragments | FrameViolation::TooManyPings => 1008,
+            FrameViolation::TooLong => 1009,
             _ => 1002,
         }
     }
@@ -81,9 +81,9 @@ impl Breach {
     #[must_use]
     pub fn limit(self) -> Option<Limit> {
         match self {
-            Breach::TooLong => Some(Limit::Payload),
-            Breach::TooManyFragments => Some(Limit::Fragments),
-            Breach::TooManyPings => Some(Limit::PingRate),
+            FrameViolation::TooLong => Some(Limit::Payload),
+            FrameViolation::TooManyFragments => Some(Limit::Fragments),
+            FrameViolation::TooManyPings => Some(Limit::PingRate),
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
 use super::*;
 
-const LIMITS: Limits = Limits { message: 1_000, fragments: 4 };
+const LIMITS: FrameLimits = FrameLimits { message: 1_000, fragments: 4 };
 
 /// A masked frame.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -20,22 +20,22 @@ fn head(first: u8, len: u64) -> Vec<u8> {
     }
 }
 
-fn text(text: &str) -> Event {
-    Event::Text(text.into())
+fn text(text: &str) -> FrameEvent {
+    FrameEvent::Text(text.into())
 }
 
-fn close_event(code: Option<u16>, reason: &str) -> Event {
+fn close_event(code: Option<u16>, reason: &str) -> FrameEvent {
     let code_bytes = code.map(u16::to_be_bytes).unwrap_or_default();
     let payload = [&code_bytes[..usize::from(code.is_some()) * 2], reason.as_bytes()].concat();
-    Event::Close { code, payload: payload.into() }
+    FrameEvent::Close { code, payload: payload.into() }
 }
 
-/// Everything in `bytes`, and the breach that ends it.
-fn read(bytes: &[u8]) -> (Vec<Event>, Option<Breach>) {
+/// Everything in `bytes`, and the violation that ends it.
+fn read(bytes: &[u8]) -> (Vec<FrameEvent>, Option<FrameViolation>) {
     read_in_pieces(bytes, bytes.len().max(1))
 }
 
-fn read_in_pieces(bytes: &[u8], piece: usize) -> (Vec<Event>, Option<Breach>) {
+fn read_in_pieces(bytes: &[u8], piece: usize) -> (Vec<FrameEvent>, Option<FrameViolation>) {
     let mut reader = Reader::new(LIMITS);
     let mut events = Vec::new();
     for piece in bytes.chunks(piece) {
@@ -44,14 +44,14 @@ fn read_in_pieces(bytes: &[u8], piece: usize) -> (Vec<Event>, Option<Breach>) {
             match reader.next() {
                 Ok(Some(event)) => events.push(event),
                 Ok(None) => break,
-                Err(breach) => return (events, Some(breach)),
+                Err(violation) => return (events, Some(violation)),
             }
         }
     }
     (events, None)
 }
 
-fn breach(bytes: &[u8]) -> Breach {
+fn violation(bytes: &[u8]) -> FrameViolation {
     read(bytes).1.expect("the rule was not kept")
 }
 
@@ -79,10 +79,10 @@ fn pieces_of_any_size_make_the_same_messages() {
     let whole = read(&bytes);
     let expected = vec![
         text("4hello"),
-        Event::Binary(vec![7; 300].into()),
-        Event::Ping("are you there".into()),
+        FrameEvent::Binary(vec![7; 300].into()),
+        FrameEvent::Ping("are you there".into()),
         text("4h\u{e9}\u{1f600}"),
-        Event::Pong(Bytes::new()),
+        FrameEvent::Pong(Bytes::new()),
         text(""),
         close_event(Some(1000), "bye"),
     ];
@@ -94,11 +94,11 @@ fn pieces_of_any_size_make_the_same_messages() {
 
 #[test]
 fn each_form_of_the_length_is_read() {
-    let mut reader = Reader::new(Limits { message: 70_000, fragments: 1 });
+    let mut reader = Reader::new(FrameLimits { message: 70_000, fragments: 1 });
     for len in [0, 1, 7, 8, 9, 125, 126, 127, 65_535, 65_536, 70_000] {
         let payload: Vec<u8> = (0..len).map(|at| at as u8).collect();
         reader.feed(&frame(0x82, &payload));
-        assert_eq!(reader.next(), Ok(Some(Event::Binary(payload.into()))), "{len} bytes");
+        assert_eq!(reader.next(), Ok(Some(FrameEvent::Binary(payload.into()))), "{len} bytes");
         assert_eq!(reader.next(), Ok(None));
     }
 }
@@ -107,14 +107,14 @@ fn each_form_of_the_length_is_read() {
 fn a_message_may_be_as_long_as_the_limit_and_not_a_byte_longer() {
     assert_eq!(read(&frame(0x82, &[0; 1_000])).0.len(), 1);
     // The length is enough to know: neither mask nor payload has to come.
-    assert_eq!(breach(&head(0x82, 1_001)), Breach::TooLong);
+    assert_eq!(violation(&head(0x82, 1_001)), FrameViolation::TooLong);
     let before = frame(0x02, &[0; 600]);
     let exact = [before.clone(), frame(0x80, &[0; 400])].concat();
-    assert_eq!(read(&exact), (vec![Event::Binary(vec![0; 1_000].into())], None));
+    assert_eq!(read(&exact), (vec![FrameEvent::Binary(vec![0; 1_000].into())], None));
     let over = [before, head(0x80, 401)].concat();
-    assert_eq!(breach(&over), Breach::TooLong);
-    assert_eq!(breach(&head(0x82, u64::MAX >> 1)), Breach::TooLong);
-    assert_eq!(breach(&head(0x82, 1 << 63)), Breach::Length);
+    assert_eq!(violation(&over), FrameViolation::TooLong);
+    assert_eq!(violation(&head(0x82, u64::MAX >> 1)), FrameViolation::TooLong);
+    assert_eq!(violation(&head(0x82, 1 << 63)), FrameViolation::Length);
 }
 
 #[test]
@@ -124,33 +124,33 @@ fn a_message_may_have_as_many_fragments_as_the_limit_and_not_one_more() {
         [frame(0x01, b"4"), middle, frame(0x80, b"")].concat()
     };
     assert_eq!(read(&message(4)), (vec![text("4")], None));
-    assert_eq!(breach(&message(5)), Breach::TooManyFragments);
+    assert_eq!(violation(&message(5)), FrameViolation::TooManyFragments);
     assert_eq!(read(&message(4).repeat(3)).0.len(), 3, "they are counted by message");
 }
 
 #[test]
 fn what_the_rfc_forbids_is_told_by_its_name() {
     for (bytes, expected) in [
-        (&[0xc1, 0x80][..], Breach::ReservedBit),
-        (&[0xa1, 0x80], Breach::ReservedBit),
-        (&[0x91, 0x80], Breach::ReservedBit),
-        (&[0x83, 0x80], Breach::Opcode(3)),
-        (&[0x8b, 0x80], Breach::Opcode(11)),
-        (&[0x81, 0x00], Breach::Unmasked),
-        (&[0x09, 0x80], Breach::FragmentedControl),
-        (&[0x89, 0xfe], Breach::LongControl),
-        (&[0x88, 0xff], Breach::LongControl),
-        (&[0x80, 0x80], Breach::LoneContinuation),
-        (&[0x00, 0x80], Breach::LoneContinuation),
+        (&[0xc1, 0x80][..], FrameViolation::ReservedBit),
+        (&[0xa1, 0x80], FrameViolation::ReservedBit),
+        (&[0x91, 0x80], FrameViolation::ReservedBit),
+        (&[0x83, 0x80], FrameViolation::Opcode(3)),
+        (&[0x8b, 0x80], FrameViolation::Opcode(11)),
+        (&[0x81, 0x00], FrameViolation::Unmasked),
+        (&[0x09, 0x80], FrameViolation::FragmentedControl),
+        (&[0x89, 0xfe], FrameViolation::LongControl),
+        (&[0x88, 0xff], FrameViolation::LongControl),
+        (&[0x80, 0x80], FrameViolation::LoneContinuation),
+        (&[0x00, 0x80], FrameViolation::LoneContinuation),
     ] {
         let rest = [bytes, &[0; 12]].concat();
-        assert_eq!(breach(&rest), expected, "{bytes:02x?}");
+        assert_eq!(violation(&rest), expected, "{bytes:02x?}");
         assert_eq!(expected.code(), 1002);
     }
     let interleaved = [frame(0x01, b"4"), frame(0x81, b"4")].concat();
-    assert_eq!(breach(&interleaved), Breach::Interleaved);
-    assert_eq!(breach(&frame(0x81, b"4\xff")), Breach::Utf8);
-    assert_eq!(breach(&[frame(0x01, b"\xc3"), frame(0x80, b"\x28")].concat()), Breach::Utf8);
+    assert_eq!(violation(&interleaved), FrameViolation::Interleaved);
+    assert_eq!(violation(&frame(0x81, b"4\xff")), FrameViolation::Utf8);
+    assert_eq!(violation(&[frame(0x01, b"\xc3"), frame(0x80, b"\x28")].concat()), FrameViolation::Utf8);
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn text_that_is_not_utf8_is_told_by_its_first_wrong_byte() {
         let mut reader = Reader::new(LIMITS);
         bytes.iter().position(|byte| {
             reader.feed(&[*byte]);
-            reader.next() == Err(Breach::Utf8)
+            reader.next() == Err(FrameViolation::Utf8)
         })
     };
     let wrong = |payload: &[u8]| 6 + payload.iter().position(|byte| *byte == 0xff).expect("a wrong byte");
@@ -180,7 +180,7 @@ fn text_that_is_not_utf8_is_told_by_its_first_wrong_byte() {
     let begun = [frame(0x01, b"4h\xc3"), frame(0x89, b"\xff")].concat();
     let whole = [begun.clone(), frame(0x00, b"\x28 and more")].concat();
     assert_eq!(told_after(&whole), Some(begun.len() + 6));
-    assert_eq!(read(&whole).1, Some(Breach::Utf8));
+    assert_eq!(read(&whole).1, Some(FrameViolation::Utf8));
     // A character without its end is no character at the end.
     let cut = [frame(0x01, b"4h"), frame(0x80, b"\xc3")].concat();
     assert_eq!(told_after(&cut), Some(cut.len() - 1));
@@ -190,7 +190,7 @@ fn text_that_is_not_utf8_is_told_by_its_first_wrong_byte() {
 fn bytes_that_are_no_text_need_not_be_utf8_in_parts() {
     let bytes = [frame(0x02, b"\xff\xc3"), frame(0x80, b"\x28")].concat();
     for piece in 1..bytes.len() {
-        let expected = vec![Event::Binary(b"\xff\xc3\x28"[..].into())];
+        let expected = vec![FrameEvent::Binary(b"\xff\xc3\x28"[..].into())];
         assert_eq!(read_in_pieces(&bytes, piece), (expected, None), "in pieces of {piece}");
     }
 }
@@ -202,16 +202,16 @@ fn a_close_frame_has_a_code_that_may_be_sent_or_none() {
         assert_eq!(close(code), (vec![close_event(Some(code), "")], None));
     }
     for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65_535] {
-        assert_eq!(close(code).1, Some(Breach::CloseCode(code)));
+        assert_eq!(close(code).1, Some(FrameViolation::CloseCode(code)));
     }
     assert_eq!(read(&frame(0x88, b"")).0, [close_event(None, "")]);
-    assert_eq!(breach(&frame(0x88, b"\x03")), Breach::CloseLength);
-    assert_eq!(breach(&frame(0x88, b"\x03\xe8\xff")), Breach::Utf8);
+    assert_eq!(violation(&frame(0x88, b"\x03")), FrameViolation::CloseLength);
+    assert_eq!(violation(&frame(0x88, b"\x03\xe8\xff")), FrameViolation::Utf8);
 }
 
 #[test]
 fn nothing_is_reserved_for_what_a_frame_only_announces() {
-    let mut reader = Reader::new(Limits { message: 1 << 40, fragments: 1 });
+    let mut reader = Reader::new(FrameLimits { message: 1 << 40, fragments: 1 });
     reader.feed(&head(0x82, 1 << 40));
     assert_eq!(reader.next(), Ok(None));
     assert!(reader.input.capacity() < 64);
@@ -219,7 +219,7 @@ fn nothing_is_reserved_for_what_a_frame_only_announces() {
 
 #[test]
 fn no_memory_is_kept_between_messages() {
-    let mut reader = Reader::new(Limits { message: 1_000_000, fragments: 2 });
+    let mut reader = Reader::new(FrameLimits { message: 1_000_000, fragments: 2 });
     for bytes in [frame(0x82, &[1; 900_000]), frame(0x81, b"4").repeat(100)] {
         for piece in bytes.chunks(1 << 16) {
             reader.feed(piece);
@@ -232,7 +232,7 @@ fn no_memory_is_kept_between_messages() {
 #[test]
 fn a_long_message_that_comes_byte_by_byte_is_moved_a_few_times_only() {
     let len = 1_000_000;
-    let mut reader = Reader::new(Limits { message: len, fragments: 1 });
+    let mut reader = Reader::new(FrameLimits { message: len, fragments: 1 });
     let (mut capacity, mut grown) = (0, 0);
     let mut message = None;
     for byte in frame(0x81, &vec![b'4'; len]) {
@@ -244,7 +244,7 @@ fn a_long_message_that_comes_byte_by_byte_is_moved_a_few_times_only() {
         capacity = now;
         assert!(reader.partial.as_ref().is_none_or(|partial| partial.valid == partial.payload.len()));
     }
-    assert!(matches!(message, Some(Event::Text(text)) if text.len() == len));
+    assert!(matches!(message, Some(FrameEvent::Text(text)) if text.len() == len));
     assert!((1..32).contains(&grown), "it grew {grown} times");
     assert_eq!(reader.next(), Ok(None));
     assert_eq!(reader.input.capacity(), 0);
@@ -262,7 +262,7 @@ fn the_beginning_of_a_frame_behind_a_fragment_does_not_keep_its_memory() {
 fn the_beginning_of_a_frame_does_not_hold_on_to_the_messages_before_it() {
     let mut reader = Reader::new(LIMITS);
     reader.feed(&[frame(0x82, &[1; 900]), vec![0x82]].concat());
-    let Ok(Some(Event::Binary(message))) = reader.next() else { panic!("a message") };
+    let Ok(Some(FrameEvent::Binary(message))) = reader.next() else { panic!("a message") };
     assert_eq!(reader.next(), Ok(None));
     assert!(message.is_unique(), "the reader still holds the message's memory");
     assert!(reader.input.capacity() < 64, "the beginning of a frame keeps {}", reader.input.capacity());

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use engineio::websocket::{Breach, Event};
+use engineio::websocket::{FrameEvent, FrameViolation};
 
 use crate::engine::count;
 use crate::walk::{Walk, broken, websocket_reader};
@@ -95,13 +95,13 @@ impl Walk {
             }
             let payload = head.as_ref().map_or(frame.end, |head| at + head.len)..frame.end;
             match event {
-                Err(breach) => {
+                Err(violation) => {
                     let (rest, meaning) = match head {
                         Some(_) => (payload.clone(), "the payload"),
                         None => (frame, "an incomplete frame header"),
                     };
                     self.part(rest, Level::Frame, FRAME, meaning);
-                    return Err(broken(self.wrong(breach, bytes, at, payload), breach));
+                    return Err(broken(self.wrong(violation, bytes, at, payload), violation));
                 }
                 Ok(_) if end.is_none_or(|end| end > bytes.len()) => {
                     let came = if head.is_some() { payload } else { frame };
@@ -116,7 +116,7 @@ impl Walk {
                     self.part(payload, Level::Frame, FRAGMENTS, "a fragment of a message");
                 }
                 Ok(Some(event)) => {
-                    let goodbye = matches!(event, Event::Close { .. });
+                    let goodbye = matches!(event, FrameEvent::Close { .. });
                     self.event(event, payload)?;
                     if goodbye {
                         let rest = frame.end..bytes.len();
@@ -161,16 +161,16 @@ impl Walk {
         }
     }
 
-    fn event(&mut self, event: Event, payload: Range<usize>) -> Result<(), BrokenRule> {
+    fn event(&mut self, event: FrameEvent, payload: Range<usize>) -> Result<(), BrokenRule> {
         match event {
-            Event::Text(text) => self.whole(payload, |walk, at| walk.text_packet(&text, at)),
-            Event::Binary(bytes) => self.whole(payload, |walk, at| walk.binary_packet(&bytes, at)),
-            Event::Ping(_) | Event::Pong(_) => {
+            FrameEvent::Text(text) => self.whole(payload, |walk, at| walk.text_packet(&text, at)),
+            FrameEvent::Binary(bytes) => self.whole(payload, |walk, at| walk.binary_packet(&bytes, at)),
+            FrameEvent::Ping(_) | FrameEvent::Pong(_) => {
                 self.part(payload, Level::Frame, CONTROL, "application data, which a pong repeats");
                 Ok(())
             }
-            Event::Close { code: None, .. } => Ok(()),
-            Event::Close { code: Some(code), .. } => {
+            FrameEvent::Close { code: None, .. } => Ok(()),
+            FrameEvent::Close { code: Some(code), .. } => {
                 let reason = payload.start + 2..payload.end;
                 self.part(payload.start..reason.start, Level::Frame, CLOSING, format!("status code {code}"));
                 self.part(reason, Level::Frame, CLOSING, "the reason as text");
@@ -200,12 +200,12 @@ impl Walk {
     }
 
     /// The first byte that breaks a rule of frames.
-    fn wrong(&self, breach: Breach, bytes: &[u8], at: usize, payload: Range<usize>) -> usize {
-        match breach {
-            Breach::Unmasked | Breach::LongControl | Breach::TooLong => at + 1,
-            Breach::Length => at + 2,
-            Breach::CloseLength | Breach::CloseCode(_) => payload.start,
-            Breach::Utf8 => {
+    fn wrong(&self, violation: FrameViolation, bytes: &[u8], at: usize, payload: Range<usize>) -> usize {
+        match violation {
+            FrameViolation::Unmasked | FrameViolation::LongControl | FrameViolation::TooLong => at + 1,
+            FrameViolation::Length => at + 2,
+            FrameViolation::CloseLength | FrameViolation::CloseCode(_) => payload.start,
+            FrameViolation::Utf8 => {
                 // A close frame's reason follows its code.
                 let reason = payload.start + 2..payload.end;
                 let places = if bytes[at] & 0x0f == 8 {

@@ -1,11 +1,11 @@
 //! Every rule that a client can break, in one list.
 //!
-//! Each rule is next to the code that checks it: [`Fault`] for requests, [`Breach`] and [`Violation`] in `engineio`,
+//! Each rule is next to the code that checks it: [`Refusal`] for requests, [`FrameViolation`] and [`Violation`] in `engineio`,
 //! [`PacketViolation`] in `socketio`. A rule has an id, which the log, observers and [`explain`](crate::explain) show.
 //! `docs/violations.md` is made of this list.
 
-use engineio::websocket::Breach;
-use engineio::{CloseReason, Fault, Violation};
+use engineio::websocket::FrameViolation;
+use engineio::{CloseReason, Refusal, Violation};
 use serde::Serialize;
 use socketio::PacketViolation;
 
@@ -26,8 +26,8 @@ pub struct Rule {
 #[must_use]
 pub fn all() -> [(&'static str, Vec<Rule>); 4] {
     [
-        ("Requests", list(Fault::ALL)),
-        ("WebSocket frames", list(Breach::ALL)),
+        ("Requests", list(Refusal::ALL)),
+        ("WebSocket frames", list(FrameViolation::ALL)),
         ("Engine.IO packets and payloads", list(Violation::ALL)),
         ("Socket.IO packets", list(PacketViolation::ALL)),
     ]
@@ -41,19 +41,18 @@ fn ends_the_session(reason: CloseReason) -> String {
     format!("ends the session: `{reason}`")
 }
 
-impl From<Fault> for Rule {
-    fn from(fault: Fault) -> Rule {
-        let refusal = fault.refusal();
-        let answer =
-            format!("answers {} with code {}, `{}`", refusal.status(), refusal.code(), refusal.message());
-        Rule { id: fault.name(), what: fault.to_string(), section: fault.section(), answer }
+impl From<Refusal> for Rule {
+    fn from(refusal: Refusal) -> Rule {
+        let code = refusal.error_code();
+        let answer = format!("answers {} with code {}, `{}`", code.status(), code.number(), code.message());
+        Rule { id: refusal.name(), what: refusal.to_string(), section: refusal.section(), answer }
     }
 }
 
-impl From<Breach> for Rule {
-    fn from(breach: Breach) -> Rule {
-        let answer = format!("closes the WebSocket with {}", breach.code());
-        Rule { id: breach.name(), what: breach.to_string(), section: breach.section(), answer }
+impl From<FrameViolation> for Rule {
+    fn from(violation: FrameViolation) -> Rule {
+        let answer = format!("closes the WebSocket with {}", violation.code());
+        Rule { id: violation.name(), what: violation.to_string(), section: violation.section(), answer }
     }
 }
 

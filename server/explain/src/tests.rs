@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use bytes::Bytes;
-use engineio::websocket::Event;
+use engineio::websocket::FrameEvent;
 use engineio::{Config, Packet, PayloadFormat};
 use socketio::{PacketReader, PacketViolation};
 
@@ -322,10 +322,10 @@ fn verdict(bytes: &[u8], kind: Kind, revision: Revision) -> Option<&'static str>
             loop {
                 let read = match reader.next() {
                     Err(breach) => return Some(breach.name()),
-                    Ok(None | Some(Event::Close { .. })) => return None,
-                    Ok(Some(Event::Text(text))) => Packet::decode_text(&text, revision),
-                    Ok(Some(Event::Binary(bytes))) => Packet::decode_binary(&bytes, revision),
-                    Ok(Some(Event::Ping(_) | Event::Pong(_))) => continue,
+                    Ok(None | Some(FrameEvent::Close { .. })) => return None,
+                    Ok(Some(FrameEvent::Text(text))) => Packet::decode_text(&text, revision),
+                    Ok(Some(FrameEvent::Binary(bytes))) => Packet::decode_binary(&bytes, revision),
+                    Ok(Some(FrameEvent::Ping(_) | FrameEvent::Pong(_))) => continue,
                 };
                 let wrong = read.map_or_else(|violation| Some(violation.name()), &mut packet);
                 if wrong.is_some() {

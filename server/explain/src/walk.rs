@@ -58,7 +58,7 @@ impl Walk {
                 Err(error) => {
                     let wrong = error.valid_up_to();
                     self.part(0..wrong, Level::Frame, frames::FRAME, "the part of the message that is UTF-8");
-                    Err(broken(wrong, websocket::Breach::Utf8))
+                    Err(broken(wrong, websocket::FrameViolation::Utf8))
                 }
             },
             Kind::Binary => self.binary_packet(&Bytes::copy_from_slice(message), 0),
@@ -103,7 +103,10 @@ impl Walk {
 }
 
 pub(crate) fn websocket_reader(config: &Config) -> websocket::Reader {
-    websocket::Reader::new(websocket::Limits { message: config.max_payload, fragments: config.max_fragments })
+    websocket::Reader::new(websocket::FrameLimits {
+        message: config.max_payload,
+        fragments: config.max_fragments,
+    })
 }
 
 pub(crate) fn broken(at: usize, rule: impl Into<Rule>) -> BrokenRule {

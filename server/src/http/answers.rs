@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use engineio::memory::Held;
-use engineio::{Jsonp, Limit, Payload, Refusal};
+use engineio::{ErrorCode, Jsonp, Limit, Payload};
 use http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
     SEC_WEBSOCKET_VERSION, X_CONTENT_TYPE_OPTIONS,
@@ -108,13 +108,12 @@ pub(crate) fn refused_by(limit: Limit) -> Response<Body> {
 /// The response to a request that is refused. A client that asked for a WebSocket seldom gets to see its body, so it finds the
 /// essential in the header too.
 pub(crate) fn refusal(refused: Refused, websocket: bool) -> Response<Body> {
-    let refusal = refused.fault().refusal();
+    let code = refused.refusal().error_code();
     let reason = refused.reason().filter(|_| websocket).and_then(reject_reason);
     let mut response = match refused {
-        Refused::Fault(_) => {
-            let mut response = Response::new(Body::from(refusal.body()));
-            *response.status_mut() =
-                StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST);
+        Refused::Refusal(_) => {
+            let mut response = Response::new(Body::from(code.body()));
+            *response.status_mut() = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::BAD_REQUEST);
             response
         }
         Refused::Denied(Denied(denied)) => {
@@ -122,7 +121,7 @@ pub(crate) fn refusal(refused: Refused, websocket: bool) -> Response<Body> {
             let body = json.unwrap_or_else(|| {
                 // The same fields as every refusal has, with another message.
                 let message = serde_json::Value::from(&*message);
-                format!(r#"{{"code":{},"message":{message}}}"#, refusal.code()).into()
+                format!(r#"{{"code":{},"message":{message}}}"#, code.number()).into()
             });
             let mut response = Response::new(Body::from(body));
             *response.status_mut() = status;
@@ -151,8 +150,8 @@ pub(crate) fn reject_reason(reason: &str) -> Option<HeaderValue> {
 /// A request that breaks a rule of HTTP, or can't be read, is refused as others are.
 pub(crate) fn unreadable(status: StatusCode) -> Response<Body> {
     let forbidden = status == StatusCode::FORBIDDEN;
-    let refusal = if forbidden { Refusal::Forbidden } else { Refusal::BadRequest };
-    let mut response = Response::new(Body::from(refusal.body()));
+    let code = if forbidden { ErrorCode::Forbidden } else { ErrorCode::BadRequest };
+    let mut response = Response::new(Body::from(code.body()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, const { HeaderValue::from_static("application/json") });
     closing(response)

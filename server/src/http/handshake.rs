@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use engineio::Handshake;
+use engineio::HandshakeRequest;
 use http::request::Parts;
 
 use crate::http::exchange::copy;
@@ -10,9 +10,9 @@ use crate::http::hooks::RequestHead;
 use crate::net::peer::Peer;
 
 /// What is kept of the request that opens a session.
-pub(crate) fn handshake(parts: &Parts, peer: Peer, head: Option<&RequestHead>) -> Handshake {
+pub(crate) fn handshake(parts: &Parts, peer: Peer, head: Option<&RequestHead>) -> HandshakeRequest {
     let url = parts.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
-    Handshake {
+    HandshakeRequest {
         time: SystemTime::now(),
         address: peer.address,
         secure: peer.secure,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   request ─▶ middleware … ─▶ transport, session, method ─▶ allow_request ─▶ revision ─▶ generate_id
-//!                 │ answers?          │ fault                   │ denied        │ fault        │ none
+//!                 │ answers?          │ refusal                 │ denied        │ refusal      │ none
 //!                 ▼                   └────────────┬────────────┴───────────────┴──────────────┘
 //!              response ◀─ headers ◀─ answer       └─▶ connection_error ─▶ 400 or 403
 //! ```
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use engineio::{Attached, Fault, Limit, Query, Sid};
+use engineio::{Attached, Limit, Query, Refusal, Sid};
 use http::header::{ORIGIN, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
@@ -56,7 +56,7 @@ type SetHeaders = Box<dyn Fn(&mut HeaderMap, &RequestHead) + Send + Sync>;
 ///             _ => Err(Denied::new("no such token").status(StatusCode::UNAUTHORIZED)),
 ///         }
 ///     })
-///     .connection_error(|error| eprintln!("{} {}: {}", error.code, error.message, error.fault));
+///     .connection_error(|error| eprintln!("{} {}: {}", error.code, error.message, error.refusal));
 /// ```
 ///
 /// If a hook panics, its request is answered 500. If a hook takes longer than
@@ -197,7 +197,7 @@ impl Hooks {
         match &self.generate_id {
             Some(generate) => {
                 let id = in_time("generate_id", async { generate(head.clone()).await }, admission).await?;
-                Ok(id.ok_or(Fault::NoId)?)
+                Ok(id.ok_or(Refusal::NoId)?)
             }
             None => Ok(Sid::generate()),
         }
@@ -211,11 +211,11 @@ impl Hooks {
     }
 
     /// Tells of a refused request.
-    pub(crate) fn refused(&self, request: &RequestHead, fault: Fault, reason: Option<&str>) {
+    pub(crate) fn refused(&self, request: &RequestHead, refusal: Refusal, reason: Option<&str>) {
         if let Some(tell) = &self.connection_error {
-            let refusal = fault.refusal();
-            let (code, message) = (refusal.code(), refusal.message());
-            tell(&ConnectionError { request, code, message, fault, reason });
+            let code = refusal.error_code();
+            let (code, message) = (code.number(), code.message());
+            tell(&ConnectionError { request, code, message, refusal, reason });
         }
     }
 }
@@ -368,7 +368,7 @@ impl Next {
 /// use socketio_server::{ConnectionError, Hooks};
 ///
 /// let hooks = Hooks::new().connection_error(|error: &ConnectionError| {
-///     println!("{} {}: {}", error.request.uri(), error.code, error.fault);
+///     println!("{} {}: {}", error.request.uri(), error.code, error.refusal);
 /// });
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -381,7 +381,7 @@ pub struct ConnectionError<'a> {
     /// The error in the protocol's words.
     pub message: &'static str,
     /// What was wrong.
-    pub fault: Fault,
+    pub refusal: Refusal,
     /// The application's reason, if the application refused the request.
     pub reason: Option<&'a str>,
 }

@@ -9,29 +9,29 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version}
 
 /// What of HTTP a request breaks, and the status of its refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct HttpFault {
+pub(crate) struct HttpRefusal {
     pub(crate) status: StatusCode,
     pub(crate) reason: &'static str,
 }
 
-impl HttpFault {
+impl HttpRefusal {
     /// Of this only [`head_watch`](crate::net::head_watch) knows.
-    pub(crate) const LENGTH_BESIDE_ENCODING: HttpFault =
-        HttpFault::bad_request("it has both Transfer-Encoding and Content-Length");
+    pub(crate) const LENGTH_BESIDE_ENCODING: HttpRefusal =
+        HttpRefusal::bad_request("it has both Transfer-Encoding and Content-Length");
 
     /// The operator says for which hosts the server answers.
-    pub(crate) const OTHER_HOST: HttpFault = HttpFault {
+    pub(crate) const OTHER_HOST: HttpRefusal = HttpRefusal {
         status: StatusCode::FORBIDDEN,
         reason: "its Host is none of those that allowed-host lists",
     };
 
-    const fn bad_request(reason: &'static str) -> HttpFault {
-        HttpFault { status: StatusCode::BAD_REQUEST, reason }
+    const fn bad_request(reason: &'static str) -> HttpRefusal {
+        HttpRefusal { status: StatusCode::BAD_REQUEST, reason }
     }
 }
 
 /// Refuses a request that breaks one of these rules. Its head may have `max_head` bytes.
-pub(crate) fn check(request: &Parts, max_head: usize) -> Result<(), HttpFault> {
+pub(crate) fn check(request: &Parts, max_head: usize) -> Result<(), HttpRefusal> {
     // A head is kept for as long as its session, so it is bounded here and not only by what hyper buffers.
     let mut head = uri_len(&request.uri);
     let (mut hosts, mut encodings, mut chunked) = (0, 0, true);
@@ -47,10 +47,10 @@ pub(crate) fn check(request: &Parts, max_head: usize) -> Result<(), HttpFault> {
     // "A server MUST respond with a 400 status code to any HTTP/1.1 request message that lacks a Host header
     // field and to any request message that contains more than one" (RFC 9112, section 3.2).
     if hosts > 1 || (hosts == 0 && request.version == Version::HTTP_11) {
-        return Err(HttpFault::bad_request("a request has one Host"));
+        return Err(HttpRefusal::bad_request("a request has one Host"));
     }
     if head > max_head {
-        return Err(HttpFault {
+        return Err(HttpRefusal {
             status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             reason: "its head is longer than max-head allows",
         });
@@ -58,15 +58,15 @@ pub(crate) fn check(request: &Parts, max_head: usize) -> Result<(), HttpFault> {
     // hyper takes any coding that ends with `chunked`, and hands on what it can't decode. "A server that
     // receives a request message with a transfer coding it does not understand" refuses it (RFC 9112, 6.1).
     if encodings > 1 || !chunked {
-        return Err(HttpFault::bad_request("the only Transfer-Encoding that is taken is chunked"));
+        return Err(HttpRefusal::bad_request("the only Transfer-Encoding that is taken is chunked"));
     }
     // We are no proxy (RFC 9110, section 9.3.6).
     if request.method == Method::CONNECT {
-        return Err(HttpFault::bad_request("this is not a proxy, and CONNECT is for proxies"));
+        return Err(HttpRefusal::bad_request("this is not a proxy, and CONNECT is for proxies"));
     }
     // The body of a request that leaves HTTP would be lost between the two protocols.
     if has_body(&request.headers) && is_websocket(&request.headers) {
-        return Err(HttpFault::bad_request("a request for a WebSocket has no body"));
+        return Err(HttpRefusal::bad_request("a request for a WebSocket has no body"));
     }
     Ok(())
 }

@@ -27,7 +27,7 @@ pub(crate) enum BodyError {
 
 /// What bounds a body.
 #[derive(Debug)]
-pub(crate) struct Limits {
+pub(crate) struct BodyLimits {
     /// Its bytes.
     pub(crate) length: usize,
     /// What clients together may make the process hold.
@@ -37,7 +37,7 @@ pub(crate) struct Limits {
 }
 
 /// The whole body, and what it takes.
-pub(crate) async fn read<B>(body: B, limits: Limits, post: &OpenPost) -> Result<(Bytes, Held), BodyError>
+pub(crate) async fn read<B>(body: B, limits: BodyLimits, post: &OpenPost) -> Result<(Bytes, Held), BodyError>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
@@ -65,7 +65,7 @@ async fn session_ended(post: &OpenPost) {
     let _ = ended.await;
 }
 
-async fn collect<B>(mut body: B, limits: &Limits, post: &OpenPost) -> Result<(Bytes, Held), BodyError>
+async fn collect<B>(mut body: B, limits: &BodyLimits, post: &OpenPost) -> Result<(Bytes, Held), BodyError>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {

@@ -1,7 +1,7 @@
 //! Why a request is refused.
 
 use bytes::Bytes;
-use engineio::Fault;
+use engineio::Refusal;
 use http::header::{CONTENT_LENGTH, SET_COOKIE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
@@ -9,13 +9,13 @@ use serde::Serialize;
 /// Why a request is refused: it breaks a rule, or the application does not want it.
 #[derive(Debug)]
 pub(crate) enum Refused {
-    Fault(Fault),
+    Refusal(Refusal),
     Denied(Denied),
 }
 
-impl From<Fault> for Refused {
-    fn from(fault: Fault) -> Refused {
-        Refused::Fault(fault)
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Refused {
+        Refused::Refusal(refusal)
     }
 }
 
@@ -26,17 +26,17 @@ impl From<Denied> for Refused {
 }
 
 impl Refused {
-    pub(crate) fn fault(&self) -> Fault {
+    pub(crate) fn refusal(&self) -> Refusal {
         match self {
-            Refused::Fault(fault) => *fault,
-            Refused::Denied(_) => Fault::Forbidden,
+            Refused::Refusal(refusal) => *refusal,
+            Refused::Denied(_) => Refusal::Forbidden,
         }
     }
 
     /// What the application has to say.
     pub(crate) fn reason(&self) -> Option<&str> {
         match self {
-            Refused::Fault(_) => None,
+            Refused::Refusal(_) => None,
             Refused::Denied(Denied(denied)) => Some(&denied.message),
         }
     }

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use engineio::Fault;
+use engineio::Refusal;
 use engineio::observe::{Observers, What};
 use http::header::{
     CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
@@ -16,7 +16,7 @@ use sha1_smol::Sha1;
 use crate::http::answers::status;
 use crate::http::body::Body;
 use crate::http::exchange::Exchange;
-use crate::net::io::Io;
+use crate::net::connection::Connection;
 
 /// What proves that an answer comes from a server that knows WebSocket (RFC 6455, section 1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -31,12 +31,12 @@ pub(crate) fn switch(
     parts: &mut Parts,
     protocol: Option<HeaderValue>,
     observers: Observers,
-    then: impl FnOnce(Io, Vec<u8>) + Send + 'static,
-) -> Result<Response<Body>, Fault> {
+    then: impl FnOnce(Connection, Vec<u8>) + Send + 'static,
+) -> Result<Response<Body>, Refusal> {
     let key = only(&parts.headers, &SEC_WEBSOCKET_KEY).filter(|_| has_key(&parts.headers));
     let version = speaks_our_version(&parts.headers);
     let (Some(key), true, Some(on_upgrade)) = (key, version, parts.extensions.remove::<OnUpgrade>()) else {
-        return Err(Fault::TransportHandshake);
+        return Err(Refusal::TransportHandshake);
     };
     let accept = accept_key(key.as_bytes());
     let mut response = status(StatusCode::SWITCHING_PROTOCOLS);
@@ -53,7 +53,7 @@ pub(crate) fn switch(
     tokio::spawn(async move {
         match on_upgrade.await {
             Ok(upgraded) => {
-                let (io, read) = Io::from_upgraded(upgraded);
+                let (io, read) = Connection::from_upgraded(upgraded);
                 then(io, read);
             }
             Err(error) => {

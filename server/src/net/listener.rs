@@ -8,7 +8,7 @@ use std::{fmt, fs, io};
 
 use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket, UnixStream};
 
-use crate::net::io::Io;
+use crate::net::connection::Connection;
 use crate::net::tls::Tls;
 
 /// The default number of connections that may wait to be accepted. The kernel may allow fewer (on Linux,
@@ -82,7 +82,7 @@ impl std::error::Error for ListenAddressError {}
 ///     Listener::bind(&"0.0.0.0:3000".parse()?, BACKLOG).await?,
 ///     Listener::bind(&"unix:/run/chat.sock".parse()?, BACKLOG).await?,
 /// ];
-/// let server = Server::builder().socketio("/socket.io/", Io::new()).build()?;
+/// let server = Server::builder().socketio("/socket.io/", Connection::new()).build()?;
 /// server.serve_all(listeners, std::future::pending()).await;
 /// # Ok(())
 /// # }
@@ -138,7 +138,7 @@ impl Listener {
     }
 
     /// Accepts the next connection: the stream, and the peer's address unless it is a Unix socket.
-    pub(crate) async fn accept(&self) -> io::Result<(Io, Option<SocketAddr>)> {
+    pub(crate) async fn accept(&self) -> io::Result<(Connection, Option<SocketAddr>)> {
         match &self.socket {
             Socket::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;

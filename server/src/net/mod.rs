@@ -3,11 +3,11 @@
 
 pub(crate) mod admission;
 pub(crate) mod alarm;
+pub(crate) mod connection;
 pub(crate) mod files;
 pub(crate) mod head_watch;
 pub(crate) mod http_connection;
 pub(crate) mod idle;
-pub(crate) mod io;
 pub(crate) mod limits;
 pub(crate) mod listener;
 #[cfg(not(feature = "tls"))]

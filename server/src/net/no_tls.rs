@@ -2,13 +2,13 @@
 
 use std::io;
 
-use crate::net::io::Io;
+use crate::net::connection::Connection;
 
 #[derive(Clone, Debug)]
 pub(crate) enum Tls {}
 
 impl Tls {
-    pub(crate) async fn accept(&self, _: Io) -> io::Result<Io> {
+    pub(crate) async fn accept(&self, _: Connection) -> io::Result<Connection> {
         match *self {}
     }
 }

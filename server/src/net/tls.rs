@@ -15,8 +15,8 @@ use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ConfigBuilder, ServerConfig};
 
+use crate::net::connection::Connection;
 use crate::net::files;
-use crate::net::io::Io;
 
 /// The longest file of certificates or keys that is read, in bytes. A chain has a few thousand.
 const LONGEST_FILE: u64 = 1_000_000;
@@ -116,7 +116,7 @@ impl Tls {
     }
 
     /// Speaks TLS on a connection.
-    pub(crate) async fn accept(&self, io: Io) -> io::Result<Io> {
+    pub(crate) async fn accept(&self, io: Connection) -> io::Result<Connection> {
         let acceptor = TlsAcceptor::from(self.0.config.read().clone());
         let stream = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(io)).await??;
         Ok(stream.into())

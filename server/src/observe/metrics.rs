@@ -109,7 +109,7 @@ impl Observer for Metrics {
             What::SocketPacket { direction, packet } if matches!(packet.kind, 2 | 5) => {
                 add(&self.events[direction as usize]);
             }
-            What::Refused { fault, .. } => add(&self.refusals[usize::from(fault.refusal().code())]),
+            What::Refused { refusal, .. } => add(&self.refusals[usize::from(refusal.error_code().number())]),
             What::Response(response) => tally(&self.responses, response.status),
             What::Joined { .. } => {
                 self.sockets.fetch_add(1, Ordering::Relaxed);

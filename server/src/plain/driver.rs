@@ -21,12 +21,12 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, O
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Message as Tungstenite};
 
-use super::request::Limits;
+use super::request::WebSocketLimits;
 use super::watch::Watch;
 use super::websocket::{Close, Shared};
 use crate::drain::Turns;
 use crate::net::alarm::Alarm;
-use crate::net::io::Io;
+use crate::net::connection::Connection;
 
 /// What stands before the payload of a client's control frame: two bytes and the mask (RFC 6455, section 5.5).
 const CONTROL_HEAD: usize = 6;
@@ -53,7 +53,7 @@ const TRY_AGAIN_LATER: u16 = 1013;
 pub(super) struct Driver {
     stream: WebSocketStream<Watched>,
     shared: Arc<Shared>,
-    limits: Limits,
+    limits: WebSocketLimits,
     hits: Arc<LimitHits>,
     /// The cost of what was taken from the queue and has not been written.
     taken: usize,
@@ -83,9 +83,9 @@ enum Leave {
 impl Driver {
     /// Takes a connection whose handshake is done; `read` is what was already read of it.
     pub(super) async fn new(
-        io: Io,
+        io: Connection,
         read: Vec<u8>,
-        limits: Limits,
+        limits: WebSocketLimits,
         hits: Arc<LimitHits>,
         watch: Option<Watch>,
     ) -> (Driver, Arc<Shared>) {
@@ -428,7 +428,7 @@ impl Unfinished {
 /// the peer has then taken what was in its way.
 #[derive(Debug)]
 struct Watched {
-    io: Io,
+    io: Connection,
     heard: bool,
     stuck: bool,
     unfinished: Unfinished,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use engineio::{Config, Fault};
+use engineio::{Config, Refusal};
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
@@ -81,7 +81,7 @@ impl Endpoint {
         check(parts)?;
         if self.http.cors.as_ref().is_some_and(|cors| cors.judge(parts).refused) {
             self.http.strangers.refused(&parts.headers);
-            return Err(Denied::new(Fault::OriginForbidden.to_string()));
+            return Err(Denied::new(Refusal::OriginForbidden.to_string()));
         }
         let place = match self.admission.session(peer.address.map(|address| address.ip())) {
             Ok(place) => place,

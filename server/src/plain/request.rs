@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use engineio::memory::Budget;
-use engineio::{Config, Handshake};
+use engineio::{Config, HandshakeRequest};
 use http::header::SEC_WEBSOCKET_PROTOCOL;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
@@ -21,13 +21,13 @@ const KEEPALIVE_GRACE: Duration = Duration::from_secs(10);
 /// A client that asks for a WebSocket, in a handshake that breaks no rule.
 #[derive(Debug)]
 pub struct Request {
-    handshake: Handshake,
-    limits: Limits,
+    handshake: HandshakeRequest,
+    limits: WebSocketLimits,
 }
 
 /// What one WebSocket may cost.
 #[derive(Clone, Debug)]
-pub(super) struct Limits {
+pub(super) struct WebSocketLimits {
     pub(super) max_payload: usize,
     pub(super) send_budget: usize,
     pub(super) close_timeout: Duration,
@@ -45,8 +45,8 @@ pub(super) struct Keepalive {
 }
 
 impl Request {
-    pub(super) fn new(handshake: Handshake, config: &Config, server: &crate::Limits) -> Request {
-        let limits = Limits {
+    pub(super) fn new(handshake: HandshakeRequest, config: &Config, server: &crate::Limits) -> Request {
+        let limits = WebSocketLimits {
             max_payload: config.max_payload,
             send_budget: config.send_budget,
             close_timeout: config.close_timeout,
@@ -59,7 +59,7 @@ impl Request {
 
     /// The HTTP request: its URL, query and header fields, and who sent it.
     #[must_use]
-    pub fn handshake(&self) -> &Handshake {
+    pub fn handshake(&self) -> &HandshakeRequest {
         &self.handshake
     }
 
@@ -193,8 +193,8 @@ pub(super) type Run = Box<dyn FnOnce(WebSocket) -> Pin<Box<dyn Future<Output = (
 
 /// [`Accepted`] in its parts.
 pub(super) struct Terms {
-    pub(super) handshake: Handshake,
-    pub(super) limits: Limits,
+    pub(super) handshake: HandshakeRequest,
+    pub(super) limits: WebSocketLimits,
     pub(super) protocol: Option<Box<str>>,
     pub(super) headers: HeaderMap,
     pub(super) run: Run,
@@ -245,7 +245,7 @@ mod tests {
 
     fn request(fields: &[(&str, &str)]) -> Request {
         let fields = fields.iter().map(|(name, value)| (*name, value.as_bytes()));
-        let handshake = Handshake {
+        let handshake = HandshakeRequest {
             time: SystemTime::now(),
             address: None,
             secure: false,

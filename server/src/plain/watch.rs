@@ -1,8 +1,8 @@
 //! What a plain WebSocket carries, as [observers](engineio::observe) see it. Without one there is none of this.
 
 use engineio::observe::{Carrier, Direction, Observers, WebSocketFrame, What};
-use engineio::websocket::Breach;
-use engineio::{Handshake, Sid};
+use engineio::websocket::FrameViolation;
+use engineio::{HandshakeRequest, Sid};
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -19,7 +19,11 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Shows that it is open, if anybody watches.
-    pub(super) fn opened(observers: &Observers, exchange: u64, handshake: &Handshake) -> Option<Watch> {
+    pub(super) fn opened(
+        observers: &Observers,
+        exchange: u64,
+        handshake: &HandshakeRequest,
+    ) -> Option<Watch> {
         if observers.is_empty() {
             return None;
         }
@@ -44,8 +48,12 @@ impl Watch {
 
     /// Shows the rule that the client broke.
     pub(super) fn broken(&self, error: &tungstenite::Error) {
-        if let Some(breach) = breach(error) {
-            self.see(|| What::Violation { rule: breach.name(), section: breach.section(), error: &breach });
+        if let Some(violation) = violation(error) {
+            self.see(|| What::Violation {
+                rule: violation.name(),
+                section: violation.section(),
+                error: &violation,
+            });
         }
     }
 
@@ -88,21 +96,21 @@ fn answer(frame: CloseFrame) -> CloseFrame {
 }
 
 /// The rule behind an error of tungstenite's.
-fn breach(error: &tungstenite::Error) -> Option<Breach> {
+fn violation(error: &tungstenite::Error) -> Option<FrameViolation> {
     Some(match error {
-        tungstenite::Error::Capacity(_) => Breach::TooLong,
-        tungstenite::Error::Utf8(_) => Breach::Utf8,
+        tungstenite::Error::Capacity(_) => FrameViolation::TooLong,
+        tungstenite::Error::Utf8(_) => FrameViolation::Utf8,
         tungstenite::Error::Protocol(error) => match error {
-            ProtocolError::UnmaskedFrameFromClient => Breach::Unmasked,
-            ProtocolError::NonZeroReservedBits => Breach::ReservedBit,
-            ProtocolError::FragmentedControlFrame => Breach::FragmentedControl,
-            ProtocolError::ControlFrameTooBig => Breach::LongControl,
+            ProtocolError::UnmaskedFrameFromClient => FrameViolation::Unmasked,
+            ProtocolError::NonZeroReservedBits => FrameViolation::ReservedBit,
+            ProtocolError::FragmentedControlFrame => FrameViolation::FragmentedControl,
+            ProtocolError::ControlFrameTooBig => FrameViolation::LongControl,
             ProtocolError::UnknownControlFrameType(opcode)
             | ProtocolError::UnknownDataFrameType(opcode)
-            | ProtocolError::InvalidOpcode(opcode) => Breach::Opcode(*opcode),
-            ProtocolError::UnexpectedContinueFrame => Breach::LoneContinuation,
-            ProtocolError::ExpectedFragment(_) => Breach::Interleaved,
-            ProtocolError::InvalidCloseSequence => Breach::CloseLength,
+            | ProtocolError::InvalidOpcode(opcode) => FrameViolation::Opcode(*opcode),
+            ProtocolError::UnexpectedContinueFrame => FrameViolation::LoneContinuation,
+            ProtocolError::ExpectedFragment(_) => FrameViolation::Interleaved,
+            ProtocolError::InvalidCloseSequence => FrameViolation::CloseLength,
             _ => return None,
         },
         _ => return None,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use engineio::memory::{Budget, Held, Holder};
-use engineio::{FRAME_OVERHEAD, HIGH_WATER, Handshake, Message, SendError};
+use engineio::{FRAME_OVERHEAD, HIGH_WATER, HandshakeRequest, Message, QueueError};
 use parking_lot::Mutex;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -25,11 +25,15 @@ const MAX_REASON: usize = 123;
 pub struct WebSocket {
     sender: Sender,
     protocol: Option<Box<str>>,
-    handshake: Handshake,
+    handshake: HandshakeRequest,
 }
 
 impl WebSocket {
-    pub(super) fn new(shared: Arc<Shared>, protocol: Option<Box<str>>, handshake: Handshake) -> WebSocket {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        protocol: Option<Box<str>>,
+        handshake: HandshakeRequest,
+    ) -> WebSocket {
         WebSocket { sender: Sender(shared), protocol, handshake }
     }
 
@@ -42,16 +46,16 @@ impl WebSocket {
     /// Sends a message. See [`Sender::send`].
     ///
     /// # Errors
-    /// [`SendError::Full`] over the budget and [`SendError::Closed`] after the end; nothing is queued then.
-    pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+    /// [`QueueError::Full`] over the budget and [`QueueError::Closed`] after the end; nothing is queued then.
+    pub fn send(&self, message: impl Into<Message>) -> Result<(), QueueError> {
         self.sender.send(message)
     }
 
     /// Waits until most of what was sent has gone out. See [`Sender::ready`].
     ///
     /// # Errors
-    /// [`SendError::Closed`] after the end.
-    pub async fn ready(&self) -> Result<(), SendError> {
+    /// [`QueueError::Closed`] after the end.
+    pub async fn ready(&self) -> Result<(), QueueError> {
         self.sender.ready().await
     }
 
@@ -74,7 +78,7 @@ impl WebSocket {
 
     /// The request that opened the connection: its URL, query and header fields, and who sent it.
     #[must_use]
-    pub fn handshake(&self) -> &Handshake {
+    pub fn handshake(&self) -> &HandshakeRequest {
         &self.handshake
     }
 
@@ -103,16 +107,16 @@ impl Sender {
     /// process hold all that they may, the budget is [`ALLOWANCE`](engineio::memory::ALLOWANCE).
     ///
     /// # Errors
-    /// [`SendError::Full`] over the budget and [`SendError::Closed`] after the end; nothing is queued then.
-    pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+    /// [`QueueError::Full`] over the budget and [`QueueError::Closed`] after the end; nothing is queued then.
+    pub fn send(&self, message: impl Into<Message>) -> Result<(), QueueError> {
         let message = message.into();
         let room = self.0.has_room();
         let mut state = self.0.state.lock();
         if state.close.is_some() {
-            return Err(SendError::Closed);
+            return Err(QueueError::Closed);
         }
         if !room {
-            return Err(SendError::Full);
+            return Err(QueueError::Full);
         }
         state.cost += cost(&message);
         state.count();
@@ -125,12 +129,12 @@ impl Sender {
     /// [`send`](Sender::send) can send any amount to a peer that reads.
     ///
     /// # Errors
-    /// [`SendError::Closed`] after the end.
-    pub async fn ready(&self) -> Result<(), SendError> {
+    /// [`QueueError::Closed`] after the end.
+    pub async fn ready(&self) -> Result<(), QueueError> {
         std::future::poll_fn(|cx| {
             let mut state = self.0.state.lock();
             if state.close.is_some() {
-                return Poll::Ready(Err(SendError::Closed));
+                return Poll::Ready(Err(QueueError::Closed));
             }
             if self.0.is_ready(&state) {
                 return Poll::Ready(Ok(()));

@@ -14,11 +14,11 @@ use std::time::Instant;
 use engineio::memory::{Budget, Held};
 use engineio::observe::Watch;
 use engineio::session::{Ending, Incoming, WebSocketWire};
-use engineio::websocket::{self, Breach, Event, Limits, Reader};
+use engineio::websocket::{self, FrameEvent, FrameLimits, FrameViolation, Reader};
 use engineio::{Frame, Packet, Rate, Revision};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
-use crate::net::io::Io;
+use crate::net::connection::Connection;
 
 /// The most that one read takes from a connection.
 const READ: usize = 64 * 1024;
@@ -50,7 +50,7 @@ thread_local! {
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct WebSocket {
-    io: Io,
+    io: Connection,
     /// Frames to be written.
     queue: VecDeque<Frame>,
     /// How much of the queue's first frame has been written.
@@ -97,7 +97,7 @@ fn now() -> Instant {
 
 impl WebSocket {
     /// A WebSocket on a connection whose handshake is done; `read` is what was already read of it.
-    pub(crate) fn new(io: Io, read: &[u8], revision: Revision, limits: Limits) -> WebSocket {
+    pub(crate) fn new(io: Connection, read: &[u8], revision: Revision, limits: FrameLimits) -> WebSocket {
         let mut reader = Reader::new(limits);
         reader.feed(read);
         WebSocket {
@@ -290,25 +290,25 @@ impl WebSocketWire for WebSocket {
                     self.hungry = true;
                     continue;
                 }
-                Err(breach) => return Poll::Ready(Incoming::Ended(breach.into())),
+                Err(violation) => return Poll::Ready(Incoming::Ended(violation.into())),
             };
             watch.incoming(&event);
-            if let (Event::Ping(_) | Event::Pong(_), Some(pings)) = (&event, &mut self.pings)
+            if let (FrameEvent::Ping(_) | FrameEvent::Pong(_), Some(pings)) = (&event, &mut self.pings)
                 && !pings.rate.take(now(), 1, pings.per_second)
             {
-                return Poll::Ready(Incoming::Ended(Breach::TooManyPings.into()));
+                return Poll::Ready(Incoming::Ended(FrameViolation::TooManyPings.into()));
             }
             let packet = match event {
-                Event::Text(text) => Packet::decode_text(&text, self.revision),
-                Event::Binary(bytes) => Packet::decode_binary(&bytes, self.revision),
-                Event::Ping(payload) => {
+                FrameEvent::Text(text) => Packet::decode_text(&text, self.revision),
+                FrameEvent::Binary(bytes) => Packet::decode_binary(&bytes, self.revision),
+                FrameEvent::Ping(payload) => {
                     websocket::pong(&payload, &mut self.control);
                     self.answers.resize(self.control.capacity());
                     continue;
                 }
-                Event::Pong(_) => continue,
+                FrameEvent::Pong(_) => continue,
                 // "the endpoint typically echos the status code it received" (section 5.5.1)
-                Event::Close { code, .. } => {
+                FrameEvent::Close { code, .. } => {
                     return Poll::Ready(Incoming::Ended(Ending { code, ..Ending::GONE }));
                 }
             };
@@ -378,8 +378,11 @@ mod tests {
             TlsAcceptor::from(Arc::new(server)).accept(ours.into()),
             TlsConnector::from(Arc::new(client)).connect(ServerName::try_from("test").unwrap(), theirs)
         );
-        let io = Io::from(ours.unwrap());
-        (WebSocket::new(io, &[], Revision::V4, Limits { message: 1_000_000, fragments: 16 }), theirs.unwrap())
+        let io = Connection::from(ours.unwrap());
+        (
+            WebSocket::new(io, &[], Revision::V4, FrameLimits { message: 1_000_000, fragments: 16 }),
+            theirs.unwrap(),
+        )
     }
 
     #[tokio::test]

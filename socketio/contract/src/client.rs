@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use engineio::observe::Observers;
 use engineio::{
-    Application as _, Attached, CloseReason, Frame, Handshake, Headers, Layer as _, Mailbox, MailboxReceiver,
-    Message, Opened, Outlet, Revision, Sid, Transport,
+    Application as _, Attached, CloseReason, Frame, HandshakeRequest, Headers, Layer as _, Mailbox,
+    MailboxReceiver, Message, Opened, Outlet, Revision, Sid, Transport,
 };
 use socketio::{Client, Io, Socket};
 
@@ -44,7 +44,7 @@ impl TestClient {
     #[must_use]
     pub fn open(io: &Io) -> TestClient {
         let (mailbox, driver) = Mailbox::new(10_000_000).split();
-        let handshake = Handshake {
+        let handshake = HandshakeRequest {
             time: SystemTime::now(),
             address: Some(([127, 0, 0, 1], 50_000).into()),
             secure: false,

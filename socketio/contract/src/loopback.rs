@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use socketio::{
-    Adapter, AdapterError, AdapterFuture, Message, MessageBody, Namespace, Node, NodeId, Offset, Session,
+    Adapter, AdapterError, AdapterFuture, MessageBody, Namespace, Node, NodeId, NodeMessage, Offset, Session,
     Sessions,
 };
 use tokio::sync::mpsc;
@@ -26,7 +26,7 @@ pub struct Loopback {
 struct Cluster {
     members: Vec<Member>,
     /// Everything that was sent and needs no answer, in the order that all nodes see.
-    log: Vec<Message>,
+    log: Vec<NodeMessage>,
     sessions: HashMap<Box<str>, (Session, Instant)>,
 }
 
@@ -34,7 +34,7 @@ struct Cluster {
 struct Member {
     id: NodeId,
     namespaces: Vec<String>,
-    messages: mpsc::UnboundedSender<Message>,
+    messages: mpsc::UnboundedSender<NodeMessage>,
 }
 
 impl Loopback {
@@ -96,7 +96,7 @@ impl Adapter for Loopback {
         Box::pin(ready(self.with_cluster(|cluster| cluster.members.iter().filter(counts).count())))
     }
 
-    fn publish(&self, message: Message) -> AdapterFuture<Result<(), AdapterError>> {
+    fn publish(&self, message: NodeMessage) -> AdapterFuture<Result<(), AdapterError>> {
         self.with_cluster(|cluster| {
             let message = cluster.place(message);
             for member in &cluster.members {
@@ -120,7 +120,7 @@ impl Adapter for Loopback {
 
 impl Cluster {
     /// Gives a message its place, if it needs no answer.
-    fn place(&mut self, message: Message) -> Message {
+    fn place(&mut self, message: NodeMessage) -> NodeMessage {
         let placed = match &message.body {
             MessageBody::Broadcast { request, .. } => request.is_none(),
             MessageBody::SocketsJoin { .. }
@@ -157,7 +157,7 @@ impl Sessions for Loopback {
         &self,
         namespace: &str,
         after: Offset,
-    ) -> AdapterFuture<Result<Option<Vec<Message>>, AdapterError>> {
+    ) -> AdapterFuture<Result<Option<Vec<NodeMessage>>, AdapterError>> {
         let missed = self.with_cluster(|cluster| {
             let mut broadcasts = cluster.log.iter().filter(|message| {
                 *message.namespace == *namespace && matches!(message.body, MessageBody::Broadcast { .. })

@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 
-use socketio::{Adapter, AdapterError, AdapterFuture, Message, MessageBody, Namespace, Node};
+use socketio::{Adapter, AdapterError, AdapterFuture, MessageBody, Namespace, Node, NodeMessage};
 use socketio_adapter_contract::{Loopback, check, check_recovery};
 
 // proves: features/adapters
@@ -52,7 +52,7 @@ impl Adapter for Faulty {
         }
     }
 
-    fn publish(&self, message: Message) -> AdapterFuture<Result<(), AdapterError>> {
+    fn publish(&self, message: NodeMessage) -> AdapterFuture<Result<(), AdapterError>> {
         match (self.fault, &message.body) {
             (Fault::LosesAnswers, body) if body.answers().is_some() => {
                 return Box::pin(std::future::ready(Ok(())));

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use socketio::{Adapter, AdapterError, AdapterFuture, Message, Namespace, Node, RoomEvent, Sessions};
+use socketio::{Adapter, AdapterError, AdapterFuture, Namespace, Node, NodeMessage, RoomEvent, Sessions};
 use tokio::time::sleep;
 
 use crate::classic::Classic;
@@ -342,7 +342,7 @@ impl Adapter for RedisAdapter {
         })
     }
 
-    fn publish(&self, message: Message) -> AdapterFuture<Result<(), AdapterError>> {
+    fn publish(&self, message: NodeMessage) -> AdapterFuture<Result<(), AdapterError>> {
         let Some(running) = self.running.get() else { return Box::pin(std::future::ready(Ok(()))) };
         match running.format.encode(&message) {
             Err(error) => Box::pin(std::future::ready(Err(error.into()))),

@@ -18,7 +18,9 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
-use socketio::{Broadcast, Event, Message, MessageBody, Namespace, Node, NodeId, RawJson, RequestId, Room};
+use socketio::{
+    Broadcast, Event, MessageBody, Namespace, Node, NodeId, NodeMessage, RawJson, RequestId, Room,
+};
 
 use crate::format::{Format, Heard};
 use crate::link::{Channel, Command};
@@ -115,7 +117,7 @@ impl Format for Classic {
         is_here(rest, "") || rest.match_indices('#').any(|(at, _)| is_here(&rest[..at], &rest[at + 1..]))
     }
 
-    fn encode(&self, message: &Message) -> Result<Command, PublishError> {
+    fn encode(&self, message: &NodeMessage) -> Result<Command, PublishError> {
         let (channel, payload) = self.write(message)?;
         Ok(Command::Publish { channel, payload })
     }
@@ -143,8 +145,8 @@ fn is_of(payload: &[u8], id: &NodeId) -> bool {
 
 /// # Writing
 impl Classic {
-    fn write(&self, message: &Message) -> Result<(Channel, Bytes), PublishError> {
-        let Message { from, to, namespace, body, .. } = message;
+    fn write(&self, message: &NodeMessage) -> Result<(Channel, Bytes), PublishError> {
+        let NodeMessage { from, to, namespace, body, .. } = message;
         let json = |request: String| (self.requests(namespace), request.into());
         let signed = |rest: String| match from.as_deref().map(wire::quoted) {
             Some(uid) => json(format!(r#"{{"uid":{uid},{rest}}}"#)),
@@ -225,7 +227,7 @@ fn read_broadcast(payload: &Bytes) -> Result<Heard, Garbage> {
     let (selection, flags) = opts.into_parts();
     let body = MessageBody::Broadcast { event, selection, flags, request: None };
     let namespace = packet.nsp.as_deref().unwrap_or("/").into();
-    Ok(Heard::Message(Box::new(Message::new(wire::id(uid), None, namespace, body))))
+    Ok(Heard::Message(Box::new(NodeMessage::new(wire::id(uid), None, namespace, body))))
 }
 
 #[derive(Deserialize)]
@@ -292,7 +294,7 @@ impl Classic {
             }
             _ => return Err("a request of an unknown type".into()),
         };
-        Ok(Heard::Message(Box::new(Message::new(from, None, namespace.into(), body))))
+        Ok(Heard::Message(Box::new(NodeMessage::new(from, None, namespace.into(), body))))
     }
 }
 
@@ -344,5 +346,5 @@ fn read_answer(namespace: &str, payload: &Bytes) -> Result<Heard, Garbage> {
         // Answers to what only servers in JavaScript ask.
         _ => return Ok(Heard::Nothing),
     };
-    Ok(Heard::Message(Box::new(Message::new(None, None, namespace.into(), body))))
+    Ok(Heard::Message(Box::new(NodeMessage::new(None, None, namespace.into(), body))))
 }

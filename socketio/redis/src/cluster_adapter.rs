@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use socketio::{Event, Flags, Message, MessageBody, NodeId, RawJson, RequestId, Selection};
+use socketio::{Event, Flags, MessageBody, NodeId, NodeMessage, RawJson, RequestId, Selection};
 
 use crate::publisher::PublishError;
 use crate::wire::{self, Garbage, Opts, Packet, Rooms};
@@ -110,7 +110,7 @@ pub(crate) fn read(
     namespace: Arc<str>,
     data: &str,
     whole: &RawJson,
-) -> Result<Option<Message>, Garbage> {
+) -> Result<Option<NodeMessage>, Garbage> {
     let data: Data<'_> = serde_json::from_str(data)?;
     let request = wire::id(data.request_id);
     let must = |request: Option<RequestId>| request.ok_or("a request has no id");
@@ -157,5 +157,5 @@ pub(crate) fn read(
         1 | 2 | 13 => return Ok(None),
         _ => return Err("it has an unknown type".into()),
     };
-    Ok(Some(Message::new(from, None, namespace, body)))
+    Ok(Some(NodeMessage::new(from, None, namespace, body)))
 }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use socketio::{Event, Flags, Message, MessageBody, Room, Selection, SendError, ToArgs, ToRooms};
+use socketio::{Event, Flags, MessageBody, NodeMessage, Room, Selection, SendError, ToArgs, ToRooms};
 
 use crate::adapter::RedisAdapter;
 use crate::counts::Counts;
@@ -166,7 +166,7 @@ impl Emitter {
     }
 
     fn send(&self, body: MessageBody) -> Sent {
-        let message = Message::new(Some("emitter".into()), None, Arc::clone(&self.namespace), body);
+        let message = NodeMessage::new(Some("emitter".into()), None, Arc::clone(&self.namespace), body);
         Sent(match self.format.encode(&message) {
             Ok(command) => Box::pin(self.publisher.send(command)),
             Err(error) => Box::pin(std::future::ready(Err(error))),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use socketio::{Message, Namespace, Node, NodeId, Offset};
+use socketio::{Namespace, Node, NodeId, NodeMessage, Offset};
 
 use crate::link::{Channel, Command, Entry};
 use crate::publisher::PublishError;
@@ -54,7 +54,7 @@ pub(crate) trait Format: Send + Sync + 'static {
     fn is_wanted(&self, channel: &str, payload: &[u8], node: &Node) -> bool;
 
     /// Writes a message.
-    fn encode(&self, message: &Message) -> Result<Command, PublishError>;
+    fn encode(&self, message: &NodeMessage) -> Result<Command, PublishError>;
 
     /// Reads what came on a channel.
     fn decode(&self, channel: &str, payload: &Bytes) -> Result<Heard, Garbage>;
@@ -62,7 +62,7 @@ pub(crate) trait Format: Send + Sync + 'static {
 
 /// What came on a channel.
 pub(crate) enum Heard {
-    Message(Box<Message>),
+    Message(Box<NodeMessage>),
     /// A question that only servers in JavaScript ask, about a namespace. A command is the answer.
     Question {
         namespace: Box<str>,
@@ -88,7 +88,7 @@ mod tests {
     use crate::streams::Streams;
 
     /// One message of each kind.
-    fn messages() -> Vec<Message> {
+    fn messages() -> Vec<NodeMessage> {
         let event = Event::outgoing("name", (1.5, "text \u{1f980}", Binary::from(&b"bytes"[..]), [[1], [2]]))
             .unwrap();
         let selection = Selection { rooms: vec!["r".into(), "7".into()], except: vec!["z".into()] };
@@ -113,7 +113,7 @@ mod tests {
             MessageBody::ClientCount { request: request.clone(), clients: 1 },
             MessageBody::ClientAnswer { request, answer },
         ];
-        bodies.into_iter().map(|body| Message::new(Some("them".into()), None, "/".into(), body)).collect()
+        bodies.into_iter().map(|body| NodeMessage::new(Some("them".into()), None, "/".into(), body)).collect()
     }
 
     #[test]

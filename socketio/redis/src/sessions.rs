@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use socketio::{AdapterError, AdapterFuture, Message, MessageBody, Offset, RawJson, Session, Sessions};
+use socketio::{AdapterError, AdapterFuture, MessageBody, NodeMessage, Offset, RawJson, Session, Sessions};
 
 use crate::format::{Format as _, Heard};
 use crate::link::{Command, Entry, Position, Told};
@@ -80,7 +80,7 @@ impl Sessions for StoredSessions {
         &self,
         namespace: &str,
         after: Offset,
-    ) -> AdapterFuture<Result<Option<Vec<Message>>, AdapterError>> {
+    ) -> AdapterFuture<Result<Option<Vec<NodeMessage>>, AdapterError>> {
         let (streams, publisher) = (Arc::clone(&self.streams), Arc::clone(&self.publisher));
         let (namespace, limit) = (namespace.to_owned(), self.limit);
         let stream = streams.of(&namespace);

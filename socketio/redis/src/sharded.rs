@@ -16,7 +16,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use socketio::{Message, MessageBody, Node, NodeId};
+use socketio::{MessageBody, Node, NodeId, NodeMessage};
 use tokio::time::Instant;
 
 use crate::cluster_adapter::{self, kind};
@@ -81,8 +81,8 @@ impl Sharded {
     }
 
     /// Where a message goes.
-    pub(crate) fn channel(&self, message: &Message) -> Channel {
-        let Message { to, namespace, body, .. } = message;
+    pub(crate) fn channel(&self, message: &NodeMessage) -> Channel {
+        let NodeMessage { to, namespace, body, .. } = message;
         match (to, body) {
             (Some(node), _) => self.within(namespace, node),
             (None, MessageBody::Broadcast { selection, request: None, .. }) => match &selection.rooms[..] {
@@ -135,7 +135,7 @@ impl Format for Sharded {
         true
     }
 
-    fn encode(&self, message: &Message) -> Result<Command, PublishError> {
+    fn encode(&self, message: &NodeMessage) -> Result<Command, PublishError> {
         if let MessageBody::SocketsJoin { .. } = message.body {
             *self.told_to_join.lock() = Some(Instant::now());
         }

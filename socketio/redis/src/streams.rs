@@ -13,7 +13,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use socketio::{Message, MessageBody, Node, NodeId, Offset, RawJson};
+use socketio::{MessageBody, Node, NodeId, NodeMessage, Offset, RawJson};
 
 use crate::cluster_adapter;
 use crate::format::{Format, Heard};
@@ -60,7 +60,7 @@ impl Streams {
         format!("{}-{number}", self.stream).into()
     }
 
-    fn append(&self, message: &Message) -> Result<Command, PublishError> {
+    fn append(&self, message: &NodeMessage) -> Result<Command, PublishError> {
         let (kind, data) = cluster_adapter::write(&message.body)?;
         let text = if data.attachments().is_empty() || !can_be_binary(kind) {
             data.stringified().into_owned()
@@ -123,7 +123,7 @@ impl Format for Streams {
         true
     }
 
-    fn encode(&self, message: &Message) -> Result<Command, PublishError> {
+    fn encode(&self, message: &NodeMessage) -> Result<Command, PublishError> {
         let by_stream = match &message.body {
             MessageBody::Broadcast { request, .. } => request.is_none(),
             MessageBody::SocketsJoin { .. }

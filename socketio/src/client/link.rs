@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use engineio::memory::Held;
 use engineio::observe::{Observers, What};
-use engineio::{Handshake, Limit, Mailbox, Opened, Revision, Sid, Transport};
+use engineio::{HandshakeRequest, Limit, Mailbox, Opened, Revision, Sid, Transport};
 use parking_lot::Mutex;
 
 use crate::error::connect_error::ConnectError;
@@ -20,7 +20,7 @@ pub(crate) struct Link {
     direct: AtomicBool,
     /// Nobody runs commands any more. It is changed under the lock on `left`.
     ended: AtomicBool,
-    pub(crate) handshake: Handshake,
+    pub(crate) handshake: HandshakeRequest,
     pub(crate) mailbox: Arc<Mailbox>,
     observers: Observers,
     left: Mutex<Left>,

@@ -7,7 +7,7 @@ use std::future::ready;
 use std::sync::Arc;
 
 use crate::cluster::Nodes;
-use crate::cluster::message::{AdapterError, AdapterFuture, Message};
+use crate::cluster::message::{AdapterError, AdapterFuture, NodeMessage};
 use crate::cluster::node::Node;
 use crate::cluster::sessions::Sessions;
 use crate::namespace::Namespace;
@@ -22,7 +22,7 @@ use crate::namespace::Namespace;
 /// No method may block. The crate `socketio-adapter-contract` tests all of these rules.
 ///
 /// ```
-/// use socketio::{Adapter, AdapterError, AdapterFuture, Io, Message, Node};
+/// use socketio::{Adapter, AdapterError, AdapterFuture, Io, NodeMessage, Node};
 ///
 /// /// A cluster of one.
 /// struct Alone;
@@ -34,7 +34,7 @@ use crate::namespace::Namespace;
 ///         Box::pin(async { 0 })
 ///     }
 ///
-///     fn publish(&self, _message: Message) -> AdapterFuture<Result<(), AdapterError>> {
+///     fn publish(&self, _message: NodeMessage) -> AdapterFuture<Result<(), AdapterError>> {
 ///         Box::pin(async { Ok(()) })
 ///     }
 /// }
@@ -69,17 +69,17 @@ pub trait Adapter: Send + Sync + 'static {
     /// request doesn't wait long for a node that has gone.
     fn other_nodes(&self, namespace: &str) -> AdapterFuture<usize>;
 
-    /// Sends a message to the node that [`Message::to`] names, or to all other nodes.
+    /// Sends a message to the node that [`NodeMessage::to`] names, or to all other nodes.
     ///
     /// The message is on its way when this returns: messages arrive in the order of the calls, even if the
     /// future is dropped. The future says whether the message was sent.
-    fn publish(&self, message: Message) -> AdapterFuture<Result<(), AdapterError>>;
+    fn publish(&self, message: NodeMessage) -> AdapterFuture<Result<(), AdapterError>>;
 
     /// What lets clients recover on any node, if the adapter has it.
     ///
     /// With it, and if [clients may recover](Node::recovers), there is one order of all broadcasts, joins and
-    /// the like: every [`Message`] without an answer has its [`offset`](Message::offset), and all nodes receive them
-    /// in this order. A message of this node that has a [`serial`](Message::serial) comes back too, in its place:
+    /// the like: every [`Message`] without an answer has its [`offset`](NodeMessage::offset), and all nodes receive them
+    /// in this order. A message of this node that has a [`serial`](NodeMessage::serial) comes back too, in its place:
     /// hand it to [`Node::returned`], but not while `publish` runs.
     fn sessions(&self) -> Option<&dyn Sessions> {
         None
@@ -99,7 +99,7 @@ pub trait Adapter: Send + Sync + 'static {
 }
 
 impl Nodes for Arc<dyn Adapter> {
-    fn publish(&self, message: Message) -> AdapterFuture<Result<(), AdapterError>> {
+    fn publish(&self, message: NodeMessage) -> AdapterFuture<Result<(), AdapterError>> {
         (**self).publish(message)
     }
 

@@ -19,10 +19,10 @@ pub type RequestId = Arc<str>;
 /// What goes from one node to others.
 ///
 /// ```
-/// use socketio::{Message, MessageBody};
+/// use socketio::{NodeMessage, MessageBody};
 ///
 /// /// What an adapter finds out about a message before it sends it.
-/// fn channel(message: &Message) -> String {
+/// fn channel(message: &NodeMessage) -> String {
 ///     let to = message.to.as_deref().unwrap_or("all");
 ///     let kind = if matches!(message.body, MessageBody::Broadcast { .. }) { "broadcast" } else { "request" };
 ///     format!("{}/{to}/{kind}", message.namespace)
@@ -30,7 +30,7 @@ pub type RequestId = Arc<str>;
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Message {
+pub struct NodeMessage {
     /// The node that sent it, if it says so: some answers of servers in JavaScript don't, nor do programs that
     /// only send.
     pub from: Option<NodeId>,
@@ -46,16 +46,21 @@ pub struct Message {
     pub body: MessageBody,
 }
 
-impl Message {
+impl NodeMessage {
     /// A message, as an adapter has read it.
     #[must_use]
-    pub fn new(from: Option<NodeId>, to: Option<NodeId>, namespace: Arc<str>, body: MessageBody) -> Message {
-        Message { from, to, namespace, offset: None, serial: None, body }
+    pub fn new(
+        from: Option<NodeId>,
+        to: Option<NodeId>,
+        namespace: Arc<str>,
+        body: MessageBody,
+    ) -> NodeMessage {
+        NodeMessage { from, to, namespace, offset: None, serial: None, body }
     }
 
     /// The same, with its place in the order of all messages.
     #[must_use]
-    pub fn at(mut self, offset: Offset) -> Message {
+    pub fn at(mut self, offset: Offset) -> NodeMessage {
         self.offset = Some(offset);
         self
     }

@@ -19,7 +19,7 @@ use crate::args::FromArgs;
 use crate::args::event::Event;
 use crate::cluster::details::SocketDetails;
 use crate::cluster::error::ClusterError;
-use crate::cluster::message::{AdapterError, AdapterFuture, Message, MessageBody, NodeId, RequestId};
+use crate::cluster::message::{AdapterError, AdapterFuture, MessageBody, NodeId, NodeMessage, RequestId};
 use crate::cluster::ordered::{Deliver, Ordered};
 use crate::cluster::sessions::Sessions;
 use crate::deadline;
@@ -52,7 +52,7 @@ pub(crate) struct Cluster {
 
 /// The other nodes, as those know them who send to them. The [`Adapter`](crate::Adapter) brings the messages there.
 pub(crate) trait Nodes: Send + Sync {
-    fn publish(&self, message: Message) -> AdapterFuture<Result<(), AdapterError>>;
+    fn publish(&self, message: NodeMessage) -> AdapterFuture<Result<(), AdapterError>>;
     fn other_nodes(&self, namespace: &str) -> AdapterFuture<usize>;
     fn namespace_closed(&self, name: &str);
     fn sessions(&self) -> Option<&dyn Sessions>;
@@ -93,8 +93,8 @@ impl Cluster {
     pub(crate) fn publish_to_all(&self, namespace: &Arc<str>, body: MessageBody, deliver: Deliver) {
         let publish = |serial| {
             let from = Some(Arc::clone(&self.id));
-            let message = Message::new(from, None, Arc::clone(namespace), body);
-            drop(self.nodes.publish(Message { serial: Some(serial), ..message }));
+            let message = NodeMessage::new(from, None, Arc::clone(namespace), body);
+            drop(self.nodes.publish(NodeMessage { serial: Some(serial), ..message }));
         };
         self.ordered.send(publish, deliver);
     }
@@ -115,7 +115,7 @@ impl Cluster {
         to: Option<NodeId>,
         body: MessageBody,
     ) -> AdapterFuture<Result<(), AdapterError>> {
-        self.nodes.publish(Message::new(Some(Arc::clone(&self.id)), to, Arc::clone(namespace), body))
+        self.nodes.publish(NodeMessage::new(Some(Arc::clone(&self.id)), to, Arc::clone(namespace), body))
     }
 
     /// How many other nodes answer for a namespace.

@@ -9,7 +9,7 @@ use crate::ack::broadcast::BroadcastAck;
 use crate::args::Args;
 use crate::args::event::Event;
 use crate::cluster::details::SocketDetails;
-use crate::cluster::message::{Message, MessageBody, NodeId, RequestId};
+use crate::cluster::message::{MessageBody, NodeId, NodeMessage, RequestId};
 use crate::cluster::ordered::Place;
 use crate::handler::ServerEventHandler;
 use crate::handler::task::{finish, guarded};
@@ -22,10 +22,10 @@ use crate::recovery::offset::Offset;
 /// This node, as its [`Adapter`](crate::Adapter) knows it: where messages of other nodes go. It does not keep the node alive.
 ///
 /// ```
-/// use socketio::{Message, Node};
+/// use socketio::{NodeMessage, Node};
 ///
 /// /// What an adapter does with what it receives. The node ignores its own messages.
-/// fn received(node: &Node, messages: Vec<Message>) {
+/// fn received(node: &Node, messages: Vec<NodeMessage>) {
 ///     for message in messages {
 ///         node.receive(message);
 ///     }
@@ -55,7 +55,7 @@ impl Node {
         self.recovers
     }
 
-    /// A namespace, if it is there. Adapters of clusters in which a node is asked for more than a [`Message`] can
+    /// A namespace, if it is there. Adapters of clusters in which a node is asked for more than a [`NodeMessage`] can
     /// say answer by what they find in it.
     #[must_use]
     pub fn namespace(&self, name: &str) -> Option<Namespace> {
@@ -67,8 +67,8 @@ impl Node {
     ///
     /// It doesn't wait: answers that take time are [published](crate::Adapter::publish) by tasks of their own, so it
     /// must be called where tokio's tasks can be spawned.
-    pub fn receive(&self, message: Message) {
-        let Message { from, to, namespace, body, offset, .. } = message;
+    pub fn receive(&self, message: NodeMessage) {
+        let NodeMessage { from, to, namespace, body, offset, .. } = message;
         if from.as_ref() == Some(&self.id) || to.is_some_and(|to| to != self.id) {
             return;
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::cluster::message::{AdapterError, AdapterFuture, Message};
+use crate::cluster::message::{AdapterError, AdapterFuture, NodeMessage};
 use crate::namespace::room::Room;
 use crate::recovery::offset::Offset;
 
@@ -38,7 +38,7 @@ pub trait Sessions: Send + Sync {
         &self,
         namespace: &str,
         after: Offset,
-    ) -> AdapterFuture<Result<Option<Vec<Message>>, AdapterError>>;
+    ) -> AdapterFuture<Result<Option<Vec<NodeMessage>>, AdapterError>>;
 }
 
 /// What is stored for a client that has lost its connection: `{sid, pid, rooms, data}` in socket.io's adapters.

@@ -70,11 +70,11 @@ impl Serialize for SendError {
     }
 }
 
-impl From<engineio::SendError> for SendError {
-    fn from(error: engineio::SendError) -> SendError {
+impl From<engineio::QueueError> for SendError {
+    fn from(error: engineio::QueueError) -> SendError {
         match error {
-            engineio::SendError::Full => SendError::Full,
-            engineio::SendError::Closed => SendError::Closed,
+            engineio::QueueError::Full => SendError::Full,
+            engineio::QueueError::Closed => SendError::Closed,
         }
     }
 }

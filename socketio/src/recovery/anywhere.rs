@@ -21,7 +21,7 @@ use super::history::{Granted, History, Lost};
 use super::kept::Kept;
 use super::presented::{Presented, Refusal};
 use crate::cluster::Cluster;
-use crate::cluster::message::{Message, MessageBody};
+use crate::cluster::message::{MessageBody, NodeMessage};
 use crate::cluster::sessions::Session;
 use crate::deadline;
 use crate::namespace::Namespace;
@@ -102,7 +102,7 @@ impl Namespace {
     }
 
     /// A broadcast that was missed, if it was for that socket.
-    fn keep_missed(&self, session: &Session, message: Message) -> Option<Arc<Kept>> {
+    fn keep_missed(&self, session: &Session, message: NodeMessage) -> Option<Arc<Kept>> {
         let (offset, MessageBody::Broadcast { event, selection, flags, request: None }) =
             (message.offset?, message.body)
         else {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engineio::{CloseReason, Frame, Mailbox, SendError, Sid};
+use engineio::{CloseReason, Frame, Mailbox, QueueError, Sid};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -174,16 +174,16 @@ impl History {
 /// # Events
 impl History {
     /// Sends an event to this client alone. If it is away, it will get it; also if it is about to be.
-    pub(crate) fn send(&self, event: &Arc<Kept>) -> Result<(), SendError> {
+    pub(crate) fn send(&self, event: &Arc<Kept>) -> Result<(), QueueError> {
         let mut state = self.state.lock();
         match &state.stage {
             Stage::Connected(mailbox, _) => {
-                if let Err(SendError::Full) = mailbox.push(event.frames.as_slice()) {
-                    return Err(SendError::Full);
+                if let Err(QueueError::Full) = mailbox.push(event.frames.as_slice()) {
+                    return Err(QueueError::Full);
                 }
             }
             Stage::Lost(_) | Stage::Claimed(..) => {}
-            Stage::New | Stage::Over => return Err(SendError::Closed),
+            Stage::New | Stage::Over => return Err(QueueError::Closed),
         }
         self.append(&mut state, event);
         Ok(())

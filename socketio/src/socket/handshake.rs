@@ -11,7 +11,7 @@ use crate::packet::date::date_text;
 
 /// The request that opened a client's session, and its auth for one namespace.
 ///
-/// It dereferences to [`engineio::Handshake`], which has `time`, `address`, `secure`, `url`, `headers` and
+/// It dereferences to [`engineio::HandshakeRequest`], which has `time`, `address`, `secure`, `url`, `headers` and
 /// `query()`. It serialises as the object that `socket.handshake` is in JavaScript; see [`HandshakeDetails`].
 ///
 /// ```
@@ -26,7 +26,7 @@ use crate::packet::date::date_text;
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Handshake<'a> {
-    pub(super) request: &'a engineio::Handshake,
+    pub(super) request: &'a engineio::HandshakeRequest,
     pub(super) auth: &'a str,
 }
 
@@ -54,9 +54,9 @@ impl Serialize for Handshake<'_> {
 }
 
 impl Deref for Handshake<'_> {
-    type Target = engineio::Handshake;
+    type Target = engineio::HandshakeRequest;
 
-    fn deref(&self) -> &engineio::Handshake {
+    fn deref(&self) -> &engineio::HandshakeRequest {
         self.request
     }
 }

@@ -104,7 +104,7 @@ impl Socket {
         };
         match poll_fn(|cx| mailbox.poll_room(cx)).await {
             // What is sent to a client that is away waits elsewhere.
-            Err(engineio::SendError::Closed) if history.is_some_and(|history| history.is_open()) => Ok(()),
+            Err(engineio::QueueError::Closed) if history.is_some_and(|history| history.is_open()) => Ok(()),
             room => Ok(room?),
         }
     }
@@ -160,7 +160,7 @@ impl Socket {
         let history = self.0.history.as_ref().filter(|_| self.was_let_in());
         match history.and_then(|history| history.mailbox()) {
             Some(mailbox) => match mailbox.push(&[]) {
-                Err(engineio::SendError::Full) => Err(SendError::Full),
+                Err(engineio::QueueError::Full) => Err(SendError::Full),
                 // A connection that is being lost right now is not in the way.
                 Ok(()) | Err(_) => Ok(()),
             },

@@ -9,7 +9,7 @@ use std::time::{Instant, SystemTime};
 use bytes::Bytes;
 use bytestring::ByteString;
 use engineio::{
-    Application, Attached, CloseReason, Config, Frame, Handshake, Headers, Input, Layer, Mailbox,
+    Application, Attached, CloseReason, Config, Frame, HandshakeRequest, Headers, Input, Layer, Mailbox,
     MailboxReceiver, Message, Opened, Output, Packet, PayloadFormat, Revision, Sid, StateMachine, Transport,
 };
 use socketio::{Args, Binary, Client, Io, Socket};
@@ -53,7 +53,7 @@ impl Offline {
     pub fn join(io: &Io) -> Offline {
         let now = Instant::now();
         let (mailbox, driver) = Mailbox::new(10_000_000).split();
-        let handshake = Handshake {
+        let handshake = HandshakeRequest {
             time: SystemTime::now(),
             address: Some(([127, 0, 0, 1], 50_000).into()),
             secure: false,

@@ -87,7 +87,7 @@ pub fn routes(input: &[u8]) {
     match route {
         Ok(Route::Open { .. }) => assert!(!asked && method == Method::Get, "a handshake names no session"),
         Ok(_) => assert!(asked && flags & 16 > 0, "a session was found that was not looked up"),
-        Err(fault) => assert!((400..=405).contains(&fault.refusal().status())),
+        Err(fault) => assert!((400..=405).contains(&fault.error_code().status())),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use engineio::{
-    Application as _, Attached, CloseReason, Handshake, Headers, Layer as _, Mailbox, Message, Opened,
+    Application as _, Attached, CloseReason, HandshakeRequest, Headers, Layer as _, Mailbox, Message, Opened,
     Revision, Sid, Transport,
 };
 use socketio::{Args, Config, Io, Parser, Socket};
@@ -73,7 +73,7 @@ fn messages(input: &[u8], parser: Parser, connect: &str) {
 
 /// A session that has just opened.
 pub fn opened(revision: Revision, mailbox: &Arc<Mailbox>) -> Opened {
-    let handshake = Handshake {
+    let handshake = HandshakeRequest {
         time: SystemTime::UNIX_EPOCH,
         address: None,
         secure: false,

@@ -9,8 +9,8 @@ use engineio::memory::{Held, Holder as _};
 use engineio::session::in_memory::{InMemory, InMemoryWebSocket, Slot};
 use engineio::session::{Ending, Incoming, OpenGet, OpenPost, OpenProbe, Opening, Round, SessionHandle};
 use engineio::{
-    Application, Attached, CloseReason, Config, Frame, Handshake, Headers, Layer, Limit, Mailbox, Message,
-    Opened, Packet, Payload, PayloadFormat, Revision, Session, Sid, Transport, Violation,
+    Application, Attached, CloseReason, Config, Frame, HandshakeRequest, Headers, Layer, Limit, Mailbox,
+    Message, Opened, Packet, Payload, PayloadFormat, Revision, Session, Sid, Transport, Violation,
 };
 
 use crate::Choices;
@@ -112,7 +112,7 @@ impl Rig {
         let format = PayloadFormat { revision, base64: true };
         let transport = if direct { Transport::WebSocket } else { Transport::Polling };
         let (handle, mailbox) = SessionHandle::new(Sid::generate(), format, transport, None, &config);
-        let handshake = Handshake {
+        let handshake = HandshakeRequest {
             time: SystemTime::UNIX_EPOCH,
             address: None,
             secure: false,

@@ -1,14 +1,14 @@
 //! The reader of WebSocket frames.
 
-use engineio::websocket::{Breach, Event, Limits, Reader};
+use engineio::websocket::{FrameEvent, FrameLimits, FrameViolation, Reader};
 
 use crate::Choices;
 
-/// What a client sends gives the same messages whole and in pieces, up to the same breach; no message is over
+/// What a client sends gives the same messages whole and in pieces, up to the same violation; no message is over
 /// the limits.
 pub fn websocket(input: &[u8]) {
     let mut choices = Choices(input);
-    let limits = Limits { message: 300, fragments: 5 };
+    let limits = FrameLimits { message: 300, fragments: 5 };
     let first = usize::from(choices.byte()) + 1;
     let whole = read(limits, [choices.0].into_iter());
     let pieces = read(limits, choices.0.chunks(first));
@@ -17,9 +17,9 @@ pub fn websocket(input: &[u8]) {
     assert_eq!(whole, bytes, "byte by byte");
     for event in &whole.0 {
         let len = match event {
-            Event::Text(text) => text.len(),
-            Event::Binary(bytes) => bytes.len(),
-            Event::Ping(payload) | Event::Pong(payload) | Event::Close { payload, .. } => {
+            FrameEvent::Text(text) => text.len(),
+            FrameEvent::Binary(bytes) => bytes.len(),
+            FrameEvent::Ping(payload) | FrameEvent::Pong(payload) | FrameEvent::Close { payload, .. } => {
                 assert!(payload.len() <= 125);
                 continue;
             }
@@ -28,21 +28,24 @@ pub fn websocket(input: &[u8]) {
     }
 }
 
-fn read<'a>(limits: Limits, pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Event>, Option<Breach>) {
+fn read<'a>(
+    limits: FrameLimits,
+    pieces: impl Iterator<Item = &'a [u8]>,
+) -> (Vec<FrameEvent>, Option<FrameViolation>) {
     let (mut reader, mut events) = (Reader::new(limits), Vec::new());
     for piece in pieces {
         reader.feed(piece);
         loop {
             match reader.next() {
                 Ok(Some(event)) => {
-                    let last = matches!(event, Event::Close { .. });
+                    let last = matches!(event, FrameEvent::Close { .. });
                     events.push(event);
                     if last {
                         return (events, None);
                     }
                 }
                 Ok(None) => break,
-                Err(breach) => return (events, Some(breach)),
+                Err(violation) => return (events, Some(violation)),
             }
         }
     }

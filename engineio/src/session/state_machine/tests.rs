@@ -76,8 +76,8 @@ fn text(text: &'static str) -> Packet {
 }
 
 const PARKED: [Output; 0] = [];
-const NOOP: Output = Output::Answer(Answer::Noop);
-const CLOSE: Output = Output::Answer(Answer::Close);
+const NOOP: Output = Output::Answer(PollAnswer::Noop);
+const CLOSE: Output = Output::Answer(PollAnswer::Close);
 
 /// What comes of a rule that has nothing to do with how packets are written.
 fn broken(violation: Violation) -> [Output; 2] {
@@ -88,9 +88,9 @@ fn broken(violation: Violation) -> [Output; 2] {
 fn a_poll_waits_until_something_is_queued() {
     let mut rig = Rig::polling();
     assert_eq!(rig.poll(), PARKED);
-    assert_eq!(rig.put(Input::Queued), [Output::Answer(Answer::Queued)]);
+    assert_eq!(rig.put(Input::Queued), [Output::Answer(PollAnswer::Queued)]);
     assert_eq!(rig.put(Input::Queued), [], "no poll is parked");
-    assert_eq!(rig.put(Input::PollOpened { queued: true }), [Output::Answer(Answer::Queued)]);
+    assert_eq!(rig.put(Input::PollOpened { queued: true }), [Output::Answer(PollAnswer::Queued)]);
 }
 
 #[test]
@@ -268,7 +268,7 @@ fn in_revision_3_the_first_poll_is_let_go_100_ms_after_the_probe_or_with_data_at
     // With data at once; the next poll is let go when the first would have been.
     let mut rig = ponged();
     rig.advance(20);
-    assert_eq!(rig.put(Input::Queued), [Output::Answer(Answer::Queued)]);
+    assert_eq!(rig.put(Input::Queued), [Output::Answer(PollAnswer::Queued)]);
     rig.advance(20);
     assert_eq!(rig.poll(), PARKED);
     assert_eq!(rig.expire(110), [NOOP]);
@@ -297,10 +297,10 @@ fn a_probe_that_has_said_nothing_lets_no_poll_go() {
 #[test]
 fn what_is_queued_while_probing_goes_out_by_polling() {
     let mut rig = Rig::ponged();
-    assert_eq!(rig.put(Input::PollOpened { queued: true }), [Output::Answer(Answer::Queued)]);
+    assert_eq!(rig.put(Input::PollOpened { queued: true }), [Output::Answer(PollAnswer::Queued)]);
     rig.poll();
     rig.poll();
-    assert_eq!(rig.put(Input::Queued), [Output::Answer(Answer::Queued)]);
+    assert_eq!(rig.put(Input::Queued), [Output::Answer(PollAnswer::Queued)]);
 }
 
 // proves: protocol/poll-at-the-upgrade
@@ -332,7 +332,7 @@ fn a_probe_that_opens_with_anything_else_is_dropped_and_polling_goes_on() {
         rig.poll();
         rig.put(Input::ProbeOpened);
         assert_eq!(rig.probe(packet), [Output::Broken(Violation::Probe), Output::DropProbe]);
-        assert_eq!(rig.put(Input::Queued), [Output::Answer(Answer::Queued)]);
+        assert_eq!(rig.put(Input::Queued), [Output::Answer(PollAnswer::Queued)]);
         assert_eq!(rig.put(Input::ProbeOpened), [], "a new probe is allowed");
     }
 }
@@ -383,7 +383,7 @@ fn a_probe_is_dropped_at_upgrade_timeout_and_polling_goes_on() {
     let mut rig = Rig::ponged();
     assert_eq!(rig.expire(10_000), [Output::DropProbe]);
     assert_eq!(rig.poll(), PARKED);
-    assert_eq!(rig.put(Input::Queued), [Output::Answer(Answer::Queued)]);
+    assert_eq!(rig.put(Input::Queued), [Output::Answer(PollAnswer::Queued)]);
 }
 
 // proves: protocol/failed-probes
@@ -421,8 +421,8 @@ fn the_server_closes_and_the_next_poll_is_told() {
     assert_eq!(out, [Output::Closed(CloseReason::ParseError)]);
     assert!(!rig.session.is_open() && !rig.session.is_over());
     assert_eq!(rig.packet(text("late")), [], "nothing is delivered any more");
-    assert_eq!(rig.put(Input::PollOpened { queued: true }), [Output::Answer(Answer::Queued)]);
-    assert_eq!(rig.poll(), [Output::Answer(Answer::NoopClose)]);
+    assert_eq!(rig.put(Input::PollOpened { queued: true }), [Output::Answer(PollAnswer::Queued)]);
+    assert_eq!(rig.poll(), [Output::Answer(PollAnswer::NoopClose)]);
     assert!(rig.session.is_over());
 }
 
@@ -486,9 +486,9 @@ fn a_client_that_upgrades_while_it_is_closed_is_told_by_its_websocket() {
 #[test]
 fn a_client_that_polls_while_it_is_closed_is_told_by_its_poll_and_its_probe_is_dropped() {
     let mut rig = closing(Rig::ponged());
-    assert_eq!(rig.put(Input::PollOpened { queued: true }), [Output::Answer(Answer::Queued)]);
+    assert_eq!(rig.put(Input::PollOpened { queued: true }), [Output::Answer(PollAnswer::Queued)]);
     assert!(!rig.session.is_over());
-    assert_eq!(rig.poll(), [Output::Answer(Answer::NoopClose), Output::DropProbe]);
+    assert_eq!(rig.poll(), [Output::Answer(PollAnswer::NoopClose), Output::DropProbe]);
     assert!(rig.session.is_over());
     let mut rig = closing(Rig::ponged());
     assert_eq!(rig.put(Input::PollAborted { lost: false }), [Output::DropProbe]);
@@ -526,8 +526,8 @@ fn without_its_probe_a_session_that_closes_waits_for_a_poll() {
     let mut rig = closing(Rig::ponged());
     assert_eq!(rig.probe(text("x")), [Output::Broken(Violation::Probe), Output::DropProbe]);
     assert_eq!(rig.probe(Packet::Upgrade), [], "it is gone");
-    assert_eq!(rig.put(Input::PollOpened { queued: true }), [Output::Answer(Answer::Queued)]);
-    assert_eq!(rig.poll(), [Output::Answer(Answer::NoopClose)]);
+    assert_eq!(rig.put(Input::PollOpened { queued: true }), [Output::Answer(PollAnswer::Queued)]);
+    assert_eq!(rig.poll(), [Output::Answer(PollAnswer::NoopClose)]);
 }
 
 #[test]
@@ -569,7 +569,7 @@ fn a_client_that_sends_more_than_its_rate_is_disconnected() {
     assert_eq!(rig.packet(message(1)), [Output::Closed(CloseReason::ForcedServerClose)]);
     assert_eq!(hits.get(Limit::ByteRate), 1);
     // Its client is told by the next poll.
-    assert_eq!(rig.poll(), [Output::Answer(Answer::NoopClose)]);
+    assert_eq!(rig.poll(), [Output::Answer(PollAnswer::NoopClose)]);
 }
 
 #[test]
@@ -577,7 +577,7 @@ fn whoever_is_put_out_ends_at_once_in_every_state() {
     let mut rig = Rig::polling();
     rig.poll();
     let out = rig.put(Input::PutOut);
-    assert_eq!(out, [Output::Answer(Answer::Close), Output::Closed(CloseReason::ForcedServerClose)]);
+    assert_eq!(out, [Output::Answer(PollAnswer::Close), Output::Closed(CloseReason::ForcedServerClose)]);
     assert!(rig.session.is_over());
 
     let mut rig = Rig::polling();

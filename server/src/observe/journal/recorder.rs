@@ -219,9 +219,9 @@ impl Recorder {
                 };
                 Draft::of(Entry::Body).from(exchange(number)).direction(Direction::In).raw(shown)
             }
-            What::Refused { exchange: number, fault, reason } => Draft::of(Entry::Refused {
-                code: fault.refusal().code(),
-                fault: fault.name().to_owned(),
+            What::Refused { exchange: number, refusal, reason } => Draft::of(Entry::Refused {
+                code: refusal.error_code().number(),
+                fault: refusal.name().to_owned(),
                 reason: reason.map(str::to_owned),
             })
             .from(exchange(number)),

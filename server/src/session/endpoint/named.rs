@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use engineio::memory::Budget;
 use engineio::observe::What;
-use engineio::session::Shut;
-use engineio::{Application, Fault, Jsonp, Limit, Payload, PayloadFormat, Route, Sid};
+use engineio::session::OpenError;
+use engineio::{Application, Jsonp, Limit, Payload, PayloadFormat, Refusal, Route, Sid};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
 use http::{Response, StatusCode};
@@ -63,8 +63,8 @@ impl<A: Application> Endpoint<A> {
         body: B,
         route: &Route,
         named: Option<Arc<SessionHandle>>,
-    ) -> Result<Begun<B>, Fault> {
-        let named = named.ok_or(Fault::SessionUnknown);
+    ) -> Result<Begun<B>, Refusal> {
+        let named = named.ok_or(Refusal::SessionUnknown);
         let waiting = match *route {
             Route::Poll { jsonp } => self.park(parts, named?, jsonp).map(Waiting::Poll),
             Route::Post { jsonp } => post(parts, body, named?, jsonp).map(Waiting::Post),
@@ -73,13 +73,13 @@ impl<A: Application> Endpoint<A> {
         };
         match waiting {
             Ok(waiting) => Ok(Begun::Waiting(waiting)),
-            Err(Shut::Taken) => Ok(Begun::Answered(status(StatusCode::BAD_REQUEST))),
-            Err(Shut::Ended) => Err(Fault::SessionUnknown),
+            Err(OpenError::Taken) => Ok(Begun::Answered(status(StatusCode::BAD_REQUEST))),
+            Err(OpenError::Ended) => Err(Refusal::SessionUnknown),
         }
     }
 
     /// Waits for what a request's answer has to wait for.
-    pub(super) async fn finish<B>(&self, waiting: Waiting<B>) -> Result<Response<Body>, Fault>
+    pub(super) async fn finish<B>(&self, waiting: Waiting<B>) -> Result<Response<Body>, Refusal>
     where
         B: http_body::Body<Data = Bytes> + Unpin,
     {
@@ -90,7 +90,12 @@ impl<A: Application> Endpoint<A> {
     }
 
     /// Parks a GET.
-    fn park(&self, parts: &Parts, handle: Arc<SessionHandle>, jsonp: Option<Jsonp>) -> Result<Parked, Shut> {
+    fn park(
+        &self,
+        parts: &Parts,
+        handle: Arc<SessionHandle>,
+        jsonp: Option<Jsonp>,
+    ) -> Result<Parked, OpenError> {
         let (waiting, answer) = answer();
         let get = handle.open_get(waiting)?;
         let compresses = self.http.compression.is_some();
@@ -99,9 +104,9 @@ impl<A: Application> Endpoint<A> {
     }
 
     /// Waits until the session has something for a GET.
-    async fn answer_poll(&self, parked: Parked) -> Result<Response<Body>, Fault> {
+    async fn answer_poll(&self, parked: Parked) -> Result<Response<Body>, Refusal> {
         let Parked { get, answer, jsonp, encoding } = parked;
-        let payload = answer.await.map_err(|_| Fault::SessionUnknown)?;
+        let payload = answer.await.map_err(|_| Refusal::SessionUnknown)?;
         let memory = self.config.memory_budget;
         // A script is a copy, and a payload and all of its escapes may be there at once.
         let most = payload.len() * if jsonp.is_some() { 3 } else { 1 };
@@ -111,7 +116,7 @@ impl<A: Application> Endpoint<A> {
             until_admitted(most, &self.config.memory(), is_cut).await;
         }
         if is_cut() {
-            return Err(Fault::SessionUnknown);
+            return Err(Refusal::SessionUnknown);
         }
         // The guard moves into the body with the answer. If this future is dropped before, parked or while it
         // compresses, the client went away.
@@ -124,7 +129,7 @@ impl<A: Application> Endpoint<A> {
     }
 
     /// Reads a POST and hands it to its session.
-    async fn take_post<B>(&self, posting: Posting<B>) -> Result<Response<Body>, Fault>
+    async fn take_post<B>(&self, posting: Posting<B>) -> Result<Response<Body>, Refusal>
     where
         B: http_body::Body<Data = Bytes> + Unpin,
     {
@@ -133,7 +138,7 @@ impl<A: Application> Endpoint<A> {
             post.refuse(violation);
             return Ok(status(StatusCode::BAD_REQUEST));
         }
-        let limits = post_body::Limits {
+        let limits = post_body::BodyLimits {
             length: self.config.max_payload,
             memory: self.config.memory(),
             timeout: self.admission.limits.body_timeout,
@@ -151,7 +156,7 @@ impl<A: Application> Endpoint<A> {
                 self.config.hits.count(Limit::Memory);
                 return Ok(closing(refused_by(Limit::Memory)));
             }
-            Err(BodyError::Ended) => return Err(Fault::SessionUnknown),
+            Err(BodyError::Ended) => return Err(Refusal::SessionUnknown),
             Err(BodyError::Broken) => return Ok(closing(status(StatusCode::BAD_REQUEST))),
             Err(BodyError::Slow) => {
                 self.config.hits.count(Limit::BodyTimeout);
@@ -164,7 +169,7 @@ impl<A: Application> Endpoint<A> {
         post.submit(body, binary, held, accepting);
         match accepted_by.await {
             Ok(()) => Ok(accepted()),
-            Err(_) => Err(Fault::SessionUnknown),
+            Err(_) => Err(Refusal::SessionUnknown),
         }
     }
 
@@ -173,10 +178,10 @@ impl<A: Application> Endpoint<A> {
         self: Arc<Self>,
         parts: &mut Parts,
         handle: Arc<SessionHandle>,
-    ) -> Result<Response<Body>, Fault> {
+    ) -> Result<Response<Body>, Refusal> {
         let protocol = agreed(parts)?;
         let format = handle.format;
-        let probe: Result<OpenProbe, Shut> = handle.open_probe();
+        let probe: Result<OpenProbe, OpenError> = handle.open_probe();
         switch(parts, protocol, self.config.observers.clone(), move |io, read| {
             let websocket = self.websocket(io, &read, format);
             match probe {
@@ -205,7 +210,7 @@ fn post<B>(
     body: B,
     handle: Arc<SessionHandle>,
     jsonp: Option<Jsonp>,
-) -> Result<Posting<B>, Shut> {
+) -> Result<Posting<B>, OpenError> {
     let content_type = parts.headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let binary = jsonp.is_none() && content_type.eq_ignore_ascii_case(b"application/octet-stream");
     let (sid, format) = (handle.sid, handle.format);

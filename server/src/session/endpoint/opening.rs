@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use engineio::observe::{Carrier, Direction, What};
 use engineio::session;
-use engineio::websocket::Limits;
+use engineio::websocket::FrameLimits;
 use engineio::{
-    Application, CloseReason, Fault, Frame, Handshake, Jsonp, Limit, PayloadFormat, Session, Sid, Transport,
-    open_packet,
+    Application, CloseReason, Frame, HandshakeRequest, Jsonp, Limit, PayloadFormat, Refusal, Session, Sid,
+    Transport, open_packet,
 };
 use http::header::SET_COOKIE;
 use http::request::Parts;
@@ -21,7 +21,7 @@ use crate::http::exchange::Exchange;
 use crate::http::subprotocol;
 use crate::http::switch::switch;
 use crate::net::admission::SessionPlace;
-use crate::net::io::Io;
+use crate::net::connection::Connection;
 use crate::net::peer::Peer;
 use crate::session::driver::Driver;
 use crate::session::life::Life;
@@ -31,7 +31,7 @@ use crate::session::wires::{SessionHandle, Wires};
 /// A session that is about to begin.
 pub(super) struct Opening {
     pub(super) sid: Sid,
-    pub(super) handshake: Handshake,
+    pub(super) handshake: HandshakeRequest,
     pub(super) format: PayloadFormat,
     /// Whether the first answer is to be a script.
     pub(super) jsonp: Option<Jsonp>,
@@ -55,7 +55,7 @@ impl<A: Application> Endpoint<A> {
         parts: &mut Parts,
         transport: Transport,
         opening: Opening,
-    ) -> Result<Response<Body>, Fault> {
+    ) -> Result<Response<Body>, Refusal> {
         match transport {
             Transport::Polling => self.open_polling(parts, opening),
             Transport::WebSocket => self.clone().open_websocket(parts, opening),
@@ -63,9 +63,9 @@ impl<A: Application> Endpoint<A> {
     }
 
     /// A handshake by polling: the answer is the open packet, and everything else waits for the next GET.
-    fn open_polling(&self, parts: &Parts, opening: Opening) -> Result<Response<Body>, Fault> {
+    fn open_polling(&self, parts: &Parts, opening: Opening) -> Result<Response<Body>, Refusal> {
         let Opening { sid, format, jsonp, .. } = opening;
-        let driver = self.driver(Exchange::number(parts), opening, None).ok_or(Fault::NoId)?;
+        let driver = self.driver(Exchange::number(parts), opening, None).ok_or(Refusal::NoId)?;
         let open = Frame::from(&open_packet(&self.config, &sid, Transport::Polling));
         self.config.observers.see(Some(&sid), || What::Packet {
             direction: Direction::Out,
@@ -82,9 +82,13 @@ impl<A: Application> Endpoint<A> {
     }
 
     /// A handshake by WebSocket: the session begins once the connection has changed its protocol.
-    fn open_websocket(self: Arc<Self>, parts: &mut Parts, opening: Opening) -> Result<Response<Body>, Fault> {
+    fn open_websocket(
+        self: Arc<Self>,
+        parts: &mut Parts,
+        opening: Opening,
+    ) -> Result<Response<Body>, Refusal> {
         if self.registry.get(&opening.sid).is_some() {
-            return Err(Fault::NoId);
+            return Err(Refusal::NoId);
         }
         let exchange = Exchange::number(parts);
         let protocol = agreed(parts)?;
@@ -96,8 +100,8 @@ impl<A: Application> Endpoint<A> {
         })
     }
 
-    pub(super) fn websocket(&self, io: Io, read: &[u8], format: PayloadFormat) -> WebSocket {
-        let limits = Limits { message: self.config.max_payload, fragments: self.config.max_fragments };
+    pub(super) fn websocket(&self, io: Connection, read: &[u8], format: PayloadFormat) -> WebSocket {
+        let limits = FrameLimits { message: self.config.max_payload, fragments: self.config.max_fragments };
         WebSocket::new(io, read, format.revision, limits)
             .within(self.config.memory())
             .limiting_pings(self.config.pings_per_second)
@@ -126,8 +130,8 @@ impl<A: Application> Endpoint<A> {
 
 /// The subprotocol that a WebSocket is opened with: the client's first, as in the reference. The application's
 /// hooks may put another in its place.
-pub(super) fn agreed(parts: &Parts) -> Result<Option<HeaderValue>, Fault> {
-    subprotocol::first(&parts.headers).map_err(|_| Fault::Subprotocols)
+pub(super) fn agreed(parts: &Parts) -> Result<Option<HeaderValue>, Refusal> {
+    subprotocol::first(&parts.headers).map_err(|_| Refusal::Subprotocols)
 }
 
 /// Why there is no place for a new session.

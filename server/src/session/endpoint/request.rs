@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use engineio::observe::What;
-use engineio::{Application, Fault, Method, Query, Route, Sid, Transport};
+use engineio::{Application, Method, Query, Refusal, Route, Sid, Transport};
 use http::header::UPGRADE;
 use http::request::Parts;
 use http::{Response, StatusCode};
@@ -14,7 +14,7 @@ use http::{Response, StatusCode};
 use super::Endpoint;
 use super::named::Begun;
 use super::opening::{NoPlace, Opening};
-use crate::http::answers::refusal;
+use crate::http::answers;
 use crate::http::body::Body;
 use crate::http::cors::{Verdict, foreign_origin};
 use crate::http::exchange::Exchange;
@@ -49,9 +49,9 @@ impl<A: Application> Endpoint<A> {
                         let number = Exchange::number(&parts);
                         return Box::pin(async move {
                             let answer = self.finish(waiting).await;
-                            let response = answer.unwrap_or_else(|fault| {
-                                tracing::info!(%fault, "a session ended while a request waited for it");
-                                self.refused(number, fault.into(), false, None)
+                            let response = answer.unwrap_or_else(|refusal| {
+                                tracing::info!(%refusal, "a session ended while a request waited for it");
+                                self.refused(number, refusal.into(), false, None)
                             });
                             Ok(self.answered(response, verdict, exchange))
                         });
@@ -100,7 +100,7 @@ impl<A: Application> Endpoint<A> {
         let answer = match stop {
             Ok(None | Some(Next::Pass(_))) => self.answer(parts, body, peer, foreign, head).await,
             Ok(Some(Next::Answer(response))) => Ok(response.map(Body::from)),
-            Ok(Some(Next::Fail)) => Err(Fault::MiddlewareFailed.into()),
+            Ok(Some(Next::Fail)) => Err(Refusal::MiddlewareFailed.into()),
             Err(too_slow) => Err(too_slow.into()),
         };
         let mut response = answer.unwrap_or_else(|refused| self.refuse(parts, peer, refused, Some(head)));
@@ -116,14 +116,14 @@ impl<A: Application> Endpoint<A> {
         refused: Refused,
         head: Option<&RequestHead>,
     ) -> Response<Body> {
-        let fault = refused.fault();
+        let refusal = refused.refusal();
         let query = |name| Query::new(parts.uri.query().unwrap_or_default()).get(name).map(Cow::into_owned);
         tracing::info!(
-            code = fault.refusal().code(),
-            reason = refused.reason().unwrap_or(fault.refusal().message()),
-            rule = fault.name(),
-            section = fault.section(),
-            %fault,
+            code = refusal.error_code().number(),
+            reason = refused.reason().unwrap_or(refusal.error_code().message()),
+            rule = refusal.name(),
+            section = refusal.section(),
+            %refusal,
             method = %parts.method,
             transport = query("transport"),
             revision = query("EIO"),
@@ -140,17 +140,17 @@ impl<A: Application> Endpoint<A> {
         websocket: bool,
         head: Option<&RequestHead>,
     ) -> Response<Body> {
-        let (fault, reason) = (refused.fault(), refused.reason());
-        self.config.observers.see(None, || What::Refused { exchange, fault, reason });
+        let (refusal, reason) = (refused.refusal(), refused.reason());
+        self.config.observers.see(None, || What::Refused { exchange, refusal, reason });
         if let Some(head) = head {
-            self.http.hooks.refused(head, fault, reason);
+            self.http.hooks.refused(head, refusal, reason);
         }
-        refusal(refused, websocket)
+        answers::refusal(refused, websocket)
     }
 
     /// What a request asks for, and of which session. `foreign` says whether it comes from a page that is not
     /// allowed.
-    fn find(&self, parts: &Parts, foreign: bool) -> Result<(Route, Option<Arc<SessionHandle>>), Fault> {
+    fn find(&self, parts: &Parts, foreign: bool) -> Result<(Route, Option<Arc<SessionHandle>>), Refusal> {
         let method = match parts.method {
             http::Method::GET => Method::Get,
             http::Method::POST => Method::Post,
@@ -176,7 +176,7 @@ impl<A: Application> Endpoint<A> {
             self.http.strangers.answered(&parts.headers);
         }
         if foreign || strange {
-            return Err(Fault::OriginForbidden);
+            return Err(Refusal::OriginForbidden);
         }
         Ok((route, named))
     }
@@ -215,7 +215,7 @@ impl<A: Application> Endpoint<A> {
         parts: &mut Parts,
         transport: Transport,
         opening: Opening,
-    ) -> Result<Response<Body>, Fault> {
+    ) -> Result<Response<Body>, Refusal> {
         if self.is_draining() {
             // The application may have taken its time to allow it.
             return Ok(NoPlace::Draining.response());

@@ -11,8 +11,8 @@ fn classic() -> Classic {
     Classic::new("socket.io")
 }
 
-fn message(body: MessageBody) -> Message {
-    Message::new(Some("PdAV7L".into()), None, "/".into(), body)
+fn message(body: MessageBody) -> NodeMessage {
+    NodeMessage::new(Some("PdAV7L".into()), None, "/".into(), body)
 }
 
 fn chosen(rooms: &[&str], except: &[&str]) -> Selection {
@@ -25,14 +25,14 @@ fn event(name: &str, args: impl socketio::ToArgs) -> Event {
 }
 
 /// What a message is written as: the channel's name and the payload.
-fn written(message: &Message) -> (String, Bytes) {
+fn written(message: &NodeMessage) -> (String, Bytes) {
     match classic().encode(message).unwrap() {
         Command::Publish { channel: Channel::Exact(name), payload } => (name.to_string(), payload),
         other => panic!("{other:?}"),
     }
 }
 
-fn read(channel: &str, payload: impl Into<Bytes>) -> Message {
+fn read(channel: &str, payload: impl Into<Bytes>) -> NodeMessage {
     match classic().decode(channel, &payload.into()) {
         Ok(Heard::Message(message)) => *message,
         Ok(_) => panic!("it is no message"),
@@ -69,7 +69,7 @@ fn a_broadcast_is_written_as_node_writes_it() {
 
 #[test]
 fn a_broadcast_of_node_is_read() {
-    let Message { from, to, namespace, body, .. } = read("socket.io#/#", FLAGGED);
+    let NodeMessage { from, to, namespace, body, .. } = read("socket.io#/#", FLAGGED);
     assert_eq!((from.as_deref(), to, &*namespace), (Some("PdAV7L"), None, "/"));
     let MessageBody::Broadcast { event, selection, flags, request: None } = body else { panic!("{body:?}") };
     assert_eq!((event.name(), event.args().json()), ("e", "1"));
@@ -82,12 +82,12 @@ fn the_emitters_messages_are_read_also_those_of_old_and_numbers_are_rooms() {
     // `new Emitter(redis).of("/n").to(7).emit("e")`: another order of keys.
     let emitter = b"\x93\xa7emitter\x83\xa4type\x02\xa4data\x91\xa1e\xa3nsp\xa2/n\
         \x83\xa5rooms\x91\x07\xa5flags\x80\xa6except\x90";
-    let Message { from, namespace, body, .. } = read("socket.io#/n#7#", &emitter[..]);
+    let NodeMessage { from, namespace, body, .. } = read("socket.io#/n#7#", &emitter[..]);
     assert_eq!((from.as_deref(), &*namespace), (Some("emitter"), "/n"));
     assert!(matches!(body, MessageBody::Broadcast { selection, .. } if selection == chosen(&["7"], &[])));
     // BINARY_EVENT, no `nsp`, and neither exceptions nor flags.
     let old = b"\x93\xa7emitter\x82\xa4type\x05\xa4data\x92\xa1e\xc4\x01x\x81\xa5rooms\x90";
-    let Message { namespace, body, .. } = read("socket.io#/#", &old[..]);
+    let NodeMessage { namespace, body, .. } = read("socket.io#/#", &old[..]);
     let MessageBody::Broadcast { event, .. } = body else { panic!("{body:?}") };
     assert_eq!((&*namespace, event.args().attachments()), ("/", &[Bytes::from_static(b"x")][..]));
     let join = read(REQUEST, r#"{"type":2,"opts":{"rooms":[],"except":[]},"rooms":["k"]}"#);
@@ -162,7 +162,8 @@ fn an_event_that_clients_acknowledge_is_written_and_read_as_node_does() {
 #[test]
 fn answers_go_to_the_one_who_asked_as_node_writes_them() {
     let request: RequestId = "VSu5eE".into();
-    let answer = |body| written(&Message::new(Some("own".into()), Some("PdAV7L".into()), "/".into(), body));
+    let answer =
+        |body| written(&NodeMessage::new(Some("own".into()), Some("PdAV7L".into()), "/".into(), body));
     let bytes =
         Args::new((std::collections::BTreeMap::from([("bin", Binary::from(&b"zz"[..]))]), 2)).unwrap();
     for (body, payload) in [
@@ -197,7 +198,8 @@ fn answers_go_to_the_one_who_asked_as_node_writes_them() {
         let (channel, written) = answer(body);
         assert_eq!((&*channel, &written[..]), ("socket.io-response#/#PdAV7L#", payload));
     }
-    let everybody = Message::new(None, None, "/".into(), MessageBody::ClientCount { request, clients: 0 });
+    let everybody =
+        NodeMessage::new(None, None, "/".into(), MessageBody::ClientCount { request, clients: 0 });
     assert_eq!(written(&everybody).0, ANSWER);
 }
 

@@ -6,25 +6,25 @@ fn sharded(subscriptions: Subscriptions) -> Sharded {
     Sharded::new("socket.io", subscriptions)
 }
 
-fn message(body: MessageBody) -> Message {
-    Message::new(Some("cc1fcaa263f40c82".into()), None, "/".into(), body)
+fn message(body: MessageBody) -> NodeMessage {
+    NodeMessage::new(Some("cc1fcaa263f40c82".into()), None, "/".into(), body)
 }
 
-fn broadcast(rooms: &[&str], args: impl socketio::ToArgs) -> Message {
+fn broadcast(rooms: &[&str], args: impl socketio::ToArgs) -> NodeMessage {
     let event = Event::outgoing("e", args).unwrap();
     let selection =
         Selection { rooms: rooms.iter().map(|room| Room::from(*room)).collect(), except: Vec::new() };
     message(MessageBody::Broadcast { event, selection, flags: Flags::default(), request: None })
 }
 
-fn written(sharded: &Sharded, message: &Message) -> (String, Bytes) {
+fn written(sharded: &Sharded, message: &NodeMessage) -> (String, Bytes) {
     match sharded.encode(message).unwrap() {
         Command::Publish { channel: Channel::Sharded(name), payload } => (name.to_string(), payload),
         other => panic!("{other:?}"),
     }
 }
 
-fn read(payload: impl Into<Bytes>) -> Message {
+fn read(payload: impl Into<Bytes>) -> NodeMessage {
     match sharded(Subscriptions::Dynamic).decode("socket.io#/#", &payload.into()) {
         Ok(Heard::Message(message)) => *message,
         Ok(_) => panic!("it is no message"),
@@ -80,7 +80,7 @@ async fn the_channel_depends_on_the_mode_and_the_room() {
     }
     let request: RequestId = "dd1dd462bfd20090".into();
     let count = MessageBody::ClientCount { request: request.clone(), clients: 1 };
-    let count = Message::new(Some("b25e".into()), Some("cc1f".into()), "/".into(), count);
+    let count = NodeMessage::new(Some("b25e".into()), Some("cc1f".into()), "/".into(), count);
     let (channel, payload) = written(&sharded(Dynamic), &count);
     assert_eq!(channel, "socket.io#/#cc1f#");
     assert_eq!(

@@ -6,8 +6,8 @@ fn streams() -> Streams {
     Streams::new("socket.io", 1, 10_000, "socket.io")
 }
 
-fn message(body: MessageBody) -> Message {
-    Message::new(Some("ab7c27e05df2fb95".into()), None, "/".into(), body)
+fn message(body: MessageBody) -> NodeMessage {
+    NodeMessage::new(Some("ab7c27e05df2fb95".into()), None, "/".into(), body)
 }
 
 fn broadcast(args: impl socketio::ToArgs) -> MessageBody {
@@ -16,7 +16,7 @@ fn broadcast(args: impl socketio::ToArgs) -> MessageBody {
 }
 
 /// The stream that a message is appended to, and its fields as text.
-fn appended(streams: &Streams, message: &Message) -> (Arc<str>, String) {
+fn appended(streams: &Streams, message: &NodeMessage) -> (Arc<str>, String) {
     let Command::Append { stream, max_len: 10_000, fields } = streams.encode(message).unwrap() else {
         panic!("it is not appended")
     };
@@ -59,7 +59,7 @@ fn broadcasts_joins_and_disconnections_are_entries_as_node_writes_them() {
 #[test]
 fn entries_of_node_are_read() {
     let Ok(Heard::Message(message)) = read(PACKED) else { panic!("it is not read") };
-    let Message { from, body: MessageBody::Broadcast { event, .. }, .. } = *message else {
+    let NodeMessage { from, body: MessageBody::Broadcast { event, .. }, .. } = *message else {
         panic!("it is no broadcast")
     };
     assert_eq!((from.as_deref(), event.name()), (Some("them"), "e"));
@@ -89,13 +89,13 @@ fn what_is_to_be_answered_and_answers_go_by_pub_sub() {
     };
     assert_eq!(format!("{again:?}"), format!("{asked:?}"));
     let answer = MessageBody::ClientAnswer { request, answer: Args::new("a").unwrap() };
-    let answer = Message::new(Some("own".into()), Some("them".into()), "/n".into(), answer);
+    let answer = NodeMessage::new(Some("own".into()), Some("them".into()), "/n".into(), answer);
     let Command::Publish { channel, .. } = streams().encode(&answer).unwrap() else { panic!("{answer:?}") };
     assert_eq!(channel, Channel::Exact("socket.io#/n#them#".into()));
     let hello = MessageBody::ServerSideEmit { event: Event::outgoing("hey", ()).unwrap(), request: None };
     assert!(matches!(streams().encode(&message(hello.clone())).unwrap(), Command::Publish { .. }));
     // An emitter has no one who would answer it, and uses the stream for everything.
-    let emitted = Message::new(Some("emitter".into()), None, "/".into(), hello);
+    let emitted = NodeMessage::new(Some("emitter".into()), None, "/".into(), hello);
     assert_eq!(appended(&streams(), &emitted).1, r#"uid emitter nsp / type 9 data {"packet":["hey"]}"#);
 }
 
@@ -110,7 +110,7 @@ fn several_streams_are_shared_out_by_namespace_and_those_that_node_names_wrongly
     // npm's adapter writes to `s--3`.
     assert_eq!(hash("/notifications") % 4, -3);
     let to = |namespace: &str| {
-        appended(&streams, &Message::new(Some("u".into()), None, namespace.into(), broadcast(()))).0
+        appended(&streams, &NodeMessage::new(Some("u".into()), None, namespace.into(), broadcast(()))).0
     };
     assert_eq!((&*to("/notifications"), &*to("/")), ("s-1", "s-3"));
 }

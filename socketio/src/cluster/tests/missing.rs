@@ -66,7 +66,7 @@ async fn nodes_that_cannot_be_counted_are_told_from_nodes_that_are_silent() {
             Box::pin(std::future::pending())
         }
 
-        fn publish(&self, _: Message) -> AdapterFuture<Result<(), AdapterError>> {
+        fn publish(&self, _: NodeMessage) -> AdapterFuture<Result<(), AdapterError>> {
             Box::pin(ready(Ok(())))
         }
     }
@@ -98,9 +98,9 @@ async fn who_does_not_sign_is_answered_along_with_all_others() {
     let (bus, [here, _]) = nodes();
     let node = here.node(Arc::clone(&here.cluster().unwrap().id));
     let body = MessageBody::FetchSockets { selection: Selection::default(), request: "r".into() };
-    node.receive(Message::new(None, None, "/".into(), body));
+    node.receive(NodeMessage::new(None, None, "/".into(), body));
     match &bus.0.log.lock()[..] {
-        [Message { to: None, body: MessageBody::FetchedSockets { request, .. }, .. }] => {
+        [NodeMessage { to: None, body: MessageBody::FetchedSockets { request, .. }, .. }] => {
             assert_eq!(&**request, "r");
         }
         other => panic!("{other:?}"),

@@ -24,8 +24,8 @@ struct Bus(Arc<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    nodes: Mutex<Vec<mpsc::UnboundedSender<Message>>>,
-    log: Mutex<Vec<Message>>,
+    nodes: Mutex<Vec<mpsc::UnboundedSender<NodeMessage>>>,
+    log: Mutex<Vec<NodeMessage>>,
     /// Messages get lost.
     broken: AtomicBool,
     /// This node, counted from the first, hears nothing.
@@ -59,7 +59,7 @@ impl Adapter for Bus {
         Box::pin(ready(self.0.nodes.lock().len() - 1 - self.0.gone.load(Ordering::Relaxed)))
     }
 
-    fn publish(&self, message: Message) -> AdapterFuture<Result<(), AdapterError>> {
+    fn publish(&self, message: NodeMessage) -> AdapterFuture<Result<(), AdapterError>> {
         self.0.log.lock().push(message.clone());
         if self.0.broken.load(Ordering::Relaxed) {
             return Box::pin(ready(Ok(())));
@@ -125,7 +125,11 @@ async fn a_broadcast_reaches_the_clients_of_all_nodes_once() {
 
     here.volatile().compress(false).emit("flags", ()).unwrap();
     match &bus.0.log.lock()[..] {
-        [Message { body: MessageBody::Broadcast { event, flags, request: None, .. }, namespace, .. }] => {
+        [
+            NodeMessage {
+                body: MessageBody::Broadcast { event, flags, request: None, .. }, namespace, ..
+            },
+        ] => {
             assert_eq!((event.name(), &**namespace), ("flags", "/"));
             assert_eq!((flags.volatile, flags.compress, flags.local), (true, Some(false), false));
         }
@@ -351,7 +355,7 @@ async fn a_message_that_cannot_be_handed_on_is_an_error_at_once() {
             Box::pin(ready(1))
         }
 
-        fn publish(&self, _: Message) -> AdapterFuture<Result<(), AdapterError>> {
+        fn publish(&self, _: NodeMessage) -> AdapterFuture<Result<(), AdapterError>> {
             Box::pin(ready(Err("no wire".into())))
         }
     }
@@ -382,7 +386,7 @@ async fn messages_of_this_node_and_for_others_are_ignored() {
             flags: Flags::default(),
             request: None,
         };
-        Message::new(Some(from.into()), to.map(Into::into), "/".into(), body)
+        NodeMessage::new(Some(from.into()), to.map(Into::into), "/".into(), body)
     };
     node.receive(message(node.id(), None));
     node.receive(message("a", Some("b")));
@@ -403,7 +407,7 @@ async fn answers_whose_count_got_lost_do_not_make_anybody_wait_for_ever() {
     for answer in [1, 2] {
         let answer = Args::new(answer).unwrap();
         let body = MessageBody::ClientAnswer { request: Arc::clone(&request), answer };
-        node.receive(Message::new(Some("a".into()), None, "/".into(), body));
+        node.receive(NodeMessage::new(Some("a".into()), None, "/".into(), body));
     }
     let start = Instant::now();
     let answers = asking.await;
@@ -422,7 +426,7 @@ async fn an_answer_of_a_node_that_has_just_joined_delays_nobody() {
     let request = here.cluster().unwrap().requests.lock().keys().next().unwrap().clone();
     for from in ["known", "new"] {
         let body = MessageBody::FetchedSockets { request: Arc::clone(&request), sockets: Vec::new() };
-        node.receive(Message::new(Some(from.into()), None, "/".into(), body));
+        node.receive(NodeMessage::new(Some(from.into()), None, "/".into(), body));
     }
     assert_eq!(asking.await.unwrap().unwrap().len(), 0);
 }

@@ -11,7 +11,7 @@ use super::people::check_text;
 use super::refusal::Refusal;
 use super::{Chat, News};
 use socketio_server::Denied;
-use socketio_server::plain::{Accepted, Message, Request, SendError, Sender, WebSocket};
+use socketio_server::plain::{Accepted, Message, QueueError, Request, Sender, WebSocket};
 
 /// The subprotocol in which everything is JSON. Without it, what is said to everyone is text as it is.
 const JSON: &str = "chat.json";
@@ -244,7 +244,7 @@ impl PlainClients {
 
 /// Sends, and lets go of whoever doesn't keep up.
 fn send(to: &Sender, message: impl Into<Message>) {
-    if to.send(message) == Err(SendError::Full) {
+    if to.send(message) == Err(QueueError::Full) {
         to.close(POLICY, "too much waits to be read");
     }
 }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use engineio::observe::Observers;
 use engineio::{
-    Application, Attached, CloseReason, Frame, Handshake, Headers, Layer, Mailbox, MailboxReceiver, Message,
-    Opened, Revision, Sid, Transport,
+    Application, Attached, CloseReason, Frame, HandshakeRequest, Headers, Layer, Mailbox, MailboxReceiver,
+    Message, Opened, Revision, Sid, Transport,
 };
 use socketio::{Client, Io};
 
@@ -23,7 +23,7 @@ struct Guest {
 impl Guest {
     fn enter(io: &Io) -> Guest {
         let (mailbox, driver) = Mailbox::new(1_000_000).split();
-        let handshake = Handshake {
+        let handshake = HandshakeRequest {
             time: SystemTime::now(),
             address: None,
             secure: false,

@@ -16,14 +16,14 @@ use crate::net::stall::StallLimit;
 
 /// A connection over TLS.
 #[cfg(feature = "tls")]
-pub(crate) type TlsStream = tokio_rustls::server::TlsStream<Io>;
+pub(crate) type TlsStream = tokio_rustls::server::TlsStream<Connection>;
 #[cfg(not(feature = "tls"))]
 use crate::net::no_tls_stream::TlsStream;
 
 /// A connection: as it was accepted, or as hyper gave it back after an upgrade. The latter is the same where
 /// the connection was ours or plain TCP's, and otherwise what is left of another server's layers.
 #[derive(Debug)]
-pub(crate) struct Io {
+pub(crate) struct Connection {
     stream: Stream,
     /// Its place among the server's connections, which it gives back in the end.
     _place: Option<ConnectionPlace>,
@@ -37,34 +37,34 @@ enum Stream {
     Upgraded(Box<TokioIo<Upgraded>>),
 }
 
-impl From<Stream> for Io {
-    fn from(stream: Stream) -> Io {
-        Io { stream, _place: None }
+impl From<Stream> for Connection {
+    fn from(stream: Stream) -> Connection {
+        Connection { stream, _place: None }
     }
 }
 
-impl From<TcpStream> for Io {
-    fn from(stream: TcpStream) -> Io {
+impl From<TcpStream> for Connection {
+    fn from(stream: TcpStream) -> Connection {
         Stream::Tcp(stream).into()
     }
 }
 
-impl From<UnixStream> for Io {
-    fn from(stream: UnixStream) -> Io {
+impl From<UnixStream> for Connection {
+    fn from(stream: UnixStream) -> Connection {
         Stream::Unix(stream).into()
     }
 }
 
-impl From<TlsStream> for Io {
-    fn from(stream: TlsStream) -> Io {
+impl From<TlsStream> for Connection {
+    fn from(stream: TlsStream) -> Connection {
         Stream::Tls(Box::new(stream)).into()
     }
 }
 
-impl Io {
+impl Connection {
     /// Takes a connection back from hyper, with what hyper had already read of it.
-    pub(crate) fn from_upgraded(upgraded: Upgraded) -> (Io, Vec<u8>) {
-        let upgraded = match upgraded.downcast::<TokioIo<Watched<StallLimit<Io>>>>() {
+    pub(crate) fn from_upgraded(upgraded: Upgraded) -> (Connection, Vec<u8>) {
+        let upgraded = match upgraded.downcast::<TokioIo<Watched<StallLimit<Connection>>>>() {
             Ok(parts) => {
                 let (io, rest) = parts.io.into_inner().into_parts();
                 return (io.into_inner(), [&parts.read_buf[..], &rest].concat());
@@ -79,8 +79,8 @@ impl Io {
     }
 
     /// The connection, which has that place.
-    pub(crate) fn counted(self, place: ConnectionPlace) -> Io {
-        Io { _place: Some(place), ..self }
+    pub(crate) fn counted(self, place: ConnectionPlace) -> Connection {
+        Connection { _place: Some(place), ..self }
     }
 
     /// Ends our side and reads until the peer has ended its own.
@@ -115,7 +115,7 @@ macro_rules! forward {
     };
 }
 
-impl AsyncRead for Io {
+impl AsyncRead for Connection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -125,7 +125,7 @@ impl AsyncRead for Io {
     }
 }
 
-impl AsyncWrite for Io {
+impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         forward!(self, stream => Pin::new(stream).poll_write(cx, bytes))
     }
