@@ -120,7 +120,7 @@ impl Socket {
             }
             Some((history, recovery)) if !self.0.recovered => recovery.begin(history, mailbox, &reply),
             Some((history, recovery)) if recovery.resume(history, mailbox, &reply) => {
-                self.0.namespace.leave()
+                self.0.namespace.leave();
             }
             Some(_) => {
                 members.remove(self);
