@@ -382,7 +382,7 @@ impl StateMachine {
                 if violation == Violation::TooManyPackets {
                     self.config.hits.count(Limit::Packets);
                 }
-                return self.end(CloseReason::ParseError, out);
+                return self.end_for(violation, out);
             }
         };
         if let Some(limit) = self.exceeded(now, &packet) {
@@ -555,9 +555,12 @@ impl StateMachine {
     /// The client broke a rule that has nothing to do with how its packets are written.
     fn broken(&mut self, violation: Violation, out: &mut Vec<Output>) {
         out.push(Output::Broken(violation));
-        if let Some(reason) = violation.close_reason() {
-            self.end(reason, out);
-        }
+        self.end_for(violation, out);
+    }
+
+    /// Ends the session for what the client did. Only a broken probe is no reason to, and it doesn't get here.
+    fn end_for(&mut self, violation: Violation, out: &mut Vec<Output>) {
+        self.end(violation.close_reason().unwrap_or(CloseReason::ParseError), out);
     }
 
     /// Ends the session at once.

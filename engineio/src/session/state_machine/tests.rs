@@ -132,6 +132,15 @@ fn a_malformed_packet_closes_with_parse_error() {
     assert_eq!(Rig::direct().put(malformed()), [Output::Closed(CloseReason::ParseError)]);
 }
 
+#[test]
+fn what_can_not_be_decoded_closes_with_the_reason_of_its_rule() {
+    for violation in Violation::ALL.iter().copied() {
+        let Some(reason) = violation.close_reason() else { continue };
+        let out = Rig::polling().put(Input::Packet(Err(violation)));
+        assert_eq!(out, [Output::Closed(reason)], "{violation}");
+    }
+}
+
 // proves: protocol/close-by-polling
 #[test]
 fn a_client_that_closes_gets_a_noop_on_its_poll() {
