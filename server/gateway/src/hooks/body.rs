@@ -32,7 +32,7 @@ pub(super) struct Connect<'a> {
     query: BTreeMap<String, String>,
     address: String,
     headers: BTreeMap<&'a str, String>,
-    /// What a JWT's claims have set.
+    /// What a JWT's claims have set, or what was kept for a client that comes back.
     data: Value,
     /// Whether the client comes back for a socket that lost its connection.
     recovered: bool,
