@@ -16,7 +16,7 @@ const ALLOWED: &[&str] = &[
     "socketio/src/packet/reader.rs",
     "socketio/src/recovery/kept.rs",
     "socketio/src/recovery/mod.rs",
-    "socketio/src/recovery/trail.rs",
+    "socketio/src/recovery/history.rs",
 ];
 
 const CLOCKS: [&str; 2] = ["Instant::now()", "SystemTime::now()"];
