@@ -73,7 +73,6 @@
 //! ([`Namespace::server_side_emit`]). An [`Adapter`] carries the messages.
 
 // A module with children is `name/mod.rs`, so that a folder holds all of it.
-#![warn(clippy::self_named_module_files)]
 
 mod ack;
 mod args;

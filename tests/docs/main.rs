@@ -71,7 +71,7 @@ fn the_readmes_options_are_options() {
     let table = readme.split("## ").find(|section| section.starts_with("Options")).expect("a section");
     let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
     let named: Vec<_> = rows.flat_map(|row| row.split(", ")).map(|key| key.trim_matches('`')).collect();
-    let source = read("server/cli/src/options.rs");
+    let source = read("server/cli/src/options/mod.rs");
     let keys = source.lines().filter_map(|line| line.strip_prefix("        \"")?.split_once("\" "));
     let keys: Vec<_> = keys.filter(|(_, rest)| rest.contains(" as ")).map(|(key, _)| key).collect();
     assert!(keys.len() > 20, "the options are found in the source: {keys:?}");
