@@ -18,7 +18,6 @@ pub(crate) mod hosts;
 pub(crate) mod http_rules;
 pub(crate) mod mount;
 pub(crate) mod page;
-pub(crate) mod post_body;
 pub(crate) mod proxies;
 pub(crate) mod refused;
 pub(crate) mod settings;

@@ -19,8 +19,8 @@ use crate::http::answers::{Packed, accepted, closing, not_allowed, refused_by, s
 use crate::http::body::Body;
 use crate::http::compression::Encoding;
 use crate::http::exchange::Exchange;
-use crate::http::post_body::{self, BodyError};
 use crate::http::switch::switch;
+use crate::session::post_body::{self, BodyError};
 use crate::session::wires::{OpenGet, OpenPost, OpenProbe, SessionHandle, answer};
 
 /// A request that is answered, or waits for its session.
