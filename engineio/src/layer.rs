@@ -1,8 +1,8 @@
 //! The boundary between Engine.IO and the applications on it.
 //!
-//! A driver owns one [`StateMachine`](crate::StateMachine) and one [`Layer`]. It passes the layer what arrives, and the
-//! layer answers through the session's [`Mailbox`]. Socket.IO is a layer, and so is a plain echo. Both run on
-//! the same driver, and a simulator can drive either.
+//! A [`Session`](crate::Session) owns one [`StateMachine`](crate::StateMachine) and one [`Layer`]. It passes the layer
+//! what arrives, and the layer answers through the session's [`Mailbox`]. Socket.IO is a layer, and so is a plain
+//! echo. A session is the same under both.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ pub trait Application: Send + Sync + 'static {
     fn open(&self, opened: Opened, now: Instant) -> Self::Layer;
 }
 
-/// The application's side of one session. The session's driver calls it, and never makes two calls at once.
+/// The application's side of one session. The session calls it, and never makes two calls at once.
 ///
 /// ```
 /// use std::time::Instant;
@@ -95,7 +95,7 @@ pub trait Layer {
     /// Called after [`Mailbox::wake`], and once [`deadline`](Layer::deadline) has passed.
     fn poll(&mut self, now: Instant);
 
-    /// When [`poll`](Layer::poll) is due at the latest. The driver asks for it after it has called the
+    /// When [`poll`](Layer::poll) is due at the latest. The session asks for it after it has called the
     /// methods above or [`upgraded`](Layer::upgraded). If it changes for another reason, call
     /// [`Mailbox::wake`].
     fn deadline(&self) -> Option<Instant>;
@@ -106,7 +106,7 @@ pub trait Layer {
     /// The session ended.
     fn closed(&mut self, reason: CloseReason);
 
-    /// A frame goes out now. The driver calls this only while an observer [watches](crate::observe), so that
+    /// A frame goes out now. The session calls this only while an observer [watches](crate::observe), so that
     /// the layer can show it what the frame means; also after [`closed`](Layer::closed).
     fn sent(&mut self, frame: &Frame) {
         let _ = frame;

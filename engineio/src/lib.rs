@@ -24,7 +24,7 @@
 //! | [`Route`], [`ErrorCode`], [`open_packet`] | the handshake |
 //! | [`Session`] | a session without its wires: what waits for what, in which order, and for how long |
 //! | [`StateMachine`] | a session's state machine: polls, probe, upgrade, heartbeat, end |
-//! | [`Mailbox`], [`MailboxReceiver`] | the queue of what a session has to send: everyone's handle on it, and the driver's |
+//! | [`Mailbox`], [`MailboxReceiver`] | the queue of what a session has to send: everyone's handle on it, and the session's |
 //! | [`Limit`], [`LimitHits`], [`Rate`] | limits for clients, and how often they were met |
 //! | [`websocket`] | reads messages from a client's WebSocket frames |
 //! | [`Application`], [`Layer`] | the boundary to the application on a session |

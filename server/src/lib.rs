@@ -1,10 +1,11 @@
 //! A Socket.IO server over hyper, to embed in your program. The program `socketio-server` is made of it.
 //!
 //! ```text
-//!   Listener ─▶ hyper ─▶ Service ─▶ Endpoint ─▶ Doors ─▶ Driver ◀─▶ engineio::Session
-//!   TCP, Unix,             │ │        one for     one session's ▲        │ messages
-//!   with TLS        axum ──┘ │        each path     WebSocket ──┘        ▼
-//!                            └─▶ pages, the client's files          Layer: Socket.IO
+//!   Listener ─▶ hyper ─▶ Service ─▶ Endpoint ─▶ SessionHandle ─▶ Session ◀─ Driver
+//!   TCP, Unix,             │ │        one for     its doors        ▲   │     its task
+//!   with TLS        axum ──┘ │        each path      WebSocket ────┘   │ messages
+//!                            └─▶ pages, the client's files             ▼
+//!                                                              Layer: Socket.IO
 //! ```
 //!
 //! A [`Server`] can serve any number of endpoints: Socket.IO with [`Builder::socketio`], plain Engine.IO

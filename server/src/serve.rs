@@ -54,8 +54,8 @@ impl Server {
         shutdown: impl Future<Output = ()>,
     ) {
         let service = self.into_service();
-        // Each connection holds a receiver. By the first word it ends behind its present request, by the second
-        // at once; and the sender knows when all are gone.
+        // Each connection holds a receiver. The first signal ends it after its present request, the second at once;
+        // and the sender knows when all are gone.
         let stop = watch::Sender::new(());
         let mut accepting = JoinSet::new();
         for listener in listeners {
@@ -180,7 +180,7 @@ async fn connection(io: Connection, tls: Option<Tls>, service: Service, mut stop
     }
 }
 
-/// Ends a connection that hyper gives back behind its last answer, as it does where `Upgrade` or CONNECT asks for
+/// Ends a connection that hyper gives back after its last answer, as it does where `Upgrade` or CONNECT asks for
 /// that. A request with a body changes no protocol, so nobody else takes it.
 async fn end_in_stages(given_back: OnUpgrade) {
     if let Ok(given_back) = given_back.await
@@ -190,21 +190,22 @@ async fn end_in_stages(given_back: OnUpgrade) {
     }
 }
 
-/// What `served` comes to; `None` once the next word to stop is there. A connection's task runs for each request,
-/// and the word comes once, so it is looked for only by its number once the task is to be woken for it.
+/// What `served` returns; `None` if the next signal to stop comes first. A connection's task runs for each request, but
+/// the signal comes once. So `stop` is polled for it once, which has the task woken; after that, the numbers of the
+/// signals are compared, which is cheaper.
 async fn unless_stopped<F: Future>(
     mut served: Pin<&mut F>,
     stop: &mut watch::Receiver<()>,
 ) -> Option<F::Output> {
-    let word = stop.clone();
-    // It is polled but once before the word is there, and that has to count though the task's budget be used up.
+    let signal = stop.clone();
+    // It is polled once before the signal comes, and that has to count even if the task's budget is used up.
     let mut told = pin!(unconstrained(stop.changed()));
     let mut waits = false;
     poll_fn(|cx| {
         if let Poll::Ready(served) = served.as_mut().poll(cx) {
             return Poll::Ready(Some(served));
         }
-        if std::mem::replace(&mut waits, true) && matches!(word.has_changed(), Ok(false)) {
+        if std::mem::replace(&mut waits, true) && matches!(signal.has_changed(), Ok(false)) {
             return Poll::Pending;
         }
         told.as_mut().poll(cx).map(|_| None)

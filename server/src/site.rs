@@ -54,7 +54,8 @@ pub(crate) enum Resource {
 }
 
 impl Site {
-    /// What a request asks for, if it is here.
+    /// What a request asks for, if it is here. Files and pages are answered, since only they know whether they have the
+    /// path.
     pub(crate) fn find(&self, request: &Parts) -> Option<Resource> {
         let path = request.uri.path();
         if let Some(endpoint) = self.endpoints.iter().find(|endpoint| endpoint.serves(path)) {
@@ -82,7 +83,7 @@ impl Site {
         file.or_else(folder).or_else(page).map(Resource::Ready)
     }
 
-    /// Drains, to the end of `last`, which begins when all clients are gone, or to the timeout.
+    /// Drains. `last` begins when all clients are gone; this returns when it ends, or at the timeout.
     pub(crate) async fn drain(&self, last: impl Future<Output = ()>) {
         tracing::info!(sessions = self.sessions(), wait = ?self.drain.wait, "draining");
         self.draining.store(true, Ordering::Release);

@@ -1,7 +1,7 @@
-//! What the rest of the program leaves for a session's driver.
+//! What the rest of the program leaves for a session.
 //!
-//! A session belongs to one task, its driver. The rest of the program holds its [`Mailbox`]: a queue of frames
-//! under a byte budget, a request to close, and one waker. The driver has the other handle, the
+//! A session belongs to one task. The rest of the program holds its [`Mailbox`]: a queue of frames under a byte
+//! budget, a request to close, and the waker of that task. The session has the other handle, the
 //! [`MailboxReceiver`]. It is a mutex and a few words, because an empty channel needs more memory than the rest
 //! of an idle session.
 
@@ -26,7 +26,7 @@ pub use receiver::MailboxReceiver;
 /// is what the answer to a poll holds by default, and more than a connection takes at once.
 pub const HIGH_WATER: usize = 1_000_000;
 
-/// A session's queue and doorbell, for everyone but the driver. The driver has the [`MailboxReceiver`], and
+/// A session's queue and doorbell, for everyone but the session. The session has the [`MailboxReceiver`], and
 /// takes from it.
 ///
 /// The fields that a broadcast reads come first, side by side, since its receivers' mailboxes are not in the
@@ -45,11 +45,11 @@ pub const HIGH_WATER: usize = 1_000_000;
 /// ```
 #[repr(C)]
 pub struct Mailbox {
-    /// From here on whoever sends had better wait.
+    /// While so many bytes or more wait, senders should wait too.
     mark: usize,
-    /// From here on messages are refused that may be.
+    /// While so many bytes or more wait, refusable messages are refused.
     budget: usize,
-    /// The cost of the frames that are queued and of those that the driver has taken but not yet written. Only
+    /// The cost of the frames that are queued and of those that the session has taken but not yet written. Only
     /// who holds the queue changes it.
     cost: AtomicUsize,
     queue: Mutex<Queue>,
@@ -74,9 +74,9 @@ struct Queue {
     close: Option<CloseReason>,
     closed: bool,
     put_out: PutOut,
-    /// Something other than frames was left since the driver last looked.
+    /// Something other than frames was left since the session last looked.
     rung: bool,
-    /// The driver will look before it sleeps, so nobody has to wake it.
+    /// The session will look before it sleeps, so nobody has to wake it.
     awake: bool,
     driver: Option<Waker>,
     frames: VecDeque<Frame>,
@@ -98,7 +98,7 @@ struct Seldom {
 enum PutOut {
     #[default]
     No,
-    /// For that limit, and the driver has not seen it yet.
+    /// For that limit, and the session has not seen it yet.
     For(Limit),
     Seen,
 }
@@ -106,19 +106,19 @@ enum PutOut {
 /// When a message that is queued now can go out.
 ///
 /// ```text
-///   the driver says    Shut      NextPoll ── polled ──▶ Polled      Open
+///   the session says   Shut      NextPoll ── polled ──▶ Polled      Open
 ///   a poll that comes  wakes it  doesn't                            (wakes it)
 ///   a volatile message is lost   is lost                is queued   is queued
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Outlet {
-    /// Not before the driver has looked once more, at whatever keeps it.
+    /// Not before the session has looked once more, at whatever keeps it.
     #[default]
     Shut,
-    /// With the next poll. While nothing is queued, one that comes can do no more than wait, so the driver may
+    /// With the next poll. While nothing is queued, one that comes can do no more than wait, so the session may
     /// sleep on: it notices the poll when it looks for another reason, a message or a deadline.
     NextPoll,
-    /// With a poll that has come and that the driver has not noticed. The mailbox's own: no driver says so.
+    /// With a poll that has come and that the session has not noticed. The mailbox's own: no session says so.
     Polled,
     /// At once.
     Open,
@@ -185,7 +185,7 @@ impl Mailbox {
         self
     }
 
-    /// The two handles: one to clone for everyone, and the driver's.
+    /// The two handles: one to clone for everyone, and the session's.
     #[must_use]
     pub fn split(self) -> (Arc<Mailbox>, MailboxReceiver) {
         let mailbox = Arc::new(self);
@@ -218,7 +218,7 @@ impl Mailbox {
     }
 
     /// Queues a message even over the budget: an acknowledgement, or the client's copy of a broadcast. If the
-    /// client takes nothing for a time while so much waits, its driver ends the session. While clients together
+    /// client takes nothing for a time while so much waits, its session ends. While clients together
     /// use up the memory budget, a session that holds more than [`ALLOWANCE`] ends at once. Returns whether the
     /// message was queued.
     pub fn push_owed(&self, frames: &[Frame]) -> bool {
@@ -317,7 +317,7 @@ impl Mailbox {
         now
     }
 
-    /// Asks the driver to end the session when the queue has been sent. The first reason counts.
+    /// Asks the session to end when the queue has been sent. The first reason counts.
     pub fn close(&self, reason: CloseReason) {
         let mut queue = self.queue.lock();
         if !queue.is_shut() {
@@ -326,12 +326,12 @@ impl Mailbox {
         }
     }
 
-    /// Wakes the driver, which then polls the layer above.
+    /// Wakes the session, which then polls the layer above.
     pub fn wake(&self) {
         self.queue.lock().ring();
     }
 
-    /// A poll has arrived, and the driver will find it. Wakes the driver only if there may be something for
+    /// A poll has arrived, and the session will find it. Wakes the session only if there may be something for
     /// that poll.
     pub fn polled(&self) {
         let mut queue = self.queue.lock();

@@ -1,4 +1,4 @@
-//! The driver's handle on a mailbox.
+//! The session's handle on its mailbox.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,7 +11,7 @@ use crate::memory::ALLOWANCE;
 use crate::sync::MutexGuard;
 use crate::{CloseReason, Frame, Limit};
 
-/// The driver's handle on a [`Mailbox`]. Only it can take from the queue, and say that the session is over.
+/// The session's handle on its [`Mailbox`]. Only it can take from the queue, and say that the session is over.
 /// [`Mailbox::split`] makes the only one; applications can't get it from their handle:
 ///
 /// ```compile_fail,E0599
@@ -54,18 +54,18 @@ impl MailboxReceiver {
         self.mailbox.append(&mut queue, self.mailbox.cost(), &[frame]);
     }
 
-    /// The driver begins to look: whether there is more than frames to look at. Until it sleeps again, nobody
+    /// The session begins to look: whether there is more than frames to look at. Until it sleeps again, nobody
     /// wakes it. `outlet` is as for [`poll_left`](MailboxReceiver::poll_left): a turn may follow another without sleep,
     /// on a transport that is new since.
     pub fn look(&self, outlet: Outlet) -> bool {
         let mut queue = self.mailbox.queue.lock();
-        // The driver finds the poll in this turn.
+        // The session finds the poll in this turn.
         queue.outlet = if queue.outlet == Outlet::Polled { Outlet::Open } else { outlet };
         queue.awake = true;
         std::mem::take(&mut queue.rung)
     }
 
-    /// The driver may sleep; ready if it has to look again first. While the `outlet` is open, frames are
+    /// The session may sleep; ready if it has to look again first. While the `outlet` is open, frames are
     /// something to look at, and [`push_volatile`](Mailbox::push_volatile) may queue.
     pub fn poll_left(&self, cx: &mut Context<'_>, outlet: Outlet) -> Poll<()> {
         let mut queue = self.mailbox.queue.lock();

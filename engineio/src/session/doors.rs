@@ -1,8 +1,7 @@
-//! The doors of a session: how HTTP requests reach its driver, one GET, one POST and one probing WebSocket
-//! at a time.
+//! The doors of a session: how HTTP requests reach it, one GET, one POST and one probing WebSocket at a time.
 //!
 //! A request claims its door first and gets a guard; a door that is taken is how an overlap is seen. The
-//! guard that is dropped before its work is done tells the driver that the client went away, so what was
+//! guard that is dropped before its work is done tells the session that the client went away, so what was
 //! taken from a queue for a poll is never lost silently.
 
 use bytes::Bytes;
@@ -17,7 +16,7 @@ pub(super) struct Doors<W: Wires> {
     pub(super) post: PostDoor<W>,
     pub(super) probe: ProbeDoor<W>,
     pub(super) news: News,
-    /// The driver has ended; nobody looks any more.
+    /// The session is over; nobody looks any more.
     pub(super) shut: bool,
 }
 
@@ -57,12 +56,12 @@ pub(super) enum PostDoor<W: Wires> {
 pub(super) enum ProbeDoor<W: Wires> {
     #[default]
     Free,
-    /// The WebSocket is being opened, or the driver has it.
+    /// The WebSocket is being opened, or the session has it.
     Taken,
     Ready(Box<W::WebSocket>),
 }
 
-/// What the driver has not seen yet.
+/// What the session has not seen yet.
 #[derive(Debug, Default)]
 pub(super) struct News {
     pub(super) poll: bool,
@@ -81,7 +80,7 @@ pub(super) struct Posted<W: Wires> {
     pub(super) accepted: W::Accepted,
 }
 
-/// What came through the doors since the driver last looked, in the order in which it counts.
+/// What came through the doors since the session last looked, in the order in which it counts.
 pub(super) enum Arrival<W: Wires> {
     PollAborted { lost: bool },
     Broken(Violation),
@@ -99,7 +98,7 @@ pub enum OpenError {
     Ended,
 }
 
-/// # For the driver
+/// # For the session
 impl<W: Wires> Doors<W> {
     /// The next thing that happened. A POST stays at its door unless `posts` are wanted.
     ///

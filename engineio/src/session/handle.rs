@@ -10,7 +10,7 @@ use crate::memory::Holders;
 use crate::sync::Mutex;
 use crate::{Config, Known, Mailbox, MailboxReceiver, PayloadFormat, Sid, Transport};
 
-/// What requests know of a session; its driver has the rest. They reach it through three doors: one GET, one POST and
+/// What requests know of a session; the [`Session`](super::Session) has the rest. They reach it through three doors: one GET, one POST and
 /// one probing WebSocket at a time.
 pub struct SessionHandle<W: Wires> {
     /// The session's id.
@@ -29,7 +29,7 @@ pub struct SessionHandle<W: Wires> {
 }
 
 impl<W: Wires> SessionHandle<W> {
-    /// One for a new session, and what its driver has of the mailbox.
+    /// One for a new session, and what the session has of the mailbox.
     #[must_use]
     pub fn new(
         sid: Sid,

@@ -125,7 +125,7 @@ pub struct Session<L, W: Wires> {
 pub struct Opening<W: Wires> {
     /// How requests will find it.
     pub handle: Arc<SessionHandle<W>>,
-    /// The driver's side of its mailbox, which came with that.
+    /// Its own side of its mailbox, which came with that.
     pub mailbox: MailboxReceiver,
     /// The WebSocket that it begins with; `None` if it polls.
     pub link: Option<W::WebSocket>,

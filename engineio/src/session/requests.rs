@@ -79,7 +79,7 @@ pub struct OpenGet<W: Wires> {
 }
 
 impl<W: Wires> OpenGet<W> {
-    /// An answer of so many bytes is on its way, of which `most` may be made. If it is long, it counts for the session.
+    /// An answer of so many bytes is on its way, which may grow to `most`. If it is long, it counts for the session.
     #[must_use]
     pub fn begin(&self, bytes: usize, most: usize) -> Option<Long<W>> {
         let handle = self.handle.as_ref().filter(|_| most >= ALLOWANCE)?;
@@ -99,7 +99,7 @@ impl<W: Wires> Drop for OpenGet<W> {
         if let Some(handle) = self.handle.take() {
             let mut doors = handle.doors.lock();
             let door = std::mem::take(&mut doors.get);
-            // The driver may not have noticed it.
+            // The session may not have noticed it.
             doors.news.poll = false;
             doors.news.poll_aborted = Some(matches!(door, GetDoor::Answering { messages: true }));
             drop(doors);

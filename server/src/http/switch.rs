@@ -22,8 +22,8 @@ use crate::net::connection::Connection;
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// Answers a WebSocket handshake with 101 and the subprotocol that was chosen, and calls `then` with the connection
-/// and what was already read of it. What is to live as long as the connection begins a task of its own there: the one that waits for the change
-/// carries what the handshake needed.
+/// and what was already read of it. Whatever outlives the handshake should spawn its own task in `then`,
+/// because the waiting task still holds the handshake's memory.
 ///
 /// # Errors
 /// If the handshake is incomplete.

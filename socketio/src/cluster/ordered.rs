@@ -30,7 +30,7 @@ pub(crate) enum Place {
     Nowhere,
 }
 
-/// Brings an event to the clients of this node.
+/// Sends an event to the clients of this node.
 pub(crate) type Deliver = Box<dyn FnOnce(Place) + Send>;
 
 #[derive(Default)]

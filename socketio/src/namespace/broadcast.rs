@@ -153,7 +153,7 @@ impl Broadcast {
         Ok(())
     }
 
-    /// Brings an event that has its place to the selected sockets of this node.
+    /// Sends an event to the selected sockets of this node, once its `place` in the order of all nodes is settled.
     pub(crate) fn deliver(&self, event: &str, args: impl ToArgs, place: Place) -> Result<(), SendError> {
         let watched = self.namespace.is_watched(Direction::Outgoing);
         let recall = match place {

@@ -16,8 +16,8 @@ use crate::namespace::untold::{Member, Untold};
 /// The sockets of a namespace and their rooms. Each socket also is in a room named by its own id, which
 /// takes no entry of its own.
 ///
-/// One lock guards both directions, so they can't disagree. Under it, mailboxes may be locked, and nothing
-/// else.
+/// One lock guards both directions, so they can't disagree. While a broadcast visits its receivers under it, their
+/// histories, awaited acknowledgements and mailboxes are locked; `docs/architecture.md` has the order, under "Locks".
 pub(crate) struct Rooms<S> {
     membership: RwLock<Membership<S>>,
 }

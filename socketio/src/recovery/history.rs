@@ -199,7 +199,7 @@ impl History {
         true
     }
 
-    /// Brings an event that the client is owed, or keeps it until it comes back. Says whether it may.
+    /// Sends an event even over the budget, or keeps it until the client comes back. Returns whether it did.
     pub(crate) fn deliver(&self, event: &Arc<Kept>) -> bool {
         let mut state = self.state.lock();
         match &state.stage {

@@ -1,6 +1,18 @@
 //! A client in a namespace: how it begins and ends, what it sends, its rooms, and what applications keep with it.
-//! Its life is one state, in [`stage`]. How its handlers run is in [`handler`](crate::handler), and how it is let in in
-//! [`client`](crate::client).
+//! Its life is one state, in [`stage`]. How it is let in is in [`client`](crate::client).
+//!
+//! A [`Socket`]'s methods are where what they work with is:
+//!
+//! | file | methods |
+//! |---|---|
+//! | here | who it is, its rooms |
+//! | `sending` | what it sends: `emit`, `to`, `volatile`, `ready` |
+//! | `life`, `entering` | how it ends and begins; what it does before it is let in |
+//! | `attached` | data, extensions, and handlers of its own |
+//! | `handler/running`, `handler/dispatch` | the order of its handlers, and which one an event meets |
+//! | `ack/sender` | the answer to an event |
+//! | `namespace/room_events` | what rooms' listeners are told |
+//! | `io/state`, `cluster/fetched` | how it is shown to the application and to other nodes |
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};

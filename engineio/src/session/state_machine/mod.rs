@@ -80,7 +80,7 @@ pub enum Input {
     Timeout,
 }
 
-/// What the driver has to do.
+/// What the session has to do.
 ///
 /// ```
 /// use engineio::Output;
@@ -298,7 +298,7 @@ impl StateMachine {
         StateMachine { state, parked: false, heartbeat, revision, rates, config }
     }
 
-    /// Handles an input, and appends what the driver has to do to `out`, in order.
+    /// Handles an input, and appends what the session has to do to `out`, in order.
     pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {
         match input {
             Input::PollOpened { queued } => self.poll_opened(now, queued, out),

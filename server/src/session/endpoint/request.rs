@@ -1,4 +1,4 @@
-//! The way of a request: route, rules, body, session, answer.
+//! The path of a request: route, rules, body, session, answer.
 
 use std::borrow::Cow;
 use std::future::ready;
