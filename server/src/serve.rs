@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio::task::coop::unconstrained;
 
 use crate::http::answers::{as_bytes, closing, refused_by};
-use crate::http::watched::Answer;
+use crate::http::watched_answer::Answer;
 use crate::net::connection::Connection;
 use crate::net::head_watch::Watched;
 use crate::net::http_connection::http_connection;

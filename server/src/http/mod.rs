@@ -24,4 +24,4 @@ pub(crate) mod refused;
 pub(crate) mod settings;
 pub(crate) mod subprotocol;
 pub(crate) mod switch;
-pub(crate) mod watched;
+pub(crate) mod watched_answer;

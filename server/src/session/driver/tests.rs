@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 
 use super::Driver;
-use crate::http::watched::Answer;
+use crate::http::watched_answer::Answer;
 use crate::net::admission::Admission;
 use crate::net::head_watch::Watched;
 use crate::net::http_connection::http_connection;
