@@ -18,43 +18,43 @@ fn frame() -> Frame {
 }
 
 /// Takes what waits and writes it. Says how many frames there were.
-fn write(driver: &MailboxReceiver) -> usize {
+fn write(receiver: &MailboxReceiver) -> usize {
     let mut taken = VecDeque::new();
-    driver.take(&mut taken);
-    driver.written(taken.iter().map(Frame::cost).sum());
+    receiver.take(&mut taken);
+    receiver.written(taken.iter().map(Frame::cost).sum());
     taken.len()
 }
 
-/// Does as a driver: sleeps until something was left, and writes it.
-fn drive(driver: &MailboxReceiver) -> usize {
-    block_on(poll_fn(|cx| driver.poll_left(cx, Outlet::Open)));
-    driver.look(Outlet::Open);
-    write(driver)
+/// Does as a session: sleeps until something was left, and writes it.
+fn drive(receiver: &MailboxReceiver) -> usize {
+    block_on(poll_fn(|cx| receiver.poll_left(cx, Outlet::Open)));
+    receiver.look(Outlet::Open);
+    write(receiver)
 }
 
 #[test]
-fn whoever_pushes_wakes_the_driver() {
+fn whoever_pushes_wakes_the_session() {
     loom::model(|| {
-        let (mailbox, driver) = Mailbox::new(1000).split();
+        let (mailbox, receiver) = Mailbox::new(1000).split();
         let pushers = [0, 1].map(|_| {
             let mailbox = Arc::clone(&mailbox);
             thread::spawn(move || mailbox.push(&[frame()]))
         });
         let mut taken = 0;
         while taken < 2 {
-            taken += drive(&driver);
+            taken += drive(&receiver);
         }
         for pusher in pushers {
             assert_eq!(pusher.join().expect("a pusher"), Ok(()));
         }
-        assert!(!driver.has_frames());
+        assert!(!receiver.has_frames());
     });
 }
 
 #[test]
-fn whoever_pushes_wakes_the_driver_for_a_poll_that_it_has_not_noticed() {
+fn whoever_pushes_wakes_the_session_for_a_poll_that_it_has_not_noticed() {
     loom::model(|| {
-        let (mailbox, driver) = Mailbox::new(1000).split();
+        let (mailbox, receiver) = Mailbox::new(1000).split();
         let poll = {
             let mailbox = Arc::clone(&mailbox);
             thread::spawn(move || mailbox.polled())
@@ -67,10 +67,10 @@ fn whoever_pushes_wakes_the_driver_for_a_poll_that_it_has_not_noticed() {
         let (mut polled, mut taken) = (false, 0);
         while taken == 0 {
             let outlet = if polled { Outlet::Open } else { Outlet::NextPoll };
-            block_on(poll_fn(|cx| driver.poll_left(cx, outlet)));
-            polled |= driver.look(outlet);
+            block_on(poll_fn(|cx| receiver.poll_left(cx, outlet)));
+            polled |= receiver.look(outlet);
             if polled {
-                taken += write(&driver);
+                taken += write(&receiver);
             }
         }
         poll.join().expect("a poll");
@@ -79,19 +79,19 @@ fn whoever_pushes_wakes_the_driver_for_a_poll_that_it_has_not_noticed() {
 }
 
 #[test]
-fn a_close_wakes_the_driver_and_is_taken_once() {
+fn a_close_wakes_the_session_and_is_taken_once() {
     loom::model(|| {
-        let (mailbox, driver) = Mailbox::new(1000).split();
+        let (mailbox, receiver) = Mailbox::new(1000).split();
         let closers = [0, 1].map(|_| {
             let mailbox = Arc::clone(&mailbox);
             thread::spawn(move || mailbox.close(CloseReason::ForcedClose))
         });
-        block_on(poll_fn(|cx| driver.poll_left(cx, Outlet::Open)));
-        assert!(driver.look(Outlet::Open) && driver.take_close().is_some());
+        block_on(poll_fn(|cx| receiver.poll_left(cx, Outlet::Open)));
+        assert!(receiver.look(Outlet::Open) && receiver.take_close().is_some());
         for closer in closers {
             closer.join().expect("a closer");
         }
-        assert!(driver.take_close().is_none());
+        assert!(receiver.take_close().is_none());
         assert_eq!(mailbox.push(&[frame()]), Err(QueueError::Closed));
     });
 }
@@ -100,16 +100,16 @@ fn a_close_wakes_the_driver_and_is_taken_once() {
 fn whoever_waits_for_room_is_woken_by_it_and_by_the_end() {
     for ends in [false, true] {
         loom::model(move || {
-            let (mailbox, driver) = Mailbox::new(1).split();
+            let (mailbox, receiver) = Mailbox::new(1).split();
             assert_eq!(mailbox.push(&[frame()]), Ok(()));
             let waiter = {
                 let mailbox = Arc::clone(&mailbox);
                 thread::spawn(move || block_on(poll_fn(|cx| mailbox.poll_room(cx))))
             };
             if ends {
-                driver.shut()
+                receiver.shut()
             } else {
-                assert_eq!(drive(&driver), 1)
+                assert_eq!(drive(&receiver), 1)
             }
             let expected = if ends { Err(QueueError::Closed) } else { Ok(()) };
             assert_eq!(waiter.join().expect("a waiter"), expected);
@@ -120,7 +120,7 @@ fn whoever_waits_for_room_is_woken_by_it_and_by_the_end() {
 #[test]
 fn what_is_admitted_is_taken_and_its_budget_given_back() {
     loom::model(|| {
-        let (mailbox, driver) = Mailbox::new(COST).split();
+        let (mailbox, receiver) = Mailbox::new(COST).split();
         let pusher = {
             let mailbox = Arc::clone(&mailbox);
             thread::spawn(move || usize::from(mailbox.push(&[frame()]).is_ok()))
@@ -129,12 +129,12 @@ fn what_is_admitted_is_taken_and_its_budget_given_back() {
             let mailbox = Arc::clone(&mailbox);
             thread::spawn(move || usize::from(mailbox.push_volatile(&[frame()])))
         };
-        // Volatile messages are taken while the driver sleeps and could write.
-        let _ = block_on(poll_fn(|cx| std::task::Poll::Ready(driver.poll_left(cx, Outlet::Open))));
-        driver.look(Outlet::Open);
-        let first = write(&driver);
+        // Volatile messages are taken while the session sleeps and could write.
+        let _ = block_on(poll_fn(|cx| std::task::Poll::Ready(receiver.poll_left(cx, Outlet::Open))));
+        receiver.look(Outlet::Open);
+        let first = write(&receiver);
         let admitted = pusher.join().expect("a pusher") + volatile.join().expect("a pusher");
-        assert_eq!(first + write(&driver), admitted);
+        assert_eq!(first + write(&receiver), admitted);
         assert_eq!(mailbox.push(&[frame()]), Ok(()), "all of the budget is free again");
         assert_eq!(mailbox.push(&[frame()]), Err(QueueError::Full));
     });

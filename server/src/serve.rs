@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio::task::coop::unconstrained;
 
 use crate::http::answers::{as_bytes, closing, refused_by};
-use crate::http::watched_answer::Answer;
+use crate::http::watched_answer::WatchedAnswer;
 use crate::net::connection::Connection;
 use crate::net::head_watch::Watched;
 use crate::net::http_connection::http_connection;
@@ -151,7 +151,7 @@ async fn connection(io: Connection, tls: Option<Tls>, service: Service, mut stop
         }
         let answering =
             if signs.ambiguous() { service.refuse_ambiguous(request) } else { service.respond(request) };
-        Answer::begin(&signs, answering)
+        WatchedAnswer::begin(&signs, answering)
     });
     let http = http_connection(&admission.limits);
     let mut connection = pin!(http.serve_connection(TokioIo::new(io), service).with_upgrades());

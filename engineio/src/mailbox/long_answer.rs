@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn it_counts_for_its_session_until_it_is_dropped() {
-        let (mailbox, driver) = Mailbox::new(usize::MAX).split();
+        let (mailbox, receiver) = Mailbox::new(usize::MAX).split();
         let (one, other) = (answer(&mailbox), answer(&mailbox));
         assert_eq!(mailbox.holds(), 2 * LENGTH);
         assert_eq!(one.take(usize::MAX, Waker::noop()).map(|bytes| bytes.len()), Some(LENGTH));
@@ -168,7 +168,7 @@ mod tests {
         drop(one);
         assert_eq!(mailbox.holds(), LENGTH);
         // The session may end before its answer is sent.
-        driver.let_go();
+        receiver.let_go();
         assert_eq!(mailbox.holds(), LENGTH);
         drop(other);
         assert_eq!(mailbox.holds(), 0);

@@ -78,7 +78,7 @@ struct Queue {
     rung: bool,
     /// The session will look before it sleeps, so nobody has to wake it.
     awake: bool,
-    driver: Option<Waker>,
+    waker: Option<Waker>,
     frames: VecDeque<Frame>,
     /// Most mailboxes never need it, and it takes no memory in these.
     seldom: Option<Box<Seldom>>,
@@ -404,7 +404,7 @@ impl Queue {
 
     fn wake(&mut self) {
         if !std::mem::replace(&mut self.awake, true)
-            && let Some(waker) = &self.driver
+            && let Some(waker) = &self.waker
         {
             waker.wake_by_ref();
         }

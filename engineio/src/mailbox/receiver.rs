@@ -74,7 +74,7 @@ impl MailboxReceiver {
         }
         queue.outlet = outlet;
         queue.awake = false;
-        match &mut queue.driver {
+        match &mut queue.waker {
             Some(waker) => waker.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),
         }

@@ -16,21 +16,21 @@ use crate::http::mount::Answering;
 use crate::net::head_watch::Signs;
 
 /// An answer on its way to hyper. If the request's body has not come whole, it ends the connection.
-pub(crate) struct Answer {
+pub(crate) struct WatchedAnswer {
     answering: Answering,
     /// The number of its request on the connection, from 1 on.
     number: usize,
     signs: Option<Arc<Signs>>,
 }
 
-impl Answer {
+impl WatchedAnswer {
     /// The answer to a request that hyper could read.
-    pub(crate) fn begin(signs: &Arc<Signs>, answering: Answering) -> Answer {
-        Answer { answering, number: signs.begin(), signs: Some(signs.clone()) }
+    pub(crate) fn begin(signs: &Arc<Signs>, answering: Answering) -> WatchedAnswer {
+        WatchedAnswer { answering, number: signs.begin(), signs: Some(signs.clone()) }
     }
 }
 
-impl Future for Answer {
+impl Future for WatchedAnswer {
     type Output = Result<Response<Answered>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {

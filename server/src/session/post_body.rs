@@ -8,7 +8,7 @@ use engineio::memory::{Budget, Held};
 use futures_util::FutureExt as _;
 use http_body_util::BodyExt as _;
 
-use crate::session::wires::{OpenPost, answer};
+use crate::session::wires::{OpenPost, reply_channel};
 
 /// Why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ where
 
 /// Ready once the session is over.
 async fn session_ended(post: &OpenPost) {
-    let (told, ended) = answer::<()>();
+    let (told, ended) = reply_channel::<()>();
     post.tell_end(told);
     // Nobody ever sends anything.
     let _ = ended.await;

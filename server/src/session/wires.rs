@@ -32,8 +32,8 @@ impl Wires {
 
 impl session::Wires for Wires {
     type WebSocket = WebSocket;
-    type Answer = Answer<Payload>;
-    type Accepted = Answer<()>;
+    type Answer = ReplySender<Payload>;
+    type Accepted = ReplySender<()>;
 
     fn is_alarm_set(&self, now: Instant) -> bool {
         self.alarm.is_set(now)
@@ -68,17 +68,17 @@ impl session::Wires for Wires {
     }
 }
 
-/// A request that waits for an answer.
+/// A request waits for what is sent here.
 #[derive(Debug)]
-pub(crate) struct Answer<T>(oneshot::Sender<T>);
+pub(crate) struct ReplySender<T>(oneshot::Sender<T>);
 
-/// An answer, and where it comes out. There is none if the session is over.
-pub(crate) fn answer<T>() -> (Answer<T>, oneshot::Receiver<T>) {
+/// A sender for one answer, and its receiver. That fails if the session is over before.
+pub(crate) fn reply_channel<T>() -> (ReplySender<T>, oneshot::Receiver<T>) {
     let (sender, receiver) = oneshot::channel();
-    (Answer(sender), receiver)
+    (ReplySender(sender), receiver)
 }
 
-impl<T> Reply<T> for Answer<T> {
+impl<T> Reply<T> for ReplySender<T> {
     fn is_gone(&self) -> bool {
         self.0.is_closed()
     }

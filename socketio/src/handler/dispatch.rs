@@ -30,7 +30,7 @@ impl Socket {
         let packet::Event { name, args, id } = event;
         let ack = AckSender::new(self, id);
         let (mut watched, mut keeps) = (false, false);
-        for handlers in self.layers() {
+        for handlers in self.handler_tables() {
             watched |= handlers.watches(Direction::Incoming);
             keeps |= handlers.takes_unhandled();
         }
@@ -97,7 +97,7 @@ impl Socket {
     /// Calls the listeners for an event. They change nothing, so one that panics ends nothing.
     pub(crate) fn show(&self, direction: Direction, event: &Event) {
         let mut listeners: Vec<Listener> = Vec::new();
-        for handlers in self.layers() {
+        for handlers in self.handler_tables() {
             handlers.look(|table| listeners.extend(table.listeners.of(direction)));
         }
         for listener in listeners {
@@ -109,7 +109,7 @@ impl Socket {
 
     fn event_middlewares(&self) -> Vec<EventMiddleware> {
         let mut middlewares = Vec::new();
-        for handlers in self.layers() {
+        for handlers in self.handler_tables() {
             handlers.look(|table| middlewares.extend_from_slice(&table.event_middlewares));
         }
         middlewares
@@ -117,7 +117,7 @@ impl Socket {
 
     fn event_handler(&self, name: &str) -> Option<EventHandler> {
         let own = self.handlers().and_then(|handlers| handlers.event(name));
-        own.or_else(|| self.namespace().layers().rev().find_map(|handlers| handlers.event(name)))
+        own.or_else(|| self.namespace().handler_tables().rev().find_map(|handlers| handlers.event(name)))
     }
 
     /// Finds a handler: the socket's own, or its namespace's, or the parent's.
@@ -127,8 +127,8 @@ impl Socket {
     }
 
     /// All handlers that an event of this socket may meet: the parent's, the namespace's, its own.
-    fn layers(&self) -> impl Iterator<Item = &Arc<Handlers>> {
-        self.namespace().layers().chain(self.handlers())
+    fn handler_tables(&self) -> impl Iterator<Item = &Arc<Handlers>> {
+        self.namespace().handler_tables().chain(self.handlers())
     }
 }
 

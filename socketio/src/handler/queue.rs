@@ -73,14 +73,14 @@ impl HandlerQueue {
         }
     }
 
-    /// Whether a job may start at once. If so, the right to start jobs goes with it, until
-    /// [`started`](HandlerQueue::started).
-    pub(super) fn begins(&mut self, job: &Job, limit: usize) -> bool {
-        let begins = self.waiting.is_empty() && self.admits(job, limit);
-        if begins {
+    /// Begins with a job, if it may start at once. Says whether it did: then the right to start jobs goes with it,
+    /// until [`started`](HandlerQueue::started).
+    pub(super) fn try_begin(&mut self, job: &Job, limit: usize) -> bool {
+        let may_begin = self.waiting.is_empty() && self.admits(job, limit);
+        if may_begin {
             self.begin(job);
         }
-        begins
+        may_begin
     }
 
     /// Has a job wait for its turn. Says whether it waits for other events' handlers to end.

@@ -37,7 +37,7 @@ impl Socket {
         if job.counts() && !self.link().mailbox.has_memory(queue.handled_bytes()) {
             return Err(Overloaded(Limit::Memory));
         }
-        if queue.begins(&job, config.max_running_handlers) {
+        if queue.try_begin(&job, config.max_running_handlers) {
             drop(queue);
             self.start_jobs(Some(job));
             return Ok(());

@@ -22,7 +22,7 @@ use crate::io::config::Config;
 use crate::io::shared::Shared;
 use crate::namespace::parents::{Names, Parent, PatternError};
 use crate::namespace::room::Selection;
-use crate::namespace::{Home, Kind, Namespace, Siblings};
+use crate::namespace::{Common, Kind, Namespace, Siblings};
 use crate::recovery::Recoveries;
 use crate::recovery::settings::RecoveryCounts;
 
@@ -55,7 +55,7 @@ pub(crate) mod state;
 pub struct Io(Arc<State>);
 
 struct State {
-    home: Arc<Home>,
+    common: Arc<Common>,
     adapter: Option<Arc<dyn Adapter>>,
     main: Namespace,
     namespaces: RwLock<HashMap<Arc<str>, Namespace>>,
@@ -102,7 +102,7 @@ impl Io {
                 adapter.start(Node::new(namespaces.clone(), Arc::clone(&id), recovers));
                 Cluster::new(Box::new(Arc::clone(adapter)), id, recovers)
             });
-            let home = Arc::new(Home {
+            let common = Arc::new(Common {
                 config,
                 recoveries,
                 unhandled: UnhandledEvents::default(),
@@ -111,9 +111,9 @@ impl Io {
                 namespaces,
             });
             let name: Arc<str> = Arc::from("/");
-            let main = Namespace::new(Arc::clone(&name), Kind::Plain, Arc::clone(&home));
+            let main = Namespace::new(Arc::clone(&name), Kind::Plain, Arc::clone(&common));
             State {
-                home,
+                common,
                 adapter,
                 namespaces: RwLock::new(HashMap::from([(name, main.clone())])),
                 main,
@@ -138,7 +138,7 @@ impl Io {
     /// The settings.
     #[must_use]
     pub fn config(&self) -> &Config {
-        &self.0.home.config
+        &self.0.common.config
     }
 
     /// The number of open Engine.IO sessions, including those that have joined no namespace:
@@ -169,14 +169,14 @@ impl Io {
     /// [`on_unhandled`](Namespace::on_unhandled) answered.
     #[must_use]
     pub fn unhandled_counts(&self) -> UnhandledCounts {
-        self.0.home.unhandled.counts()
+        self.0.common.unhandled.counts()
     }
 
     /// How many recoveries have succeeded so far, and why others have failed; `None` if [`Config::recovery`]
     /// is off.
     #[must_use]
     pub fn recovery_counts(&self) -> Option<RecoveryCounts> {
-        Some(self.0.home.recoveries.as_ref()?.counts())
+        Some(self.0.common.recoveries.as_ref()?.counts())
     }
 
     /// Ends all sockets with the reason `server shutting down`, and then their sessions. Sessions that open
@@ -336,7 +336,7 @@ impl Io {
     }
 
     fn add_parent(&self, name: &str, names: Names) -> Namespace {
-        let namespace = Namespace::new(Arc::from(name), Kind::Parent, Arc::clone(&self.0.home));
+        let namespace = Namespace::new(Arc::from(name), Kind::Parent, Arc::clone(&self.0.common));
         let number = self.0.next_parent.fetch_add(1, Ordering::Relaxed);
         self.0.parents.write().push(Parent { number, namespace: namespace.clone(), names });
         namespace
@@ -357,7 +357,7 @@ impl Io {
         }
         let name: Arc<str> = Arc::from(name);
         let kind = kind()?;
-        let namespace = Namespace::new(Arc::clone(&name), kind, Arc::clone(&self.0.home));
+        let namespace = Namespace::new(Arc::clone(&name), kind, Arc::clone(&self.0.common));
         found(&namespace);
         namespaces.insert(name, namespace.clone());
         if let Some(adapter) = self.adapter() {
@@ -425,7 +425,7 @@ impl Siblings for State {
     }
 
     fn cluster(&self) -> Option<&Arc<Cluster>> {
-        self.home.cluster.as_ref()
+        self.common.cluster.as_ref()
     }
 
     fn children_of(&self, parent: &Namespace) -> Vec<Namespace> {

@@ -61,7 +61,7 @@ pub struct Namespace(Arc<State>);
 struct State {
     name: Arc<str>,
     kind: Kind,
-    home: Arc<Home>,
+    common: Arc<Common>,
     handlers: Arc<Handlers>,
     rooms: Rooms<Socket>,
     recovery: Option<NamespaceRecovery>,
@@ -86,7 +86,7 @@ pub(crate) enum Kind {
 }
 
 /// What the namespaces of an [`Io`](crate::Io) share.
-pub(crate) struct Home {
+pub(crate) struct Common {
     pub(crate) config: Config,
     pub(crate) namespaces: Weak<dyn Siblings>,
     pub(crate) recoveries: Option<Arc<Recoveries>>,
@@ -122,7 +122,7 @@ impl Namespace {
     /// It returns at once, and you can call it in a handler of this namespace. `io.of` then creates a new
     /// namespace of that name, except for `/`, which can't be created again.
     pub fn close(&self) {
-        if let Some(siblings) = self.0.home.namespaces.upgrade() {
+        if let Some(siblings) = self.0.common.namespaces.upgrade() {
             siblings.remove(self);
         }
         for socket in self.members().close() {
@@ -151,16 +151,16 @@ impl Namespace {
 }
 
 impl Namespace {
-    pub(crate) fn new(name: Arc<str>, kind: Kind, home: Arc<Home>) -> Namespace {
+    pub(crate) fn new(name: Arc<str>, kind: Kind, common: Arc<Common>) -> Namespace {
         Namespace(Arc::new_cyclic(|namespace| State {
             name,
             kind,
-            recovery: home.recoveries.as_ref().map(|shared| {
+            recovery: common.recoveries.as_ref().map(|shared| {
                 let weak = WeakNamespace(Weak::clone(namespace));
                 let give_up = move |history: &History| weak.upgrade().is_some_and(|it| it.give_up(history));
                 NamespaceRecovery::new(shared, Arc::new(give_up))
             }),
-            home,
+            common,
             handlers: Arc::default(),
             rooms: Rooms::default(),
             present: AtomicUsize::new(0),
@@ -190,7 +190,7 @@ impl Namespace {
     }
 
     pub(crate) fn cluster(&self) -> Option<&Arc<Cluster>> {
-        self.0.home.cluster.as_ref()
+        self.0.common.cluster.as_ref()
     }
 
     /// The cluster, if clients recover on any node of it.
@@ -203,19 +203,19 @@ impl Namespace {
     }
 
     /// The parent's handlers, if it has a parent, and the namespace's own.
-    pub(crate) fn layers(&self) -> impl DoubleEndedIterator<Item = &Arc<Handlers>> {
+    pub(crate) fn handler_tables(&self) -> impl DoubleEndedIterator<Item = &Arc<Handlers>> {
         self.inherited().into_iter().chain([&self.0.handlers])
     }
 
     /// Finds a handler: one of the namespace's own, or else of its parent's.
     pub(crate) fn find_handler<R>(&self, find: impl Fn(&Table) -> Option<R>) -> Option<R> {
-        self.layers().rev().find_map(|handlers| handlers.look(&find))
+        self.handler_tables().rev().find_map(|handlers| handlers.look(&find))
     }
 
     /// The parent's middlewares, and then the namespace's own.
     pub(crate) fn middlewares(&self) -> Vec<Middleware> {
         let mut middlewares = Vec::new();
-        for handlers in self.layers() {
+        for handlers in self.handler_tables() {
             handlers.look(|table| middlewares.extend_from_slice(&table.middlewares));
         }
         middlewares
@@ -228,12 +228,12 @@ impl Namespace {
 
     /// Whether somebody listens for what happens to rooms.
     pub(crate) fn watches_rooms(&self) -> bool {
-        self.layers().any(|handlers| handlers.watches_rooms())
+        self.handler_tables().any(|handlers| handlers.watches_rooms())
     }
 
     /// Whether somebody may want to see the events of sockets here.
     pub(crate) fn is_watched(&self, direction: Direction) -> bool {
-        self.layers().any(|handlers| handlers.watches(direction))
+        self.handler_tables().any(|handlers| handlers.watches(direction))
     }
 
     pub(crate) fn is_child_of(&self, parent: &Namespace) -> bool {
@@ -252,7 +252,7 @@ impl Namespace {
         if left == 0
             && self.inherited().is_some()
             && self.config().cleanup_empty_child_namespaces
-            && let Some(siblings) = self.0.home.namespaces.upgrade()
+            && let Some(siblings) = self.0.common.namespaces.upgrade()
         {
             siblings.let_go(self);
         }
@@ -264,7 +264,7 @@ impl Namespace {
 
     /// The namespaces that clients have brought into being here.
     pub(crate) fn children(&self) -> Vec<Namespace> {
-        match self.0.home.namespaces.upgrade() {
+        match self.0.common.namespaces.upgrade() {
             Some(siblings) => siblings.children_of(self),
             None => Vec::new(),
         }
@@ -311,15 +311,15 @@ impl Namespace {
     }
 
     pub(crate) fn shared(&self) -> &Shared {
-        &self.0.home.shared
+        &self.0.common.shared
     }
 
     pub(crate) fn config(&self) -> &Config {
-        &self.0.home.config
+        &self.0.common.config
     }
 
     pub(crate) fn unhandled_events(&self) -> &UnhandledEvents {
-        &self.0.home.unhandled
+        &self.0.common.unhandled
     }
 
     pub(crate) fn next_ack_id(&self) -> u64 {

@@ -48,7 +48,7 @@ impl Namespace {
     /// Calls the observers and the listeners. No lock may be held.
     fn tell(&self, events: &VecDeque<Happened<Socket>>) {
         let mut listeners: Vec<RoomListener> = Vec::new();
-        for handlers in self.layers() {
+        for handlers in self.handler_tables() {
             handlers.look(|table| listeners.extend_from_slice(&table.room_listeners));
         }
         for Happened { event, observed } in events {

@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 
 use super::Driver;
-use crate::http::watched_answer::Answer;
+use crate::http::watched_answer::WatchedAnswer;
 use crate::net::admission::Admission;
 use crate::net::head_watch::Watched;
 use crate::net::http_connection::http_connection;
@@ -113,7 +113,7 @@ impl Rig {
         let (io, signs) = Watched::new(StallLimit::new(ours, admission.clone()), admission.clone(), None);
         let service = self.service.clone();
         let service = service_fn(move |request| {
-            Answer::begin(&signs, service.respond::<hyper::body::Incoming>(request))
+            WatchedAnswer::begin(&signs, service.respond::<hyper::body::Incoming>(request))
         });
         tokio::spawn(http.serve_connection(TokioIo::new(io), service));
         let request = format!("GET {} HTTP/1.1\r\nHost: test\r\n\r\n", self.target);

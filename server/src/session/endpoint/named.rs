@@ -21,7 +21,7 @@ use crate::http::compression::Encoding;
 use crate::http::exchange::Exchange;
 use crate::http::switch::switch;
 use crate::session::post_body::{self, BodyError};
-use crate::session::wires::{OpenGet, OpenPost, OpenProbe, SessionHandle, answer};
+use crate::session::wires::{OpenGet, OpenPost, OpenProbe, SessionHandle, reply_channel};
 
 /// A request that is answered, or waits for its session.
 pub(super) enum Begun<B> {
@@ -96,7 +96,7 @@ impl<A: Application> Endpoint<A> {
         handle: Arc<SessionHandle>,
         jsonp: Option<Jsonp>,
     ) -> Result<Parked, OpenError> {
-        let (waiting, answer) = answer();
+        let (waiting, answer) = reply_channel();
         let get = handle.open_get(waiting)?;
         let compresses = self.http.compression.is_some();
         let encoding = if compresses { Encoding::accepted(&parts.headers) } else { None };
@@ -165,7 +165,7 @@ impl<A: Application> Endpoint<A> {
         };
         let body = if jsonp.is_some() { Jsonp::payload(&body) } else { body };
         self.config.observers.see(Some(&sid), || What::RequestBody { exchange, body: &body });
-        let (accepting, accepted_by) = answer();
+        let (accepting, accepted_by) = reply_channel();
         post.submit(body, binary, held, accepting);
         match accepted_by.await {
             Ok(()) => Ok(accepted()),

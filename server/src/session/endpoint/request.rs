@@ -98,7 +98,7 @@ impl<A: Application> Endpoint<A> {
     {
         let (fields, stop) = self.http.hooks.pass(head, &self.admission).await;
         let answer = match stop {
-            Ok(None | Some(Next::Pass(_))) => self.answer(parts, body, peer, foreign, head).await,
+            Ok(None | Some(Next::Pass(_))) => self.answer_with_hooks(parts, body, peer, foreign, head).await,
             Ok(Some(Next::Answer(response))) => Ok(response.map(Body::from)),
             Ok(Some(Next::Fail)) => Err(Refusal::MiddlewareFailed.into()),
             Err(too_slow) => Err(too_slow.into()),
@@ -225,7 +225,7 @@ impl<A: Application> Endpoint<A> {
     }
 
     /// Does what a request asks for, with an application that has a say in it.
-    async fn answer<B>(
+    async fn answer_with_hooks<B>(
         self: &Arc<Self>,
         parts: &mut Parts,
         body: B,
