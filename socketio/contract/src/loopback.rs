@@ -10,7 +10,7 @@ use socketio::{
     Adapter, AdapterError, AdapterFuture, MessageBody, Namespace, Node, NodeId, NodeMessage, Offset, Session,
     Sessions,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 /// Links nodes of one process: clones are adapters of one cluster. It serves tests, and as an example.
@@ -19,6 +19,7 @@ pub struct Loopback {
     cluster: Arc<Mutex<Cluster>>,
     /// This node, once it has started.
     own: Arc<Mutex<Option<NodeId>>>,
+    slow: watch::Sender<bool>,
 }
 
 /// What all nodes share.
@@ -41,7 +42,12 @@ impl Loopback {
     /// An adapter for a further node of the same cluster.
     #[must_use]
     pub fn another(&self) -> Loopback {
-        Loopback { cluster: Arc::clone(&self.cluster), own: Arc::default() }
+        Loopback { cluster: Arc::clone(&self.cluster), own: Arc::default(), slow: watch::Sender::default() }
+    }
+
+    /// Whether this node is slow: then what is sent to it waits until it is not.
+    pub fn set_slow(&self, slow: bool) {
+        self.slow.send_replace(slow);
     }
 
     fn with_cluster<R>(&self, change: impl FnOnce(&mut Cluster) -> R) -> R {
@@ -68,8 +74,11 @@ impl Adapter for Loopback {
         *self.own.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(node.id()));
         let member = Member { id: Arc::clone(node.id()), namespaces: Vec::new(), messages };
         self.with_cluster(|cluster| cluster.members.push(member));
+        let mut slow = self.slow.subscribe();
         tokio::spawn(async move {
             while let Some(message) = heard.recv().await {
+                // Whoever could say that it is slow has gone.
+                let _ = slow.wait_for(|slow| !slow).await;
                 match (message.serial, message.offset) {
                     (Some(serial), Some(offset)) if message.from.as_ref() == Some(node.id()) => {
                         node.returned(serial, offset);

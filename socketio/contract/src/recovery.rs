@@ -275,3 +275,77 @@ async fn moving_on(nodes: &[Io; 3]) {
     }
     assert_eq!(missed, [event(3)]);
 }
+
+#[cfg(test)]
+mod tests {
+    use socketio::Socket;
+
+    use super::*;
+    use crate::Loopback;
+
+    fn nodes() -> (Loopback, [Io; 2]) {
+        let cluster = Loopback::default();
+        let late = cluster.another();
+        let config = || Config { recovery: Some(Recovery::default()), ..Config::default() };
+        let nodes = [late.clone(), cluster.another()].map(|adapter| Io::with_adapter(config(), adapter));
+        (late, nodes)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_gets_once_what_its_new_node_hears_late() {
+        let (slow, [late, other]) = nodes();
+        let mut roamer = Roamer::join(&other).await;
+        for missed in [0, 2] {
+            slow.set_slow(true);
+            other.emit("e", 1).expect("it is sent");
+            roamer.expect("what the late node has not heard", &[event(1)]).await;
+            roamer.lose(&other).await;
+            for n in 0..missed {
+                other.emit("e", 10 + n).expect("it is sent");
+            }
+            let (recovered, got) = roamer.come_to(&late).await;
+            assert!(recovered, "a client comes to a node that is late");
+            assert_eq!(got, (0..missed).map(|n| event(10 + n)).collect::<Vec<_>>(), "what it missed");
+            slow.set_slow(false);
+            other.emit("e", 2).expect("it is sent");
+            roamer.expect("only what is new", &[event(2)]).await;
+            roamer.lose(&late).await;
+            assert!(roamer.come_to(&other).await.0, "it goes back");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_gets_once_what_its_new_node_has_sent_and_hears_too_late() {
+        let (slow, [late, other]) = nodes();
+        let mut roamer = Roamer::join(&other).await;
+        other.emit("e", 0).expect("it is sent");
+        roamer.expect("an event", &[event(0)]).await;
+        roamer.lose(&other).await;
+        slow.set_slow(true);
+        late.emit("e", 1).expect("it is sent");
+        let (recovered, got) = roamer.come_to(&late).await;
+        assert!(recovered && got == [event(1)], "it gets from the adapter what the node has sent: {got:?}");
+        // By then the node has given up waiting.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        slow.set_slow(false);
+        other.emit("e", 2).expect("it is sent");
+        roamer.expect("only what is new", &[event(2)]).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_misses_something_while_it_comes_back_is_a_new_one() {
+        let (slow, [late, other]) = nodes();
+        let mut roamer = Roamer::join(&other).await;
+        other.emit("e", 0).expect("it is sent");
+        roamer.expect("an event", &[event(0)]).await;
+        roamer.lose(&other).await;
+        slow.set_slow(true);
+        late.middleware(|socket: Socket| async move {
+            // It stands behind what the client gets from the adapter, and goes to those who are there before its turn.
+            socket.namespace().emit("e", 1).expect("it is sent");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Ok(())
+        });
+        assert!(!roamer.come_to(&late).await.0, "it has missed an event");
+    }
+}

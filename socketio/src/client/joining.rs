@@ -264,7 +264,10 @@ impl Client {
     pub(super) fn decided(&mut self, socket: &Socket, packets: Vec<Packet>, verdict: Verdict) {
         let nsp = socket.namespace_name();
         let refusal = match verdict {
-            Verdict::NotRecovered => return self.join_anew(socket, packets),
+            Verdict::NotRecovered => return self.join_anew(socket, packets, Refusal::Denied),
+            Verdict::Admitted if socket.is_incomplete() => {
+                return self.join_anew(socket, packets, Refusal::Offset);
+            }
             Verdict::Refused(error) if error.closes_session() => {
                 self.release(&packets);
                 socket.discard(DisconnectReason::ForcedClose);
@@ -291,14 +294,14 @@ impl Client {
     }
 
     /// The client does not get the socket that it comes back for, and comes as a new one.
-    fn join_anew(&mut self, recovered: &Socket, packets: Vec<Packet>) {
+    fn join_anew(&mut self, recovered: &Socket, packets: Vec<Packet>, why: Refusal) {
         let namespace = recovered.namespace().clone();
         // The new socket is there before the old one leaves, so that the namespace is not let go between them.
         namespace.enter();
         let auth = recovered.auth();
         recovered.discard(DisconnectReason::ServerNamespaceDisconnect);
         if let Some(recovery) = namespace.recovery() {
-            recovery.refused(Refusal::Denied, namespace.name());
+            recovery.refused(why, namespace.name());
         }
         self.ask(namespace, auth, packets, None);
     }

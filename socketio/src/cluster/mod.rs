@@ -26,6 +26,7 @@ use crate::deadline;
 use crate::error::AckError;
 use crate::namespace::flags::Flags;
 use crate::namespace::room::Selection;
+use crate::recovery::offset::Offset;
 
 pub(crate) mod adapter;
 pub(crate) mod details;
@@ -97,6 +98,16 @@ impl Cluster {
             drop(self.nodes.publish(NodeMessage { serial: Some(serial), ..message }));
         };
         self.ordered.send(publish, deliver);
+    }
+
+    /// Whether this node has sent it.
+    pub(crate) fn is_own(&self, message: &NodeMessage) -> bool {
+        message.from.as_ref() == Some(&self.id)
+    }
+
+    /// What this node has sent to all was found in its place.
+    pub(crate) fn placed(&self, serial: u64, offset: Offset) {
+        self.ordered.placed(serial, offset);
     }
 
     /// Does something after what this node has sent to all before.

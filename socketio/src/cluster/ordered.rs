@@ -24,8 +24,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     At(Offset),
-    /// It has none yet, and may get one later.
-    Unknown,
+    /// It is delivered before its turn. Clients that have what came up to this offset, if any, have it already.
+    Early(Option<Offset>),
     /// It has none, and never will.
     Nowhere,
 }
@@ -53,6 +53,8 @@ struct Waiting {
     since: Instant,
     /// It is not sent, and waits for what was sent before.
     is_sequel: bool,
+    /// Where it stands in the order, if that is known before it comes back.
+    offset: Option<Offset>,
     deliver: Deliver,
 }
 
@@ -81,14 +83,21 @@ impl Ordered {
         }
     }
 
+    /// What this node has sent stands there in the order, and has perhaps not come back yet.
+    pub(crate) fn placed(&self, serial: u64, offset: Offset) {
+        if let Some(waiting) = self.0.lock().waiting.get_mut(&serial) {
+            waiting.offset = Some(offset);
+        }
+    }
+
     /// What this node has sent has come back.
     pub(crate) fn returned(&self, serial: u64, offset: Offset) {
         let mut state = self.0.lock();
         state.stalled = false;
         // What was sent before and has not come back got lost.
-        state.release(|(at, _)| at < serial, Place::Unknown);
-        state.release(|(at, _)| at == serial, Place::At(offset));
-        state.release(|(_, waiting)| waiting.is_sequel, Place::Nowhere);
+        state.release(|(at, _)| at < serial, |waiting| Place::Early(waiting.offset));
+        state.release(|(at, _)| at == serial, |_| Place::At(offset));
+        state.release(|(_, waiting)| waiting.is_sequel, |_| Place::Nowhere);
         deliver(state, &self.0);
     }
 
@@ -116,7 +125,7 @@ impl Ordered {
                              an offset, and who loses the connection soon can't recover"
                         );
                     }
-                    state.release(|_| true, Place::Unknown);
+                    state.release(|_| true, |waiting| Place::Early(waiting.offset));
                     deliver(state, &self.0);
                     continue;
                 }
@@ -131,17 +140,19 @@ impl State {
     fn wait(&mut self, is_sequel: bool, deliver: Deliver) -> u64 {
         let serial = self.next;
         self.next += 1;
-        self.waiting.insert(serial, Waiting { since: Instant::now(), is_sequel, deliver });
+        self.waiting.insert(serial, Waiting { since: Instant::now(), is_sequel, offset: None, deliver });
         serial
     }
 
     /// Makes ready what waits, for as long as the first of it is such.
-    fn release(&mut self, is_such: impl Fn((u64, &Waiting)) -> bool, place: Place) {
+    fn release(&mut self, is_such: impl Fn((u64, &Waiting)) -> bool, place: impl Fn(&Waiting) -> Place) {
         while let Some(first) = self.waiting.first_entry() {
             if !is_such((*first.key(), first.get())) {
                 return;
             }
-            self.ready.push_back((first.remove().deliver, place));
+            let waiting = first.remove();
+            let place = place(&waiting);
+            self.ready.push_back((waiting.deliver, place));
         }
     }
 }
@@ -187,7 +198,8 @@ mod tests {
         Box::new(move |place| {
             log.lock().push(match place {
                 Place::At(offset) => format!("{name} at {offset}"),
-                Place::Unknown => format!("{name} early"),
+                Place::Early(None) => format!("{name} early"),
+                Place::Early(Some(offset)) => format!("{name} early, from {offset}"),
                 Place::Nowhere => name.to_owned(),
             });
         })
@@ -231,10 +243,11 @@ mod tests {
         for name in ["a", "b"] {
             ordered.send(|serial| serials.push(serial), logged(&log, name));
         }
+        ordered.placed(serials[1], offset(2));
         tokio::task::yield_now().await;
         advance(PATIENCE).await;
         tokio::task::yield_now().await;
-        assert_eq!(take(&log), ["a early", "b early"]);
+        assert_eq!(take(&log), ["a early", "b early, from 2-0"]);
         // Until something comes back, nothing waits.
         ordered.send(|serial| serials.push(serial), logged(&log, "c"));
         tokio::task::yield_now().await;

@@ -32,8 +32,9 @@ pub trait Sessions: Send + Sync {
     /// Removes the session with this pid.
     fn forget(&self, pid: &str);
 
-    /// The broadcasts of a namespace after this offset, in order, each with its own offset. `None` if the
-    /// namespace has no broadcast with this offset, or no longer.
+    /// The broadcasts of a namespace after this offset, in order, each with its own offset, and with the
+    /// [`serial`](NodeMessage::serial) that it was sent with. `None` if the namespace has no broadcast with this offset,
+    /// or no longer.
     fn missed(
         &self,
         namespace: &str,

@@ -17,6 +17,7 @@ use crate::namespace::outgoing::{Outgoing, Recall};
 use crate::namespace::room::Selection;
 use crate::namespace::to_rooms::{ToRooms, room_list};
 use crate::recovery::NamespaceRecovery;
+use crate::recovery::offset::Offset;
 use crate::socket::Socket;
 
 /// A selection of sockets in a namespace, to send to them or to change them.
@@ -135,7 +136,7 @@ impl Broadcast {
             let body = MessageBody::Broadcast { event, selection, flags, request: None };
             drop(cluster.publish(self.namespace.shared_name(), None, body));
         }
-        self.share(&outgoing, false);
+        self.share(&outgoing, None);
         Ok(())
     }
 
@@ -161,23 +162,26 @@ impl Broadcast {
             _ => Recall::Volatile,
         };
         let outgoing = self.namespace.encode(event, None, args, self.flags, recall, watched)?;
-        // It may be found in its place later, by those who have it already.
-        let is_doubtful = place == Place::Unknown && !self.flags.volatile;
-        self.share(&outgoing, is_doubtful);
-        if is_doubtful {
-            self.namespace.give_up_selected(&self.selection);
+        match place {
+            // It may be found in its place later, by those who have it already.
+            Place::Early(offset) if !self.flags.volatile => {
+                self.share(&outgoing, Some(offset));
+                self.namespace.give_up_selected(&self.selection);
+            }
+            _ => self.share(&outgoing, None),
         }
         Ok(())
     }
 
-    /// Sends an event to the selected sockets of this node, and keeps it for those that are away.
-    fn share(&self, outgoing: &Outgoing, is_doubtful: bool) {
+    /// Sends an event to the selected sockets of this node, and keeps it for those that are away. `early` says that it
+    /// comes before its turn, and where that is if it is known.
+    fn share(&self, outgoing: &Outgoing, early: Option<Option<Offset>>) {
         let watched = outgoing.event.is_some() && self.namespace.is_watched(Direction::Outgoing);
         let mut sent_to = Vec::new();
         let missed = self.namespace.recovery().map(NamespaceRecovery::begin_broadcast);
         self.namespace.members().for_each(&self.selection, |socket| {
-            if is_doubtful {
-                socket.doubt_trail();
+            if early.is_some_and(|offset| !socket.doubt_trail(offset)) {
+                return;
             }
             if socket.push_share(outgoing, self.flags.volatile) && watched {
                 sent_to.push(socket.clone());

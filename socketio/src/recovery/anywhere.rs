@@ -88,6 +88,11 @@ impl Namespace {
         let missed = timeout(self.config().cluster_timeout, sessions.missed(self.name(), offset)).await;
         let refusal = match missed {
             Ok(Ok(Some(missed))) => {
+                for message in missed.iter().filter(|message| cluster.is_own(message)) {
+                    if let (Some(serial), Some(offset)) = (message.serial, message.offset) {
+                        cluster.placed(serial, offset);
+                    }
+                }
                 let wanted = missed.into_iter().filter_map(|message| self.keep_missed(session, message));
                 claimed.history.prepend(wanted.collect());
                 return Ok(self.claimed(claimed));
@@ -131,8 +136,11 @@ impl Namespace {
         sessions.keep(session, recovery.shared().settings.max_disconnection);
     }
 
-    /// A socket that was claimed is not let in. Another may claim it.
+    /// A socket that was claimed is not let in. Another may claim it, unless it has missed something.
     pub(crate) fn put_back(&self, history: &Arc<History>) {
+        if history.is_doubted() {
+            return self.end_trail(history);
+        }
         let Some(recovery) = self.recovery() else { return };
         if self.shared_recovery().is_some()
             && let Some((id, rooms, values)) = history.lost()
@@ -149,10 +157,13 @@ impl Namespace {
         }
     }
 
-    /// Those that are selected and away don't come back here: they would get something twice, or not at all.
+    /// Those that are selected and away don't come back here: they would get something twice, or not at all. Nor do
+    /// those whose client has come and is not let in yet.
     pub(crate) fn give_up_selected(&self, selection: &Selection) {
         for history in self.recovery().map(|recovery| recovery.selected(selection)).into_iter().flatten() {
-            self.give_up(&history);
+            if !self.give_up(&history) {
+                history.doubt(None);
+            }
         }
     }
 }

@@ -53,6 +53,8 @@ struct State {
     events: VecDeque<Arc<Kept>>,
     /// The offset of the event before these; `None` if there was none since the first connect.
     base: Option<Offset>,
+    /// What came up to this offset, the client has from another node or from the adapter. This node may hear it later.
+    had: Option<Offset>,
     /// Until when the client may get something twice if it comes back.
     doubted: Option<Instant>,
     /// Who waits for the lost socket to be settled.
@@ -125,6 +127,7 @@ impl History {
             since,
             events: VecDeque::new(),
             base: None,
+            had: None,
             doubted: None,
             waiting: Vec::new(),
         };
@@ -138,6 +141,7 @@ impl History {
         self.budget.add(lost.cost());
         let state = self.state.get_mut();
         state.base = presented.offset;
+        state.had = presented.offset;
         state.stage = Stage::Claimed(Box::new(lost), presented.offset);
         self
     }
@@ -193,6 +197,9 @@ impl History {
     /// it missed.
     pub(crate) fn share(&self, event: &Arc<Kept>) -> bool {
         let mut state = self.state.lock();
+        if !matches!(state.stage, Stage::Connected(..)) || state.has_had(event) {
+            return false;
+        }
         let Stage::Connected(mailbox, _) = &state.stage else { return false };
         mailbox.push_owed(event.frames.as_slice());
         self.append(&mut state, event);
@@ -211,7 +218,7 @@ impl History {
         true
     }
 
-    /// Puts in what came before, and perhaps some of what is here.
+    /// Puts in what came before, and perhaps some of what is here. This node may have yet to hear some of it.
     pub(super) fn prepend(&self, events: Vec<Arc<Kept>>) {
         let mut state = self.state.lock();
         let (Stage::Claimed(..), Some(last)) = (&state.stage, events.last().map(|kept| kept.offset)) else {
@@ -219,25 +226,33 @@ impl History {
         };
         let had = state.events.len();
         let since: Vec<_> = state.events.drain(..).filter(|kept| kept.offset > last).collect();
+        state.had = Some(last);
         state.events = events.into_iter().chain(since).collect();
         self.budget.add(state.events.len() * ENTRY_COST);
         self.budget.sub(had * ENTRY_COST);
     }
 
-    /// The client has got something that has no offset yet. If it lost its connection soon, nobody could say what it
-    /// has got.
-    pub(crate) fn doubt(&self) {
-        self.state.lock().doubted = Some(deadline::after(self.window));
+    /// The client gets something before its turn, without an offset. If it lost its connection soon, nobody could say
+    /// what it has got. Says whether it has not got it already, which it has if it has what came up to `offset`.
+    pub(crate) fn doubt(&self, offset: Option<Offset>) -> bool {
+        let mut state = self.state.lock();
+        if offset.is_some() && offset <= state.had {
+            return false;
+        }
+        state.doubted = Some(deadline::after(self.window));
+        true
     }
 
-    pub(super) fn is_doubted(&self) -> bool {
+    pub(crate) fn is_doubted(&self) -> bool {
         self.state.lock().doubted.is_some_and(|until| until > Instant::now())
     }
 
     /// Keeps a share of a broadcast for a socket that is away.
     pub(super) fn miss(&self, event: &Arc<Kept>) {
         let mut state = self.state.lock();
-        if let Stage::Lost(_) | Stage::Claimed(..) = state.stage {
+        if let Stage::Lost(_) | Stage::Claimed(..) = state.stage
+            && !state.has_had(event)
+        {
             self.append(&mut state, event);
         }
     }
@@ -461,6 +476,12 @@ impl History {
 }
 
 impl State {
+    /// Whether the client has an event that this node hears only now. After the first that it doesn't have, none is.
+    fn has_had(&mut self, event: &Kept) -> bool {
+        self.had = self.had.filter(|had| event.offset == *had || event.offset.is_before(*had));
+        self.had.is_some()
+    }
+
     /// How many of the events the client has got that names this as the last; `None` if it is not known.
     fn behind(&self, offset: Option<Offset>) -> Option<usize> {
         if offset == self.base {

@@ -16,6 +16,7 @@ use crate::namespace::Namespace;
 use crate::namespace::room::Room;
 use crate::namespace::room_event::RoomEvent;
 use crate::recovery::history::Granted;
+use crate::recovery::offset::Offset;
 
 /// # The end
 impl Socket {
@@ -137,11 +138,15 @@ impl Socket {
         true
     }
 
-    /// The client has got an event that it may get again if it comes back soon.
-    pub(crate) fn doubt_trail(&self) {
-        if let Some(history) = &self.0.history {
-            history.doubt();
-        }
+    /// The client is about to get an event that it may get again if it comes back soon. Says whether it has not got
+    /// it already, which it has if it has what came up to the offset.
+    pub(crate) fn doubt_trail(&self, offset: Option<Offset>) -> bool {
+        self.0.history.as_ref().is_none_or(|history| history.doubt(offset))
+    }
+
+    /// The client came back for the socket, and has missed something meanwhile that was not kept.
+    pub(crate) fn is_incomplete(&self) -> bool {
+        self.0.recovered && self.0.history.as_ref().is_some_and(|history| history.is_doubted())
     }
 
     /// The client can't come back as this socket.

@@ -135,14 +135,18 @@ impl Socket {
         let deliver = move |place| {
             let recall = match place {
                 Place::At(offset) => Recall::At(offset),
-                Place::Unknown | Place::Nowhere => Recall::Volatile,
+                Place::Early(_) | Place::Nowhere => Recall::Volatile,
             };
             // It was JSON when it was sent.
             let Ok(outgoing) = socket.encode_as(own.name(), None, own.args(), flags, recall) else { return };
             let sent = match &outgoing.kept {
                 Some(kept) => history.deliver(kept),
                 None => {
-                    history.doubt();
+                    if let Place::Early(offset) = place
+                        && !history.doubt(offset)
+                    {
+                        return;
+                    }
                     let sent = socket.push_owed(&outgoing.frames).is_ok();
                     sent || socket.0.namespace.give_up(&history)
                 }

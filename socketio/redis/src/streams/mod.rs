@@ -83,6 +83,10 @@ impl Streams {
     }
 }
 
+fn serial(entry: &Entry) -> Option<u64> {
+    std::str::from_utf8(entry.field(SERIAL)?).ok()?.parse().ok()
+}
+
 /// The hash of a namespace's name, as npm's adapter makes it of its UTF-16 units.
 fn hash(namespace: &str) -> i32 {
     let step = |hash: i32, unit: u16| hash.wrapping_mul(31).wrapping_add(unit.into());
@@ -167,17 +171,21 @@ impl Format for Streams {
             }
         };
         let from = text("uid")?.map(NodeId::from);
+        let serial = serial(entry);
         Ok(match cluster_adapter::read(kind, from, namespace, whole.json(), &whole)? {
-            Some(message) => Heard::Message(Box::new(match entry.id.parse() {
-                Ok(offset) => message.at(offset),
-                Err(_) => message,
-            })),
+            Some(mut message) => {
+                message.serial = serial;
+                Heard::Message(Box::new(match entry.id.parse() {
+                    Ok(offset) => message.at(offset),
+                    Err(_) => message,
+                }))
+            }
             None => Heard::Nothing,
         })
     }
 
     fn returned(&self, entry: &Entry, node: &Node) -> Option<(u64, Offset)> {
-        let serial = entry.is("uid", node.id()).then(|| entry.field(SERIAL))??;
-        Some((std::str::from_utf8(serial).ok()?.parse().ok()?, entry.id.parse().ok()?))
+        let serial = entry.is("uid", node.id()).then(|| serial(entry))??;
+        Some((serial, entry.id.parse().ok()?))
     }
 }
