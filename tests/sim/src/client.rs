@@ -213,7 +213,7 @@ impl Link {
                         // Whose queue is full can't be told anything.
                         let plan = &world.plan;
                         if !self.harmed && !plan.restarts && plan.engine.send_budget > 6000 {
-                            oracle(|oracle| oracle.untold(self.at));
+                            oracle(|oracle| oracle.untold(self.at, plan.engine.close_timeout));
                         }
                         break;
                     }

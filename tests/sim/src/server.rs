@@ -278,7 +278,7 @@ fn put_out(socket: &Socket) {
     socket.disconnect(close);
     if was_connected {
         count("put out");
-        oracle(|oracle| oracle.put_out(socket.id(), polls));
+        oracle(|oracle| oracle.put_out(socket.id(), polls, close));
     }
 }
 
