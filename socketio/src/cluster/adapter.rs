@@ -14,7 +14,7 @@ use crate::namespace::Namespace;
 
 /// Takes messages to the other nodes of a cluster, and brings theirs to this one.
 ///
-/// It only moves [`Message`]s. The code on both sides of it finds the receivers of a broadcast, answers
+/// It only moves [`NodeMessage`]s. The code on both sides of it finds the receivers of a broadcast, answers
 /// requests, and decides when to stop waiting. The messages are those of socket.io's own cluster adapters
 /// (`BROADCAST`, `SOCKETS_JOIN`, `FETCH_SOCKETS`, ..). An adapter that writes the same format can share a
 /// cluster with servers in JavaScript: [`RawJson`](crate::RawJson) reads and writes their values.
@@ -78,7 +78,7 @@ pub trait Adapter: Send + Sync + 'static {
     /// What lets clients recover on any node, if the adapter has it.
     ///
     /// With it, and if [clients may recover](Node::recovers), there is one order of all broadcasts, joins and
-    /// the like: every [`Message`] without an answer has its [`offset`](NodeMessage::offset), and all nodes receive them
+    /// the like: every [`NodeMessage`] without an answer has its [`offset`](NodeMessage::offset), and all nodes receive them
     /// in this order. A message of this node that has a [`serial`](NodeMessage::serial) comes back too, in its place:
     /// hand it to [`Node::returned`], but not while `publish` runs.
     fn sessions(&self) -> Option<&dyn Sessions> {
