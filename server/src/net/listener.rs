@@ -82,7 +82,7 @@ impl std::error::Error for ListenAddressError {}
 ///     Listener::bind(&"0.0.0.0:3000".parse()?, BACKLOG).await?,
 ///     Listener::bind(&"unix:/run/chat.sock".parse()?, BACKLOG).await?,
 /// ];
-/// let server = Server::builder().socketio("/socket.io/", Connection::new()).build()?;
+/// let server = Server::builder().socketio("/socket.io/", Io::new()).build()?;
 /// server.serve_all(listeners, std::future::pending()).await;
 /// # Ok(())
 /// # }
