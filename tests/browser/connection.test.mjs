@@ -107,7 +107,7 @@ test("a WebSocket that dies in the last step of the upgrade costs nothing", asyn
 
 for (const [transport, path] of [["WebSocket", "/"], ["long polling", "/?polling"]]) {
   test(`heartbeats keep a session by ${transport} alive, and the page shows them`, async (t) => {
-    const { visit } = await chat(t, "--ping-interval", "200ms", "--ping-timeout", "300ms");
+    const { visit } = await chat(t, "--ping-interval", "200ms", "--ping-timeout", "3s");
     const ada = await visit({ path });
     await ada.status(transport);
     await ada.page.getByRole("button", { name: "Show the wire" }).click();
