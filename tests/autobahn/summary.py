@@ -30,7 +30,7 @@ AGENTS = [("reader", "the reader of sessions"), ("plain", "a plain WebSocket")]
 NOT_STRICT = {
     "plain": [
         (
-            "A message, and right behind it a frame that is against the rules: the connection ends before the "
+            "A message, and right after it a frame that breaks the rules: the connection ends before the "
             "application has answered the message",
             ["3.2", "3.3", "4.1.3", "4.1.4", "4.2.3", "4.2.4", "5.15"],
         ),
