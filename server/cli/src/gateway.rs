@@ -14,14 +14,15 @@ mod with {
 
     use socketio::Io;
     use socketio_gateway::{
-        Action, Api, HookType, Jwt, Keys, Node, Presence, Rule, Rules, Secrets, Settings, Webhook,
+        Action, Api, Authorities, HookType, Jwt, Keys, Node, Presence, Rule, Rules, Secrets, Settings,
+        Webhook,
     };
     use socketio_server::Operations;
-    use tokio::net::TcpListener;
     use tokio::sync::oneshot;
     use tokio::task::JoinHandle;
 
     use crate::options::{App, EventAction, EventRule, Options};
+    use crate::place::Place;
 
     /// How long the backend may take to take the last hooks when the server stops.
     const LAST_HOOKS: Duration = Duration::from_secs(10);
@@ -33,8 +34,26 @@ mod with {
         api: Option<RunningApi>,
     }
 
+    /// What the files of keys and secrets have in them, where there are such files.
+    struct Fresh {
+        keys: Option<Result<Keys, String>>,
+        secrets: Option<Result<Secrets, String>>,
+        jwt: Option<Result<Option<Jwt>, String>>,
+    }
+
+    impl Fresh {
+        fn read(options: &Options) -> Fresh {
+            Fresh {
+                keys: options.api_key_file.as_ref().map(|_| keys(options)),
+                secrets: options.webhook_secret_file.as_ref().map(|_| secrets(options)),
+                jwt: options.jwt_key_file.as_ref().map(|_| jwt(options)),
+            }
+        }
+    }
+
     /// The API, as it serves.
     struct RunningApi {
+        api: Api,
         stop: oneshot::Sender<()>,
         serving: JoinHandle<()>,
     }
@@ -45,6 +64,7 @@ mod with {
             let node = node(options);
             let app = match options.app {
                 App::Gateway => {
+                    warn_of_strangers(options);
                     let app = socketio_gateway::Gateway::start(io, node.clone(), settings(options)?);
                     Some(app.map_err(|error| format!("webhook: {error}"))?)
                 }
@@ -68,17 +88,39 @@ mod with {
             io: &Io,
         ) -> Result<Option<SocketAddr>, Box<dyn Error>> {
             let Some(address) = options.api else { return Ok(None) };
-            let mut keys = Keys::new(&options.api_keys).map_err(|error| format!("api-key: {error}"))?;
-            if let Some(path) = &options.api_key_file {
-                keys = keys.and(Keys::from_file(path).map_err(|error| format!("api-key-file: {error}"))?);
-            }
-            let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
+            let keys = keys(options)?;
+            let listener = crate::bind("api", address).await?;
             let address = listener.local_addr()?;
             let api = Api::new(io.clone(), self.node.clone(), keys);
             let (stop, stopped) = oneshot::channel();
-            let serving = tokio::spawn(api.serve(listener, async { drop(stopped.await) }));
-            self.api = Some(RunningApi { stop, serving });
+            let serving = tokio::spawn(api.clone().serve(listener, async { drop(stopped.await) }));
+            self.api = Some(RunningApi { api, stop, serving });
             Ok(Some(address))
+        }
+
+        /// Reads the files of keys and secrets again. What can't be read stays as it was. Gives whether there are such
+        /// files.
+        pub(crate) async fn reload(&self, options: &Options) -> bool {
+            let copy = options.clone();
+            let reading = tokio::task::spawn_blocking(move || Fresh::read(&copy));
+            let Ok(Ok(Fresh { keys, secrets, jwt })) = tokio::time::timeout(crate::RELOAD, reading).await
+            else {
+                tracing::error!("the files of keys and secrets can't be read in time: all stay as they were");
+                return true;
+            };
+            let any = keys.is_some() || secrets.is_some() || jwt.is_some();
+            if let (Some(keys), Some(api)) = (read_again("api-key-file", keys), &self.api) {
+                api.api.set_keys(keys);
+            }
+            if let Some(app) = &self.app {
+                if let Some(secrets) = read_again("webhook-secret-file", secrets) {
+                    app.set_secrets(secrets);
+                }
+                if let Some(Some(jwt)) = read_again("jwt-key-file", jwt) {
+                    app.set_jwt_keys(&jwt);
+                }
+            }
+            any
         }
 
         /// Tells the backend the last things, and finishes its requests.
@@ -93,9 +135,41 @@ mod with {
         }
     }
 
+    /// What a file has in it now, if it can be read. Says so.
+    fn read_again<T>(option: &str, read: Option<Result<T, String>>) -> Option<T> {
+        match read? {
+            Ok(fresh) => {
+                tracing::info!("{option} was read again");
+                Some(fresh)
+            }
+            Err(error) => {
+                tracing::error!("{error}; what was in it before stays");
+                None
+            }
+        }
+    }
+
     /// The OpenAPI document of the API.
     pub(crate) fn openapi() -> Result<&'static str, Box<dyn Error>> {
         Ok(Api::openapi())
+    }
+
+    fn keys(options: &Options) -> Result<Keys, String> {
+        let keys = Keys::new(&options.api_keys).map_err(|error| format!("api-key: {error}"))?;
+        let Some(path) = &options.api_key_file else { return Ok(keys) };
+        Ok(keys.and(Keys::from_file(path).map_err(|error| format!("api-key-file: {error}"))?))
+    }
+
+    fn secrets(options: &Options) -> Result<Secrets, String> {
+        let secrets =
+            Secrets::new(&options.webhook_secrets).map_err(|error| format!("webhook-secret: {error}"))?;
+        let Some(path) = &options.webhook_secret_file else { return Ok(secrets) };
+        Ok(secrets.and(Secrets::from_file(path).map_err(|error| format!("webhook-secret-file: {error}"))?))
+    }
+
+    fn authorities(options: &Options) -> Result<Authorities, String> {
+        let Some(path) = &options.ca_file else { return Ok(Authorities::default()) };
+        Authorities::from_file(path).map_err(|error| format!("ca-file: {error}"))
     }
 
     fn node(options: &Options) -> Node {
@@ -106,7 +180,19 @@ mod with {
         Node::new(&options.node.clone().unwrap_or_else(usual), !options.redis.is_empty())
     }
 
-    fn settings(options: &Options) -> Result<Settings, Box<dyn Error>> {
+    /// Says so if anybody may connect, also from other machines.
+    fn warn_of_strangers(options: &Options) {
+        let asks = options.webhook.is_some()
+            && options.webhook_hooks.iter().any(|name| name == HookType::Connect.as_str());
+        if asks || options.needs_jwt() || options.listen.iter().all(Place::is_local) {
+            return;
+        }
+        tracing::warn!(
+            "anybody may connect, also from other machines: set webhook (with the hook connect) or a jwt-key to say who may, or listen on localhost"
+        );
+    }
+
+    fn settings(options: &Options) -> Result<Settings, String> {
         Ok(Settings {
             namespaces: options.namespaces.clone(),
             webhook: webhook(options)?,
@@ -116,11 +202,15 @@ mod with {
         })
     }
 
-    fn jwt(options: &Options) -> Result<Option<Jwt>, Box<dyn Error>> {
-        let mut jwt = match (&options.jwt_key, &options.jwt_key_file) {
-            (Some(key), _) => Jwt::new(key).map_err(|error| format!("jwt-key: {error}"))?,
-            (None, Some(path)) => Jwt::from_file(path).map_err(|error| format!("jwt-key-file: {error}"))?,
-            (None, None) => return Ok(None),
+    fn jwt(options: &Options) -> Result<Option<Jwt>, String> {
+        let mut jwt = match (&options.jwt_key, &options.jwt_key_file, &options.jwt_key_url) {
+            (Some(key), ..) => Jwt::new(key).map_err(|error| format!("jwt-key: {error}"))?,
+            (_, Some(path), _) => Jwt::from_file(path).map_err(|error| format!("jwt-key-file: {error}"))?,
+            (.., Some(url)) => {
+                let jwt = Jwt::from_url(url, &authorities(options)?);
+                jwt.map_err(|error| format!("jwt-key-url: {error}"))?
+            }
+            (None, None, None) => return Ok(None),
         };
         jwt.audience.clone_from(&options.jwt_audience);
         jwt.issuer.clone_from(&options.jwt_issuer);
@@ -129,14 +219,9 @@ mod with {
         Ok(Some(jwt))
     }
 
-    fn webhook(options: &Options) -> Result<Option<Webhook>, Box<dyn Error>> {
+    fn webhook(options: &Options) -> Result<Option<Webhook>, String> {
         let Some(url) = &options.webhook else { return Ok(None) };
-        let mut secrets =
-            Secrets::new(&options.webhook_secrets).map_err(|error| format!("webhook-secret: {error}"))?;
-        if let Some(path) = &options.webhook_secret_file {
-            let from_file = Secrets::from_file(path);
-            secrets = secrets.and(from_file.map_err(|error| format!("webhook-secret-file: {error}"))?);
-        }
+        let secrets = secrets(options)?;
         if secrets.is_empty() {
             tracing::warn!(
                 "webhooks are not signed, so the backend can't tell them from others': set webhook-secret"
@@ -145,6 +230,7 @@ mod with {
         let wanted = |hook: &HookType| options.webhook_hooks.iter().any(|name| name == hook.as_str());
         Ok(Some(Webhook {
             secrets,
+            authorities: authorities(options)?,
             hooks: HookType::ALL.into_iter().filter(wanted).collect(),
             headers: options.webhook_headers.iter().map(|name| name.to_ascii_lowercase()).collect(),
             connect_timeout: options.webhook_connect_timeout,
@@ -216,6 +302,10 @@ mod without {
             _: &Io,
         ) -> Result<Option<SocketAddr>, Box<dyn Error>> {
             options.api.map_or(Ok(None), |_| Err(lacks("api")))
+        }
+
+        pub(crate) async fn reload(&self, _: &Options) -> bool {
+            false
         }
 
         pub(crate) async fn stop(self) {}

@@ -13,6 +13,7 @@ mod trace;
 
 use std::error::Error;
 use std::io::{self, IsTerminal as _};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -41,7 +42,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// come.
 const LAST_THREADS: Duration = Duration::from_secs(1);
 
-/// How long reading a certificate again may take.
+/// How long reading a certificate, or keys, again may take.
 const RELOAD: Duration = Duration::from_secs(10);
 
 /// What clients leave behind is given back to the system, by a thread that looks for it.
@@ -121,15 +122,15 @@ async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
     // The signals are caught before anyone is told that the server listens.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let hung_up = hung_up(tls.clone(), signal(SignalKind::hangup())?);
+    let hangup = signal(SignalKind::hangup())?;
     let mut announcer = Announcer::start(options.log)?;
     if let (Some(address), Some(metrics)) = (options.metrics, metrics) {
-        let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
+        let listener = bind("metrics", address).await?;
         announcer.serves("metrics", &format_args!("http://{}/metrics", listener.local_addr()?));
         tokio::spawn(gateway.add_metrics(server.operations(metrics)).serve(listener));
     }
     if let (Some(address), Some(inspector)) = (options.inspect, inspector) {
-        let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
+        let listener = bind("inspect", address).await?;
         let listening = inspector.listen(listener)?;
         announcer.serves("inspector", &listening.url());
         tokio::spawn(listening.serve());
@@ -138,11 +139,13 @@ async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
     if let Some(address) = &api {
         announcer.serves("API", &format_args!("http://{address}/api/"));
     }
-    let listeners = listen(options, tls).await?;
+    let reloaded_tls = tls.clone();
+    let listeners = listen(options, tls).await.map_err(|error| format!("listen: {error}"))?;
     for listener in &listeners {
         announcer.serves("listening", listener);
     }
     announcer.hint(options, &listeners);
+    let hung_up = hung_up(reloaded_tls, &gateway, options, hangup);
     let signalled = async {
         tokio::select! {
             _ = interrupt.recv() => {}
@@ -190,6 +193,12 @@ fn raise_descriptor_limit() {
     }
 }
 
+/// Listens at the address that an option names.
+async fn bind(option: &str, address: SocketAddr) -> Result<TcpListener, String> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| format!("{option}: can't listen on {address}: {error}"))
+}
+
 /// Listens everywhere, or nowhere.
 async fn listen(options: &Options, tls: Option<Tls>) -> Result<Vec<Listener>, ListenError> {
     let mut listeners = Vec::new();
@@ -205,22 +214,23 @@ async fn listen(options: &Options, tls: Option<Tls>) -> Result<Vec<Listener>, Li
     Ok(listeners)
 }
 
-/// Reads the certificate again, if there is one, whenever the process is told to by SIGHUP. Ready when that comes
-/// because the terminal has gone from which the program was started: nobody is left who could end it.
-async fn hung_up(tls: Option<Tls>, mut hangup: Signal) {
+/// Reads certificate, keys and secrets again from their files, whenever the process is told to by SIGHUP. Ready when
+/// that comes because the terminal has gone from which the program was started: nobody is left who could end it.
+async fn hung_up(tls: Option<Tls>, gateway: &Gateway, options: &Options, mut hangup: Signal) {
     let had_terminal = io::stdin().is_terminal();
     while hangup.recv().await.is_some() {
         if had_terminal && !io::stdin().is_terminal() {
             tracing::info!("the terminal has gone, and the server ends");
             return;
         }
-        let Some(tls) = &tls else {
-            tracing::info!("SIGHUP: there is no certificate to read again, and the server goes on as it is");
-            continue;
-        };
-        match tls.reload_within(RELOAD).await {
-            Ok(()) => tracing::info!("the certificate was read again"),
-            Err(error) => tracing::error!(%error, "the certificate stays as it was"),
+        let has_keys = gateway.reload(options).await;
+        match &tls {
+            None if has_keys => {}
+            None => tracing::info!("SIGHUP: there is no file to read again, and the server goes on as it is"),
+            Some(tls) => match tls.reload_within(RELOAD).await {
+                Ok(()) => tracing::info!("the certificate was read again"),
+                Err(error) => tracing::error!(%error, "the certificate stays as it was"),
+            },
         }
     }
     std::future::pending::<()>().await;
@@ -241,6 +251,8 @@ fn server(options: &Options, observers: Vec<Arc<dyn Observer>>) -> Result<(Serve
         max_rooms: options.max_rooms,
         max_pending_acks: options.max_pending_acks,
         max_running_handlers: options.max_running_handlers,
+        // A namespace that clients have created by a pattern goes with the last of them.
+        cleanup_empty_child_namespaces: true,
         ..socketio::Config::default()
     };
     let io = cluster::io(config, options)?;

@@ -53,6 +53,12 @@ impl Place {
         }
     }
 
+    /// Whether only programs on this machine can connect there.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn is_local(&self) -> bool {
+        self.address().is_none_or(|address| address.ip().is_loopback())
+    }
+
     /// Listens there, with one port for all of its addresses.
     ///
     /// # Errors

@@ -11,16 +11,20 @@ use socketio::{AckSender, DisconnectReason, Event, Io, Namespace, Room, RoomEven
 use crate::api::Api;
 use crate::api::keys::Keys;
 use crate::hooks::counts::Counts;
-use crate::hooks::{HookType, Hooks, Webhook, WebhookError};
+use crate::hooks::sign::Secrets;
+use crate::hooks::{HookType, Hooks, Webhook};
 use crate::jwt::{Identity, Jwt};
 use crate::node::Node;
+use crate::operations::NamespacePatterns;
+use crate::pattern::{self, is_pattern};
 use crate::presence::Presence;
 use crate::rules::{Action, Rules, Spent};
+use crate::web::UrlError;
 
 /// What the gateway does.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The namespaces that clients can join.
+    /// The namespaces that clients can join. A `*` at the end of one stands for anything.
     pub namespaces: Vec<String>,
     /// The backend that is asked and told, if there is one.
     pub webhook: Option<Webhook>,
@@ -63,21 +67,38 @@ impl Gateway {
     ///
     /// # Errors
     /// If the backend's URL can't be called.
-    pub fn start(io: &Io, node: Node, settings: Settings) -> Result<Gateway, WebhookError> {
+    pub fn start(io: &Io, node: Node, settings: Settings) -> Result<Gateway, UrlError> {
         let counts = Arc::new(Counts::default());
         // Before the node says that it has started.
-        let namespaces: Vec<_> = settings.namespaces.iter().map(|name| io.of(name)).collect();
+        let (patterns, names): (Vec<_>, Vec<_>) =
+            settings.namespaces.into_iter().partition(|name| is_pattern(name));
+        let namespaces: Vec<_> = names.iter().map(|name| io.of(name)).collect();
+        let parents = patterns.iter().map(|pattern| io.of_pattern(&pattern::regex(pattern)));
+        let parents: Vec<_> = parents.collect::<Result<_, _>>().expect("an escaped name is a pattern");
         let hooks = settings
             .webhook
             .map(|webhook| Hooks::start(io.clone(), node.clone(), webhook, Arc::clone(&counts)));
         let hooks = hooks.transpose()?;
         let Settings { rules, jwt, presence, .. } = settings;
+        if let Some(jwt) = &jwt {
+            jwt.start();
+        }
         let gateway = Gateway(Arc::new(State { io: io.clone(), node, hooks, rules, jwt, counts }));
-        for namespace in &namespaces {
+        for namespace in namespaces.iter().chain(&parents) {
             gateway.register(namespace);
-            if !presence.rooms.is_empty() {
-                presence.clone().watch(namespace);
-            }
+        }
+        for namespace in &namespaces {
+            gateway.watch(namespace, &presence);
+        }
+        if !patterns.is_empty() {
+            io.set_state(NamespacePatterns(patterns.clone()));
+            // Each has rooms of its own.
+            let watching = gateway.clone();
+            io.on_new_namespace(move |namespace| {
+                if patterns.iter().any(|pattern| pattern::fits(pattern, namespace.name())) {
+                    watching.watch(namespace, &presence);
+                }
+            });
         }
         Ok(gateway)
     }
@@ -86,6 +107,20 @@ impl Gateway {
     #[must_use]
     pub fn api(&self, keys: Keys) -> Api {
         Api::new(self.0.io.clone(), self.0.node.clone(), keys)
+    }
+
+    /// Signs hooks with other secrets from now on.
+    pub fn set_secrets(&self, secrets: Secrets) {
+        if let Some(hooks) = &self.0.hooks {
+            hooks.set_secrets(secrets);
+        }
+    }
+
+    /// Checks tokens with the keys of `fresh` from now on.
+    pub fn set_jwt_keys(&self, fresh: &Jwt) {
+        if let Some(jwt) = &self.0.jwt {
+            jwt.take_keys(fresh);
+        }
     }
 
     /// Waits until the backend has taken what it has to be told, for at most that long. Call it when the clients have
@@ -136,7 +171,16 @@ impl Gateway {
                 }
                 std::future::ready(())
             });
-        if hooks.wants(HookType::RoomOccupied) || hooks.wants(HookType::RoomVacated) {
+    }
+
+    /// Watches the rooms of a namespace.
+    fn watch(&self, namespace: &Namespace, presence: &Presence) {
+        if !presence.rooms.is_empty() {
+            presence.clone().watch(namespace);
+        }
+        if let Some(hooks) = &self.0.hooks
+            && (hooks.wants(HookType::RoomOccupied) || hooks.wants(HookType::RoomVacated))
+        {
             self.watch_rooms(namespace, hooks.clone());
         }
     }
@@ -146,8 +190,13 @@ impl Gateway {
         let (joining, returning) = (self.clone(), self.clone());
         namespace
             .middleware(move |socket: Socket| {
-                let admitted = joining.0.jwt.as_ref().map_or(Ok(()), |jwt| jwt.admit(&socket));
-                std::future::ready(admitted)
+                let gateway = joining.clone();
+                async move {
+                    match &gateway.0.jwt {
+                        Some(jwt) => jwt.admit(&socket).await,
+                        None => Ok(()),
+                    }
+                }
             })
             .allow_recovery(move |socket: Socket| {
                 let same = returning.0.jwt.as_ref().is_none_or(|jwt| jwt.is_same(&socket));

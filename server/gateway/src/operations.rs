@@ -11,9 +11,12 @@ use base64::engine::general_purpose::STANDARD;
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use socketio::{Answer, Args, Broadcast, BroadcastAck, Event, Io, Namespace, RawJson, Room};
 
+use crate::pattern;
+use crate::reading::strings;
 use crate::time::Time;
 
 /// An event for many.
@@ -23,15 +26,15 @@ pub(crate) struct Emit {
     #[serde(default, deserialize_with = "present")]
     pub(crate) namespace: Option<String>,
     /// Rooms and ids of sockets. Without it, everybody in the namespace; an empty list is nobody.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present_strings")]
     pub(crate) to: Option<Vec<String>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strings")]
     pub(crate) except: Vec<String>,
     pub(crate) event: String,
     #[serde(default, deserialize_with = "present")]
     pub(crate) args: Option<Box<RawValue>>,
     /// Base64. A placeholder in `args` stands for each.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strings")]
     pub(crate) attachments: Vec<String>,
     #[serde(default)]
     pub(crate) volatile: bool,
@@ -46,8 +49,9 @@ pub(crate) struct Emit {
 pub(crate) struct Move {
     #[serde(default, deserialize_with = "present")]
     namespace: Option<String>,
-    #[serde(rename = "in")]
+    #[serde(rename = "in", deserialize_with = "strings")]
     within: Vec<String>,
+    #[serde(deserialize_with = "strings")]
     rooms: Vec<String>,
 }
 
@@ -57,7 +61,7 @@ pub(crate) struct Move {
 pub(crate) struct Disconnect {
     #[serde(default, deserialize_with = "present")]
     namespace: Option<String>,
-    #[serde(rename = "in")]
+    #[serde(rename = "in", deserialize_with = "strings")]
     within: Vec<String>,
     /// Whether their sessions end as well.
     #[serde(default)]
@@ -81,6 +85,10 @@ pub(crate) const MAIN: &str = "/";
 /// `null` must not reach everybody.
 fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
+}
+
+fn present_strings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    strings(deserializer).map(Some)
 }
 
 /// What is wrong with an operation.
@@ -118,11 +126,27 @@ pub(crate) struct PreparedEmit {
 
 /// The namespace of that name.
 pub(crate) fn namespace(io: &Io, name: &str) -> Result<Namespace, Wrong> {
-    io.namespace(name).ok_or_else(|| Wrong {
+    if !name.starts_with('/') {
+        return Err(field("namespace", "must begin with /"));
+    }
+    io.namespace(name).or_else(|| declared(io, name)).ok_or_else(|| Wrong {
         kind: WrongKind::Namespace,
         at: "namespace",
         message: format!("there is no namespace {name:?}: declare it in the configuration"),
     })
+}
+
+/// Namespaces that exist as soon as anybody names them.
+pub(crate) struct NamespacePatterns(pub(crate) Vec<String>);
+
+/// How many namespaces may exist before a backend's requests create no more.
+const MAX_NAMESPACES: usize = 10_000;
+
+/// A namespace that a pattern declares. Other nodes may have clients in it.
+fn declared(io: &Io, name: &str) -> Option<Namespace> {
+    let patterns = io.try_state::<NamespacePatterns>()?;
+    let fits = patterns.0.iter().any(|pattern| pattern::fits(pattern, name));
+    (fits && io.namespaces().len() < MAX_NAMESPACES).then(|| io.of(name))
 }
 
 /// Base64 whose last bits may be any, as most decoders take it.
@@ -139,10 +163,29 @@ pub(crate) fn args(json: Option<&RawValue>, attachments: &[String]) -> Result<Ar
         attachments.map_err(|error| field("attachments", format!("must be base64: {error}")))?;
     let Some(json) = json else { return Ok(Args::none()) };
     if !json.get().starts_with('[') {
-        return Err(field("args", "must be an array"));
+        return Err(field("args", "must be a list: one argument is a list of one"));
+    }
+    // Socket.IO takes it for data, and the client would get the placeholder.
+    if attachments.is_empty() && json.get().contains("\"_placeholder\"") && has_placeholder(json.get()) {
+        let message = "a placeholder has no attachment: send the bytes in attachments, as base64";
+        return Err(field("args", message));
     }
     let raw = RawJson::new(json.get(), attachments).map_err(|error| field("args", error.to_string()))?;
     Args::from_raw(raw).map_err(|error| field("args", error.to_string()))
+}
+
+/// Whether there is an object `{"_placeholder":true,..}` somewhere in it.
+fn has_placeholder(json: &str) -> bool {
+    fn within(value: &Value) -> bool {
+        match value {
+            Value::Object(fields) => {
+                fields.get("_placeholder") == Some(&Value::Bool(true)) || fields.values().any(within)
+            }
+            Value::Array(values) => values.iter().any(within),
+            _ => false,
+        }
+    }
+    serde_json::from_str(json).is_ok_and(|value| within(&value))
 }
 
 impl Emit {

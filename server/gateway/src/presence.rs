@@ -15,6 +15,8 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use socketio::{FetchedSocket, Namespace, Room, RoomEvent, Socket};
 
+use crate::pattern;
+
 /// The rooms that have presence, and what members are told of each other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Presence {
@@ -29,11 +31,7 @@ type Members = Mutex<HashMap<(Room, Room), Value>>;
 
 impl Presence {
     fn has(&self, room: &str) -> bool {
-        let fits = |pattern: &String| match pattern.strip_suffix('*') {
-            Some(start) => room.starts_with(start),
-            None => pattern == room,
-        };
-        self.rooms.iter().any(fits)
+        self.rooms.iter().any(|pattern| pattern::fits(pattern, room))
     }
 
     fn member(&self, id: &str, data: &Value) -> Value {

@@ -1,6 +1,9 @@
 //! What becomes of a client's event: who gets it, and how many of them a client may send.
 
+use std::cmp::Reverse;
 use std::time::{Duration, Instant};
+
+use crate::pattern::{self, is_pattern};
 
 /// Where events go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +25,7 @@ pub enum Action {
 pub struct Rule {
     /// The event's name. A `*` at its end stands for anything.
     pub name: String,
-    /// The namespace that it is for; all, if there is none.
+    /// The namespace that it is for; all, if there is none. A `*` at its end stands for anything.
     pub namespace: Option<String>,
     /// Where the events go.
     pub action: Action,
@@ -51,9 +54,12 @@ impl Rules {
     /// These rules; other events are treated as `other` says.
     #[must_use]
     pub fn new(mut rules: Vec<Rule>, other: Action) -> Rules {
-        // A rule for one namespace before those for all; a name before a pattern; a long pattern before a short one.
+        // A rule for one namespace before those for some, and these before those for all. The same for names: one, a
+        // long pattern, a short pattern.
+        let rank = |text: &str| (is_pattern(text), Reverse(text.len()));
         rules.sort_by_key(|rule| {
-            (rule.namespace.is_none(), rule.name.ends_with('*'), std::cmp::Reverse(rule.name.len()))
+            let home = rule.namespace.as_deref().map(rank);
+            (home.is_none(), home, rank(&rule.name))
         });
         Rules { rules, other }
     }
@@ -61,11 +67,8 @@ impl Rules {
     /// Where an event goes; and its number and rate, if it has a rule of its own.
     pub(crate) fn find(&self, namespace: &str, event: &str) -> (Action, Option<(usize, Rate)>) {
         let fits = |rule: &Rule| {
-            let home = rule.namespace.as_deref().is_none_or(|name| name == namespace);
-            home && match rule.name.strip_suffix('*') {
-                Some(start) => event.starts_with(start),
-                None => event == rule.name,
-            }
+            rule.namespace.as_deref().is_none_or(|name| pattern::fits(name, namespace))
+                && pattern::fits(&rule.name, event)
         };
         match self.rules.iter().position(fits) {
             Some(at) => (self.rules[at].action, self.rules[at].rate.map(|rate| (at, rate))),
@@ -148,9 +151,14 @@ mod tests {
                 rule(None, "*", Action::Drop),
                 rule(None, "client-typing", Action::RelayToNamespace),
                 rule(Some("/admin"), "*", Action::Backend),
+                rule(Some("/orders-*"), "chat", Action::RelayToRooms),
+                rule(Some("/orders-7"), "*", Action::Backend),
             ],
             Action::Refuse,
         );
+        assert_eq!(rules.find("/orders-8", "chat").0, Action::RelayToRooms);
+        assert_eq!(rules.find("/orders-7", "chat").0, Action::Backend);
+        assert_eq!(rules.find("/orders-8", "other").0, Action::Drop);
         assert_eq!(rules.find("/", "client-typing").0, Action::RelayToNamespace);
         assert_eq!(rules.find("/", "client-x").0, Action::RelayToRooms);
         assert_eq!(rules.find("/", "chat").0, Action::Drop);

@@ -310,15 +310,17 @@ options! {
         /// A key that backends send to the API: Authorization: Bearer KEY. Two at once let backends change from one
         /// to the other. Other users of this machine can read the command line, so prefer the variable or the file
         "api-key" pub(crate) api_keys: Vec<String> = [] as API_KEYS,
-        /// A file with such keys, one in each line
+        /// A file with such keys, one in each line. Send SIGHUP to reload it
         "api-key-file" pub(crate) api_key_file: Option<PathBuf> = [] as FILE,
         /// Ask and tell a backend at this URL, by webhooks: whether clients may join, and what to do with their events
-        "webhook" pub(crate) webhook: Option<String> = [] as WEBHOOK,
+        "webhook" pub(crate) webhook: Option<String> = [] as WEB_URL,
+        /// Trust the certificate authorities in this PEM file, in place of the system's, for webhook and jwt-key-url
+        "ca-file" pub(crate) ca_file: Option<PathBuf> = [] as FILE,
         /// A secret that webhooks are signed with, as Standard Webhooks has it: whsec_ and 24 to 64 bytes in base64. Two
         /// at once let the backend change from one to the other. Other users of this machine can read the command line,
         /// so prefer the variable or the file
         "webhook-secret" pub(crate) webhook_secrets: Vec<String> = [] as WEBHOOK_SECRETS,
-        /// A file with such secrets, one in each line
+        /// A file with such secrets, one in each line. Send SIGHUP to reload it
         "webhook-secret-file" pub(crate) webhook_secret_file: Option<PathBuf> = [] as FILE,
         /// Which webhooks to send: connect, event, connected, disconnected, room_occupied, room_vacated, node_started.
         /// Repeat the option for several
@@ -335,7 +337,7 @@ options! {
         /// clients of the sender's rooms or namespace), refuse, or drop. Default: backend, and drop if webhook-events
         /// names those that go there
         "other-events" pub(crate) other_events: Option<EventAction> = [] as EVENT_ACTION,
-        /// A namespace that clients can join. Repeat the option for several
+        /// A namespace that clients can join; a * at its end stands for anything. Repeat the option for several
         "namespace" pub(crate) namespaces: Vec<String> = ["/"] as NAMESPACES,
         /// A rule for a client event: its name (a * at the end stands for anything), where it goes as other-events has
         /// it, and how many of them each client may send: typing=rooms@5/s. In the file: [[gateway.events]] with
@@ -344,8 +346,11 @@ options! {
         /// Let in only clients with a JWT, signed with this key: a secret (HS256), or a public key in PEM (RS256, ES256,
         /// EdDSA), or a JWK set. Clients send it as auth: { token }
         "jwt-key" pub(crate) jwt_key: Option<String> = [] as TEXT_OR_NONE,
-        /// A file with that key
+        /// A file with that key. Send SIGHUP to reload it
         "jwt-key-file" pub(crate) jwt_key_file: Option<PathBuf> = [] as FILE,
+        /// The URL of a JWK set with the keys of JWTs, which is fetched at the start, every ten minutes, and when a token
+        /// names another key
+        "jwt-key-url" pub(crate) jwt_key_url: Option<String> = [] as WEB_URL,
         /// The audience that a JWT must be for
         "jwt-audience" pub(crate) jwt_audience: Option<String> = [] as TEXT_OR_NONE,
         /// Who must have issued a JWT
@@ -583,12 +588,18 @@ impl Options {
         wrong: &impl Fn(&str, &str) -> OptionsError,
     ) -> Result<(), OptionsError> {
         let is_given = |key: &str| given.iter().any(|given| given.key == key);
-        let jwt = self.jwt_key.is_some() || self.jwt_key_file.is_some();
+        let jwt = self.needs_jwt();
         if (self.api.is_some() || self.webhook.is_some() || jwt) && !is_given("app") {
             self.app = App::Gateway;
         }
-        if self.jwt_key.is_some() && self.jwt_key_file.is_some() {
-            return Err(wrong("jwt-key-file", "jwt-key is given too: remove one of them"));
+        let sources = [
+            ("jwt-key", self.jwt_key.is_some()),
+            ("jwt-key-file", self.jwt_key_file.is_some()),
+            ("jwt-key-url", self.jwt_key_url.is_some()),
+        ];
+        let mut sources = sources.iter().filter(|(_, given)| *given);
+        if let (Some((one, _)), Some((other, _))) = (sources.next(), sources.next()) {
+            return Err(wrong(other, &format!("{one} is given too: remove one of them")));
         }
         let app = self.app == App::Gateway;
         for (key, needed, is_there) in [
@@ -607,10 +618,12 @@ impl Options {
             ("event", "app = gateway", app),
             ("jwt-key", "app = gateway", app),
             ("jwt-key-file", "app = gateway", app),
-            ("jwt-audience", "jwt-key or jwt-key-file", jwt),
-            ("jwt-issuer", "jwt-key or jwt-key-file", jwt),
-            ("jwt-rooms", "jwt-key or jwt-key-file", jwt),
-            ("jwt-data", "jwt-key or jwt-key-file", jwt),
+            ("jwt-key-url", "app = gateway", app),
+            ("ca-file", "webhook or jwt-key-url", self.webhook.is_some() || self.jwt_key_url.is_some()),
+            ("jwt-audience", "jwt-key, jwt-key-file or jwt-key-url", jwt),
+            ("jwt-issuer", "jwt-key, jwt-key-file or jwt-key-url", jwt),
+            ("jwt-rooms", "jwt-key, jwt-key-file or jwt-key-url", jwt),
+            ("jwt-data", "jwt-key, jwt-key-file or jwt-key-url", jwt),
             ("presence-rooms", "app = gateway", app),
             ("presence-data", "presence-rooms", !self.presence_rooms.is_empty()),
         ] {
@@ -625,6 +638,11 @@ impl Options {
             return Err(wrong("api", problem));
         }
         Ok(())
+    }
+
+    /// Whether clients need a JWT.
+    pub(crate) fn needs_jwt(&self) -> bool {
+        self.jwt_key.is_some() || self.jwt_key_file.is_some() || self.jwt_key_url.is_some()
     }
 
     /// What bounds requests, connections and sessions.

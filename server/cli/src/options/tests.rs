@@ -216,6 +216,7 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("api-key", "0123456789abcdef", "['0123456789abcdef']"),
     ("api-key-file", "keys", "'keys'"),
     ("webhook", "https://a.example/hook", "'https://a.example/hook'"),
+    ("ca-file", "ca.pem", "'ca.pem'"),
     (
         "webhook-secret",
         "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
@@ -232,6 +233,7 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("event", "typing=rooms@5/s", "[{ name = 'typing', to = 'rooms', rate = '5/s' }]"),
     ("jwt-key", "a secret of at least 32 characters", "'a secret of at least 32 characters'"),
     ("jwt-key-file", "login.pem", "'login.pem'"),
+    ("jwt-key-url", "https://a.example/jwks.json", "'https://a.example/jwks.json'"),
     ("jwt-audience", "chat", "'chat'"),
     ("jwt-issuer", "login", "'login'"),
     ("jwt-rooms", "groups", "'groups'"),
@@ -274,7 +276,7 @@ fn every_option_has_its_three_forms() {
             key if key.starts_with("redis-") => {
                 (&["--redis=redis://localhost"][..], "redis = ['redis://localhost']")
             }
-            key if key.starts_with("webhook-") => {
+            key if key.starts_with("webhook-") || key == "ca-file" => {
                 (&["--webhook=http://a.example"][..], "webhook = 'http://a.example'")
             }
             "presence-data" => {

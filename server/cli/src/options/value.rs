@@ -91,7 +91,7 @@ pub(super) const API_KEYS: Reader<Vec<String>> = Reader::new("KEY", Form::List, 
     }
 });
 
-pub(super) const WEBHOOK: Reader<Option<String>> =
+pub(super) const WEB_URL: Reader<Option<String>> =
     Reader::new("URL", Form::Text, |words| match words.first() {
         None => Ok(None),
         Some(url) => match url.starts_with("http://") || url.starts_with("https://") {
@@ -101,14 +101,21 @@ pub(super) const WEBHOOK: Reader<Option<String>> =
         },
     });
 
-/// Secrets of webhooks. They are read where they are used.
-pub(super) const WEBHOOK_SECRETS: Reader<Vec<String>> =
-    Reader::new("SECRET", Form::List, |words| match words.iter().all(|word| word.starts_with("whsec_")) {
+/// Secrets of webhooks: Standard Webhooks asks for 24 to 64 bytes. They are read where they are used.
+pub(super) const WEBHOOK_SECRETS: Reader<Vec<String>> = Reader::new("SECRET", Form::List, |words| {
+    let fits = |word: &String| {
+        let Some(base64) = word.strip_prefix("whsec_") else { return false };
+        let digits = base64.trim_end_matches('=');
+        let plain = digits.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'));
+        plain && base64.len() % 4 == 0 && (24..=64).contains(&(digits.len() * 3 / 4))
+    };
+    match words.iter().all(fits) {
         true => Ok(words.to_vec()),
         false => {
             Err("must be whsec_ and 24 to 64 bytes in base64: whsec_$(openssl rand -base64 32)".to_owned())
         }
-    });
+    }
+});
 
 /// The hooks that the gateway knows. A build without it knows them as well.
 const HOOKS: [&str; 7] =

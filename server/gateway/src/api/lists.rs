@@ -242,7 +242,7 @@ impl Api {
     }
 
     fn namespace(&self, query: &mut Query<'_>) -> Result<Namespace, Fault> {
-        Ok(namespace(&self.0.io, &query.namespace())?)
+        Ok(namespace(&self.0.io, &query.namespace()?)?)
     }
 }
 

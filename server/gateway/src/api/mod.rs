@@ -20,14 +20,16 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fault::{Code, Fault};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, ORIGIN, WWW_AUTHENTICATE};
+use http::header::{
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, ORIGIN, WWW_AUTHENTICATE,
+};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Body;
 use idempotency::{Begun, Idempotency, IdempotencyKey};
 use keys::Keys;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use routes::{Endpoint, Route};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -35,6 +37,7 @@ use socketio::Io;
 
 use crate::node::{Node, Scope};
 use crate::operations::{Disconnect, MAIN, Move, Operation};
+use crate::reading::{self, Unread};
 
 /// The largest body, in bytes.
 const MAX_BODY: usize = 10_000_000;
@@ -50,7 +53,7 @@ pub struct Api(Arc<State>);
 struct State {
     io: Io,
     node: Node,
-    keys: Keys,
+    keys: RwLock<Keys>,
     idempotency: Arc<Mutex<Idempotency>>,
 }
 
@@ -86,7 +89,12 @@ impl Api {
     /// The API of `io`. Without a key, it must be reached from this machine alone.
     #[must_use]
     pub fn new(io: Io, node: Node, keys: Keys) -> Api {
-        Api(Arc::new(State { io, node, keys, idempotency: Arc::default() }))
+        Api(Arc::new(State { io, node, keys: RwLock::new(keys), idempotency: Arc::default() }))
+    }
+
+    /// The keys that let backends in from now on.
+    pub fn set_keys(&self, keys: Keys) {
+        *self.0.keys.write() = keys;
     }
 
     /// Answers one request.
@@ -135,13 +143,18 @@ impl Api {
 
     /// Whether the request may be asked at all.
     fn admit(&self, parts: &Parts) -> Result<(), Fault> {
-        if !self.0.keys.admit(&parts.headers) {
+        let keys = self.0.keys.read();
+        if !keys.admit(&parts.headers) {
             return Err(Fault::new(
                 Code::Unauthorized,
                 "send Authorization: Bearer KEY, with one of the API's keys",
             ));
         }
-        if self.0.keys.is_empty() && (parts.headers.contains_key(ORIGIN) || !names_this_machine(parts)) {
+        if keys.is_empty() && parts.headers.contains_key(AUTHORIZATION) {
+            let message = "this API has no key: set api-key or api-key-file, or send no Authorization";
+            return Err(Fault::new(Code::Unauthorized, message));
+        }
+        if keys.is_empty() && (parts.headers.contains_key(ORIGIN) || !names_this_machine(parts)) {
             let message =
                 "without a key, the API answers programs on this machine alone, by an address or localhost";
             return Err(Fault::new(Code::ForbiddenHost, message));
@@ -254,21 +267,9 @@ where
 
 /// Reads a body. What is wrong is told with its path.
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
-    let deserializer = &mut serde_json::Deserializer::from_slice(body);
-    let read = serde_path_to_error::deserialize(&mut *deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        let error = error.into_inner();
-        if !error.is_data() {
-            return Fault::new(Code::BadJson, error.to_string());
-        }
-        let fault = Fault::new(Code::BadField, without_place(&error.to_string()));
-        if path == "." { fault } else { fault.at(path) }
-    })?;
-    deserializer.end().map_err(|error| Fault::new(Code::BadJson, error.to_string()))?;
-    Ok(read)
-}
-
-/// Without the line and column, which say nothing about a body of one line.
-fn without_place(error: &str) -> &str {
-    error.rfind(" at line ").map_or(error, |at| &error[..at])
+    reading::read(body).map_err(|unread| match unread {
+        Unread::Syntax(error) => Fault::new(Code::BadJson, error),
+        Unread::Field { at, message } if at.is_empty() => Fault::new(Code::BadField, message),
+        Unread::Field { at, message } => Fault::new(Code::BadField, message).at(at),
+    })
 }

@@ -25,8 +25,12 @@ impl<'a> Query<'a> {
     }
 
     /// Takes the namespace's name.
-    pub(super) fn namespace(&mut self) -> String {
-        self.take("namespace").unwrap_or_else(|| "/".to_owned())
+    pub(super) fn namespace(&mut self) -> Result<String, Fault> {
+        let name = self.take("namespace").unwrap_or_else(|| "/".to_owned());
+        match name.starts_with('/') {
+            true => Ok(name),
+            false => Err(Fault::new(Code::BadParameter, "must begin with /").at("namespace")),
+        }
     }
 
     /// Takes how many entries a page may have.

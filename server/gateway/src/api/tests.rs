@@ -277,7 +277,7 @@ async fn what_is_wrong_is_told_by_the_status() {
     };
     assert_eq!(refused("/api/emit", &[], b"{").await, error(400, "bad_json", ""));
     assert_eq!(refused("/api/emit", &[], b"{\"event\":\"e\"} x").await, error(400, "bad_json", ""));
-    assert_eq!(refused("/api/emit", &[], b"{}").await, error(400, "bad_field", ""));
+    assert_eq!(refused("/api/emit", &[], b"{}").await, error(400, "bad_field", "event"));
     assert_eq!(refused("/api/emit", &[], b"{\"event\":7}").await, error(400, "bad_field", "event"));
     assert_eq!(refused("/api/emit?x=1", &[], body).await, error(400, "bad_parameter", "x"));
     assert_eq!(refused("/api/none", &[], body).await, error(404, "unknown_path", ""));
@@ -296,6 +296,49 @@ async fn what_is_wrong_is_told_by_the_status() {
     assert_eq!(rebound.request("GET", "/api/info", &[], b"").await.status, 403);
     let allowed = server.connect().await.request("DELETE", "/api/emit", &[], b"").await;
     assert_eq!((allowed.status, allowed.header("allow")), (405, Some("POST")));
+}
+
+#[tokio::test]
+async fn a_mistake_in_a_body_is_told_with_its_place_and_what_is_wanted() {
+    let server = Running::open().await;
+    let placeholder = json!({ "_placeholder": true, "num": 0 });
+    for (body, at, message) in [
+        (json!({ "args": [] }), "event", "missing field `event`"),
+        (json!({ "event": "e", "args": "hi" }), "args", "must be a list: one argument is a list of one"),
+        (json!({ "event": "e", "to": "r" }), "to", "must be a list of strings"),
+        (json!({ "event": "e", "to": ["r", 7] }), "to[1]", "must be a list of strings"),
+        (json!({ "event": "e", "namespace": "chat" }), "namespace", "must begin with /"),
+        (
+            json!({ "event": "e", "args": [[{ "a": placeholder }]] }),
+            "args",
+            "a placeholder has no attachment: send the bytes in attachments, as base64",
+        ),
+    ] {
+        let (status, answer) = server.post("/api/emit", body).await;
+        let expected = json!({ "error": { "code": "bad_field", "message": message, "at": at } });
+        assert_eq!((status, answer), (400, expected));
+    }
+    // Words that are not a placeholder are data.
+    let word = json!({ "event": "e", "args": ["_placeholder", { "_placeholder": 1 }] });
+    assert_eq!(server.post("/api/emit", word).await.0, 200);
+    let batch = json!({ "operations": [{ "emit": {} }] });
+    let answer = told(server.post("/api/batch", batch).await);
+    assert_eq!(answer, error(400, "bad_field", "operations[0].emit.event"));
+    let answer = told(server.get("/api/rooms?namespace=chat").await);
+    assert_eq!(answer, error(400, "bad_parameter", "namespace"));
+    // A room or a socket that isn't there is nobody.
+    let nobody = json!({ "in": ["no socket"], "rooms": ["r"] });
+    assert_eq!(server.post("/api/join", nobody).await, (200, json!({ "sockets": 0, "scope": "cluster" })));
+}
+
+#[tokio::test]
+async fn a_key_is_refused_where_there_is_none() {
+    let server = Running::open().await;
+    let bearer = format!("Bearer {KEY}");
+    let headers = [("Authorization", bearer.as_str())];
+    let answer = server.connect().await.request("GET", "/api/info", &headers, b"").await;
+    assert_eq!(answer.status, 401);
+    assert!(answer.text().contains("this API has no key"), "{}", answer.text());
 }
 
 #[tokio::test]

@@ -7,13 +7,16 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use socketio::{AckSender, Args, ConnectError, Io, Socket};
 
-use super::client::{Answered, Failure, FailureKind};
+use super::client::{Failure, FailureKind};
 use crate::operations::{Emit, PreparedEmit, Wrong, args};
+use crate::reading::{self, Unread, strings};
+use crate::web::Answered;
 
 /// The answer to `connect`: the client comes in.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct ConnectAnswer {
+    #[serde(deserialize_with = "strings")]
     join: Vec<String>,
     data: Map<String, Value>,
     emit: Vec<Emit>,
@@ -24,19 +27,21 @@ struct ConnectAnswer {
 #[serde(deny_unknown_fields, default)]
 struct EventAnswer {
     ack: Option<Box<RawValue>>,
+    #[serde(deserialize_with = "strings")]
     attachments: Vec<String>,
     emit: Vec<Emit>,
+    #[serde(deserialize_with = "strings")]
     join: Vec<String>,
+    #[serde(deserialize_with = "strings")]
     leave: Vec<String>,
     disconnect: bool,
     data: Map<String, Value>,
 }
 
-/// What a client that is refused is told.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+/// What a client that is refused is told. Frameworks add fields of their own.
+#[derive(Debug, Deserialize)]
 struct Refusal {
-    message: Option<String>,
+    message: String,
     data: Option<Value>,
 }
 
@@ -55,22 +60,33 @@ fn bad(message: impl Into<String>) -> Failure {
     Failure::new(FailureKind::BadAnswer, message)
 }
 
-/// Reads the body of an answer; nothing is the default.
-fn read<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T, Failure> {
-    if body.iter().all(u8::is_ascii_whitespace) {
+/// Reads an answer; nothing is the default. `fields` are those that it may have.
+fn read<T: DeserializeOwned + Default>(answered: &Answered, fields: &str) -> Result<T, Failure> {
+    if answered.body.iter().all(u8::is_ascii_whitespace) {
         return Ok(T::default());
     }
-    let deserializer = &mut serde_json::Deserializer::from_slice(body);
-    let read = serde_path_to_error::deserialize(&mut *deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        let error = error.into_inner();
-        match error.is_data() && path != "." {
-            true => bad(format!("{path} in the answer: {error}")),
-            false => bad(format!("the answer is no JSON object that fits: {error}")),
+    reading::read(&answered.body).map_err(|unread| match unread {
+        Unread::Field { at, message } if !at.is_empty() => bad(format!("{at} in the answer: {message}")),
+        Unread::Field { message: error, .. } | Unread::Syntax(error) => {
+            bad(format!("got {answered}, and expected no body, or a JSON object with {fields} ({error})"))
         }
-    })?;
-    deserializer.end().map_err(|error| bad(format!("the answer is no JSON: {error}")))?;
-    Ok(read)
+    })
+}
+
+/// Reads a refusal. What else has a status of 4xx comes from something that knows nothing of hooks: a wrong path, a
+/// framework that wants a login.
+fn refusal(answered: &Answered) -> Result<Refusal, Failure> {
+    serde_json::from_slice(&answered.body).map_err(|_| {
+        let advice = match answered.status {
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => ". Is the URL of the webhook right?",
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                ". If it is the server that the backend refuses: are the webhook's secrets right, and does its path need no login?"
+            }
+            _ if answered.status.as_u16() == 419 => ". Does the path of the webhook need a CSRF token?",
+            _ => "",
+        };
+        bad(format!("got {answered}, and expected {{\"message\": \"...\"}} with a status of 4xx{advice}"))
+    })
 }
 
 fn wrong(at: &str, wrong: &Wrong) -> Failure {
@@ -100,31 +116,24 @@ pub(super) fn connect(
     io: &Io,
 ) -> Result<Result<Actions, ConnectError>, Failure> {
     if answered.status.is_client_error() {
-        // A page of HTML says nothing to a program, and is none of the backend's words.
-        let refusal: Refusal = serde_json::from_slice(&answered.body).unwrap_or_default();
-        let usual = || answered.status.canonical_reason().unwrap_or("Refused").to_owned();
-        let mut error = ConnectError::new(refusal.message.unwrap_or_else(usual));
-        if let Some(data) = refusal.data {
-            error = error.with_data(data);
-        }
-        return Ok(Err(error));
+        let Refusal { message, data } = refusal(answered)?;
+        let error = ConnectError::new(message);
+        return Ok(Err(match data {
+            Some(data) => error.with_data(data),
+            None => error,
+        }));
     }
-    let ConnectAnswer { join, data, emit } = read(&answered.body)?;
+    let ConnectAnswer { join, data, emit } = read(answered, "join, data and emit")?;
     Ok(Ok(Actions { join, data, emits: prepare(emit, socket, io)?, ..Actions::default() }))
 }
 
 /// The answer to `event`. One that is refused has no acknowledgement.
 pub(super) fn event(answered: &Answered, socket: &Socket, io: &Io) -> Result<Option<Actions>, Failure> {
     if answered.status.is_client_error() {
-        return match answered.status {
-            // The URL is wrong, or the backend doesn't take its own secret: every event fails like this.
-            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::UNAUTHORIZED => {
-                Err(Failure::new(FailureKind::Status, answered.status.to_string()))
-            }
-            _ => Ok(None),
-        };
+        return refusal(answered).map(|_| None);
     }
-    let EventAnswer { ack, attachments, emit, join, leave, disconnect, data } = read(&answered.body)?;
+    let EventAnswer { ack, attachments, emit, join, leave, disconnect, data } =
+        read(answered, "ack, attachments, emit, join, leave, data and disconnect")?;
     let ack = args(ack.as_deref(), &attachments).map_err(|error| match error.at {
         "args" => bad(format!("ack in the answer: {}", error.message)),
         _ => wrong("", &error),
@@ -165,13 +174,52 @@ mod tests {
 
     #[test]
     fn a_wrong_answer_is_told_with_its_place() {
-        let told = |body: &str| read::<EventAnswer>(body.as_bytes()).unwrap_err().message;
-        assert!(told("<html>").starts_with("the answer is no JSON object that fits"), "{}", told("<html>"));
+        let read = |body: &str| read::<EventAnswer>(&answered(200, None, body), "ack");
+        let told = |body: &str| read(body).unwrap_err().message;
         assert!(told(r#"{"jion":["a"]}"#).contains("jion in the answer: unknown field `jion`"));
         assert!(told(r#"{"emit":[{"event":"e"},{"evnt":"e"}]}"#).starts_with("emit[1].evnt in the answer"));
-        assert!(told("{} {}").starts_with("the answer is no JSON"));
+        assert!(
+            told("{} {}")
+                .starts_with("got 200 OK \"{} {}\", and expected no body, or a JSON object with ack")
+        );
         for nothing in ["", " \n", "{}"] {
-            assert!(read::<EventAnswer>(nothing.as_bytes()).is_ok(), "{nothing:?}");
+            assert!(read(nothing).is_ok(), "{nothing:?}");
         }
+    }
+
+    fn answered(status: u16, kind: Option<&str>, body: &str) -> Answered {
+        Answered {
+            status: StatusCode::from_u16(status).unwrap(),
+            content_type: kind.map(str::to_owned),
+            body: body.to_owned().into(),
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_not_json_is_told_with_its_type_its_first_characters_and_what_was_expected() {
+        let page = format!("\n<!DOCTYPE html>\u{1b}{}", "x".repeat(1000));
+        let failure = read::<ConnectAnswer>(&answered(200, Some("text/html; charset=utf-8"), &page), "join");
+        let told = failure.unwrap_err().message;
+        let start = format!(
+            "got 200 OK text/html; charset=utf-8 \"<!DOCTYPE html>\\u{{1b}}{}\"…, and expected no body, or a JSON object with join",
+            "x".repeat(44)
+        );
+        assert!(told.starts_with(&start), "{told}");
+    }
+
+    #[test]
+    fn a_refusal_is_an_object_with_a_message_and_what_else_comes_gets_advice() {
+        let read = |status, body| refusal(&answered(status, None, body));
+        assert_eq!(read(403, r#"{"message":"no","exception":"Forbidden"}"#).unwrap().message, "no");
+        for other in ["", "no", "\"no\"", "{}", r#"{"message":null}"#, r#"{"error":"no"}"#, "<html>"] {
+            assert_eq!(read(400, other).unwrap_err().kind, FailureKind::BadAnswer, "{other}");
+        }
+        let told = |status| read(status, "").unwrap_err().message;
+        assert_eq!(
+            told(404),
+            "got 404 Not Found without a body, and expected {\"message\": \"...\"} with a status of 4xx. Is the URL of the webhook right?"
+        );
+        assert!(told(401).contains("secrets") && told(419).contains("CSRF"));
+        assert!(told(422).ends_with("with a status of 4xx"));
     }
 }

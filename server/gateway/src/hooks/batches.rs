@@ -12,11 +12,12 @@ use serde_json::value::RawValue;
 use socketio::Room;
 use tokio::sync::{Notify, watch};
 
-use super::client::{Answered, Failure, FailureKind};
+use super::client::{Failure, FailureKind};
 use super::counts::Counts;
 use super::delivery::{Call, Delivery};
 use crate::node::Node;
 use crate::time::timestamp;
+use crate::web::Answered;
 
 /// How many hooks one call has, and how long the first of them waits for others.
 const MOST: usize = 50;
@@ -171,6 +172,7 @@ impl Batches {
             };
             let call = Call {
                 hook: "batch",
+                event: None,
                 socket: Room::from("batches"),
                 id: id.to_owned(),
                 body: Bytes::from(serde_json::to_vec(&body).unwrap_or_default()),
@@ -196,6 +198,6 @@ fn accepted(answered: &Answered) -> Result<(), Failure> {
     match answered.status {
         status if status.is_success() => Ok(()),
         StatusCode::GONE => Ok(()),
-        status => Err(Failure::new(FailureKind::Status, status.to_string())),
+        _ => Err(Failure::new(FailureKind::Status, format!("got {answered}, and expected 2xx"))),
     }
 }

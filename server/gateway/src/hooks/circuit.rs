@@ -71,9 +71,14 @@ impl Circuit {
         }
     }
 
+    /// Whether the backend is called as usual.
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed { .. })
+    }
+
     /// A call was answered.
     pub(super) fn succeeded(&mut self) -> Changed {
-        let was_closed = matches!(self.state, State::Closed { .. });
+        let was_closed = self.is_closed();
         self.state = State::Closed { failures: 0 };
         if was_closed { Changed::Nothing } else { Changed::Closed }
     }

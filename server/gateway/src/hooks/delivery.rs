@@ -14,16 +14,16 @@ use tokio::sync::{Notify, oneshot};
 
 use super::LIMIT;
 use super::circuit::{Changed, Circuit};
-use super::client::{Answered, Client, Failure, FailureKind};
+use super::client::{Client, Failure, FailureKind};
 use super::counts::{Counts, family};
 use super::queue::{Queue, Ticket};
+use super::sign::Secrets;
+use crate::told::Told;
+use crate::web::Answered;
 
 /// How many calls may wait, and how many bytes of bodies.
 const MAX_WAITING: usize = 20_000;
 const MAX_BYTES: usize = 64_000_000;
-
-/// A failure of the same kind is logged again after this time.
-const SILENCE: Duration = Duration::from_secs(60);
 
 #[derive(Clone)]
 pub(super) struct Delivery(Arc<State>);
@@ -41,9 +41,17 @@ struct Turns {
     waiting: HashMap<Ticket, oneshot::Sender<Granted>>,
     circuit: Circuit,
     next: Ticket,
-    told: HashMap<FailureKind, Instant>,
-    /// Calls that failed since the backend was last left alone.
-    lost: u64,
+    told: Told<About>,
+    /// Calls that failed, or were not made, since the backend answered last.
+    failed: u64,
+}
+
+/// What a line of the log is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct About {
+    kind: FailureKind,
+    hook: &'static str,
+    event: Option<Box<str>>,
 }
 
 /// Whether a call may be made, now that its turn has come.
@@ -55,6 +63,8 @@ enum Granted {
 /// One call.
 pub(super) struct Call {
     pub(super) hook: &'static str,
+    /// The name of the client's event, if it is one.
+    pub(super) event: Option<Box<str>>,
     /// Calls of one socket are made one after the other.
     pub(super) socket: Room,
     pub(super) id: String,
@@ -72,8 +82,8 @@ impl Delivery {
             waiting: HashMap::new(),
             circuit: Circuit::new(),
             next: 0,
-            told: HashMap::new(),
-            lost: 0,
+            told: Told::new(),
+            failed: 0,
         };
         Delivery(Arc::new(State { client, turns: Mutex::new(turns), counts, idle: Notify::new() }))
     }
@@ -105,29 +115,29 @@ impl Delivery {
             }
             Err(_) => {
                 let failure = Failure::new(FailureKind::Waited, "too many calls were before it");
-                self.0.turns.lock().tell(self.0.client.host(), &failure);
+                self.0.turns.lock().tell(self.0.client.place(), &call, &failure);
                 return Err(failure);
             }
         }
         let began = Instant::now();
-        let result = self.0.client.post(&call.id, call.body, call.limit).await;
+        let result = self.0.client.post(&call.id, call.body.clone(), call.limit).await;
         let result = result.and_then(|answered| read(&answered));
         self.0.counts.took(began.elapsed());
-        turn.ended(result.as_ref().err());
+        turn.ended(&call, result.as_ref().err());
         result
     }
 
     fn enter(&self, call: &Call) -> Result<(Turn, oneshot::Receiver<Granted>), Failure> {
         let mut turns = self.0.turns.lock();
         if turns.circuit.is_open(Instant::now()) {
-            turns.lost += 1;
+            turns.failed += 1;
             return Err(circuit_open());
         }
         let ticket = turns.next;
         turns.next += 1;
         if turns.queue.enter(&call.socket, ticket, call.body.len()).is_err() {
             let failure = Failure::new(FailureKind::QueueFull, "too many calls wait");
-            turns.tell(self.0.client.host(), &failure);
+            turns.tell(self.0.client.place(), call, &failure);
             return Err(failure);
         }
         let (sender, granted) = oneshot::channel();
@@ -135,6 +145,10 @@ impl Delivery {
         turns.grant();
         let turn = Turn { delivery: self.clone(), socket: Arc::clone(&call.socket), ticket, ended: false };
         Ok((turn, granted))
+    }
+
+    pub(super) fn set_secrets(&self, secrets: Secrets) {
+        self.0.client.set_secrets(secrets);
     }
 
     /// Waits until nothing runs and nothing waits.
@@ -189,7 +203,7 @@ impl Turns {
             let granted = match self.circuit.admit(Instant::now()) {
                 true => Granted::Call,
                 false => {
-                    self.lost += 1;
+                    self.failed += 1;
                     Granted::CircuitOpen
                 }
             };
@@ -200,46 +214,56 @@ impl Turns {
         }
     }
 
-    /// Logs a failure, if no other of its kind was lately.
-    fn tell(&mut self, host: &str, failure: &Failure) {
-        self.lost += 1;
+    /// Logs a failure, unless it did so of late.
+    fn tell(&mut self, url: &str, call: &Call, failure: &Failure) {
+        self.failed += 1;
         let now = Instant::now();
-        let told = self.told.entry(failure.kind).or_insert(now);
-        if *told == now || now.duration_since(*told) >= SILENCE {
-            *told = now;
-            tracing::warn!(backend = host, kind = failure.kind.as_str(), error = %failure, "a hook failed");
+        let (kind, hook) = (failure.kind, call.hook);
+        let mut about = About { kind, hook, event: call.event.clone() };
+        if !self.told.knows(&about, now) {
+            about.event = None;
         }
+        let Some(left_out) = self.told.say(about, now) else { return };
+        tracing::warn!(
+            hook,
+            event = call.event.as_deref(),
+            url,
+            kind = kind.as_str(),
+            error = %failure,
+            left_out = Some(left_out).filter(|left_out| *left_out > 0),
+            "a hook failed"
+        );
     }
 
-    fn ended(&mut self, host: &str, failure: Option<&Failure>) {
+    fn ended(&mut self, url: &str, call: &Call, failure: Option<&Failure>) {
         let now = Instant::now();
         let changed = match failure {
-            None => self.circuit.succeeded(),
-            Some(failure) => {
-                self.tell(host, failure);
-                self.circuit.failed(now, failure.retry_after)
-            }
+            Some(failure) if failure.is_outage() => self.circuit.failed(now, failure.retry_after),
+            Some(_) | None => self.circuit.succeeded(),
         };
+        if let Some(failure) = failure {
+            self.tell(url, call, failure);
+        }
         match changed {
             Changed::Nothing => {}
             Changed::Opened(pause) => {
-                if self.told.insert(FailureKind::CircuitOpen, now).is_none() {
+                let kind = FailureKind::CircuitOpen;
+                // While it stays down, each try opens the circuit again.
+                if self.told.say(About { kind, hook: "", event: None }, now).is_some() {
                     tracing::warn!(
-                        backend = host,
+                        url,
                         ?pause,
-                        "the backend is left alone for a while: clients are to connect again later, and events get no acknowledgement"
+                        "the backend is left alone for a while: clients that connect are closed and come back, and events get no acknowledgement"
                     );
                 }
             }
             Changed::Closed => {
-                let lost = std::mem::take(&mut self.lost);
-                self.told.clear();
-                tracing::info!(
-                    backend = host,
-                    lost,
-                    "the backend answers again; so many calls were lost meanwhile"
-                );
+                self.told.forget();
+                tracing::info!(url, failed_calls = self.failed, "the backend answers again");
             }
+        }
+        if self.circuit.is_closed() && !failure.is_some_and(Failure::is_outage) {
+            self.failed = 0;
         }
     }
 }
@@ -253,10 +277,10 @@ struct Turn {
 }
 
 impl Turn {
-    fn ended(&mut self, failure: Option<&Failure>) {
+    fn ended(&mut self, call: &Call, failure: Option<&Failure>) {
         self.ended = true;
         let state = &self.delivery.0;
-        state.turns.lock().ended(state.client.host(), failure);
+        state.turns.lock().ended(state.client.place(), call, failure);
     }
 }
 

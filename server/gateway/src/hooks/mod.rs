@@ -25,7 +25,6 @@ use batches::Batches;
 use body::{Connect, Event, Moment, Notice};
 use bytes::Bytes;
 use client::Client;
-pub use client::WebhookError;
 use counts::{Counts, family};
 use delivery::{Call, Delivery};
 use rand::RngExt as _;
@@ -35,6 +34,7 @@ use socketio::{AckSender, ConnectError, DisconnectReason, Io, Room, Socket};
 
 use crate::node::Node;
 use crate::time::timestamp;
+use crate::web::{Authorities, UrlError};
 
 /// How many calls run at once.
 pub(crate) const LIMIT: usize = 28;
@@ -98,6 +98,8 @@ pub struct Webhook {
     pub url: String,
     /// What they are signed with.
     pub secrets: Secrets,
+    /// Who may have signed the backend's certificate.
+    pub authorities: Authorities,
     /// Which hooks are sent.
     pub hooks: BTreeSet<HookType>,
     /// The header fields of the client's request that `connect` has, in lower case.
@@ -115,6 +117,7 @@ impl Webhook {
         Webhook {
             url: url.into(),
             secrets: Secrets::default(),
+            authorities: Authorities::default(),
             hooks: HookType::ALL.into(),
             headers: Vec::new(),
             connect_timeout: Duration::from_secs(3),
@@ -141,8 +144,8 @@ impl Hooks {
         node: Node,
         webhook: Webhook,
         counts: Arc<Counts>,
-    ) -> Result<Hooks, WebhookError> {
-        let client = Client::new(&webhook.url, webhook.secrets.clone())?;
+    ) -> Result<Hooks, UrlError> {
+        let client = Client::new(&webhook.url, webhook.secrets.clone(), &webhook.authorities)?;
         let delivery = Delivery::new(client, Arc::clone(&counts));
         let batches = Batches::start(delivery.clone(), node.clone(), counts);
         let hooks = Hooks(Arc::new(State { io, node, webhook, delivery, batches }));
@@ -163,7 +166,7 @@ impl Hooks {
         let body = Connect::of(self.moment("connect", Some(socket)), socket, &webhook.headers);
         let patience = io.config().hook_timeout.mul_f64(CONNECT_SHARE);
         let limit = webhook.connect_timeout.min(io.config().hook_timeout.saturating_sub(patience));
-        let call = self.prepare("connect", socket, &body, patience, limit);
+        let call = self.prepare("connect", None, socket, &body, patience, limit);
         match delivery.call(call, |answered| answer::connect(answered, socket, io)).await {
             Ok(Ok(actions)) => {
                 actions.apply(socket, None);
@@ -179,7 +182,8 @@ impl Hooks {
     pub(crate) async fn event(&self, socket: &Socket, event: &socketio::Event, ack: AckSender) {
         let State { io, webhook, delivery, .. } = &*self.0;
         let body = Event::of(self.moment("event", Some(socket)), socket, event, ack.is_wanted());
-        let call = self.prepare("event", socket, &body, EVENT_PATIENCE, webhook.event_timeout);
+        let name = Some(event.name());
+        let call = self.prepare("event", name, socket, &body, EVENT_PATIENCE, webhook.event_timeout);
         if let Ok(Some(actions)) = delivery.call(call, |answered| answer::event(answered, socket, io)).await {
             actions.apply(socket, Some(ack));
         }
@@ -230,6 +234,10 @@ impl Hooks {
         out.push_str(&format!("socketio_gateway_hooks_waiting {}\n", self.0.batches.waiting()));
     }
 
+    pub(crate) fn set_secrets(&self, secrets: Secrets) {
+        self.0.delivery.set_secrets(secrets);
+    }
+
     /// How many calls run or wait.
     #[cfg(test)]
     pub(crate) fn calls(&self) -> usize {
@@ -261,6 +269,7 @@ impl Hooks {
     fn prepare(
         &self,
         hook: &'static str,
+        event: Option<&str>,
         socket: &Socket,
         body: &impl Serialize,
         patience: Duration,
@@ -268,6 +277,7 @@ impl Hooks {
     ) -> Call {
         Call {
             hook,
+            event: event.map(Into::into),
             socket: Room::from(socket.id()),
             id: format!("{hook}_{:032x}", rand::rng().random::<u128>()),
             body: Bytes::from(serde_json::to_vec(body).unwrap_or_default()),

@@ -2,13 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use parking_lot::Mutex;
+use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
+use rustls::ServerConfig;
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::PrivateKeyDer;
 use serde_json::{Value, json};
 use socketio::Config;
 use socketio_server::Server;
 use socketio_tests::{Received, TestServer, WebSocket};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
+};
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
+use tokio_rustls::TlsAcceptor;
 
 use super::*;
 use crate::app::{Gateway, Settings};
@@ -56,6 +64,29 @@ impl Backend {
         Backend::listen(TcpListener::bind("127.0.0.1:0").await.unwrap())
     }
 
+    /// A backend that speaks TLS, with this certificate and its key.
+    async fn start_tls(certified: &CertifiedKey<KeyPair>) -> Backend {
+        let key = PrivateKeyDer::Pkcs8(certified.signing_key.serialize_der().into());
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()));
+        let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        let config = config.with_single_cert(vec![certified.cert.der().clone()], key).unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://localhost:{}/hook", listener.local_addr().unwrap().port());
+        let (sender, asked) = mpsc::unbounded_channel();
+        let listening = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (acceptor, sender) = (acceptor.clone(), sender.clone());
+                tokio::spawn(async move {
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        serve(stream, sender).await;
+                    }
+                });
+            }
+        });
+        Backend { url, asked, listening }
+    }
+
     fn listen(listener: TcpListener) -> Backend {
         let url = format!("http://{}/hook", listener.local_addr().unwrap());
         let (sender, asked) = mpsc::unbounded_channel();
@@ -79,7 +110,7 @@ impl Backend {
     }
 }
 
-async fn serve(stream: TcpStream, sender: mpsc::UnboundedSender<Asked>) {
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, sender: mpsc::UnboundedSender<Asked>) {
     let mut stream = BufReader::new(stream);
     loop {
         let (mut headers, mut line) = (BTreeMap::new(), String::new());
@@ -188,21 +219,60 @@ async fn a_client_is_let_in_with_rooms_data_and_events() {
 
 #[tokio::test]
 async fn a_refusal_is_told_and_a_failure_closes_the_session_so_that_the_client_comes_back() {
-    let mut backend = Backend::start().await;
+    faults_of(Backend::start().await, Authorities::default()).await;
+}
+
+/// The certificate authorities in a file that has this certificate.
+fn trusting(certified: &CertifiedKey<KeyPair>) -> Authorities {
+    let name = format!("socketio-gateway-{}-{}.pem", std::process::id(), rand::rng().random::<u64>());
+    let path = std::env::temp_dir().join(name);
+    std::fs::write(&path, certified.cert.pem()).unwrap();
+    let authorities = Authorities::from_file(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert!(Authorities::from_file(&path).is_err());
+    authorities
+}
+
+#[tokio::test]
+async fn the_same_by_https_with_an_authority_of_ones_own() {
+    let certified = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    faults_of(Backend::start_tls(&certified).await, trusting(&certified)).await;
+}
+
+#[tokio::test]
+async fn a_backend_with_a_wrong_certificate_gets_nothing() {
+    let right = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let of_another_name = generate_simple_self_signed(["other.test".to_owned()]).unwrap();
+    // Of another authority, and of another host.
+    for (served, trusted) in [(&right, &of_another_name), (&of_another_name, &of_another_name)] {
+        let mut backend = Backend::start_tls(served).await;
+        let server = Running::start(&backend, |settings| {
+            settings.webhook.as_mut().unwrap().authorities = trusting(trusted);
+        })
+        .await;
+        let mut client = server.connect("").await;
+        assert!(matches!(client.next().await, Received::Close(_) | Received::End));
+        assert!(server.metrics().contains("outcome=\"unreachable\"} 1\n"), "{}", server.metrics());
+        assert!(backend.asked.try_recv().is_err());
+    }
+}
+
+async fn faults_of(mut backend: Backend, authorities: Authorities) {
     let server = Running::start(&backend, |settings| {
-        settings.webhook.as_mut().unwrap().connect_timeout = Duration::from_millis(200);
+        let webhook = settings.webhook.as_mut().unwrap();
+        webhook.connect_timeout = Duration::from_millis(500);
+        webhook.authorities = authorities;
     })
     .await;
     let mut client = server.connect("").await;
     backend.next().await.answer(401, r#"{"message":"who are you?","data":{"code":7}}"#);
     assert_eq!(client.next_text().await, r#"44{"message":"who are you?","data":{"code":7}}"#);
-    let mut client = server.connect("").await;
-    backend.next().await.answer(403, "<html>no</html>");
-    assert_eq!(client.next_text().await, r#"44{"message":"Forbidden"}"#);
     let huge = format!("HTTP/1.1 200 x\r\ncontent-length: 1000001\r\n\r\n{}", " ".repeat(1_000_001));
     let half = "HTTP/1.1 200 x\r\ncontent-length: 10\r\n\r\nhalf";
     for (bytes, kind) in [
         ("HTTP/1.1 500 x\r\ncontent-length: 0\r\n\r\n", "status"),
+        ("HTTP/1.1 404 x\r\ncontent-length: 6\r\n\r\n<html>", "bad_answer"),
+        ("HTTP/1.1 403 x\r\ncontent-length: 0\r\n\r\n", "bad_answer"),
         ("HTTP/1.1 302 x\r\nlocation: /login\r\ncontent-length: 0\r\n\r\n", "redirect"),
         ("HTTP/1.1 200 x\r\ncontent-length: 6\r\n\r\n<html>", "bad_answer"),
         ("HTTP/1.1 200 x\r\ncontent-length: 12\r\n\r\n{\"jion\":[\"\"]}", "bad_answer"),
@@ -249,9 +319,14 @@ async fn the_answer_to_an_event_is_its_acknowledgement() {
     assert_eq!(client.next_text().await, "432[]");
 
     // What the backend refuses, or fails to answer, has no acknowledgement; later events have theirs.
-    for status in [400, 500] {
+    for (status, body) in [(400, r#"{"message":"no"}"#), (400, ""), (500, "")] {
         client.text(r#"423["refused"]"#).await;
-        backend.expect("event").await.answer(status, "");
+        backend.expect("event").await.answer(status, body);
+    }
+    let text = server.metrics();
+    for (outcome, count) in [("answered", 3), ("bad_answer", 1)] {
+        let line = format!("{{hook=\"event\",outcome=\"{outcome}\"}} {count}\n");
+        assert!(text.contains(&line), "{line} in {text}");
     }
     client.text(r#"42["bye"]"#).await;
     let asked = backend.expect("event").await;
@@ -355,6 +430,11 @@ async fn hooks_are_signed_with_each_secret_and_no_two_are_the_same() {
         asked.answer(204, "");
     }
     assert_ne!(ids[0], ids[1]);
+    // As after SIGHUP.
+    server.gateway.set_secrets(Secrets::new(&secrets[1..]).unwrap());
+    let _client = server.connect("").await;
+    let asked = backend.expect("connect").await;
+    assert_eq!(asked.headers["webhook-signature"].split(' ').count(), 1);
 }
 
 #[tokio::test]
@@ -418,6 +498,22 @@ async fn a_backend_that_fails_is_left_alone_and_found_again() {
     asked.answer(204, "");
     assert!(client.next_text().await.starts_with("40{"));
     assert!(server.metrics().contains("circuit_open 0\n"));
+}
+
+#[tokio::test]
+async fn a_backend_that_answers_wrongly_is_not_left_alone() {
+    let mut backend = Backend::start().await;
+    let server = Running::start(&backend, |_| {}).await;
+    let (mut client, _) = server.join(&mut backend).await;
+    // Whoever finds an event that the backend stumbles over must not cut off all others.
+    for n in 0..20 {
+        client.text(r#"42["trips"]"#).await;
+        let asked = backend.expect("event").await;
+        asked.answer(if n % 2 == 0 { 200 } else { 404 }, "<html>");
+    }
+    client.text(r#"421["chat"]"#).await;
+    backend.expect("event").await.answer(204, "");
+    assert_eq!(client.next_text().await, "431[]");
 }
 
 #[tokio::test]
@@ -530,4 +626,167 @@ async fn a_token_gives_rooms_and_data_and_its_end_puts_the_client_out() {
     assert_eq!(bert.next_text().await, r#"42["token_expired"]"#);
     assert_eq!(bert.next_text().await, "41");
     assert_eq!(anna.next_text().await, event("presence:left", joined));
+}
+
+#[tokio::test]
+async fn a_namespace_of_a_pattern_has_rules_hooks_and_presence_and_can_be_published_to() {
+    let mut backend = Backend::start().await;
+    let server = Running::start(&backend, |settings| {
+        settings.namespaces.push("/orders-*".to_owned());
+        settings.webhook.as_mut().unwrap().hooks.insert(HookType::RoomOccupied);
+        settings.presence = Presence { rooms: vec!["r".to_owned()], data: Vec::new() };
+        let rule = |namespace: &str, action| Rule {
+            name: "e".to_owned(),
+            namespace: Some(namespace.to_owned()),
+            action,
+            rate: None,
+        };
+        let rules = vec![rule("/orders-*", Action::Refuse), rule("/orders-8", Action::RelayToRooms)];
+        settings.rules = Rules::new(rules, Action::Backend);
+    })
+    .await;
+    let mut client = server.clients.websocket("/socket.io/?EIO=4&transport=websocket").await;
+    client.next_text().await;
+    for name in ["/orders-7", "/orders-8"] {
+        client.text(format!("40{name},")).await;
+        let asked = backend.expect("connect").await;
+        assert_eq!(asked.body["namespace"], name);
+        asked.answer(200, r#"{"join":["r"]}"#);
+        assert!(client.next_text().await.starts_with(&format!("40{name},{{")));
+        assert!(client.next_text().await.starts_with(&format!("42{name},[\"presence:members\"")));
+    }
+    let batch = backend.expect("batch").await;
+    assert_eq!(
+        (&batch.body["hooks"][0]["namespace"], &batch.body["hooks"][0]["room"]),
+        (&json!("/orders-7"), &json!("r"))
+    );
+    client.text(r#"42/orders-7,1["e"]"#).await;
+    assert!(client.next_text().await.starts_with(r#"43/orders-7,1[{"error""#));
+    client.text(r#"42/orders-8,1["e"]"#).await;
+    assert_eq!(client.next_text().await, "43/orders-8,1[]");
+    client.text("40/other,").await;
+    assert!(client.next_text().await.starts_with("44/other,"));
+    let publish = |namespace: &str| {
+        let emit: crate::operations::Emit =
+            serde_json::from_value(json!({ "namespace": namespace, "event": "news" })).unwrap();
+        emit.prepare(&server.io, "/").map(|emit| emit.send()).ok()
+    };
+    // Another node may have clients in a namespace that is empty here.
+    assert_eq!([publish("/orders-7"), publish("/orders-9"), publish("/other")], [Some(1), Some(0), None]);
+    assert_eq!(client.next_text().await, r#"42/orders-7,["news"]"#);
+}
+
+/// A small generator: the tests need no other.
+fn random(state: &mut u64) -> u64 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    *state
+}
+
+// A property: whatever time each answer takes, no event overtakes another of its socket, and none is lost or doubled.
+#[tokio::test]
+async fn each_sockets_events_come_in_order_from_a_backend_that_answers_at_random_times() {
+    const EVENTS: u64 = 30;
+    for seed in 1..=12_u64 {
+        let mut backend = Backend::start().await;
+        let server = Running::start(&backend, |_| {}).await;
+        let mut clients = Vec::new();
+        for _ in 0..6 {
+            clients.push(server.join(&mut backend).await);
+        }
+        let ids: Vec<_> = clients.iter().map(|(_, id)| id.clone()).collect();
+        for (client, _) in &mut clients {
+            for n in 0..EVENTS {
+                client.text(format!(r#"42{n}["e",{n}]"#)).await;
+            }
+        }
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mut last: BTreeMap<String, u64> = BTreeMap::new();
+        let mut waiting: Vec<(Instant, Asked)> = Vec::new();
+        let (mut seen, mut most) = (0, 0);
+        while seen < EVENTS * 6 || !waiting.is_empty() {
+            let next = waiting.iter().map(|(due, _)| *due).min();
+            tokio::select! {
+                asked = backend.next(), if seen < EVENTS * 6 => {
+                    let socket = asked.body["socket"].as_str().unwrap().to_owned();
+                    let n = asked.body["args"][0].as_u64().unwrap();
+                    let expected = last.get(&socket).map_or(0, |last| last + 1);
+                    assert_eq!(n, expected, "seed {seed}");
+                    let another = |(_, other): &(Instant, Asked)| other.body["socket"] == asked.body["socket"];
+                    assert!(!waiting.iter().any(another), "two of one socket at once, seed {seed}");
+                    last.insert(socket, n);
+                    seen += 1;
+                    let micros = random(&mut state) % 3000;
+                    waiting.push((Instant::now() + Duration::from_micros(micros), asked));
+                    most = most.max(waiting.len());
+                }
+                () = tokio::time::sleep_until(next.unwrap_or_else(Instant::now).into()), if next.is_some() => {
+                    let now = Instant::now();
+                    for (_, asked) in waiting.extract_if(.., |(due, _)| *due <= now) {
+                        let ack = json!({ "ack": asked.body["args"] }).to_string();
+                        asked.answer(200, &ack);
+                    }
+                }
+            }
+        }
+        assert_eq!(last.len(), ids.len());
+        assert!(most > 1, "sockets don't wait for each other");
+        for (client, _) in &mut clients {
+            for n in 0..EVENTS {
+                assert_eq!(client.next_text().await, format!("43{n}[{n}]"), "seed {seed}");
+            }
+        }
+    }
+}
+
+// As after a restart of the server: tests/gateway/run return does it with 10,000.
+#[tokio::test]
+async fn clients_whose_turn_does_not_come_in_time_are_closed_come_back_and_get_in() {
+    const CLIENTS: usize = 240;
+    let mut backend = Backend::start().await;
+    let config = Config { hook_timeout: Duration::from_secs(4), ..Config::default() };
+    let server = Arc::new(Running::with(config, &backend, |_| {}).await);
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let server = Arc::clone(&server);
+            tokio::spawn(async move {
+                for tries in 0.. {
+                    let mut client = server.connect("").await;
+                    match client.next().await {
+                        Received::Text(text) if text.starts_with("40{") => return tries,
+                        Received::Text(text) => panic!("{text}: a refusal is for good"),
+                        _ => tokio::time::sleep(Duration::from_millis(100)).await,
+                    }
+                }
+                unreachable!("it tries again and again")
+            })
+        })
+        .collect();
+    let running = Arc::new(Mutex::new((0_usize, 0_usize)));
+    let counted = Arc::clone(&running);
+    let answering = tokio::spawn(async move {
+        loop {
+            let asked = backend.next().await;
+            let counted = Arc::clone(&counted);
+            {
+                let (now, most) = &mut *counted.lock();
+                *now += 1;
+                *most = (*most).max(*now);
+            }
+            tokio::spawn(async move {
+                // A call may wait for 3 s: six times 28 get their turn.
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                counted.lock().0 -= 1;
+                asked.answer(204, "");
+            });
+        }
+    });
+    let mut returned = 0;
+    for client in clients {
+        returned += usize::from(client.await.unwrap() > 0);
+    }
+    answering.abort();
+    assert_eq!(running.lock().1, LIMIT);
+    assert!(returned > 0 && server.metrics().contains("outcome=\"waited\""), "{}", server.metrics());
 }

@@ -1,18 +1,27 @@
 //! Tokens that say who a client is: JWTs, signed by whoever logs users in. No backend is asked.
 
+mod remote;
 mod ring;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::errors::{Error, ErrorKind};
 use jsonwebtoken::jwk::JwkSet;
-use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, Validation, decode, decode_header};
+use jsonwebtoken::{
+    Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind, Validation, decode, decode_header,
+};
+use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use socketio::{ConnectError, Socket};
+
+use crate::told::Told;
+use crate::web::{Authorities, UrlError, WebClient};
+use remote::KeySet;
 
 /// How far the clocks of those who sign and of this machine may be apart, in seconds.
 const LEEWAY: u64 = 10;
@@ -23,7 +32,8 @@ const SHORTEST_SECRET: usize = 32;
 /// The keys that tokens are signed with, and what becomes of their claims.
 #[derive(Clone)]
 pub struct Jwt {
-    keys: Vec<Key>,
+    keys: Arc<KeySet>,
+    told: Arc<Mutex<Told<&'static str>>>,
     /// The audience that a token must be for, if there is one.
     pub audience: Option<String>,
     /// Who must have issued it, if that matters.
@@ -64,6 +74,61 @@ impl fmt::Display for JwtError {
 
 impl std::error::Error for JwtError {}
 
+/// Why a token lets nobody in.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Rejected {
+    Expired,
+    /// No key has the name that the token gives to its own.
+    UnknownKey(String),
+    /// The keys have never been fetched.
+    NoKeys,
+    /// No key is for the token's algorithm.
+    NoKeyFor(Algorithm),
+    Other(ErrorKind),
+}
+
+impl Rejected {
+    /// The reason, by which the log counts them.
+    fn reason(&self) -> &'static str {
+        match self {
+            Rejected::Expired => "expired",
+            Rejected::UnknownKey(_) => "unknown key",
+            Rejected::NoKeys => "its keys could not be fetched yet",
+            Rejected::NoKeyFor(_) => "no key for its algorithm",
+            Rejected::Other(kind) => match kind {
+                ErrorKind::InvalidSignature => "wrong signature",
+                ErrorKind::ImmatureSignature => "not valid yet",
+                ErrorKind::InvalidAudience => "wrong audience",
+                ErrorKind::InvalidIssuer => "wrong issuer",
+                ErrorKind::MissingRequiredClaim(_) => "a claim is missing",
+                ErrorKind::InvalidClaimFormat(_) => "a claim has a wrong type",
+                _ => "not a JWT",
+            },
+        }
+    }
+
+    /// What there is to say about it, which is nothing of the token but the name of its key.
+    fn details(&self) -> Option<String> {
+        match self {
+            Rejected::UnknownKey(id) => Some(format!("kid {:?}", id.chars().take(64).collect::<String>())),
+            Rejected::NoKeyFor(algorithm) => Some(format!("alg {algorithm:?}")),
+            Rejected::Other(
+                ErrorKind::MissingRequiredClaim(claim) | ErrorKind::InvalidClaimFormat(claim),
+            ) => Some(claim.clone()),
+            Rejected::Expired | Rejected::NoKeys | Rejected::Other(_) => None,
+        }
+    }
+}
+
+impl From<Error> for Rejected {
+    fn from(error: Error) -> Rejected {
+        match error.into_kind() {
+            ErrorKind::ExpiredSignature => Rejected::Expired,
+            other => Rejected::Other(other),
+        }
+    }
+}
+
 /// What a token says.
 pub(crate) struct Claims {
     pub(crate) subject: Option<String>,
@@ -87,13 +152,48 @@ impl Jwt {
     pub fn new(key: &str) -> Result<Jwt, JwtError> {
         ring::install();
         let keys = read_keys(key.trim()).filter(|keys| !keys.is_empty()).ok_or(JwtError::Unfit)?;
-        Ok(Jwt {
-            keys,
+        Ok(Jwt::with(KeySet::fixed(keys)))
+    }
+
+    /// The JWK set at a URL, such as `https://login.example/.well-known/jwks.json`. It is fetched when the gateway
+    /// starts, every ten minutes, and when a token names another key, but not more often than every 10 s. While it
+    /// can't be fetched, the keys from before are good; while there are none, clients are closed and come back.
+    ///
+    /// # Errors
+    /// If the URL can't be called.
+    pub fn from_url(url: &str, authorities: &Authorities) -> Result<Jwt, UrlError> {
+        ring::install();
+        let web = WebClient::new(url, authorities, 1)?;
+        if web.is_exposed() {
+            tracing::warn!(
+                url = web.place(),
+                "the keys of JWTs come without TLS, so that others on the network can let anybody in: use https"
+            );
+        }
+        Ok(Jwt::with(KeySet::remote(web)))
+    }
+
+    fn with(keys: KeySet) -> Jwt {
+        Jwt {
+            keys: Arc::new(keys),
+            told: Arc::new(Mutex::new(Told::new())),
             audience: None,
             issuer: None,
             rooms: "rooms".to_owned(),
             data: vec!["sub".to_owned()],
-        })
+        }
+    }
+
+    /// Starts to fetch the keys, if they are at a URL.
+    pub(crate) fn start(&self) {
+        if self.keys.is_remote() {
+            tokio::spawn(KeySet::keep_fresh(Arc::downgrade(&self.keys)));
+        }
+    }
+
+    /// Checks tokens with the keys of another from now on.
+    pub(crate) fn take_keys(&self, other: &Jwt) {
+        self.keys.set(other.keys.get());
     }
 
     /// The same of a file.
@@ -105,8 +205,19 @@ impl Jwt {
         Jwt::new(&text)
     }
 
+    /// The claims of a token. A key that nobody knows yet may have been published since.
+    pub(crate) async fn claims_of(&self, token: &str) -> Result<Claims, Rejected> {
+        match self.check(token) {
+            Err(Rejected::UnknownKey(_) | Rejected::NoKeys) if self.keys.is_remote() => {
+                self.keys.refresh().await;
+                self.check(token)
+            }
+            checked => checked,
+        }
+    }
+
     /// Reads a token, and checks it.
-    pub(crate) fn check(&self, token: &str) -> Result<Claims, Error> {
+    pub(crate) fn check(&self, token: &str) -> Result<Claims, Rejected> {
         let header = decode_header(token)?;
         let mut validation = Validation::new(header.alg);
         validation.leeway = LEEWAY;
@@ -123,22 +234,25 @@ impl Jwt {
             validation.required_spec_claims.insert("iss".to_owned());
         }
         // Only keys of the token's own kind: a public key that is taken for a secret would let anyone sign.
-        let fits = |key: &&Key| {
-            algorithm(key.key.family()) == header.alg
-                && (header.kid.is_none() || key.id.is_none() || key.id == header.kid)
+        let of_kind = |key: &&Key| algorithm(key.key.family()) == header.alg;
+        let named = |key: &&Key| header.kid.is_none() || key.id.is_none() || key.id == header.kid;
+        let keys = self.keys.get();
+        let mut last = match &header.kid {
+            _ if keys.is_empty() => Rejected::NoKeys,
+            Some(id) if !keys.iter().any(|key| named(&key)) => Rejected::UnknownKey(id.clone()),
+            _ => Rejected::NoKeyFor(header.alg),
         };
-        let mut last: Error = ErrorKind::InvalidAlgorithm.into();
-        for key in self.keys.iter().filter(fits) {
+        for key in keys.iter().filter(of_kind).filter(named) {
             match decode::<BTreeMap<String, Value>>(token, &key.key, &validation) {
                 Ok(token) => return self.claims(token.claims),
-                Err(error) => last = error,
+                Err(error) => last = error.into(),
             }
         }
         Err(last)
     }
 
-    fn claims(&self, mut claims: BTreeMap<String, Value>) -> Result<Claims, Error> {
-        let wrong = |claim: &str| Error::from(ErrorKind::InvalidClaimFormat(claim.to_owned()));
+    fn claims(&self, mut claims: BTreeMap<String, Value>) -> Result<Claims, Rejected> {
+        let wrong = |claim: &str| Rejected::Other(ErrorKind::InvalidClaimFormat(claim.to_owned()));
         let expires = claims.get("exp").and_then(Value::as_f64).ok_or_else(|| wrong("exp"))?;
         let expires = Duration::try_from_secs_f64(expires).map_err(|_| wrong("exp"))?;
         let expires =
@@ -153,20 +267,22 @@ impl Jwt {
     }
 
     /// Lets a client in if it has a token that is right, with rooms and data.
-    pub(crate) fn admit(&self, socket: &Socket) -> Result<(), ConnectError> {
+    pub(crate) async fn admit(&self, socket: &Socket) -> Result<(), ConnectError> {
         let refused =
             |code: &str, message: String| Err(ConnectError::new(message).with_data(json!({ "code": code })));
         let Some(token) = token(socket) else {
             return refused("token_missing", "send a token: auth: { token }".to_owned());
         };
-        let claims = match self.check(&token) {
+        let claims = match self.claims_of(&token).await {
             Ok(claims) => claims,
-            Err(error) if *error.kind() == ErrorKind::ExpiredSignature => {
-                return refused("token_expired", "the token has expired".to_owned());
-            }
-            Err(error) => {
-                tracing::debug!(%error, "a client's token is wrong");
-                return refused("token_invalid", "the token is not valid".to_owned());
+            Err(rejected) => {
+                self.tell(&rejected);
+                return match rejected {
+                    // The client may well be right, so it comes back.
+                    Rejected::NoKeys => Err(ConnectError::new(rejected.reason()).close_session()),
+                    Rejected::Expired => refused("token_expired", "the token has expired".to_owned()),
+                    _ => refused("token_invalid", "the token is not valid".to_owned()),
+                };
             }
         };
         let Claims { subject, rooms, data, expires } = claims;
@@ -178,6 +294,18 @@ impl Jwt {
             return refused("too_many_rooms", error.to_string());
         }
         Ok(())
+    }
+
+    /// Logs why a token is refused. Clients aren't told, as they might be trying what gets them in.
+    fn tell(&self, rejected: &Rejected) {
+        let reason = rejected.reason();
+        let Some(left_out) = self.told.lock().say(reason, Instant::now()) else { return };
+        tracing::warn!(
+            reason,
+            details = rejected.details(),
+            left_out = Some(left_out).filter(|left_out| *left_out > 0),
+            "a client's JWT is refused"
+        );
     }
 
     /// Whether a client may come back for a socket: only with a token of the same user.
@@ -221,20 +349,31 @@ fn read_keys(text: &str) -> Option<Vec<Key>> {
         return key.ok().map(alone);
     }
     if text.starts_with('{') {
-        let set: JwkSet = serde_json::from_str(text).ok()?;
-        let key = |jwk| {
-            let key = DecodingKey::from_jwk(jwk).ok()?;
-            Some(Key { id: jwk.common.key_id.clone(), key })
-        };
-        return Some(set.keys.iter().filter_map(key).collect());
+        return read_set(text);
     }
     let secret = text.as_bytes();
     (secret.len() >= SHORTEST_SECRET).then(|| DecodingKey::from_secret(secret).ok()).flatten().map(alone)
 }
 
+/// The keys of a JWK set that can be used.
+fn read_set(text: &str) -> Option<Vec<Key>> {
+    let set: JwkSet = serde_json::from_str(text).ok()?;
+    let key = |jwk| {
+        let key = DecodingKey::from_jwk(jwk).ok()?;
+        if let DecodingKeyKind::SecretOrDer(secret) = key.kind()
+            && key.family() == AlgorithmFamily::Hmac
+            && secret.len() < SHORTEST_SECRET
+        {
+            return None;
+        }
+        Some(Key { id: jwk.common.key_id.clone(), key })
+    };
+    Some(set.keys.iter().filter_map(key).collect())
+}
+
 impl fmt::Debug for Jwt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Jwt({} keys)", self.keys.len())
+        write!(f, "Jwt({} keys)", self.keys.get().len())
     }
 }
 

@@ -1,8 +1,12 @@
 //! Tokens that openssl has signed, and that are made here.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use ::ring::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpListener;
 
 use super::*;
 
@@ -54,8 +58,8 @@ pub(crate) fn in_seconds(seconds: i64) -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap() + seconds
 }
 
-fn kind(jwt: &Jwt, token: &str) -> Option<ErrorKind> {
-    jwt.check(token).err().map(|error| error.kind().clone())
+fn kind(jwt: &Jwt, token: &str) -> Option<Rejected> {
+    jwt.check(token).err()
 }
 
 #[test]
@@ -76,7 +80,7 @@ fn tokens_of_every_algorithm_are_read_by_a_key_in_pem_alone_of_its_kind() {
         }
         // Someone who knows the public key signs with it as if it were a secret.
         let forged = signed(key, r#"{"alg":"HS256"}"#, &json!({ "sub": "mallory", "exp": in_seconds(60) }));
-        assert_eq!(kind(&jwt, &forged), Some(ErrorKind::InvalidAlgorithm));
+        assert_eq!(kind(&jwt, &forged), Some(Rejected::NoKeyFor(Algorithm::HS256)));
     }
 }
 
@@ -88,7 +92,9 @@ fn a_set_of_keys_has_names() {
     assert!(jwt.check(RS256_TOKEN).is_ok(), "a token that names no key");
     let claims = json!({ "exp": in_seconds(60) });
     assert!(jwt.check(&signed(SECRET, r#"{"alg":"HS256","kid":"s"}"#, &claims)).is_ok());
-    assert!(jwt.check(&signed(SECRET, r#"{"alg":"HS256","kid":"r"}"#, &claims)).is_err());
+    let of = |id: &str| signed(SECRET, &json!({ "alg": "HS256", "kid": id }).to_string(), &claims);
+    assert_eq!(kind(&jwt, &of("r")), Some(Rejected::NoKeyFor(Algorithm::HS256)));
+    assert_eq!(kind(&jwt, &of("x")), Some(Rejected::UnknownKey("x".to_owned())));
 }
 
 #[test]
@@ -96,21 +102,24 @@ fn a_token_that_is_wrong_in_any_way_is_refused() {
     let mut jwt = Jwt::new(SECRET).unwrap();
     let right = hs256(&json!({ "sub": "anna", "exp": in_seconds(60), "aud": "other" }));
     assert!(jwt.check(&right).is_ok());
-    assert_eq!(kind(&jwt, &hs256(&json!({ "exp": in_seconds(-11) }))), Some(ErrorKind::ExpiredSignature));
+    assert_eq!(kind(&jwt, &hs256(&json!({ "exp": in_seconds(-11) }))), Some(Rejected::Expired));
     assert!(jwt.check(&hs256(&json!({ "exp": in_seconds(-5) }))).is_ok(), "clocks may be 10 s apart");
-    assert_eq!(kind(&jwt, &hs256(&json!({}))), Some(ErrorKind::MissingRequiredClaim("exp".to_owned())));
+    let without = Rejected::Other(ErrorKind::MissingRequiredClaim("exp".to_owned()));
+    assert_eq!(kind(&jwt, &hs256(&json!({}))), Some(without));
     let early = json!({ "exp": in_seconds(60), "nbf": in_seconds(30) });
-    assert_eq!(kind(&jwt, &hs256(&early)), Some(ErrorKind::ImmatureSignature));
+    assert_eq!(kind(&jwt, &hs256(&early)), Some(Rejected::Other(ErrorKind::ImmatureSignature)));
     let other =
         signed("another secret of 32 characters..", r#"{"alg":"HS256"}"#, &json!({ "exp": in_seconds(60) }));
-    assert_eq!(kind(&jwt, &other), Some(ErrorKind::InvalidSignature));
+    assert_eq!(kind(&jwt, &other), Some(Rejected::Other(ErrorKind::InvalidSignature)));
     let unsigned = signed(SECRET, r#"{"alg":"none"}"#, &json!({ "exp": in_seconds(60) }));
     assert!(jwt.check(&unsigned).is_err());
     let rooms = json!({ "exp": in_seconds(60), "rooms": "a" });
-    assert_eq!(kind(&jwt, &hs256(&rooms)), Some(ErrorKind::InvalidClaimFormat("rooms".to_owned())));
+    let wrong = Rejected::Other(ErrorKind::InvalidClaimFormat("rooms".to_owned()));
+    assert_eq!((wrong.reason(), wrong.details()), ("a claim has a wrong type", Some("rooms".to_owned())));
+    assert_eq!(kind(&jwt, &hs256(&rooms)), Some(wrong));
     assert!(["", "a.b", "a.b.c"].iter().all(|text| jwt.check(text).is_err()));
     jwt.audience = Some("chat".to_owned());
-    assert_eq!(kind(&jwt, &right), Some(ErrorKind::InvalidAudience));
+    assert_eq!(kind(&jwt, &right), Some(Rejected::Other(ErrorKind::InvalidAudience)));
     assert!(
         jwt.check(&hs256(&json!({ "exp": in_seconds(60) }))).is_err(),
         "an audience that is wanted is there"
@@ -119,6 +128,15 @@ fn a_token_that_is_wrong_in_any_way_is_refused() {
     jwt.issuer = Some("login".to_owned());
     assert!(jwt.check(&right).is_err());
     assert!(jwt.check(&hs256(&json!({ "exp": in_seconds(60), "iss": "login" }))).is_ok());
+}
+
+#[test]
+fn keys_can_be_changed_for_others() {
+    let jwt = Jwt::new(SECRET).unwrap();
+    let clone = jwt.clone();
+    jwt.take_keys(&Jwt::new("another secret of 32 characters..").unwrap());
+    let token = hs256(&json!({ "exp": in_seconds(60) }));
+    assert_eq!(kind(&clone, &token), Some(Rejected::Other(ErrorKind::InvalidSignature)));
 }
 
 #[test]
@@ -141,7 +159,126 @@ fn a_key_is_of_a_form_that_is_known() {
         "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----",
         "{}",
         r#"{"keys":[]}"#,
+        r#"{"keys":[{"kty":"oct","k":"c2hvcnQ"}]}"#,
     ] {
         assert!(matches!(Jwt::new(unfit), Err(JwtError::Unfit)), "{unfit}");
     }
+}
+
+/// A login server that publishes its keys: what it answers, and how often it was asked.
+struct Publisher {
+    url: String,
+    answer: Arc<Mutex<String>>,
+    asked: Arc<AtomicUsize>,
+    serving: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+impl Publisher {
+    async fn start() -> Publisher {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/jwks.json", listener.local_addr().unwrap());
+        let (answer, asked) = (Arc::new(Mutex::new(String::new())), Arc::new(AtomicUsize::new(0)));
+        let (answers, count) = (Arc::clone(&answer), Arc::clone(&asked));
+        let serving = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let mut stream = BufReader::new(stream);
+                let mut line = String::new();
+                while stream.read_line(&mut line).await.is_ok_and(|read| read > 2) {
+                    line.clear();
+                }
+                count.fetch_add(1, Ordering::Relaxed);
+                let answer = answers.lock().clone();
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        Publisher { url, answer, asked, serving }
+    }
+
+    fn says(&self, status: &str, body: &str) {
+        let length = body.len();
+        *self.answer.lock() =
+            format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+    }
+
+    /// Publishes secrets under these names, each signed with by [`of`].
+    fn publishes(&self, names: &[&str]) {
+        let key = |name: &&str| json!({ "kty": "oct", "kid": name, "k": URL_SAFE_NO_PAD.encode(SECRET) });
+        let keys: Vec<_> = names.iter().map(key).collect();
+        self.says("200 OK", &json!({ "keys": keys }).to_string());
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// The keys of this server, fetched at most once in that time.
+    fn jwt(&self, pause: Duration) -> Jwt {
+        ring::install();
+        let web = WebClient::new(&self.url, &Authorities::default(), 1).unwrap();
+        Jwt::with(KeySet::remote(web).with_pause(pause))
+    }
+}
+
+fn of(name: &str) -> String {
+    let header = json!({ "alg": "HS256", "kid": name }).to_string();
+    signed(SECRET, &header, &json!({ "exp": in_seconds(60) }))
+}
+
+#[tokio::test]
+async fn keys_at_a_url_are_fetched_once_and_again_for_a_key_that_is_new() {
+    let publisher = Publisher::start().await;
+    publisher.publishes(&["one"]);
+    let jwt = publisher.jwt(Duration::ZERO);
+    for _ in 0..3 {
+        assert!(jwt.claims_of(&of("one")).await.is_ok());
+    }
+    assert_eq!(publisher.asked(), 1, "what is known is not fetched again");
+    publisher.publishes(&["one", "two"]);
+    assert!(jwt.claims_of(&of("two")).await.is_ok());
+    assert_eq!(publisher.asked(), 2);
+    publisher.publishes(&["two"]);
+    assert!(jwt.claims_of(&of("three")).await.is_err());
+    assert!(jwt.claims_of(&of("one")).await.is_err(), "a key that is withdrawn is not good any more");
+}
+
+#[tokio::test]
+async fn tokens_with_keys_that_nobody_knows_do_not_flood_the_url() {
+    let publisher = Publisher::start().await;
+    publisher.publishes(&["one"]);
+    let jwt = publisher.jwt(Duration::from_secs(3600));
+    let made_up: Vec<_> = (0..50).map(|n| of(&n.to_string())).collect();
+    let checks = made_up.iter().map(|token| {
+        let (jwt, token) = (jwt.clone(), token.clone());
+        tokio::spawn(async move { jwt.claims_of(&token).await.is_ok() })
+    });
+    for check in checks.collect::<Vec<_>>() {
+        assert!(!check.await.unwrap());
+    }
+    assert_eq!(publisher.asked(), 1, "all of them waited for the same answer");
+    assert!(jwt.claims_of(&of("one")).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_outage_of_the_url_keeps_the_keys_and_is_no_refusal_where_there_are_none() {
+    let publisher = Publisher::start().await;
+    let jwt = publisher.jwt(Duration::ZERO);
+    for (status, body) in [("500 no", ""), ("200 OK", "<html>"), ("200 OK", r#"{"keys":[]}"#), ("302 to", "")]
+    {
+        publisher.says(status, body);
+        assert_eq!(jwt.claims_of(&of("one")).await.err(), Some(Rejected::NoKeys), "{status} {body}");
+    }
+    publisher.publishes(&["one"]);
+    assert!(jwt.claims_of(&of("one")).await.is_ok());
+    publisher.says("503 no", "");
+    assert_eq!(jwt.claims_of(&of("two")).await.err(), Some(Rejected::UnknownKey("two".to_owned())));
+    assert!(jwt.claims_of(&of("one")).await.is_ok());
+    publisher.serving.abort();
+    assert!(jwt.claims_of(&of("two")).await.is_err());
+    assert!(jwt.claims_of(&of("one")).await.is_ok());
 }
