@@ -64,7 +64,7 @@ impl Program {
         let text = Connection::open(self.metrics).await.request("GET", "/metrics", &[], b"").await;
         let samples = text.text().lines().filter_map(|line| line.strip_prefix(name)?.rsplit_once(' '));
         let whole = samples.filter(|(labels, _)| labels.is_empty() || labels.starts_with('{'));
-        whole.filter_map(|(_, value)| value.parse::<f64>().ok()).sum()
+        whole.filter_map(|(_, value)| value.parse::<f64>().ok()).fold(0.0, |sum, value| sum + value)
     }
 
     /// How many bytes of memory it has.

@@ -36,7 +36,7 @@ const OPTIONS: [&str; 12] = [
     "--idle-timeout",
     "10s",
     "--log-level",
-    "info",
+    "warn",
 ];
 
 #[derive(Default)]
