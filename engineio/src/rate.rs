@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::Limit;
+
 /// A bucket of one second's allowance, which fills up steadily and is full at the start.
 ///
 /// It is one instant: when the bucket would be full again. What is taken moves it away; a whole second away,
@@ -47,6 +49,40 @@ impl Rate {
     #[must_use]
     pub fn is_full(&self, now: Instant) -> bool {
         self.full_at <= now
+    }
+}
+
+/// How many packets or messages a client may send in a second, and how many bytes of them.
+#[derive(Debug)]
+pub(crate) struct Rates {
+    packets: Rate,
+    packets_per_second: Option<usize>,
+    bytes: Rate,
+    bytes_per_second: Option<usize>,
+}
+
+impl Rates {
+    /// Full buckets. `None` if nothing is limited: most clients have none, and it takes no memory in these.
+    pub(crate) fn new(now: Instant, packets: Option<usize>, bytes: Option<usize>) -> Option<Box<Rates>> {
+        (packets.is_some() || bytes.is_some()).then(|| {
+            Box::new(Rates {
+                packets: Rate::new(now),
+                packets_per_second: packets,
+                bytes: Rate::new(now),
+                bytes_per_second: bytes,
+            })
+        })
+    }
+
+    /// Counts what has come, and says which limit it exceeds.
+    pub(crate) fn exceeded(&mut self, now: Instant, len: usize) -> Option<Limit> {
+        let more = |rate: &mut Rate, amount, per_second: Option<usize>| {
+            per_second.is_some_and(|per_second| !rate.take(now, amount, per_second))
+        };
+        if more(&mut self.packets, 1, self.packets_per_second) {
+            return Some(Limit::PacketRate);
+        }
+        more(&mut self.bytes, len, self.bytes_per_second).then_some(Limit::ByteRate)
     }
 }
 

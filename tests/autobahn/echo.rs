@@ -100,12 +100,12 @@ fn answer(reader: &mut Reader, output: &mut Vec<u8>) -> bool {
             Ok(Some(FrameEvent::Ping(payload))) => websocket::pong(&payload, output),
             Ok(Some(FrameEvent::Pong(_))) => {}
             Ok(Some(FrameEvent::Close { code, .. })) => {
-                websocket::close(code, output);
+                websocket::close(code, "", output);
                 return true;
             }
             Ok(None) => return false,
             Err(violation) => {
-                websocket::close(Some(violation.code()), output);
+                websocket::close(Some(violation.code()), "", output);
                 return true;
             }
         }

@@ -1,7 +1,7 @@
 //! What WebSockets carry, as observers see it.
 
 use super::{Carrier, Direction, Observers, WebSocketFrame, What};
-use crate::websocket::FrameEvent;
+use crate::websocket::{FrameEvent, close_payload};
 use crate::{Frame, Revision, Sid};
 
 /// Who watches one WebSocket of a session, if anybody does.
@@ -35,15 +35,26 @@ impl<'a> Watch<'a> {
     /// Shows a frame that goes out.
     pub fn outgoing(self, frame: &Frame) {
         if !self.observers.is_empty() {
-            let opcode = if frame.is_binary() { 2 } else { 1 };
-            self.show(Direction::Out, true, opcode, payload(frame.websocket(self.revision)));
+            let frame = frame.websocket(self.revision);
+            self.show(Direction::Out, frame[0] & 0x80 != 0, frame[0] & 0x0f, payload(frame));
         }
     }
 
+    /// Shows a ping that goes out.
+    pub fn pinging(self) {
+        self.show(Direction::Out, true, 9, &[]);
+    }
+
+    /// Shows a pong that goes out.
+    pub fn answering(self, payload: &[u8]) {
+        self.show(Direction::Out, true, 10, payload);
+    }
+
     /// Shows a close frame that goes out.
-    pub fn closing(self, code: Option<u16>) {
-        let code = code.map(u16::to_be_bytes);
-        self.show(Direction::Out, true, 8, code.as_ref().map_or(&[], |code| &code[..]));
+    pub fn closing(self, code: Option<u16>, reason: &str) {
+        if !self.observers.is_empty() {
+            self.show(Direction::Out, true, 8, &close_payload(code, reason));
+        }
     }
 
     fn show(self, direction: Direction, fin: bool, opcode: u8, payload: &[u8]) {

@@ -113,7 +113,7 @@ impl InMemoryWebSocket {
 impl WebSocketWire for InMemoryWebSocket {
     fn begin_turn(&mut self) {}
 
-    fn poll_packet(&mut self, _: &mut Context<'_>, _: Watch<'_>) -> Poll<Incoming> {
+    fn poll_message(&mut self, _: &mut Context<'_>, _: Watch<'_>) -> Poll<Incoming> {
         self.incoming.pop_front().map_or(Poll::Pending, Poll::Ready)
     }
 

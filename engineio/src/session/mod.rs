@@ -405,7 +405,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
         }
         self.load(usize::MAX);
         let (websocket, code) = (self.link.take()?, self.close_code);
-        self.watch(Carrier::WebSocket).closing(code);
+        self.watch(Carrier::WebSocket).closing(code, "");
         Some(Farewell { websocket, code, within: self.config.close_timeout })
     }
 

@@ -5,10 +5,10 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use super::doors::Posted;
-use super::wires::{Incoming, WebSocketWire as _, Wires};
+use super::wires::{Ending, Incoming, WebSocketWire as _, Wires};
 use super::{Input, ROUND, Session, watch};
 use crate::observe::{Carrier, What};
-use crate::{Frame, Layer, Packet, Violation};
+use crate::{Frame, Layer, Message, Packet, Violation};
 
 impl<L: Layer, W: Wires> Session<L, W> {
     /// Lets a POST in. Its packets are taken in later.
@@ -76,23 +76,42 @@ impl<L: Layer, W: Wires> Session<L, W> {
             && self.listens()
             && let Some(link) = &mut self.link
         {
-            let incoming = link.poll_packet(cx, watch(&self.config, &self.handle, Carrier::WebSocket));
+            let incoming = link.poll_message(cx, watch(&self.config, &self.handle, Carrier::WebSocket));
             if let Some(bytes) = link.take_grown() {
                 self.mailbox.note_incoming(bytes);
             }
             let Poll::Ready(incoming) = incoming else { return false };
             read += 1;
-            match incoming {
-                Incoming::Packet(packet) => self.packet(now, Carrier::WebSocket, packet, wires),
-                Incoming::Ended(ending) => {
-                    link.discard();
-                    self.close_code = ending.code;
-                    self.broken(ending, wires);
-                    self.input(now, Input::TransportClosed(ending.reason), wires);
-                }
+            match self.decode(incoming) {
+                Ok(packet) => self.packet(now, Carrier::WebSocket, packet, wires),
+                Err(ending) => self.ended(now, ending, wires),
             }
         }
         read > 0
+    }
+
+    /// The packet in what a WebSocket brought.
+    ///
+    /// # Errors
+    /// How the WebSocket has ended.
+    fn decode(&self, incoming: Incoming) -> Result<Result<Packet, Violation>, Ending> {
+        let revision = self.handle.format.revision;
+        match incoming {
+            Incoming::Message(Message::Text(text)) => Ok(Packet::decode_text(&text, revision)),
+            Incoming::Message(Message::Binary(bytes)) => Ok(Packet::decode_binary(&bytes, revision)),
+            Incoming::Closed { code, .. } => Err(Ending::closed(code)),
+            Incoming::Ended(ending) => Err(ending),
+        }
+    }
+
+    /// The WebSocket in use has ended.
+    fn ended(&mut self, now: Instant, ending: Ending, wires: &mut W) {
+        if let Some(link) = &mut self.link {
+            link.discard();
+        }
+        self.close_code = ending.code;
+        self.broken(ending, wires);
+        self.input(now, Input::TransportClosed(ending.reason), wires);
     }
 
     /// Writes to and reads from the probing WebSocket. Says whether anything came.
@@ -108,21 +127,29 @@ impl<L: Layer, W: Wires> Session<L, W> {
                 }
                 continue;
             }
-            match probe.poll_packet(cx, watch(&self.config, &self.handle, Carrier::Probe)) {
-                Poll::Ready(Incoming::Packet(packet)) => {
+            let Poll::Ready(incoming) =
+                probe.poll_message(cx, watch(&self.config, &self.handle, Carrier::Probe))
+            else {
+                match probe.poll_write(cx) {
+                    Poll::Ready(Err(_)) => self.end_probe(now, None, wires),
+                    Poll::Ready(Ok(())) | Poll::Pending => break,
+                }
+                any = true;
+                continue;
+            };
+            match self.decode(incoming) {
+                Ok(packet) => {
                     self.received = self.received.wrapping_add(1);
                     self.see_incoming(Carrier::Probe, &packet, wires);
                     self.input(now, Input::ProbePacket(packet), wires);
                 }
-                Poll::Ready(Incoming::Ended(ending)) => {
-                    probe.discard();
+                Err(ending) => {
+                    if let Some(probe) = &mut self.probe {
+                        probe.discard();
+                    }
                     self.broken(ending, wires);
                     self.end_probe(now, ending.code, wires);
                 }
-                Poll::Pending => match probe.poll_write(cx) {
-                    Poll::Ready(Err(_)) => self.end_probe(now, None, wires),
-                    Poll::Ready(Ok(())) | Poll::Pending => break,
-                },
             }
             any = true;
         }
@@ -138,7 +165,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
     pub(super) fn drop_probe(&mut self, code: Option<u16>, wires: &mut W) {
         if let Some(probe) = self.probe.take() {
             if !probe.is_gone() {
-                self.watch(Carrier::Probe).closing(code);
+                self.watch(Carrier::Probe).closing(code, "");
                 wires.close_probe(*probe, code, self.config.close_timeout);
             }
             self.see(|| What::ProbeDropped);

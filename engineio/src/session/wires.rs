@@ -6,9 +6,11 @@ use std::io;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
 use crate::observe::Watch;
 use crate::websocket::FrameViolation;
-use crate::{CloseReason, Frame, Limit, Packet, Payload, Violation};
+use crate::{CloseReason, Frame, Limit, Message, Payload};
 
 /// The wires under a [`Session`](super::Session). A server moves bytes with them; in a test they are lists.
 ///
@@ -38,13 +40,13 @@ pub trait Wires: Sized + 'static {
     fn log(&mut self, line: Line<'_>);
 }
 
-/// A WebSocket, as its session has it: packets come out and frames go in.
+/// A WebSocket, as its session has it: messages come out and frames go in.
 pub trait WebSocketWire {
     /// A turn of the session begins: see [`Session::begin_turn`](super::Session::begin_turn).
     fn begin_turn(&mut self);
 
-    /// The next packet, or the end.
-    fn poll_packet(&mut self, cx: &mut Context<'_>, watch: Watch<'_>) -> Poll<Incoming>;
+    /// The next message, or the end. Pings are answered, and pongs skipped.
+    fn poll_message(&mut self, cx: &mut Context<'_>, watch: Watch<'_>) -> Poll<Incoming>;
 
     /// Frames to be written, in order.
     fn queue(&mut self) -> &mut VecDeque<Frame>;
@@ -86,9 +88,16 @@ pub trait Reply<T> {
 /// What a WebSocket brought.
 #[derive(Debug)]
 pub enum Incoming {
-    /// A packet, or what should have been one.
-    Packet(Result<Packet, Violation>),
-    /// The end of the WebSocket.
+    /// A message, whole.
+    Message(Message),
+    /// The client's close frame. Nothing counts that comes after it.
+    Closed {
+        /// The status code, if it has one.
+        code: Option<u16>,
+        /// The code's two bytes and a reason in words, or nothing.
+        payload: Bytes,
+    },
+    /// The end of the WebSocket without a close frame.
     Ended(Ending),
 }
 
@@ -117,6 +126,13 @@ impl Ending {
         violation: None,
         limit: Some(Limit::Memory),
     };
+}
+
+impl Ending {
+    /// The client said goodbye. "the endpoint typically echos the status code it received" (RFC 6455, section 5.5.1)
+    pub(super) fn closed(code: Option<u16>) -> Ending {
+        Ending { code, ..Ending::GONE }
+    }
 }
 
 impl From<FrameViolation> for Ending {

@@ -6,7 +6,7 @@
 //! reserved. Text is looked at as it comes, so that what is not UTF-8 is told by its first wrong byte.
 //!
 //! The other direction needs no state: a [`Frame`](crate::Frame) is a whole WebSocket frame already, and
-//! [`pong`] and [`close`] write the two control frames that a server sends.
+//! [`ping`], [`pong`] and [`close`] write the control frames that a server sends.
 //!
 //! ```text
 //!  0 1 2 3 4 5 6 7 8 9 …   15   (section 5.2)
@@ -65,6 +65,17 @@ pub struct FrameLimits {
     pub fragments: usize,
 }
 
+/// Where in a client's bytes a [`Reader`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Between two frames that are no part of one message.
+    Between,
+    /// In a frame, of which it is not known yet what it is, or that is a control frame.
+    InFrame,
+    /// In a message.
+    InMessage,
+}
+
 /// Reads a client's messages.
 #[derive(Debug)]
 pub struct Reader {
@@ -98,6 +109,16 @@ impl Reader {
     #[must_use]
     pub fn pending(&self) -> usize {
         self.input.len() + self.partial.as_ref().map_or(0, |partial| partial.payload.len())
+    }
+
+    /// Where it is, once [`next`](Reader::next) has nothing to give.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        match &self.partial {
+            Some(_) => Place::InMessage,
+            None if self.input.is_empty() => Place::Between,
+            None => Place::InFrame,
+        }
     }
 
     /// How many bytes of memory these take.
@@ -355,9 +376,7 @@ fn close_code(payload: &[u8]) -> Result<Option<u16>, FrameViolation> {
         return if payload.is_empty() { Ok(None) } else { Err(FrameViolation::CloseLength) };
     };
     let code = u16::from_be_bytes(*code);
-    // Section 7.4: those up to 1015 are the protocol's, some of which never go over the wire; from 3000 on they
-    // are the applications'.
-    if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+    if !may_be_sent(code) {
         return Err(FrameViolation::CloseCode(code));
     }
     std::str::from_utf8(reason).map_err(|_| FrameViolation::Utf8)?;
@@ -369,12 +388,33 @@ pub fn pong(payload: &[u8], out: &mut Vec<u8>) {
     control(PONG, &payload[..payload.len().min(CONTROL)], out);
 }
 
-/// Appends a close frame, with a status code (section 7.4.1) or without.
-pub fn close(code: Option<u16>, out: &mut Vec<u8>) {
+/// Appends a ping without a payload.
+pub fn ping(out: &mut Vec<u8>) {
+    control(PING, &[], out);
+}
+
+/// The longest reason in a close frame, in bytes: a control frame has 125, and the code takes two.
+pub const MAX_REASON: usize = CONTROL - 2;
+
+/// Appends a close frame, with a status code (section 7.4.1) and a reason in words, or with neither. `reason` is at
+/// most [`MAX_REASON`] bytes long, and goes with a code alone.
+pub fn close(code: Option<u16>, reason: &str, out: &mut Vec<u8>) {
+    control(CLOSE, &close_payload(code, reason), out);
+}
+
+/// The payload of a [`close`] frame.
+pub(crate) fn close_payload(code: Option<u16>, reason: &str) -> Vec<u8> {
     match code {
-        Some(code) => control(CLOSE, &code.to_be_bytes(), out),
-        None => control(CLOSE, &[], out),
+        Some(code) => [&code.to_be_bytes(), &reason.as_bytes()[..reason.len().min(MAX_REASON)]].concat(),
+        None => Vec::new(),
     }
+}
+
+/// Whether that status code may be in a close frame (section 7.4): those up to 1015 are the protocol's, some of which
+/// never go over the wire; from 3000 on they are the applications'.
+#[must_use]
+pub fn may_be_sent(code: u16) -> bool {
+    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
 fn control(opcode: u8, payload: &[u8], out: &mut Vec<u8>) {

@@ -272,7 +272,9 @@ fn the_beginning_of_a_frame_does_not_hold_on_to_the_messages_before_it() {
 fn control_frames_are_written_unmasked() {
     let mut out = Vec::new();
     pong(b"hi", &mut out);
-    close(Some(1009), &mut out);
-    close(None, &mut out);
-    assert_eq!(out, b"\x8a\x02hi\x88\x02\x03\xf1\x88\x00");
+    ping(&mut out);
+    close(Some(1009), "", &mut out);
+    close(Some(1001), "bye", &mut out);
+    close(None, "", &mut out);
+    assert_eq!(out, b"\x8a\x02hi\x89\x00\x88\x02\x03\xf1\x88\x05\x03\xe9bye\x88\x00");
 }

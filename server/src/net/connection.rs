@@ -84,7 +84,7 @@ impl Connection {
     }
 
     /// Ends our side and reads until the peer has ended its own.
-    pub(crate) async fn drain(mut self) {
+    pub(crate) async fn drain(&mut self) {
         if self.shutdown().await.is_err() {
             return;
         }
@@ -93,7 +93,7 @@ impl Connection {
                 // What is read counts for nothing, so no connection has memory for it while it waits.
                 let mut room = [0; 1024];
                 let mut rest = ReadBuf::new(&mut room);
-                match ready!(Pin::new(&mut self).poll_read(cx, &mut rest)) {
+                match ready!(Pin::new(&mut *self).poll_read(cx, &mut rest)) {
                     Ok(()) if !rest.filled().is_empty() => {}
                     Ok(()) | Err(_) => return Poll::Ready(()),
                 }

@@ -1,4 +1,4 @@
-//! A WebSocket under a session: packets in, shared frames out.
+//! A WebSocket under a session, or a plain one: messages in, shared frames out.
 //!
 //! Reading and writing know nothing of each other but for the control frames that answer a client's: these
 //! wait in a small buffer and go out at the next frame boundary. Bytes pass through memory that belongs to the
@@ -15,7 +15,7 @@ use engineio::memory::{Budget, Held};
 use engineio::observe::Watch;
 use engineio::session::{Ending, Incoming, WebSocketWire};
 use engineio::websocket::{self, FrameEvent, FrameLimits, FrameViolation, Reader};
-use engineio::{Frame, Packet, Rate, Revision};
+use engineio::{Frame, Message, Rate, Revision};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
 use crate::net::connection::Connection;
@@ -46,7 +46,7 @@ thread_local! {
     static WRITE_BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A WebSocket that carries one session. What each turn of its driver looks at comes first (see there).
+/// A WebSocket. What each turn of its driver looks at comes first (see there).
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct WebSocket {
@@ -80,15 +80,23 @@ pub(crate) struct WebSocket {
     memory: Budget,
     /// What the control frames take that are to be written.
     answers: Held,
-    /// Boxed, since mostly there is no limit.
+    /// Boxed, since mostly there is no rule of their own for them.
     pings: Option<Box<Pings>>,
 }
 
-/// The pings and pongs that a client has sent lately.
+/// What is done about a client's pings and pongs, where it is not just to answer.
 #[derive(Debug)]
 struct Pings {
+    /// Those that came lately.
     rate: Rate,
-    per_second: usize,
+    per_second: Option<usize>,
+    unanswered: bool,
+}
+
+impl Pings {
+    fn may_come(&mut self) -> bool {
+        self.per_second.is_none_or(|per_second| self.rate.take(now(), 1, per_second))
+    }
 }
 
 fn now() -> Instant {
@@ -130,8 +138,16 @@ impl WebSocket {
 
     /// The same WebSocket, whose client may send so many pings and pongs in a second.
     pub(crate) fn limiting_pings(mut self, per_second: Option<usize>) -> WebSocket {
-        self.pings = per_second.map(|per_second| Box::new(Pings { rate: Rate::new(now()), per_second }));
+        if per_second.is_some() {
+            self.pings().per_second = per_second;
+        }
         self
+    }
+
+    fn pings(&mut self) -> &mut Pings {
+        self.pings.get_or_insert_with(|| {
+            Box::new(Pings { rate: Rate::new(now()), per_second: None, unanswered: false })
+        })
     }
 
     fn lost(&mut self) -> Poll<Incoming> {
@@ -224,11 +240,16 @@ impl WebSocket {
         if std::future::poll_fn(|cx| self.poll_write(cx)).await.is_err() {
             return;
         }
-        websocket::close(code, &mut self.control);
+        websocket::close(code, "", &mut self.control);
         if std::future::poll_fn(|cx| self.poll_write(cx)).await.is_ok() {
-            // Closing a socket with unread bytes resets it, and the client may never see the close frame.
-            self.io.drain().await;
+            self.linger().await;
         }
+    }
+
+    /// Ends our side and waits for the client to end its own: closing a socket with unread bytes resets it, and the
+    /// client may never see the close frame. Without an end of its own.
+    pub(crate) async fn linger(&mut self) {
+        self.io.drain().await;
     }
 }
 
@@ -268,7 +289,7 @@ impl WebSocketWire for WebSocket {
     }
 
     /// What answers a control frame is left for [`poll_write`](WebSocketWire::poll_write).
-    fn poll_packet(&mut self, cx: &mut Context<'_>, watch: Watch<'_>) -> Poll<Incoming> {
+    fn poll_message(&mut self, cx: &mut Context<'_>, watch: Watch<'_>) -> Poll<Incoming> {
         loop {
             if self.control.len() >= PONGS && ready!(self.poll_write(cx)).is_err() {
                 return self.lost();
@@ -294,25 +315,23 @@ impl WebSocketWire for WebSocket {
             };
             watch.incoming(&event);
             if let (FrameEvent::Ping(_) | FrameEvent::Pong(_), Some(pings)) = (&event, &mut self.pings)
-                && !pings.rate.take(now(), 1, pings.per_second)
+                && !pings.may_come()
             {
                 return Poll::Ready(Incoming::Ended(FrameViolation::TooManyPings.into()));
             }
-            let packet = match event {
-                FrameEvent::Text(text) => Packet::decode_text(&text, self.revision),
-                FrameEvent::Binary(bytes) => Packet::decode_binary(&bytes, self.revision),
+            return Poll::Ready(match event {
+                FrameEvent::Text(text) => Incoming::Message(Message::Text(text)),
+                FrameEvent::Binary(bytes) => Incoming::Message(Message::Binary(bytes)),
+                FrameEvent::Ping(_) if self.pings.as_ref().is_some_and(|pings| pings.unanswered) => continue,
                 FrameEvent::Ping(payload) => {
+                    watch.answering(&payload);
                     websocket::pong(&payload, &mut self.control);
                     self.answers.resize(self.control.capacity());
                     continue;
                 }
                 FrameEvent::Pong(_) => continue,
-                // "the endpoint typically echos the status code it received" (section 5.5.1)
-                FrameEvent::Close { code, .. } => {
-                    return Poll::Ready(Incoming::Ended(Ending { code, ..Ending::GONE }));
-                }
-            };
-            return Poll::Ready(Incoming::Packet(packet));
+                FrameEvent::Close { code, payload } => Incoming::Closed { code, payload },
+            });
         }
     }
 
@@ -345,7 +364,7 @@ mod tests {
     use std::sync::Arc;
 
     use bytestring::ByteString;
-    use engineio::Message;
+    use engineio::Packet;
     use rcgen::{CertifiedKey, generate_simple_self_signed};
     use tokio::io::AsyncReadExt as _;
     use tokio::net::UnixStream;

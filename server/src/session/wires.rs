@@ -52,19 +52,24 @@ impl session::Wires for Wires {
     }
 
     fn log(&mut self, line: Line<'_>) {
-        match line {
-            Line::Broke { rule, section, error } => {
-                tracing::info!(rule, section, %error, "a client broke a rule");
-            }
-            Line::PutOut(limit) => {
-                let why = match limit {
-                    Limit::SendBudget => "it took nothing of what waited for it",
-                    _ => "memory runs short, and it held most",
-                };
-                tracing::warn!(limit = limit.name(), "a client was put out: {why}");
-            }
-            Line::CanNotWrite(error) => tracing::debug!(%error, "the WebSocket can't be written to"),
+        log(line);
+    }
+}
+
+/// Writes a line of a session, or of a plain WebSocket.
+pub(crate) fn log(line: Line<'_>) {
+    match line {
+        Line::Broke { rule, section, error } => {
+            tracing::info!(rule, section, %error, "a client broke a rule");
         }
+        Line::PutOut(limit) => {
+            let why = match limit {
+                Limit::SendBudget => "it took nothing of what waited for it",
+                _ => "memory runs short, and it held most",
+            };
+            tracing::warn!(limit = limit.name(), "a client was put out: {why}");
+        }
+        Line::CanNotWrite(error) => tracing::debug!(%error, "the WebSocket can't be written to"),
     }
 }
 

@@ -10,7 +10,7 @@ use engineio::session::in_memory::{InMemory, InMemoryWebSocket, Slot};
 use engineio::session::{Ending, Incoming, OpenGet, OpenPost, OpenProbe, Opening, Round, SessionHandle};
 use engineio::{
     Application, Attached, CloseReason, Config, Frame, HandshakeRequest, Headers, Layer, Limit, Mailbox,
-    Message, Opened, Packet, Payload, PayloadFormat, Revision, Session, Sid, Transport, Violation,
+    Message, Opened, Packet, Payload, PayloadFormat, Revision, Session, Sid, Transport,
 };
 
 use crate::Choices;
@@ -204,10 +204,8 @@ impl Rig {
         let body = match choices.byte() % 8 {
             0 => Bytes::copy_from_slice(choices.bytes()),
             count => {
-                let mut frames = (0..count)
-                    .filter_map(|_| packet(choices).ok())
-                    .map(|packet| Frame::from(&packet))
-                    .collect();
+                let mut frames =
+                    (0..count).map(|_| packet(choices)).map(|packet| Frame::from(&packet)).collect();
                 self.handle.format.encode(&mut frames, usize::MAX).0.to_bytes()
             }
         };
@@ -291,13 +289,23 @@ fn incoming(choices: &mut Choices<'_>) -> Incoming {
     match choices.byte() % 20 {
         0 => Incoming::Ended(Ending::GONE),
         1 => Incoming::Ended(Ending::CROWDED),
-        2 => Incoming::Packet(Err(Violation::Utf8)),
-        _ => Incoming::Packet(packet(choices)),
+        2 => Incoming::Message(Message::from("")),
+        _ => Incoming::Message(message(choices)),
     }
 }
 
-fn packet(choices: &mut Choices<'_>) -> Result<Packet, Violation> {
-    Ok(match choices.byte() % 9 {
+/// A packet, as a WebSocket carries it.
+fn message(choices: &mut Choices<'_>) -> Message {
+    let frame = Frame::from(&packet(choices));
+    if frame.is_binary() {
+        // Its type, which revision 4 takes for a part of it.
+        return Message::from([&[4], frame.packet()].concat());
+    }
+    Message::from(std::str::from_utf8(frame.packet()).expect("text"))
+}
+
+fn packet(choices: &mut Choices<'_>) -> Packet {
+    match choices.byte() % 9 {
         0 => Packet::Open("{}".into()),
         1 => Packet::Close,
         2 => Packet::Ping("probe".into()),
@@ -307,5 +315,5 @@ fn packet(choices: &mut Choices<'_>) -> Result<Packet, Violation> {
         6 => Packet::Message(Message::Binary(Bytes::from_static(b"binary"))),
         7 => Packet::Upgrade,
         _ => Packet::Noop,
-    })
+    }
 }

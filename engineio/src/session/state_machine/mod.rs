@@ -27,7 +27,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::{CloseReason, Config, Limit, Message, Packet, Rate, Revision, Transport, Violation};
+use crate::rate::Rates;
+use crate::{CloseReason, Config, Limit, Message, Packet, Revision, Transport, Violation};
 
 /// How long a poll stays parked while a probe waits for the client's `5`, once a first poll was let go.
 const NOOP_PAUSE: Duration = Duration::from_millis(100);
@@ -203,13 +204,6 @@ impl Probe {
     }
 }
 
-/// What the client has sent lately, where that is limited.
-#[derive(Debug)]
-struct Rates {
-    packets: Rate,
-    bytes: Rate,
-}
-
 /// Who owes the other a sign of life, and until when.
 #[derive(Debug)]
 enum Heartbeat {
@@ -293,8 +287,7 @@ impl StateMachine {
             Revision::V4 => Heartbeat::PingAt(now + config.ping_interval),
             Revision::V3 => Heartbeat::DeadAt(now + config.ping_interval + config.ping_timeout),
         };
-        let limited = config.packets_per_second.is_some() || config.bytes_per_second.is_some();
-        let rates = limited.then(|| Box::new(Rates { packets: Rate::new(now), bytes: Rate::new(now) }));
+        let rates = Rates::new(now, config.packets_per_second, config.bytes_per_second);
         StateMachine { state, parked: false, heartbeat, revision, rates, config }
     }
 
@@ -418,15 +411,7 @@ impl StateMachine {
             Packet::Open(payload) | Packet::Ping(payload) | Packet::Pong(payload) => payload.len(),
             Packet::Close | Packet::Upgrade | Packet::Noop => 0,
         };
-        [
-            (Limit::PacketRate, &mut rates.packets, 1, self.config.packets_per_second),
-            (Limit::ByteRate, &mut rates.bytes, len, self.config.bytes_per_second),
-        ]
-        .into_iter()
-        .find_map(|(limit, rate, amount, per_second)| {
-            let per_second = per_second?;
-            (!rate.take(now, amount, per_second)).then_some(limit)
-        })
+        rates.exceeded(now, len)
     }
 
     /// The probe: `2probe`, answered with `3probe`, then `5`. A client may repeat the first or leave it out, as

@@ -35,7 +35,7 @@ impl InMemoryWebSocket {
     /// The client sends a text frame.
     fn says(&mut self, text: &str) {
         let text = Bytes::copy_from_slice(text.as_bytes()).try_into().unwrap();
-        self.incoming.push_back(Incoming::Packet(Packet::decode_text(&text, Revision::V4)));
+        self.incoming.push_back(Incoming::Message(Message::Text(text)));
     }
 
     /// What the client has got.
