@@ -27,8 +27,11 @@ const HEADROOM: usize = 10;
 /// Unused bytes that a frame may keep.
 const SPARE: usize = 128;
 
-const FIN_TEXT: u8 = 0x81;
-const FIN_BINARY: u8 = 0x82;
+/// The bit of a header that says that the frame is the last of its message, and the opcodes of messages.
+const FIN: u8 = 0x80;
+const CONTINUATION: u8 = 0;
+const TEXT: u8 = 1;
+const BINARY: u8 = 2;
 
 /// What a place in a queue takes, which may have twice the room that it needs.
 const REFERENCE: usize = 2 * size_of::<Frame>();
@@ -102,7 +105,7 @@ impl Frame {
         bytes.push(PacketType::Message.digit());
         write(&mut bytes)?;
         debug_assert!(std::str::from_utf8(&bytes[HEADROOM..]).is_ok(), "a text frame must be UTF-8");
-        Ok(Frame::seal(bytes, false))
+        Ok(Frame::seal(bytes, FIN | TEXT))
     }
 
     /// A text message.
@@ -117,7 +120,7 @@ impl Frame {
         let mut bytes = Vec::with_capacity(HEADROOM + payload.len());
         bytes.extend_from_slice(&[0; HEADROOM]);
         bytes.extend_from_slice(payload);
-        Frame::seal(bytes, true)
+        Frame::seal(bytes, FIN | BINARY)
     }
 
     fn text_packet(kind: PacketType, payload: &str) -> Frame {
@@ -125,12 +128,41 @@ impl Frame {
         bytes.extend_from_slice(&[0; HEADROOM]);
         bytes.push(kind.digit());
         bytes.extend_from_slice(payload.as_bytes());
-        Frame::seal(bytes, false)
+        Frame::seal(bytes, FIN | TEXT)
     }
 
-    /// Writes the WebSocket header right-aligned into the headroom.
-    fn seal(mut bytes: Vec<u8>, binary: bool) -> Frame {
-        let header = websocket_header(binary, bytes.len() - HEADROOM);
+    /// A message of a plain WebSocket: there is no packet around it, so [`packet`](Frame::packet) is the message.
+    pub(crate) fn plain(message: &Message) -> Frame {
+        match message {
+            Message::Text(text) => Frame::fragment(FIN | TEXT, text.as_bytes()),
+            Message::Binary(bytes) => Frame::fragment(FIN | BINARY, bytes),
+        }
+    }
+
+    /// The same in fragments of at most so many bytes, which is one at least: section 5.4.
+    pub(crate) fn fragments(&self, bytes: usize) -> Vec<Frame> {
+        let (opcode, payload) = (if self.is_binary() { BINARY } else { TEXT }, self.packet());
+        let count = payload.len().div_ceil(bytes).max(1);
+        let parts = payload.chunks(bytes).chain(std::iter::repeat(&[][..])).take(count).enumerate();
+        parts
+            .map(|(n, part)| {
+                let opcode = if n == 0 { opcode } else { CONTINUATION };
+                let fin = if n + 1 == count { FIN } else { 0 };
+                Frame::fragment(fin | opcode, part)
+            })
+            .collect()
+    }
+
+    fn fragment(first: u8, payload: &[u8]) -> Frame {
+        let mut bytes = Vec::with_capacity(HEADROOM + payload.len());
+        bytes.extend_from_slice(&[0; HEADROOM]);
+        bytes.extend_from_slice(payload);
+        Frame::seal(bytes, first)
+    }
+
+    /// Writes the WebSocket header, which begins with `first`, right-aligned into the headroom.
+    fn seal(mut bytes: Vec<u8>, first: u8) -> Frame {
+        let header = websocket_header(first, bytes.len() - HEADROOM);
         let start = HEADROOM - header.len();
         if bytes.capacity() > bytes.len() + bytes.len() / 4 + SPARE {
             bytes.shrink_to_fit();
@@ -141,7 +173,7 @@ impl Frame {
             held: Held::new(size_of::<Encoded>() + bytes.capacity()),
             bytes,
             start,
-            binary,
+            binary: first & 0x0f == BINARY,
             compress: true,
             base64: OnceLock::new(),
             v3_websocket: OnceLock::new(),
@@ -181,7 +213,7 @@ impl Frame {
             Revision::V3 if self.0.binary => {
                 let form = self.0.v3_websocket.get_or_init(|| {
                     let packet = self.packet();
-                    let header = websocket_header(true, packet.len() + 1);
+                    let header = websocket_header(FIN | BINARY, packet.len() + 1);
                     let mut bytes = Vec::with_capacity(header.len() + 1 + packet.len());
                     bytes.extend_from_slice(&header);
                     bytes.push(4);
@@ -288,10 +320,10 @@ impl fmt::Debug for Frame {
     }
 }
 
-/// The header of an unmasked, unfragmented frame: RFC 6455, section 5.2.
-fn websocket_header(binary: bool, len: usize) -> Header {
+/// The header of an unmasked frame, with its first byte: RFC 6455, section 5.2.
+fn websocket_header(first: u8, len: usize) -> Header {
     let mut header = [0; HEADROOM];
-    header[0] = if binary { FIN_BINARY } else { FIN_TEXT };
+    header[0] = first;
     let used = if let Ok(len @ 0..126) = u8::try_from(len) {
         header[1] = len;
         2
@@ -345,6 +377,25 @@ mod tests {
             assert_eq!(&written[..header.len()], header, "for {len} bytes");
             assert_eq!(written.len(), header.len() + len);
         }
+    }
+
+    #[test]
+    fn a_plain_message_has_no_packet_around_it() {
+        assert_eq!(Frame::plain(&"hé".into()).websocket(Revision::V4), b"\x81\x03h\xc3\xa9");
+        assert_eq!(Frame::plain(&vec![0, 255].into()).websocket(Revision::V4), [0x82, 2, 0, 255]);
+        assert_eq!(Frame::plain(&"".into()).websocket(Revision::V4), [0x81, 0]);
+    }
+
+    #[test]
+    fn fragments_begin_with_the_opcode_and_end_with_fin() {
+        let bytes = |message: Message, fragment| {
+            let frames = Frame::plain(&message).fragments(fragment);
+            frames.iter().map(|frame| frame.websocket(Revision::V4).to_vec()).collect::<Vec<_>>()
+        };
+        assert_eq!(bytes("abcde".into(), 2), [&b"\x01\x02ab"[..], b"\x00\x02cd", b"\x80\x01e"]);
+        assert_eq!(bytes(vec![1, 2, 3, 4].into(), 2), [[2, 2, 1, 2], [0x80, 2, 3, 4]]);
+        assert_eq!(bytes("abc".into(), 3), [b"\x81\x03abc"]);
+        assert_eq!(bytes("".into(), 3), [[0x81, 0]]);
     }
 
     // proves: protocol/frames-3

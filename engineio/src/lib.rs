@@ -27,6 +27,7 @@
 //! | [`Mailbox`], [`MailboxReceiver`] | the queue of what a session has to send: everyone's handle on it, and the session's |
 //! | [`Limit`], [`LimitHits`], [`Rate`] | limits for clients, and how often they were met |
 //! | [`websocket`] | reads messages from a client's WebSocket frames |
+//! | [`plain`] | WebSockets for clients that speak neither Engine.IO nor Socket.IO, without their wires |
 //! | [`Application`], [`Layer`] | the boundary to the application on a session |
 //!
 //! The crate knows as much of HTTP as the protocol does: methods, the statuses of the six [`ErrorCode`]s, [`Jsonp`], and
@@ -71,6 +72,7 @@ pub mod memory;
 pub mod observe;
 mod packet;
 mod payload;
+pub mod plain;
 mod query;
 mod rate;
 mod refusal;
