@@ -4,7 +4,6 @@ use std::future::{pending, ready};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
 use engineio::Config;
 use http::header::{HeaderName, SEC_WEBSOCKET_PROTOCOL, SET_COOKIE};
 use http::{HeaderValue, StatusCode};
@@ -287,6 +286,74 @@ async fn a_message_over_the_limit_is_1009_before_it_has_come() {
     websocket.expect_close(Some(1009)).await;
 }
 
+// proves: ws/fragments
+#[tokio::test]
+async fn a_message_of_more_fragments_than_are_taken_is_1008() {
+    let server = accepting(|accept| accept.max_fragments(3), echo_run).await;
+    let mut websocket = server.websocket("/ws").await;
+    let (begin, more) = (WebSocket::frame(0x01, b"a"), WebSocket::frame(0x00, b""));
+    let whole = [begin.clone(), more.clone(), WebSocket::frame(0x80, b"b")].concat();
+    websocket.raw(whole).await;
+    assert_eq!(websocket.next_text().await, "ab");
+    websocket.raw([begin, more.clone(), more.clone(), more].concat()).await;
+    websocket.expect_close(Some(1008)).await;
+    assert_eq!(server.service().limit_hits(engineio::Limit::Fragments), 1);
+}
+
+// proves: websocket-node/fragmenting
+#[tokio::test]
+async fn long_messages_go_out_in_fragments_if_an_application_wants_so() {
+    let server = accepting(|accept| accept.fragment(4), echo_run).await;
+    let mut websocket = server.websocket("/ws").await;
+    websocket.text("123456789").await;
+    let mut got = Vec::new();
+    while got.len() < 15 {
+        got.extend(websocket.next_bytes().await.expect("fragments"));
+    }
+    assert_eq!(got, b"\x01\x041234\x00\x045678\x80\x019");
+}
+
+// proves: ws/receiving
+#[tokio::test]
+async fn an_application_may_leave_pings_unanswered() {
+    let server = accepting(Accept::no_pong, echo_run).await;
+    let mut websocket = server.websocket("/ws").await;
+    websocket.raw(WebSocket::frame(0x89, b"there?")).await;
+    websocket.text("and you?").await;
+    assert_eq!(websocket.next_text().await, "and you?", "no pong before it");
+}
+
+// proves: limit/max-ping-rate, limit/max-packet-rate
+#[tokio::test(start_paused = true)]
+async fn plain_websockets_have_the_rates_of_sessions() {
+    let config = Config { packets_per_second: Some(2), pings_per_second: Some(2), ..Config::default() };
+    let server = echo(config).await;
+    for (limit, first) in [(engineio::Limit::PacketRate, 0x81), (engineio::Limit::PingRate, 0x89)] {
+        let mut websocket = server.websocket("/ws").await;
+        websocket.raw(WebSocket::frame(first, b"").repeat(3)).await;
+        // The two that were in time come back first.
+        let two = [websocket.next().await, websocket.next().await];
+        assert!(two.iter().all(|got| matches!(got, Received::Text(_) | Received::Pong(_))), "{two:?}");
+        assert_eq!(websocket.next().await, Received::Close(Some(1008)));
+        assert_eq!(server.service().limit_hits(limit), 1);
+    }
+}
+
+// proves: protocol/plain-close
+#[tokio::test]
+async fn what_came_before_the_end_is_answered_before_it() {
+    let server = echo(Config::default()).await;
+    let last = [WebSocket::frame(0x88, b"\x03\xe8"), WebSocket::frame(0x83, b"")];
+    for (last, code) in last.into_iter().zip([1000, 1002]) {
+        let mut websocket = server.websocket("/ws").await;
+        websocket.raw([WebSocket::frame(0x81, b"one").repeat(3), last].concat()).await;
+        for _ in 0..3 {
+            assert_eq!(websocket.next_text().await, "one");
+        }
+        assert_eq!(websocket.next().await, Received::Close(Some(code)));
+    }
+}
+
 async fn echo_run(mut websocket: Plain) {
     while let Some(message) = websocket.next().await {
         if websocket.send(message).is_err() {
@@ -295,7 +362,7 @@ async fn echo_run(mut websocket: Plain) {
     }
 }
 
-// proves: websocket-node/drop, ws/receiving
+// proves: websocket-node/drop, ws/receiving, ws/utf8
 #[tokio::test]
 async fn what_breaks_rfc_6455_ends_with_its_code() {
     let (server, mut ended) = listening(|accept| accept).await;
@@ -528,41 +595,6 @@ async fn what_a_peer_does_not_read_is_bounded_and_can_be_waited_for() {
         assert_eq!(websocket.next().await, Received::Binary(vec![7; 10_000]));
     }
     assert_eq!(websocket.next_text().await, "room again");
-}
-
-#[tokio::test]
-async fn what_could_not_be_sent_is_not_kept_for_those_who_hold_a_sender() {
-    let (tell, mut senders) = mpsc::unbounded_channel();
-    let payload: Arc<[u8]> = vec![7; 1_000_000].into();
-    let sent = Bytes::from_owner(payload.clone());
-    let handler = move |request: Request| {
-        let (tell, sent) = (tell.clone(), sent.clone());
-        ready(Ok(request.accept().send_budget(usize::MAX).run(|mut websocket| async move {
-            // More than sockets hold, to a peer that doesn't read.
-            for _ in 0..50 {
-                let _ = websocket.send(Message::Binary(sent.clone()));
-            }
-            drop(sent);
-            let _ = tell.send(websocket.sender());
-            while websocket.next().await.is_some() {}
-            let _ = tell.send(websocket.sender());
-        })))
-    };
-    let server = start(|server| server.websocket("/ws", handler)).await;
-    let mut websocket = server.websocket("/ws").await;
-    let sender = senders.recv().await.expect("it was told");
-    websocket.begun().await;
-    drop(websocket);
-    senders.recv().await.expect("it has ended");
-    drop(server);
-    // The handler's own is gone with the server.
-    let given_back = async {
-        while Arc::strong_count(&payload) > 1 {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), given_back).await.expect("nothing is kept");
-    drop(sender);
 }
 
 // proves: protocol/plain-unread

@@ -4,15 +4,15 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use engineio::{Config, Refusal};
+use engineio::plain::{self, PlainWebSocket};
+use engineio::{Config, Refusal, Revision};
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use tokio::sync::watch;
 
-use super::driver::{Driver, Stopping, stopped};
-use super::request::{Accepted, Request};
-use super::watch::Watch;
+use super::driver::{Driver, Stopping, now, stopped};
+use super::request::{Accepted, Request, Terms};
 use super::websocket::WebSocket;
 use crate::Denied;
 use crate::drain::Turns;
@@ -28,8 +28,10 @@ use crate::http::settings::HttpSettings;
 use crate::http::subprotocol;
 use crate::http::switch::{has_key, speaks_our_version, switch};
 use crate::net::admission::Admission;
+use crate::net::connection::Connection;
 use crate::net::peer::Peer;
 use crate::session::life::Life;
+use crate::session::websocket;
 
 /// What an application decides about each request.
 pub(crate) type Handler = dyn Fn(Request) -> Deciding + Send + Sync;
@@ -96,8 +98,7 @@ impl Endpoint {
             decided = in_time("websocket", deciding, &self.admission) => decided??.terms(),
         };
         let protocol = accepted.protocol.as_deref().and_then(|name| HeaderValue::from_str(name).ok());
-        let (observers, hits) = (self.config.observers.clone(), self.config.hits.clone());
-        let holders = self.config.holders.clone();
+        let (observers, holders) = (self.config.observers.clone(), self.config.holders.clone());
         let exchange = Exchange::number(parts);
         let path = self.path.clone();
         let switched = switch(parts, protocol, self.config.observers.clone(), move |io, read| {
@@ -106,17 +107,18 @@ impl Endpoint {
                 if let Some(life) = &life {
                     life.websocket_opened(&path);
                 }
-                let watch = Watch::opened(&observers, exchange, &accepted.handshake);
-                let (driver, shared) = Driver::new(io, read, accepted.limits, hits, watch).await;
-                holders.enter(&shared);
-                let websocket = WebSocket::new(shared.clone(), accepted.protocol, accepted.handshake);
-                tokio::spawn((accepted.run)(websocket));
-                let close = driver.run(stopping).await;
-                holders.leave(&shared);
+                let Terms { handshake, terms, protocol, run, .. } = accepted;
+                let link = link(io, &read, &terms);
+                let (websocket, sender, inbox) =
+                    PlainWebSocket::open(link, terms, observers, exchange, &handshake, now());
+                let mailbox = websocket.mailbox().clone();
+                holders.enter(&mailbox);
+                tokio::spawn(run(WebSocket::new(sender.clone(), inbox, protocol, handshake)));
+                let close = Driver::new(websocket).run(sender, stopping).await;
+                holders.leave(&mailbox);
                 drop(place);
                 if let Some(life) = life {
-                    let (code, reason) = close.map(|close| (close.code, close.reason)).unzip();
-                    life.websocket_closed(&path, code, reason.as_deref());
+                    life.websocket_closed(&path, &close);
                 }
             });
         });
@@ -125,6 +127,14 @@ impl Endpoint {
         merge(response.headers_mut(), accepted.headers);
         Ok(response)
     }
+}
+
+/// The wire of a connection whose handshake is done; `read` is what was already read of it.
+fn link(io: Connection, read: &[u8], terms: &plain::Terms) -> websocket::WebSocket {
+    let link = websocket::WebSocket::new(io, read, Revision::V4, terms.frames)
+        .within(terms.memory.clone())
+        .limiting_pings(terms.pings_per_second);
+    if terms.auto_pong { link } else { link.without_pongs() }
 }
 
 /// Refuses a handshake that breaks one of the rules of RFC 6455, section 4.2.1.

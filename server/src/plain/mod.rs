@@ -33,18 +33,19 @@
 //! # }
 //! ```
 //!
-//! It is bounded on all sides: a message's length, what waits to be sent and what waits to be read, the time
-//! that a silent peer has and the time that a close may take. [`Cors`](crate::Cors) turns foreign pages away
+//! It has the reader, the writer and the queue of a session, and its limits: a message's length and fragments, what
+//! waits to be sent, rates, and memory. What waits to be read is bounded too, and so are the time that a silent peer
+//! has, the time for a message, and the time that a close may take. [`Cors`](crate::Cors) turns foreign pages away
 //! here as elsewhere; [`Hooks`](crate::Hooks) are not asked, since the handler is.
 
 mod driver;
 mod endpoint;
 mod request;
-mod watch;
 mod websocket;
 
+pub use engineio::plain::{Close, Outgoing, Sender};
 pub use engineio::{HandshakeRequest, Message, QueueError};
 pub use request::{Accept, Accepted, NotOffered, Request};
-pub use websocket::{Close, Sender, WebSocket};
+pub use websocket::WebSocket;
 
 pub(crate) use endpoint::{Endpoint, Handler};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
-use engineio::memory::Budget;
+use engineio::plain::{self, Keepalive};
 use engineio::{Config, HandshakeRequest};
 use http::header::SEC_WEBSOCKET_PROTOCOL;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -12,49 +12,16 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use crate::Denied;
 use crate::plain::WebSocket;
 
-/// The time without a sign of life after which a peer is pinged.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
-
-/// The time that it has then.
-const KEEPALIVE_GRACE: Duration = Duration::from_secs(10);
-
 /// A client that asks for a WebSocket, in a handshake that breaks no rule.
 #[derive(Debug)]
 pub struct Request {
     handshake: HandshakeRequest,
-    limits: WebSocketLimits,
-}
-
-/// What one WebSocket may cost.
-#[derive(Clone, Debug)]
-pub(super) struct WebSocketLimits {
-    pub(super) max_payload: usize,
-    pub(super) send_budget: usize,
-    pub(super) close_timeout: Duration,
-    pub(super) message_timeout: Duration,
-    /// What clients together may make the process hold.
-    pub(super) memory: Budget,
-    pub(super) keepalive: Option<Keepalive>,
-}
-
-/// When a silent peer is pinged, and given up.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Keepalive {
-    pub(super) interval: Duration,
-    pub(super) grace: Duration,
+    terms: plain::Terms,
 }
 
 impl Request {
     pub(super) fn new(handshake: HandshakeRequest, config: &Config, server: &crate::Limits) -> Request {
-        let limits = WebSocketLimits {
-            max_payload: config.max_payload,
-            send_budget: config.send_budget,
-            close_timeout: config.close_timeout,
-            message_timeout: server.message_timeout,
-            memory: config.memory(),
-            keepalive: Some(Keepalive { interval: KEEPALIVE_INTERVAL, grace: KEEPALIVE_GRACE }),
-        };
-        Request { handshake, limits }
+        Request { handshake, terms: plain::Terms::new(config, server.message_timeout, server.write_timeout) }
     }
 
     /// The HTTP request: its URL, query and header fields, and who sent it.
@@ -131,21 +98,42 @@ impl Accept {
     /// The longest message that is taken, in bytes, in one frame or many; the server's
     /// [`max_payload`](Config::max_payload) unless set. A longer one ends the connection with 1009.
     pub fn max_payload(mut self, bytes: usize) -> Accept {
-        self.request.limits.max_payload = bytes;
+        self.request.terms.frames.message = bytes;
+        self
+    }
+
+    /// The most fragments of one message; the server's [`max_fragments`](Config::max_fragments) unless set. More end the
+    /// connection with 1008.
+    pub fn max_fragments(mut self, fragments: usize) -> Accept {
+        self.request.terms.frames.fragments = fragments;
+        self
+    }
+
+    /// Sends messages over so many bytes in fragments of that length; without this, each is one frame. A peer can then
+    /// have a pong between two of them.
+    pub fn fragment(mut self, bytes: usize) -> Accept {
+        self.request.terms.fragment = Some(bytes);
+        self
+    }
+
+    /// Leaves pings unanswered, although "an endpoint MUST send a Pong frame in response" (RFC 6455, section 5.5.2): to
+    /// test how a client takes it.
+    pub fn no_pong(mut self) -> Accept {
+        self.request.terms.auto_pong = false;
         self
     }
 
     /// The bytes that may wait to be sent, each message counted as its length and 64; the server's
     /// [`send_budget`](Config::send_budget) unless set.
     pub fn send_budget(mut self, bytes: usize) -> Accept {
-        self.request.limits.send_budget = bytes;
+        self.request.terms.send_budget = bytes;
         self
     }
 
     /// How long a close may take, with all that is queued before it, until the connection is cut; the server's
     /// [`close_timeout`](Config::close_timeout) unless set.
     pub fn close_timeout(mut self, timeout: Duration) -> Accept {
-        self.request.limits.close_timeout = timeout;
+        self.request.terms.close_timeout = timeout;
         self
     }
 
@@ -153,20 +141,20 @@ impl Accept {
     /// [`message_timeout`](crate::Limits::message_timeout) unless set. One that takes longer ends the connection with
     /// 1008.
     pub fn message_timeout(mut self, timeout: Duration) -> Accept {
-        self.request.limits.message_timeout = timeout;
+        self.request.terms.message_timeout = timeout;
         self
     }
 
     /// Pings a peer from which nothing has come for `interval`, and cuts the connection if nothing comes for
     /// `grace` either; 20 s and 10 s unless set.
     pub fn keepalive(mut self, interval: Duration, grace: Duration) -> Accept {
-        self.request.limits.keepalive = Some(Keepalive { interval, grace });
+        self.request.terms.keepalive = Some(Keepalive { interval, grace });
         self
     }
 
     /// Never pings. A peer that is gone without a word is then noticed when something is sent to it, or never.
     pub fn no_keepalive(mut self) -> Accept {
-        self.request.limits.keepalive = None;
+        self.request.terms.keepalive = None;
         self
     }
 
@@ -194,7 +182,7 @@ pub(super) type Run = Box<dyn FnOnce(WebSocket) -> Pin<Box<dyn Future<Output = (
 /// [`Accepted`] in its parts.
 pub(super) struct Terms {
     pub(super) handshake: HandshakeRequest,
-    pub(super) limits: WebSocketLimits,
+    pub(super) terms: plain::Terms,
     pub(super) protocol: Option<Box<str>>,
     pub(super) headers: HeaderMap,
     pub(super) run: Run,
@@ -203,8 +191,8 @@ pub(super) struct Terms {
 impl Accepted {
     pub(super) fn terms(self) -> Terms {
         let Accepted { accept: Accept { request, protocol, headers }, run } = self;
-        let Request { handshake, limits } = request;
-        Terms { handshake, limits, protocol, headers, run }
+        let Request { handshake, terms } = request;
+        Terms { handshake, terms, protocol, headers, run }
     }
 }
 

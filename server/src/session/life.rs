@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use engineio::plain::Close;
 use engineio::{CloseReason, Layer, Revision, Session, Transport};
 use tracing::Level;
 
@@ -61,14 +62,13 @@ impl Life {
         );
     }
 
-    /// `code` and `reason` are those of its end.
-    pub(crate) fn websocket_closed(&self, path: &str, code: Option<u16>, reason: Option<&str>) {
+    pub(crate) fn websocket_closed(&self, path: &str, close: &Close) {
         tracing::info!(
             websocket = self.number,
             address = self.address.map(display),
             path,
-            code,
-            reason = reason.filter(|reason| !reason.is_empty()),
+            code = close.code,
+            reason = Some(&*close.reason).filter(|reason| !reason.is_empty()),
             seconds = self.seconds(),
             "WebSocket closed"
         );

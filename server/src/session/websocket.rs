@@ -13,8 +13,9 @@ use std::time::Instant;
 
 use engineio::memory::{Budget, Held};
 use engineio::observe::Watch;
+use engineio::plain;
 use engineio::session::{Ending, Incoming, WebSocketWire};
-use engineio::websocket::{self, FrameEvent, FrameLimits, FrameViolation, Reader};
+use engineio::websocket::{self, FrameEvent, FrameLimits, FrameViolation, Place, Reader};
 use engineio::{Frame, Message, Rate, Revision};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
@@ -141,6 +142,12 @@ impl WebSocket {
         if per_second.is_some() {
             self.pings().per_second = per_second;
         }
+        self
+    }
+
+    /// The same WebSocket, which leaves pings unanswered.
+    pub(crate) fn without_pongs(mut self) -> WebSocket {
+        self.pings().unanswered = true;
         self
     }
 
@@ -356,6 +363,24 @@ impl WebSocketWire for WebSocket {
             self.queue = VecDeque::new();
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+impl plain::Wire for WebSocket {
+    fn has_read(&self) -> bool {
+        self.reads < READS
+    }
+
+    fn place(&self) -> Place {
+        self.reader.place()
+    }
+
+    fn ping(&mut self) {
+        websocket::ping(&mut self.control);
+    }
+
+    fn close(&mut self, code: Option<u16>, reason: &str) {
+        websocket::close(code, reason, &mut self.control);
     }
 }
 

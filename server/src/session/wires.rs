@@ -52,13 +52,13 @@ impl session::Wires for Wires {
     }
 
     fn log(&mut self, line: Line<'_>) {
-        log(line);
+        log(&line);
     }
 }
 
 /// Writes a line of a session, or of a plain WebSocket.
-pub(crate) fn log(line: Line<'_>) {
-    match line {
+pub(crate) fn log(line: &Line<'_>) {
+    match *line {
         Line::Broke { rule, section, error } => {
             tracing::info!(rule, section, %error, "a client broke a rule");
         }

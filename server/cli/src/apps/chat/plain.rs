@@ -11,7 +11,7 @@ use super::people::check_text;
 use super::refusal::Refusal;
 use super::{Chat, News};
 use socketio_server::Denied;
-use socketio_server::plain::{Accepted, Message, QueueError, Request, Sender, WebSocket};
+use socketio_server::plain::{Accepted, Message, Outgoing, QueueError, Request, Sender, WebSocket};
 
 /// The subprotocol in which everything is JSON. Without it, what is said to everyone is text as it is.
 const JSON: &str = "chat.json";
@@ -231,9 +231,9 @@ impl PlainClients {
         if self.clients.is_empty() {
             return;
         }
-        let json = Message::from(Line::of(news).json());
+        let json = Outgoing::from(Line::of(news).json());
         let plain = match news {
-            News::Message { text, .. } => Message::from(text),
+            News::Message { text, .. } => Outgoing::from(text),
             News::Online { .. } | News::Offline { .. } => json.clone(),
         };
         for (_, client) in self.clients.iter().filter(|(other, _)| *other != id) {
@@ -243,7 +243,7 @@ impl PlainClients {
 }
 
 /// Sends, and lets go of whoever doesn't keep up.
-fn send(to: &Sender, message: impl Into<Message>) {
+fn send(to: &Sender, message: impl Into<Outgoing>) {
     if to.send(message) == Err(QueueError::Full) {
         to.close(POLICY, "too much waits to be read");
     }
