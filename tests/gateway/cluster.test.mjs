@@ -1,15 +1,12 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { test } from "node:test";
-import { client, connected, freePort, server, until } from "./gateway.mjs";
+import { client, connected, redis, server, until } from "./gateway.mjs";
 
 test("the API of any node reaches the clients of all", async (t) => {
-  const port = await freePort();
-  const redis = spawn("redis-server", ["--port", String(port), "--save", ""], { stdio: "ignore" });
-  t.after(() => redis.kill("SIGKILL"));
+  const { url: shared } = await redis(t);
   const nodes = [];
   for (const name of ["one", "two"]) {
-    nodes.push(await server(t, ["--redis", `redis://127.0.0.1:${port}`, "--node", name]));
+    nodes.push(await server(t, ["--redis", shared, "--node", name]));
   }
   await until("the nodes know each other", async () => (await nodes[0].call("info")).body.nodes === 2);
   const [here, there] = nodes.map(({ url }) => client(t, url, {}));

@@ -1,11 +1,12 @@
 // Programs for the tests: the server, backends, clients. Each is ended with its test.
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, existsSync } from "node:fs";
 import { connect as tcp, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { promisify } from "node:util";
 import { io } from "socket.io-client";
 
 export const KEY = "the-key-of-the-tests";
@@ -77,10 +78,13 @@ export async function backend(t, language, { port, command, secrets = SECRET } =
   return { port, url: `http://127.0.0.1:${port}/`, told, ...running };
 }
 
-/** The server with the gateway. */
-export async function server(t, options, { port } = {}) {
-  const always = ["--listen", `127.0.0.1:${port ?? 0}`, "--api", "127.0.0.1:0", "--api-key", KEY, "--log-level", "error"];
-  const running = start(t, [process.env.TESTED_SERVER, ...always, ...options]);
+/** The server with the gateway. Its log is in `log()`, from `level` on. */
+export async function server(t, options, { port, level = "error" } = {}) {
+  const always = ["--listen", `127.0.0.1:${port ?? 0}`, "--api", "127.0.0.1:0", "--api-key", KEY, "--log-level", level];
+  const command = [process.env.TESTED_SERVER, ...always, ...options];
+  const running = start(t, command, { stdio: ["ignore", "pipe", "pipe"] });
+  let log = "";
+  running.child.stderr.on("data", (data) => (log += data));
   const lines = createInterface({ input: running.child.stdout })[Symbol.asyncIterator]();
   const place = async (start) => (await lines.next()).value.slice(start.length);
   const api = await place("API on ");
@@ -91,7 +95,17 @@ export async function server(t, options, { port } = {}) {
     const response = await fetch(api + path, { method, headers, body: JSON.stringify(body) });
     return { status: response.status, body: await response.json() };
   };
-  return { url, api, call, ...running };
+  return { url, api, call, log: () => log, ...running };
+}
+
+/** A Redis, and how to publish there. */
+export async function redis(t, { port } = {}) {
+  port ??= await freePort();
+  const running = start(t, ["redis-server", "--port", String(port), "--save", ""], { stdio: "ignore" });
+  await until("Redis listens", () => listens(port));
+  const publish = (channel, message) =>
+    promisify(execFile)("redis-cli", ["-p", String(port), "PUBLISH", channel, message]);
+  return { port, url: `redis://127.0.0.1:${port}`, publish, ...running };
 }
 
 /** A client, which need not be connected. */

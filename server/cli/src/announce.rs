@@ -71,7 +71,7 @@ fn hint(app: App, url: Option<&str>, inspector: Option<&str>) -> String {
             App::Chat => {
                 format!("Open {url} in two windows of a browser, and write from one to the other.\n")
             }
-            App::Echo | App::Gateway | App::None => {
+            App::Echo | App::Gateway | App::LaravelEcho | App::None => {
                 format!("Connect with a client: io(\"{}\")\n", url.trim_end_matches('/'))
             }
         };

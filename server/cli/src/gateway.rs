@@ -14,8 +14,8 @@ mod with {
 
     use socketio::Io;
     use socketio_gateway::{
-        Action, Api, Authorities, HookType, Jwt, Keys, Node, Presence, Rule, Rules, Secrets, Settings,
-        Webhook,
+        Action, Api, Authorities, Echo, EchoRedis, EchoSettings, HookType, Jwt, Keys, Node, Presence, Rule,
+        Rules, Secrets, Settings, Webhook,
     };
     use socketio_server::Operations;
     use tokio::sync::oneshot;
@@ -31,6 +31,7 @@ mod with {
     pub(crate) struct Gateway {
         node: Node,
         app: Option<socketio_gateway::Gateway>,
+        echo: Option<Echo>,
         api: Option<RunningApi>,
     }
 
@@ -61,23 +62,25 @@ mod with {
     impl Gateway {
         /// Starts the application, if it is the one that is asked for.
         pub(crate) fn start(options: &Options, io: &Io) -> Result<Gateway, Box<dyn Error>> {
-            let node = node(options);
-            let app = match options.app {
+            let mut gateway = Gateway { node: node(options), app: None, echo: None, api: None };
+            match options.app {
                 App::Gateway => {
                     warn_of_strangers(options);
-                    let app = socketio_gateway::Gateway::start(io, node.clone(), settings(options)?);
-                    Some(app.map_err(|error| format!("webhook: {error}"))?)
+                    let app = socketio_gateway::Gateway::start(io, gateway.node.clone(), settings(options)?);
+                    gateway.app = Some(app.map_err(|error| format!("webhook: {error}"))?);
                 }
-                App::Chat | App::Echo | App::None => None,
-            };
-            Ok(Gateway { node, app, api: None })
+                App::LaravelEcho => gateway.echo = Some(Echo::start(io, echo(options)?)?),
+                App::Chat | App::Echo | App::None => {}
+            }
+            Ok(gateway)
         }
 
         /// Adds what hooks did to what `/metrics` tells.
         pub(crate) fn add_metrics(&self, operations: Operations) -> Operations {
-            match self.app.clone() {
-                Some(app) => operations.metrics(move |out| app.write_metrics(out)),
-                None => operations,
+            match (self.app.clone(), self.echo.clone()) {
+                (Some(app), _) => operations.metrics(move |out| app.write_metrics(out)),
+                (None, Some(echo)) => operations.metrics(move |out| echo.write_metrics(out)),
+                (None, None) => operations,
             }
         }
 
@@ -91,7 +94,10 @@ mod with {
             let keys = keys(options)?;
             let listener = crate::bind("api", address).await?;
             let address = listener.local_addr()?;
-            let api = Api::new(io.clone(), self.node.clone(), keys);
+            let mut api = Api::new(io.clone(), self.node.clone(), keys);
+            if let Some(echo) = &self.echo {
+                api = api.with_echo(echo.clone());
+            }
             let (stop, stopped) = oneshot::channel();
             let serving = tokio::spawn(api.clone().serve(listener, async { drop(stopped.await) }));
             self.api = Some(RunningApi { api, stop, serving });
@@ -202,6 +208,24 @@ mod with {
         })
     }
 
+    fn echo(options: &Options) -> Result<EchoSettings, String> {
+        if options.echo_auth_url.is_some() && options.cors.is_none() {
+            tracing::warn!(
+                "pages of any origin can join private channels with the cookies of those who visit them: set cors-origin"
+            );
+        }
+        let redis = |url: &String| EchoRedis {
+            url: url.clone(),
+            prefix: options.echo_redis_prefix.clone().unwrap_or_default(),
+        };
+        Ok(EchoSettings {
+            auth_url: options.echo_auth_url.clone(),
+            auth_headers: options.echo_auth_headers.iter().map(|name| name.to_ascii_lowercase()).collect(),
+            authorities: authorities(options)?,
+            redis: options.echo_redis.as_ref().map(redis),
+        })
+    }
+
     fn jwt(options: &Options) -> Result<Option<Jwt>, String> {
         let mut jwt = match (&options.jwt_key, &options.jwt_key_file, &options.jwt_key_url) {
             (Some(key), ..) => Jwt::new(key).map_err(|error| format!("jwt-key: {error}"))?,
@@ -287,7 +311,7 @@ mod without {
     impl Gateway {
         pub(crate) fn start(options: &Options, _: &Io) -> Result<Gateway, Box<dyn Error>> {
             match options.app {
-                App::Gateway => Err(lacks("app")),
+                App::Gateway | App::LaravelEcho => Err(lacks("app")),
                 App::Chat | App::Echo | App::None => Ok(Gateway),
             }
         }

@@ -309,8 +309,7 @@ fn server(options: &Options, observers: Vec<Arc<dyn Observer>>) -> Result<(Serve
         builder = builder.client_files(ClientFiles::read(folder)?);
     }
     match options.app {
-        App::None => {}
-        App::Gateway => {}
+        App::Gateway | App::LaravelEcho | App::None => {}
         App::Chat => {
             let chat = apps::chat(&io);
             let endpoint = match options.trailing_slash {

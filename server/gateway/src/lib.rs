@@ -9,11 +9,14 @@
 //!                 └───────────────────────────┘
 //! ```
 //!
-//! It uses the public API of [`socketio`] alone. The program `socketio-server` makes it an application with options:
-//! docs/guide/gateway.md.
+//! [`Echo`] is an application of its own: it does what clients of Laravel Echo expect.
+//!
+//! It uses the public API of [`socketio`] alone. The program `socketio-server` makes applications with options of it:
+//! docs/guide/gateway.md, docs/guide/laravel-echo.md.
 
 mod api;
 mod app;
+mod echo;
 mod hooks;
 mod jwt;
 mod node;
@@ -29,6 +32,7 @@ mod web;
 pub use api::Api;
 pub use api::keys::{Keys, KeysError};
 pub use app::{Gateway, Settings};
+pub use echo::{Echo, EchoError, EchoRedis, EchoSettings};
 pub use hooks::sign::{Secrets, SecretsError};
 pub use hooks::{HookType, Webhook};
 pub use jwt::{Jwt, JwtError};

@@ -99,7 +99,8 @@ macro_rules! options {
 options! {
     "Server" {
         /// What to serve: chat (a chat with its page), echo (the application that client test suites expect),
-        /// gateway (clients of a backend in any language), or none. Options of the gateway make it the default
+        /// gateway (clients of a backend in any language), laravel-echo (clients of Laravel Echo), or none. Options of
+        /// the gateway or of Laravel Echo make them the default
         "app" pub(crate) app: App = ["chat"] as APP,
         /// Where to accept clients: a port on this machine only (3000 or localhost:3000), on all addresses
         /// (:3000), on one address (192.0.2.1:3000), or a Unix socket (unix:PATH). Port 0 picks a free port.
@@ -314,7 +315,8 @@ options! {
         "api-key-file" pub(crate) api_key_file: Option<PathBuf> = [] as FILE,
         /// Ask and tell a backend at this URL, by webhooks: whether clients may join, and what to do with their events
         "webhook" pub(crate) webhook: Option<String> = [] as WEB_URL,
-        /// Trust the certificate authorities in this PEM file, in place of the system's, for webhook and jwt-key-url
+        /// Trust the certificate authorities in this PEM file, in place of the system's, for webhook, jwt-key-url
+        /// and echo-auth-url
         "ca-file" pub(crate) ca_file: Option<PathBuf> = [] as FILE,
         /// A secret that webhooks are signed with, as Standard Webhooks has it: whsec_ and 24 to 64 bytes in base64. Two
         /// at once let the backend change from one to the other. Other users of this machine can read the command line,
@@ -367,6 +369,20 @@ options! {
         /// The name of this node in answers of the API and in hooks. Default: the host's name and the process's id
         "node" pub(crate) node: Option<String> = [] as NODE,
     }
+    "Laravel Echo" {
+        /// Ask the application at this URL whether a client may join a private or presence channel. Without it, no
+        /// client may
+        "echo-auth-url" pub(crate) echo_auth_url: Option<String> = [] as WEB_URL,
+        /// A header field that Echo may send to that URL, beside Accept, Accept-Language, Authorization, Cookie,
+        /// X-CSRF-TOKEN and X-XSRF-TOKEN. Repeat the option for several
+        "echo-auth-header" pub(crate) echo_auth_headers: Vec<String> = [] as NAMES,
+        /// Send clients what the application publishes in this Redis: redis://HOST:PORT, rediss:// for TLS, or
+        /// unix:///PATH
+        "echo-redis" pub(crate) echo_redis: Option<String> = [] as REDIS_OR_NONE,
+        /// What the application puts before the names of its channels there: the prefix in Laravel's
+        /// config/database.php. Default: nothing
+        "echo-redis-prefix" pub(crate) echo_redis_prefix: Option<String> = [] as TEXT_OR_NONE,
+    }
     "Operating" {
         /// Serve /metrics for Prometheus, and /healthz and /readyz, on this address. Anyone who can reach it
         /// can read them
@@ -407,6 +423,8 @@ pub(crate) enum App {
     Echo,
     /// What a backend wants, by HTTP.
     Gateway,
+    /// What Laravel Echo's clients expect.
+    LaravelEcho,
     /// Nothing: clients connect, and their events have no handler.
     None,
 }
@@ -581,7 +599,7 @@ impl Options {
         Ok(self)
     }
 
-    /// The options of the gateway make it the application, unless another is named.
+    /// The options of the gateway and of Laravel Echo make them the application, unless another is named.
     fn gateway_checked(
         &mut self,
         given: &[Given],
@@ -591,6 +609,9 @@ impl Options {
         let jwt = self.needs_jwt();
         if (self.api.is_some() || self.webhook.is_some() || jwt) && !is_given("app") {
             self.app = App::Gateway;
+        }
+        if (self.echo_auth_url.is_some() || self.echo_redis.is_some()) && !is_given("app") {
+            self.app = App::LaravelEcho;
         }
         let sources = [
             ("jwt-key", self.jwt_key.is_some()),
@@ -602,6 +623,8 @@ impl Options {
             return Err(wrong(other, &format!("{one} is given too: remove one of them")));
         }
         let app = self.app == App::Gateway;
+        let echo = self.app == App::LaravelEcho;
+        let calls = self.webhook.is_some() || self.jwt_key_url.is_some() || self.echo_auth_url.is_some();
         for (key, needed, is_there) in [
             ("api-key", "api", self.api.is_some()),
             ("api-key-file", "api", self.api.is_some()),
@@ -619,13 +642,17 @@ impl Options {
             ("jwt-key", "app = gateway", app),
             ("jwt-key-file", "app = gateway", app),
             ("jwt-key-url", "app = gateway", app),
-            ("ca-file", "webhook or jwt-key-url", self.webhook.is_some() || self.jwt_key_url.is_some()),
+            ("ca-file", "webhook, jwt-key-url or echo-auth-url", calls),
             ("jwt-audience", "jwt-key, jwt-key-file or jwt-key-url", jwt),
             ("jwt-issuer", "jwt-key, jwt-key-file or jwt-key-url", jwt),
             ("jwt-rooms", "jwt-key, jwt-key-file or jwt-key-url", jwt),
             ("jwt-data", "jwt-key, jwt-key-file or jwt-key-url", jwt),
             ("presence-rooms", "app = gateway", app),
             ("presence-data", "presence-rooms", !self.presence_rooms.is_empty()),
+            ("echo-auth-url", "app = laravel-echo", echo),
+            ("echo-auth-header", "echo-auth-url", self.echo_auth_url.is_some()),
+            ("echo-redis", "app = laravel-echo", echo),
+            ("echo-redis-prefix", "echo-redis", self.echo_redis.is_some()),
         ] {
             if is_given(key) && !is_there {
                 return Err(wrong(key, &format!("needs {needed} too")));

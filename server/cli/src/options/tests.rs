@@ -241,6 +241,10 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("presence-rooms", "room:*", "['room:*']"),
     ("presence-data", "name", "['name']"),
     ("node", "a", "'a'"),
+    ("echo-auth-url", "https://a.example/auth", "'https://a.example/auth'"),
+    ("echo-auth-header", "x-tenant", "['x-tenant']"),
+    ("echo-redis", "redis://localhost", "'redis://localhost'"),
+    ("echo-redis-prefix", "laravel_database_", "'laravel_database_'"),
     ("metrics", "127.0.0.1:9090", "'127.0.0.1:9090'"),
     ("trace", "trace.jsonl", "'trace.jsonl'"),
     ("trace-limit", "5", "5"),
@@ -278,6 +282,12 @@ fn every_option_has_its_three_forms() {
             }
             key if key.starts_with("webhook-") || key == "ca-file" => {
                 (&["--webhook=http://a.example"][..], "webhook = 'http://a.example'")
+            }
+            "echo-auth-header" => {
+                (&["--echo-auth-url=http://a.example"][..], "echo-auth-url = 'http://a.example'")
+            }
+            "echo-redis-prefix" => {
+                (&["--echo-redis=redis://localhost"][..], "echo-redis = 'redis://localhost'")
             }
             "presence-data" => {
                 (&["--app=gateway", "--presence-rooms=r"][..], "app = 'gateway'\npresence-rooms = ['r']")
@@ -429,6 +439,8 @@ fn an_error_names_the_place() {
 fn the_gateways_options_make_it_the_application() {
     assert_eq!(load(&["--api=localhost:3001"], &[], "").unwrap().app, App::Gateway);
     assert_eq!(load(&["--webhook=http://a.example"], &[], "").unwrap().app, App::Gateway);
+    let both = ["--api=localhost:3001", "--echo-auth-url=http://a.example"];
+    assert_eq!(load(&both, &[], "").unwrap().app, App::LaravelEcho);
     assert_eq!(load(&["--api=localhost:3001", "--app=echo"], &[], "").unwrap().app, App::Echo);
     assert_eq!(load(&["--api=localhost:3001"], &[("SOCKETIO_APP", "chat")], "").unwrap().app, App::Chat);
 }
@@ -534,8 +546,18 @@ fn a_file_is_checked_without_a_server_and_the_printed_one_is_right() {
     assert!(TABLE.iter().all(|row| row.default.is_empty() || keys.contains(&row.key)));
     let mut plain: Vec<_> = options.iter().take_while(|line| !line.starts_with('[')).copied().collect();
     // Lists without a default may not be empty, and these need others beside them.
-    let refines =
-        ["admin-", "redis-", "cookie-", "cors-", "inspect-", "recovery-", "webhook-", "jwt-", "app "];
+    let refines = [
+        "admin-",
+        "redis-",
+        "cookie-",
+        "cors-",
+        "inspect-",
+        "recovery-",
+        "webhook-",
+        "jwt-",
+        "echo-",
+        "app ",
+    ];
     plain.retain(|line| !line.ends_with("= []") && !refines.iter().any(|start| line.starts_with(start)));
     let result = run(&check, &format!("app = 'gateway'\n{}", plain.join("\n")));
     assert!(matches!(result, Ok(Command::ConfigCheck(_))), "{result:?}");
@@ -550,7 +572,7 @@ fn what_is_overridden_must_still_be_right() {
 #[test]
 fn impossible_values_are_errors() {
     for (flag, value, problem) in [
-        ("--app", "game", r#""game" is not one of chat, echo, gateway, none"#),
+        ("--app", "game", r#""game" is not one of chat, echo, gateway, laravel-echo, none"#),
         (
             "--listen",
             "localhost",
@@ -660,6 +682,11 @@ fn impossible_pairs_are_errors() {
         "--webhook: needs app = gateway too"
     );
     assert_eq!(command_line_error(&["--namespace=/a"]), "--namespace: needs app = gateway too");
+    assert_eq!(command_line_error(&["--echo-redis-prefix=a"]), "--echo-redis-prefix: needs echo-redis too");
+    assert_eq!(
+        command_line_error(&["--echo-auth-url=http://a.example", "--webhook=http://a.example"]),
+        "--webhook: needs app = gateway too"
+    );
     assert_eq!(
         command_line_error(&["--webhook=secret@a.example"]),
         "--webhook: must be a URL that begins with http:// or https://"

@@ -30,8 +30,17 @@ impl<T> Reader<T> {
     }
 }
 
-pub(super) const APP: Reader<App> = Reader::new("chat|echo|gateway|none", Form::Text, |words| {
-    one_of(words, &[("chat", App::Chat), ("echo", App::Echo), ("gateway", App::Gateway), ("none", App::None)])
+pub(super) const APP: Reader<App> = Reader::new("chat|echo|gateway|laravel-echo|none", Form::Text, |words| {
+    one_of(
+        words,
+        &[
+            ("chat", App::Chat),
+            ("echo", App::Echo),
+            ("gateway", App::Gateway),
+            ("laravel-echo", App::LaravelEcho),
+            ("none", App::None),
+        ],
+    )
 });
 
 pub(super) const PLACES: Reader<Vec<Place>> =
@@ -263,6 +272,9 @@ pub(super) const REDIS: Reader<Vec<String>> = Reader::new("URL", Form::List, |wo
         false => Err("must be a URL that begins with redis://, rediss:// or unix://".to_owned()),
     }
 });
+
+pub(super) const REDIS_OR_NONE: Reader<Option<String>> =
+    Reader::new("URL", Form::Text, |words| Ok((REDIS.read)(words)?.pop()));
 
 pub(super) const REDIS_MODE: Reader<RedisMode> =
     Reader::new("pubsub|sharded|sharded-static|sharded-dynamic-private|streams", Form::Text, |words| {

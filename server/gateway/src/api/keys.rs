@@ -65,8 +65,7 @@ impl Keys {
         self.0.is_empty()
     }
 
-    /// Whether a request has one of the keys: `Authorization: Bearer KEY`. It takes as long for a wrong key as for a
-    /// right one.
+    /// Whether a request has one of the keys: `Authorization: Bearer KEY`.
     pub(crate) fn admit(&self, headers: &HeaderMap) -> bool {
         if self.is_empty() {
             return true;
@@ -76,12 +75,17 @@ impl Keys {
         let Some((scheme, key)) = field.to_str().ok().and_then(|field| field.split_once(' ')) else {
             return false;
         };
-        let given = digest(&SHA256, key.trim().as_bytes());
+        self.has(key.trim()) && scheme.eq_ignore_ascii_case("bearer")
+    }
+
+    /// Whether that is one of the keys. It takes as long for a wrong key as for a right one.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        let given = digest(&SHA256, key.as_bytes());
         let known = self
             .0
             .iter()
             .fold(subtle::Choice::from(0), |known, key| known | key.as_ref().ct_eq(given.as_ref()));
-        bool::from(known) && scheme.eq_ignore_ascii_case("bearer")
+        bool::from(known)
     }
 }
 

@@ -35,6 +35,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use socketio::Io;
 
+use crate::echo::{Echo, apps};
 use crate::node::{Node, Scope};
 use crate::operations::{Disconnect, MAIN, Move, Operation};
 use crate::reading::{self, Unread};
@@ -55,6 +56,8 @@ struct State {
     node: Node,
     keys: RwLock<Keys>,
     idempotency: Arc<Mutex<Idempotency>>,
+    /// Answers the paths of laravel-echo-server.
+    echo: Option<Echo>,
 }
 
 /// What is answered, before it is HTTP.
@@ -89,7 +92,16 @@ impl Api {
     /// The API of `io`. Without a key, it must be reached from this machine alone.
     #[must_use]
     pub fn new(io: Io, node: Node, keys: Keys) -> Api {
-        Api(Arc::new(State { io, node, keys: RwLock::new(keys), idempotency: Arc::default() }))
+        let (keys, idempotency) = (RwLock::new(keys), Arc::default());
+        Api(Arc::new(State { io, node, keys, idempotency, echo: None }))
+    }
+
+    /// Answers the paths of laravel-echo-server as well, `/apps/..`.
+    #[must_use]
+    pub fn with_echo(self, echo: Echo) -> Api {
+        let State { io, node, keys, .. } = &*self.0;
+        let (io, node, keys) = (io.clone(), node.clone(), RwLock::new(keys.read().clone()));
+        Api(Arc::new(State { io, node, keys, idempotency: Arc::default(), echo: Some(echo) }))
     }
 
     /// The keys that let backends in from now on.
@@ -103,16 +115,16 @@ impl Api {
         B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
     {
         let (parts, body) = request.into_parts();
+        if let Some((echo, path)) = self.0.echo.as_ref().zip(parts.uri.path().strip_prefix("/apps/")) {
+            return response(self.apps(echo, path, &parts, body).await);
+        }
         let allowed = routes::methods(parts.uri.path());
         let (reply, fault) = match self.reply(&parts, body).await {
             Ok(reply) => (reply, None),
             Err(fault) => (Reply::from(&fault), Some(fault.code)),
         };
-        let mut response = Response::new(Full::from(reply.body));
-        *response.status_mut() = reply.status;
+        let mut response = response(reply);
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         match fault {
             Some(Code::Unauthorized) => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -139,6 +151,35 @@ impl Api {
             return self.post(endpoint, key, body).await;
         }
         self.get(endpoint, id, &parts.uri).await
+    }
+
+    /// What laravel-echo-server answers, with the key where it takes it.
+    async fn apps<B>(&self, echo: &Echo, path: &str, parts: &Parts, body: B) -> Reply
+    where
+        B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+    {
+        let mut query = query::Query::of(&parts.uri);
+        let admitted = match query.take("auth_key") {
+            Some(key) if self.0.keys.read().has(&key) => Ok(()),
+            _ => self.admit(parts),
+        };
+        let (status, answer) = match admitted {
+            Err(fault) if fault.code == Code::Unauthorized => apps::unauthorized(),
+            Err(fault) => return Reply::from(&fault),
+            Ok(()) => {
+                let body = match parts.method {
+                    Method::POST => match read_body(parts, body).await {
+                        Ok(body) => body,
+                        Err(fault) => return Reply::from(&fault),
+                    },
+                    _ => Bytes::new(),
+                };
+                let path: Vec<_> = path.split('/').map(routes::decoded).collect();
+                let prefix = query.take("filter_by_prefix");
+                echo.answer(&parts.method, &path, prefix.as_deref(), &body).await
+            }
+        };
+        Reply { status, body: answer.to_string().into() }
     }
 
     /// Whether the request may be asked at all.
@@ -232,6 +273,15 @@ impl Api {
             }
         }
     }
+}
+
+fn response(reply: Reply) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(reply.body));
+    *response.status_mut() = reply.status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// Whether a request names this machine by an address or as localhost. A page whose name resolves to this machine

@@ -71,7 +71,7 @@ fn fits(pattern: &str, path: &str) -> bool {
 }
 
 /// A part of a path without its percent-encoding. Here a `+` is a plus.
-fn decoded(text: &str) -> String {
+pub(super) fn decoded(text: &str) -> String {
     let query = text.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
     form_urlencoded::parse(query.as_bytes()).next().map(|(text, _)| text.into_owned()).unwrap_or_default()
 }

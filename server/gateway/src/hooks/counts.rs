@@ -92,6 +92,6 @@ impl Counts {
 }
 
 /// The head of a family of samples.
-pub(super) fn family(out: &mut String, name: &str, kind: &str, help: &str) {
+pub(crate) fn family(out: &mut String, name: &str, kind: &str, help: &str) {
     let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
 }
