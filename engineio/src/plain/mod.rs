@@ -190,7 +190,7 @@ impl<W: Wire> PlainWebSocket<W> {
     }
 
     /// Nothing is left to be done. How it ended.
-    pub fn finish(self) -> Close {
+    pub fn finish(&mut self) -> Close {
         self.shared.end(Close::lost());
         let close = self.shared.close().unwrap_or_else(Close::lost);
         self.see(|| What::PlainEnded { code: close.code, reason: &close.reason });

@@ -462,10 +462,11 @@ fn a_peer_that_takes_nothing_of_too_much_is_put_out_at_the_write_timeout() {
 fn what_is_left_is_dropped_with_the_inbox() {
     let mut rig = Rig::new();
     rig.comes(&frame(0x81, b"hi").repeat(2));
-    let Rig { websocket, sender, inbox, .. } = rig;
+    let Rig { mut websocket, sender, inbox, .. } = rig;
     drop(inbox);
     assert_eq!(websocket.mailbox().holds(), 0);
     assert_eq!(websocket.finish(), Close::lost());
+    drop(websocket);
     assert_eq!(sender.send("late"), Err(QueueError::Closed));
 }
 
@@ -480,6 +481,7 @@ fn what_could_not_be_sent_is_not_kept_for_those_who_hold_a_sender() {
     let mailbox = rig.websocket.mailbox().clone();
     assert!(format!("{mailbox:?}").contains("frames: 4"), "{mailbox:?}");
     assert_eq!(rig.websocket.finish(), Close::lost());
+    drop(rig.websocket);
     assert!(format!("{mailbox:?}").contains("frames: 0"), "{mailbox:?}");
     assert_eq!((mailbox.holds(), rig.sender.is_closed()), (0, true));
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::net::admission::ConnectionPlace;
@@ -85,21 +85,24 @@ impl Connection {
 
     /// Ends our side and reads until the peer has ended its own.
     pub(crate) async fn drain(&mut self) {
-        if self.shutdown().await.is_err() {
-            return;
+        poll_fn(|cx| self.poll_drain(cx)).await;
+    }
+
+    /// The same, for a task that has a future of its own.
+    pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // Once it has ended, it ends again at no cost.
+        if ready!(Pin::new(&mut *self).poll_shutdown(cx)).is_err() {
+            return Poll::Ready(());
         }
-        poll_fn(|cx| {
-            loop {
-                // What is read counts for nothing, so no connection has memory for it while it waits.
-                let mut room = [0; 1024];
-                let mut rest = ReadBuf::new(&mut room);
-                match ready!(Pin::new(&mut *self).poll_read(cx, &mut rest)) {
-                    Ok(()) if !rest.filled().is_empty() => {}
-                    Ok(()) | Err(_) => return Poll::Ready(()),
-                }
+        loop {
+            // What is read counts for nothing, so no connection has memory for it while it waits.
+            let mut room = [0; 1024];
+            let mut rest = ReadBuf::new(&mut room);
+            match ready!(Pin::new(&mut *self).poll_read(cx, &mut rest)) {
+                Ok(()) if !rest.filled().is_empty() => {}
+                Ok(()) | Err(_) => return Poll::Ready(()),
             }
-        })
-        .await;
+        }
     }
 }
 

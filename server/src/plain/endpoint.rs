@@ -102,25 +102,14 @@ impl Endpoint {
         let exchange = Exchange::number(parts);
         let path = self.path.clone();
         let switched = switch(parts, protocol, self.config.observers.clone(), move |io, read| {
-            tokio::spawn(async move {
-                let life = Life::begin(accepted.handshake.address);
-                if let Some(life) = &life {
-                    life.websocket_opened(&path);
-                }
-                let Terms { handshake, terms, protocol, run, .. } = accepted;
-                let link = link(io, &read, &terms);
-                let (websocket, sender, inbox) =
-                    PlainWebSocket::open(link, terms, observers, exchange, &handshake, now());
-                let mailbox = websocket.mailbox().clone();
-                holders.enter(&mailbox);
-                tokio::spawn(run(WebSocket::new(sender.clone(), inbox, protocol, handshake)));
-                let close = Driver::new(websocket).run(sender, stopping).await;
-                holders.leave(&mailbox);
-                drop(place);
-                if let Some(life) = life {
-                    life.websocket_closed(&path, &close);
-                }
-            });
+            let Terms { handshake, terms, protocol, run, .. } = accepted;
+            let life = Life::begin(handshake.address);
+            let link = link(io, &read, &terms);
+            let (websocket, sender, inbox) =
+                PlainWebSocket::open(link, terms, observers, exchange, &handshake, now());
+            let driver = Driver::new(websocket, sender.clone(), stopping, path, holders, place, life);
+            tokio::spawn(driver);
+            tokio::spawn(run(WebSocket::new(sender, inbox, protocol, handshake)));
         });
         // Over HTTP/2, or under a server that lets no connection be taken over.
         let mut response = switched.map_err(|_| bad_request("this connection can't become a WebSocket"))?;

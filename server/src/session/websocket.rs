@@ -249,14 +249,14 @@ impl WebSocket {
         }
         websocket::close(code, "", &mut self.control);
         if std::future::poll_fn(|cx| self.poll_write(cx)).await.is_ok() {
-            self.linger().await;
+            std::future::poll_fn(|cx| self.poll_linger(cx)).await;
         }
     }
 
     /// Ends our side and waits for the client to end its own: closing a socket with unread bytes resets it, and the
     /// client may never see the close frame. Without an end of its own.
-    pub(crate) async fn linger(&mut self) {
-        self.io.drain().await;
+    pub(crate) fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.io.poll_drain(cx)
     }
 }
 
