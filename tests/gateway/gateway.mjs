@@ -61,7 +61,7 @@ function start(t, command, options) {
 }
 
 const COMMANDS = {
-  PHP: (port) => ["php", "-d", "display_errors=stderr", "-S", `127.0.0.1:${port}`, `${here}/backends/backend.php`],
+  PHP: (port) => ["php", "-S", `127.0.0.1:${port}`, `${here}/backends/backend.php`],
   Python: (port) => [`${here}/.venv/bin/python`, `${here}/backends/backend.py`, String(port)],
   Node: (port) => ["node", `${here}/backends/backend.mjs`, String(port)],
 };

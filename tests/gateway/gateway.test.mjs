@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { createHmac } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,9 +12,11 @@ for (const language of ["PHP", "Python", "Node"]) {
   test(`${language}: a chat with login`, async (t) => {
     const behind = await backend(t, language);
     const { url, call, stop } = await hooked(t, behind, ["--presence-rooms", "lobby", "--presence-data", "name"]);
-    const stranger = client(t, url, {}, { reconnection: false });
-    const [refused] = await new Promise((done) => stranger.on("connect_error", (...error) => done(error)));
-    assert.deepEqual([refused.message, refused.data], ["who are you?", { code: 7 }]);
+    for (const name of [undefined, null, 7, ["Anna"]]) {
+      const stranger = client(t, url, { name }, { reconnection: false });
+      const [refused] = await new Promise((done) => stranger.on("connect_error", (...error) => done(error)));
+      assert.deepEqual([refused.message, refused.data], ["who are you?", { code: 7 }]);
+    }
 
     const anna = client(t, url, { name: "Anna" });
     assert.deepEqual(await anna.next("welcome"), ["Hello, Anna"]);
@@ -24,8 +27,10 @@ for (const language of ["PHP", "Python", "Node"]) {
     const member = { socket: bert.id, data: { name: "Bert" } };
     assert.deepEqual(await anna.next("presence:joined"), [{ room: "lobby", member }]);
 
-    assert.deepEqual(await anna.timeout(10_000).emitWithAck("chat", "Hi", { a: [1] }), "ok");
-    assert.deepEqual(await bert.next("chat"), ["Anna", "Hi", { a: [1] }]);
+    assert.deepEqual(await anna.timeout(10_000).emitWithAck("chat", "Hi", { a: [1], b: {} }), "ok");
+    assert.deepEqual(await bert.next("chat"), ["Anna", "Hi", { a: [1], b: {} }]);
+    assert.deepEqual(await anna.timeout(10_000).emitWithAck("chat", Buffer.from("Hi")), "ok");
+    assert.deepEqual(await bert.next("chat"), ["Anna", Buffer.from("Hi")]);
 
     const { status, body } = await call("emit", { to: ["lobby"], event: "news", args: ["all"] });
     assert.deepEqual([status, body], [200, { sockets: 2, scope: "cluster" }]);
@@ -72,7 +77,7 @@ for (const language of ["PHP", "Python", "Node"]) {
   test(`${language}: a hook that is forged or comes again is refused`, async (t) => {
     const behind = await backend(t, language);
     const send = async (id, time, secret) => {
-      const body = JSON.stringify({ type: "connect", socket: "x", auth: { name: "Mallory" } });
+      const body = JSON.stringify({ type: "connect", socket: "x", auth: { name: "Mallory" }, data: {} });
       const key = Buffer.from(secret.slice("whsec_".length), "base64");
       const signature = createHmac("sha256", key).update(`${id}.${time}.${body}`).digest("base64");
       const headers = {
@@ -132,15 +137,80 @@ for (const [language, command] of Object.entries(GUIDE)) {
     writeFileSync(file, snippet(language));
     const behind = await backend(t, undefined, { command: (port) => command(file, port) });
     const { url, call } = await server(t, ["--webhook", behind.url, "--webhook-events", "chat"]);
-    const stranger = client(t, url, { user: "anna", password: "wrong" }, { reconnection: false });
-    const [refused] = await new Promise((done) => stranger.on("connect_error", (...error) => done(error)));
-    assert.equal(refused.message, "wrong name or password");
+    // Odd ones are refused like wrong ones, and as many of them as there are, the others get in.
+    const refuse = async (auth, options) => {
+      const stranger = client(t, url, auth, { reconnection: false, ...options });
+      const [error] = await new Promise((done) => stranger.on("connect_error", (...error) => done(error)));
+      assert.equal(error.message, "wrong name or password", JSON.stringify(auth));
+    };
+    for (const user of ["anna", "", "__proto__", 7, null, true, ["anna"], { a: 1 }, undefined]) {
+      for (const password of ["wrong", undefined]) await refuse({ user, password });
+    }
     const [anna, bert] = ["anna", "bert"].map((user) => client(t, url, { user, password: "secret" }));
     await Promise.all([connected(anna), connected(bert)]);
     assert.equal(await anna.timeout(10_000).emitWithAck("chat", "Hi"), "sent");
     assert.deepEqual([await anna.next("chat"), await bert.next("chat")], [["anna", "Hi"], ["anna", "Hi"]]);
+    assert.equal(await anna.timeout(10_000).emitWithAck("chat"), "sent");
+    assert.deepEqual(await bert.next("chat"), ["anna", ""]);
+    assert.equal(await anna.timeout(10_000).emitWithAck("chat", Buffer.from("Hi")), "sent");
+    assert.deepEqual(await bert.next("chat"), ["anna", Buffer.from("Hi")]);
     const news = { to: ["lobby"], event: "chat", args: ["server", "Welcome, everybody"] };
     assert.deepEqual((await call("emit", news)).body, { sockets: 2, scope: "cluster" });
     assert.deepEqual(await bert.next("chat"), ["server", "Welcome, everybody"]);
+
+    // Who comes back as another doesn't get the other's rooms.
+    const { url: other } = await server(t, ["--webhook", behind.url, "--webhook-events", "chat", "--recovery", "1m"]);
+    const clara = client(t, other, { user: "anna", password: "secret" });
+    await connected(clara);
+    assert.equal(await clara.timeout(10_000).emitWithAck("chat", "Hi"), "sent");
+    await clara.next("chat");
+    clara.io.engine.close();
+    await until("Anna comes back as herself", () => clara.connected && clara.recovered);
+    clara.auth = { user: "bert", password: "secret" };
+    const refused = new Promise((done) => clara.once("connect_error", done));
+    clara.io.engine.close();
+    assert.equal((await refused).message, "wrong name or password");
   });
 }
+
+test("the guide's page", async (t) => {
+  const behind = await backend(t, undefined, {
+    command: (port) => {
+      const folder = mkdtempSync(join(import.meta.dirname, "node_modules", ".guide-"));
+      t.after(() => rmSync(folder, { recursive: true }));
+      writeFileSync(join(folder, "backend.mjs"), snippet("js"));
+      return GUIDE.js(join(folder, "backend.mjs"), port);
+    },
+  });
+  const { url, stop } = await server(t, ["--webhook", behind.url, "--webhook-events", "chat"]);
+  const shown = [];
+  const [input, form] = [{}, {}];
+  const list = { appendChild: (item) => Object.defineProperty(item, "textContent", { set: (text) => shown.push(text) }) };
+  const document = {
+    createElement: () => ({}),
+    querySelector: (name) => ({ "#messages": list, "#text": input, form })[name],
+  };
+  form.addEventListener = (_, listener) => (form.submit = listener);
+  const open = (_, options) => client(t, url, options.auth, { reconnection: false });
+  const page = snippet("html").match(/<script>([^]*)<\/script>/)[1];
+  const answers = ["anna", "secret"];
+  new Function("io", "document", "prompt", page)(open, document, () => answers.shift());
+  await until("the page is in", () => shown.includes("You are in."));
+  input.value = "Hi";
+  await form.submit({ preventDefault() {} });
+  await until("the page shows its own message", () => shown.includes("anna: Hi"));
+  assert.equal(input.value, "");
+  await stop();
+  await until("the page says that it is out", () => shown.at(-1).startsWith("You are out: "));
+  input.value = "Are you there?";
+  await form.submit({ preventDefault() {} });
+  assert.deepEqual([shown.at(-1), input.value], ["That was not sent. Try again.", "Are you there?"]);
+});
+
+test("the guide's signature by hand", () => {
+  const [, right, commands] = guide.match(/must give `([^`]+)`:\s+```sh\n([^]*?)```/);
+  assert.equal(execFileSync("bash", ["-c", commands], { encoding: "utf8" }).trim(), right);
+  const [, secret, id, time, body] = commands.match(/SECRET=whsec_(\S+) ID=(\S+) TIMESTAMP=(\S+) BODY='(.*)'/);
+  const hmac = createHmac("sha256", Buffer.from(secret, "base64")).update(`${id}.${time}.${body}`);
+  assert.equal(hmac.digest("base64"), right);
+});

@@ -21,7 +21,7 @@ function signed(request) {
 }
 
 const app = express();
-app.use(express.raw({ type: "application/json" }));
+app.use(express.raw({ type: "application/json", limit: "10mb" }));
 app.post("/", async (request, response) => {
   const id = request.get("webhook-id");
   if (!signed(request) || seen.has(id)) {
@@ -31,8 +31,12 @@ app.post("/", async (request, response) => {
   const hook = JSON.parse(request.body);
   if (hook.type === "connect") {
     const name = hook.auth.name;
-    if (name === undefined) {
+    if (typeof name !== "string") {
       return response.status(403).json({ message: "who are you?", data: { code: 7 } });
+    }
+    // In `data` is what a client that comes back was before.
+    if ((hook.data.name ?? name) !== name) {
+      return response.status(403).json({ message: "you were another", data: { code: 8 } });
     }
     const welcome = { to: [hook.socket], event: "welcome", args: [`Hello, ${name}`] };
     return response.json({ join: ["lobby"], data: { name }, emit: [welcome] });
@@ -42,7 +46,7 @@ app.post("/", async (request, response) => {
       await new Promise((done) => setTimeout(done, 1000));
     }
     const args = [hook.data.name, ...hook.args];
-    const others = { to: ["lobby"], except: [hook.socket], event: hook.event, args };
+    const others = { to: ["lobby"], except: [hook.socket], event: hook.event, args, attachments: hook.attachments };
     return response.json({ emit: [others], ack: ["ok", hook.args.length] });
   }
   for (const one of hook.hooks) {

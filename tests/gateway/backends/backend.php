@@ -1,6 +1,8 @@
 <?php
 // A chat with login: PHP's own server runs it. `php -S 127.0.0.1:8000 backend.php`
 
+ini_set('display_errors', '0');
+
 function answer(int $status, mixed $body = null): never {
     http_response_code($status);
     header('Content-Type: application/json');
@@ -37,22 +39,29 @@ $body = file_get_contents('php://input');
 if (!signed($body) || replayed()) {
     answer(401, ['message' => 'wrong signature, or seen before']);
 }
-$hook = json_decode($body, true);
-switch ($hook['type']) {
+$hook = json_decode($body);
+switch ($hook->type) {
     case 'connect':
-        $name = $hook['auth']['name'] ?? answer(403, ['message' => 'who are you?', 'data' => ['code' => 7]]);
+        $name = $hook->auth->name ?? null;
+        if (!is_string($name)) {
+            answer(403, ['message' => 'who are you?', 'data' => ['code' => 7]]);
+        }
+        // In `data` is what a client that comes back was before.
+        if (($hook->data->name ?? $name) !== $name) {
+            answer(403, ['message' => 'you were another', 'data' => ['code' => 8]]);
+        }
         answer(200, ['join' => ['lobby'], 'data' => ['name' => $name],
-            'emit' => [['to' => [$hook['socket']], 'event' => 'welcome', 'args' => ["Hello, $name"]]]]);
+            'emit' => [['to' => [$hook->socket], 'event' => 'welcome', 'args' => ["Hello, $name"]]]]);
     case 'event':
-        if ($hook['event'] === 'slow') {
+        if ($hook->event === 'slow') {
             usleep(1000000);
         }
-        $name = $hook['data']['name'];
-        $all = ['to' => ['lobby'], 'except' => [$hook['socket']], 'event' => $hook['event'], 'args' => [$name, ...$hook['args']]];
-        answer(200, ['emit' => [$all], 'ack' => ['ok', count($hook['args'])]]);
+        $all = ['to' => ['lobby'], 'except' => [$hook->socket], 'event' => $hook->event,
+            'args' => [$hook->data->name, ...$hook->args], 'attachments' => $hook->attachments ?? []];
+        answer(200, ['emit' => [$all], 'ack' => ['ok', count($hook->args)]]);
     default:
-        foreach ($hook['hooks'] as $one) {
-            file_put_contents(getenv('LOG'), $one['type'] . ' ' . ($one['reason'] ?? '') . "\n", FILE_APPEND);
+        foreach ($hook->hooks as $one) {
+            file_put_contents(getenv('LOG'), $one->type . ' ' . ($one->reason ?? '') . "\n", FILE_APPEND);
         }
         answer(204);
 }

@@ -31,8 +31,11 @@ def hook():
     hook = request.get_json()
     if hook["type"] == "connect":
         name = hook["auth"].get("name")
-        if name is None:
+        if not isinstance(name, str):
             return jsonify(message="who are you?", data={"code": 7}), 403
+        # In `data` is what a client that comes back was before.
+        if hook["data"].get("name", name) != name:
+            return jsonify(message="you were another", data={"code": 8}), 403
         welcome = {"to": [hook["socket"]], "event": "welcome", "args": [f"Hello, {name}"]}
         return {"join": ["lobby"], "data": {"name": name}, "emit": [welcome]}
     if hook["type"] == "event":
@@ -40,6 +43,7 @@ def hook():
             time.sleep(1)
         args = [hook["data"]["name"], *hook["args"]]
         others = {"to": ["lobby"], "except": [hook["socket"]], "event": hook["event"], "args": args}
+        others["attachments"] = hook.get("attachments", [])
         return {"emit": [others], "ack": ["ok", len(hook["args"])]}
     with open(os.environ["LOG"], "a") as log:
         for one in hook["hooks"]:
