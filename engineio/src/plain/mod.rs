@@ -197,6 +197,11 @@ impl<W: Wire> PlainWebSocket<W> {
         close
     }
 
+    /// Its wire.
+    pub fn link_mut(&mut self) -> &mut W {
+        &mut self.link
+    }
+
     /// Who holds memory for it.
     pub fn mailbox(&self) -> &Arc<Mailbox> {
         self.mailbox.mailbox()

@@ -10,7 +10,8 @@ use parking_lot::Mutex;
 
 use super::wires::{Incoming, Line, Reply, WebSocketWire, Wires};
 use crate::observe::Watch;
-use crate::{Frame, Payload};
+use crate::websocket::Place;
+use crate::{Frame, Payload, plain};
 
 /// The wires of a session that has no network. Nothing is ever woken: whoever changes something gives the session a
 /// turn.
@@ -58,6 +59,14 @@ impl Wires for InMemory {
     fn log(&mut self, _: Line<'_>) {}
 }
 
+impl plain::Wires for InMemory {
+    fn poll_alarm(&mut self, cx: &mut Context<'_>, now: Instant, next: Instant) -> Poll<()> {
+        Wires::poll_alarm(self, cx, now, next)
+    }
+
+    fn log(&mut self, _: Line<'_>) {}
+}
+
 /// Where one answer goes. Clones share it, and it is gone once there is no other.
 #[derive(Clone, Debug)]
 pub struct Slot<T>(Arc<Mutex<Option<T>>>);
@@ -94,6 +103,12 @@ pub struct InMemoryWebSocket {
     pub room: usize,
     /// What the client has got.
     pub sent: Vec<Frame>,
+    /// Whether bytes came in this turn, and where they have left off.
+    pub has_read: bool,
+    /// See [`Place`].
+    pub place: Place,
+    /// The close frame that the client has got from a plain WebSocket: its code, and how many others came before it.
+    pub closed: Option<(Option<u16>, usize)>,
     queue: VecDeque<Frame>,
     /// How much of the first frame went out.
     begun: usize,
@@ -165,5 +180,21 @@ impl WebSocketWire for InMemoryWebSocket {
 
     fn is_gone(&self) -> bool {
         self.gone
+    }
+}
+
+impl plain::Wire for InMemoryWebSocket {
+    fn has_read(&self) -> bool {
+        self.has_read
+    }
+
+    fn place(&self) -> Place {
+        self.place
+    }
+
+    fn ping(&mut self) {}
+
+    fn close(&mut self, code: Option<u16>, _: &str) {
+        self.closed = Some((code, self.sent.len()));
     }
 }

@@ -66,9 +66,10 @@ pub struct FrameLimits {
 }
 
 /// Where in a client's bytes a [`Reader`] is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Place {
     /// Between two frames that are no part of one message.
+    #[default]
     Between,
     /// In a frame, of which it is not known yet what it is, or that is a control frame.
     InFrame,

@@ -5,6 +5,7 @@ mod chance;
 mod engine;
 mod heads;
 mod messages;
+mod plain;
 mod session;
 mod websocket;
 
@@ -12,6 +13,7 @@ pub use chance::Chance;
 pub use engine::{jsonp, packets, payloads, routes};
 pub use heads::heads;
 pub use messages::{attachments, msgpack, opened};
+pub use plain::plain;
 pub use session::session;
 pub use websocket::websocket;
 
@@ -19,13 +21,14 @@ pub use websocket::websocket;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the names of their targets in `fuzz/`.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("packets", packets),
     ("payloads", payloads),
     ("routes", routes),
     ("jsonp", jsonp),
     ("session", session),
     ("websocket", websocket),
+    ("plain", plain),
     ("attachments", attachments),
     ("msgpack", msgpack),
     ("heads", heads),
