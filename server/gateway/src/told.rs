@@ -47,9 +47,9 @@ impl<K: Eq + Hash> Told<K> {
         self.0.len() < MOST || self.0.contains_key(kind)
     }
 
-    /// All is well again: what comes next is logged at once.
-    pub(crate) fn forget(&mut self) {
-        self.0.clear();
+    /// This is over: the next of its kind is logged at once.
+    pub(crate) fn forget(&mut self, kind: &K) {
+        self.0.remove(kind);
     }
 }
 
@@ -63,7 +63,7 @@ mod tests {
         let mut say = |kind, seconds| told.say(kind, start + Duration::from_secs(seconds));
         assert_eq!([say("a", 0), say("a", 1), say("b", 1), say("a", 59)], [Some(0), None, Some(0), None]);
         assert_eq!([say("a", 60), say("a", 61), say("a", 120)], [Some(2), None, Some(1)]);
-        told.forget();
+        told.forget(&"a");
         assert_eq!(told.say("a", start), Some(0));
     }
 

@@ -25,6 +25,9 @@ use crate::web::Answered;
 const MAX_WAITING: usize = 20_000;
 const MAX_BYTES: usize = 64_000_000;
 
+/// The line that says that the backend is left alone.
+const LEFT_ALONE: About = About { kind: FailureKind::CircuitOpen, hook: "", event: None };
+
 #[derive(Clone)]
 pub(super) struct Delivery(Arc<State>);
 
@@ -247,9 +250,8 @@ impl Turns {
         match changed {
             Changed::Nothing => {}
             Changed::Opened(pause) => {
-                let kind = FailureKind::CircuitOpen;
                 // While it stays down, each try opens the circuit again.
-                if self.told.say(About { kind, hook: "", event: None }, now).is_some() {
+                if self.told.say(LEFT_ALONE, now).is_some() {
                     tracing::warn!(
                         url,
                         ?pause,
@@ -258,7 +260,7 @@ impl Turns {
                 }
             }
             Changed::Closed => {
-                self.told.forget();
+                self.told.forget(&LEFT_ALONE);
                 tracing::info!(url, failed_calls = self.failed, "the backend answers again");
             }
         }

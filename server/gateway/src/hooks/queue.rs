@@ -21,8 +21,9 @@ pub(super) struct Queue<K> {
     max_waiting: usize,
     max_bytes: usize,
     lanes: HashMap<K, Lane>,
-    /// Those with a call that may run, by when it came to that.
-    ready: VecDeque<K>,
+    /// Those with a call that may run, by when it came to that. The number tells whether the lane is still the one that
+    /// was meant: its calls may have given up, and others come.
+    ready: VecDeque<(Ticket, K)>,
     running: usize,
     waiting: usize,
     bytes: usize,
@@ -31,7 +32,16 @@ pub(super) struct Queue<K> {
 #[derive(Debug, Default)]
 struct Lane {
     running: bool,
+    /// The number of its place in `ready`.
+    place: Ticket,
     waiting: VecDeque<(Ticket, usize)>,
+}
+
+impl Lane {
+    /// Whether that place in `ready` is its own.
+    fn is_ready(&self, place: Ticket) -> bool {
+        !self.running && self.place == place
+    }
 }
 
 /// There is no room for another call.
@@ -60,7 +70,8 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         }
         let lane = self.lanes.entry(key.clone()).or_default();
         if !lane.running && lane.waiting.is_empty() {
-            self.ready.push_back(key.clone());
+            lane.place = ticket;
+            self.ready.push_back((ticket, key.clone()));
         }
         lane.waiting.push_back((ticket, bytes));
         self.waiting += 1;
@@ -71,9 +82,8 @@ impl<K: Clone + Eq + Hash> Queue<K> {
     /// The next call that may run, if one may. It runs until it is [`done`](Queue::done).
     pub(super) fn next(&mut self) -> Option<Ticket> {
         while self.running < self.limit {
-            let key = self.ready.pop_front()?;
-            // What waited may have given up.
-            let Some(lane) = self.lanes.get_mut(&key) else { continue };
+            let (place, key) = self.ready.pop_front()?;
+            let Some(lane) = self.lanes.get_mut(&key).filter(|lane| lane.is_ready(place)) else { continue };
             let Some((ticket, bytes)) = lane.waiting.pop_front() else { continue };
             lane.running = true;
             self.running += 1;
@@ -89,10 +99,12 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         let Some(lane) = self.lanes.get_mut(key).filter(|lane| lane.running) else { return };
         lane.running = false;
         self.running -= 1;
-        if lane.waiting.is_empty() {
-            self.lanes.remove(key);
-        } else {
-            self.ready.push_back(key.clone());
+        match lane.waiting.front() {
+            None => drop(self.lanes.remove(key)),
+            Some((next, _)) => {
+                lane.place = *next;
+                self.ready.push_back((*next, key.clone()));
+            }
         }
     }
 
@@ -105,7 +117,11 @@ impl<K: Clone + Eq + Hash> Queue<K> {
         self.bytes -= bytes;
         if lane.waiting.is_empty() && !lane.running {
             self.lanes.remove(key);
-            self.ready.retain(|ready| ready != key);
+        }
+        // Thousands may give up at once, so that each must not look through all.
+        if self.ready.len() > 2 * self.lanes.len() + 64 {
+            let lanes = &self.lanes;
+            self.ready.retain(|(place, key)| lanes.get(key).is_some_and(|lane| lane.is_ready(*place)));
         }
     }
 
@@ -170,6 +186,30 @@ mod tests {
         queue.done(&'b');
         queue.enter(&'b', 5, 1).unwrap();
         assert_eq!([queue.next(), queue.next()], [Some(5), None]);
+    }
+
+    #[test]
+    fn a_socket_that_gives_up_and_comes_again_waits_like_others_and_leaves_nothing_behind() {
+        let mut queue = Queue::new(1, 1000, 1000);
+        queue.enter(&0, 0, 0).unwrap();
+        assert_eq!(queue.next(), Some(0));
+        queue.enter(&1, 1, 0).unwrap();
+        queue.enter(&2, 2, 0).unwrap();
+        queue.give_up(&1, 1);
+        queue.enter(&1, 3, 0).unwrap();
+        queue.done(&0);
+        assert_eq!(queue.next(), Some(2), "its place is a new one");
+        // The second call of a socket takes the place of the first.
+        queue.enter(&1, 4, 0).unwrap();
+        queue.enter(&5, 5, 0).unwrap();
+        queue.give_up(&1, 3);
+        queue.done(&2);
+        assert_eq!(queue.next(), Some(4));
+        for ticket in 6..1000 {
+            queue.enter(&9, ticket, 0).unwrap();
+            queue.give_up(&9, ticket);
+        }
+        assert!(queue.ready.len() < 100, "{}", queue.ready.len());
     }
 
     /// A small generator: the test needs no other.
