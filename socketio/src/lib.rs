@@ -109,6 +109,7 @@ pub use cluster::fetched::{FetchError, FetchedSocket};
 pub use cluster::message::{AdapterError, AdapterFuture, MessageBody, NodeId, NodeMessage, RequestId};
 pub use cluster::node::Node;
 pub use cluster::sessions::{Session, Sessions};
+pub use engineio::observe::Note;
 pub use engineio::{Revision, Transport};
 pub use error::any::Error;
 pub use error::connect_error::ConnectError;

@@ -1,8 +1,10 @@
 // The inspector's page: what one sees of sessions, and what one does with it.
 
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
+import { once } from "node:events";
 import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { createRequire } from "node:module";
 import { io } from "socket.io-client";
 import { test } from "./browser.mjs";
 import { made, real } from "./inspector.mjs";
@@ -35,6 +37,32 @@ test("a client's polling, probe and upgrade are seen as they happen", async (t) 
   socket.close();
   await inspector.filter("");
   await inspector.lane(1).filter({ hasText: "transport close" }).waitFor();
+});
+
+test("hooks and API calls are seen with the session that they are about", async (t) => {
+  const backend = createServer((request, response) => response.end('{"join":["lobby"],"data":{"token":"hunter2"}}'));
+  await once(backend.listen(0, "127.0.0.1"), "listening");
+  t.after(() => backend.close());
+  const webhook = `http://127.0.0.1:${backend.address().port}/`;
+  const { server, visit } = await real(t, "--api", "127.0.0.1:0", "--webhook", webhook, "--webhook-hook", "connect");
+  const api = await server.says(/API on (\S+)/);
+  const inspector = await visit();
+  const socket = io(server.url, { forceNew: true, transports: ["websocket"] });
+  t.after(() => socket.close());
+  const news = once(socket, "news");
+  await once(socket, "connect");
+  const body = JSON.stringify({ to: ["lobby"], event: "news" });
+  const sent = await fetch(`${api}emit`, { method: "POST", headers: { "content-type": "application/json" }, body });
+  assert.equal(sent.status, 200);
+  await news;
+
+  await inspector.lane(1).filter({ hasText: "2 notes of the application" }).waitFor();
+  await inspector.button("Application").click();
+  await inspector.record(/hook connect.*200 OK.*"join":\["lobby"\].*took/).waitFor();
+  await inspector.record(/api emit.*news to lobby/).click();
+  await inspector.heading().filter({ hasText: "api emit" }).waitFor();
+  assert.equal(await inspector.records().getByRole("option").count(), 2, "nothing else is of the application");
+  assert.equal(await inspector.page.getByText("hunter2").count(), 0);
 });
 
 test("a broken client's mistake is named, with the rule and where it stands", async (t) => {

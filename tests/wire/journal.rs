@@ -2,9 +2,12 @@
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use engineio::Config;
 use serde_json::Value;
+use socketio::{Io, Note, Socket};
+use socketio_server::Server;
 use socketio_server::journal::{self, Carrier, Entry, Journal, Options, Raw, Record};
 use socketio_server_cli::apps;
 use socketio_tests::{Received, TestServer, WebSocket};
@@ -107,6 +110,43 @@ async fn answers_that_are_sent_once_their_session_is_over_name_it_and_their_requ
     answered.sort_unstable();
     assert_eq!(answered, requests.map(|record| Some(record.n)).collect::<Vec<_>>());
     assert!(answers.into_iter().all(|record| record.session == Some(1) && record.at.is_some()));
+}
+
+#[tokio::test]
+async fn a_note_of_the_application_is_a_record_of_the_session_and_none_after_its_end() {
+    let page = Page::default();
+    let journal = Journal::lines(Box::new(page.clone()), Options::default()).expect("memory");
+    let io = Io::new();
+    let (sender, mut sockets) = tokio::sync::mpsc::unbounded_channel();
+    io.on_connect(move |socket: Socket| {
+        let took = Some(Duration::from_millis(12));
+        socket.note(Note { source: "hook", name: "connect", text: "204", took });
+        let _ = sender.send(socket);
+        std::future::ready(())
+    });
+    let builder = Server::builder().socketio("/socket.io/", io).observer(journal.clone());
+    let server = TestServer::start(builder).await;
+    let mut client = server.websocket("/socket.io/?EIO=4&transport=websocket").await;
+    client.next_text().await;
+    client.text("40").await;
+    client.next_text().await;
+    let socket = sockets.recv().await.expect("a socket");
+    drop(client);
+    server.stop().await;
+    socket.note(Note { source: "hook", name: "late", text: "", took: None });
+    journal.finish();
+    let records = page.records();
+    let notes: Vec<_> = records.iter().filter(|record| matches!(record.entry, Entry::Note { .. })).collect();
+    let [note] = notes[..] else { panic!("{notes:?}") };
+    let expected = Entry::Note {
+        nsp: "/".to_owned(),
+        socket: socket.id().to_owned(),
+        source: "hook".to_owned(),
+        name: "connect".to_owned(),
+        text: "204".to_owned(),
+        took: Some(12.0),
+    };
+    assert_eq!((&note.entry, note.session), (&expected, Some(1)));
 }
 
 #[tokio::test]

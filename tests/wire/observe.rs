@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use engineio::Config;
 use engineio::observe::{Observation, Observer, What};
-use socketio::{Io, Socket};
+use socketio::{Io, Note, Socket};
 use socketio_server::Server;
 use socketio_server_cli::apps;
 use socketio_tests::{Received, TestServer, WebSocket};
@@ -58,6 +58,9 @@ impl Observer for Notes {
             What::PlainOpened { .. } => write!(line, "plain opened"),
             What::PlainEnded { code, reason } => write!(line, "plain ended {code} {reason}"),
             What::Left { nsp, reason, .. } => write!(line, "left {nsp} {reason}"),
+            What::Note { nsp, note, .. } => {
+                write!(line, "note {nsp} {} {} {}", note.source, note.name, note.text)
+            }
             What::Handled { nsp, name, .. } => write!(line, "handled {nsp} {name}"),
             What::Violation { rule, error, .. } => write!(line, "violation {rule}: {error}"),
             What::Limit(limit) => write!(line, "limit {}", limit.name()),
@@ -92,6 +95,27 @@ async fn watched(config: Config) -> (TestServer, Arc<Notes>) {
     let notes = Arc::new(Notes::default());
     let observer = notes.clone();
     (TestServer::echo_with(config, |builder| builder.observer(observer)).await, notes)
+}
+
+#[tokio::test]
+async fn what_the_application_notes_is_seen_with_its_session() {
+    let notes = Arc::new(Notes::default());
+    let io = Io::new();
+    io.on_sync("price", |socket: Socket, name: String| {
+        socket.note(Note { source: "database", name: "price", text: &name, took: None });
+        7
+    });
+    let builder = Server::builder().socketio("/socket.io/", io).observer(notes.clone());
+    let server = TestServer::start(builder).await;
+    let mut client = server.websocket("/socket.io/?EIO=4&transport=websocket").await;
+    client.next_text().await;
+    client.text("40").await;
+    client.next_text().await;
+    client.text(r#"421["price","tea"]"#).await;
+    assert_eq!(client.next_text().await, "431[7]");
+    let seen = notes.take_until("note / database price tea").await;
+    let place = |line: &str| seen.iter().position(|seen| seen == line);
+    assert!(place(r#"socket In 2 / 1 ["price","tea"]"#) < place("note / database price tea"), "{seen:?}");
 }
 
 #[tokio::test]

@@ -189,6 +189,15 @@ pub enum What<'a> {
         /// The reason, in socket.io's words.
         reason: &'static str,
     },
+    /// The application says what it did for a socket.
+    Note {
+        /// The namespace.
+        nsp: &'a str,
+        /// The socket's id.
+        socket: &'a str,
+        /// What it did.
+        note: Note<'a>,
+    },
     /// The application has finished with an event: its handler, if any, has ended.
     Handled {
         /// The namespace.
@@ -330,6 +339,19 @@ pub struct SocketPacket<'a> {
     pub id: Option<u64>,
     /// JSON, or empty.
     pub payload: &'a str,
+}
+
+/// What an application did for a socket elsewhere, such as a call of another server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Note<'a> {
+    /// What kind of thing, in one word that is the same for all of them: `hook`.
+    pub source: &'a str,
+    /// Which of them: `connect`.
+    pub name: &'a str,
+    /// How it went, in a line.
+    pub text: &'a str,
+    /// How long it took, up to now.
+    pub took: Option<Duration>,
 }
 
 /// All observers, if there are any. Clones share them. It is one word large.

@@ -83,6 +83,11 @@ fn describe(record: &Record) -> (usize, String) {
             (4, format!("left room {} of {}", escaped(room, LONGEST), escaped(nsp, LONGEST)))
         }
         Entry::Left { nsp, reason, .. } => (4, format!("left {}: {reason}", escaped(nsp, LONGEST))),
+        Entry::Note { source, name, text, took, .. } => {
+            let took = took.map(|took| format!(" in {took:.1} ms")).unwrap_or_default();
+            let (source, name) = (escaped(source, LONGEST), escaped(name, LONGEST));
+            (4, format!("{source} {name}: {}{took}", escaped(text, LONGEST)))
+        }
         Entry::Violation { rule, section, text } => {
             (2, format!("{rule}: {} ({section})", escaped(text, LONGEST)))
         }

@@ -257,6 +257,22 @@ pub enum Entry {
         /// Why.
         reason: String,
     },
+    /// What the application did for a socket elsewhere.
+    Note {
+        /// The namespace.
+        nsp: String,
+        /// The socket's id.
+        socket: String,
+        /// What kind of thing: `hook` and `api` are the gateway's.
+        source: String,
+        /// Which of them.
+        name: String,
+        /// How it went.
+        text: String,
+        /// How long it took, up to the record's time, in milliseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        took: Option<f64>,
+    },
     /// A client broke a rule; `from` is the record in which it did.
     Violation {
         /// The rule's name.

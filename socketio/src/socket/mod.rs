@@ -9,6 +9,7 @@
 //! | `sending` | what it sends: `emit`, `to`, `volatile`, `ready` |
 //! | `life`, `entering` | how it ends and begins; what it does before it is let in |
 //! | `attached` | data, extensions, and handlers of its own |
+//! | `note` | what the application says of itself to those who watch |
 //! | `handler/running`, `handler/dispatch` | the order of its handlers, and which one an event meets |
 //! | `ack/sender` | the answer to an event |
 //! | `namespace/room_events` | what rooms' listeners are told |
@@ -37,6 +38,7 @@ mod attached;
 mod entering;
 pub(crate) mod handshake;
 mod life;
+mod note;
 pub(crate) mod sending;
 mod stage;
 pub(crate) mod values;

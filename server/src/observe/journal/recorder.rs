@@ -274,6 +274,16 @@ impl Recorder {
                 socket: socket.to_owned(),
                 reason: reason.to_owned(),
             }),
+            // One that comes after the session's end belongs nowhere.
+            What::Note { .. } if session.is_none() => return None,
+            What::Note { nsp, socket, note } => Draft::of(Entry::Note {
+                nsp: self.namespace(nsp),
+                socket: socket.to_owned(),
+                source: note.source.to_owned(),
+                name: note.name.to_owned(),
+                text: note.text.to_owned(),
+                took: note.took.map(milliseconds),
+            }),
             What::Violation { rule, section, error } => {
                 // Rules about requests are broken by the last one, whatever it brought before.
                 let requests = [Violation::Overlap, Violation::Aborted, Violation::BinaryPayload];

@@ -313,6 +313,7 @@ const TYPES = {
   "Engine.IO": ["open", "close", "ping", "pong", "message", "upgrade", "noop"],
   WebSocket: ["text", "binary", "continuation"],
   HTTP: ["GET", "POST", "body", "200", "101", "400"],
+  Application: ["hook", "api"],
   Session: ["opened", "probe_opened", "probe_dropped", "upgraded", "closed", "ended", "joined", "left", "room_joined", "room_left", "plain_opened", "plain_ended", "limit", "lost"],
 };
 $("type").append(

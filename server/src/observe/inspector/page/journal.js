@@ -4,7 +4,7 @@
 const VERSION = 1;
 
 /** The layers, outermost first. What belongs to none is about the session itself. */
-export const LAYERS = ["http", "websocket", "engineio", "socketio", "session"];
+export const LAYERS = ["http", "websocket", "engineio", "socketio", "application", "session"];
 
 const LAYER_OF = {
   request: "http",
@@ -16,6 +16,7 @@ const LAYER_OF = {
   packet: "engineio",
   socket_packet: "socketio",
   attachment: "socketio",
+  note: "application",
 };
 
 /** The journal's head, or an error that says in words why this is none. */
@@ -36,7 +37,7 @@ export function readRecord(line) {
   if (!Number.isFinite(record?.n) || !Number.isFinite(record.time) || !isSound(record)) return undefined;
   const { n, time, session, from, kind, direction, carrier } = record;
   const layer = Object.hasOwn(LAYER_OF, kind) ? LAYER_OF[kind] : "session";
-  return { record, entry: { n, time, session, from, kind, layer, direction, carrier, type: type(record), line, children: undefined } };
+  return { record, entry: { n, time, session, from, kind, layer, direction, carrier, took: record.took, type: type(record), line, children: undefined } };
 }
 
 /** All of a record. */
@@ -57,10 +58,11 @@ const STRINGS = {
   room_left: ["nsp", "room"],
   violation: ["rule", "text"],
   limit: ["limit"],
+  note: ["nsp", "source", "name", "text"],
 };
 
 /** What it may have, whatever its kind. */
-const NUMBERS = ["session", "from", "status", "code", "revision", "id", "attachments", "records"];
+const NUMBERS = ["session", "from", "status", "code", "revision", "id", "attachments", "records", "took"];
 const WORDS = ["reason", "address", "direction", "carrier"];
 
 /** Whether what is read of a record is what it should be: somebody may have edited the file. */
@@ -89,6 +91,8 @@ function type(record) {
     case "packet":
     case "socket_packet":
       return String(record.packet);
+    case "note":
+      return record.source;
     default:
       return record.kind;
   }

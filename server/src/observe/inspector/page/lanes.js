@@ -173,6 +173,13 @@ export class Lanes {
     }
   }
 
+  /** What the application did, in a narrow lane of its own at the bottom: as long as it took. */
+  #note(draw, began, ended, height) {
+    const thick = height < NAMED ? 1 : 3;
+    draw.fillStyle = this.#colours.note;
+    draw.fillRect(began, height - thick, Math.max(thick, ended - began), thick);
+  }
+
   #entries(draw, session, x, middle, height) {
     const { entries } = session;
     const { from, to } = this.#window;
@@ -186,6 +193,8 @@ export class Lanes {
       const left = Math.round(x(entry.time));
       if (entry.kind === "violation" || entry.kind === "refused") {
         diamond(draw, left, middle, Math.min(5, Math.max(2, height / 2 - 1)), this.#colours.bad);
+      } else if (entry.kind === "note") {
+        this.#note(draw, x(entry.time - (entry.took ?? 0)), left, height);
       } else if (entry.kind === shown && last[entry.direction] !== left) {
         last[entry.direction] = left;
         const long = Math.max(1, session.plain || entry.type === "message" ? height / 2 - margin : (height / 2 - margin) / 2);
@@ -235,11 +244,12 @@ function describe(session) {
   const transports = session.transports.map(({ transport }) => transportName(transport)).join(", then ");
   const end = session.live ? "live" : `ended after ${duration((session.closed ?? session.began) - session.began)}`;
   const breaches = session.breaches.length > 0 ? `, ${count(session.breaches.length, "rule breach", "rule breaches")}` : "";
-  return visible(`by ${transports || "an unknown transport"}, ${end}, ${session.sent.in} packets from the client, ${session.sent.out} from the server${breaches}${where(session).map((part) => `, ${part}`).join("")}`);
+  const notes = session.notes > 0 ? `, ${count(session.notes, "note")} of the application` : "";
+  return visible(`by ${transports || "an unknown transport"}, ${end}, ${session.sent.in} packets from the client, ${session.sent.out} from the server${notes}${breaches}${where(session).map((part) => `, ${part}`).join("")}`);
 }
 
 function colours() {
   const style = getComputedStyle(document.documentElement);
-  const names = ["ink", "soft", "line", "polling", "websocket", "in", "out", "bad"];
+  const names = ["ink", "soft", "line", "polling", "websocket", "in", "out", "bad", "note"];
   return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`)]));
 }

@@ -9,7 +9,7 @@ import { meaning, nameOf } from "./words.js";
 /** The most of what is on the wire that a row shows, in characters. */
 const LONGEST = 240;
 
-const DEPTH = { http: 0, websocket: 0, engineio: 1, socketio: 2, session: 0 };
+const DEPTH = { http: 0, websocket: 0, engineio: 1, socketio: 2, application: 2, session: 0 };
 
 export class List {
   rows;

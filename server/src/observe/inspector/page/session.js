@@ -35,6 +35,8 @@ export class Session {
   namespaces = new Map();
   breaches = [];
   limits = [];
+  /** How often the application said what it did. */
+  notes = 0;
   sent = { in: 0, out: 0 };
   /** Whether Socket.IO is spoken on top of Engine.IO, or neither is: a plain WebSocket has frames alone. */
   socketio = false;
@@ -125,6 +127,9 @@ export class Session {
         break;
       case "violation":
         if (this.breaches.length < BREACHES) this.breaches.push(entry);
+        break;
+      case "note":
+        this.notes += 1;
         break;
       case "limit":
         if (this.limits.length < BREACHES) this.limits.push(entry);

@@ -15,6 +15,7 @@ export const LAYER_NAMES = {
   websocket: "WebSocket",
   engineio: "Engine.IO",
   socketio: "Socket.IO",
+  application: "Application",
   session: "Session",
 };
 
@@ -59,6 +60,8 @@ export function nameOf(record) {
       return word(SOCKET_NAMES, record.packet) ?? String(record.packet);
     case "attachment":
       return "attachment";
+    case "note":
+      return `${record.source} ${record.name}`;
     case "violation":
       return record.rule;
     default:
@@ -111,6 +114,8 @@ export function meaning(record, session) {
       return `into room “${record.room}” of ${record.nsp}`;
     case "room_left":
       return `out of room “${record.room}” of ${record.nsp}`;
+    case "note":
+      return [record.text, record.took !== undefined && `took ${duration(record.took)}`].filter(Boolean).join(" · ");
     case "violation":
       return record.text;
     case "limit":
