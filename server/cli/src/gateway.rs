@@ -183,7 +183,9 @@ mod with {
             let host = rustix::system::uname();
             format!("{}:{}", host.nodename().to_string_lossy(), process::id())
         };
-        Node::new(&options.node.clone().unwrap_or_else(usual), !options.redis.is_empty())
+        let node = Node::new(&options.node.clone().unwrap_or_else(usual), !options.redis.is_empty());
+        let watched = options.trace.is_some() || options.inspect.is_some();
+        if watched { node.with_notes() } else { node }
     }
 
     /// Says so if anybody may connect, also from other machines.

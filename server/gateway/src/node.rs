@@ -13,13 +13,21 @@ pub struct Node {
     pub(crate) epoch: u64,
     /// Other nodes may have clients as well.
     pub(crate) clustered: bool,
+    /// Hooks and API calls are noted with the sessions that they are about.
+    pub(crate) notes: bool,
 }
 
 impl Node {
     /// A node of that name, which starts now. `clustered` says whether its `Io` has an adapter.
     #[must_use]
     pub fn new(name: &str, clustered: bool) -> Node {
-        Node { name: name.into(), epoch: millis(SystemTime::now()), clustered }
+        Node { name: name.into(), epoch: millis(SystemTime::now()), clustered, notes: false }
+    }
+
+    /// Shows hooks and API calls to those who watch the sessions that they are about: the journal and the inspector.
+    #[must_use]
+    pub fn with_notes(self) -> Node {
+        Node { notes: true, ..self }
     }
 
     /// What a number or a list covers if it is made without asking other nodes.

@@ -189,6 +189,14 @@ fn has_placeholder(json: &str) -> bool {
 }
 
 impl Emit {
+    /// What it does, for people. The event itself is seen anyway.
+    pub(crate) fn describe(&self) -> String {
+        match &self.to {
+            Some(to) => format!("{} to {}", self.event, to.join(", ")),
+            None => format!("{} to everybody", self.event),
+        }
+    }
+
     /// `usual` is the namespace that is meant where none is named.
     pub(crate) fn prepare(self, io: &Io, usual: &str) -> Result<PreparedEmit, Wrong> {
         let namespace = namespace(io, self.namespace.as_deref().unwrap_or(usual))?;
@@ -231,6 +239,17 @@ impl Operation {
         }
     }
 
+    /// What it does, for people.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Operation::Emit(emit) => emit.describe(),
+            Operation::Join(one) => format!("into {}", one.rooms.join(", ")),
+            Operation::Leave(one) => format!("out of {}", one.rooms.join(", ")),
+            Operation::Disconnect(one) if one.close => "and close the session".to_owned(),
+            Operation::Disconnect(_) => String::new(),
+        }
+    }
+
     pub(crate) fn prepare(self, io: &Io, usual: &str) -> Result<Prepared, Wrong> {
         let within = |name: Option<String>, within: Vec<String>| {
             Ok(namespace(io, name.as_deref().unwrap_or(usual))?.to(within))
@@ -245,6 +264,16 @@ impl Operation {
 }
 
 impl Prepared {
+    /// Whom it is for.
+    pub(crate) fn broadcast(&self) -> &Broadcast {
+        match self {
+            Prepared::Emit(emit) => &emit.broadcast,
+            Prepared::Join(broadcast, _)
+            | Prepared::Leave(broadcast, _)
+            | Prepared::Disconnect(broadcast, _) => broadcast,
+        }
+    }
+
     /// Does it. Gives the number of sockets on this node that it is for.
     pub(crate) fn run(&self) -> usize {
         match self {

@@ -211,6 +211,37 @@ async fn keys_and_secrets_are_read_again_on_sighup() {
 }
 
 #[tokio::test]
+async fn a_journal_has_hooks_and_api_calls_with_their_sessions_and_no_secrets() {
+    let folder = Folder::new();
+    let journal = folder.file("journal.jsonl").display().to_string();
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 55\r\n\r\n{\"join\":[\"lobby\"],\"data\":{\"token\":\"hunter2 of answer\"}}";
+    let (url, _bodies) = backend_that_answers(answer).await;
+    let options = ["--api-key", KEY, "--webhook", &url, "--webhook-hook", "connect", "--trace", &journal];
+    let (mut program, api, clients) = gateway(&options).await;
+    let mut client = WebSocket::open(clients, "/socket.io/?EIO=4&transport=websocket").await;
+    client.next_text().await;
+    client.text(r#"40{"password":"hunter2"}"#).await;
+    assert!(client.next_text().await.starts_with("40{"));
+    assert_eq!(post(api, "/api/emit", r#"{"to":["lobby"],"event":"news"}"#).await.status, 200);
+    assert_eq!(client.next_text().await, r#"42["news"]"#);
+    program.signal("TERM").await;
+    assert!(program.ended().await.0.success());
+    let written = std::fs::read_to_string(&journal).expect("the journal");
+    let notes: Vec<serde_json::Value> = written
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .filter(|line: &serde_json::Value| line["kind"] == "note")
+        .collect();
+    let said: Vec<_> = notes.iter().map(|note| [&note["source"], &note["name"], &note["text"]]).collect();
+    assert_eq!(
+        said,
+        [["hook", "connect", r#"200 OK {"data":"***","join":["lobby"]}"#], ["api", "emit", "news to lobby"]]
+    );
+    assert!(notes[0]["took"].is_f64() && notes.iter().all(|note| note["session"] == 1));
+    assert!(!written.contains("hunter2") && !written.contains(KEY), "{written}");
+}
+
+#[tokio::test]
 async fn it_warns_if_anybody_may_connect_from_other_machines() {
     let options = |place, more: &'static [&str]| {
         ["--listen", place, "--api", "127.0.0.1:0"].into_iter().chain(more.iter().copied())

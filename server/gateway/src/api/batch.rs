@@ -28,7 +28,9 @@ impl Api {
         }
         let mut prepared = Vec::with_capacity(batch.operations.len());
         for (at, operation) in batch.operations.into_iter().enumerate() {
-            let place = format!("operations[{at}].{}", operation.name());
+            let name = operation.name();
+            let place = format!("operations[{at}].{name}");
+            let text = self.0.node.notes.then(|| operation.describe());
             let one =
                 operation.prepare(&self.0.io, MAIN).map_err(|wrong| Fault::from(wrong).within(&place))?;
             if let Prepared::Emit(emit) = &one
@@ -37,10 +39,16 @@ impl Api {
                 let message = "a batch doesn't wait for clients: ask them with a request of its own";
                 return Err(Fault::new(Code::BadField, message).at("timeout").within(&place));
             }
-            prepared.push(one);
+            prepared.push((one, name, text));
         }
         let scope = self.0.node.scope();
-        let results = prepared.iter().map(|one| Count { sockets: one.run(), scope }).collect();
+        let run = |(one, name, text): &(Prepared, &str, Option<String>)| {
+            if let Some(text) = text {
+                self.note(name, one.broadcast(), text);
+            }
+            Count { sockets: one.run(), scope }
+        };
+        let results = prepared.iter().map(run).collect();
         Ok(Reply::ok(&Results { results }))
     }
 }

@@ -33,7 +33,11 @@ struct Answer {
 
 impl Api {
     pub(super) async fn emit(&self, emit: Emit) -> Result<Reply, Fault> {
+        let text = self.0.node.notes.then(|| emit.describe());
         let emit = emit.prepare(&self.0.io, MAIN)?;
+        if let Some(text) = text {
+            self.note("emit", &emit.broadcast, &text);
+        }
         let Some(asking) = emit.timeout.and_then(|timeout| emit.ask(timeout)) else {
             return Ok(Reply::ok(&Count { sockets: emit.send(), scope: self.0.node.scope() }));
         };

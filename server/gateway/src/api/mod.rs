@@ -33,7 +33,7 @@ use parking_lot::{Mutex, RwLock};
 use routes::{Endpoint, Route};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use socketio::Io;
+use socketio::{Broadcast, Io, Note};
 
 use crate::echo::{Echo, apps};
 use crate::node::{Node, Scope};
@@ -255,8 +255,18 @@ impl Api {
         }
     }
 
+    /// Shows an operation with the sessions on this node that it is for.
+    fn note(&self, name: &str, broadcast: &Broadcast, text: &str) {
+        let note = Note { source: "api", name, text, took: None };
+        broadcast.sockets().iter().for_each(|socket| socket.note(note));
+    }
+
     fn run(&self, operation: Operation) -> Result<Reply, Fault> {
+        let (name, text) = (operation.name(), self.0.node.notes.then(|| operation.describe()));
         let prepared = operation.prepare(&self.0.io, MAIN)?;
+        if let Some(text) = text {
+            self.note(name, prepared.broadcast(), &text);
+        }
         Ok(Reply::ok(&Count { sockets: prepared.run(), scope: self.0.node.scope() }))
     }
 

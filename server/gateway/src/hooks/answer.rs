@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
-use socketio::{AckSender, Args, ConnectError, Io, Socket};
+use socketio::{AckSender, Args, ConnectError, Io, JoinError, Socket};
 
 use super::client::{Failure, FailureKind};
 use crate::operations::{Emit, PreparedEmit, Wrong, args};
@@ -54,6 +54,23 @@ pub(super) struct Actions {
     emits: Vec<(PreparedEmit, bool)>,
     ack: Option<Args>,
     disconnect: bool,
+}
+
+/// How many characters of an answer are shown with the session.
+const LONGEST: usize = 1000;
+
+/// What a backend has answered, for those who watch the session. `data` may have secrets in it, so stars stand for it.
+pub(super) fn summary(answered: &Answered) -> String {
+    let Ok(Value::Object(mut fields)) = serde_json::from_slice(&answered.body) else {
+        return answered.to_string();
+    };
+    if let Some(data) = fields.get_mut("data").filter(|data| !data.is_null()) {
+        *data = "***".into();
+    }
+    let fields = Value::Object(fields).to_string();
+    let shown: String = fields.chars().take(LONGEST).collect();
+    let rest = if shown.len() < fields.len() { "…" } else { "" };
+    format!("{} {shown}{rest}", answered.status)
 }
 
 fn bad(message: impl Into<String>) -> Failure {
@@ -148,8 +165,12 @@ impl Actions {
         for (key, value) in self.data {
             let _ = socket.set_data(key, value);
         }
-        if let Err(error) = socket.join(self.join) {
-            tracing::warn!(socket = socket.id(), %error, "a socket does not join the rooms of the backend's answer");
+        match socket.join(self.join) {
+            // It has left while the backend was asked.
+            Ok(()) | Err(JoinError::Closed) => {}
+            Err(error) => {
+                tracing::warn!(socket = socket.id(), %error, "a socket does not join the rooms of the backend's answer");
+            }
         }
         socket.leave(self.leave);
         for (emit, own) in self.emits {
@@ -205,6 +226,13 @@ mod tests {
             "x".repeat(44)
         );
         assert!(told.starts_with(&start), "{told}");
+    }
+
+    #[test]
+    fn a_summary_has_stars_for_what_may_be_secret() {
+        let body = r#"{"join":["r"],"data":{"token":"hunter2"}}"#;
+        assert_eq!(summary(&answered(200, None, body)), r#"200 OK {"data":"***","join":["r"]}"#);
+        assert_eq!(summary(&answered(204, None, "")), "204 No Content without a body");
     }
 
     #[test]

@@ -24,13 +24,13 @@ use std::time::{Duration, Instant, SystemTime};
 use batches::Batches;
 use body::{Connect, Event, Moment, Notice};
 use bytes::Bytes;
-use client::Client;
+use client::{Client, Failure};
 use counts::{Counts, family};
 use delivery::{Call, Delivery};
 use rand::RngExt as _;
 use serde::Serialize;
 use sign::Secrets;
-use socketio::{AckSender, ConnectError, DisconnectReason, Io, Room, Socket};
+use socketio::{AckSender, ConnectError, DisconnectReason, Io, Note, Room, Socket};
 
 use crate::node::Node;
 use crate::time::timestamp;
@@ -167,7 +167,14 @@ impl Hooks {
         let patience = io.config().hook_timeout.mul_f64(CONNECT_SHARE);
         let limit = webhook.connect_timeout.min(io.config().hook_timeout.saturating_sub(patience));
         let call = self.prepare("connect", None, socket, &body, patience, limit);
-        match delivery.call(call, |answered| answer::connect(answered, socket, io)).await {
+        let (began, mut seen) = (Instant::now(), None);
+        let called = delivery.call(call, |answered| {
+            seen = self.0.node.notes.then(|| answer::summary(answered));
+            answer::connect(answered, socket, io)
+        });
+        let called = called.await;
+        self.note(socket, "connect", began, seen, called.as_ref().err());
+        match called {
             Ok(Ok(actions)) => {
                 actions.apply(socket, None);
                 Ok(())
@@ -184,9 +191,35 @@ impl Hooks {
         let body = Event::of(self.moment("event", Some(socket)), socket, event, ack.is_wanted());
         let name = Some(event.name());
         let call = self.prepare("event", name, socket, &body, EVENT_PATIENCE, webhook.event_timeout);
-        if let Ok(Some(actions)) = delivery.call(call, |answered| answer::event(answered, socket, io)).await {
+        let (began, mut seen) = (Instant::now(), None);
+        let called = delivery.call(call, |answered| {
+            seen = self.0.node.notes.then(|| answer::summary(answered));
+            answer::event(answered, socket, io)
+        });
+        let called = called.await;
+        self.note(socket, event.name(), began, seen, called.as_ref().err());
+        if let Ok(Some(actions)) = called {
             actions.apply(socket, Some(ack));
         }
+    }
+
+    /// Shows what became of a hook to those who watch the session.
+    fn note(
+        &self,
+        socket: &Socket,
+        name: &str,
+        began: Instant,
+        seen: Option<String>,
+        failure: Option<&Failure>,
+    ) {
+        if !self.0.node.notes {
+            return;
+        }
+        let text = match (failure, seen) {
+            (Some(failure), _) => format!("{}: {failure}", failure.kind.as_str()),
+            (None, seen) => seen.unwrap_or_default(),
+        };
+        socket.note(Note { source: "hook", name, text: &text, took: Some(began.elapsed()) });
     }
 
     pub(crate) fn connected(&self, socket: &Socket) {
