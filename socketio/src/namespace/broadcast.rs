@@ -177,16 +177,25 @@ impl Broadcast {
     /// comes before its turn, and where that is if it is known.
     fn share(&self, outgoing: &Outgoing, early: Option<Option<Offset>>) {
         let watched = outgoing.event.is_some() && self.namespace.is_watched(Direction::Outgoing);
+        let volatile = self.flags.volatile;
         let mut sent_to = Vec::new();
         let missed = self.namespace.recovery().map(NamespaceRecovery::begin_broadcast);
-        self.namespace.members().for_each(&self.selection, |socket| {
-            if early.is_some_and(|offset| !socket.doubt_trail(offset)) {
-                return;
-            }
-            if socket.push_share(outgoing, self.flags.volatile) && watched {
-                sent_to.push(socket.clone());
-            }
-        });
+        let members = self.namespace.members();
+        if watched || early.is_some() {
+            members.for_each(&self.selection, |socket| {
+                if early.is_some_and(|offset| !socket.doubt_trail(offset)) {
+                    return;
+                }
+                if socket.push_share(outgoing, volatile) && watched {
+                    sent_to.push(socket.clone());
+                }
+            });
+        } else {
+            // Nearly all broadcasts: a loop as short as it can be.
+            members.for_each(&self.selection, |socket| {
+                socket.push_share(outgoing, volatile);
+            });
+        }
         if let (Some(missed), Some(kept)) = (missed, &outgoing.kept) {
             missed.keep(&self.selection, kept);
         }
