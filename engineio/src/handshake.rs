@@ -84,21 +84,13 @@ pub struct Known {
 ///
 /// let config = Config::default();
 /// let find = |query| Route::find(&config, Method::Get, Query::new(query), false, |_| None);
-/// assert!(matches!(find("EIO=4&transport=polling"), Ok(Route::Open { .. })));
+/// assert!(matches!(find("EIO=4&transport=polling"), Ok(Route::Open(_))));
 /// assert_eq!(find("EIO=4&transport=polling&sid=gone"), Err(Refusal::SessionUnknown));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
     /// A new session.
-    Open {
-        /// The transport that it begins with.
-        transport: Transport,
-        /// How its polls are encoded; its revision. The revision is checked last, after the application was
-        /// asked whether it allows the handshake, so that the answer may still be a refusal.
-        format: Result<PayloadFormat, Refusal>,
-        /// Whether the answer is to be a script.
-        jsonp: Option<Jsonp>,
-    },
+    Open(Open),
     /// Packets from the server: a GET on the session that was looked up, which polls.
     Poll {
         /// Whether the answer is to be a script.
@@ -115,12 +107,49 @@ pub enum Route {
     MethodNotAllowed,
 }
 
+/// A handshake that asks for a new session. Its revision has not been checked.
+///
+/// ```
+/// use engineio::{Config, Method, Query, Refusal, Route};
+///
+/// let config = Config { revision_3: false, ..Config::default() };
+/// let query = Query::new("EIO=3&transport=polling");
+/// let Ok(Route::Open(open)) = Route::find(&config, Method::Get, query, false, |_| None) else {
+///     panic!("a handshake");
+/// };
+/// assert_eq!(open.format(&config), Err(Refusal::RevisionUnsupported));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// The transport that the session begins with.
+    pub transport: Transport,
+    /// Whether the answer is to be a script.
+    pub jsonp: Option<Jsonp>,
+    /// `None` if there is no such revision.
+    revision: Option<Revision>,
+    base64: bool,
+}
+
+impl Open {
+    /// How the session's polls are encoded; its revision. This is the last check of a handshake: it comes after the
+    /// application was asked whether it allows the handshake.
+    ///
+    /// # Errors
+    /// If the server does not speak the revision.
+    pub fn format(&self, config: &Config) -> Result<PayloadFormat, Refusal> {
+        let revision = self.revision.filter(|revision| config.speaks(*revision));
+        let revision = revision.ok_or(Refusal::RevisionUnsupported)?;
+        Ok(PayloadFormat { revision, base64: self.base64 })
+    }
+}
+
 impl Route {
     /// Finds out what a request asks for. `upgrade` says whether it is a WebSocket handshake, `known` looks a
     /// session up.
     ///
     /// # Errors
-    /// The first check that fails, in this order: transport, session, method, revision.
+    /// The first check that fails, in this order: transport, session, method, revision. A handshake's revision is
+    /// checked by [`Open::format`].
     pub fn find(
         config: &Config,
         method: Method,
@@ -149,11 +178,7 @@ impl Route {
                 return Err(Refusal::JsonpOff);
             }
             let base64 = jsonp.is_some() || query.get("b64").is_some_and(|value| !value.is_empty());
-            let format = revision
-                .filter(|revision| config.speaks(*revision))
-                .map(|revision| PayloadFormat { revision, base64 })
-                .ok_or(Refusal::RevisionUnsupported);
-            return Ok(Route::Open { transport, format, jsonp });
+            return Ok(Route::Open(Open { transport, jsonp, revision, base64 }));
         };
         let session = Sid::parse(&sid).and_then(|sid| known(&sid)).ok_or(Refusal::SessionUnknown)?;
         // Only `transport=websocket` can be a WebSocket handshake, and it can be nothing else.
@@ -217,6 +242,12 @@ mod tests {
     const V4: PayloadFormat = PayloadFormat { revision: Revision::V4, base64: false };
     const V3: PayloadFormat = PayloadFormat { revision: Revision::V3, base64: false };
 
+    /// A handshake of this revision.
+    fn open(transport: Transport, format: PayloadFormat, jsonp: Option<Jsonp>) -> Route {
+        let PayloadFormat { revision, base64 } = format;
+        Route::Open(Open { transport, jsonp, revision: Some(revision), base64 })
+    }
+
     /// One session exists: `SID`, as given. The last check's refusal is returned like the others.
     fn find_in(
         config: &Config,
@@ -227,7 +258,7 @@ mod tests {
     ) -> Result<Route, Refusal> {
         let lookup = |asked: &Sid| (*asked == sid()).then_some(known);
         match Route::find(config, method, Query::new(query), upgrade, lookup) {
-            Ok(Route::Open { format: Err(refusal), .. }) => Err(refusal),
+            Ok(Route::Open(open)) => open.format(config).map(|_| Route::Open(open)),
             other => other,
         }
     }
@@ -273,7 +304,7 @@ mod tests {
     fn an_empty_sid_is_a_handshake() {
         assert_eq!(
             find(Method::Get, "EIO=4&transport=polling&sid=", false),
-            Ok(Route::Open { transport: Transport::Polling, format: Ok(V4), jsonp: None })
+            Ok(open(Transport::Polling, V4, None))
         );
     }
 
@@ -292,10 +323,10 @@ mod tests {
         let config = Config::default();
         let known = Known { format: V3, transport: Transport::Polling };
         for eio in ["", "&EIO", "&EIO=", "&EIO=0", "&EIO=1", "&EIO=2", "&EIO=3"] {
-            let opened = Route::Open { transport: Transport::Polling, format: Ok(V3), jsonp: None };
+            let opened = open(Transport::Polling, V3, None);
             assert_eq!(find(Method::Get, &format!("transport=polling{eio}"), false), Ok(opened), "{eio}");
             let websocket = find(Method::Get, &format!("transport=websocket{eio}"), true);
-            assert!(matches!(websocket, Ok(Route::Open { format: Ok(V3), .. })), "{eio}");
+            assert_eq!(websocket, Ok(open(Transport::WebSocket, V3, None)), "{eio}");
             let on = |transport| format!("transport={transport}&sid={SID}{eio}");
             for (method, route) in
                 [(Method::Get, Route::Poll { jsonp: None }), (Method::Post, Route::Post { jsonp: None })]
@@ -361,10 +392,11 @@ mod tests {
     fn any_value_of_b64_but_the_empty_one_asks_for_base64() {
         for (query, asked) in [("b64=1", true), ("b64=0", true), ("b64=", false), ("", false)] {
             let query = format!("EIO=3&transport=polling&{query}");
-            let Ok(Route::Open { format, .. }) = find(Method::Get, &query, false) else {
+            let Ok(Route::Open(open)) = find(Method::Get, &query, false) else {
                 panic!("{query} is a handshake");
             };
-            assert_eq!(format, Ok(PayloadFormat { revision: Revision::V3, base64: asked }));
+            let format = PayloadFormat { revision: Revision::V3, base64: asked };
+            assert_eq!(open.format(&Config::default()), Ok(format));
         }
     }
 
@@ -427,11 +459,7 @@ mod tests {
         let jsonp = Jsonp::asked(Query::new("j=3")).unwrap();
         assert_eq!(
             find(text, Method::Get, "EIO=3&transport=polling&j=3"),
-            Ok(Route::Open {
-                transport: Transport::Polling,
-                format: Ok(PayloadFormat { base64: true, ..V3 }),
-                jsonp
-            })
+            Ok(open(Transport::Polling, PayloadFormat { base64: true, ..V3 }, jsonp))
         );
         let on = format!("transport=polling&sid={SID}&j=3");
         assert_eq!(find(text, Method::Get, &format!("{on}&EIO=4")), Ok(Route::Poll { jsonp }));

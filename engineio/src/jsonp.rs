@@ -13,12 +13,12 @@ use crate::{Query, Refusal};
 /// A request by JSONP. It has the index of the client's function, `j` in the query.
 ///
 /// ```
-/// use engineio::{Config, Jsonp, Method, Query, Route};
+/// use engineio::{Config, Jsonp, Method, Open, Query, Route};
 ///
 /// let config = Config { jsonp: true, ..Config::default() };
 /// let query = Query::new("EIO=3&transport=polling&j=0");
 /// let route = Route::find(&config, Method::Get, query, false, |_| None);
-/// let Ok(Route::Open { jsonp: Some(jsonp), .. }) = route else { panic!("a request by JSONP") };
+/// let Ok(Route::Open(Open { jsonp: Some(jsonp), .. })) = route else { panic!("a request by JSONP") };
 /// assert_eq!(jsonp.script(b"1:6"), "___eio[0](\"1:6\");");
 /// assert_eq!(Jsonp::payload(b"d=1:6"), "1:6");
 /// ```

@@ -39,17 +39,16 @@
 //!
 //! ```
 //! use std::{sync::Arc, time::Instant};
-//! use engineio::{PollAnswer, Config, Input, Method, Output, Query, Route, StateMachine, Transport};
+//! use engineio::{PollAnswer, Config, Input, Method, Output, Query, Route, StateMachine};
 //!
 //! let config = Arc::new(Config::default());
 //! let query = Query::new("EIO=4&transport=polling");
 //! let route = Route::find(&config, Method::Get, query, false, |_| None);
-//! let Ok(Route::Open { transport, format: Ok(format), .. }) = route else {
-//!     panic!("a handshake");
-//! };
+//! let Ok(Route::Open(open)) = route else { panic!("a handshake") };
+//! let revision = open.format(&config).unwrap().revision;
 //!
 //! let now = Instant::now();
-//! let mut session = StateMachine::new(config.clone(), format.revision, transport, now);
+//! let mut session = StateMachine::new(config.clone(), revision, open.transport, now);
 //! let mut out = Vec::new();
 //! session.handle(now, Input::PollOpened { queued: false }, &mut out);
 //! assert!(session.is_parked() && out.is_empty());
@@ -87,7 +86,7 @@ pub use attached::Attached;
 pub use config::Config;
 pub use error::{CloseReason, Violation};
 pub use frame::{FRAME_OVERHEAD, Frame};
-pub use handshake::{Known, Method, Route, Transport, open_packet};
+pub use handshake::{Known, Method, Open, Route, Transport, open_packet};
 pub use jsonp::Jsonp;
 pub use layer::{Application, HandshakeRequest, Headers, Layer, Opened};
 pub use limit::{Limit, LimitHits};

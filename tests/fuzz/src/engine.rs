@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use bytestring::ByteString;
 use engineio::{
-    Config, Frame, Jsonp, Known, Message, Method, Packet, PayloadFormat, Query, Revision, Route, Transport,
+    Config, Frame, Jsonp, Known, Message, Method, Open, Packet, PayloadFormat, Query, Revision, Route,
+    Transport,
 };
 
 use crate::Choices;
@@ -85,7 +86,7 @@ pub fn routes(input: &[u8]) {
     };
     let route = Route::find(&config, method, Query::new(&query), flags & 64 > 0, lookup);
     match route {
-        Ok(Route::Open { .. }) => assert!(!asked && method == Method::Get, "a handshake names no session"),
+        Ok(Route::Open(_)) => assert!(!asked && method == Method::Get, "a handshake names no session"),
         Ok(_) => assert!(asked && flags & 16 > 0, "a session was found that was not looked up"),
         Err(fault) => assert!((400..=405).contains(&fault.error_code().status())),
     }
@@ -99,7 +100,7 @@ pub fn jsonp(input: &[u8]) {
     let query = String::from_utf8_lossy(input);
     let config = Config { jsonp: true, ..Config::default() };
     let query = format!("EIO=4&transport=polling&j={query}");
-    if let Ok(Route::Open { jsonp: Some(jsonp), .. }) =
+    if let Ok(Route::Open(Open { jsonp: Some(jsonp), .. })) =
         Route::find(&config, Method::Get, Query::new(&query), false, |_| None)
     {
         let script = jsonp.script(&payload);

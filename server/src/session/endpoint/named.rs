@@ -7,7 +7,7 @@ use bytes::Bytes;
 use engineio::memory::Budget;
 use engineio::observe::What;
 use engineio::session::OpenError;
-use engineio::{Application, Jsonp, Limit, Payload, PayloadFormat, Refusal, Route, Sid};
+use engineio::{Application, Jsonp, Limit, Payload, PayloadFormat, Refusal, Sid};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
 use http::{Response, StatusCode};
@@ -15,25 +15,13 @@ use tokio::sync::oneshot;
 
 use super::Endpoint;
 use super::opening::agreed;
-use crate::http::answers::{Packed, accepted, closing, not_allowed, refused_by, status};
+use crate::http::answers::{Packed, accepted, closing, refused_by, status};
 use crate::http::body::Body;
 use crate::http::compression::Encoding;
 use crate::http::exchange::Exchange;
 use crate::http::switch::switch;
 use crate::session::post_body::{self, BodyError};
 use crate::session::wires::{OpenGet, OpenPost, OpenProbe, SessionHandle, reply_channel};
-
-/// A request that is answered, or waits for its session.
-pub(super) enum Begun<B> {
-    Answered(Response<Body>),
-    Waiting(Waiting<B>),
-}
-
-/// What waits is small: its future is copied into a box, and lies there for as long as a poll is parked.
-pub(super) enum Waiting<B> {
-    Poll(Parked),
-    Post(Posting<B>),
-}
 
 /// A GET that is parked.
 pub(super) struct Parked {
@@ -56,41 +44,8 @@ pub(super) struct Posting<B> {
 }
 
 impl<A: Application> Endpoint<A> {
-    /// Begins with a request to a session.
-    pub(super) fn go_on<B>(
-        self: &Arc<Self>,
-        parts: &mut Parts,
-        body: B,
-        route: &Route,
-        named: Option<Arc<SessionHandle>>,
-    ) -> Result<Begun<B>, Refusal> {
-        let named = named.ok_or(Refusal::SessionUnknown);
-        let waiting = match *route {
-            Route::Poll { jsonp } => self.park(parts, named?, jsonp).map(Waiting::Poll),
-            Route::Post { jsonp } => post(parts, body, named?, jsonp).map(Waiting::Post),
-            Route::Probe => return Ok(Begun::Answered(self.clone().open_probe(parts, named?)?)),
-            Route::Open { .. } | Route::MethodNotAllowed => return Ok(Begun::Answered(not_allowed())),
-        };
-        match waiting {
-            Ok(waiting) => Ok(Begun::Waiting(waiting)),
-            Err(OpenError::Taken) => Ok(Begun::Answered(status(StatusCode::BAD_REQUEST))),
-            Err(OpenError::Ended) => Err(Refusal::SessionUnknown),
-        }
-    }
-
-    /// Waits for what a request's answer has to wait for.
-    pub(super) async fn finish<B>(&self, waiting: Waiting<B>) -> Result<Response<Body>, Refusal>
-    where
-        B: http_body::Body<Data = Bytes> + Unpin,
-    {
-        match waiting {
-            Waiting::Poll(parked) => self.answer_poll(parked).await,
-            Waiting::Post(posting) => self.take_post(posting).await,
-        }
-    }
-
-    /// Parks a GET.
-    fn park(
+    /// Claims the door for a GET.
+    pub(super) fn claim_poll(
         &self,
         parts: &Parts,
         handle: Arc<SessionHandle>,
@@ -104,7 +59,7 @@ impl<A: Application> Endpoint<A> {
     }
 
     /// Waits until the session has something for a GET.
-    async fn answer_poll(&self, parked: Parked) -> Result<Response<Body>, Refusal> {
+    pub(super) async fn answer_poll(&self, parked: Parked) -> Result<Response<Body>, Refusal> {
         let Parked { get, answer, jsonp, encoding } = parked;
         let payload = answer.await.map_err(|_| Refusal::SessionUnknown)?;
         let memory = self.config.memory_budget;
@@ -129,7 +84,7 @@ impl<A: Application> Endpoint<A> {
     }
 
     /// Reads a POST and hands it to its session.
-    async fn take_post<B>(&self, posting: Posting<B>) -> Result<Response<Body>, Refusal>
+    pub(super) async fn take_post<B>(&self, posting: Posting<B>) -> Result<Response<Body>, Refusal>
     where
         B: http_body::Body<Data = Bytes> + Unpin,
     {
@@ -174,7 +129,7 @@ impl<A: Application> Endpoint<A> {
     }
 
     /// A WebSocket for a session that polls. One that comes while another is there is opened and closed.
-    fn open_probe(
+    pub(super) fn open_probe(
         self: Arc<Self>,
         parts: &mut Parts,
         handle: Arc<SessionHandle>,
@@ -205,7 +160,7 @@ async fn until_admitted(bytes: usize, memory: &Budget, is_put_out: impl Fn() -> 
 }
 
 /// Claims the door for a POST.
-fn post<B>(
+pub(super) fn claim_post<B>(
     parts: &Parts,
     body: B,
     handle: Arc<SessionHandle>,

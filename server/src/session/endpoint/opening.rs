@@ -7,8 +7,8 @@ use engineio::observe::{Carrier, Direction, What};
 use engineio::session;
 use engineio::websocket::FrameLimits;
 use engineio::{
-    Application, CloseReason, Frame, HandshakeRequest, Jsonp, Limit, PayloadFormat, Refusal, Session, Sid,
-    Transport, open_packet,
+    Application, CloseReason, Frame, HandshakeRequest, Jsonp, Limit, Open, PayloadFormat, Refusal, Session,
+    Sid, Transport, open_packet,
 };
 use http::header::SET_COOKIE;
 use http::request::Parts;
@@ -18,6 +18,9 @@ use super::Endpoint;
 use crate::http::answers::{Packed, refused_by, status};
 use crate::http::body::Body;
 use crate::http::exchange::Exchange;
+use crate::http::handshake::handshake;
+use crate::http::hooks::RequestHead;
+use crate::http::refused::Refused;
 use crate::http::subprotocol;
 use crate::http::switch::switch;
 use crate::net::admission::SessionPlace;
@@ -29,37 +32,59 @@ use crate::session::websocket::WebSocket;
 use crate::session::wires::{SessionHandle, Wires};
 
 /// A session that is about to begin.
-pub(super) struct Opening {
-    pub(super) sid: Sid,
-    pub(super) handshake: HandshakeRequest,
-    pub(super) format: PayloadFormat,
+struct Opening {
+    sid: Sid,
+    handshake: HandshakeRequest,
+    format: PayloadFormat,
     /// Whether the first answer is to be a script.
-    pub(super) jsonp: Option<Jsonp>,
+    jsonp: Option<Jsonp>,
     /// Whose pages it belongs to, where that matters.
-    pub(super) origin: Option<Box<[u8]>>,
-    pub(super) place: SessionPlace,
+    origin: Option<Box<[u8]>>,
+    place: SessionPlace,
 }
 
 impl<A: Application> Endpoint<A> {
+    /// Answers a handshake: whether there is a place, what the application says to it, and a session. Without hooks,
+    /// nothing of it waits.
+    pub(super) async fn open(
+        self: &Arc<Self>,
+        parts: &mut Parts,
+        peer: Peer,
+        open: Open,
+        head: Option<&RequestHead>,
+    ) -> Result<Response<Body>, Refused> {
+        let place = match self.admit(peer) {
+            Ok(place) => place,
+            Err(no_place) => return Ok(no_place.response()),
+        };
+        let hooks = &self.http.hooks;
+        if let Some(head) = head {
+            hooks.allow(head, &self.admission).await?;
+        }
+        let format = open.format(&self.config)?;
+        let sid = match head {
+            Some(head) => hooks.id(head, &self.admission).await?,
+            None => Sid::generate(),
+        };
+        if self.is_draining() {
+            // The application may have taken its time to allow it.
+            return Ok(NoPlace::Draining.response());
+        }
+        let handshake = handshake(parts, peer, head);
+        let origin = self.origin(parts).map(Box::from);
+        let opening = Opening { sid, handshake, format, jsonp: open.jsonp, origin, place };
+        Ok(match open.transport {
+            Transport::Polling => self.open_polling(parts, opening)?,
+            Transport::WebSocket => self.clone().open_websocket(parts, opening)?,
+        })
+    }
+
     /// A place for a new session.
-    pub(super) fn admit(&self, peer: Peer) -> Result<SessionPlace, NoPlace> {
+    fn admit(&self, peer: Peer) -> Result<SessionPlace, NoPlace> {
         if self.is_draining() {
             return Err(NoPlace::Draining);
         }
         self.admission.session(peer.address.map(|address| address.ip())).map_err(NoPlace::Limit)
-    }
-
-    /// Opens a session.
-    pub(super) fn open(
-        self: &Arc<Self>,
-        parts: &mut Parts,
-        transport: Transport,
-        opening: Opening,
-    ) -> Result<Response<Body>, Refusal> {
-        match transport {
-            Transport::Polling => self.open_polling(parts, opening),
-            Transport::WebSocket => self.clone().open_websocket(parts, opening),
-        }
     }
 
     /// A handshake by polling: the answer is the open packet, and everything else waits for the next GET.
@@ -135,13 +160,13 @@ pub(super) fn agreed(parts: &Parts) -> Result<Option<HeaderValue>, Refusal> {
 }
 
 /// Why there is no place for a new session.
-pub(super) enum NoPlace {
+enum NoPlace {
     Draining,
     Limit(Limit),
 }
 
 impl NoPlace {
-    pub(super) fn response(self) -> Response<Body> {
+    fn response(self) -> Response<Body> {
         match self {
             NoPlace::Draining => status(StatusCode::SERVICE_UNAVAILABLE),
             NoPlace::Limit(limit) => refused_by(limit),

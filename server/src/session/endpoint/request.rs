@@ -6,25 +6,32 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use engineio::observe::What;
-use engineio::{Application, Method, Query, Refusal, Route, Sid, Transport};
+use engineio::session::OpenError;
+use engineio::{Application, Method, Open, Query, Refusal, Route, Sid};
 use http::header::UPGRADE;
 use http::request::Parts;
 use http::{Response, StatusCode};
 
 use super::Endpoint;
-use super::named::Begun;
-use super::opening::{NoPlace, Opening};
-use crate::http::answers;
+use super::named::{Parked, Posting, claim_post};
+use crate::http::answers::{self, not_allowed, status};
 use crate::http::body::Body;
 use crate::http::cors::{Verdict, foreign_origin};
 use crate::http::exchange::Exchange;
-use crate::http::handshake::handshake;
 use crate::http::hooks::{Next, RequestHead};
 use crate::http::http_rules::is_websocket;
 use crate::http::mount::Answering;
 use crate::http::refused::{Refused, merge};
 use crate::net::peer::Peer;
 use crate::session::wires::SessionHandle;
+
+/// A request whose door is claimed.
+enum Begun<B> {
+    Handshake(Open),
+    Poll(Parked),
+    Post(Posting<B>),
+    Answered(Response<Body>),
+}
 
 impl<A: Application> Endpoint<A> {
     /// Answers one request. What it asks for is found out at once, so that what waits, a poll above all, holds
@@ -42,29 +49,35 @@ impl<A: Application> Endpoint<A> {
             return Box::pin(ready(Ok(self.answered(response, None, exchange))));
         }
         let foreign = verdict.as_ref().is_some_and(|verdict| verdict.refused);
-        match self.http.hooks.head(&parts, peer) {
-            None => {
-                let response = match self.begin(&mut parts, body, peer, foreign) {
-                    Ok(Begun::Waiting(waiting)) => {
-                        let number = Exchange::number(&parts);
-                        return Box::pin(async move {
-                            let answer = self.finish(waiting).await;
-                            let response = answer.unwrap_or_else(|refusal| {
-                                tracing::info!(%refusal, "a session ended while a request waited for it");
-                                self.refused(number, refusal.into(), false, None)
-                            });
-                            Ok(self.answered(response, verdict, exchange))
-                        });
-                    }
-                    Ok(Begun::Answered(response)) => response,
-                    Err(refused) => self.refuse(&parts, peer, refused, None),
-                };
-                Box::pin(ready(Ok(self.answered(response, verdict, exchange))))
-            }
-            Some(head) => Box::pin(async move {
+        if let Some(head) = self.http.hooks.head(&parts, peer) {
+            return Box::pin(async move {
                 let response = self.hooked(&mut parts, body, peer, foreign, &head).await;
                 Ok(self.answered(response, verdict, exchange))
+            });
+        }
+        let number = Exchange::number(&parts);
+        match self.begin(&mut parts, body, foreign) {
+            // Each waits in a future of its own: a poll is parked for long, and its future is small.
+            Ok(Begun::Handshake(open)) => Box::pin(async move {
+                let answer = self.open(&mut parts, peer, open, None).await;
+                let response = answer.unwrap_or_else(|refused| self.refuse(&parts, peer, refused, None));
+                Ok(self.answered(response, verdict, exchange))
             }),
+            Ok(Begun::Poll(poll)) => Box::pin(async move {
+                let answer = self.answer_poll(poll).await;
+                let response = answer.unwrap_or_else(|refusal| self.ended(number, refusal));
+                Ok(self.answered(response, verdict, exchange))
+            }),
+            Ok(Begun::Post(post)) => Box::pin(async move {
+                let answer = self.take_post(post).await;
+                let response = answer.unwrap_or_else(|refusal| self.ended(number, refusal));
+                Ok(self.answered(response, verdict, exchange))
+            }),
+            Ok(Begun::Answered(response)) => Box::pin(ready(Ok(self.answered(response, verdict, exchange)))),
+            Err(refusal) => {
+                let response = self.refuse(&parts, peer, refusal.into(), None);
+                Box::pin(ready(Ok(self.answered(response, verdict, exchange))))
+            }
         }
     }
 
@@ -133,6 +146,12 @@ impl<A: Application> Endpoint<A> {
         self.refused(Exchange::number(parts), refused, parts.headers.contains_key(UPGRADE), head)
     }
 
+    /// Refuses a request whose session ended while it waited.
+    fn ended(&self, exchange: u64, refusal: Refusal) -> Response<Body> {
+        tracing::info!(%refusal, "a session ended while a request waited for it");
+        self.refused(exchange, refusal.into(), false, None)
+    }
+
     fn refused(
         &self,
         exchange: u64,
@@ -171,7 +190,7 @@ impl<A: Application> Endpoint<A> {
         let strange = named.as_ref().is_some_and(|handle| handle.origin.as_deref() != self.origin(parts));
         if foreign {
             self.http.strangers.refused(&parts.headers);
-        } else if self.http.cors.is_none() && !upgrade && matches!(route, Route::Open { .. }) {
+        } else if self.http.cors.is_none() && !upgrade && matches!(route, Route::Open(_)) {
             // A page needs no leave for a WebSocket.
             self.http.strangers.answered(&parts.headers);
         }
@@ -182,46 +201,26 @@ impl<A: Application> Endpoint<A> {
     }
 
     /// The origin to whose pages a session belongs, where that matters.
-    fn origin<'a>(&self, parts: &'a Parts) -> Option<&'a [u8]> {
+    pub(super) fn origin<'a>(&self, parts: &'a Parts) -> Option<&'a [u8]> {
         self.http.bind_origin.then(|| foreign_origin(&parts.headers)).flatten()
     }
 
-    /// Begins with what a request asks for.
-    fn begin<B>(
-        self: &Arc<Self>,
-        parts: &mut Parts,
-        body: B,
-        peer: Peer,
-        foreign: bool,
-    ) -> Result<Begun<B>, Refused> {
-        match self.find(parts, foreign)? {
-            (Route::Open { transport, format, jsonp }, _) => {
-                let place = match self.admit(peer) {
-                    Ok(place) => place,
-                    Err(refusal) => return Ok(Begun::Answered(refusal.response())),
-                };
-                let sid = Sid::generate();
-                let handshake = handshake(parts, peer, None);
-                let opening = Opening { sid, handshake, format: format?, jsonp, origin: None, place };
-                Ok(Begun::Answered(self.open_bound(parts, transport, opening)?))
-            }
-            (route, named) => Ok(self.go_on(parts, body, &route, named)?),
+    /// Begins with what a request asks for: the door that it needs is claimed.
+    fn begin<B>(self: &Arc<Self>, parts: &mut Parts, body: B, foreign: bool) -> Result<Begun<B>, Refusal> {
+        let (route, session) = self.find(parts, foreign)?;
+        let session = session.ok_or(Refusal::SessionUnknown);
+        let begun = match route {
+            Route::Open(open) => return Ok(Begun::Handshake(open)),
+            Route::Poll { jsonp } => self.claim_poll(parts, session?, jsonp).map(Begun::Poll),
+            Route::Post { jsonp } => claim_post(parts, body, session?, jsonp).map(Begun::Post),
+            Route::Probe => return Ok(Begun::Answered(self.clone().open_probe(parts, session?)?)),
+            Route::MethodNotAllowed => return Ok(Begun::Answered(not_allowed())),
+        };
+        match begun {
+            Err(OpenError::Taken) => Ok(Begun::Answered(status(StatusCode::BAD_REQUEST))),
+            Err(OpenError::Ended) => Err(Refusal::SessionUnknown),
+            Ok(begun) => Ok(begun),
         }
-    }
-
-    /// Opens a session that belongs to the pages of the request's origin, where that matters.
-    fn open_bound(
-        self: &Arc<Self>,
-        parts: &mut Parts,
-        transport: Transport,
-        opening: Opening,
-    ) -> Result<Response<Body>, Refusal> {
-        if self.is_draining() {
-            // The application may have taken its time to allow it.
-            return Ok(NoPlace::Draining.response());
-        }
-        let origin = self.origin(parts).map(Box::from);
-        self.open(parts, transport, Opening { origin, ..opening })
     }
 
     /// Does what a request asks for, with an application that has a say in it.
@@ -236,29 +235,16 @@ impl<A: Application> Endpoint<A> {
     where
         B: http_body::Body<Data = Bytes> + Unpin,
     {
-        let hooks = &self.http.hooks;
-        let (route, named) = self.find(parts, foreign)?;
-        let initial = matches!(route, Route::Open { .. });
-        let mut response = match route {
-            Route::Open { transport, format, jsonp } => {
-                let place = match self.admit(peer) {
-                    Ok(place) => place,
-                    Err(refusal) => return Ok(refusal.response()),
-                };
-                hooks.allow(head, &self.admission).await?;
-                let format = format?;
-                let sid = hooks.id(head, &self.admission).await?;
-                let handshake = handshake(parts, peer, Some(head));
-                let opening = Opening { sid, handshake, format, jsonp, origin: None, place };
-                self.open_bound(parts, transport, opening)?
-            }
-            route => match self.go_on(parts, body, &route, named)? {
-                Begun::Answered(response) => response,
-                Begun::Waiting(waiting) => self.finish(waiting).await?,
-            },
+        let begun = self.begin(parts, body, foreign)?;
+        let initial = matches!(begun, Begun::Handshake(_));
+        let mut response = match begun {
+            Begun::Handshake(open) => self.open(parts, peer, open, Some(head)).await?,
+            Begun::Poll(poll) => self.answer_poll(poll).await?,
+            Begun::Post(post) => self.take_post(post).await?,
+            Begun::Answered(response) => response,
         };
         if matches!(response.status(), StatusCode::OK | StatusCode::SWITCHING_PROTOCOLS) {
-            hooks.answer(response.headers_mut(), head, initial);
+            self.http.hooks.answer(response.headers_mut(), head, initial);
         }
         Ok(response)
     }
