@@ -6,7 +6,6 @@
 pub(crate) mod driver;
 pub(crate) mod endpoint;
 pub(crate) mod life;
-pub(crate) mod post_body;
 pub(crate) mod registry;
 pub(crate) mod websocket;
 pub(crate) mod wires;

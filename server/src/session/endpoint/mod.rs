@@ -15,8 +15,11 @@ use crate::net::admission::Admission;
 use crate::net::peer::Peer;
 use crate::session::registry::Registry;
 
-mod named;
-mod opening;
+mod open;
+mod poll;
+mod post;
+mod post_body;
+mod probe;
 mod request;
 
 /// One path at which Engine.IO is spoken.

@@ -1,4 +1,13 @@
-//! The path of a request: route, rules, body, session, answer.
+//! The way of a request through an endpoint: route, rules, body, session, answer.
+//!
+//! ```text
+//!          allowed?   route, rules          door      body       session          answer
+//!  call ─▶ CORS ────▶ find ─▶ begin ─┬───────────────────────────▶ open ───────────────┬▶ answered
+//!          middlewares               ├▶ claim_poll ──────────────▶ answer_poll ────────┤
+//!                                    ├▶ claim_post ─▶ post_body ─▶ take_post ──────────┤
+//!                                    ├▶ open_probe ────────────────────────────────────┤
+//!                                    └▶ refuse ────────────────────────────────────────┘
+//! ```
 
 use std::borrow::Cow;
 use std::future::ready;
@@ -13,7 +22,8 @@ use http::request::Parts;
 use http::{Response, StatusCode};
 
 use super::Endpoint;
-use super::named::{Parked, Posting, claim_post};
+use super::poll::Parked;
+use super::post::{Posting, claim_post};
 use crate::http::answers::{self, not_allowed, status};
 use crate::http::body::Body;
 use crate::http::cors::{Verdict, foreign_origin};

@@ -12,7 +12,7 @@ use crate::session::wires::{OpenPost, reply_channel};
 
 /// Why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BodyError {
+pub(super) enum BodyError {
     /// It is longer than allowed.
     TooLarge,
     /// Clients make the process hold so much already.
@@ -27,17 +27,17 @@ pub(crate) enum BodyError {
 
 /// What bounds a body.
 #[derive(Debug)]
-pub(crate) struct BodyLimits {
+pub(super) struct BodyLimits {
     /// Its bytes.
-    pub(crate) length: usize,
+    pub(super) length: usize,
     /// What clients together may make the process hold.
-    pub(crate) memory: Budget,
+    pub(super) memory: Budget,
     /// Its time.
-    pub(crate) timeout: Duration,
+    pub(super) timeout: Duration,
 }
 
 /// The whole body, and what it takes.
-pub(crate) async fn read<B>(body: B, limits: BodyLimits, post: &OpenPost) -> Result<(Bytes, Held), BodyError>
+pub(super) async fn read<B>(body: B, limits: BodyLimits, post: &OpenPost) -> Result<(Bytes, Held), BodyError>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
