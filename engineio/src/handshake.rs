@@ -7,37 +7,8 @@ use bytestring::ByteString;
 use crate::jsonp::Jsonp;
 use crate::packet::Packet;
 use crate::payload::PayloadFormat;
+use crate::transport::Transport;
 use crate::{Config, Query, Refusal, Revision, Sid};
-
-/// How packets travel.
-///
-/// ```
-/// use engineio::Transport;
-///
-/// assert_eq!(Transport::WebSocket.as_str(), "websocket");
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Transport {
-    /// HTTP long polling: a GET waits for packets, a POST sends some.
-    Polling,
-    /// A WebSocket: a frame for each packet.
-    WebSocket,
-}
-
-impl Transport {
-    /// The transport's name, as the `transport` parameter has it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Transport::Polling => "polling",
-            Transport::WebSocket => "websocket",
-        }
-    }
-
-    fn parse(name: &str) -> Option<Transport> {
-        [Transport::Polling, Transport::WebSocket].into_iter().find(|transport| transport.as_str() == name)
-    }
-}
 
 /// The methods that the protocol tells apart.
 ///

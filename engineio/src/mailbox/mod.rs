@@ -185,13 +185,6 @@ impl Mailbox {
         self
     }
 
-    /// The two handles: one to clone for everyone, and the session's.
-    #[must_use]
-    pub fn split(self) -> (Arc<Mailbox>, MailboxReceiver) {
-        let mailbox = Arc::new(self);
-        (mailbox.clone(), MailboxReceiver::new(mailbox))
-    }
-
     /// Queues the frames of one message together. While the queue is under its budget, it accepts a message of
     /// any size. While clients together use up the memory budget, this queue's budget is [`ALLOWANCE`].
     ///

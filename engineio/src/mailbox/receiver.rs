@@ -26,6 +26,13 @@ pub struct MailboxReceiver {
 }
 
 impl Mailbox {
+    /// The two handles: one to clone for everyone, and the session's.
+    #[must_use]
+    pub fn split(self) -> (Arc<Mailbox>, MailboxReceiver) {
+        let mailbox = Arc::new(self);
+        (mailbox.clone(), MailboxReceiver { mailbox })
+    }
+
     /// Lets go of what is queued, once nobody holds the lock.
     fn let_go(&self, mut queue: MutexGuard<'_, Queue>) {
         let frames = std::mem::take(&mut queue.frames);
@@ -38,10 +45,6 @@ impl Mailbox {
 }
 
 impl MailboxReceiver {
-    pub(super) fn new(mailbox: Arc<Mailbox>) -> MailboxReceiver {
-        MailboxReceiver { mailbox }
-    }
-
     /// The handle for everyone else.
     #[must_use]
     pub fn mailbox(&self) -> &Arc<Mailbox> {

@@ -10,6 +10,7 @@
 //! gets it for all that isn't ASCII: clients 1.x in browsers read a body as bytes, and find the lengths of the text
 //! form wrong.
 
+mod form;
 mod outgoing;
 
 use std::collections::VecDeque;
@@ -20,10 +21,8 @@ use bytestring::ByteString;
 use crate::packet::Packet;
 use crate::{Frame, Revision, Violation};
 
+use form::{Form, SEPARATOR};
 pub use outgoing::{Identity, Payload};
-
-/// Between two packets of a revision 4 payload.
-const SEPARATOR: u8 = 0x1e;
 
 /// How a session's polls encode their payloads: its revision and, in revision 3, whether the client asked
 /// for base64.
@@ -109,14 +108,6 @@ pub struct PayloadReader {
     left: usize,
     /// Nothing has been read yet.
     empty: bool,
-}
-
-/// How packets are written one behind the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Form {
-    Separated,
-    Counted,
-    Binary,
 }
 
 impl Iterator for PayloadReader {
