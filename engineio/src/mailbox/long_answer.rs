@@ -1,13 +1,13 @@
 //! A long answer to a poll, on its way to its client.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::task::Waker;
 
 use bytes::Bytes;
 
-use super::Mailbox;
+use super::{Cut, Mailbox};
 use crate::Payload;
 use crate::sync::Mutex;
 
@@ -45,7 +45,8 @@ impl LongAnswer {
     pub fn begin(mailbox: &Arc<Mailbox>, bytes: usize) -> Arc<LongAnswer> {
         let answer = Arc::new(LongAnswer { mailbox: mailbox.clone(), left: Mutex::default() });
         answer.count(&mut answer.left.lock(), bytes);
-        if !mailbox.list(&answer) {
+        let listed: Weak<LongAnswer> = Arc::downgrade(&answer);
+        if !mailbox.list(listed) {
             answer.cut();
         }
         answer
@@ -103,9 +104,10 @@ impl LongAnswer {
     pub fn to_bytes(&self) -> Bytes {
         self.left.lock().payload.to_bytes()
     }
+}
 
-    /// The client is put out.
-    pub(super) fn cut(&self) {
+impl Cut for LongAnswer {
+    fn cut(&self) {
         let mut left = self.left.lock();
         left.cut = Some(left.payload.len());
         let (payload, sender) = (std::mem::take(&mut left.payload), left.sender.take());

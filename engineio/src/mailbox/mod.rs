@@ -90,7 +90,13 @@ struct Seldom {
     /// Senders that wait for room.
     waiting: Vec<Waker>,
     /// Long answers on their way; seldom more than one.
-    answers: Vec<Weak<LongAnswer>>,
+    answers: Vec<Weak<dyn Cut>>,
+}
+
+/// What is on its way and is dropped when the client is put out.
+trait Cut: Send + Sync {
+    /// The client is put out.
+    fn cut(&self);
 }
 
 /// Whether a client is put out: its session ends at once, and nothing of it is sent any more.
@@ -284,11 +290,11 @@ impl Mailbox {
     }
 
     /// Notes an answer that is on its way. Says whether it may go on: the client was not put out.
-    fn list(&self, answer: &Arc<LongAnswer>) -> bool {
+    fn list(&self, answer: Weak<dyn Cut>) -> bool {
         let mut queue = self.queue.lock();
         let answers = &mut queue.seldom.get_or_insert_default().answers;
         answers.retain(|answer| answer.strong_count() > 0);
-        answers.push(Arc::downgrade(answer));
+        answers.push(answer);
         queue.put_out == PutOut::No
     }
 
