@@ -1,13 +1,10 @@
 //! What can be set about the protocol.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::memory::{Budget, Holders};
-use crate::observe::Observers;
-use crate::{LimitHits, Revision, Transport};
+use crate::{Revision, Transport};
 
-/// The protocol's settings. All sessions share one `Arc` of them.
+/// The protocol's settings. An [`Engine`](crate::Engine) has them for all of its sessions.
 ///
 /// ```
 /// use std::time::Duration;
@@ -17,7 +14,7 @@ use crate::{LimitHits, Revision, Transport};
 /// assert_eq!(config.max_payload, 1_000_000);
 /// assert!(config.speaks(Revision::V3));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Time from a pong to the next ping; 25 s by default. In revision 3, the client pings.
     pub ping_interval: Duration,
@@ -57,10 +54,6 @@ pub struct Config {
     /// default, since the server answers them only as fast as the client reads. They may all come at once. If
     /// a client sends more, its WebSocket is closed with 1008.
     pub pings_per_second: Option<usize>,
-    /// Counts how often each limit was met. Clones share the counts.
-    pub hits: Arc<LimitHits>,
-    /// The sessions that can be closed when memory runs short. Clones share them.
-    pub holders: Arc<Holders>,
     /// Whether `EIO=3` is accepted; yes by default.
     pub revision_3: bool,
     /// Whether `EIO=4` is accepted; yes by default.
@@ -74,8 +67,6 @@ pub struct Config {
     /// Whether polling also works as JSONP, for browsers that can do nothing else; no by default. Any page
     /// can load a script from anywhere, so JSONP bypasses CORS.
     pub jsonp: bool,
-    /// The observers; none by default.
-    pub observers: Observers,
 }
 
 impl Default for Config {
@@ -93,26 +84,17 @@ impl Default for Config {
             packets_per_second: None,
             bytes_per_second: None,
             pings_per_second: None,
-            hits: Arc::default(),
-            holders: Arc::default(),
             revision_3: true,
             revision_4: true,
             polling: true,
             websocket: true,
             allow_upgrades: true,
             jsonp: false,
-            observers: Observers::default(),
         }
     }
 }
 
 impl Config {
-    /// What clients together may make the process hold.
-    #[must_use]
-    pub fn memory(&self) -> Budget {
-        Budget::new(self.memory_budget, self.holders.clone())
-    }
-
     /// Whether that revision is spoken.
     #[must_use]
     pub fn speaks(&self, revision: Revision) -> bool {

@@ -25,6 +25,7 @@
 //! | [`Session`] | a session without its wires: what waits for what, in which order, and for how long |
 //! | [`StateMachine`] | a session's state machine: polls, probe, upgrade, heartbeat, end |
 //! | [`Mailbox`], [`MailboxReceiver`] | the queue of what a session has to send: everyone's handle on it, and the session's |
+//! | [`Config`], [`Engine`] | the settings, and what the sessions of a server share beside them |
 //! | [`Limit`], [`LimitHits`], [`Rate`] | limits for clients, and how often they were met |
 //! | [`websocket`] | reads messages from a client's WebSocket frames |
 //! | [`plain`] | WebSockets for clients that speak neither Engine.IO nor Socket.IO, without their wires |
@@ -39,27 +40,28 @@
 //!
 //! ```
 //! use std::{sync::Arc, time::Instant};
-//! use engineio::{PollAnswer, Config, Input, Method, Output, Query, Route, StateMachine};
+//! use engineio::{Engine, Input, Method, Output, PollAnswer, Query, Route, StateMachine};
 //!
-//! let config = Arc::new(Config::default());
+//! let engine = Arc::new(Engine::default());
 //! let query = Query::new("EIO=4&transport=polling");
-//! let route = Route::find(&config, Method::Get, query, false, |_| None);
+//! let route = Route::find(&engine.config, Method::Get, query, false, |_| None);
 //! let Ok(Route::Open(open)) = route else { panic!("a handshake") };
-//! let revision = open.format(&config).unwrap().revision;
+//! let revision = open.format(&engine.config).unwrap().revision;
 //!
 //! let now = Instant::now();
-//! let mut session = StateMachine::new(config.clone(), revision, open.transport, now);
+//! let mut session = StateMachine::new(engine.clone(), revision, open.transport, now);
 //! let mut out = Vec::new();
 //! session.handle(now, Input::PollOpened { queued: false }, &mut out);
 //! assert!(session.is_parked() && out.is_empty());
 //!
 //! session.handle(now, Input::Queued, &mut out);
 //! assert_eq!(out, [Output::Answer(PollAnswer::Queued)]);
-//! assert_eq!(session.deadline(), Some(now + config.ping_interval));
+//! assert_eq!(session.deadline(), Some(now + engine.config.ping_interval));
 //! ```
 
 mod attached;
 mod config;
+mod engine;
 mod error;
 mod frame;
 mod handshake;
@@ -87,6 +89,7 @@ pub mod websocket;
 
 pub use attached::Attached;
 pub use config::Config;
+pub use engine::Engine;
 pub use error::{CloseReason, Violation};
 pub use frame::{FRAME_OVERHEAD, Frame};
 pub use handshake::{Known, Method, Open, Route, open_packet};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engineio::observe::Observer;
-use engineio::{Application, Config};
+use engineio::{Application, Config, Engine};
 use http::{HeaderMap, Method, Response};
 use socketio::Io;
 
@@ -60,7 +60,7 @@ pub struct Server {
 /// }
 /// ```
 pub struct Builder {
-    config: Config,
+    pub(crate) engine: Engine,
     http: HttpSettings,
     limits: Limits,
     proxies: TrustedProxies,
@@ -73,16 +73,15 @@ pub struct Builder {
     drain: Drain,
     mounts: Vec<(Box<str>, MakeMount)>,
     client_paths: Vec<Box<str>>,
-    observers: Vec<Arc<dyn Observer>>,
 }
 
-type MakeMount = Box<dyn FnOnce(&str, Arc<Config>, Arc<HttpSettings>, Arc<Admission>) -> Arc<dyn Mount>>;
+type MakeMount = Box<dyn FnOnce(&str, Arc<Engine>, Arc<HttpSettings>, Arc<Admission>) -> Arc<dyn Mount>>;
 
 impl Builder {
     /// Sets the protocol's settings for all endpoints.
     #[must_use]
     pub fn config(mut self, config: Config) -> Builder {
-        self.config = config;
+        self.engine.config = config;
         self
     }
 
@@ -107,7 +106,7 @@ impl Builder {
     /// Adds an observer, which sees everything that happens: see [`engineio::observe`]. You can add several.
     #[must_use]
     pub fn observer(mut self, observer: Arc<dyn Observer>) -> Builder {
-        self.observers.push(observer);
+        self.engine.observers.add(observer);
         self
     }
 
@@ -243,8 +242,8 @@ impl Builder {
     /// Serves Engine.IO at `path`, with your own application.
     #[must_use]
     pub fn engineio<A: Application>(mut self, path: &str, application: A) -> Builder {
-        let make: MakeMount = Box::new(move |path, config, http, admission| {
-            Arc::new(Endpoint::new(path, application, config, http, admission))
+        let make: MakeMount = Box::new(move |path, engine, http, admission| {
+            Arc::new(Endpoint::new(path, application, engine, http, admission))
         });
         self.mounts.push((path.into(), make));
         self
@@ -259,8 +258,8 @@ impl Builder {
         R: Future<Output = Result<Accepted, Denied>> + Send + 'static,
     {
         let handler: Box<plain::Handler> = Box::new(move |request| Box::pin(handler(request)));
-        let make: MakeMount = Box::new(move |path, config, http, admission| {
-            Arc::new(plain::Endpoint::new(path, handler, config, http, admission))
+        let make: MakeMount = Box::new(move |path, engine, http, admission| {
+            Arc::new(plain::Endpoint::new(path, handler, engine, http, admission))
         });
         self.mounts.push((path.into(), make));
         self
@@ -270,28 +269,28 @@ impl Builder {
     ///
     /// # Errors
     /// If a path is invalid, two endpoints have the same path, or the protocol can't work with a setting.
-    pub fn build(mut self) -> Result<Server, BuildError> {
-        if self.config.ping_interval.is_zero() {
+    pub fn build(self) -> Result<Server, BuildError> {
+        let config = &self.engine.config;
+        if config.ping_interval.is_zero() {
             return Err(BuildError::Zero("ping_interval"));
         }
-        if self.config.ping_timeout.is_zero() {
+        if config.ping_timeout.is_zero() {
             return Err(BuildError::Zero("ping_timeout"));
         }
-        if self.config.max_payload == 0 {
+        if config.max_payload == 0 {
             return Err(BuildError::Zero("max_payload"));
         }
-        if !self.config.polling && !self.config.websocket {
+        if !config.polling && !config.websocket {
             return Err(BuildError::NoTransport);
         }
-        self.observers.into_iter().for_each(|observer| self.config.observers.add(observer));
+        let engine = Arc::new(self.engine);
         let mut hits = self.hits;
-        hits.push(self.config.hits.clone());
+        hits.push(engine.hits.clone());
         // An application may count where the server does.
         hits.sort_by_key(Arc::as_ptr);
         hits.dedup_by(|one, other| Arc::ptr_eq(one, other));
-        let admission = Arc::new(Admission::new(self.limits, self.config.hits.clone()));
-        hits.iter().for_each(|hits| hits.show_to(&self.config.observers));
-        let config = Arc::new(self.config);
+        let admission = Arc::new(Admission::new(self.limits, engine.hits.clone()));
+        hits.iter().for_each(|hits| hits.show_to(&engine.observers));
         let http = Arc::new(self.http);
         let mut endpoints: Vec<Arc<dyn Mount>> = Vec::new();
         for (path, make) in self.mounts {
@@ -303,7 +302,7 @@ impl Builder {
             if endpoints.iter().any(|endpoint| forms.iter().any(|form| endpoint.serves(form))) {
                 return Err(BuildError::PathTaken(path));
             }
-            endpoints.push(make(&path, config.clone(), http.clone(), admission.clone()));
+            endpoints.push(make(&path, engine.clone(), http.clone(), admission.clone()));
         }
         let site = Site {
             endpoints,
@@ -328,7 +327,7 @@ impl Server {
     #[must_use]
     pub fn builder() -> Builder {
         Builder {
-            config: Config::default(),
+            engine: Engine::default(),
             http: HttpSettings::default(),
             limits: Limits::default(),
             proxies: TrustedProxies::default(),
@@ -340,7 +339,6 @@ impl Server {
             drain: Drain::default(),
             mounts: Vec::new(),
             client_paths: Vec::new(),
-            observers: Vec::new(),
         }
     }
 
@@ -374,7 +372,7 @@ impl fmt::Debug for Server {
 
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Builder").field("config", &self.engine.config).finish_non_exhaustive()
     }
 }
 

@@ -132,14 +132,14 @@ async fn fragments_over_the_limit_in_all_are_1009() {
 #[tokio::test]
 async fn as_many_fragments_as_the_limit_are_taken_and_one_more_is_1008() {
     let config = Config { max_fragments: 100, ..Config::default() };
-    let server = TestServer::echo(config.clone()).await;
+    let server = TestServer::echo(config).await;
     let mut websocket = open(&server).await;
     let begin = [WebSocket::frame(0x01, b"4hi"), WebSocket::frame(0x00, b"").repeat(98)].concat();
     websocket.raw([&begin[..], &WebSocket::frame(0x80, b"")].concat()).await;
     assert_eq!(websocket.next_text().await, "4hi");
     websocket.raw([&begin[..], &WebSocket::frame(0x00, b"").repeat(2)].concat()).await;
     websocket.expect_close(Some(1008)).await;
-    assert_eq!(config.hits.get(Limit::Fragments), 1);
+    assert_eq!(server.service().limit_hits(Limit::Fragments), 1);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::memory::Budget;
 use crate::session::{Line, WebSocketWire};
 use crate::websocket::{FrameLimits, Place};
-use crate::{Config, LimitHits};
+use crate::{Engine, LimitHits};
 
 /// The time without a sign of life after which a peer is pinged.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
@@ -58,7 +58,8 @@ pub struct Keepalive {
 impl Terms {
     /// The terms that sessions have, with these two timeouts.
     #[must_use]
-    pub fn new(config: &Config, message_timeout: Duration, write_timeout: Duration) -> Terms {
+    pub fn new(engine: &Engine, message_timeout: Duration, write_timeout: Duration) -> Terms {
+        let config = &engine.config;
         Terms {
             frames: FrameLimits { message: config.max_payload, fragments: config.max_fragments },
             send_budget: config.send_budget,
@@ -71,8 +72,8 @@ impl Terms {
             messages_per_second: config.packets_per_second,
             bytes_per_second: config.bytes_per_second,
             pings_per_second: config.pings_per_second,
-            memory: config.memory(),
-            hits: config.hits.clone(),
+            memory: engine.memory(),
+            hits: engine.hits.clone(),
         }
     }
 }

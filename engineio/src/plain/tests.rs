@@ -8,7 +8,7 @@ use super::*;
 use crate::memory::Holder as _;
 use crate::session::{Ending, Incoming, WebSocketWire};
 use crate::websocket::{self, FrameEvent, Place, Reader};
-use crate::{Attached, Config, Frame, Headers, Limit, QueueError};
+use crate::{Attached, Config, Engine, Frame, Headers, Limit, QueueError};
 
 /// A peer: its bytes come in whole frames, and it reads as much as it has room for.
 #[derive(Debug)]
@@ -145,12 +145,12 @@ struct Rig {
 
 impl Rig {
     fn new() -> Rig {
-        Rig::on(&Config::default(), |_| {})
+        Rig::on(&Engine::default(), |_| {})
     }
 
-    fn on(config: &Config, terms: impl FnOnce(&mut Terms)) -> Rig {
+    fn on(engine: &Engine, terms: impl FnOnce(&mut Terms)) -> Rig {
         let seconds = Duration::from_secs;
-        let mut on = Terms::new(config, seconds(30), seconds(40));
+        let mut on = Terms::new(engine, seconds(30), seconds(40));
         on.close_timeout = seconds(5);
         terms(&mut on);
         let link = Peer {
@@ -174,7 +174,7 @@ impl Rig {
         };
         let now = Instant::now();
         let (websocket, sender, inbox) =
-            PlainWebSocket::open(link, on, config.observers.clone(), 1, &handshake, now);
+            PlainWebSocket::open(link, on, engine.observers.clone(), 1, &handshake, now);
         Rig { websocket, sender, inbox, alarm: Alarm::default(), start: now, now, over: false }
     }
 
@@ -274,7 +274,7 @@ fn one_message_for_many_is_encoded_once() {
 // proves: websocket-node/fragmenting
 #[test]
 fn messages_over_the_threshold_go_in_fragments_and_a_pong_between_them() {
-    let mut rig = Rig::on(&Config::default(), |terms| terms.fragment = Some(3));
+    let mut rig = Rig::on(&Engine::default(), |terms| terms.fragment = Some(3));
     rig.sender.send("abc").unwrap();
     rig.sender.send("abcdefg").unwrap();
     rig.websocket.link.room = 10;
@@ -358,7 +358,7 @@ fn a_peer_that_takes_nothing_is_cut_off_at_the_close_timeout() {
 
 #[test]
 fn a_silent_peer_is_pinged_and_given_up_after_the_grace() {
-    let mut rig = Rig::on(&Config::default(), |terms| terms.message_timeout = Duration::from_secs(100));
+    let mut rig = Rig::on(&Engine::default(), |terms| terms.message_timeout = Duration::from_secs(100));
     rig.at(19);
     assert_eq!(rig.got(), b"");
     rig.at(20);
@@ -374,31 +374,31 @@ fn a_silent_peer_is_pinged_and_given_up_after_the_grace() {
 
 #[test]
 fn a_message_that_takes_too_long_is_1008_and_the_next_has_its_own_time() {
-    let config = Config::default();
-    let mut rig = Rig::on(&config, |terms| terms.keepalive = None);
+    let engine = Engine::default();
+    let mut rig = Rig::on(&engine, |terms| terms.keepalive = None);
     rig.comes(&frame(0x01, b"a"));
     rig.at(29);
     rig.comes(&[frame(0x80, b"b"), frame(0x01, b"c")].concat());
     assert_eq!((rig.next(), rig.next()), (text("ab"), Poll::Pending));
     rig.at(58);
-    assert_eq!((rig.got(), config.hits.get(Limit::MessageTimeout)), (vec![], 0));
+    assert_eq!((rig.got(), engine.hits.get(Limit::MessageTimeout)), (vec![], 0));
     rig.at(59);
     assert_eq!(rig.got(), b"\x88\x02\x03\xf0");
-    assert_eq!(config.hits.get(Limit::MessageTimeout), 1);
+    assert_eq!(engine.hits.get(Limit::MessageTimeout), 1);
 }
 
 #[test]
 fn more_messages_or_bytes_in_a_second_than_may_come_are_1008() {
     for (limit, messages, bytes) in [(Limit::PacketRate, Some(2), None), (Limit::ByteRate, None, Some(2))] {
-        let config = Config::default();
-        let mut rig = Rig::on(&config, |terms| {
+        let engine = Engine::default();
+        let mut rig = Rig::on(&engine, |terms| {
             (terms.messages_per_second, terms.bytes_per_second) = (messages, bytes);
         });
         rig.comes(&frame(0x81, b"x").repeat(3));
         assert_eq!([rig.next(), rig.next(), rig.next()], [text("x"), text("x"), Poll::Pending]);
         rig.turn();
         assert_eq!(rig.got(), b"\x88\x02\x03\xf0");
-        assert_eq!(config.hits.get(limit), 1);
+        assert_eq!(engine.hits.get(limit), 1);
     }
 }
 
@@ -446,8 +446,8 @@ fn whoever_is_put_out_is_told_nothing_and_holds_nothing() {
 
 #[test]
 fn a_peer_that_takes_nothing_of_too_much_is_put_out_at_the_write_timeout() {
-    let config = Config { send_budget: 10, ..Config::default() };
-    let mut rig = Rig::on(&config, |terms| terms.keepalive = None);
+    let engine = Engine::new(Config { send_budget: 10, ..Config::default() });
+    let mut rig = Rig::on(&engine, |terms| terms.keepalive = None);
     rig.websocket.link.room = 0;
     rig.sender.send("hi").unwrap();
     assert_eq!(rig.sender.send("no"), Err(QueueError::Full));

@@ -8,7 +8,7 @@ use super::doors::Doors;
 use super::wires::Wires;
 use crate::memory::Holders;
 use crate::sync::Mutex;
-use crate::{Config, Known, Mailbox, MailboxReceiver, PayloadFormat, Sid, Transport};
+use crate::{Engine, Known, Mailbox, MailboxReceiver, PayloadFormat, Sid, Transport};
 
 /// What requests know of a session; the [`Session`](super::Session) has the rest. They reach it through three doors: one GET, one POST and
 /// one probing WebSocket at a time.
@@ -36,9 +36,10 @@ impl<W: Wires> SessionHandle<W> {
         format: PayloadFormat,
         transport: Transport,
         origin: Option<Box<[u8]>>,
-        config: &Config,
+        engine: &Engine,
     ) -> (Arc<SessionHandle<W>>, MailboxReceiver) {
-        let mailbox = Mailbox::new(config.send_budget).within(config.memory()).counting(config.hits.clone());
+        let mailbox = Mailbox::new(engine.config.send_budget);
+        let mailbox = mailbox.within(engine.memory()).counting(engine.hits.clone());
         let (mailbox, receiver) = mailbox.split();
         let handle = SessionHandle {
             sid,
@@ -47,7 +48,7 @@ impl<W: Wires> SessionHandle<W> {
             mailbox,
             doors: Mutex::default(),
             direct: AtomicBool::new(transport == Transport::WebSocket),
-            holders: config.holders.clone(),
+            holders: engine.holders.clone(),
         };
         (Arc::new(handle), receiver)
     }

@@ -35,7 +35,7 @@ use std::time::{Duration, Instant};
 
 use crate::observe::{Carrier, Direction, Watch, What};
 use crate::{
-    Application, CloseReason, Config, Frame, HandshakeRequest, Layer, Limit, MailboxReceiver, Opened, Outlet,
+    Application, CloseReason, Engine, Frame, HandshakeRequest, Layer, Limit, MailboxReceiver, Opened, Outlet,
     Packet, Stalled, Transport, Violation, open_packet,
 };
 use doors::Arrival;
@@ -89,7 +89,7 @@ const ROUNDS: u8 = 8;
 pub struct Session<L, W: Wires> {
     mailbox: MailboxReceiver,
     handle: Arc<SessionHandle<W>>,
-    config: Arc<Config>,
+    engine: Arc<Engine>,
     /// How many packets came and went, for the log.
     received: u32,
     sent: u32,
@@ -165,7 +165,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
     pub fn open<A: Application<Layer = L>>(
         application: &A,
         opening: Opening<W>,
-        config: Arc<Config>,
+        engine: Arc<Engine>,
         now: Instant,
     ) -> Session<L, W> {
         let Opening { handle, mailbox, link, handshake, exchange } = opening;
@@ -173,9 +173,9 @@ impl<L: Layer, W: Wires> Session<L, W> {
         let transport = if link.is_some() { Transport::WebSocket } else { Transport::Polling };
         if link.is_some() {
             // It comes first, before anything that the layer queues when it opens.
-            mailbox.push_control(Frame::from(&open_packet(&config, &sid, transport)));
+            mailbox.push_control(Frame::from(&open_packet(&engine.config, &sid, transport)));
         }
-        config.observers.see(Some(&sid), || What::Opened {
+        engine.observers.see(Some(&sid), || What::Opened {
             exchange,
             transport,
             revision: format.revision,
@@ -189,15 +189,15 @@ impl<L: Layer, W: Wires> Session<L, W> {
                 transport,
                 mailbox: handle.mailbox.clone(),
                 handshake,
-                observers: config.observers.clone(),
+                observers: engine.observers.clone(),
             },
             now,
         );
         Session {
-            machine: StateMachine::new(config.clone(), format.revision, transport, now),
+            machine: StateMachine::new(engine.clone(), format.revision, transport, now),
             mailbox,
             handle,
-            config,
+            engine,
             received: 0,
             sent: u32::from(link.is_none()),
             close_code: None,
@@ -406,7 +406,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
         self.load(usize::MAX);
         let (websocket, code) = (self.link.take()?, self.close_code);
         self.watch(Carrier::WebSocket).closing(code, "");
-        Some(Farewell { websocket, code, within: self.config.close_timeout })
+        Some(Farewell { websocket, code, within: self.engine.config.close_timeout })
     }
 
     /// Whether the client is put out while its WebSocket is closed. If it isn't, the task is woken when it is.
@@ -456,16 +456,16 @@ impl<L: Layer, W: Wires> Session<L, W> {
 /// # What observers see
 impl<L: Layer, W: Wires> Session<L, W> {
     fn is_watched(&self) -> bool {
-        !self.config.observers.is_empty()
+        !self.engine.observers.is_empty()
     }
 
     fn see<'a>(&'a self, what: impl FnOnce() -> What<'a>) {
-        self.config.observers.see(Some(&self.handle.sid), what);
+        self.engine.observers.see(Some(&self.handle.sid), what);
     }
 
     /// Who watches one of the WebSockets.
     fn watch(&self, carrier: Carrier) -> Watch<'_> {
-        watch(&self.config, &self.handle, carrier)
+        watch(&self.engine, &self.handle, carrier)
     }
 
     fn see_incoming(&self, carrier: Carrier, packet: &Result<Packet, Violation>, wires: &mut W) {
@@ -489,7 +489,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
             self.broke(violation.name(), violation.section(), &violation, wires);
         }
         if let Some(limit) = ending.limit {
-            self.config.hits.count(limit);
+            self.engine.hits.count(limit);
         }
     }
 
@@ -502,8 +502,8 @@ impl<L: Layer, W: Wires> Session<L, W> {
 }
 
 /// Who watches one of a session's WebSockets. It borrows no more of the session than it has to.
-fn watch<'a, W: Wires>(config: &'a Config, handle: &'a SessionHandle<W>, carrier: Carrier) -> Watch<'a> {
-    Watch::new(&config.observers, &handle.sid, handle.format.revision, carrier)
+fn watch<'a, W: Wires>(engine: &'a Engine, handle: &'a SessionHandle<W>, carrier: Carrier) -> Watch<'a> {
+    Watch::new(&engine.observers, &handle.sid, handle.format.revision, carrier)
 }
 
 impl<L, W: Wires> fmt::Debug for Session<L, W> {

@@ -14,7 +14,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
     /// Lets a POST in. Its packets are taken in later.
     pub(super) fn let_in(&mut self, posted: Posted<W>) {
         let Posted { body, binary, accepted, held } = posted;
-        let packets = self.handle.format.decode(body, binary, self.config.max_packets);
+        let packets = self.handle.format.decode(body, binary, self.engine.config.max_packets);
         self.inbox.push(packets, held, accepted);
         self.mailbox.note_incoming(self.inbox.bytes());
     }
@@ -76,7 +76,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
             && self.listens()
             && let Some(link) = &mut self.link
         {
-            let incoming = link.poll_message(cx, watch(&self.config, &self.handle, Carrier::WebSocket));
+            let incoming = link.poll_message(cx, watch(&self.engine, &self.handle, Carrier::WebSocket));
             if let Some(bytes) = link.take_grown() {
                 self.mailbox.note_incoming(bytes);
             }
@@ -128,7 +128,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
                 continue;
             }
             let Poll::Ready(incoming) =
-                probe.poll_message(cx, watch(&self.config, &self.handle, Carrier::Probe))
+                probe.poll_message(cx, watch(&self.engine, &self.handle, Carrier::Probe))
             else {
                 match probe.poll_write(cx) {
                     Poll::Ready(Err(_)) => self.end_probe(now, None, wires),
@@ -166,7 +166,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
         if let Some(probe) = self.probe.take() {
             if !probe.is_gone() {
                 self.watch(Carrier::Probe).closing(code, "");
-                wires.close_probe(*probe, code, self.config.close_timeout);
+                wires.close_probe(*probe, code, self.engine.config.close_timeout);
             }
             self.see(|| What::ProbeDropped);
             self.handle.doors.lock().free_probe();

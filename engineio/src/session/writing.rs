@@ -28,10 +28,10 @@ impl<L: Layer, W: Wires> Session<L, W> {
         let format = self.handle.format;
         let packets: &[Packet] = match answer {
             PollAnswer::Queued => {
-                self.mailbox.take_some(&mut self.outbox, self.config.max_payload);
+                self.mailbox.take_some(&mut self.outbox, self.engine.config.max_payload);
                 let before = self.is_watched().then(|| self.outbox.clone());
                 let queued = self.outbox.len();
-                let (payload, cost) = format.encode(&mut self.outbox, self.config.max_payload);
+                let (payload, cost) = format.encode(&mut self.outbox, self.engine.config.max_payload);
                 self.sent = self.sent.wrapping_add((queued - self.outbox.len()) as u32);
                 self.mailbox.written(cost);
                 self.moved = true;

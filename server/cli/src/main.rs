@@ -276,7 +276,6 @@ fn server(options: &Options, observers: Vec<Arc<dyn Observer>>) -> Result<(Serve
             websocket: options.transports.websocket,
             allow_upgrades: !options.no_upgrades,
             jsonp: options.jsonp,
-            ..Config::default()
         })
         .limits(options.limits())
         .trusted_proxies(options.trusted_proxies.iter().copied())

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use engineio::plain::{self, PlainWebSocket};
-use engineio::{Config, Refusal, Revision};
+use engineio::{Engine, Refusal, Revision};
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
@@ -41,7 +41,7 @@ type Deciding = Pin<Box<dyn Future<Output = Result<Accepted, Denied>> + Send>>;
 /// One path at which plain WebSockets are served.
 pub(crate) struct Endpoint {
     path: Box<str>,
-    config: Arc<Config>,
+    engine: Arc<Engine>,
     http: Arc<HttpSettings>,
     admission: Arc<Admission>,
     handler: Box<Handler>,
@@ -54,12 +54,12 @@ impl Endpoint {
     pub(crate) fn new(
         path: &str,
         handler: Box<Handler>,
-        config: Arc<Config>,
+        engine: Arc<Engine>,
         http: Arc<HttpSettings>,
         admission: Arc<Admission>,
     ) -> Endpoint {
         let path = path.strip_suffix('/').unwrap_or(path).into();
-        Endpoint { path, config, http, admission, handler, stopping: watch::Sender::new(None) }
+        Endpoint { path, engine, http, admission, handler, stopping: watch::Sender::new(None) }
     }
 
     /// Answers one request.
@@ -90,7 +90,7 @@ impl Endpoint {
             Err(limit) => return Ok(refused_by(limit)),
         };
         let mut stopping = self.stopping.subscribe();
-        let request = Request::new(handshake(parts, peer, None), &self.config, &self.admission.limits);
+        let request = Request::new(handshake(parts, peer, None), &self.engine, &self.admission.limits);
         let deciding = async { (self.handler)(request).await };
         let accepted = tokio::select! {
             biased;
@@ -98,10 +98,10 @@ impl Endpoint {
             decided = in_time("websocket", deciding, &self.admission) => decided??.terms(),
         };
         let protocol = accepted.protocol.as_deref().and_then(|name| HeaderValue::from_str(name).ok());
-        let (observers, holders) = (self.config.observers.clone(), self.config.holders.clone());
+        let (observers, holders) = (self.engine.observers.clone(), self.engine.holders.clone());
         let exchange = Exchange::number(parts);
         let path = self.path.clone();
-        let switched = switch(parts, protocol, self.config.observers.clone(), move |io, read| {
+        let switched = switch(parts, protocol, self.engine.observers.clone(), move |io, read| {
             let Terms { handshake, terms, protocol, run, .. } = accepted;
             let life = Life::begin(handshake.address);
             let link = link(io, &read, &terms);
@@ -193,7 +193,7 @@ impl Mount for Endpoint {
 
     fn call(self: Arc<Self>, mut head: Parts, _: RequestBody, peer: Peer) -> Answering {
         Box::pin(async move {
-            let exchange = Exchange::begin(&self.config.observers, &mut head, peer);
+            let exchange = Exchange::begin(&self.engine.observers, &mut head, peer);
             let response = self.answer(head, peer).await;
             if let Some(exchange) = exchange {
                 exchange.end(&response);

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use engineio::plain::{self, Keepalive};
-use engineio::{Config, HandshakeRequest};
+use engineio::{Engine, HandshakeRequest};
 use http::header::SEC_WEBSOCKET_PROTOCOL;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
@@ -20,8 +20,8 @@ pub struct Request {
 }
 
 impl Request {
-    pub(super) fn new(handshake: HandshakeRequest, config: &Config, server: &crate::Limits) -> Request {
-        Request { handshake, terms: plain::Terms::new(config, server.message_timeout, server.write_timeout) }
+    pub(super) fn new(handshake: HandshakeRequest, engine: &Engine, server: &crate::Limits) -> Request {
+        Request { handshake, terms: plain::Terms::new(engine, server.message_timeout, server.write_timeout) }
     }
 
     /// The HTTP request: its URL, query and header fields, and who sent it.
@@ -96,13 +96,13 @@ impl Accept {
     }
 
     /// The longest message that is taken, in bytes, in one frame or many; the server's
-    /// [`max_payload`](Config::max_payload) unless set. A longer one ends the connection with 1009.
+    /// [`max_payload`](crate::Config::max_payload) unless set. A longer one ends the connection with 1009.
     pub fn max_payload(mut self, bytes: usize) -> Accept {
         self.request.terms.frames.message = bytes;
         self
     }
 
-    /// The most fragments of one message; the server's [`max_fragments`](Config::max_fragments) unless set. More end the
+    /// The most fragments of one message; the server's [`max_fragments`](crate::Config::max_fragments) unless set. More end the
     /// connection with 1008.
     pub fn max_fragments(mut self, fragments: usize) -> Accept {
         self.request.terms.frames.fragments = fragments;
@@ -124,14 +124,14 @@ impl Accept {
     }
 
     /// The bytes that may wait to be sent, each message counted as its length and 64; the server's
-    /// [`send_budget`](Config::send_budget) unless set.
+    /// [`send_budget`](crate::Config::send_budget) unless set.
     pub fn send_budget(mut self, bytes: usize) -> Accept {
         self.request.terms.send_budget = bytes;
         self
     }
 
     /// How long a close may take, with all that is queued before it, until the connection is cut; the server's
-    /// [`close_timeout`](Config::close_timeout) unless set.
+    /// [`close_timeout`](crate::Config::close_timeout) unless set.
     pub fn close_timeout(mut self, timeout: Duration) -> Accept {
         self.request.terms.close_timeout = timeout;
         self
@@ -241,7 +241,7 @@ mod tests {
             headers: Headers::new(fields),
             attached: Attached::default(),
         };
-        Request::new(handshake, &Config::default(), &crate::Limits::default())
+        Request::new(handshake, &Engine::default(), &crate::Limits::default())
     }
 
     // proves: ws/protocols

@@ -5,8 +5,8 @@ use std::collections::hash_map::Entry as Slot;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
+use engineio::Sid;
 use engineio::observe::{Observers, What};
-use engineio::{Config, Sid};
 use parking_lot::Mutex;
 
 use crate::session::wires::SessionHandle;
@@ -25,8 +25,8 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    pub(crate) fn new(config: &Config) -> Registry {
-        Registry { observers: config.observers.clone(), ..Registry::default() }
+    pub(crate) fn new(observers: Observers) -> Registry {
+        Registry { observers, ..Registry::default() }
     }
 
     fn shard(&self, sid: &Sid) -> &Mutex<HashMap<Sid, Arc<SessionHandle>>> {
@@ -117,13 +117,13 @@ impl Drop for Registered {
 
 #[cfg(test)]
 mod tests {
-    use engineio::{PayloadFormat, Revision, Transport};
+    use engineio::{Engine, PayloadFormat, Revision, Transport};
 
     use super::*;
 
     fn handle(sid: Sid) -> Arc<SessionHandle> {
         let format = PayloadFormat { revision: Revision::V4, base64: false };
-        SessionHandle::new(sid, format, Transport::Polling, None, &Config::default()).0
+        SessionHandle::new(sid, format, Transport::Polling, None, &Engine::default()).0
     }
 
     // proves: features/wish/abandoned-sessions

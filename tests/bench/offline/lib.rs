@@ -9,7 +9,7 @@ use std::time::{Instant, SystemTime};
 use bytes::Bytes;
 use bytestring::ByteString;
 use engineio::{
-    Application, Attached, CloseReason, Config, Frame, HandshakeRequest, Headers, Input, Layer, Mailbox,
+    Application, Attached, CloseReason, Engine, Frame, HandshakeRequest, Headers, Input, Layer, Mailbox,
     MailboxReceiver, Message, Opened, Output, Packet, PayloadFormat, Revision, Sid, StateMachine, Transport,
 };
 use socketio::{Args, Binary, Client, Io, Socket};
@@ -71,7 +71,7 @@ impl Offline {
             observers: engineio::observe::Observers::default(),
         };
         let mut offline = Offline {
-            session: StateMachine::new(Arc::new(Config::default()), revision, transport, now),
+            session: StateMachine::new(Arc::new(Engine::default()), revision, transport, now),
             client: io.open(opened, now),
             driver,
             outputs: Vec::new(),

@@ -9,7 +9,7 @@ use engineio::plain::{Inbox, PlainWebSocket, Sender, Terms};
 use engineio::session::in_memory::{InMemory, InMemoryWebSocket};
 use engineio::session::{Ending, Incoming, Round};
 use engineio::websocket::{FrameViolation, Place};
-use engineio::{Attached, Config, HandshakeRequest, Headers, Limit, Message, QueueError};
+use engineio::{Attached, Config, Engine, HandshakeRequest, Headers, Limit, Message, QueueError};
 
 use crate::Choices;
 
@@ -47,7 +47,7 @@ impl Rig {
     fn new(start: u8) -> Rig {
         let send_budget = if start & 1 > 0 { 300 } else { 1_000_000 };
         let mut terms = Terms::new(
-            &Config { send_budget, ..Config::default() },
+            &Engine::new(Config { send_budget, ..Config::default() }),
             Duration::from_secs(30),
             Duration::from_secs(30),
         );
@@ -66,7 +66,7 @@ impl Rig {
         let now = Instant::now();
         let link = InMemoryWebSocket::new(BUFFERS);
         let (websocket, sender, inbox) =
-            PlainWebSocket::open(link, terms, Config::default().observers, 0, &handshake, now);
+            PlainWebSocket::open(link, terms, Engine::default().observers, 0, &handshake, now);
         let wires = InMemory::default();
         Rig { websocket, sender, inbox, wires, now, over: false, pushed: 0, came: 0, taken: 0 }
     }

@@ -9,8 +9,8 @@ use engineio::memory::{Held, Holder as _};
 use engineio::session::in_memory::{InMemory, InMemoryWebSocket, Slot};
 use engineio::session::{Ending, Incoming, OpenGet, OpenPost, OpenProbe, Opening, Round, SessionHandle};
 use engineio::{
-    Application, Attached, CloseReason, Config, Frame, HandshakeRequest, Headers, Layer, Limit, Mailbox,
-    Message, Opened, Packet, Payload, PayloadFormat, Revision, Session, Sid, Transport,
+    Application, Attached, CloseReason, Config, Engine, Frame, HandshakeRequest, Headers, Layer, Limit,
+    Mailbox, Message, Opened, Packet, Payload, PayloadFormat, Revision, Session, Sid, Transport,
 };
 
 use crate::Choices;
@@ -108,10 +108,11 @@ impl Rig {
     fn new(revision: Revision, direct: bool, small: bool) -> Rig {
         // A small session's client is slowed down soon, and gets little with each answer.
         let (send_budget, max_payload) = if small { (1000, 20) } else { (1_000_000, 1_000_000) };
-        let config = Arc::new(Config { send_budget, max_payload, max_packets: 100, ..Config::default() });
+        let config = Config { send_budget, max_payload, max_packets: 100, ..Config::default() };
+        let engine = Arc::new(Engine::new(config));
         let format = PayloadFormat { revision, base64: true };
         let transport = if direct { Transport::WebSocket } else { Transport::Polling };
-        let (handle, mailbox) = SessionHandle::new(Sid::generate(), format, transport, None, &config);
+        let (handle, mailbox) = SessionHandle::new(Sid::generate(), format, transport, None, &engine);
         let handshake = HandshakeRequest {
             time: SystemTime::UNIX_EPOCH,
             address: None,
@@ -124,7 +125,7 @@ impl Rig {
         let link = direct.then(|| InMemoryWebSocket::new(BUFFERS));
         let opening = Opening { handle: Arc::clone(&handle), mailbox, link, handshake, exchange: 0 };
         Rig {
-            session: Session::open(&numbers, opening, config, now),
+            session: Session::open(&numbers, opening, engine, now),
             handle,
             wires: InMemory::default(),
             numbers,

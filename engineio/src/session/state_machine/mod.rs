@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::rate::Rates;
-use crate::{CloseReason, Config, Limit, Message, Packet, Revision, Transport, Violation};
+use crate::{CloseReason, Config, Engine, Limit, Message, Packet, Revision, Transport, Violation};
 
 /// How long a poll stays parked while a probe waits for the client's `5`, once a first poll was let go.
 const NOOP_PAUSE: Duration = Duration::from_millis(100);
@@ -37,10 +37,10 @@ const NOOP_PAUSE: Duration = Duration::from_millis(100);
 ///
 /// ```
 /// use std::{sync::Arc, time::Instant};
-/// use engineio::{CloseReason, Config, Input, Output, Revision, StateMachine, Transport};
+/// use engineio::{CloseReason, Engine, Input, Output, Revision, StateMachine, Transport};
 ///
 /// let now = Instant::now();
-/// let mut session = StateMachine::new(Arc::new(Config::default()), Revision::V4, Transport::WebSocket, now);
+/// let mut session = StateMachine::new(Arc::new(Engine::default()), Revision::V4, Transport::WebSocket, now);
 /// let mut out = Vec::new();
 /// session.handle(now, Input::TransportClosed(CloseReason::TransportClose), &mut out);
 /// assert_eq!(out, [Output::Closed(CloseReason::TransportClose)]);
@@ -122,10 +122,10 @@ pub enum Output {
 ///
 /// ```
 /// use std::{sync::Arc, time::Instant};
-/// use engineio::{PollAnswer, Config, Input, Output, Revision, StateMachine, Transport};
+/// use engineio::{PollAnswer, Engine, Input, Output, Revision, StateMachine, Transport};
 ///
 /// let now = Instant::now();
-/// let mut session = StateMachine::new(Arc::new(Config::default()), Revision::V4, Transport::Polling, now);
+/// let mut session = StateMachine::new(Arc::new(Engine::default()), Revision::V4, Transport::Polling, now);
 /// let mut out = Vec::new();
 /// session.handle(now, Input::PollOpened { queued: true }, &mut out);
 /// assert_eq!(out, [Output::Answer(PollAnswer::Queued)]);
@@ -146,10 +146,10 @@ pub enum PollAnswer {
 ///
 /// ```
 /// use std::{sync::Arc, time::Instant};
-/// use engineio::{Config, Input, Output, Packet, Revision, StateMachine, Transport};
+/// use engineio::{Engine, Input, Output, Packet, Revision, StateMachine, Transport};
 ///
 /// let now = Instant::now();
-/// let mut session = StateMachine::new(Arc::new(Config::default()), Revision::V4, Transport::WebSocket, now);
+/// let mut session = StateMachine::new(Arc::new(Engine::default()), Revision::V4, Transport::WebSocket, now);
 /// let mut out = Vec::new();
 /// session.handle(now, Input::Packet(Ok(Packet::Message("hi".into()))), &mut out);
 /// assert_eq!(out, [Output::Deliver("hi".into())]);
@@ -163,7 +163,7 @@ pub struct StateMachine {
     revision: Revision,
     /// Boxed, since mostly there is no limit.
     rates: Option<Box<Rates>>,
-    config: Arc<Config>,
+    engine: Arc<Engine>,
 }
 
 #[derive(Debug)]
@@ -278,7 +278,8 @@ impl StateMachine {
 impl StateMachine {
     /// A session that has just been opened on `transport`.
     #[must_use]
-    pub fn new(config: Arc<Config>, revision: Revision, transport: Transport, now: Instant) -> StateMachine {
+    pub fn new(engine: Arc<Engine>, revision: Revision, transport: Transport, now: Instant) -> StateMachine {
+        let config = &engine.config;
         let state = match transport {
             Transport::Polling => State::Polling,
             Transport::WebSocket => State::Direct,
@@ -288,7 +289,7 @@ impl StateMachine {
             Revision::V3 => Heartbeat::DeadAt(now + config.ping_interval + config.ping_timeout),
         };
         let rates = Rates::new(now, config.packets_per_second, config.bytes_per_second);
-        StateMachine { state, parked: false, heartbeat, revision, rates, config }
+        StateMachine { state, parked: false, heartbeat, revision, rates, engine }
     }
 
     /// Handles an input, and appends what the session has to do to `out`, in order.
@@ -320,10 +321,10 @@ impl StateMachine {
                     self.packet(now, packet, out);
                 }
             }
-            Input::Taken => self.heartbeat.alive(now, self.revision, &self.config),
+            Input::Taken => self.heartbeat.alive(now, self.revision, &self.engine.config),
             Input::ProbeOpened => match &mut self.state {
                 State::Polling => {
-                    let until = now + self.config.upgrade_timeout;
+                    let until = now + self.engine.config.upgrade_timeout;
                     self.state = State::Probing { until, probe: Probe::Opened };
                 }
                 // It gets no time of its own.
@@ -373,13 +374,13 @@ impl StateMachine {
             Ok(packet) => packet,
             Err(violation) => {
                 if violation == Violation::TooManyPackets {
-                    self.config.hits.count(Limit::Packets);
+                    self.engine.hits.count(Limit::Packets);
                 }
                 return self.end_for(violation, out);
             }
         };
         if let Some(limit) = self.exceeded(now, &packet) {
-            self.config.hits.count(limit);
+            self.engine.hits.count(limit);
             return self.close(now, CloseReason::ForcedClose, out);
         }
         match (packet, self.revision) {
@@ -399,7 +400,7 @@ impl StateMachine {
             // reference ignores them too.
             (Packet::Pong(_), Revision::V4) | (Packet::Open(_) | Packet::Upgrade | Packet::Noop, _) => {}
         }
-        self.heartbeat.alive(now, self.revision, &self.config);
+        self.heartbeat.alive(now, self.revision, &self.engine.config);
     }
 
     /// Counts a packet where rates are limited, and says which limit it exceeds.
@@ -458,7 +459,7 @@ impl StateMachine {
             State::Probing { .. } => self.state = State::Polling,
             State::Closing { until, probe: probe @ Some(_) } => {
                 *probe = None;
-                *until = (*until).min(now + self.config.close_timeout);
+                *until = (*until).min(now + self.engine.config.close_timeout);
             }
             _ => {}
         }
@@ -492,7 +493,7 @@ impl StateMachine {
         if self.parked {
             return self.end(reason, out);
         }
-        let closed = now + self.config.close_timeout;
+        let closed = now + self.engine.config.close_timeout;
         let (until, probe) = match std::mem::replace(&mut self.state, State::Closed) {
             State::Probing { until, probe } => (until.max(closed), Some(probe)),
             _ => (closed, None),
@@ -520,7 +521,7 @@ impl StateMachine {
                 return;
             }
             State::Probing { until, .. } if *until <= now => {
-                self.config.hits.count(Limit::UpgradeTimeout);
+                self.engine.hits.count(Limit::UpgradeTimeout);
                 self.state = State::Polling;
                 out.push(Output::DropProbe);
             }
@@ -530,7 +531,7 @@ impl StateMachine {
         match self.heartbeat {
             Heartbeat::PingAt(at) if at <= now => {
                 out.push(Output::Send(Packet::Ping("".into())));
-                self.heartbeat = Heartbeat::DeadAt(now + self.config.ping_timeout);
+                self.heartbeat = Heartbeat::DeadAt(now + self.engine.config.ping_timeout);
             }
             Heartbeat::DeadAt(at) if at <= now => self.end(CloseReason::PingTimeout, out),
             Heartbeat::PingAt(_) | Heartbeat::DeadAt(_) => {}

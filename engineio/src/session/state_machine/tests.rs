@@ -12,7 +12,7 @@ struct Rig {
 impl Rig {
     fn new(revision: Revision, transport: Transport) -> Rig {
         let now = Instant::now();
-        let session = StateMachine::new(Arc::new(Config::default()), revision, transport, now);
+        let session = StateMachine::new(Arc::new(Engine::default()), revision, transport, now);
         Rig { session, now, start: now }
     }
 
@@ -552,11 +552,11 @@ fn a_session_is_closed_once() {
 #[test]
 fn a_client_that_sends_more_than_its_rate_is_disconnected() {
     let config = Config { packets_per_second: Some(3), bytes_per_second: Some(100), ..Config::default() };
-    let hits = config.hits.clone();
-    let config = Arc::new(config);
+    let engine = Arc::new(Engine::new(config));
+    let hits = engine.hits.clone();
     let start = Instant::now();
     let open = |transport| {
-        let session = StateMachine::new(config.clone(), Revision::V4, transport, start);
+        let session = StateMachine::new(engine.clone(), Revision::V4, transport, start);
         Rig { session, now: start, start }
     };
     let message = |len: usize| Packet::Message(Message::Text("x".repeat(len - 1).into()));

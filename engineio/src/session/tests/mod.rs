@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use super::in_memory::{InMemory, InMemoryWebSocket, Slot};
 use super::*;
 use crate::memory::Held;
-use crate::{Attached, Config, Headers, Mailbox, Message, Payload, PayloadFormat, Revision, Sid};
+use crate::{Attached, Config, Engine, Headers, Mailbox, Message, Payload, PayloadFormat, Revision, Sid};
 
 /// How long a client may take nothing of too much.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -109,10 +109,14 @@ impl Get {
 
 impl Rig {
     fn new(revision: Revision, link: Option<InMemoryWebSocket>, owing: &Owing, config: Config) -> Rig {
-        let (config, start) = (Arc::new(config), Instant::now());
+        Rig::on(Engine::new(config), revision, link, owing)
+    }
+
+    fn on(engine: Engine, revision: Revision, link: Option<InMemoryWebSocket>, owing: &Owing) -> Rig {
+        let (engine, start) = (Arc::new(engine), Instant::now());
         let transport = if link.is_some() { Transport::WebSocket } else { Transport::Polling };
         let format = PayloadFormat { revision, base64: false };
-        let (handle, mailbox) = SessionHandle::new(Sid::generate(), format, transport, None, &config);
+        let (handle, mailbox) = SessionHandle::new(Sid::generate(), format, transport, None, &engine);
         let handshake = HandshakeRequest {
             time: std::time::SystemTime::UNIX_EPOCH,
             address: None,
@@ -122,7 +126,7 @@ impl Rig {
             attached: Attached::default(),
         };
         let opening = Opening { handle, mailbox, link, handshake, exchange: 0 };
-        let session = Session::open(owing, opening, config, start);
+        let session = Session::open(owing, opening, engine, start);
         let mut rig = Rig { session, wires: InMemory::default(), start, now: start, over: false };
         rig.settle();
         rig

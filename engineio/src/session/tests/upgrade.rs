@@ -86,9 +86,10 @@ impl crate::observe::Observer for Shown {
 #[test]
 fn what_a_client_was_not_sent_before_it_went_away_is_shown_to_nobody() {
     let shown = Arc::new(Shown::default());
-    let mut config = Config::default();
-    config.observers.add(shown.clone());
-    let mut rig = Rig::new(Revision::V4, Some(InMemoryWebSocket::new(BUFFERS)), &Owing::default(), config);
+    let mut engine = Engine::default();
+    engine.observers.add(shown.clone());
+    let link = Some(InMemoryWebSocket::new(BUFFERS));
+    let mut rig = Rig::on(engine, Revision::V4, link, &Owing::default());
     for _ in 0..2 {
         let long = format!("4{}", "x".repeat(2 * BUFFERS));
         rig.link().says(&long);

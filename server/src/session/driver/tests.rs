@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use engineio::memory::{Budget, Holder as _, held};
+use engineio::memory::{Budget, Holder as _, Holders, held};
 use engineio::{Application, CloseReason, Config, Frame, Layer, Mailbox, Message, Opened};
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
@@ -89,7 +89,7 @@ async fn gone(service: &Service) -> Duration {
 struct Rig {
     _turn: MutexGuard<'static, ()>,
     idle: Idle,
-    config: Config,
+    holders: Arc<Holders>,
     service: Service,
     target: String,
 }
@@ -98,10 +98,11 @@ impl Rig {
     async fn new() -> Rig {
         let turn = TURN.lock().await;
         let (idle, config) = (Idle::default(), Config { max_payload: 2 * ANSWER, ..Config::default() });
-        let server = Server::builder().config(config.clone());
+        let server = Server::builder().config(config);
+        let holders = server.engine.holders.clone();
         let service = server.engineio("/engine.io/", idle.clone()).build().unwrap().into_service();
         let target = polling(&service).await;
-        Rig { _turn: turn, idle, config, service, target }
+        Rig { _turn: turn, idle, holders, service, target }
     }
 
     /// A connection as the server has them, on which a poll was sent.
@@ -162,7 +163,7 @@ async fn whoever_is_put_out_lets_go_of_its_answer_at_once() {
         let mut connection = rig.answer(messages, read).await;
         let before = held();
         // Whoever asks for memory has those put out who hold most.
-        Budget::new(before, rig.config.holders.clone()).relieve();
+        Budget::new(before, rig.holders.clone()).relieve();
         let lived = gone(&rig.service).await;
         assert!(lived <= Duration::from_millis(20), "{lived:?}");
         let let_go = before.saturating_sub(held());
@@ -185,7 +186,7 @@ async fn an_answer_that_outlives_its_session_can_be_let_go_for_others() {
     connection.read_exact(&mut vec![0; 1_000_000]).await.unwrap();
     sleep(Duration::from_millis(1)).await;
     let before = held();
-    Budget::new(before, rig.config.holders.clone()).relieve();
+    Budget::new(before, rig.holders.clone()).relieve();
     let let_go = before.saturating_sub(held());
     assert!(let_go > ANSWER / 2, "{let_go} bytes are let go");
     let (mut rest, began) = (Vec::new(), Instant::now());

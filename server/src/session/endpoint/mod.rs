@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use engineio::{Application, CloseReason, Config};
+use engineio::{Application, CloseReason, Engine};
 use http::request::Parts;
 
 use crate::drain::Turns;
@@ -26,7 +26,7 @@ mod request;
 #[derive(Debug)]
 pub(crate) struct Endpoint<A> {
     path: Box<str>,
-    config: Arc<Config>,
+    engine: Arc<Engine>,
     http: Arc<HttpSettings>,
     admission: Arc<Admission>,
     application: A,
@@ -39,14 +39,14 @@ impl<A: Application> Endpoint<A> {
     pub(crate) fn new(
         path: &str,
         application: A,
-        config: Arc<Config>,
+        engine: Arc<Engine>,
         http: Arc<HttpSettings>,
         admission: Arc<Admission>,
     ) -> Endpoint<A> {
         Endpoint {
             path: path.strip_suffix('/').unwrap_or(path).into(),
-            registry: Arc::new(Registry::new(&config)),
-            config,
+            registry: Arc::new(Registry::new(engine.observers.clone())),
+            engine,
             http,
             admission,
             application,

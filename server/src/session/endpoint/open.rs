@@ -61,7 +61,7 @@ impl<A: Application> Endpoint<A> {
         if let Some(head) = head {
             hooks.allow(head, &self.admission).await?;
         }
-        let format = open.format(&self.config)?;
+        let format = open.format(&self.engine.config)?;
         let sid = match head {
             Some(head) => hooks.id(head, &self.admission).await?,
             None => Sid::generate(),
@@ -91,8 +91,8 @@ impl<A: Application> Endpoint<A> {
     fn open_polling(&self, parts: &Parts, opening: Opening) -> Result<Response<Body>, Refusal> {
         let Opening { sid, format, jsonp, .. } = opening;
         let driver = self.driver(Exchange::number(parts), opening, None).ok_or(Refusal::NoId)?;
-        let open = Frame::from(&open_packet(&self.config, &sid, Transport::Polling));
-        self.config.observers.see(Some(&sid), || What::Packet {
+        let open = Frame::from(&open_packet(&self.engine.config, &sid, Transport::Polling));
+        self.engine.observers.see(Some(&sid), || What::Packet {
             direction: Direction::Out,
             carrier: Carrier::Get,
             packet: (&open).into(),
@@ -117,7 +117,7 @@ impl<A: Application> Endpoint<A> {
         }
         let exchange = Exchange::number(parts);
         let protocol = agreed(parts)?;
-        switch(parts, protocol, self.config.observers.clone(), move |io, read| {
+        switch(parts, protocol, self.engine.observers.clone(), move |io, read| {
             let websocket = self.websocket(io, &read, opening.format);
             if let Some(driver) = self.driver(exchange, opening, Some(websocket)) {
                 tokio::spawn(driver);
@@ -126,10 +126,13 @@ impl<A: Application> Endpoint<A> {
     }
 
     pub(super) fn websocket(&self, io: Connection, read: &[u8], format: PayloadFormat) -> WebSocket {
-        let limits = FrameLimits { message: self.config.max_payload, fragments: self.config.max_fragments };
+        let limits = FrameLimits {
+            message: self.engine.config.max_payload,
+            fragments: self.engine.config.max_fragments,
+        };
         WebSocket::new(io, read, format.revision, limits)
-            .within(self.config.memory())
-            .limiting_pings(self.config.pings_per_second)
+            .within(self.engine.memory())
+            .limiting_pings(self.engine.config.pings_per_second)
     }
 
     /// Makes a session and what drives it; `None` if there is one of that id already.
@@ -137,7 +140,7 @@ impl<A: Application> Endpoint<A> {
         let Opening { sid, handshake, format, origin, place, .. } = opening;
         let now = Instant::from(tokio::time::Instant::now());
         let transport = if link.is_some() { Transport::WebSocket } else { Transport::Polling };
-        let (handle, mailbox) = SessionHandle::new(sid, format, transport, origin, &self.config);
+        let (handle, mailbox) = SessionHandle::new(sid, format, transport, origin, &self.engine);
         let registered = self.registry.register(handle.clone())?;
         if self.is_draining() {
             // The drain may have looked at the registry just before.
@@ -148,7 +151,7 @@ impl<A: Application> Endpoint<A> {
             life.session_opened(transport, format.revision);
         }
         let opening = session::Opening { handle, mailbox, link, handshake, exchange };
-        let session = Session::open(&self.application, opening, self.config.clone(), now);
+        let session = Session::open(&self.application, opening, self.engine.clone(), now);
         Some(Driver::new(session, Wires::new(place), registered, life))
     }
 }

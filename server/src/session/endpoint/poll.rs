@@ -44,13 +44,13 @@ impl<A: Application> Endpoint<A> {
     pub(super) async fn answer_poll(&self, parked: Parked) -> Result<Response<Body>, Refusal> {
         let Parked { get, answer, jsonp, encoding } = parked;
         let payload = answer.await.map_err(|_| Refusal::SessionUnknown)?;
-        let memory = self.config.memory_budget;
+        let memory = self.engine.config.memory_budget;
         // A script is a copy, and a payload and all of its escapes may be there at once.
         let most = payload.len() * if jsonp.is_some() { 3 } else { 1 };
         let long = get.begin(payload.len(), most);
         let is_cut = || long.as_ref().is_some_and(|long| long.is_cut());
         if jsonp.is_some() {
-            until_admitted(most, &self.config.memory(), is_cut).await;
+            until_admitted(most, &self.engine.memory(), is_cut).await;
         }
         if is_cut() {
             return Err(Refusal::SessionUnknown);

@@ -54,32 +54,32 @@ impl<A: Application> Endpoint<A> {
             return Ok(status(StatusCode::BAD_REQUEST));
         }
         let limits = post_body::BodyLimits {
-            length: self.config.max_payload,
-            memory: self.config.memory(),
+            length: self.engine.config.max_payload,
+            memory: self.engine.memory(),
             timeout: self.admission.limits.body_timeout,
         };
         let (body, held) = match post_body::read(body, limits, &post).await {
             Ok(read) => read,
             Err(BodyError::TooLarge) => {
                 post.release();
-                self.config.hits.count(Limit::Payload);
-                tracing::info!(limit = self.config.max_payload, "a POST is over the payload limit");
+                self.engine.hits.count(Limit::Payload);
+                tracing::info!(limit = self.engine.config.max_payload, "a POST is over the payload limit");
                 return Ok(closing(status(StatusCode::PAYLOAD_TOO_LARGE)));
             }
             Err(BodyError::Crowded) => {
                 post.release();
-                self.config.hits.count(Limit::Memory);
+                self.engine.hits.count(Limit::Memory);
                 return Ok(closing(refused_by(Limit::Memory)));
             }
             Err(BodyError::Ended) => return Err(Refusal::SessionUnknown),
             Err(BodyError::Broken) => return Ok(closing(status(StatusCode::BAD_REQUEST))),
             Err(BodyError::Slow) => {
-                self.config.hits.count(Limit::BodyTimeout);
+                self.engine.hits.count(Limit::BodyTimeout);
                 return Ok(closing(status(StatusCode::REQUEST_TIMEOUT)));
             }
         };
         let body = if jsonp.is_some() { Jsonp::payload(&body) } else { body };
-        self.config.observers.see(Some(&sid), || What::RequestBody { exchange, body: &body });
+        self.engine.observers.see(Some(&sid), || What::RequestBody { exchange, body: &body });
         let (accepting, accepted_by) = reply_channel();
         post.submit(body, binary, held, accepting);
         match accepted_by.await {

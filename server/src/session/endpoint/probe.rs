@@ -23,12 +23,15 @@ impl<A: Application> Endpoint<A> {
         let protocol = agreed(parts)?;
         let format = handle.format;
         let probe: Result<OpenProbe, OpenError> = handle.open_probe();
-        switch(parts, protocol, self.config.observers.clone(), move |io, read| {
+        switch(parts, protocol, self.engine.observers.clone(), move |io, read| {
             let websocket = self.websocket(io, &read, format);
             match probe {
                 Ok(probe) => probe.opened(websocket),
                 Err(_) => {
-                    tokio::spawn(tokio::time::timeout(self.config.close_timeout, websocket.close(None)));
+                    tokio::spawn(tokio::time::timeout(
+                        self.engine.config.close_timeout,
+                        websocket.close(None),
+                    ));
                 }
             }
         })

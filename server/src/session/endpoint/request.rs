@@ -50,7 +50,7 @@ impl<A: Application> Endpoint<A> {
     where
         B: http_body::Body<Data = Bytes> + Unpin + Send + 'static,
     {
-        let exchange = Exchange::begin(&self.config.observers, &mut parts, peer);
+        let exchange = Exchange::begin(&self.engine.observers, &mut parts, peer);
         let verdict = self.http.cors.as_ref().map(|cors| cors.judge(&parts));
         if let Some((cors, verdict)) = self.http.cors.as_ref().zip(verdict.as_ref())
             && parts.method == http::Method::OPTIONS
@@ -170,7 +170,7 @@ impl<A: Application> Endpoint<A> {
         head: Option<&RequestHead>,
     ) -> Response<Body> {
         let (refusal, reason) = (refused.refusal(), refused.reason());
-        self.config.observers.see(None, || What::Refused { exchange, refusal, reason });
+        self.engine.observers.see(None, || What::Refused { exchange, refusal, reason });
         if let Some(head) = head {
             self.http.hooks.refused(head, refusal, reason);
         }
@@ -196,7 +196,7 @@ impl<A: Application> Endpoint<A> {
             named = self.registry.get(sid);
             named.as_deref().map(SessionHandle::known)
         };
-        let route = Route::find(&self.config, method, query, upgrade, known)?;
+        let route = Route::find(&self.engine.config, method, query, upgrade, known)?;
         let strange = named.as_ref().is_some_and(|handle| handle.origin.as_deref() != self.origin(parts));
         if foreign {
             self.http.strangers.refused(&parts.headers);
