@@ -7,7 +7,7 @@ use memchr::memchr;
 
 use crate::{Attached, Query};
 
-/// The HTTP request that opened a session. It is kept for the session's lifetime, so it owns compact copies
+/// The HTTP request that opened a session, or the one that upgraded it. It is kept for long, so it owns compact copies
 /// and pins nothing of the HTTP server's.
 ///
 /// ```

@@ -51,6 +51,10 @@ pub trait Application: Send + Sync + 'static {
     /// The application's side of one session.
     type Layer: Layer + Send + 'static;
 
+    /// Whether [`Layer::upgraded`] gets the request of the WebSocket: its headers may differ from those of the
+    /// [handshake](Opened::handshake), a renewed cookie for example. No by default, and then nothing of it is kept.
+    const WANTS_UPGRADE_REQUEST: bool = false;
+
     /// A session opened. Only the open packet has been sent to the client.
     fn open(&self, opened: Opened, now: Instant) -> Self::Layer;
 }
@@ -97,8 +101,11 @@ pub trait Layer {
     /// [`Mailbox::wake`].
     fn deadline(&self) -> Option<Instant>;
 
-    /// The session has upgraded from polling to WebSocket. It stays there.
-    fn upgraded(&mut self) {}
+    /// The session has upgraded from polling to WebSocket. It stays there. `request` is the one that the WebSocket
+    /// came with, if the application [wants it](Application::WANTS_UPGRADE_REQUEST).
+    fn upgraded(&mut self, request: Option<HandshakeRequest>) {
+        let _ = request;
+    }
 
     /// The session ended.
     fn closed(&mut self, reason: CloseReason);

@@ -1,5 +1,9 @@
 //! The probe and the upgrade, step by step and cut off at each.
 
+use std::sync::Arc;
+use std::time::Instant;
+
+use engineio::{Application, CloseReason, Frame, HandshakeRequest, Layer, Mailbox, Message, Opened};
 use socketio::{Io, Socket};
 use socketio_server::Server;
 use socketio_tests::{Received, TestServer, WebSocket};
@@ -238,6 +242,66 @@ async fn a_ping_in_the_segment_of_the_5_is_answered_and_ends_nothing() {
     websocket.raw(frames.map(|(kind, payload)| WebSocket::frame(kind, payload.as_bytes())).concat()).await;
     assert_eq!(websocket.next().await, Received::Pong(b"beat".to_vec()));
     assert_eq!(websocket.next_text().await, "4hello");
+}
+
+/// Tells a client which cookie came with the handshake, and which with the upgrade if `KEEPS` is set.
+struct Cookies<const KEEPS: bool>;
+
+struct Cookie(Arc<Mailbox>);
+
+impl Cookie {
+    fn tell(&self, request: Option<&HandshakeRequest>) {
+        let cookie = request.map(|request| request.headers.get("cookie").unwrap_or("no cookie"));
+        self.0.push(&[Frame::text(cookie.unwrap_or("no request"))]).expect("a client");
+    }
+}
+
+impl<const KEEPS: bool> Application for Cookies<KEEPS> {
+    type Layer = Cookie;
+
+    const WANTS_UPGRADE_REQUEST: bool = KEEPS;
+
+    fn open(&self, opened: Opened, _: Instant) -> Cookie {
+        let cookie = Cookie(opened.mailbox);
+        cookie.tell(Some(&opened.handshake));
+        cookie
+    }
+}
+
+impl Layer for Cookie {
+    fn message(&mut self, _: Message, _: Instant) {}
+
+    fn poll(&mut self, _: Instant) {}
+
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    fn upgraded(&mut self, request: Option<HandshakeRequest>) {
+        self.tell(request.as_ref());
+    }
+
+    fn closed(&mut self, _: CloseReason) {}
+}
+
+#[tokio::test]
+async fn an_application_reads_the_headers_of_the_handshake_and_if_it_wants_them_of_the_upgrade() {
+    let builder = Server::builder().engineio("/kept/", Cookies::<true>).engineio("/not/", Cookies::<false>);
+    let server = TestServer::start(builder).await;
+    for (path, of_the_upgrade) in [("/kept/", "4new"), ("/not/", "4no request")] {
+        let target = format!("{path}?EIO=4&transport=polling");
+        let opened = server.connect().await.request("GET", &target, &[("Cookie", "old")], b"").await;
+        let target = format!("{target}&sid={}", opened.sid());
+        assert_eq!(server.get(&target).await.text(), "4old");
+        let cookie = [("Cookie", "new")];
+        let (switched, connection) = WebSocket::handshake(server.address(), &probing(&target), &cookie).await;
+        assert_eq!(switched.status, 101);
+        let mut websocket = WebSocket::on(connection);
+        websocket.text("2probe").await;
+        assert_eq!(websocket.next_text().await, "3probe");
+        websocket.text("5").await;
+        assert_eq!(websocket.next_text().await, of_the_upgrade);
+    }
 }
 
 // proves: features/upgrade-timeout, protocol/failed-probes

@@ -7,8 +7,8 @@
 use bytes::Bytes;
 
 use super::wires::{Reply, Wires};
-use crate::Violation;
 use crate::memory::Held;
+use crate::{HandshakeRequest, Violation};
 
 /// The doors of one session.
 pub(super) struct Doors<W: Wires> {
@@ -58,7 +58,7 @@ pub(super) enum ProbeDoor<W: Wires> {
     Free,
     /// The WebSocket is being opened, or the session has it.
     Taken,
-    Ready(Box<W::WebSocket>),
+    Ready(Box<Probe<W>>),
 }
 
 /// What the session has not seen yet.
@@ -80,13 +80,20 @@ pub(super) struct Posted<W: Wires> {
     pub(super) accepted: W::Accepted,
 }
 
+/// A WebSocket that probes.
+pub(super) struct Probe<W: Wires> {
+    pub(super) websocket: W::WebSocket,
+    /// The request that it came with, if the application wants that.
+    pub(super) request: Option<Box<HandshakeRequest>>,
+}
+
 /// What came through the doors since the session last looked, in the order in which it counts.
 pub(super) enum Arrival<W: Wires> {
     PollAborted { lost: bool },
     Broken(Violation),
     Poll,
     Post(Posted<W>),
-    Probe(Box<W::WebSocket>),
+    Probe(Box<Probe<W>>),
 }
 
 /// Why a door was not opened.
@@ -119,7 +126,7 @@ impl<W: Wires> Doors<W> {
             unready => self.post = unready,
         }
         match std::mem::replace(&mut self.probe, ProbeDoor::Taken) {
-            ProbeDoor::Ready(websocket) => Some(Arrival::Probe(websocket)),
+            ProbeDoor::Ready(probe) => Some(Arrival::Probe(probe)),
             unready => {
                 self.probe = unready;
                 None

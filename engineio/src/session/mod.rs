@@ -38,7 +38,7 @@ use crate::{
     Application, CloseReason, Engine, Frame, HandshakeRequest, Layer, Limit, MailboxReceiver, Opened, Outlet,
     Packet, Stalled, Transport, Violation, open_packet,
 };
-use doors::Arrival;
+use doors::{Arrival, Probe};
 use inbox::Inbox;
 
 pub use doors::OpenError;
@@ -109,7 +109,7 @@ pub struct Session<L, W: Wires> {
     /// The WebSocket in use; `None` while the session polls.
     link: Option<W::WebSocket>,
     /// The WebSocket that is being probed.
-    probe: Option<Box<W::WebSocket>>,
+    probe: Option<Box<Probe<W>>>,
     /// The packets of POSTs that have not been taken in.
     inbox: Inbox<W>,
     stalled: Stalled,
@@ -224,7 +224,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
             link.begin_turn();
         }
         if let Some(probe) = &mut self.probe {
-            probe.begin_turn();
+            probe.websocket.begin_turn();
         }
     }
 
@@ -290,9 +290,9 @@ impl<L: Layer, W: Wires> Session<L, W> {
                     self.input(now, Input::PollOpened { queued }, wires);
                 }
                 Arrival::Post(posted) => self.let_in(posted),
-                Arrival::Probe(websocket) => {
+                Arrival::Probe(probe) => {
                     self.see(|| What::ProbeOpened);
-                    self.probe = Some(websocket);
+                    self.probe = Some(probe);
                     self.input(now, Input::ProbeOpened, wires);
                 }
             }
@@ -444,7 +444,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
 
     /// The WebSocket that is being probed.
     pub fn probe_mut(&mut self) -> Option<&mut W::WebSocket> {
-        self.probe.as_deref_mut()
+        self.probe.as_mut().map(|probe| &mut probe.websocket)
     }
 
     /// How requests find it.

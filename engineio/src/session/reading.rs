@@ -118,6 +118,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
     pub(super) fn poll_probe(&mut self, cx: &mut Context<'_>, now: Instant, wires: &mut W) -> bool {
         let mut any = false;
         while let Some(probe) = &mut self.probe {
+            let probe = &mut probe.websocket;
             // Whoever repeats `2probe` reads the answers before it is read from again.
             if probe.queue().len() >= ROUND {
                 match probe.poll_write(cx) {
@@ -164,9 +165,10 @@ impl<L: Layer, W: Wires> Session<L, W> {
     /// Gives up the probing WebSocket.
     pub(super) fn drop_probe(&mut self, code: Option<u16>, wires: &mut W) {
         if let Some(probe) = self.probe.take() {
-            if !probe.is_gone() {
+            let websocket = probe.websocket;
+            if !websocket.is_gone() {
                 self.watch(Carrier::Probe).closing(code, "");
-                wires.close_probe(*probe, code, self.engine.config.close_timeout);
+                wires.close_probe(websocket, code, self.engine.config.close_timeout);
             }
             self.see(|| What::ProbeDropped);
             self.handle.doors.lock().free_probe();
@@ -179,7 +181,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
         self.watch(Carrier::Probe).outgoing(&frame);
         self.see_outgoing(Carrier::Probe, &frame);
         if let Some(probe) = &mut self.probe {
-            probe.queue().push_back(frame);
+            probe.websocket.queue().push_back(frame);
             self.sent = self.sent.wrapping_add(1);
         }
     }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::doors::{GetDoor, OpenError, PostDoor, Posted, ProbeDoor};
+use super::doors::{GetDoor, OpenError, PostDoor, Posted, Probe, ProbeDoor};
 use super::handle::SessionHandle;
 use super::wires::Wires;
 use crate::memory::{ALLOWANCE, Held};
-use crate::{LongAnswer, Transport, Violation};
+use crate::{HandshakeRequest, LongAnswer, Transport, Violation};
 
 impl<W: Wires> SessionHandle<W> {
     /// Claims the door of GETs. `answer` gets the answer; if it is dropped, there will be none.
@@ -201,12 +201,13 @@ pub struct OpenProbe<W: Wires> {
 }
 
 impl<W: Wires> OpenProbe<W> {
-    /// Hands the open WebSocket to the session.
-    pub fn opened(mut self, websocket: W::WebSocket) {
+    /// Hands the open WebSocket to the session, and the request that it came with, if the
+    /// [application wants it](crate::Application::WANTS_UPGRADE_REQUEST).
+    pub fn opened(mut self, websocket: W::WebSocket, request: Option<Box<HandshakeRequest>>) {
         if let Some(handle) = self.handle.take() {
             let mut doors = handle.doors.lock();
             if !doors.shut {
-                doors.probe = ProbeDoor::Ready(Box::new(websocket));
+                doors.probe = ProbeDoor::Ready(Box::new(Probe { websocket, request }));
             }
             drop(doors);
             handle.mailbox.wake();

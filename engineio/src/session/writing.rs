@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use super::doors::Probe;
 use super::wires::{Line, Reply as _, WebSocketWire, Wires};
 use super::{Input, PollAnswer, Session};
 use crate::observe::{Carrier, What};
@@ -91,19 +92,20 @@ impl<L: Layer, W: Wires> Session<L, W> {
 
     /// The probing WebSocket is the one in use from now on.
     pub(super) fn upgrade(&mut self) {
-        let Some(mut link) = self.probe.take() else { return };
+        let Some(probe) = self.probe.take() else { return };
+        let Probe { websocket: mut link, request } = *probe;
         // What a probe is sent counts for nothing until now. If `5` comes right behind `2probe`, `3probe` still waits.
         link.take_freed();
         let unsent = link.queue().len();
         self.mailbox.charge(link.queue().iter().map(Frame::cost).sum());
         link.queue().append(&mut self.outbox);
-        self.link = Some(*link);
+        self.link = Some(link);
         self.handle.upgraded();
         self.see(|| What::Upgraded);
         self.see_loaded(unsent);
         // A session that closes goes over to say so, and its layer is done.
         if self.machine.is_open() {
-            self.layer.upgraded();
+            self.layer.upgraded(request.map(|request| *request));
         }
     }
 

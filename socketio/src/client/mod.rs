@@ -19,7 +19,7 @@ use std::time::Instant;
 
 use bytestring::ByteString;
 use engineio::observe::What;
-use engineio::{Application, CloseReason, Frame, Layer, Limit, Message, Opened, Revision};
+use engineio::{Application, CloseReason, Frame, HandshakeRequest, Layer, Limit, Message, Opened, Revision};
 
 use crate::client::link::{Command, Link, Overloaded};
 use crate::error::DisconnectReason;
@@ -293,7 +293,7 @@ impl Layer for Client {
         [self.decoder.deadline(), self.connect_deadline].into_iter().flatten().min()
     }
 
-    fn upgraded(&mut self) {
+    fn upgraded(&mut self, _: Option<HandshakeRequest>) {
         self.link.upgraded();
         for membership in &self.memberships {
             if let Membership::Joined(socket) = membership {

@@ -156,7 +156,7 @@ impl Rig {
             8 => self.probing = Arc::clone(&self.handle).open_probe().ok(),
             9 => {
                 if let Some(probing) = self.probing.take() {
-                    probing.opened(InMemoryWebSocket::new(BUFFERS));
+                    probing.opened(InMemoryWebSocket::new(BUFFERS), None);
                 }
             }
             10 | 11 => {

@@ -4,6 +4,7 @@
 
 import { createServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Server as Engine } from "engine.io";
 import { Server } from "socket.io";
 
 const http = createServer();
@@ -19,6 +20,18 @@ const album = () => ({
     { text: null, picture: Buffer.alloc(0) },
     { text: "b4AAEC", picture: Buffer.from([0x1e]) },
   ],
+});
+
+// An application of Engine.IO. Its sockets have the request of the handshake; that of the upgrade is the HTTP server's.
+const upgrades = new Map();
+http.on("upgrade", ({ url, headers }) => {
+  upgrades.set(new URL(url, "http://localhost").searchParams.get("sid"), headers["x-from"]);
+});
+const engine = new Engine();
+engine.attach(http, { path: "/engine.io/" });
+engine.on("connection", (socket) => {
+  socket.send(`opened from ${socket.request.headers["x-from"]}`);
+  socket.on("upgrade", () => socket.send(`upgraded from ${upgrades.get(socket.id)}`));
 });
 
 io.use((socket, next) => {

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -12,6 +13,10 @@ import { fileURLToPath } from "node:url";
 import { io } from "socket.io-client-4";
 import { modes, within } from "../js/client.mjs";
 import { plain } from "../js/plain.mjs";
+
+// The one that socket.io-client 4.8 has: others are there too.
+const require = createRequire(import.meta.url);
+const { Socket: Engine } = createRequire(require.resolve("socket.io-client-4"))("engine.io-client");
 
 const [program, only = ""] = process.argv.slice(2);
 if (!program) throw new Error("which program?");
@@ -476,6 +481,25 @@ const tests = {
     const last = next(socket, "the last word");
     socket.emit("put me out", false);
     assert.deepEqual(await last, []);
+  },
+
+  async "an application of Engine.IO reads the headers of the handshake and of the upgrade"({ server, mode }) {
+    const from = (transport) => ({ extraHeaders: { "x-from": transport } });
+    const socket = new Engine(server.url, {
+      path: "/engine.io/",
+      transports: modes[mode].transports,
+      transportOptions: { polling: from("polling"), websocket: from("websocket") },
+    });
+    const begin = modes[mode].transports[0];
+    const expected = [`opened from ${begin}`];
+    if (begin !== modes[mode].ends) expected.push(`upgraded from ${modes[mode].ends}`);
+    const told = [];
+    const all = new Promise((resolve) => {
+      socket.on("message", (text) => told.push(text) === expected.length && resolve());
+    });
+    await within(all, "what the application tells");
+    socket.close();
+    assert.deepEqual(told, expected);
   },
 
   // proves: features/headers

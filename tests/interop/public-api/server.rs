@@ -11,8 +11,9 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use engineio::{Application, CloseReason, Frame, HandshakeRequest, Layer, Mailbox, Message, Opened};
 use http::HeaderValue;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
@@ -37,13 +38,57 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     listeners(&io);
     ends(&io, &stop);
 
-    let server = Server::builder().hooks(hooks(&io)).socketio("/socket.io/", io).build()?;
+    let builder = Server::builder().hooks(hooks(&io)).socketio("/socket.io/", io);
+    let server = builder.engineio("/engine.io/", Greeter).build()?;
     let address = std::env::args().nth(1).unwrap_or("127.0.0.1:3000".to_owned());
     let listener = tokio::net::TcpListener::bind(address).await?;
     println!("listening on http://{}/", listener.local_addr()?);
     server.serve(listener, stop.notified()).await;
     println!("closed");
     Ok(())
+}
+
+/// An application of Engine.IO, without Socket.IO. It tells each client where its handshake and its upgrade came from.
+struct Greeter;
+
+struct Greeting(Arc<Mailbox>);
+
+impl Greeting {
+    fn tell(&self, what: &str, request: &HandshakeRequest) {
+        let from = request.headers.get("x-from").unwrap_or("nowhere");
+        // A client that has gone misses nothing.
+        let _ = self.0.push(&[Frame::text(&format!("{what} from {from}"))]);
+    }
+}
+
+impl Application for Greeter {
+    type Layer = Greeting;
+
+    const WANTS_UPGRADE_REQUEST: bool = true;
+
+    fn open(&self, opened: Opened, _: Instant) -> Greeting {
+        let greeting = Greeting(opened.mailbox);
+        greeting.tell("opened", &opened.handshake);
+        greeting
+    }
+}
+
+impl Layer for Greeting {
+    fn message(&mut self, _: Message, _: Instant) {}
+
+    fn poll(&mut self, _: Instant) {}
+
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    fn upgraded(&mut self, request: Option<HandshakeRequest>) {
+        if let Some(request) = request {
+            self.tell("upgraded", &request);
+        }
+    }
+
+    fn closed(&mut self, _: CloseReason) {}
 }
 
 /// A point in time, as a `Date` of JavaScript's becomes JSON: `2024-02-29T12:34:56.789Z`.

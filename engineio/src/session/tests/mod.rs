@@ -222,9 +222,9 @@ impl Rig {
     /// A WebSocket that may take the session over.
     fn probe(&mut self) -> &mut InMemoryWebSocket {
         let probe = self.session.handle().clone().open_probe().expect("no other probe");
-        probe.opened(InMemoryWebSocket::new(BUFFERS));
+        probe.opened(InMemoryWebSocket::new(BUFFERS), None);
         self.settle();
-        self.session.probe.as_mut().expect("a probe")
+        self.session.probe_mut().expect("a probe")
     }
 
     fn mailbox(&self) -> Arc<Mailbox> {

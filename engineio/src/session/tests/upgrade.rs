@@ -9,14 +9,14 @@ fn nothing_is_lost_with_a_poll_that_ends_in_the_turn_in_which_its_session_goes_o
     let mut rig = Rig::new(Revision::V4, None, &owing, Config::default());
     rig.probe().says("2probe");
     rig.settle();
-    assert_eq!(rig.session.probe.as_ref().unwrap().texts(), ["3probe"]);
+    assert_eq!(rig.session.probe_mut().unwrap().texts(), ["3probe"]);
     assert_eq!(rig.poll(), "6");
 
     *owing.gives_up.lock() = Some(rig.get());
     // The session looks at all of it in one turn: the poll goes, the echo is there for it, and behind comes `5`.
     // The pong has the echo answered before it is looked at.
     let accepted = rig.submit("4posted\u{1e}3");
-    rig.session.probe.as_mut().unwrap().says("5");
+    rig.session.probe_mut().unwrap().says("5");
     rig.settle();
     assert!(accepted.take().is_some() && owing.gives_up.lock().is_none());
     assert_eq!(rig.link().texts(), ["3probe", "4posted"]);
@@ -31,7 +31,7 @@ fn who_repeats_2probe_and_takes_no_answer_is_not_read_from() {
     probe.room = 0;
     (0..FLOOD).for_each(|_| probe.says("2probe"));
     rig.settle();
-    let probe = rig.session.probe.as_mut().unwrap();
+    let probe = rig.session.probe_mut().unwrap();
     assert_eq!((probe.queue().len(), probe.incoming.len()), (ROUND, FLOOD - ROUND), "the answers pile up");
     // That is no more time for a `5`, and polling goes on.
     rig.advance(Config::default().upgrade_timeout);
@@ -61,7 +61,7 @@ fn what_was_posted_before_the_5_is_taken_in_before_what_comes_after_it() {
     let mut websocket = InMemoryWebSocket::new(BUFFERS);
     ["2probe", "5", "4last"].iter().for_each(|packet| websocket.says(packet));
     let accepted = rig.submit(&["4posted"; POSTED].join("\u{1e}"));
-    probe.opened(websocket);
+    probe.opened(websocket, None);
     rig.settle();
     assert!(accepted.take().is_some());
     let texts = rig.link().texts();

@@ -66,7 +66,7 @@ impl<A: Application> Endpoint<A> {
             });
         }
         let number = Exchange::number(&parts);
-        match self.begin(&mut parts, body, foreign) {
+        match self.begin(&mut parts, body, peer, foreign, None) {
             // Each waits in a future of its own: a poll is parked for long, and its future is small.
             Ok(Begun::Handshake(open)) => Box::pin(async move {
                 let answer = self.open(&mut parts, peer, open, None).await;
@@ -216,14 +216,23 @@ impl<A: Application> Endpoint<A> {
     }
 
     /// Begins with what a request asks for: the door that it needs is claimed.
-    fn begin<B>(self: &Arc<Self>, parts: &mut Parts, body: B, foreign: bool) -> Result<Begun<B>, Refusal> {
+    fn begin<B>(
+        self: &Arc<Self>,
+        parts: &mut Parts,
+        body: B,
+        peer: Peer,
+        foreign: bool,
+        head: Option<&RequestHead>,
+    ) -> Result<Begun<B>, Refusal> {
         let (route, session) = self.find(parts, foreign)?;
         let session = session.ok_or(Refusal::SessionUnknown);
         let begun = match route {
             Route::Open(open) => return Ok(Begun::Handshake(open)),
             Route::Poll { jsonp } => self.claim_poll(parts, session?, jsonp).map(Begun::Poll),
             Route::Post { jsonp } => claim_post(parts, body, session?, jsonp).map(Begun::Post),
-            Route::Probe => return Ok(Begun::Answered(self.clone().open_probe(parts, session?)?)),
+            Route::Probe => {
+                return Ok(Begun::Answered(self.clone().open_probe(parts, peer, session?, head)?));
+            }
             Route::MethodNotAllowed => return Ok(Begun::Answered(not_allowed())),
         };
         match begun {
@@ -245,7 +254,7 @@ impl<A: Application> Endpoint<A> {
     where
         B: http_body::Body<Data = Bytes> + Unpin,
     {
-        let begun = self.begin(parts, body, foreign)?;
+        let begun = self.begin(parts, body, peer, foreign, Some(head))?;
         let initial = matches!(begun, Begun::Handshake(_));
         let mut response = match begun {
             Begun::Handshake(open) => self.open(parts, peer, open, Some(head)).await?,

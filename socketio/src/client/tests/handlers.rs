@@ -166,7 +166,7 @@ async fn the_upgrade_is_told_in_its_place_behind_on_connect() {
     let socket = socket(&io, "/");
     assert_eq!(socket.transport(), Transport::Polling);
     peer.send(r#"2["e",1]"#);
-    peer.client.upgraded();
+    peer.client.upgraded(None);
     peer.send(r#"2["e",2]"#);
     assert_eq!(socket.transport(), Transport::WebSocket);
     assert!(log.take().is_empty());
