@@ -146,7 +146,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
                 }
                 Err(ending) => {
                     if let Some(probe) = &mut self.probe {
-                        probe.discard();
+                        probe.websocket.discard();
                     }
                     self.broken(ending, wires);
                     self.end_probe(now, ending.code, wires);

@@ -30,10 +30,11 @@
 mod auth;
 mod commands;
 mod details;
+mod mode;
+mod report;
 mod stats;
 mod watcher;
 
-use std::fmt;
 use std::sync::Arc;
 
 use engineio::observe::Observer;
@@ -41,17 +42,8 @@ use socketio::{ConnectError, Io, Socket};
 
 use crate::auth::{Admission, Gate};
 pub use crate::auth::{Auth, HashError};
+pub use crate::mode::Mode;
 use crate::watcher::Watcher;
-
-/// How much administrators are shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Mode {
-    /// Every socket, room and event, as they come and go.
-    #[default]
-    Development,
-    /// Numbers only: how many clients there are in each namespace, and how many packets and bytes pass.
-    Production,
-}
 
 /// What is set about administrators and their page.
 #[derive(Debug)]
@@ -138,7 +130,7 @@ impl Admin {
         }
         watcher::greet(&namespace, &watcher, &features);
         watcher::watch(&watcher);
-        tokio::spawn(stats::report(Arc::downgrade(&watcher)));
+        tokio::spawn(report::report(Arc::downgrade(&watcher)));
         watcher
     }
 }
@@ -163,13 +155,4 @@ async fn let_in(gate: &Gate, socket: &Socket) -> Result<(), ConnectError> {
 
 fn address(socket: &Socket) -> Option<impl tracing::Value + use<>> {
     socket.handshake().address.map(|address| tracing::field::display(address.ip()))
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Mode::Development => "development",
-            Mode::Production => "production",
-        })
-    }
 }

@@ -1,22 +1,13 @@
 //! Numbers about the server, which administrators get every two seconds.
 
 use std::collections::BTreeMap;
-use std::sync::Weak;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use engineio::observe::{Direction, What};
 use engineio::{PacketType, Transport};
 use parking_lot::Mutex;
 use serde::Serialize;
-
-use crate::watcher::Watcher;
-
-/// Events are counted second by second.
-const SECOND: Duration = Duration::from_secs(1);
-
-/// Every so many seconds, what was counted is told.
-const PERIOD: usize = 2;
 
 /// Counts what happens on the server's sessions.
 pub(crate) struct Stats {
@@ -45,7 +36,7 @@ struct Aggregated {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ServerStats<'a> {
+pub(crate) struct ServerStats<'a> {
     server_id: &'a str,
     hostname: &'a str,
     pid: u32,
@@ -58,9 +49,9 @@ struct ServerStats<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct NamespaceStats {
-    name: String,
-    sockets_count: usize,
+pub(crate) struct NamespaceStats {
+    pub(crate) name: String,
+    pub(crate) sockets_count: usize,
 }
 
 impl Stats {
@@ -103,8 +94,28 @@ impl Stats {
         }
     }
 
+    /// What the page is told. What was counted is told once.
+    pub(crate) fn tell<'a>(
+        &self,
+        server_id: &'a str,
+        hostname: &'a str,
+        namespaces: Vec<NamespaceStats>,
+    ) -> ServerStats<'a> {
+        let [polling, websocket] = self.sessions.each_ref().map(|count| count.load(Ordering::Relaxed).max(0));
+        ServerStats {
+            server_id,
+            hostname,
+            pid: std::process::id(),
+            uptime: self.began.elapsed().as_secs_f64(),
+            clients_count: polling + websocket,
+            polling_clients_count: polling,
+            aggregated_events: std::mem::take(&mut *self.untold.lock()),
+            namespaces,
+        }
+    }
+
     /// The second that began then is over.
-    fn next_second(&self, timestamp: u128) {
+    pub(crate) fn next_second(&self, timestamp: u128) {
         let take = |count: &AtomicU64| count.swap(0, Ordering::Relaxed);
         let mut untold = self.untold.lock();
         let mut note = |kind, sub_type, count| {
@@ -123,44 +134,6 @@ impl Stats {
             note("rawDisconnection", Some(reason), count);
         }
     }
-}
-
-/// Tells administrators about the server, for as long as it is watched.
-pub(crate) async fn report(watcher: Weak<Watcher>) {
-    let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let mut seconds = tokio::time::interval(SECOND);
-    for second in 0.. {
-        seconds.tick().await;
-        let Some(watcher) = watcher.upgrade() else { return };
-        // This one may come a little late.
-        let middle = SystemTime::now() - SECOND / 2;
-        let middle = middle.duration_since(UNIX_EPOCH).unwrap_or_default();
-        watcher.stats().next_second(u128::from(middle.as_secs()) * 1000);
-        if second % PERIOD == 0 {
-            tell(&watcher, &hostname);
-        }
-    }
-}
-
-fn tell(watcher: &Watcher, hostname: &str) {
-    let stats = watcher.stats();
-    let [polling, websocket] = stats.sessions.each_ref().map(|count| count.load(Ordering::Relaxed).max(0));
-    let namespaces = watcher.io().namespaces();
-    let namespaces = namespaces.iter().map(|namespace| NamespaceStats {
-        name: namespace.name().to_owned(),
-        sockets_count: namespace.socket_count(),
-    });
-    let stats = ServerStats {
-        server_id: watcher.server_id().unwrap_or(hostname),
-        hostname,
-        pid: std::process::id(),
-        uptime: stats.began.elapsed().as_secs_f64(),
-        clients_count: polling + websocket,
-        polling_clients_count: polling,
-        aggregated_events: std::mem::take(&mut *stats.untold.lock()),
-        namespaces: namespaces.collect(),
-    };
-    watcher.tell("server_stats", (stats,));
 }
 
 #[cfg(test)]

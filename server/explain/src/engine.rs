@@ -6,7 +6,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use engineio::{Message, Packet, PacketType, PayloadFormat, Revision, Violation};
 
-use crate::walk::{Walk, broken};
+use crate::walk::{Walk, broken, count};
 use crate::{BrokenRule, Level, Side, json};
 
 /// Separates the packets of a revision 4 payload.
@@ -276,11 +276,6 @@ impl Walk {
         self.part(range, Level::EngineIo, section, form);
         Ok(())
     }
-}
-
-/// `1 byte`, `2 bytes`.
-pub(crate) fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn kind(kind: PacketType, revision: Revision) -> (&'static str, &'static str) {

@@ -4,8 +4,7 @@ use std::ops::Range;
 
 use engineio::websocket::{FrameEvent, FrameViolation};
 
-use crate::engine::count;
-use crate::walk::{Walk, broken, websocket_reader};
+use crate::walk::{Walk, broken, count, websocket_reader};
 use crate::{BrokenRule, Level, Part};
 
 pub(crate) const FRAME: &str = "RFC 6455, section 5.2";

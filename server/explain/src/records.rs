@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use engineio::Revision;
 
 use crate::journal::{Carrier as By, Direction, Entry, Record};
-use crate::{Explanation, Kind, Settings, Side, Walk};
+use crate::walk::Walk;
+use crate::{Explanation, Kind, Settings, Side};
 
 /// Explains what a journal has of the wire: bodies of POSTs, packets in the answers to polls, and WebSocket messages of
 /// one frame. A session's revision is in the journal; `settings` is for sessions whose beginning is missing. After the

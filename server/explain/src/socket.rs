@@ -7,8 +7,7 @@ use engineio::{Message, Revision};
 use serde::de::IgnoredAny;
 use socketio::PacketViolation;
 
-use crate::engine::count;
-use crate::walk::{Walk, broken};
+use crate::walk::{Walk, broken, count};
 use crate::{BrokenRule, Level, json};
 
 const TYPES: &str = "Socket.IO protocol 5, \"Exchange protocol\"";

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use engineio::websocket::FrameEvent;
-use engineio::{Config, Packet, PayloadFormat};
+use engineio::{Config, Packet, PayloadFormat, Revision};
 use socketio::{PacketReader, PacketViolation};
 
 use super::*;

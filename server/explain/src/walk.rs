@@ -2,13 +2,11 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
-use bytestring::ByteString;
 use engineio::{Config, websocket};
 use socketio::PacketReader;
 
 use crate::rules::Rule;
-use crate::{BrokenRule, Explanation, Kind, Level, Part, Settings, Side, engine, frames, guess};
+use crate::{BrokenRule, Level, Part, Settings, Side};
 
 /// Reads messages one after another, and notes the parts of each.
 pub(crate) struct Walk {
@@ -21,7 +19,7 @@ pub(crate) struct Walk {
     /// How many attachments the last Socket.IO packet announced.
     pub(crate) announced: usize,
     pub(crate) parts: Vec<Part>,
-    notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 impl Walk {
@@ -36,45 +34,6 @@ impl Walk {
             notes: Vec::new(),
             settings,
             config,
-        }
-    }
-
-    pub(crate) fn message(&mut self, message: &[u8]) -> Explanation {
-        let may_be_polling = matches!(self.settings.kind, None | Some(Kind::Payload));
-        let payload = guess::out_of_jsonp(message).filter(|_| may_be_polling);
-        if payload.is_some() {
-            self.note("It was inside a JSONP form or script, which is not shown.");
-        }
-        let given = self.settings.kind.or(payload.is_some().then_some(Kind::Payload));
-        let message = payload.as_deref().unwrap_or(message);
-        let kind =
-            given.unwrap_or_else(|| guess::kind(message, self.settings.revision, self.packets.missing() > 0));
-        let mut bytes = message.to_vec();
-        let read = match kind {
-            Kind::Payload => self.payload(&Bytes::copy_from_slice(message)),
-            Kind::Frames => self.websocket_frames(&mut bytes),
-            Kind::Text => match std::str::from_utf8(message) {
-                Ok(text) => self.text_packet(&ByteString::from(text), 0),
-                Err(error) => {
-                    let wrong = error.valid_up_to();
-                    self.part(0..wrong, Level::Frame, frames::FRAME, "the part of the message that is UTF-8");
-                    Err(broken(wrong, websocket::FrameViolation::Utf8))
-                }
-            },
-            Kind::Binary => self.binary_packet(&Bytes::copy_from_slice(message), 0),
-        };
-        let broken = read.err();
-        if broken.is_none() && self.packets.missing() > 0 {
-            let missing = self.packets.missing();
-            self.notes.push(format!("{} must still follow.", engine::count(missing, "attachment")));
-        }
-        Explanation {
-            kind,
-            revision: self.settings.revision,
-            bytes,
-            parts: std::mem::take(&mut self.parts),
-            broken,
-            notes: std::mem::take(&mut self.notes),
         }
     }
 
@@ -111,4 +70,9 @@ pub(crate) fn websocket_reader(config: &Config) -> websocket::Reader {
 
 pub(crate) fn broken(at: usize, rule: impl Into<Rule>) -> BrokenRule {
     BrokenRule { at, rule: rule.into() }
+}
+
+/// `1 byte`, `2 bytes`.
+pub(crate) fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

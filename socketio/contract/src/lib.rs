@@ -14,14 +14,16 @@
 
 mod client;
 mod loopback;
+mod node;
 mod recovery;
 mod scenarios;
 
 pub use client::TestClient;
 pub use loopback::Loopback;
 
+use node::Node;
 pub use recovery::check_recovery;
-use socketio::{Adapter, Config, Io};
+use socketio::Adapter;
 
 /// Tests adapters. Each call of `adapter` makes one for a further node of the same cluster, in which there are no
 /// other nodes.
@@ -43,18 +45,4 @@ pub async fn check<A: Adapter>(mut adapter: impl FnMut() -> A) {
     scenarios::namespaces(&nodes).await;
     scenarios::disconnecting(&mut nodes).await;
     scenarios::leaving(&mut nodes).await;
-}
-
-/// A node, and its client in `/`.
-struct Node {
-    io: Io,
-    client: TestClient,
-}
-
-impl Node {
-    fn start(adapter: impl Adapter) -> Node {
-        let io = Io::with_adapter(Config::default(), adapter);
-        let client = TestClient::join(&io);
-        Node { io, client }
-    }
 }

@@ -7,8 +7,8 @@ use socketio::{Binary, Io, Namespace};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::Node;
 use crate::client::PATIENCE;
+use crate::node::Node;
 
 /// Waits until a namespace has that many servers.
 async fn servers_become(namespace: &Namespace, count: usize, what: &str) {

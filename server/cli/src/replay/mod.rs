@@ -8,14 +8,13 @@ mod compare;
 mod fetch;
 mod peer;
 mod script;
+mod settings;
 
 use std::fmt;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use engineio::PayloadFormat;
 use socketio_explain::journal::{self, ReadError};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -23,18 +22,7 @@ use tokio::time::Instant;
 use crate::output;
 use compare::{Heard, Ids};
 use script::Script;
-
-/// What to replay, and how.
-#[derive(Clone, Debug)]
-pub(crate) struct Replay {
-    pub(crate) journal: PathBuf,
-    /// The server's `host:port`.
-    pub(crate) against: String,
-    /// Without the clients' pauses.
-    pub(crate) fast: bool,
-    /// How long an answer may take.
-    pub(crate) patience: Duration,
-}
+pub(crate) use settings::Replay;
 
 /// Why nothing could be replayed.
 #[derive(Debug)]
@@ -111,6 +99,3 @@ fn report(scripts: &[Script], heard: &[Heard]) -> bool {
     output::print(&format!("{sessions} sessions, {answers} answers, {different} differences\n"));
     different == 0
 }
-
-/// The formats of payloads, for a session that is none.
-const NO_FORMAT: PayloadFormat = PayloadFormat { revision: engineio::Revision::V4, base64: false };

@@ -20,10 +20,10 @@ use tokio_tungstenite::tungstenite::Message as Tungstenite;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use super::Replay;
 use super::compare::{Heard, text};
 use super::fetch::fetch;
 use super::script::{Act, Opcode, Request, Script};
+use super::settings::Replay;
 
 /// Header fields that belong to a connection and not to what was asked.
 const CONNECTION_FIELDS: [&str; 6] =

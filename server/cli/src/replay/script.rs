@@ -5,8 +5,10 @@ use std::collections::{HashMap, HashSet};
 use engineio::{PayloadFormat, Revision};
 use socketio_explain::journal::{Direction, Entry, Raw, Record};
 
-use super::NO_FORMAT;
 use super::compare::{Heard, text};
+
+/// The formats of payloads, for a session that is none.
+const NO_FORMAT: PayloadFormat = PayloadFormat { revision: engineio::Revision::V4, base64: false };
 
 /// One session, or the requests that belong to none.
 #[derive(Clone, Debug)]

@@ -1,5 +1,6 @@
 //! Tokens that say who a client is: JWTs, signed by whoever logs users in. No backend is asked.
 
+mod key;
 mod remote;
 mod ring;
 
@@ -11,23 +12,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::errors::{Error, ErrorKind};
-use jsonwebtoken::jwk::JwkSet;
-use jsonwebtoken::{
-    Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind, Validation, decode, decode_header,
-};
+use jsonwebtoken::{Algorithm, AlgorithmFamily, Validation, decode, decode_header};
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use socketio::{ConnectError, Socket};
 
 use crate::told::Told;
 use crate::web::{Authorities, UrlError, WebClient};
+use key::{Key, read_keys};
 use remote::KeySet;
 
 /// How far the clocks of those who sign and of this machine may be apart, in seconds.
 const LEEWAY: u64 = 10;
-
-/// The shortest secret of HS256, in bytes.
-const SHORTEST_SECRET: usize = 32;
 
 /// The keys that tokens are signed with, and what becomes of their claims.
 #[derive(Clone)]
@@ -42,13 +38,6 @@ pub struct Jwt {
     pub rooms: String,
     /// The claims that are kept as the socket's data, under the same names. `sub`.
     pub data: Vec<String>,
-}
-
-#[derive(Clone)]
-struct Key {
-    /// The key's name, if it has one. A token may name its key.
-    id: Option<String>,
-    key: DecodingKey,
 }
 
 /// Why keys can't be used.
@@ -337,38 +326,6 @@ fn algorithm(family: AlgorithmFamily) -> Algorithm {
         AlgorithmFamily::Ec => Algorithm::ES256,
         AlgorithmFamily::Ed => Algorithm::EdDSA,
     }
-}
-
-fn read_keys(text: &str) -> Option<Vec<Key>> {
-    let alone = |key| vec![Key { id: None, key }];
-    if text.starts_with("-----BEGIN") {
-        let pem = text.as_bytes();
-        let key = DecodingKey::from_rsa_pem(pem)
-            .or_else(|_| DecodingKey::from_ec_pem(pem))
-            .or_else(|_| DecodingKey::from_ed_pem(pem));
-        return key.ok().map(alone);
-    }
-    if text.starts_with('{') {
-        return read_set(text);
-    }
-    let secret = text.as_bytes();
-    (secret.len() >= SHORTEST_SECRET).then(|| DecodingKey::from_secret(secret).ok()).flatten().map(alone)
-}
-
-/// The keys of a JWK set that can be used.
-fn read_set(text: &str) -> Option<Vec<Key>> {
-    let set: JwkSet = serde_json::from_str(text).ok()?;
-    let key = |jwk| {
-        let key = DecodingKey::from_jwk(jwk).ok()?;
-        if let DecodingKeyKind::SecretOrDer(secret) = key.kind()
-            && key.family() == AlgorithmFamily::Hmac
-            && secret.len() < SHORTEST_SECRET
-        {
-            return None;
-        }
-        Some(Key { id: jwk.common.key_id.clone(), key })
-    };
-    Some(set.keys.iter().filter_map(key).collect())
 }
 
 impl fmt::Debug for Jwt {

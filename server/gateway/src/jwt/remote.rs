@@ -9,7 +9,7 @@ use http::header::ACCEPT;
 use http_body_util::Full;
 use parking_lot::RwLock;
 
-use super::{Key, read_set};
+use super::key::{Key, read_set};
 use crate::web::{WebClient, answered, chain};
 
 /// How long the login server may take.

@@ -4,6 +4,7 @@
 //! don't apply CORS to WebSocket, so a page of any origin can then connect by WebSocket. With a [`Cors`], the
 //! server refuses an origin that is not listed, on both transports.
 
+mod error;
 mod origin;
 mod strangers;
 
@@ -20,6 +21,7 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
+pub use error::CorsError;
 use origin::Origin;
 pub(crate) use strangers::Strangers;
 
@@ -306,52 +308,6 @@ fn is_own(origin: &HeaderValue, request: &HeaderMap) -> bool {
     let without_default = |authority| str::strip_suffix(authority, default_port).unwrap_or(authority);
     !authority.is_empty() && without_default(authority).eq_ignore_ascii_case(without_default(host))
 }
-
-/// Why a [`Cors`] can't be built.
-///
-/// ```
-/// use socketio_server::{Cors, CorsError};
-///
-/// assert!(matches!(Cors::new(["example.com"]), Err(CorsError::Invalid(_)))); // The scheme is missing.
-/// assert!(matches!(Cors::any().credentials(), Err(CorsError::CredentialsForAny)));
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CorsError {
-    /// A list without an origin.
-    NoOrigin,
-    /// An empty origin.
-    Empty,
-    /// Not of the form `scheme://host` or `scheme://host:port`.
-    Invalid(String),
-    /// `*` in a list with others.
-    AnyAmongOthers,
-    /// Credentials for every origin.
-    CredentialsForAny,
-    /// Credentials for `null`, which is what the sandboxed frames of every page send.
-    CredentialsForNull,
-    /// Not the name of a header field.
-    HeaderName(String),
-}
-
-impl fmt::Display for CorsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            CorsError::NoOrigin => f.write_str("the list of origins is empty: name at least one"),
-            CorsError::Empty => f.write_str("an origin can't be empty"),
-            CorsError::Invalid(text) => {
-                write!(f, "{text:?} is not an origin, such as https://example.com or http://localhost:8080")
-            }
-            CorsError::AnyAmongOthers => f.write_str("`*` allows every origin; give it alone"),
-            CorsError::CredentialsForAny => f.write_str("credentials can't be allowed to every origin (`*`)"),
-            CorsError::CredentialsForNull => f.write_str(
-                "credentials can't be allowed to `null`, which every page can send from a sandboxed frame",
-            ),
-            CorsError::HeaderName(name) => write!(f, "{name:?} can't be the name of a header field"),
-        }
-    }
-}
-
-impl std::error::Error for CorsError {}
 
 // A rule is equal to itself alone.
 impl PartialEq for Ask {

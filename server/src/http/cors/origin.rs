@@ -1,6 +1,6 @@
 //! One entry of an allowlist: an origin, or a pattern of some.
 
-use super::CorsError;
+use super::error::CorsError;
 
 /// An origin as a browser serialises it: scheme and host in lower case, no default port, no path (RFC 6454,
 /// section 6.2). A pattern leaves open which names stand before the host's last ones, or which port.

@@ -36,10 +36,13 @@
 //!
 //! Plain WebSockets take part at a path of their own: see [`Chat::websocket`].
 
+mod limits;
 mod names;
+mod news;
 mod pace;
 mod people;
 mod plain;
+mod plain_clients;
 mod refusal;
 
 use std::future::ready;
@@ -50,8 +53,9 @@ use serde::Serialize;
 use socketio::{DisconnectReason, Io, Namespace, Socket};
 use tokio::time::Instant;
 
+use self::news::News;
 use self::people::{People, check_text};
-use self::plain::{PlainClients, direct_line};
+use self::plain_clients::{PlainClients, direct_line};
 use self::refusal::Refusal;
 
 /// Registers the application's handlers. The result is for those who come by plain WebSocket, if they may.
@@ -96,25 +100,6 @@ struct Talk(Arc<Mutex<Present>>);
 struct Present {
     people: People,
     plain: PlainClients,
-}
-
-/// What more than one may hear of, whatever they came by.
-#[derive(Clone, Copy, Serialize)]
-#[serde(untagged)]
-enum News<'a> {
-    Online { name: &'a str, was: &'a str },
-    Offline { name: &'a str },
-    Message { from: &'a str, text: &'a str },
-}
-
-impl News<'_> {
-    fn event(&self) -> &'static str {
-        match self {
-            News::Online { .. } => "online",
-            News::Offline { .. } => "offline",
-            News::Message { .. } => "message",
-        }
-    }
 }
 
 impl Present {

@@ -8,10 +8,9 @@ use unicode_normalization::char::is_combining_mark;
 use unicode_properties::{GeneralCategory, UnicodeEmoji, UnicodeGeneralCategory};
 use unicode_security::skeleton;
 
+use super::limits::MAX_NAME;
 use super::refusal::{Refusal, Word};
 
-/// The characters that a name, and a room's, can have.
-pub(super) const MAX_NAME: usize = 24;
 /// "Forbid sequences of more than 4 nonspacing marks (gc=Mn or gc=Me)" (UTS #39, section 5.4).
 const MAX_MARKS: usize = 4;
 

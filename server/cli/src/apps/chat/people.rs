@@ -4,16 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use tokio::time::Instant;
 
-use super::names::{Look, MAX_NAME, fold, looks, tidy};
+use super::limits::{GUEST, MAX_NAME, MAX_ROOMS, MAX_TEXT};
+use super::names::{Look, fold, looks, tidy};
 use super::pace::Pace;
 use super::refusal::{Refusal, Word};
-
-/// The characters that a message can have.
-pub(super) const MAX_TEXT: usize = 4000;
-/// The rooms that one can be in.
-pub(super) const MAX_ROOMS: usize = 32;
-/// What the names of guests begin with, and no others.
-pub(super) const GUEST: &str = "guest-";
 
 /// Everyone who has the chat open, by the id of their socket.
 #[derive(Default)]

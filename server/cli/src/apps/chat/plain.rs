@@ -1,25 +1,24 @@
 //! The chat by plain WebSocket: what such clients send and get.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use http::StatusCode;
-use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::Chat;
 use super::people::check_text;
+use super::plain_clients::{Line, PlainClient, json, send};
 use super::refusal::Refusal;
-use super::{Chat, News};
 use socketio_server::Denied;
-use socketio_server::plain::{Accepted, Message, Outgoing, QueueError, Request, Sender, WebSocket};
+use socketio_server::plain::{Accepted, Message, Request, Sender, WebSocket};
 
 /// The subprotocol in which everything is JSON. Without it, what is said to everyone is text as it is.
 const JSON: &str = "chat.json";
 
-/// "an endpoint is terminating the connection because it has received a type of data it cannot accept", and
-/// "a message that violates its policy" (RFC 6455, section 7.4.1).
+/// "an endpoint is terminating the connection because it has received a type of data it cannot accept" (RFC 6455,
+/// section 7.4.1).
 const UNSUPPORTED: u16 = 1003;
-const POLICY: u16 = 1008;
 
 impl Chat {
     /// A handler for [`Builder::websocket`](socketio_server::Builder::websocket), by which plain WebSockets come in.
@@ -150,101 +149,4 @@ fn signed(members: Members<'_>, from: &str) -> String {
     let mut members: Members<'_> = members;
     members.insert("from".into(), &from);
     json(&members)
-}
-
-/// What a plain client gets of a direct message from Socket.IO.
-pub(super) fn direct_line(from: &str, to: &str, text: &str) -> String {
-    #[derive(Serialize)]
-    struct Direct<'a> {
-        to: &'a str,
-        from: &'a str,
-        text: &'a str,
-    }
-    json(&Direct { to, from, text })
-}
-
-/// What plain clients get.
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
-enum Line<'a> {
-    Welcome { you: &'a str, online: Vec<&'a str> },
-    Online { from: &'a str, was: &'a str },
-    Offline { from: &'a str },
-    Message { from: &'a str, text: &'a str },
-    Error { code: &'static str, message: &'a str },
-}
-
-impl<'a> Line<'a> {
-    fn of(news: News<'a>) -> Line<'a> {
-        match news {
-            News::Online { name, was } => Line::Online { from: name, was },
-            News::Offline { name } => Line::Offline { from: name },
-            News::Message { from, text } => Line::Message { from, text },
-        }
-    }
-
-    fn json(&self) -> String {
-        json(self)
-    }
-}
-
-fn json(value: &impl Serialize) -> String {
-    // There are strings in it and nothing else, all of which can be written.
-    serde_json::to_string(value).unwrap_or_default()
-}
-
-/// Those who came by plain WebSocket, by ids that no socket has.
-#[derive(Default)]
-pub(super) struct PlainClients {
-    clients: HashMap<String, PlainClient>,
-    entered: u64,
-}
-
-struct PlainClient {
-    sender: Sender,
-    json: bool,
-}
-
-impl PlainClients {
-    fn add(&mut self, client: PlainClient) -> String {
-        let id = format!("plain {}", self.entered);
-        self.entered += 1;
-        self.clients.insert(id.clone(), client);
-        id
-    }
-
-    pub(super) fn remove(&mut self, id: &str) {
-        self.clients.remove(id);
-    }
-
-    /// Sends a line to one, if that is one of them.
-    pub(super) fn send(&self, id: &str, line: impl FnOnce() -> String) -> bool {
-        let client = self.clients.get(id);
-        if let Some(client) = client {
-            send(&client.sender, line());
-        }
-        client.is_some()
-    }
-
-    /// Tells all of them but one.
-    pub(super) fn tell_others(&self, id: &str, news: News<'_>) {
-        if self.clients.is_empty() {
-            return;
-        }
-        let json = Outgoing::from(Line::of(news).json());
-        let plain = match news {
-            News::Message { text, .. } => Outgoing::from(text),
-            News::Online { .. } | News::Offline { .. } => json.clone(),
-        };
-        for (_, client) in self.clients.iter().filter(|(other, _)| *other != id) {
-            send(&client.sender, if client.json { json.clone() } else { plain.clone() });
-        }
-    }
-}
-
-/// Sends, and lets go of whoever doesn't keep up.
-fn send(to: &Sender, message: impl Into<Outgoing>) {
-    if to.send(message) == Err(QueueError::Full) {
-        to.close(POLICY, "too much waits to be read");
-    }
 }

@@ -4,8 +4,7 @@ use std::fmt;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-use super::names::MAX_NAME;
-use super::people::{GUEST, MAX_ROOMS, MAX_TEXT};
+use super::limits::{GUEST, MAX_NAME, MAX_ROOMS, MAX_TEXT};
 
 /// What is wrong can be said of a name, a room's or a message.
 #[derive(Clone, Copy, Debug, PartialEq)]
