@@ -41,6 +41,8 @@ CLUSTERS = {
     "cluster-fetch": 3,
     "cluster-memory": 2,
 }
+# Those with a backend that speaks HTTP.
+GATEWAY = ("gateway-publish", "gateway-hooks", "gateway-ack")
 
 
 @dataclass
@@ -152,6 +154,20 @@ ROWS = {
     "cluster-memory": (IN_CLUSTERS, [
         Line("remote_bytes", "10,000 rooms on another server: bytes each"),
         Line("own_bytes", "… on that server, with a client in each"),
+    ]),
+    "gateway-publish": (IN_CLUSTERS, [
+        Line("cpu_us", "POST /api/emit to one client, one after the other: CPU µs each"),
+        Line("publishes_per_second", "… a second over one connection", more_is_better=True),
+        Line("p50_us", "… p50 µs"), Line("p99_us", "… p99 µs"),
+    ]),
+    "gateway-hooks": (IN_CLUSTERS, [
+        Line("cpu_us", "events that a backend answers by HTTP, 100 clients, 1 in flight: CPU µs each"),
+        Line("messages_per_second", "… hooks a second", more_is_better=True),
+        Line("p50_us", "… p50 µs"), Line("p99_us", "… p99 µs"),
+    ]),
+    "gateway-ack": (IN_CLUSTERS, [
+        Line("p50_us", "acknowledgement by way of a backend, 1 client: p50 µs"), Line("p99_us", "… p99 µs"),
+        Line("added_us", "… more than without a backend, p50 µs"),
     ]),
 }  # fmt: skip
 for _name in ("memory-1000", "memory-5000", "memory-10000"):

@@ -1,7 +1,7 @@
 //! One HTTP connection as bytes: requests go out whole, responses are taken off as they become complete.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream as BlockingStream;
+use std::net::{SocketAddr, TcpStream as BlockingStream};
 
 use mio::net::TcpStream;
 
@@ -82,7 +82,11 @@ pub struct Blocking {
 
 impl Blocking {
     pub fn connect(server: &Server) -> io::Result<Blocking> {
-        let stream = BlockingStream::connect(server.address)?;
+        Blocking::open(server.address)
+    }
+
+    pub fn open(address: SocketAddr) -> io::Result<Blocking> {
+        let stream = BlockingStream::connect(address)?;
         stream.set_nodelay(true)?;
         Ok(Blocking { stream, pending: Vec::new() })
     }

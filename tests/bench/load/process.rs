@@ -13,6 +13,8 @@ pub struct Server {
     pub path: String,
     /// The other servers of its cluster.
     pub others: Vec<Server>,
+    /// Where backends publish, if they can.
+    pub api: Option<SocketAddr>,
 }
 
 /// Processor time in microseconds.

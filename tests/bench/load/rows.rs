@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::arrive::arrive;
 use crate::cluster;
 use crate::crowd::{Crowd, Measured, Sender};
+use crate::gateway;
 use crate::polling;
 use crate::process::Server;
 use crate::websocket::{Blocking, Client};
@@ -51,6 +52,12 @@ pub enum Row {
     Fetch,
     /// Clients of another server join 10,000 rooms.
     RemoteRooms,
+    /// A backend publishes to one client by HTTP, one request after the other.
+    Publish,
+    /// Each client sends events that a backend answers by HTTP, one at a time.
+    Hooks { clients: usize },
+    /// One client does so, and the time until its acknowledgement is compared with that of one that asks no backend.
+    HookAck,
 }
 
 pub const ROWS: &[(&str, Row)] = &[
@@ -83,6 +90,9 @@ pub const ROWS: &[(&str, Row)] = &[
     ("cluster-rooms-alone", Row::OwnRooms),
     ("cluster-fetch", Row::Fetch),
     ("cluster-memory", Row::RemoteRooms),
+    ("gateway-publish", Row::Publish),
+    ("gateway-hooks", Row::Hooks { clients: 100 }),
+    ("gateway-ack", Row::HookAck),
 ];
 
 /// Handshakes are so cheap that a port's connections could be used up before the time is.
@@ -134,6 +144,12 @@ impl Row {
             Row::OwnRooms => cluster::own_rooms(server, time),
             Row::Fetch => cluster::fetch(server, time),
             Row::RemoteRooms => cluster::remote_rooms(server),
+            Row::Publish => {
+                let api = server.api.ok_or_else(|| io::Error::other("--api is missing"))?;
+                gateway::publish(server, api, time)
+            }
+            Row::Hooks { clients } => gateway::hooks(server, clients, time),
+            Row::HookAck => gateway::ack(server, time),
             Row::Polling { messages, size } => {
                 let measured = polling::run(server, 100, messages, size, time)?;
                 let seconds = measured.elapsed.as_secs_f64();
@@ -161,7 +177,7 @@ fn load(
     Ok(figures(&crowd.run(server, senders, in_flight, time)?))
 }
 
-fn figures(measured: &Measured) -> Figures {
+pub fn figures(measured: &Measured) -> Figures {
     let percentile = |share| measured.latencies.percentile(share);
     let (p50, p99) = (percentile(0.5), percentile(0.99));
     vec![

@@ -1,11 +1,12 @@
 //! The application that the load speaks to, on the server that this repository is about.
 //!
 //! Behind the address may stand `--trace FILE`, or `--inspect`: then everything is recorded. `--redis URL` joins a
-//! cluster.
+//! cluster. `--gateway ADDRESS` has a backend there answer the events, and lets it publish.
 
 use std::path::Path;
 
 use socketio::{Args, Config, Io, SendError, Socket};
+use socketio_gateway::{Action, Gateway, HookType, Keys, Node, Rule, Rules, Settings, Webhook};
 use socketio_redis::RedisAdapter;
 use socketio_server::journal::{Journal, Options};
 use socketio_server::{Inspector, Server, inspector};
@@ -19,15 +20,21 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         [option, url] if option == "--redis" => Io::with_adapter(Config::default(), RedisAdapter::open(url)?),
         _ => Io::new(),
     };
-    application(&io, "/");
-    for number in 0..10 {
-        application(&io, &format!("/ns-{number}"));
+    if let [option, backend] = options
+        && option == "--gateway"
+    {
+        gateway(&io, backend).await?;
+    } else {
+        application(&io, "/");
+        for number in 0..10 {
+            application(&io, &format!("/ns-{number}"));
+        }
     }
     io.cluster_ready().await;
     let mut server = Server::builder().socketio("/socket.io/", io);
     match options {
         [] => {}
-        [option, _] if option == "--redis" => {}
+        [option, _] if option == "--redis" || option == "--gateway" => {}
         [option, file] if option == "--trace" => {
             // Long enough not to be full in the middle.
             let options = Options { limit: u64::MAX, ..Options::default() };
@@ -40,12 +47,31 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             println!("inspector on {}", listening.url());
             tokio::spawn(listening.serve());
         }
-        _ => return Err("behind the address, only --redis URL, --trace FILE or --inspect".into()),
+        _ => {
+            let known = "behind the address, only --redis URL, --gateway ADDRESS, --trace FILE or --inspect";
+            return Err(known.into());
+        }
     }
     let server = server.build()?;
     let listener = TcpListener::bind(address).await?;
     println!("listening on http://{}/", listener.local_addr()?);
     server.serve(listener, std::future::pending()).await;
+    Ok(())
+}
+
+/// The events go to a backend, but for `typing`, which the others get.
+async fn gateway(io: &Io, backend: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let hooks = [HookType::Event].into();
+    let relay = Rule { name: "typing".to_owned(), namespace: None, action: Action::RelayToRooms, rate: None };
+    let settings = Settings {
+        webhook: Some(Webhook { hooks, ..Webhook::new(format!("http://{backend}/")) }),
+        rules: Rules::new(vec![relay], Action::Backend),
+        ..Settings::default()
+    };
+    let gateway = Gateway::start(io, Node::new("bench", false), settings)?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    println!("API on http://{}/api/", listener.local_addr()?);
+    tokio::spawn(gateway.api(Keys::default()).serve(listener, std::future::pending()));
     Ok(())
 }
 
