@@ -44,11 +44,13 @@ impl Socket {
         }
         let cost = job.cost();
         let is_crowded = queue.wait(job, config.max_running_handlers);
+        // It counts before another task can take it, which lets go of it.
+        let held = self.link().hold(cost, config.max_backlog);
         drop(queue);
         if is_crowded {
             config.hits.count(Limit::RunningHandlers);
         }
-        self.link().hold(cost, config.max_backlog)
+        held
     }
 
     /// Forgets the events that wait.
