@@ -24,7 +24,8 @@ struct Incomplete {
     missing: usize,
     attachments: Vec<Bytes>,
     bytes: usize,
-    deadline: Instant,
+    /// `None` if the setting leads to no instant: never.
+    deadline: Option<Instant>,
 }
 
 /// What bounds a packet with attachments.
@@ -72,7 +73,7 @@ impl Decoder {
                     missing: decoded.attachments,
                     attachments: Vec::with_capacity(decoded.attachments),
                     bytes: text.len(),
-                    deadline: now + limits.timeout,
+                    deadline: now.checked_add(limits.timeout),
                 }));
                 Ok(None)
             }
@@ -106,7 +107,7 @@ impl Decoder {
 
     /// When the missing attachments must have come.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.incomplete.as_ref().map(|incomplete| incomplete.deadline)
+        self.incomplete.as_ref().and_then(|incomplete| incomplete.deadline)
     }
 }
 
@@ -212,5 +213,16 @@ mod tests {
         wire.1 += Duration::from_secs(4);
         assert!(wire.binary("x").unwrap().is_none());
         assert_eq!(wire.0.deadline(), Some(start + Duration::from_secs(10)));
+    }
+
+    #[test]
+    fn a_timeout_of_attachments_may_say_never() {
+        let limits = DecoderLimits { timeout: Duration::MAX, ..LIMITS };
+        let mut decoder = Decoder::default();
+        let text = Message::Text(r#"51-["e",{"_placeholder":true,"num":0}]"#.into());
+        assert!(
+            decoder.message(text, &Parser::Default, Revision::V4, limits, Instant::now()).unwrap().is_none()
+        );
+        assert_eq!(decoder.deadline(), None);
     }
 }
