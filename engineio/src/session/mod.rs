@@ -233,10 +233,12 @@ impl<L: Layer, W: Wires> Session<L, W> {
         if self.mailbox.look(self.outlet()) || self.held_back {
             self.rung(now, wires);
         }
-        let before = (self.outlet(), self.listens());
+        let outlet = self.outlet();
         self.answer_if_queued(now, wires);
-        let mut busy = self.take_in(now, wires);
-        busy |= self.read(cx, now, wires);
+        // Asked once for each: others may queue something at any time.
+        let (takes_in, mut busy) = self.take_in(now, wires);
+        let (reads, read) = self.read(cx, now, wires);
+        busy |= read;
         busy |= self.poll_probe(cx, now, wires);
         busy |= self.expire(cx, now, wires);
         self.answer_if_queued(now, wires);
@@ -249,10 +251,10 @@ impl<L: Layer, W: Wires> Session<L, W> {
             (self.stirred, busy) = (true, true);
         }
         // What has been written may let the client's next packets through.
-        let after = (self.outlet(), self.listens());
-        let opened = after.0 == Outlet::Open && before.0 != Outlet::Open;
-        let eased = opened || (after.1 && !before.1);
-        if !busy && !eased && self.mailbox.poll_left(cx, after.0).is_pending() {
+        let after = self.outlet();
+        let opened = after == Outlet::Open && outlet != Outlet::Open;
+        let eased = opened || (!(takes_in && reads) && self.listens());
+        if !busy && !eased && self.mailbox.poll_left(cx, after).is_pending() {
             return Round::Sleep;
         }
         self.rounds += 1;

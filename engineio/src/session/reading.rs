@@ -19,10 +19,11 @@ impl<L: Layer, W: Wires> Session<L, W> {
         self.mailbox.note_incoming(self.inbox.bytes());
     }
 
-    /// Takes in packets of a POST. Says whether there are more.
-    pub(super) fn take_in(&mut self, now: Instant, wires: &mut W) -> bool {
-        let mut taken = 0;
-        while taken < ROUND && self.machine.is_open() && self.listens() && !self.inbox.is_empty() {
+    /// Takes in packets of a POST. Says whether it listened to the client, and whether there are more.
+    pub(super) fn take_in(&mut self, now: Instant, wires: &mut W) -> (bool, bool) {
+        let listened = self.listens();
+        let (mut listens, mut taken) = (listened, 0);
+        while taken < ROUND && listens && self.machine.is_open() && !self.inbox.is_empty() {
             match self.inbox.next_packet() {
                 Some(packet) => self.packet(now, Carrier::Post, packet, wires),
                 None => {
@@ -32,6 +33,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
                 }
             }
             taken += 1;
+            listens = self.listens();
         }
         // It is answered before any handler of its packets has ended; what has to wait is accepted too.
         self.inbox.accept();
@@ -39,7 +41,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
             self.clear_inbox();
             self.let_next_in();
         }
-        taken > 0 && !self.inbox.is_empty()
+        (listened, taken > 0 && !self.inbox.is_empty())
     }
 
     pub(super) fn clear_inbox(&mut self) {
@@ -65,29 +67,30 @@ impl<L: Layer, W: Wires> Session<L, W> {
         self.input(now, Input::Packet(packet), wires);
     }
 
-    /// Reads from the WebSocket in use. Says whether there may be more. What was posted before the upgrade comes
-    /// first.
-    pub(super) fn read(&mut self, cx: &mut Context<'_>, now: Instant, wires: &mut W) -> bool {
-        let mut read = 0;
+    /// Reads from the WebSocket in use. Says whether it listened to the client, and whether there may be more. What was
+    /// posted before the upgrade comes first.
+    pub(super) fn read(&mut self, cx: &mut Context<'_>, now: Instant, wires: &mut W) -> (bool, bool) {
+        let listened = self.listens();
+        let (mut listens, mut read) = (listened, 0);
         while read < ROUND
-            && self.link.is_some()
+            && listens
             && self.inbox.is_empty()
             && self.machine.is_open()
-            && self.listens()
             && let Some(link) = &mut self.link
         {
             let incoming = link.poll_message(cx, watch(&self.engine, &self.handle, Carrier::WebSocket));
             if let Some(bytes) = link.take_grown() {
                 self.mailbox.note_incoming(bytes);
             }
-            let Poll::Ready(incoming) = incoming else { return false };
+            let Poll::Ready(incoming) = incoming else { return (listened, false) };
             read += 1;
             match self.decode(incoming) {
                 Ok(packet) => self.packet(now, Carrier::WebSocket, packet, wires),
                 Err(ending) => self.ended(now, ending, wires),
             }
+            listens = self.listens();
         }
-        read > 0
+        (listened, read > 0)
     }
 
     /// The packet in what a WebSocket brought.
