@@ -6,7 +6,7 @@ import { test } from "node:test";
 import Echo from "laravel-echo";
 import { io as io4 } from "socket.io-client";
 import io2 from "socket.io-client-2";
-import { KEY, redis, server, until } from "./gateway.mjs";
+import { KEY, freePort, redis, server, until } from "./gateway.mjs";
 
 const PREFIX = "laravel_database_";
 const CLIENTS = { 2: io2, 4: io4 };
@@ -217,6 +217,53 @@ test("a channel that is left while the application is asked is not joined", asyn
   await has("private-last", 1);
   assert.deepEqual(Object.keys((await apps("channels")).body.channels).sort(), ["private-last", "private-other"]);
 });
+
+test("a client that comes back is asked about again", async (t) => {
+  const left = new Set();
+  const app = await application(t, (channel, user) => (left.has(user) ? [403, "{}"] : laravel(channel, user)));
+  const { url, has, apps } = await echoServer(t, ["--echo-auth-url", app.url, "--recovery", "1m", "--app", "laravel-echo"]);
+  const anna = echo(t, url, "anna");
+  const [joining, leaving] = ["joining", "leaving"].map((what) => heard((cb) => anna.join("chat")[what](cb)));
+  await has("presence-chat", 1);
+  const ben = echo(t, url, "ben");
+  ben.private("room");
+  const got = heard((cb) => ben.join("chat").listen(".news", cb));
+  assert.deepEqual(await joining.next(), [{ name: "ben" }]);
+  await has("private-room", 1);
+  const news = (data) => apps("events", { channel: "presence-chat", name: "news", data });
+  await news(1);
+  assert.deepEqual((await got.next())[0], 1);
+
+  ben.connector.socket.io.engine.close();
+  assert.deepEqual(await leaving.next(), [{ name: "ben" }]);
+  assert.deepEqual(await joining.next(), [{ name: "ben" }]);
+  assert.ok(ben.connector.socket.recovered);
+  await news(2);
+  assert.deepEqual((await got.next())[0], 2);
+
+  left.add("ben");
+  ben.connector.socket.io.engine.close();
+  await until("Ben is refused", () => ben.errors.length === 2);
+  const told = ben.errors.map(([channel, status]) => [channel, status]).sort();
+  assert.deepEqual(told, [["presence-chat", 403], ["private-room", 403]]);
+  await has("private-room", 0);
+  await has("presence-chat", 1);
+});
+
+for (const [version, io] of Object.entries(CLIENTS)) {
+  test(`Laravel Echo with socket.io-client ${version} subscribes again when the server comes back`, async (t) => {
+    const app = await application(t, laravel);
+    const port = await freePort();
+    const first = await echoServer(t, ["--echo-auth-url", app.url], { port });
+    const anna = echo(t, first.url, "anna", { io });
+    const here = heard((cb) => anna.join("chat").here(cb));
+    await here.next();
+    await first.stop();
+    const second = await echoServer(t, ["--echo-auth-url", app.url], { port });
+    assert.deepEqual(await here.next(), [[{ name: "anna" }]]);
+    await second.has("presence-chat", 1);
+  });
+}
 
 test("nobody joins private channels without an application, nor another's own room", async (t) => {
   const { url } = await echoServer(t, ["--app", "laravel-echo"]);

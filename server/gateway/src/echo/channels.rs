@@ -33,11 +33,10 @@ impl Channels {
         self.next
     }
 
-    /// It doesn't get it.
-    pub(super) fn give_up(&mut self, channel: &str, ticket: u64) {
-        if self.asked.get(channel) == Some(&ticket) {
-            self.asked.remove(channel);
-        }
+    /// It doesn't get it, and is not in it any more if it was, as a client that comes back may be. Gives what it was as
+    /// a member.
+    pub(super) fn refuse(&mut self, socket: &Socket, channel: &str, ticket: u64) -> Option<Member> {
+        if self.asked.get(channel) == Some(&ticket) { self.leave(socket, channel) } else { None }
     }
 
     /// It gets it, unless it has left meanwhile. Says whether it was a member before.
@@ -72,7 +71,9 @@ impl Channels {
     /// It leaves. Gives what it was as a member.
     pub(super) fn leave(&mut self, socket: &Socket, channel: &str) -> Option<Member> {
         self.asked.remove(channel);
-        socket.leave(channel);
+        if channel != socket.id() {
+            socket.leave(channel);
+        }
         let member = self.members.remove(channel)?;
         presence::keep(socket, &self.members);
         Some(member)

@@ -189,8 +189,11 @@ impl Echo {
         let member = match admitted {
             Ok(member) => member.filter(|_| is_presence(&channel)),
             Err(Refused { status }) => {
-                channels(&socket).lock().give_up(&channel, ticket);
                 let _ = socket.emit("subscription_error", (&channel, status));
+                let left = channels(&socket).lock().refuse(&socket, &channel, ticket);
+                if let Some(member) = left {
+                    self.left(&socket, &channel, &member).await;
+                }
                 return;
             }
         };
