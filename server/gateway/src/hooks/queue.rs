@@ -210,6 +210,7 @@ mod tests {
             queue.give_up(&9, ticket);
         }
         assert!(queue.ready.len() < 100, "{}", queue.ready.len());
+        assert_eq!(queue.lanes.len(), 2, "sockets whose calls gave up are forgotten");
     }
 
     /// A small generator: the test needs no other.
@@ -256,6 +257,10 @@ mod tests {
                     assert!(last.insert(key, next).is_none_or(|before| before < next), "out of order");
                 }
                 assert!(running.len() <= 3 && queue.running() == running.len());
+                assert!(
+                    queue.lanes.len() <= running.len() + waiting.len(),
+                    "a lane that nobody needs is kept"
+                );
                 assert_eq!((queue.waiting(), queue.bytes), (waiting.len(), waiting.len()));
                 // Nobody waits without need.
                 let busy: HashSet<_> = running.keys().collect();
