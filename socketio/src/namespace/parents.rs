@@ -165,6 +165,20 @@ mod tests {
         assert_eq!(peer.take(), [r#"3/n1,1["own"]"#, r#"3/n2,2["parent"]"#]);
     }
 
+    /// A parent of all names, and what its function waits for before it allows one.
+    fn waiting_parent(io: &Io) -> (Namespace, Arc<Notify>) {
+        let permit = Arc::new(Notify::new());
+        let wait = Arc::clone(&permit);
+        let parent = io.of_dynamic(move |_, _: Value| {
+            let wait = Arc::clone(&wait);
+            async move {
+                wait.notified().await;
+                true
+            }
+        });
+        (parent, permit)
+    }
+
     // proves: features/namespaces
     #[tokio::test]
     async fn a_function_decides_by_name_and_auth_and_packets_wait_for_it() {
@@ -198,15 +212,7 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_leaves_while_a_function_decides_joins_nothing() {
         let io = Io::new();
-        let permit = Arc::new(Notify::new());
-        let wait = Arc::clone(&permit);
-        let _ = io.of_dynamic(move |_, _: Value| {
-            let wait = Arc::clone(&wait);
-            async move {
-                wait.notified().await;
-                true
-            }
-        });
+        let (_, permit) = waiting_parent(&io);
         let mut peer = Peer::open(&io);
         peer.send("0/x,");
         peer.send("1/x,");
@@ -435,15 +441,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_that_is_allowed_while_its_parent_goes_is_not_kept() {
         let io = Io::new();
-        let permit = Arc::new(Notify::new());
-        let wait = Arc::clone(&permit);
-        let parent = io.of_dynamic(move |_, _: Value| {
-            let wait = Arc::clone(&wait);
-            async move {
-                wait.notified().await;
-                true
-            }
-        });
+        let (parent, permit) = waiting_parent(&io);
         let mut peer = Peer::open(&io);
         peer.send("0/x,");
         parent.close();
