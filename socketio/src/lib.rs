@@ -77,8 +77,8 @@
 mod ack;
 mod args;
 mod client;
+mod clock;
 mod cluster;
-mod deadline;
 mod error;
 mod handler;
 mod io;

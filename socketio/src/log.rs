@@ -1,9 +1,12 @@
 //! What clients write, as it may stand in a log.
 
 use std::fmt::{self, Write as _};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::clock;
 
 /// Text that came from a client: escaped, so that it can't forge lines or move a terminal's cursor, and cut.
 pub(crate) struct Excerpt<'a>(pub(crate) &'a str);
@@ -28,7 +31,7 @@ const LINES: u32 = 10;
 impl Sparingly {
     /// Whether a line may be written, and how many were left out before it.
     pub(crate) fn next(&self) -> Option<u64> {
-        self.next_at(Instant::now())
+        self.next_at(clock::now())
     }
 
     fn next_at(&self, now: Instant) -> Option<u64> {

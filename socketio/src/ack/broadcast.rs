@@ -15,6 +15,7 @@ use crate::ack::answers::{Answer, Answers, RawAnswer};
 use crate::ack::collector::Collector;
 use crate::ack::pending::Waiter;
 use crate::args::FromArgs;
+use crate::clock;
 use crate::cluster::message::AdapterFuture;
 use crate::cluster::{Cluster, RECOUNT, Request};
 use crate::error::AckError;
@@ -155,7 +156,7 @@ impl<T> BroadcastAck<T> {
             asked: Vec::new(),
             requests: Vec::new(),
             counting: Vec::new(),
-            sent: Instant::now(),
+            sent: clock::now(),
             timeout,
             sleep: None,
             silent_nodes: 0,

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::ack::pending::Waiter;
 use crate::args::{Args, FromArgs, ToArgs};
+use crate::clock;
 use crate::error::AckError;
 use crate::handler::task::Task;
 use crate::namespace::flags::Flags;
@@ -97,7 +98,7 @@ impl Waiting {
             Err(args) => socket.emit_early(event, Some(id), args, flags)?,
         }
         let timeout = flags.timeout.unwrap_or(config.ack_timeout);
-        Ok(Waiting { entry, receiver, sent: Instant::now(), timeout })
+        Ok(Waiting { entry, receiver, sent: clock::now(), timeout })
     }
 
     async fn answer(self) -> Result<Args, AckError> {

@@ -17,12 +17,12 @@ use crate::ack::answers::{Answer, Answers, RawAnswer};
 use crate::ack::collector::Collector;
 use crate::args::FromArgs;
 use crate::args::event::Event;
+use crate::clock;
 use crate::cluster::details::SocketDetails;
 use crate::cluster::error::ClusterError;
 use crate::cluster::message::{AdapterError, AdapterFuture, MessageBody, NodeId, NodeMessage, RequestId};
 use crate::cluster::ordered::{Deliver, Ordered};
 use crate::cluster::sessions::Sessions;
-use crate::deadline;
 use crate::error::AckError;
 use crate::namespace::flags::Flags;
 use crate::namespace::room::Selection;
@@ -223,7 +223,7 @@ impl Cluster {
         collector: &Collector<A>,
         timeout: Duration,
     ) -> Result<Vec<A>, ClusterError> {
-        let deadline = deadline::after(timeout);
+        let deadline = clock::after(timeout);
         let nodes = timeout_at(deadline, self.other_nodes(namespace)).await;
         let nodes = nodes.map_err(|_| ClusterError::NotCounted)?;
         if nodes == 0 {

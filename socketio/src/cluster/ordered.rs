@@ -15,6 +15,7 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep_until};
 
+use crate::clock;
 use crate::recovery::offset::Offset;
 
 /// How long what this node has sent may take to come back.
@@ -118,7 +119,7 @@ impl Ordered {
                     return;
                 };
                 let due = first.since + PATIENCE;
-                if state.stalled || due <= Instant::now() {
+                if state.stalled || due <= clock::now() {
                     if !std::mem::replace(&mut state.stalled, true) {
                         tracing::warn!(
                             "what this server sends does not come back to it: its own clients get events without \
@@ -140,7 +141,7 @@ impl State {
     fn wait(&mut self, is_sequel: bool, deliver: Deliver) -> u64 {
         let serial = self.next;
         self.next += 1;
-        self.waiting.insert(serial, Waiting { since: Instant::now(), is_sequel, offset: None, deliver });
+        self.waiting.insert(serial, Waiting { since: clock::now(), is_sequel, offset: None, deliver });
         serial
     }
 

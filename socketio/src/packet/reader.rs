@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use engineio::{Message, Revision};
 
+use crate::clock;
 use crate::io::config::Config;
 use crate::packet::decoder::{Decoder, DecoderLimits};
 use crate::packet::error::PacketViolation;
@@ -42,7 +43,7 @@ impl PacketReader {
             revision,
             limits: DecoderLimits::of(config),
             max_event_name: config.max_event_name,
-            now: Instant::now(),
+            now: clock::now().into_std(),
         }
     }
 

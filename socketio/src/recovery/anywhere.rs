@@ -20,10 +20,10 @@ use super::claimed::Claimed;
 use super::history::{Granted, History, Lost};
 use super::kept::Kept;
 use super::presented::{Presented, Refusal};
+use crate::clock;
 use crate::cluster::Cluster;
 use crate::cluster::message::{MessageBody, NodeMessage};
 use crate::cluster::sessions::Session;
-use crate::deadline;
 use crate::namespace::Namespace;
 use crate::namespace::outgoing::Recall;
 use crate::namespace::room::{Room, Selection};
@@ -194,7 +194,7 @@ impl NamespaceRecovery {
         }
         table.next_ticket += 1;
         let window = self.shared.settings.max_disconnection;
-        let ticket = (deadline::after(window), table.next_ticket);
+        let ticket = (clock::after(window), table.next_ticket);
         let id = Arc::clone(&session.sid);
         let rooms: Vec<_> = session.rooms.iter().filter(|room| **room != id).cloned().collect();
         let values = Some(Arc::new(Values::with_data(session.data.clone())));

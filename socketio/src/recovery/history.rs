@@ -13,7 +13,7 @@ use super::budget::{Budget, Shortage};
 use super::kept::Kept;
 use super::offset::Offset;
 use super::presented::{Presented, Refusal};
-use crate::deadline;
+use crate::clock;
 use crate::namespace::room::Room;
 use crate::socket::values::Values;
 
@@ -170,7 +170,7 @@ impl History {
         let mut state = self.state.lock();
         if let Stage::New = state.stage {
             mailbox.push_owed(std::slice::from_ref(reply));
-            state.stage = Stage::Connected(Arc::clone(mailbox), Instant::now());
+            state.stage = Stage::Connected(Arc::clone(mailbox), clock::now());
         }
     }
 }
@@ -239,12 +239,12 @@ impl History {
         if offset.is_some() && offset <= state.had {
             return false;
         }
-        state.doubted = Some(deadline::after(self.window));
+        state.doubted = Some(clock::after(self.window));
         true
     }
 
     pub(crate) fn is_doubted(&self) -> bool {
-        self.state.lock().doubted.is_some_and(|until| until > Instant::now())
+        self.state.lock().doubted.is_some_and(|until| until > clock::now())
     }
 
     /// Keeps a share of a broadcast for a socket that is away.
@@ -341,7 +341,7 @@ impl History {
         let mut state = self.state.lock();
         let known = state.behind(offset).is_some();
         match std::mem::replace(&mut state.stage, Stage::Over) {
-            Stage::Lost(lost) if known && lost.ticket.0 > Instant::now() => {
+            Stage::Lost(lost) if known && lost.ticket.0 > clock::now() => {
                 if !lost.settled {
                     state.stage = Stage::Lost(lost);
                     return self.wait(&mut state);
@@ -360,7 +360,7 @@ impl History {
             stage => {
                 state.stage = stage;
                 Claim::Refused(match &state.stage {
-                    Stage::Lost(lost) if lost.ticket.0 <= Instant::now() => Refusal::Expired,
+                    Stage::Lost(lost) if lost.ticket.0 <= clock::now() => Refusal::Expired,
                     Stage::Lost(_) => Refusal::Offset,
                     Stage::Connected(..) if !known => Refusal::Offset,
                     Stage::Connected(..) | Stage::Claimed(..) => Refusal::Taken,
@@ -418,7 +418,7 @@ impl History {
         frames.push(reply.clone());
         mailbox.push_owed(&frames);
         self.budget.sub(lost.cost());
-        state.stage = Stage::Connected(Arc::clone(mailbox), Instant::now());
+        state.stage = Stage::Connected(Arc::clone(mailbox), clock::now());
         Some(*lost)
     }
 

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::budget::Budget;
 use super::offset::Offset;
+use crate::clock;
 use crate::packet::frames::Frames;
 
 /// An event that somebody may have to be sent again.
@@ -19,7 +20,7 @@ pub(crate) struct Kept {
 
 impl Kept {
     pub(super) fn new(offset: Offset, frames: Frames, budget: &Arc<Budget>) -> Arc<Kept> {
-        let kept = Kept { offset, frames, at: Instant::now(), budget: Arc::clone(budget) };
+        let kept = Kept { offset, frames, at: clock::now(), budget: Arc::clone(budget) };
         budget.add(kept.cost());
         Arc::new(kept)
     }

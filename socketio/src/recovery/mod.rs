@@ -40,7 +40,7 @@ use engineio::{Frame, Mailbox};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use tokio::time::Instant;
 
-use crate::deadline;
+use crate::clock;
 use crate::log::Excerpt;
 use crate::namespace::room::{Room, Selection};
 use crate::packet::frames::Frames;
@@ -127,7 +127,7 @@ impl Recoveries {
             let mut table = self.table.lock();
             let over = table.away.len() > self.settings.sessions || self.budget.used() > self.budget.limit;
             let Some(first) = table.away.first_entry() else { return };
-            let expired = first.key().0 <= Instant::now();
+            let expired = first.key().0 <= clock::now();
             if !expired && !over {
                 return;
             }
@@ -233,7 +233,7 @@ impl NamespaceRecovery {
         }
         let mut table = self.shared.table.lock();
         table.next_ticket += 1;
-        let ticket = (deadline::after(self.shared.settings.max_disconnection), table.next_ticket);
+        let ticket = (clock::after(self.shared.settings.max_disconnection), table.next_ticket);
         let away = history.lose(Lost { ticket, id: Arc::clone(id), rooms, values, settled: false });
         if away {
             lost.insert(history, id, &history.rooms());
