@@ -2,8 +2,9 @@
 
 use socketio_admin::{Admin, Auth};
 
-use super::sources::Given;
-use super::{Options, OptionsError};
+use super::Options;
+use super::error::OptionsError;
+use super::given::Given;
 
 impl Options {
     /// Administrators have a password or a token.

@@ -1,10 +1,9 @@
 //! `config check` and `config default`: the TOML file, looked at without starting the server.
 
-use std::path::{Path, PathBuf};
+use clap::Arg;
 
-use clap::{Arg, ArgMatches};
-
-use super::{Command, Form, Row, Stop, TABLE};
+use super::TABLE;
+use super::row::{Form, Row};
 
 pub(super) const NAME: &str = "config";
 
@@ -21,21 +20,6 @@ pub(super) fn command() -> clap::Command {
             clap::Command::new("default")
                 .about("Print a file with every option, its default and what it does"),
         )
-}
-
-/// What is asked for. `settle` reads a file as the server would.
-pub(super) fn command_of(
-    matches: &ArgMatches,
-    settle: impl FnOnce(&Path) -> Result<Command, Stop>,
-) -> Result<Command, Stop> {
-    match matches.subcommand() {
-        Some(("check", matches)) => {
-            let file = PathBuf::from(matches.get_one::<String>("file").cloned().unwrap_or_default());
-            settle(&file)?;
-            Ok(Command::ConfigCheck(file))
-        }
-        _ => Ok(Command::ConfigDefault),
-    }
 }
 
 /// A file with every option commented out, and what each does.

@@ -10,7 +10,7 @@ use engineio::Revision;
 use socketio_explain::journal::Record;
 use socketio_explain::{Form, InputError, Kind, ReadInput, Settings, Side};
 
-use super::{OptionsError, Stop};
+use super::error::{OptionsError, Stop};
 
 /// What the command is called.
 pub(super) const NAME: &str = "explain";

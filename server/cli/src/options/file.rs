@@ -3,8 +3,10 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::sources::{CONFIG, Given, Source};
-use super::{Form, OptionsError, Row, TABLE};
+use super::TABLE;
+use super::error::OptionsError;
+use super::given::{CONFIG, Given, Source};
+use super::row::{Form, Row};
 
 pub(super) fn read(name: &str, text: &str) -> Result<Vec<Given>, OptionsError> {
     let line_at = |at: usize| 1 + text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count();

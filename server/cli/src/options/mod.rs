@@ -6,62 +6,37 @@
 //! environment the file, the file the default; a wrong value is an error also where another overrides it.
 
 mod admin;
+mod checks;
+mod choices;
+mod command;
 pub(crate) mod config;
+mod error;
 mod explain;
 mod file;
+mod given;
+mod row;
 mod sources;
 mod value;
 
-use std::cell::Cell;
-use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::path::PathBuf;
 use std::time::Duration;
-use std::{env, fmt, fs, io};
 
 use tracing::level_filters::LevelFilter;
 
 use socketio::{Parser, Recovery};
 use socketio_admin::Mode;
-use socketio_server::{
-    AllowedHosts, Cookie, CookieError, Cors, CorsError, Limits, SameSite, TrailingSlash, TrustedProxy,
-};
+use socketio_server::{AllowedHosts, Cookie, Cors, Limits, SameSite, TrailingSlash, TrustedProxy};
 
-use crate::logging::{LogFormat, fatal};
-use crate::output;
+use crate::logging::LogFormat;
 use crate::place::Place;
-use crate::replay::Replay;
+pub(crate) use choices::{App, EventAction, EventRule, RedisMode, Transports};
+pub(crate) use command::Command;
+use error::OptionsError;
 pub(crate) use explain::Explain;
-use sources::Given;
+use given::Given;
+use row::Row;
 use value::Reader;
-
-/// One row of the table of options, without the type of its value.
-struct Row {
-    /// The section of `--help`.
-    section: &'static str,
-    key: &'static str,
-    help: &'static str,
-    /// What stands for the value in `--help`.
-    value: &'static str,
-    form: Form,
-    default: &'static [&'static str],
-}
-
-/// How a value is written.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
-    /// A string.
-    Text,
-    /// A whole number.
-    Number,
-    /// `true` or `false`; on the command line the name alone means `true`.
-    Switch,
-    /// A string, or `true` for what is usual; on the command line the name alone means that.
-    Place,
-    /// Several strings: the flag repeated, a comma between them in the environment, an array in the file.
-    List,
-}
 
 /// `section { /// help; "key" field: Type = [default] as READER, ... }`, where the reader knows the value's
 /// name, its form, and what is allowed.
@@ -414,122 +389,6 @@ options! {
     }
 }
 
-/// The ready-made applications.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum App {
-    /// A chat with a page.
-    Chat,
-    /// The echo that test suites expect.
-    Echo,
-    /// What a backend wants, by HTTP.
-    Gateway,
-    /// What Laravel Echo's clients expect.
-    LaravelEcho,
-    /// Nothing: clients connect, and their events have no handler.
-    None,
-}
-
-/// What becomes of the events of one name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct EventRule {
-    pub(crate) name: String,
-    pub(crate) namespace: Option<String>,
-    pub(crate) to: EventAction,
-    /// How many of them each client may send, as it is written.
-    pub(crate) rate: Option<String>,
-}
-
-/// What becomes of a client's event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum EventAction {
-    Backend,
-    Rooms,
-    Namespace,
-    Refuse,
-    Drop,
-}
-
-/// Which adapter the other servers of the cluster have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum RedisMode {
-    PubSub,
-    Sharded,
-    ShardedStatic,
-    ShardedDynamicPrivate,
-    Streams,
-}
-
-/// The transports that are offered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Transports {
-    pub(crate) polling: bool,
-    pub(crate) websocket: bool,
-}
-
-/// What the program is asked to do.
-#[derive(Clone, Debug)]
-pub(crate) enum Command {
-    /// To serve; also where no command is named.
-    Serve(Box<Options>),
-    /// To send what the clients of a journal sent.
-    Replay(Replay),
-    /// To say what bytes on the wire mean.
-    Explain(Explain),
-    /// To print the OpenAPI document of the API.
-    OpenApi,
-    /// To say that this file is right. One that is not is an error already.
-    ConfigCheck(PathBuf),
-    /// To print a file with all options.
-    ConfigDefault,
-}
-
-impl Command {
-    /// Reads the program's command line, its environment, and the file that either of them names.
-    ///
-    /// # Errors
-    /// If there is nothing to do but to [end](Stop::end): help or the version was asked for, or something is
-    /// wrong. Also says how that is to be told, as far as it can be known.
-    pub(crate) fn load() -> Result<Command, (Stop, LogFormat)> {
-        let format = Cell::new(sources::log_format(env::args_os().skip(1), env::var_os("SOCKETIO_LOG")));
-        let read_file = |path: &Path| {
-            let text = fs::read_to_string(path)?;
-            format.set(format.get().or(sources::log_format_in_file(&text)));
-            Ok(text)
-        };
-        let command = Command::settle(env::args_os(), env::vars_os(), read_file);
-        command.map_err(|stop| (stop, format.get().unwrap_or(LogFormat::Text)))
-    }
-
-    /// The environment's variables that look like options and are none.
-    pub(crate) fn unknown_variables() -> Vec<String> {
-        sources::unknown_variables(env::vars_os().map(|(name, _)| name))
-    }
-
-    fn settle(
-        arguments: impl IntoIterator<Item = OsString>,
-        environment: impl IntoIterator<Item = (OsString, OsString)>,
-        read_file: impl FnOnce(&Path) -> io::Result<String>,
-    ) -> Result<Command, Stop> {
-        let matches = sources::command().try_get_matches_from(arguments)?;
-        let matches = match matches.subcommand() {
-            Some(("replay", matches)) => return Ok(Command::Replay(sources::replay(matches))),
-            Some((config::NAME, matches)) => {
-                return config::command_of(matches, |file| {
-                    let arguments =
-                        ["socketio-server".into(), "--config".into(), file.as_os_str().to_owned()];
-                    Command::settle(arguments, [], read_file)
-                });
-            }
-            Some(("openapi", _)) => return Ok(Command::OpenApi),
-            Some((explain::NAME, matches)) => return Ok(Command::Explain(Explain::read(matches)?)),
-            Some((_serve, matches)) => matches,
-            None => &matches,
-        };
-        let given = sources::gather(matches, environment, read_file)?;
-        Ok(Command::Serve(Box::new(Options::read(&given)?.checked(&given)?)))
-    }
-}
-
 /// Reads one option from every place that gives it. `given` is sorted by precedence: the last one wins.
 fn read<T>(
     key: &'static str,
@@ -547,131 +406,6 @@ fn read<T>(
 }
 
 impl Options {
-    /// The rules that take more than one option.
-    fn checked(mut self, given: &[Given]) -> Result<Options, OptionsError> {
-        // These rules are broken by what was given, never by a default, so there is a place to name.
-        let wrong = |key: &str, problem: &str| match given.iter().rfind(|given| given.key == key) {
-            Some(given) => given.error(problem),
-            None => OptionsError { place: key.to_owned(), problem: problem.to_owned() },
-        };
-        if self.no_eio3 && self.no_eio4 {
-            return Err(wrong(
-                "no-eio4",
-                "no-eio3 is set too, so that no client could connect: remove one of them",
-            ));
-        }
-        if self.tls_cert.is_some() && self.tls_key.is_none() {
-            return Err(wrong("tls-cert", "needs tls-key too"));
-        }
-        if self.tls_key.is_some() && self.tls_cert.is_none() {
-            return Err(wrong("tls-key", "needs tls-cert too"));
-        }
-        let spread = given.iter().any(|given| given.key == "drain-spread");
-        if spread && self.drain_spread > self.drain_timeout / 2 {
-            let problem = "is more than half of drain-timeout, so that the last clients could not leave in time: \
-                           make it shorter, or drain-timeout longer";
-            return Err(wrong("drain-spread", problem));
-        }
-        let usual = Recovery::default();
-        let recovery = [
-            ("recovery-bytes", self.recovery_bytes != usual.bytes),
-            ("recovery-sessions", self.recovery_sessions != usual.sessions),
-            ("recovery-skip-middlewares", self.recovery_skip_middlewares != usual.skip_middlewares),
-        ];
-        if let (None, Some((key, _))) = (self.recovery_window, recovery.iter().find(|(_, given)| *given)) {
-            return Err(wrong(key, "needs recovery too"));
-        }
-        let inspect = [
-            ("inspect-memory", given.iter().any(|given| given.key == "inspect-memory")),
-            ("inspect-token", self.inspect_token.is_some()),
-        ];
-        if let (None, Some((key, _))) = (self.inspect, inspect.iter().find(|(_, given)| *given)) {
-            return Err(wrong(key, "needs inspect too"));
-        }
-        self.admin_checked(given, &wrong)?;
-        let refines = |given: &&Given| matches!(given.key, "redis-mode" | "redis-prefix" | "redis-stream");
-        if let (true, Some(given)) = (self.redis.is_empty(), given.iter().find(refines)) {
-            return Err(given.error("needs redis too".to_owned()));
-        }
-        self.gateway_checked(given, &wrong)?;
-        self.cors = self.cors_checked(&wrong)?;
-        self.cookie = self.cookie_checked(&wrong)?;
-        Ok(self)
-    }
-
-    /// The options of the gateway and of Laravel Echo make them the application, unless another is named.
-    fn gateway_checked(
-        &mut self,
-        given: &[Given],
-        wrong: &impl Fn(&str, &str) -> OptionsError,
-    ) -> Result<(), OptionsError> {
-        let is_given = |key: &str| given.iter().any(|given| given.key == key);
-        let jwt = self.needs_jwt();
-        if (self.api.is_some() || self.webhook.is_some() || jwt) && !is_given("app") {
-            self.app = App::Gateway;
-        }
-        if (self.echo_auth_url.is_some() || self.echo_redis.is_some()) && !is_given("app") {
-            self.app = App::LaravelEcho;
-        }
-        let sources = [
-            ("jwt-key", self.jwt_key.is_some()),
-            ("jwt-key-file", self.jwt_key_file.is_some()),
-            ("jwt-key-url", self.jwt_key_url.is_some()),
-        ];
-        let mut sources = sources.iter().filter(|(_, given)| *given);
-        if let (Some((one, _)), Some((other, _))) = (sources.next(), sources.next()) {
-            return Err(wrong(other, &format!("{one} is given too: remove one of them")));
-        }
-        let app = self.app == App::Gateway;
-        let echo = self.app == App::LaravelEcho;
-        let calls = self.webhook.is_some() || self.jwt_key_url.is_some() || self.echo_auth_url.is_some();
-        for (key, needed, is_there) in [
-            ("api-key", "api", self.api.is_some()),
-            ("api-key-file", "api", self.api.is_some()),
-            ("webhook", "app = gateway", app),
-            ("webhook-secret", "webhook", self.webhook.is_some()),
-            ("webhook-secret-file", "webhook", self.webhook.is_some()),
-            ("webhook-hook", "webhook", self.webhook.is_some()),
-            ("webhook-header", "webhook", self.webhook.is_some()),
-            ("webhook-events", "webhook", self.webhook.is_some()),
-            ("webhook-connect-timeout", "webhook", self.webhook.is_some()),
-            ("webhook-event-timeout", "webhook", self.webhook.is_some()),
-            ("other-events", "app = gateway", app),
-            ("namespace", "app = gateway", app),
-            ("event", "app = gateway", app),
-            ("jwt-key", "app = gateway", app),
-            ("jwt-key-file", "app = gateway", app),
-            ("jwt-key-url", "app = gateway", app),
-            ("ca-file", "webhook, jwt-key-url or echo-auth-url", calls),
-            ("jwt-audience", "jwt-key, jwt-key-file or jwt-key-url", jwt),
-            ("jwt-issuer", "jwt-key, jwt-key-file or jwt-key-url", jwt),
-            ("jwt-rooms", "jwt-key, jwt-key-file or jwt-key-url", jwt),
-            ("jwt-data", "jwt-key, jwt-key-file or jwt-key-url", jwt),
-            ("presence-rooms", "app = gateway", app),
-            ("presence-data", "presence-rooms", !self.presence_rooms.is_empty()),
-            ("echo-auth-url", "app = laravel-echo", echo),
-            ("echo-auth-header", "echo-auth-url", self.echo_auth_url.is_some()),
-            ("echo-redis", "app = laravel-echo", echo),
-            ("echo-redis-prefix", "echo-redis", self.echo_redis.is_some()),
-        ] {
-            if is_given(key) && !is_there {
-                return Err(wrong(key, &format!("needs {needed} too")));
-            }
-        }
-        let has_key = !self.api_keys.is_empty() || self.api_key_file.is_some();
-        if self.api.is_some_and(|address| !address.ip().is_loopback()) && !has_key {
-            let problem =
-                "needs api-key or api-key-file, since others than this machine can reach the address";
-            return Err(wrong("api", problem));
-        }
-        Ok(())
-    }
-
-    /// Whether clients need a JWT.
-    pub(crate) fn needs_jwt(&self) -> bool {
-        self.jwt_key.is_some() || self.jwt_key_file.is_some() || self.jwt_key_url.is_some()
-    }
-
     /// What bounds requests, connections and sessions.
     pub(crate) fn limits(&self) -> Limits {
         Limits {
@@ -698,137 +432,6 @@ impl Options {
             sessions: self.recovery_sessions,
             skip_middlewares: self.recovery_skip_middlewares,
         })
-    }
-
-    /// The rule about origins, with all that belongs to it.
-    fn cors_checked(
-        &self,
-        wrong: &impl Fn(&str, &str) -> OptionsError,
-    ) -> Result<Option<Cors>, OptionsError> {
-        let attributes = [
-            ("cors-credentials", self.cors_credentials),
-            ("cors-allowed-header", !self.cors_allowed_headers.is_empty()),
-            ("cors-exposed-header", !self.cors_exposed_headers.is_empty()),
-            ("cors-max-age", self.cors_max_age.is_some()),
-        ];
-        let Some(mut cors) = self.cors.clone() else {
-            return match attributes.iter().find(|(_, given)| *given) {
-                Some((key, _)) => Err(wrong(key, "needs cors-origin too")),
-                None => Ok(None),
-            };
-        };
-        let at = |key| move |error: CorsError| wrong(key, &error.to_string());
-        if self.cors_credentials {
-            cors = cors.credentials().map_err(at("cors-credentials"))?;
-        }
-        if !self.cors_allowed_headers.is_empty() {
-            cors = cors.allowed_headers(&self.cors_allowed_headers).map_err(at("cors-allowed-header"))?;
-        }
-        if !self.cors_exposed_headers.is_empty() {
-            cors = cors.exposed_headers(&self.cors_exposed_headers).map_err(at("cors-exposed-header"))?;
-        }
-        if let Some(age) = self.cors_max_age {
-            cors = cors.max_age(age);
-        }
-        Ok(Some(cors))
-    }
-
-    /// The cookie, with all its attributes.
-    fn cookie_checked(
-        &self,
-        wrong: &impl Fn(&str, &str) -> OptionsError,
-    ) -> Result<Option<Cookie>, OptionsError> {
-        let attributes = [
-            ("cookie-secure", self.cookie_secure),
-            ("cookie-path", self.cookie_path.is_some()),
-            ("cookie-domain", self.cookie_domain.is_some()),
-            ("cookie-max-age", self.cookie_max_age.is_some()),
-            ("cookie-same-site", self.cookie_same_site != SameSite::Lax),
-            ("cookie-for-scripts", self.cookie_for_scripts),
-        ];
-        let Some(cookie) = self.cookie.clone() else {
-            return match attributes.iter().find(|(_, given)| *given) {
-                Some((key, _)) => Err(wrong(key, "needs cookie too")),
-                None => Ok(None),
-            };
-        };
-        let at = |key| move |error: CookieError| wrong(key, &error.to_string());
-        let mut cookie = cookie
-            .secure(self.cookie_secure)
-            .same_site(self.cookie_same_site)
-            .http_only(!self.cookie_for_scripts);
-        if let Some(path) = &self.cookie_path {
-            cookie = cookie.path(path).map_err(at("cookie-path"))?;
-        }
-        if let Some(domain) = &self.cookie_domain {
-            cookie = cookie.domain(domain).map_err(at("cookie-domain"))?;
-        }
-        if let Some(age) = self.cookie_max_age {
-            cookie = cookie.max_age(age);
-        }
-        Ok(Some(cookie))
-    }
-}
-
-/// Something is wrong with an option: where, and what.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct OptionsError {
-    place: String,
-    problem: String,
-}
-
-impl fmt::Display for OptionsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.problem)
-    }
-}
-
-impl std::error::Error for OptionsError {}
-
-/// Why the program ends before it does anything.
-#[derive(Debug)]
-pub(crate) enum Stop {
-    /// The command line asks for help or the version, or can't be understood.
-    CommandLine(clap::Error),
-    /// An option is wrong.
-    Option(OptionsError),
-}
-
-impl Stop {
-    /// Prints what there is to say: help and version to standard output, mistakes to standard error.
-    /// The exit code is 0 for the former and 2 for the latter.
-    #[must_use]
-    pub(crate) fn end(self, format: LogFormat) -> ExitCode {
-        match (&self, format) {
-            (Stop::CommandLine(help), _) if !help.use_stderr() => drop(output::print(&help.to_string())),
-            (Stop::CommandLine(error), LogFormat::Text) => output::complain(&error.to_string()),
-            (Stop::Option(error), LogFormat::Text) => output::complain(&format!("error: {error}\n")),
-            (Stop::CommandLine(error), LogFormat::Json) => {
-                let text = error.to_string();
-                output::complain(&fatal(format, &text.strip_prefix("error: ").unwrap_or(&text).trim_end()));
-            }
-            (Stop::Option(error), LogFormat::Json) => output::complain(&fatal(format, error)),
-        }
-        ExitCode::from(self.code())
-    }
-
-    fn code(&self) -> u8 {
-        match self {
-            Stop::CommandLine(error) if !error.use_stderr() => 0,
-            Stop::CommandLine(_) | Stop::Option(_) => 2,
-        }
-    }
-}
-
-impl From<clap::Error> for Stop {
-    fn from(error: clap::Error) -> Stop {
-        Stop::CommandLine(error)
-    }
-}
-
-impl From<OptionsError> for Stop {
-    fn from(error: OptionsError) -> Stop {
-        Stop::Option(error)
     }
 }
 

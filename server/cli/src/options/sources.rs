@@ -1,17 +1,17 @@
 //! Where options are given: the command line, the environment and a TOML file.
 
 use std::ffi::OsString;
+use std::io;
 use std::path::Path;
-use std::{fmt, io};
 
 use clap::{Arg, ArgAction, ArgMatches};
 
-use super::{Form, OptionsError, Row, Stop, TABLE, config, explain, file};
+use super::error::{OptionsError, Stop};
+use super::given::{CONFIG, Given, Source, variable};
+use super::row::{Form, Row};
+use super::{TABLE, config, explain, file};
 use crate::logging::LogFormat;
 use crate::replay::Replay;
-
-/// The option that names the file. It is in no row of the table, since the file can't hold it.
-pub(super) const CONFIG: &str = "config";
 
 /// The options that `-h` shows; `--help` shows all.
 const COMMON: [&str; 12] = [
@@ -28,37 +28,6 @@ const COMMON: [&str; 12] = [
     "inspect",
     "log",
 ];
-
-/// One option as it was given in one place.
-pub(super) struct Given {
-    pub(super) key: &'static str,
-    pub(super) words: Vec<String>,
-    pub(super) source: Source,
-}
-
-pub(super) enum Source {
-    CommandLine,
-    Environment,
-    File { name: String, line: usize },
-}
-
-impl Given {
-    /// An error that names this place.
-    pub(super) fn error(&self, problem: impl Into<String>) -> OptionsError {
-        OptionsError { place: self.to_string(), problem: problem.into() }
-    }
-}
-
-impl fmt::Display for Given {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = self.key;
-        match &self.source {
-            Source::CommandLine => write!(f, "--{key}"),
-            Source::Environment => f.write_str(&variable(key)),
-            Source::File { name, line } => write!(f, "{key} in {name}, line {line}"),
-        }
-    }
-}
 
 /// Everything that is given, what has precedence last.
 pub(super) fn gather(
@@ -208,11 +177,6 @@ fn in_short(help: &str) -> &str {
         .filter_map(|end| help.find(end))
         .min();
     help[..end.unwrap_or(help.len())].trim()
-}
-
-/// The name of an option's environment variable.
-fn variable(key: &str) -> String {
-    format!("SOCKETIO_{}", key.replace('-', "_").to_ascii_uppercase())
 }
 
 fn from_environment(

@@ -1,3 +1,9 @@
+use std::ffi::OsString;
+use std::path::Path;
+use std::{env, fs, io};
+
+use super::error::Stop;
+use super::row::Form;
 use super::*;
 
 /// What the program makes of a command line, an environment, and the text of `server.toml`, which is only

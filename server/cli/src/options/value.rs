@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
-use super::{App, EventAction, EventRule, Form, RedisMode, Transports};
+use super::choices::{App, EventAction, EventRule, RedisMode, Transports};
+use super::row::Form;
 use socketio::Parser;
 use socketio_admin::{Auth, Mode};
 use socketio_server::{AllowedHosts, Cookie, Cors, SameSite, TrailingSlash, TrustedProxy};
