@@ -12,7 +12,7 @@ const ALLOWED: &[&str] = &["socketio/src/clock.rs"];
 const CLOCKS: [&str; 2] = ["Instant::now()", "SystemTime::now()"];
 
 /// The Rust files in a folder.
-fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
+pub(super) fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a file") {
         let path = entry.expect("a file").path();
         if path.is_dir() {
@@ -24,14 +24,19 @@ fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
 }
 
 /// Whether the file is there for tests alone.
-fn is_test(path: &Path) -> bool {
+pub(super) fn is_test(path: &Path) -> bool {
     path.iter().any(|part| ["tests", "tests.rs", "testing.rs"].contains(&&*part.to_string_lossy()))
 }
 
-/// Whether code looks at a clock, beside its documentation and its tests, which come last in a file.
+/// A file without its tests, which come last.
+pub(super) fn code_of(source: &str) -> &str {
+    source.split("#[cfg(test)]\nmod ").next().unwrap_or_default()
+}
+
+/// Whether code looks at a clock, beside its documentation and its tests.
 fn looks_at_a_clock(source: &str) -> bool {
-    let code = source.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
-    code.lines()
+    code_of(source)
+        .lines()
         .filter(|line| !line.trim_start().starts_with("//"))
         .any(|line| CLOCKS.iter().any(|clock| line.contains(clock)))
 }

@@ -1,5 +1,6 @@
 //! The documentation keeps its word: what it links to is there, and what it promises has tests.
 
+mod circles;
 mod clocks;
 mod examples;
 mod proofs;
