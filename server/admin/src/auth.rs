@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::str::FromStr as _;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bcrypt::{BcryptError, HashParts};
@@ -16,6 +17,10 @@ use tokio::sync::Semaphore;
 
 /// How long a session lasts, as with the reference's `RedisStore`.
 const SESSION: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How many passwords may be checked or wait for that. With a usual cost of the hash, all are done before the first
+/// client is given up because it was not let in.
+const PLACES: usize = 64;
 
 /// What an administrator has to know.
 #[derive(Clone)]
@@ -87,9 +92,11 @@ pub(crate) struct Gate {
     auth: Auth,
     /// Signs sessions, if there are any.
     key: Option<Hmac<Sha256>>,
+    /// For those that are checked or wait for that.
+    places: Semaphore,
     /// One password is checked at a time. Each costs some tenths of a second of computing, which is all that guessing
     /// can take from the clients.
-    checking: Semaphore,
+    checking: Arc<Semaphore>,
 }
 
 /// What came of a client that wants to be an administrator.
@@ -100,6 +107,8 @@ pub(crate) enum Admission {
         session: Option<String>,
     },
     Refused,
+    /// Too many passwords wait to be checked.
+    Busy,
 }
 
 impl Gate {
@@ -110,7 +119,7 @@ impl Gate {
             Kind::Anyone => None,
         };
         let key = key.filter(|_| sessions).and_then(|key| Hmac::new_from_slice(key.as_bytes()).ok());
-        Gate { auth, key, checking: Semaphore::new(1) }
+        Gate { auth, key, places: Semaphore::new(PLACES), checking: Arc::new(Semaphore::new(1)) }
     }
 
     /// Decides by the auth that the client presented.
@@ -124,7 +133,9 @@ impl Gate {
             Kind::Password { username, hash } => match (text("username"), text("password")) {
                 (Some(name), Some(password)) => {
                     // The password is checked also for a wrong name, so that the time it takes tells no names.
-                    let is_right = self.is_password(password, hash).await;
+                    let Some(is_right) = self.is_password(password, hash).await else {
+                        return Admission::Busy;
+                    };
                     bool::from(name.as_bytes().ct_eq(username.as_bytes())) & is_right
                 }
                 _ => false,
@@ -140,11 +151,17 @@ impl Gate {
         }
     }
 
-    async fn is_password(&self, password: &str, hash: &str) -> bool {
+    /// `None` if too many wait to know.
+    async fn is_password(&self, password: &str, hash: &str) -> Option<bool> {
+        let _place = self.places.try_acquire().ok()?;
+        let turn = Arc::clone(&self.checking).acquire_owned().await;
         let (password, hash) = (password.to_owned(), hash.to_owned());
-        let _turn = self.checking.acquire().await;
-        let check = move || bcrypt::verify(password, &hash).unwrap_or(false);
-        tokio::task::spawn_blocking(check).await.unwrap_or(false)
+        let check = move || {
+            // The client may be given up meanwhile; the check goes on, and the next has to wait for its end.
+            let _turn = turn;
+            bcrypt::verify(password, &hash).unwrap_or(false)
+        };
+        Some(tokio::task::spawn_blocking(check).await.unwrap_or(false))
     }
 
     /// A session that ends then.
@@ -173,6 +190,9 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll, Waker};
+
     use serde_json::json;
 
     use super::*;
@@ -184,11 +204,16 @@ mod tests {
         Gate::new(Auth::password("admin", HASH).unwrap(), true)
     }
 
+    /// Polls a check, and says whether it goes on.
+    fn waits(check: Pin<&mut impl Future>) -> bool {
+        check.poll(&mut Context::from_waker(Waker::noop())).is_pending()
+    }
+
     /// The session that is granted for this.
     async fn session(gate: &Gate, presented: Value) -> Option<String> {
         match gate.admit(&presented).await {
             Admission::Granted { session } => session,
-            Admission::Refused => panic!("refused"),
+            refused => panic!("{refused:?}"),
         }
     }
 
@@ -275,6 +300,42 @@ mod tests {
         let off = Gate::new(Auth::password("admin", HASH).unwrap(), false);
         assert_eq!(session(&off, password).await, None);
         assert_eq!(off.admit(&json!({ "sessionId": granted })).await, Admission::Refused);
+    }
+
+    #[test]
+    fn the_next_password_waits_for_a_check_whose_client_was_given_up() {
+        let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+        runtime.block_on(async {
+            let (free, is_free) = std::sync::mpsc::channel::<()>();
+            let thread = tokio::task::spawn_blocking(move || is_free.recv());
+            let gate = gate();
+            let presented = json!({ "username": "admin", "password": "changeit" });
+            let mut given_up = Box::pin(gate.admit(&presented));
+            assert!(waits(given_up.as_mut()));
+            drop(given_up);
+            assert_eq!(gate.checking.available_permits(), 0, "the check still has to run");
+            free.send(()).unwrap();
+            thread.await.unwrap().unwrap();
+            assert!(session(&gate, presented).await.is_some());
+        });
+    }
+
+    #[tokio::test]
+    async fn only_so_many_passwords_wait() {
+        let gate = gate();
+        let presented = json!({ "username": "admin", "password": "changeit" });
+        let turn = gate.checking.acquire().await.unwrap();
+        let mut waiting: Vec<_> = (0..PLACES).map(|_| Box::pin(gate.admit(&presented))).collect();
+        for one in &mut waiting {
+            assert!(waits(one.as_mut()));
+        }
+        let one_more = std::pin::pin!(gate.admit(&presented));
+        let answer = one_more.poll(&mut Context::from_waker(Waker::noop()));
+        assert_eq!(answer, Poll::Ready(Admission::Busy));
+        // A client that is given up leaves its place to others.
+        waiting.clear();
+        drop(turn);
+        assert!(session(&gate, presented.clone()).await.is_some());
     }
 
     #[test]

@@ -150,6 +150,13 @@ async fn let_in(gate: &Gate, socket: &Socket) -> Result<(), ConnectError> {
             tracing::warn!(address = address(socket), "an administrator was refused: invalid credentials");
             Err(ConnectError::new("invalid credentials"))
         }
+        Admission::Busy => {
+            tracing::warn!(
+                address = address(socket),
+                "an administrator was refused: too many log in at once"
+            );
+            Err(ConnectError::new("too many log in at once: try again in some seconds"))
+        }
     }
 }
 
