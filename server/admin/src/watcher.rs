@@ -1,6 +1,7 @@
 //! What administrators are shown: everything that happens in any namespace, in the words of the page.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt::Write as _;
 use std::sync::{Arc, Weak};
 use std::time::SystemTime;
@@ -88,10 +89,12 @@ impl Watcher {
     fn joined(&self, sid: Option<&Sid>, socket: &Socket) {
         let nsp = socket.namespace().name();
         if let Some(sid) = sid {
-            if socket.transport() == Transport::Polling {
-                let mut polling = self.polling.lock();
+            let mut polling = self.polling.lock();
+            // It may have left already, if another thread ended the session.
+            if socket.transport() == Transport::Polling && socket.is_connected() {
                 polling.entry(*sid).or_default().push((nsp.into(), socket.id().into()));
             }
+            drop(polling);
             self.keep(sid, socket);
         }
         if *socket.namespace() == self.namespace {
@@ -119,6 +122,17 @@ impl Watcher {
                 let (id, nsp) = (socket.id(), socket.namespace().name());
                 let transport = Transport::WebSocket.as_str();
                 self.tell("socket_updated", (Updated { id, nsp, data: None, transport: Some(transport) },));
+            }
+        }
+    }
+
+    /// A socket has left: an upgrade is not shown any more.
+    fn left(&self, sid: &Sid, nsp: &str, id: &str) {
+        let mut polling = self.polling.lock();
+        if let Entry::Occupied(mut sockets) = polling.entry(*sid) {
+            sockets.get_mut().retain(|(of, socket)| (&**of, &**socket) != (nsp, id));
+            if sockets.get().is_empty() {
+                sockets.remove();
             }
         }
     }
@@ -182,13 +196,15 @@ impl Observer for Watcher {
                 }
             }
             (What::DataSet { nsp, socket, key }, _) if key != KEY => self.data_set(nsp, socket),
-            (What::Left { nsp, socket, reason }, _) if self.has_audience() => {
-                self.tell("socket_disconnected", (nsp, socket, reason, now()));
+            (What::Left { nsp, socket, reason }, _) => {
+                if let Some(sid) = sid {
+                    self.left(sid, nsp, socket);
+                }
+                if self.has_audience() {
+                    self.tell("socket_disconnected", (nsp, socket, reason, now()));
+                }
             }
             (What::Upgraded, Some(sid)) => self.upgraded(sid),
-            (What::Ended { transport: Transport::Polling }, Some(sid)) => {
-                self.polling.lock().remove(sid);
-            }
             _ => {}
         }
     }
@@ -275,4 +291,26 @@ fn event_args(nsp: &str, id: &str, event: &Event) -> Option<Args> {
     let json = format!("[{nsp},{id},{},\"{}\"]", raw.json(), now());
     let args = RawJson::new(json, raw.attachments().to_vec()).and_then(Args::from_raw);
     args.inspect_err(|error| tracing::debug!(%error, "an event is not shown to administrators")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_kept_of_a_socket_that_has_left() {
+        let io = Io::new();
+        let shown = Shown { mode: Mode::Development, secrets: false };
+        let watcher = Watcher::new(&io, io.of("/admin"), None, shown);
+        let sid = Sid::generate();
+        // As if they had come in while the session upgraded, so that the upgrade has been seen already.
+        let names = ["a", "b"].map(|id| ("/".into(), id.into()));
+        watcher.polling.lock().insert(sid, names.to_vec());
+        for (socket, left) in [("a", 1), ("b", 0)] {
+            let what = What::Left { nsp: "/", socket, reason: "transport close" };
+            watcher.observe(&Observation { sid: Some(&sid), what });
+            assert_eq!(watcher.polling.lock().values().map(Vec::len).sum::<usize>(), left);
+        }
+        assert!(watcher.polling.lock().is_empty());
+    }
 }
