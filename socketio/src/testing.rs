@@ -42,6 +42,10 @@ impl Peer {
     }
 
     pub(crate) fn open_with(io: &Io, revision: Revision) -> Peer {
+        Peer::open_watched(io, revision, Observers::default())
+    }
+
+    pub(crate) fn open_watched(io: &Io, revision: Revision, observers: Observers) -> Peer {
         let (sid, now) = (Sid::generate(), Instant::now());
         let (mailbox, driver) = Mailbox::new(BUDGET).split();
         let handshake = HandshakeRequest {
@@ -58,7 +62,7 @@ impl Peer {
             transport: Transport::Polling,
             mailbox: Arc::clone(&mailbox),
             handshake,
-            observers: Observers::default(),
+            observers,
         };
         Peer { client: io.open(opened, now), mailbox, driver, sid, now }
     }

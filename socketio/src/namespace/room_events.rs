@@ -54,7 +54,10 @@ impl Namespace {
         for Happened { event, observed } in events {
             // Before it is connected and when it ends, other observations say where it is.
             if let Some(socket) = observed.as_ref().filter(|socket| socket.is_connected()) {
-                socket.see_room(event);
+                // Whoever tells has to come back, or nobody is told again.
+                if guarded(|| socket.see_room(event)).is_err() {
+                    tracing::error!(namespace = self.name(), "an observer of rooms panicked");
+                }
             }
             for listener in &listeners {
                 if guarded(|| listener(event)).is_err() {
@@ -83,6 +86,9 @@ impl Socket {
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
+
+    use engineio::Revision;
+    use engineio::observe::{Observation, Observer, Observers};
 
     use super::*;
     use crate::io::Io;
@@ -173,6 +179,29 @@ mod tests {
         assert_eq!(take(&events), expected);
         socket.leave("b");
         assert_eq!(take(&events), [left("b", &socket), deleted("b")]);
+    }
+
+    #[tokio::test]
+    async fn listeners_hear_of_rooms_also_after_an_observer_panicked() {
+        struct Broken;
+
+        impl Observer for Broken {
+            fn observe(&self, observation: &Observation<'_>) {
+                assert!(!matches!(observation.what, What::RoomJoined { room: "a", .. }), "a panic is caught");
+            }
+        }
+
+        let io = Io::new();
+        let mut observers = Observers::default();
+        observers.add(Arc::new(Broken));
+        let mut peer = Peer::open_watched(&io, Revision::V4, observers);
+        peer.send("0");
+        let socket = io.sockets().remove(0);
+        let events = listen(&io);
+        socket.join("a").unwrap();
+        socket.join("b").unwrap();
+        let expected = [created("a"), joined("a", &socket), created("b"), joined("b", &socket)];
+        assert_eq!(take(&events), expected);
     }
 
     // proves: features/room-events
