@@ -58,8 +58,12 @@ impl Folder {
     /// If there is no `index.html`, if a file can't be read, or if there is too much.
     pub fn read(dir: &Path) -> Result<Folder, FolderError> {
         let mut folder = Folder { files: BTreeMap::new(), left: MOST_BYTES };
-        if !dir.join(INDEX).is_file() {
-            return Err(FolderError(dir.join(INDEX), io::ErrorKind::NotFound.into()));
+        // Before all else is read, which may be much if it is the wrong folder.
+        let index = dir.join(INDEX);
+        match fs::symlink_metadata(&index) {
+            Ok(found) if found.is_file() => {}
+            Ok(found) if found.is_symlink() => return Err(FolderError(index, linked())),
+            _ => return Err(FolderError(index, io::ErrorKind::NotFound.into())),
         }
         folder.read_all(dir, "", MOST_FOLDERS)?;
         Ok(folder)
@@ -174,6 +178,11 @@ fn content_type(name: &str) -> &'static str {
         "txt" => "text/plain; charset=utf-8",
         _ => "application/octet-stream",
     }
+}
+
+fn linked() -> io::Error {
+    let text = "it is a symbolic link, and these are not served: put the file itself there";
+    io::Error::new(io::ErrorKind::InvalidInput, text)
 }
 
 fn too_much(what: &str) -> io::Error {
@@ -319,5 +328,15 @@ mod tests {
             let error = Folder::read(&dir).unwrap_err().to_string();
             assert_eq!(error, format!("no index.html in {}: give the folder that holds it", dir.display()));
         }
+    }
+
+    #[test]
+    fn a_page_that_is_a_link_is_named() {
+        let files = Files::new("linked", &[("app.html", "<p>")]);
+        std::os::unix::fs::symlink("app.html", files.0.join(INDEX)).unwrap();
+        let error = Folder::read(&files.0).unwrap_err().to_string();
+        let index = files.0.join(INDEX);
+        let expected = "it is a symbolic link, and these are not served: put the file itself there";
+        assert_eq!(error, format!("can't read {}: {expected}", index.display()));
     }
 }
