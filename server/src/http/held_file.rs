@@ -1,18 +1,31 @@
 //! Files that are served out of memory: the client's, and those of a folder.
 
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use tokio::runtime::Handle;
 
 use crate::http::compression::Encoding;
+
+/// Up to how many bytes a file is compressed at once, while the thread serves nobody else: some milliseconds.
+const AT_ONCE: usize = 500_000;
 
 /// A file, and its compressed forms, each made when it is first asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct HeldFile {
     plain: Bytes,
-    compressed: [OnceLock<Option<Bytes>>; Encoding::ALL.len()],
+    compressed: [Arc<Compressed>; Encoding::ALL.len()],
+}
+
+/// One compressed form of a file.
+#[derive(Debug, Default)]
+struct Compressed {
+    begun: AtomicBool,
+    /// `None` if it is no shorter than the file.
+    bytes: OnceLock<Option<Bytes>>,
 }
 
 impl HeldFile {
@@ -20,15 +33,31 @@ impl HeldFile {
         HeldFile { plain, compressed: Default::default() }
     }
 
-    /// The file in the form that a client likes best.
+    /// The file in the form that a client likes best. A long file is sent as it is until that form is made.
     pub(crate) fn accepted(&self, request: &HeaderMap) -> (&Bytes, Option<Encoding>) {
         let encoding = Encoding::accepted(request);
         let form = Encoding::ALL.iter().zip(&self.compressed).find(|(known, _)| Some(**known) == encoding);
         let compressed = form.and_then(|(encoding, form)| {
-            let bytes = form.get_or_init(|| encoding.compress(&self.plain)).as_ref()?;
+            let bytes = form.get(*encoding, &self.plain)?.as_ref()?;
             Some((bytes, Some(*encoding)))
         });
         compressed.unwrap_or((&self.plain, None))
+    }
+}
+
+impl Compressed {
+    /// The form, if it is made.
+    fn get(self: &Arc<Self>, encoding: Encoding, plain: &Bytes) -> Option<&Option<Bytes>> {
+        if plain.len() <= AT_ONCE {
+            return Some(self.bytes.get_or_init(|| encoding.compress(plain)));
+        }
+        if let Ok(runtime) = Handle::try_current()
+            && !self.begun.swap(true, Ordering::Relaxed)
+        {
+            let (form, plain) = (Arc::clone(self), plain.clone());
+            runtime.spawn_blocking(move || form.bytes.set(encoding.compress(&plain)));
+        }
+        self.bytes.get()
     }
 }
 
@@ -59,4 +88,29 @@ pub(crate) fn names_etag(request: &HeaderMap, etag: &HeaderValue) -> bool {
     let listed =
         request.get_all(IF_NONE_MATCH).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     listed.map(<[u8]>::trim_ascii).any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == etag)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::ACCEPT_ENCODING;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_long_file_is_sent_as_it_is_until_it_is_compressed() {
+        let request = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("gzip"))]);
+        let short = HeldFile::new(vec![b'x'; AT_ONCE].into());
+        assert_eq!(short.accepted(&request).1, Some(Encoding::Gzip));
+
+        let long = HeldFile::new(vec![b'x'; AT_ONCE + 1].into());
+        let (bytes, encoding) = long.accepted(&request);
+        assert_eq!((bytes.len(), encoding), (AT_ONCE + 1, None));
+        // A clone is the same file.
+        let clone = long.clone();
+        while clone.accepted(&request).1.is_none() {
+            tokio::task::yield_now().await;
+        }
+        let (bytes, encoding) = long.accepted(&request);
+        assert!(bytes.len() < AT_ONCE / 100 && encoding == Some(Encoding::Gzip));
+    }
 }
