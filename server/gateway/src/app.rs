@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 use serde_json::json;
-use socketio::{AckSender, DisconnectReason, Event, Io, Namespace, Room, RoomEvent, Socket};
+use socketio::{AckSender, DisconnectReason, Event, Io, Namespace, Revision, Room, RoomEvent, Socket};
 
 use crate::api::Api;
 use crate::api::keys::Keys;
@@ -15,7 +15,7 @@ use crate::hooks::sign::Secrets;
 use crate::hooks::{HookType, Hooks, Webhook};
 use crate::jwt::{Identity, Jwt};
 use crate::node::Node;
-use crate::operations::NamespacePatterns;
+use crate::operations::{MAIN, NamespacePatterns};
 use crate::pattern::{self, is_pattern};
 use crate::presence::Presence;
 use crate::rules::{Action, Rules, Spent};
@@ -72,7 +72,15 @@ impl Gateway {
         // Before the node says that it has started.
         let (patterns, names): (Vec<_>, Vec<_>) =
             settings.namespaces.into_iter().partition(|name| is_pattern(name));
-        let namespaces: Vec<_> = names.iter().map(|name| io.of(name)).collect();
+        let mut namespaces: Vec<_> = names.iter().map(|name| io.of(name)).collect();
+        // It is always there, so that clients can try to join it.
+        let main = io.of(MAIN);
+        if !namespaces.contains(&main) {
+            if !patterns.iter().any(|pattern| pattern::fits(pattern, MAIN)) {
+                refuse_strays(&main);
+            }
+            namespaces.push(main);
+        }
         let parents = patterns.iter().map(|pattern| io.of_pattern(&pattern::regex(pattern)));
         let parents: Vec<_> = parents.collect::<Result<_, _>>().expect("an escaped name is a pattern");
         let hooks = settings
@@ -267,6 +275,18 @@ impl Gateway {
             }
         });
     }
+}
+
+/// Refuses clients in `/`, which isn't theirs to join. Those of revision 3 must be there before they join another
+/// namespace, and are checked as anywhere.
+fn refuse_strays(namespace: &Namespace) {
+    namespace.middleware(|socket: Socket| {
+        let refused = match socket.revision() {
+            Revision::V3 => Ok(()),
+            Revision::V4 => Err("Invalid namespace".into()),
+        };
+        std::future::ready(refused)
+    });
 }
 
 /// Puts a socket out when its token has expired. The client is told, so that it can get another and connect again.

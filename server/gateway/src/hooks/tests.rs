@@ -676,6 +676,34 @@ async fn a_namespace_of_a_pattern_has_rules_hooks_and_presence_and_can_be_publis
     assert_eq!(client.next_text().await, r#"42/orders-7,["news"]"#);
 }
 
+// Clients can always try to join `/`.
+#[tokio::test]
+async fn the_namespace_of_the_root_is_closed_unless_it_is_listed() {
+    for (listed, answer) in
+        [("/chat", r#"44{"message":"Invalid namespace"}"#), ("/*", "44{\"message\":\"send a token")]
+    {
+        let backend = Backend::start().await;
+        let server = Running::start(&backend, |settings| {
+            settings.namespaces = vec![listed.to_owned()];
+            settings.jwt = Some(Jwt::new(jwt_tests::SECRET).unwrap());
+            settings.webhook = None;
+        })
+        .await;
+        let mut client = server.connect("").await;
+        assert!(client.next_text().await.starts_with(answer), "{listed}");
+        let token = jwt_tests::hs256(&json!({ "exp": jwt_tests::in_seconds(600) }));
+        let auth = json!({ "token": token });
+        client.text(format!("40/chat,{auth}")).await;
+        assert!(client.next_text().await.starts_with("40/chat,{"), "{listed}");
+        // Clients of revision 3 join it before any other, so it asks for a token there.
+        let mut old = server.clients.websocket("/socket.io/?EIO=3&transport=websocket").await;
+        old.next_text().await;
+        let refused = old.next_text().await;
+        assert!(refused.starts_with("44") && refused.contains("token_missing"), "{listed} {refused}");
+        assert_eq!(server.io.socket_count(), 0);
+    }
+}
+
 /// A small generator: the tests need no other.
 fn random(state: &mut u64) -> u64 {
     *state ^= *state << 13;
