@@ -184,7 +184,7 @@ impl Gateway {
     /// Watches the rooms of a namespace.
     fn watch(&self, namespace: &Namespace, presence: &Presence) {
         if !presence.rooms.is_empty() {
-            presence.clone().watch(namespace);
+            presence.clone().watch(&self.0.io, namespace);
         }
         if let Some(hooks) = &self.0.hooks
             && (hooks.wants(HookType::RoomOccupied) || hooks.wants(HookType::RoomVacated))
