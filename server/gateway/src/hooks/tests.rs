@@ -8,7 +8,7 @@ use rustls::ServerConfig;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::PrivateKeyDer;
 use serde_json::{Value, json};
-use socketio::Config;
+use socketio::{Config, Recovery};
 use socketio_server::Server;
 use socketio_tests::{Received, TestServer, WebSocket};
 use tokio::io::{
@@ -626,6 +626,60 @@ async fn a_token_gives_rooms_and_data_and_its_end_puts_the_client_out() {
     assert_eq!(bert.next_text().await, r#"42["token_expired"]"#);
     assert_eq!(bert.next_text().await, "41");
     assert_eq!(anna.next_text().await, event("presence:left", joined));
+}
+
+/// A server whose clients can come back, with tokens and without a backend.
+async fn recovering(skip_middlewares: bool) -> Running {
+    let recovery = Recovery { skip_middlewares, ..Recovery::default() };
+    let config = Config { recovery: Some(recovery), ..Config::default() };
+    Running::with(config, &Backend::start().await, |settings| {
+        settings.jwt = Some(Jwt::new(jwt_tests::SECRET).unwrap());
+        settings.webhook = None;
+    })
+    .await
+}
+
+/// Connects with these claims, and with a `pid` if there is one. Gives the socket's id and `pid`.
+async fn arrive(server: &Running, mut claims: Value, pid: Option<&str>) -> (WebSocket, String, String) {
+    if claims["exp"].is_null() {
+        claims["exp"] = json!(jwt_tests::in_seconds(600));
+    }
+    let token = jwt_tests::hs256(&claims);
+    let auth = pid.map_or_else(|| json!({ "token": token }), |pid| json!({ "token": token, "pid": pid }));
+    let mut client = server.connect(&auth.to_string()).await;
+    let answer = client.next_text().await;
+    let answer: Value = serde_json::from_str(answer.strip_prefix("40").expect(&answer)).unwrap();
+    let field = |name: &str| answer[name].as_str().unwrap().to_owned();
+    (client, field("sid"), field("pid"))
+}
+
+/// The client's connection is lost, and the server knows.
+async fn lose(server: &Running, client: WebSocket) {
+    drop(client);
+    while server.io.socket_count() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn only_the_same_user_gets_a_socket_back() {
+    let server = recovering(false).await;
+    for (was, is, same) in [
+        (json!({ "sub": "anna" }), json!({ "sub": "anna" }), true),
+        (json!({ "sub": 7 }), json!({ "sub": 7 }), true),
+        (json!({ "sub": "anna" }), json!({ "sub": "bert" }), false),
+        (json!({ "sub": 7 }), json!({ "sub": 8 }), false),
+        (json!({ "sub": 7 }), json!({ "sub": "7" }), false),
+        (json!({ "sub": 7 }), json!({}), false),
+        (json!({}), json!({}), false),
+        (json!({ "sub": null }), json!({ "sub": null }), false),
+    ] {
+        let (client, first, pid) = arrive(&server, was.clone(), None).await;
+        lose(&server, client).await;
+        let (client, second, _) = arrive(&server, is.clone(), Some(&pid)).await;
+        assert_eq!(first == second, same, "{was} {is}");
+        lose(&server, client).await;
+    }
 }
 
 #[tokio::test]

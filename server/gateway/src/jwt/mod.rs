@@ -120,7 +120,7 @@ impl From<Error> for Rejected {
 
 /// What a token says.
 pub(crate) struct Claims {
-    pub(crate) subject: Option<String>,
+    pub(crate) subject: Option<Value>,
     pub(crate) rooms: Vec<String>,
     pub(crate) data: Map<String, Value>,
     /// When it expires.
@@ -129,7 +129,7 @@ pub(crate) struct Claims {
 
 /// Who a socket is by its token; kept with the socket.
 pub(crate) struct Identity {
-    pub(crate) subject: Option<String>,
+    pub(crate) subject: Option<Value>,
     pub(crate) expires: SystemTime,
 }
 
@@ -246,7 +246,7 @@ impl Jwt {
         let expires = Duration::try_from_secs_f64(expires).map_err(|_| wrong("exp"))?;
         let expires =
             UNIX_EPOCH.checked_add(expires + Duration::from_secs(LEEWAY)).ok_or_else(|| wrong("exp"))?;
-        let subject = claims.get("sub").and_then(Value::as_str).map(str::to_owned);
+        let subject = claims.get("sub").filter(|subject| !subject.is_null()).cloned();
         let rooms = match claims.get(&self.rooms) {
             None => Vec::new(),
             Some(rooms) => serde_json::from_value(rooms.clone()).map_err(|_| wrong(&self.rooms))?,
@@ -301,7 +301,8 @@ impl Jwt {
     pub(crate) fn is_same(&self, socket: &Socket) -> bool {
         let claims = token(socket).and_then(|token| self.check(&token).ok());
         match (claims, socket.get::<Identity>()) {
-            (Some(claims), Some(identity)) => claims.subject == identity.subject,
+            // Those who don't say who they are may be anyone.
+            (Some(claims), Some(identity)) => claims.subject.is_some() && claims.subject == identity.subject,
             _ => false,
         }
     }
