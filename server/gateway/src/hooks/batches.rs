@@ -198,6 +198,23 @@ fn accepted(answered: &Answered) -> Result<(), Failure> {
     match answered.status {
         status if status.is_success() => Ok(()),
         StatusCode::GONE => Ok(()),
-        _ => Err(Failure::new(FailureKind::Status, format!("got {answered}, and expected 2xx"))),
+        _ => Err(Failure::new(FailureKind::BadAnswer, format!("got {answered}, and expected 2xx"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backend_that_does_not_take_batches_is_not_left_alone() {
+        let answer = |status| {
+            let status = StatusCode::from_u16(status).unwrap();
+            accepted(&Answered { status, content_type: None, body: Bytes::new() })
+        };
+        assert!([200, 202, 204, 410].into_iter().all(|status| answer(status).is_ok()));
+        for status in [400, 401, 404, 413] {
+            assert!(!answer(status).unwrap_err().is_outage(), "{status}");
+        }
     }
 }

@@ -39,7 +39,7 @@ pub(crate) enum FailureKind {
     TooLarge,
     /// The answer sends elsewhere.
     Redirect,
-    /// 5xx, 408, 429, and what else is no answer.
+    /// 5xx, 408, 429.
     Status,
     /// The answer is not as the hook has it, or says what can't be done.
     BadAnswer,
