@@ -1,5 +1,7 @@
 //! The keys that tokens are signed with, and how they are written.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{AlgorithmFamily, DecodingKey, DecodingKeyKind};
 
@@ -16,18 +18,35 @@ pub(super) struct Key {
 /// The keys in a text: a PEM, a JWK set, or a secret.
 pub(super) fn read_keys(text: &str) -> Option<Vec<Key>> {
     let alone = |key| vec![Key { id: None, key }];
-    if text.starts_with("-----BEGIN") {
-        let pem = text.as_bytes();
+    let text = text.trim_start_matches('\u{feff}');
+    if text.starts_with('{') {
+        return read_set(text);
+    }
+    // Some tools write about the key before it.
+    if let Some(at) = text.find("-----BEGIN") {
+        let pem = &text.as_bytes()[at..];
         let key = DecodingKey::from_rsa_pem(pem)
             .or_else(|_| DecodingKey::from_ec_pem(pem))
             .or_else(|_| DecodingKey::from_ed_pem(pem));
         return key.ok().map(alone);
     }
-    if text.starts_with('{') {
-        return read_set(text);
+    if is_public(text) {
+        return None;
     }
     let secret = text.as_bytes();
     (secret.len() >= SHORTEST_SECRET).then(|| DecodingKey::from_secret(secret).ok()).flatten().map(alone)
+}
+
+/// Whether a text that is no key in PEM seems to be a public key all the same. As a secret, it would let anyone in.
+fn is_public(text: &str) -> bool {
+    let decoded = STANDARD.decode(text.split_ascii_whitespace().collect::<String>());
+    let is_der = decoded.is_ok_and(|bytes| match bytes[..] {
+        [0x30, length, ref rest @ ..] if length < 0x80 => rest.len() == usize::from(length),
+        [0x30, 0x81, length, ref rest @ ..] => rest.len() == usize::from(length),
+        [0x30, 0x82, high, low, ref rest @ ..] => rest.len() == usize::from(u16::from_be_bytes([high, low])),
+        _ => false,
+    });
+    is_der || text.contains("\"kty\"") || text.starts_with("ssh-") || text.starts_with("ecdsa-")
 }
 
 /// The keys of a JWK set that can be used.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ::ring::hmac;
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 
@@ -163,6 +163,34 @@ fn a_key_is_of_a_form_that_is_known() {
     ] {
         assert!(matches!(Jwt::new(unfit), Err(JwtError::Unfit)), "{unfit}");
     }
+}
+
+#[test]
+fn a_public_key_in_a_form_that_is_not_known_is_no_secret() {
+    let der = |pem: &str| pem.lines().filter(|line| !line.starts_with("---")).collect::<Vec<_>>().join("\n");
+    let pem = format!("Bag Attributes\n    friendlyName: login\n{RS256_KEY}");
+    for readable in [pem.as_str(), &format!("\u{feff}{RS256_KEY}"), &format!("# our login\n{RS256_KEY}")] {
+        let jwt = Jwt::new(readable).unwrap();
+        assert!(jwt.check(RS256_TOKEN).is_ok(), "{readable}");
+        let forged = signed(readable, r#"{"alg":"HS256"}"#, &json!({ "exp": in_seconds(60) }));
+        assert_eq!(kind(&jwt, &forged), Some(Rejected::NoKeyFor(Algorithm::HS256)));
+    }
+    let jwk = json!({ "kty": "RSA", "n": MODULUS, "e": "AQAB" });
+    let set = json!({ "keys": [jwk] }).to_string();
+    assert!(Jwt::new(&format!("\u{feff}{set}")).unwrap().check(RS256_TOKEN).is_ok());
+    for unfit in [
+        der(RS256_KEY),
+        der(ES256_KEY),
+        der(EDDSA_KEY),
+        json!([jwk]).to_string(),
+        format!("keys: {set}"),
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMD063WFnWRns6q+PpjeWGn8fXoiREFyVD7Rf5ORh0Vx".to_owned(),
+        "# a comment\n-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----".to_owned(),
+    ] {
+        assert!(matches!(Jwt::new(&unfit), Err(JwtError::Unfit)), "{unfit}");
+    }
+    // Which most secrets are.
+    assert!(Jwt::new(&STANDARD.encode(SECRET)).is_ok());
 }
 
 /// A login server that publishes its keys: what it answers, and how often it was asked.
