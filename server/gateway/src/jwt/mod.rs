@@ -71,6 +71,8 @@ pub(crate) enum Rejected {
     UnknownKey(String),
     /// The keys have never been fetched.
     NoKeys,
+    /// The same as `UnknownKey`, but the key may have been published since the keys were fetched.
+    NotFetched(String),
     /// No key is for the token's algorithm.
     NoKeyFor(Algorithm),
     Other(ErrorKind),
@@ -83,6 +85,7 @@ impl Rejected {
             Rejected::Expired => "expired",
             Rejected::UnknownKey(_) => "unknown key",
             Rejected::NoKeys => "its keys could not be fetched yet",
+            Rejected::NotFetched(_) => "unknown key, and the keys could not be fetched again yet",
             Rejected::NoKeyFor(_) => "no key for its algorithm",
             Rejected::Other(kind) => match kind {
                 ErrorKind::InvalidSignature => "wrong signature",
@@ -99,7 +102,9 @@ impl Rejected {
     /// What there is to say about it, which is nothing of the token but the name of its key.
     fn details(&self) -> Option<String> {
         match self {
-            Rejected::UnknownKey(id) => Some(format!("kid {:?}", id.chars().take(64).collect::<String>())),
+            Rejected::UnknownKey(id) | Rejected::NotFetched(id) => {
+                Some(format!("kid {:?}", id.chars().take(64).collect::<String>()))
+            }
             Rejected::NoKeyFor(algorithm) => Some(format!("alg {algorithm:?}")),
             Rejected::Other(
                 ErrorKind::MissingRequiredClaim(claim) | ErrorKind::InvalidClaimFormat(claim),
@@ -196,10 +201,18 @@ impl Jwt {
 
     /// The claims of a token. A key that nobody knows yet may have been published since.
     pub(crate) async fn claims_of(&self, token: &str) -> Result<Claims, Rejected> {
+        let came = Instant::now();
         match self.check(token) {
             Err(Rejected::UnknownKey(_) | Rejected::NoKeys) if self.keys.is_remote() => {
-                self.keys.refresh().await;
-                self.check(token)
+                let tried = self.keys.refresh().await;
+                match self.check(token) {
+                    Err(Rejected::UnknownKey(id))
+                        if !tried.is_some_and(|tried| tried.is_later_than(came)) =>
+                    {
+                        Err(Rejected::NotFetched(id))
+                    }
+                    checked => checked,
+                }
             }
             checked => checked,
         }
@@ -268,7 +281,9 @@ impl Jwt {
                 self.tell(&rejected);
                 return match rejected {
                     // The client may well be right, so it comes back.
-                    Rejected::NoKeys => Err(ConnectError::new(rejected.reason()).close_session()),
+                    Rejected::NoKeys | Rejected::NotFetched(_) => {
+                        Err(ConnectError::new(rejected.reason()).close_session())
+                    }
                     Rejected::Expired => refused("token_expired", "the token has expired".to_owned()),
                     _ => refused("token_invalid", "the token is not valid".to_owned()),
                 };

@@ -34,8 +34,23 @@ pub(super) struct KeySet {
 struct Remote {
     web: WebClient,
     pause: Duration,
-    /// When they were fetched last, or when that was tried. Whoever fetches them holds the lock.
-    tried: tokio::sync::Mutex<Option<Instant>>,
+    /// The last try to fetch them. Whoever fetches them holds the lock.
+    tried: tokio::sync::Mutex<Option<Tried>>,
+}
+
+/// A try to fetch the keys.
+#[derive(Clone, Copy)]
+pub(super) struct Tried {
+    began: Instant,
+    ended: Instant,
+    succeeded: bool,
+}
+
+impl Tried {
+    /// Whether the keys are as they were at that time, or later.
+    pub(super) fn is_later_than(&self, time: Instant) -> bool {
+        self.succeeded && self.began >= time
+    }
 }
 
 impl KeySet {
@@ -70,21 +85,25 @@ impl KeySet {
     }
 
     /// Fetches the keys, unless that was done or tried a moment ago. Those who come meanwhile wait for the same answer.
-    /// Gives whether there are keys that were fetched or tried just now.
-    pub(super) async fn refresh(&self) -> bool {
-        let Some(remote) = &self.remote else { return true };
-        let mut tried = remote.tried.lock().await;
-        if tried.is_some_and(|tried| tried.elapsed() < remote.pause) {
-            return true;
+    /// Gives the last try; `None` if the keys are not at a URL.
+    pub(super) async fn refresh(&self) -> Option<Tried> {
+        let remote = self.remote.as_ref()?;
+        let mut last = remote.tried.lock().await;
+        if let Some(tried) = *last
+            && tried.ended.elapsed() < remote.pause
+        {
+            return Some(tried);
         }
+        let began = Instant::now();
         let fetched = tokio::time::timeout(LIMIT, remote.fetch()).await;
-        *tried = Some(Instant::now());
+        let fetched = fetched.unwrap_or_else(|_| Err(format!("no answer within {LIMIT:?}")));
+        let tried = Tried { began, ended: Instant::now(), succeeded: fetched.is_ok() };
+        *last = Some(tried);
         let url = remote.web.place();
-        match fetched.unwrap_or_else(|_| Err(format!("no answer within {LIMIT:?}"))) {
+        match fetched {
             Ok(keys) => {
                 tracing::debug!(url, keys = keys.len(), "the keys of JWTs were fetched");
                 self.set(keys.into());
-                true
             }
             // At most once in the pause.
             Err(error) => {
@@ -95,19 +114,27 @@ impl KeySet {
                     kept,
                     "the keys of JWTs can't be fetched: those from before are kept"
                 );
-                false
             }
         }
+        Some(tried)
     }
 
     /// Fetches the keys now and then, as long as anybody needs them.
     pub(super) async fn keep_fresh(keys: Weak<KeySet>) {
         loop {
             let Some(set) = keys.upgrade() else { return };
-            let pause = if set.refresh().await { AGE } else { 3 * PAUSE };
+            let tried = set.refresh().await;
             drop(set);
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(next_try(tried)).await;
         }
+    }
+}
+
+/// When to fetch the keys again by itself.
+pub(super) fn next_try(tried: Option<Tried>) -> Duration {
+    match tried {
+        Some(Tried { succeeded: false, .. }) => 3 * PAUSE,
+        Some(_) | None => AGE,
     }
 }
 

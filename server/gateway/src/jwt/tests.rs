@@ -290,6 +290,22 @@ async fn tokens_with_keys_that_nobody_knows_do_not_flood_the_url() {
     }
     assert_eq!(publisher.asked(), 1, "all of them waited for the same answer");
     assert!(jwt.claims_of(&of("one")).await.is_ok());
+    // A key may have been published since.
+    publisher.publishes(&["one", "two"]);
+    assert_eq!(jwt.claims_of(&of("two")).await.err(), Some(Rejected::NotFetched("two".to_owned())));
+}
+
+#[tokio::test]
+async fn a_try_that_failed_is_repeated_after_30_s() {
+    let publisher = Publisher::start().await;
+    publisher.says("503 no", "");
+    let jwt = publisher.jwt(Duration::from_secs(3600));
+    assert!(jwt.claims_of(&of("one")).await.is_err());
+    let tried = jwt.keys.refresh().await;
+    assert_eq!((publisher.asked(), remote::next_try(tried)), (1, Duration::from_secs(30)));
+    publisher.publishes(&["one"]);
+    let jwt = publisher.jwt(Duration::ZERO);
+    assert_eq!(remote::next_try(jwt.keys.refresh().await), Duration::from_secs(600));
 }
 
 #[tokio::test]
@@ -303,8 +319,9 @@ async fn an_outage_of_the_url_keeps_the_keys_and_is_no_refusal_where_there_are_n
     }
     publisher.publishes(&["one"]);
     assert!(jwt.claims_of(&of("one")).await.is_ok());
-    publisher.says("503 no", "");
     assert_eq!(jwt.claims_of(&of("two")).await.err(), Some(Rejected::UnknownKey("two".to_owned())));
+    publisher.says("503 no", "");
+    assert_eq!(jwt.claims_of(&of("two")).await.err(), Some(Rejected::NotFetched("two".to_owned())));
     assert!(jwt.claims_of(&of("one")).await.is_ok());
     publisher.serving.abort();
     assert!(jwt.claims_of(&of("two")).await.is_err());
