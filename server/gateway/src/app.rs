@@ -207,7 +207,7 @@ impl Gateway {
                 }
             })
             .allow_recovery(move |socket: Socket| {
-                let same = returning.0.jwt.as_ref().is_none_or(|jwt| jwt.is_same(&socket));
+                let same = returning.0.jwt.as_ref().is_none_or(|jwt| jwt.renew(&socket));
                 std::future::ready(same)
             });
     }

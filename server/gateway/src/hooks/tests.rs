@@ -20,7 +20,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::*;
 use crate::app::{Gateway, Settings};
-use crate::jwt::{Jwt, tests as jwt_tests};
+use crate::jwt::{Identity, Jwt, tests as jwt_tests};
 use crate::presence::Presence;
 use crate::rules::{Action, Rule, Rules};
 
@@ -679,6 +679,22 @@ async fn only_the_same_user_gets_a_socket_back() {
         let (client, second, _) = arrive(&server, is.clone(), Some(&pid)).await;
         assert_eq!(first == second, same, "{was} {is}");
         lose(&server, client).await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_comes_back_has_the_time_of_its_new_token() {
+    for skip_middlewares in [false, true] {
+        let server = recovering(skip_middlewares).await;
+        let (client, first, pid) = arrive(&server, json!({ "sub": "anna" }), None).await;
+        lose(&server, client).await;
+        let later = jwt_tests::in_seconds(6000);
+        let claims = json!({ "sub": "anna", "exp": later });
+        let (_client, second, _) = arrive(&server, claims, Some(&pid)).await;
+        assert_eq!(first, second);
+        let identity = server.io.socket(&second).unwrap().get::<Identity>().unwrap();
+        let expires = identity.expires.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        assert_eq!(expires, u64::try_from(later).unwrap() + 10, "skip_middlewares: {skip_middlewares}");
     }
 }
 

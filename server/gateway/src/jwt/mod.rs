@@ -312,14 +312,17 @@ impl Jwt {
         );
     }
 
-    /// Whether a client may come back for a socket: only with a token of the same user.
-    pub(crate) fn is_same(&self, socket: &Socket) -> bool {
+    /// Whether a client may come back for a socket: only with a token of the same user. The new token counts from then
+    /// on.
+    pub(crate) fn renew(&self, socket: &Socket) -> bool {
         let claims = token(socket).and_then(|token| self.check(&token).ok());
-        match (claims, socket.get::<Identity>()) {
-            // Those who don't say who they are may be anyone.
-            (Some(claims), Some(identity)) => claims.subject.is_some() && claims.subject == identity.subject,
-            _ => false,
+        let (Some(claims), Some(identity)) = (claims, socket.get::<Identity>()) else { return false };
+        // Those who don't say who they are may be anyone.
+        if claims.subject.is_none() || claims.subject != identity.subject {
+            return false;
         }
+        socket.insert(Identity { subject: claims.subject, expires: claims.expires });
+        true
     }
 }
 
