@@ -6,7 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 use serde_json::json;
-use socketio::{AckSender, DisconnectReason, Event, Io, Namespace, Revision, Room, RoomEvent, Socket};
+use socketio::{
+    AckSender, ConnectError, DisconnectReason, Event, Io, Namespace, Revision, Room, RoomEvent, Socket,
+};
 
 use crate::api::Api;
 use crate::api::keys::Keys;
@@ -158,27 +160,44 @@ impl Gateway {
             let gateway = gateway.clone();
             async move { gateway.event(&socket, &event, ack).await }
         });
+        let (joining, returning) = (self.clone(), self.clone());
+        if self.0.jwt.is_some() || self.0.hooks.as_ref().is_some_and(|hooks| hooks.wants(HookType::Connect)) {
+            namespace.middleware(move |socket: Socket| {
+                let gateway = joining.clone();
+                async move { gateway.admit(&socket).await }
+            });
+        }
         if self.0.jwt.is_some() {
-            self.check_tokens(namespace);
+            namespace.allow_recovery(move |socket: Socket| {
+                let same = returning.0.jwt.as_ref().is_none_or(|jwt| jwt.renew(&socket));
+                std::future::ready(same)
+            });
         }
         let (joined, left) = (self.clone(), self.clone());
         namespace.on_connect(move |socket: Socket| {
             joined.connected(socket);
             std::future::ready(())
         });
-        let Some(hooks) = &self.0.hooks else { return };
-        let asking = hooks.clone();
-        namespace
-            .middleware(move |socket: Socket| {
-                let hooks = asking.clone();
-                async move { hooks.connect(&socket).await }
-            })
-            .on_disconnect(move |socket: Socket, reason: DisconnectReason| {
+        if self.0.hooks.is_some() {
+            namespace.on_disconnect(move |socket: Socket, reason: DisconnectReason| {
                 if let Some(hooks) = &left.0.hooks {
                     hooks.disconnected(&socket, reason);
                 }
                 std::future::ready(())
             });
+        }
+    }
+
+    /// Lets a client in if it has a token, where it needs one, and the backend lets it in.
+    async fn admit(&self, socket: &Socket) -> Result<(), ConnectError> {
+        let came = Instant::now();
+        if let Some(jwt) = &self.0.jwt {
+            jwt.admit(socket, self.0.io.config().hook_timeout / 2).await?;
+        }
+        match &self.0.hooks {
+            Some(hooks) => hooks.connect(socket, came).await,
+            None => Ok(()),
+        }
     }
 
     /// Watches the rooms of a namespace.
@@ -191,25 +210,6 @@ impl Gateway {
         {
             self.watch_rooms(namespace, hooks.clone());
         }
-    }
-
-    /// Lets in only clients with a token.
-    fn check_tokens(&self, namespace: &Namespace) {
-        let (joining, returning) = (self.clone(), self.clone());
-        namespace
-            .middleware(move |socket: Socket| {
-                let gateway = joining.clone();
-                async move {
-                    match &gateway.0.jwt {
-                        Some(jwt) => jwt.admit(&socket).await,
-                        None => Ok(()),
-                    }
-                }
-            })
-            .allow_recovery(move |socket: Socket| {
-                let same = returning.0.jwt.as_ref().is_none_or(|jwt| jwt.renew(&socket));
-                std::future::ready(same)
-            });
     }
 
     fn connected(&self, socket: Socket) {

@@ -42,8 +42,10 @@ pub(crate) const LIMIT: usize = 28;
 /// How long an event may wait for its turn.
 const EVENT_PATIENCE: Duration = Duration::from_secs(30);
 
-/// What of `hook-timeout` a client may wait for its turn. The rest is for the call.
-const CONNECT_SHARE: f64 = 0.75;
+/// What of `hook-timeout` a client may wait for its turn, and what the call may take then. They must end before
+/// `hook-timeout` does, which would refuse the client for good.
+const TURN_SHARE: f64 = 0.75;
+const CALL_SHARE: f64 = 0.2;
 
 /// The hooks, by the names that their `type` has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -157,15 +159,15 @@ impl Hooks {
         self.0.webhook.hooks.contains(&hook)
     }
 
-    /// Asks the backend whether a client may join, and does what it says.
-    pub(crate) async fn connect(&self, socket: &Socket) -> Result<(), ConnectError> {
+    /// Asks the backend whether a client may join, and does what it says. The client came at that time.
+    pub(crate) async fn connect(&self, socket: &Socket, came: Instant) -> Result<(), ConnectError> {
         if !self.wants(HookType::Connect) {
             return Ok(());
         }
         let State { io, webhook, delivery, .. } = &*self.0;
         let body = Connect::of(self.moment("connect", Some(socket)), socket, &webhook.headers);
-        let patience = io.config().hook_timeout.mul_f64(CONNECT_SHARE);
-        let limit = webhook.connect_timeout.min(io.config().hook_timeout.saturating_sub(patience));
+        let (patience, limit) =
+            connect_times(io.config().hook_timeout, webhook.connect_timeout, came.elapsed());
         let call = self.prepare("connect", None, socket, &body, patience, limit);
         let (began, mut seen) = (Instant::now(), None);
         let called = delivery.call(call, |answered| {
@@ -318,4 +320,10 @@ impl Hooks {
             limit,
         }
     }
+}
+
+/// How long the hook `connect` may wait for its turn, and how long its call may take, if so much time has passed.
+fn connect_times(hook_timeout: Duration, wanted: Duration, passed: Duration) -> (Duration, Duration) {
+    let patience = hook_timeout.mul_f64(TURN_SHARE).saturating_sub(passed);
+    (patience, wanted.min(hook_timeout.mul_f64(CALL_SHARE)))
 }

@@ -292,6 +292,22 @@ async fn faults_of(mut backend: Backend, authorities: Authorities) {
     assert_eq!(server.io.socket_count(), 0);
 }
 
+#[test]
+fn a_hook_ends_before_the_time_of_middlewares_is_over() {
+    let seconds = Duration::from_secs_f64;
+    assert_eq!(connect_times(seconds(20.0), seconds(3.0), Duration::ZERO), (seconds(15.0), seconds(3.0)));
+    for (hook_timeout, wanted) in [(20.0, 5.0), (20.0, 60.0), (2.0, 3.0), (60.0, 30.0)] {
+        // A token's key may have been fetched for half of it.
+        for passed in [0.0, hook_timeout / 4.0, hook_timeout / 2.0] {
+            let (patience, limit) = connect_times(seconds(hook_timeout), seconds(wanted), seconds(passed));
+            assert!(
+                passed + (patience + limit).as_secs_f64() < hook_timeout * 0.96,
+                "{hook_timeout} {wanted}"
+            );
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_answer_to_an_event_is_its_acknowledgement() {
     let mut backend = Backend::start().await;

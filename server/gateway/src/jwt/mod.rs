@@ -199,12 +199,12 @@ impl Jwt {
         Jwt::new(&text)
     }
 
-    /// The claims of a token. A key that nobody knows yet may have been published since.
-    pub(crate) async fn claims_of(&self, token: &str) -> Result<Claims, Rejected> {
+    /// The claims of a token. A key that nobody knows yet may have been published since: it is waited for that long.
+    pub(crate) async fn claims_of(&self, token: &str, limit: Duration) -> Result<Claims, Rejected> {
         let came = Instant::now();
         match self.check(token) {
             Err(Rejected::UnknownKey(_) | Rejected::NoKeys) if self.keys.is_remote() => {
-                let tried = self.keys.refresh().await;
+                let tried = tokio::time::timeout(limit, self.keys.refresh()).await.ok().flatten();
                 match self.check(token) {
                     Err(Rejected::UnknownKey(id))
                         if !tried.is_some_and(|tried| tried.is_later_than(came)) =>
@@ -268,14 +268,15 @@ impl Jwt {
         Ok(Claims { subject, rooms, data, expires })
     }
 
-    /// Lets a client in if it has a token that is right, with rooms and data.
-    pub(crate) async fn admit(&self, socket: &Socket) -> Result<(), ConnectError> {
+    /// Lets a client in if it has a token that is right, with rooms and data. The token's key may be fetched for that
+    /// long.
+    pub(crate) async fn admit(&self, socket: &Socket, limit: Duration) -> Result<(), ConnectError> {
         let refused =
             |code: &str, message: String| Err(ConnectError::new(message).with_data(json!({ "code": code })));
         let Some(token) = token(socket) else {
             return refused("token_missing", "send a token: auth: { token }".to_owned());
         };
-        let claims = match self.claims_of(&token).await {
+        let claims = match self.claims_of(&token, limit).await {
             Ok(claims) => claims,
             Err(rejected) => {
                 self.tell(&rejected);

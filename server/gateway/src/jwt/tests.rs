@@ -41,6 +41,9 @@ const EDDSA_TOKEN: &str = "eyJhbGciOiJFZERTQSIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm5h
 /// The modulus of the RSA key.
 const MODULUS: &str = "kURkQ-JBRkcw6rPmzcxYdoWG-GYDCowDIJ0WIBIQnFsIsvfdb5Nw-ukP0GsxFFPfsD6byJ3ALno1lwu7TsoCtijKRJrtLlB30g7o618HsaClU00tKbXSBJIq8GGJ5WzhJ5MuWV25cV75x1vOS-PmyuIwgvl2a7gl12BxaopqiL2qgBYbz20pueC8aoJbqQwpmiE0A14DyHtaqNvV29KeDIzSK26lk4RRjITlqjscm3O7h2vOEqcRr33U0YfJwsZsqAFs-uHKUyefKpXTZ_iMTcNh2N79PtVZTtm8m4CSCgaaccuihuSK5w3PxnSIu9WUwuAyptDQkEOo0iuDjC7ejQ";
 
+/// How long keys may be fetched.
+const LIMIT: Duration = Duration::from_secs(20);
+
 pub(crate) const SECRET: &str = "a secret of at least 32 characters";
 
 fn signed(secret: &str, header: &str, claims: &Value) -> String {
@@ -264,15 +267,15 @@ async fn keys_at_a_url_are_fetched_once_and_again_for_a_key_that_is_new() {
     publisher.publishes(&["one"]);
     let jwt = publisher.jwt(Duration::ZERO);
     for _ in 0..3 {
-        assert!(jwt.claims_of(&of("one")).await.is_ok());
+        assert!(jwt.claims_of(&of("one"), LIMIT).await.is_ok());
     }
     assert_eq!(publisher.asked(), 1, "what is known is not fetched again");
     publisher.publishes(&["one", "two"]);
-    assert!(jwt.claims_of(&of("two")).await.is_ok());
+    assert!(jwt.claims_of(&of("two"), LIMIT).await.is_ok());
     assert_eq!(publisher.asked(), 2);
     publisher.publishes(&["two"]);
-    assert!(jwt.claims_of(&of("three")).await.is_err());
-    assert!(jwt.claims_of(&of("one")).await.is_err(), "a key that is withdrawn is not good any more");
+    assert!(jwt.claims_of(&of("three"), LIMIT).await.is_err());
+    assert!(jwt.claims_of(&of("one"), LIMIT).await.is_err(), "a key that is withdrawn is not good any more");
 }
 
 #[tokio::test]
@@ -283,16 +286,16 @@ async fn tokens_with_keys_that_nobody_knows_do_not_flood_the_url() {
     let made_up: Vec<_> = (0..50).map(|n| of(&n.to_string())).collect();
     let checks = made_up.iter().map(|token| {
         let (jwt, token) = (jwt.clone(), token.clone());
-        tokio::spawn(async move { jwt.claims_of(&token).await.is_ok() })
+        tokio::spawn(async move { jwt.claims_of(&token, LIMIT).await.is_ok() })
     });
     for check in checks.collect::<Vec<_>>() {
         assert!(!check.await.unwrap());
     }
     assert_eq!(publisher.asked(), 1, "all of them waited for the same answer");
-    assert!(jwt.claims_of(&of("one")).await.is_ok());
+    assert!(jwt.claims_of(&of("one"), LIMIT).await.is_ok());
     // A key may have been published since.
     publisher.publishes(&["one", "two"]);
-    assert_eq!(jwt.claims_of(&of("two")).await.err(), Some(Rejected::NotFetched("two".to_owned())));
+    assert_eq!(jwt.claims_of(&of("two"), LIMIT).await.err(), Some(Rejected::NotFetched("two".to_owned())));
 }
 
 #[tokio::test]
@@ -300,7 +303,7 @@ async fn a_try_that_failed_is_repeated_after_30_s() {
     let publisher = Publisher::start().await;
     publisher.says("503 no", "");
     let jwt = publisher.jwt(Duration::from_secs(3600));
-    assert!(jwt.claims_of(&of("one")).await.is_err());
+    assert!(jwt.claims_of(&of("one"), LIMIT).await.is_err());
     let tried = jwt.keys.refresh().await;
     assert_eq!((publisher.asked(), remote::next_try(tried)), (1, Duration::from_secs(30)));
     publisher.publishes(&["one"]);
@@ -315,15 +318,15 @@ async fn an_outage_of_the_url_keeps_the_keys_and_is_no_refusal_where_there_are_n
     for (status, body) in [("500 no", ""), ("200 OK", "<html>"), ("200 OK", r#"{"keys":[]}"#), ("302 to", "")]
     {
         publisher.says(status, body);
-        assert_eq!(jwt.claims_of(&of("one")).await.err(), Some(Rejected::NoKeys), "{status} {body}");
+        assert_eq!(jwt.claims_of(&of("one"), LIMIT).await.err(), Some(Rejected::NoKeys), "{status} {body}");
     }
     publisher.publishes(&["one"]);
-    assert!(jwt.claims_of(&of("one")).await.is_ok());
-    assert_eq!(jwt.claims_of(&of("two")).await.err(), Some(Rejected::UnknownKey("two".to_owned())));
+    assert!(jwt.claims_of(&of("one"), LIMIT).await.is_ok());
+    assert_eq!(jwt.claims_of(&of("two"), LIMIT).await.err(), Some(Rejected::UnknownKey("two".to_owned())));
     publisher.says("503 no", "");
-    assert_eq!(jwt.claims_of(&of("two")).await.err(), Some(Rejected::NotFetched("two".to_owned())));
-    assert!(jwt.claims_of(&of("one")).await.is_ok());
+    assert_eq!(jwt.claims_of(&of("two"), LIMIT).await.err(), Some(Rejected::NotFetched("two".to_owned())));
+    assert!(jwt.claims_of(&of("one"), LIMIT).await.is_ok());
     publisher.serving.abort();
-    assert!(jwt.claims_of(&of("two")).await.is_err());
-    assert!(jwt.claims_of(&of("one")).await.is_ok());
+    assert!(jwt.claims_of(&of("two"), LIMIT).await.is_err());
+    assert!(jwt.claims_of(&of("one"), LIMIT).await.is_ok());
 }
