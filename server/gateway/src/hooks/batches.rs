@@ -42,6 +42,8 @@ pub(super) struct Batches(Arc<State>);
 struct State {
     waiting: Mutex<Waiting>,
     wake: Notify,
+    /// Told when the server ends.
+    ending: Notify,
     node: Node,
     counts: Arc<Counts>,
     /// Has no sender any more when all have been sent.
@@ -71,8 +73,8 @@ impl Batches {
     /// Starts the task that sends them.
     pub(super) fn start(delivery: Delivery, node: Node, counts: Arc<Counts>) -> Batches {
         let (sending, done) = watch::channel(());
-        let batches =
-            Batches(Arc::new(State { waiting: Mutex::default(), wake: Notify::new(), node, counts, done }));
+        let (waiting, wake, ending) = (Mutex::default(), Notify::new(), Notify::new());
+        let batches = Batches(Arc::new(State { waiting, wake, ending, node, counts, done }));
         let task = batches.clone();
         tokio::spawn(async move {
             task.run(&delivery).await;
@@ -109,6 +111,7 @@ impl Batches {
     pub(super) async fn finish(&self) {
         self.0.waiting.lock().closing = true;
         self.0.wake.notify_one();
+        self.0.ending.notify_waiters();
         // An error says that the sender has gone.
         let _ = self.0.done.clone().changed().await;
     }
@@ -188,8 +191,24 @@ impl Batches {
                 return;
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
-            tokio::time::sleep(wait).await;
+            if self.ends_within(wait).await {
+                // There is not time enough to leave the backend alone.
+                pause = FIRST_PAUSE;
+                delivery.forget_failures();
+            }
         }
+    }
+
+    /// Waits for that long, or until the server ends. If it ends already, waits a little. Gives whether it ends.
+    async fn ends_within(&self, wait: Duration) -> bool {
+        let ending = self.0.ending.notified();
+        let is_ending = || self.0.waiting.lock().closing;
+        let wait = if is_ending() { FIRST_PAUSE } else { wait };
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = ending => {}
+        }
+        is_ending()
     }
 }
 

@@ -154,6 +154,11 @@ impl Delivery {
         self.0.client.set_secrets(secrets);
     }
 
+    /// Calls the backend again, even if it was to be left alone.
+    pub(super) fn forget_failures(&self) {
+        self.0.turns.lock().circuit = Circuit::new();
+    }
+
     /// Waits until nothing runs and nothing waits.
     pub(super) async fn idle(&self) {
         loop {

@@ -554,6 +554,30 @@ async fn the_end_of_the_server_waits_for_what_runs_and_what_is_to_be_told() {
 }
 
 #[tokio::test]
+async fn the_end_of_the_server_does_not_wait_for_a_backend_that_asked_to_be_left_alone() {
+    let mut backend = Backend::start().await;
+    let server = Running::start(&backend, |settings| {
+        settings.webhook.as_mut().unwrap().hooks = [HookType::NodeStarted].into();
+    })
+    .await;
+    let leave_alone = "HTTP/1.1 503 x\r\nretry-after: 3600\r\ncontent-length: 0\r\n\r\n";
+    backend.expect("batch").await.answer_bytes(leave_alone);
+    while !server.metrics().contains("circuit_open 1\n") {
+        tokio::task::yield_now().await;
+    }
+    let gateway = server.gateway.clone();
+    let finishing = tokio::spawn(async move { gateway.finish(Duration::from_secs(20)).await });
+    // Nor if it asks again.
+    for _ in 0..2 {
+        backend.expect("batch").await.answer_bytes(leave_alone);
+    }
+    let batch = backend.expect("batch").await;
+    assert_eq!(batch.body["hooks"][0]["type"], "node_started");
+    batch.answer(204, "");
+    finishing.await.unwrap();
+}
+
+#[tokio::test]
 async fn events_are_relayed_refused_dropped_and_limited_as_the_rules_say() {
     let mut backend = Backend::start().await;
     let rule = |name: &str, action, rate: Option<&str>| Rule {
