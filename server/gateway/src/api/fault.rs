@@ -67,6 +67,8 @@ codes! {
     NotJson = "not_json", UNSUPPORTED_MEDIA_TYPE;
     /// The Idempotency-Key came with another request before.
     KeyReused = "key_reused", CONFLICT;
+    /// The server has a bug, and a part of the request may be done.
+    Internal = "internal", INTERNAL_SERVER_ERROR;
 }
 
 #[derive(Serialize)]

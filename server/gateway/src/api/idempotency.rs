@@ -114,7 +114,13 @@ impl Idempotency {
     }
 }
 
-/// A request that is being done. Dropped, its key is free again.
+/// The answer to a request during which the server panicked.
+pub(super) fn panicked() -> Fault {
+    let message = "a bug of the server: a part of the request may be done, so it is not done again";
+    Fault::new(Code::Internal, message)
+}
+
+/// A request that is being done. Dropped, its key is free again, unless a part of the request may be done.
 pub(super) struct Guard {
     idempotency: Arc<Mutex<Idempotency>>,
     key: Option<IdempotencyKey>,
@@ -134,8 +140,11 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if let Some(key) = self.key.take() {
-            self.idempotency.lock().keys.remove(&key);
+        let Some(key) = self.key.take() else { return };
+        let mut idempotency = self.idempotency.lock();
+        match std::thread::panicking() {
+            true => idempotency.done(&key, Reply::from(&panicked()), Instant::now()),
+            false => drop(idempotency.keys.remove(&key)),
         }
     }
 }
@@ -178,6 +187,20 @@ mod tests {
         assert!(matches!(table.begin(&key("0"), b"", now), Begun::First));
         assert!(matches!(table.begin(&key("1"), b"", now), Begun::Again(_)));
         assert_eq!((table.answered.len(), table.bytes), (MAX_KEYS, MAX_KEYS));
+    }
+
+    #[test]
+    fn a_request_that_panicked_is_not_done_again() {
+        let table = Arc::new(Mutex::new(Idempotency::default()));
+        table.lock().begin(&key("a"), b"1", Instant::now());
+        let guard = Guard::new(Arc::clone(&table), key("a"));
+        let panicking = std::thread::spawn(move || {
+            let _guard = guard;
+            panic!("on purpose");
+        });
+        assert!(panicking.join().is_err());
+        let again = table.lock().begin(&key("a"), b"1", Instant::now());
+        assert!(matches!(again, Begun::Again(reply) if reply.status == StatusCode::INTERNAL_SERVER_ERROR));
     }
 
     #[test]

@@ -239,7 +239,10 @@ impl Api {
             }
             reply
         });
-        done.await.unwrap_or_else(|_| Err(Fault::new(Code::InProgress, "the server is stopping")))
+        done.await.unwrap_or_else(|error| match error.is_panic() {
+            true => Err(idempotency::panicked()),
+            false => Err(Fault::new(Code::InProgress, "the server is stopping")),
+        })
     }
 
     async fn operate(&self, endpoint: Endpoint, body: &[u8]) -> Result<Reply, Fault> {
