@@ -116,14 +116,14 @@ test("a room's messages stay in the room", async (t) => {
   await ada.join("Tea");
   await ada.title("#tea");
   await ben.join("#tea");
-  await ada.hears("Ben came in");
+  await ada.hears("Ben joined");
   await ada.page.getByText("Ada, Ben", { exact: true }).waitFor();
   await ben.say("who has milk?");
   await ada.hears("who has milk?");
 
   await ben.page.getByRole("button", { name: "Leave" }).click();
   await ben.title("Everyone");
-  await ada.hears("Ben went out");
+  await ada.hears("Ben left");
   await ada.say("nobody");
   await ada.turnTo("Everyone");
   await ada.say("that was all");

@@ -138,11 +138,11 @@ test("the wire shows each step from the handshake on", async (t) => {
   for (const meaning of [
     "ask for a session",
     "open: the session and its rules",
-    "CONNECT: ask into the namespace /",
+    "CONNECT: ask to join the namespace /",
     "open a WebSocket for this session",
-    "does a WebSocket pass here?",
-    "it does",
-    "upgrade: all goes by WebSocket now",
+    "does this WebSocket work?",
+    "it works",
+    "upgrade: I use the WebSocket now",
   ]) {
     await wire.getByText(meaning).first().waitFor();
   }

@@ -30,7 +30,7 @@ test("a client's polling, probe and upgrade are seen as they happen", async (t) 
   await inspector.panel().locator(".places li").filter({ hasText: socket.id }).waitFor();
 
   await inspector.filter("2probe");
-  await inspector.record(/ping.*does a WebSocket pass here/).click();
+  await inspector.record(/ping.*does this WebSocket work/).click();
   await inspector.heading().filter({ hasText: "ping" }).waitFor();
   await inspector.panel().getByRole("row").filter({ hasText: "“probe”" }).waitFor();
 
@@ -75,7 +75,7 @@ test("a broken client's mistake is named, with the rule and where it stands", as
   await fetch(url, { method: "POST", body: '42["chat","hi"' });
   await inspector.lane(1).filter({ hasText: "1 rule breach" }).waitFor();
   await inspector.choose(1);
-  await inspector.panel().getByText("parse error: the client sent what can't be read.").waitFor();
+  await inspector.panel().getByText("parse error: the client sent something invalid.").waitFor();
   await inspector.panel().getByRole("button", { name: /^JSON/ }).click();
   await inspector.panel().getByText("The server ends the session: parse error.").waitFor();
   const link = inspector.panel().getByRole("link", { name: /Socket.IO protocol 5/ });
@@ -127,7 +127,7 @@ test("the list is narrowed by session, layer, direction, type and text", async (
   await inspector.filter("TEA later");
   await count("3 records");
   await inspector.filter("nothing like this");
-  await inspector.page.getByText("No record is like that.").waitFor();
+  await inspector.page.getByText("No record matches.").waitFor();
 });
 
 test("while it is paused the page stands still, and counts what comes", async (t) => {
@@ -154,7 +154,7 @@ test("a journal that is saved shows the same when it is opened", async (t) => {
   const lines = [HEAD, ...upgrading(1).lines];
   server.write(...lines);
   const inspector = await visit();
-  await inspector.record(/nothing is left/).waitFor();
+  await inspector.record(/has freed the session/).waitFor();
   const [rows, lanes] = [await inspector.rows(), await inspector.lanesInSight()];
   const { name, lines: saved } = await inspector.save();
   assert.match(name, /^journal-2026-.*\.jsonl$/);
@@ -163,7 +163,7 @@ test("a journal that is saved shows the same when it is opened", async (t) => {
   const other = await visit();
   await other.openFile(name, saved);
   await other.status(`looking at ${name}`);
-  await other.record(/nothing is left/).waitFor();
+  await other.record(/has freed the session/).waitFor();
   assert.deepEqual(await other.rows(), rows);
   assert.deepEqual(await other.lanesInSight(), lanes);
   await other.choose(1);
@@ -211,9 +211,9 @@ test("what was before a restart of the server can still be looked at", async (t)
   server.forget();
   server.interrupt();
   server.write(HEAD.replace(/"began":\d+/, '"began":1795999999999'), ...new Script(1).open({ transport: "websocket" }).lines);
-  await inspector.button("Look at what was before").click();
+  await inspector.button("Show the records from before").click();
   await inspector.status("before the restart");
-  await inspector.record(/nothing is left/).waitFor();
+  await inspector.record(/has freed the session/).waitFor();
   await inspector.button("Back to live").click();
   await inspector.totals("1 live of 1 session");
   inspector.forgiveLostConnection();
@@ -223,7 +223,7 @@ test("a server of another version is said to be one", async (t) => {
   const { server, visit } = await made(t);
   server.write(HEAD.replace('"journal":1', '"journal":2'));
   const inspector = await visit();
-  await inspector.page.getByText("This journal is of version 2; this page reads version 1.").waitFor();
+  await inspector.page.getByText("This journal has version 2; this page reads version 1.").waitFor();
 });
 
 test("records that are missing are said to be", async (t) => {
@@ -232,7 +232,7 @@ test("records that are missing are said to be", async (t) => {
   server.write(HEAD, ...lines, '{"n":48,"time":5,"kind":"lost","records":44}');
   const inspector = await visit();
   await inspector.totals("44 records missing");
-  await inspector.record(/44 records could not be kept up with/).waitFor();
+  await inspector.record(/44 records came too fast and are missing/).waitFor();
 });
 
 test("what clients send is shown as text and never becomes part of the page", async (t) => {
@@ -299,7 +299,7 @@ test("everything can be done by keyboard alone", async (t) => {
   await inspector.press("Escape");
   await inspector.heading().filter({ hasText: "#1" }).waitFor();
   await inspector.press("Escape");
-  await inspector.heading().filter({ hasText: "What passes here" }).waitFor();
+  await inspector.heading().filter({ hasText: "What this page shows" }).waitFor();
   assert.match(await focused(), /^Sessions/, "the focus is where the session was chosen");
 
   await inspector.press("Space");
@@ -432,7 +432,7 @@ test("of a hundred sessions one finds those that one looks for", async (t) => {
     await inspector.lane(number).waitFor();
   }
   await find.fill("nobody like this");
-  await inspector.page.getByText("No session is like that.").waitFor();
+  await inspector.page.getByText("No session matches.").waitFor();
 });
 
 test("a hundred sessions can all be seen at once", async (t) => {

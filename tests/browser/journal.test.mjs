@@ -184,9 +184,9 @@ test("each part of a packet is named", () => {
   assert.deepEqual(explained('451-/admin,12["picture",{"_placeholder":true,"num":0}]', "packet"), [
     "0-1 Engine.IO message: the rest belongs to Socket.IO",
     "1-2 Socket.IO BINARY_EVENT: an event with attachments",
-    "2-4 1 attachment follows, in a message of its own",
+    "2-4 1 attachment follows in its own message",
     "4-11 the namespace /admin",
-    "11-13 id 12: an answer is asked for",
+    "11-13 id 12: the sender waits for an answer",
     "13-54 payload: the event's name and its arguments",
     "14-23 the event's name",
     "24-53 here belongs attachment 0",

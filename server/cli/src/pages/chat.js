@@ -61,7 +61,7 @@ client.on("joined", ({ room, name }) => {
   const conversation = places.find("room", room);
   if (!conversation) return;
   conversation.members.add(name);
-  note(conversation, `${name} came in`);
+  note(conversation, `${name} joined`);
   showSoon();
 });
 
@@ -69,7 +69,7 @@ client.on("left", ({ room, name }) => {
   const conversation = places.find("room", room);
   if (!conversation) return;
   conversation.members.delete(name);
-  note(conversation, `${name} went out`);
+  note(conversation, `${name} left`);
   showSoon();
 });
 
@@ -336,8 +336,8 @@ window.addEventListener("focus", seen);
 // ── The page: questions ──────────────────────────────────────────────────────────────────────
 
 const askName = () => question({
-  title: "What shall we call you?",
-  text: "A name puts you on the list of who is online, where others find you to write to you alone.",
+  title: "What is your name?",
+  text: "With a name, you are on the list of people online, and others can write to you directly.",
   label: "Your name",
   value: remembered.name,
   ok: "Go online",
@@ -348,7 +348,7 @@ $("me").onclick = askName;
 $("take-name").onclick = askName;
 $("join-room").onclick = () => question({
   title: "Join a room",
-  text: "Whoever joins the same name is in the same room. A room that nobody is in is simply a new one.",
+  text: "People who join the same name are in the same room. If the room doesn't exist, it is created.",
   label: "Room",
   value: "",
   ok: "Join",

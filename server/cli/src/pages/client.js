@@ -80,7 +80,7 @@ class Session {
   async #handshake(upgrade) {
     this.#events.wire("out", "GET", `${this.#path}?${this.#query}`);
     const [packet] = (await this.#request("GET")).split(SEPARATOR);
-    if (packet[0] !== OPEN) throw new Error("the server's first packet is no open packet");
+    if (packet[0] !== OPEN) throw new Error("the server's first packet is not an open packet");
     this.#settings = JSON.parse(packet.slice(1));
     this.#query.set("sid", this.#settings.sid);
     this.#expectPing();
@@ -286,7 +286,7 @@ export class Client {
 
   connect() {
     clearTimeout(this.#retry);
-    this.#drop("connecting anew");
+    this.#drop("reconnecting");
     this.onstate({ name: "connecting" });
     // What a session that was replaced still has to say concerns nobody.
     const current = (handler) => (...values) => session === this.#session && handler(...values);

@@ -13,22 +13,22 @@ export function explain(packet, direction) {
   if (socketio) {
     const [, type, id, name] = socketio;
     switch (type) {
-      case "0": return out ? "CONNECT: ask into the namespace /" : "CONNECT: you are in";
+      case "0": return out ? "CONNECT: ask to join the namespace /" : "CONNECT: you are in";
       case "1": return "DISCONNECT";
       case "2": return `EVENT ${name}` + (id && `, wants answer ${id}`);
       case "3": return `ACK: answer ${id}`;
       case "4": return "CONNECT_ERROR: refused";
     }
   }
-  if (packet === "2probe") return "does a WebSocket pass here?";
-  if (packet === "3probe") return "it does";
+  if (packet === "2probe") return "does this WebSocket work?";
+  if (packet === "3probe") return "it works";
   switch (packet[0]) {
     case "0": return "open: the session and its rules";
     case "1": return "close";
     case "2": return "ping: are you there?";
     case "3": return "pong: yes";
-    case "5": return "upgrade: all goes by WebSocket now";
-    case "6": return "noop: sends a waiting GET home";
+    case "5": return "upgrade: I use the WebSocket now";
+    case "6": return "noop: answers a waiting GET";
     default: return "";
   }
 }

@@ -10,8 +10,8 @@ const ENGINE = {
   2: ["ping", "are you there?"],
   3: ["pong", "yes, I am"],
   4: ["message", "the rest belongs to Socket.IO"],
-  5: ["upgrade", "everything goes by WebSocket from here on"],
-  6: ["noop", "nothing: it only sends a waiting GET home"],
+  5: ["upgrade", "everything goes by WebSocket from now on"],
+  6: ["noop", "nothing: it only answers a waiting GET"],
 };
 
 const SOCKET = {
@@ -19,7 +19,7 @@ const SOCKET = {
   1: ["DISCONNECT", "leave a namespace"],
   2: ["EVENT", "an event with its arguments"],
   3: ["ACK", "the answer to an event"],
-  4: ["CONNECT_ERROR", "the namespace may not be joined"],
+  4: ["CONNECT_ERROR", "the client can't join the namespace"],
   5: ["BINARY_EVENT", "an event with attachments"],
   6: ["BINARY_ACK", "an answer with attachments"],
 };
@@ -76,7 +76,7 @@ class Parts {
     let at = 0;
     for (let count = 0; at < this.#text.length && count < MOST; count++) {
       const length = /^(\d+):/.exec(this.#text.slice(at, at + 12));
-      if (!length) return this.#add(at, this.#text.length, 0, "no length, which every packet of a payload begins with");
+      if (!length) return this.#add(at, this.#text.length, 0, "the length is missing, with which every packet of a payload begins");
       const start = at + length[0].length;
       this.#add(at, start, 0, `a packet of ${length[1]} characters follows`);
       at = Math.min(start + Number(length[1]), this.#text.length);
@@ -100,9 +100,9 @@ class Parts {
     const rest = this.#text.slice(start + 1, end);
     if (rest === "") return undefined;
     if (type === "4") return this.#socketio ? this.#socket(start + 1, end, depth + 1) : this.#add(start + 1, end, depth + 1, "the message");
-    if (rest === "probe") return this.#add(start + 1, end, depth + 1, "“probe”: of the WebSocket that the session may move to");
-    if (type === "0") return this.#add(start + 1, end, depth + 1, "the session's id, where it may move, its heartbeat and the largest payload, as JSON");
-    return this.#add(start + 1, end, depth + 1, "what the packet brings along");
+    if (rest === "probe") return this.#add(start + 1, end, depth + 1, "“probe”: a test of this WebSocket before the upgrade");
+    if (type === "0") return this.#add(start + 1, end, depth + 1, "the session's id, its possible upgrades, its heartbeat and the largest payload, as JSON");
+    return this.#add(start + 1, end, depth + 1, "the packet's payload");
   }
 
   /** `<type>[<attachments>-][<namespace>,][<id>][<payload>]` */
@@ -118,19 +118,19 @@ class Parts {
       if (found) this.#add(at, (at += found.length), depth, means(found));
     };
     if (type === "5" || type === "6") {
-      next(/^\d+-/, (count) => (count === "1-" ? "1 attachment follows, in a message of its own" : `${parseInt(count, 10)} attachments follow, in messages of their own`));
+      next(/^\d+-/, (count) => (count === "1-" ? "1 attachment follows in its own message" : `${parseInt(count, 10)} attachments follow, each in its own message`));
     }
     next(/^\/[^,]*,?/, (nsp) => `the namespace ${nsp.replace(/,$/, "")}`);
-    next(/^\d+/, (id) => (type === "3" || type === "6" ? `it answers the event with id ${id}` : `id ${id}: an answer is asked for`));
+    next(/^\d+/, (id) => (type === "3" || type === "6" ? `it answers the event with id ${id}` : `id ${id}: the sender waits for an answer`));
     if (at < end) this.#payload(at, end, depth, type);
   }
 
   #payload(start, end, depth, type) {
     const json = this.#text.slice(start, end);
     const value = parse(json);
-    if (value === undefined) return this.#add(start, end, depth, "what should be JSON, and is none");
+    if (value === undefined) return this.#add(start, end, depth, "this should be JSON, but isn't");
     if (!Array.isArray(value)) {
-      const means = type === "4" ? "why not, as JSON" : "what comes along, as JSON";
+      const means = type === "4" ? "why not, as JSON" : "the payload, as JSON";
       return this.#add(start, end, depth, means);
     }
     const event = type === "2" || type === "5";
@@ -161,7 +161,7 @@ class Parts {
 const encoder = new TextEncoder();
 
 function argument(value, number) {
-  if (value?._placeholder === true) return `here belongs attachment ${value.num}`;
+  if (value?._placeholder === true) return `attachment ${value.num} goes here`;
   const type = value === null ? "null" : Array.isArray(value) ? "an array" : typeof value === "object" ? "an object" : `a ${typeof value}`;
   return `argument ${number}: ${type}`;
 }

@@ -13,16 +13,16 @@ function step(entry, session) {
   switch (entry.kind) {
     case "request": {
       const websocket = record.target.includes("transport=websocket");
-      if (websocket) return { over: "websocket", wire: "GET, Upgrade: websocket", means: "a WebSocket, to be tried out while polling goes on" };
+      if (websocket) return { over: "websocket", wire: "GET, Upgrade: websocket", means: "a WebSocket to probe, while polling goes on" };
       if (!record.target.includes("sid=")) return { over: "polling", wire: "GET", means: "may I have a session?" };
       return { over: "polling", wire: "GET", means: "a poll, which waits for packets" };
     }
     case "response":
-      return { over: "websocket", wire: "101", means: "the WebSocket is there" };
+      return { over: "websocket", wire: "101", means: "the WebSocket is open" };
     case "probe_dropped":
-      return { over: "note", wire: "the WebSocket is given up", means: "polling goes on" };
+      return { over: "note", wire: "the WebSocket is closed", means: "polling goes on" };
     case "upgraded":
-      return { over: "note", wire: "the session has moved", means: "it goes by WebSocket from here on" };
+      return { over: "note", wire: "the session has upgraded", means: "it uses the WebSocket from now on" };
     case "packet":
       return { over: entry.carrier === "probe" || entry.carrier === "websocket" ? "websocket" : "polling", ...packet(entry, record, session) };
     default:
@@ -34,18 +34,18 @@ function packet(entry, record, session) {
   const raw = typeof record.raw === "string" ? record.raw : `${bytesOf(record)?.length ?? 0} bytes`;
   const wire = visible(raw.length > 40 ? `${raw.slice(0, 40)}…` : raw);
   const probe = entry.carrier === "probe";
-  if (probe && entry.type === "ping") return { wire, means: "does a WebSocket pass here?" };
-  if (probe && entry.type === "pong") return { wire, means: "it does" };
+  if (probe && entry.type === "ping") return { wire, means: "does this WebSocket work?" };
+  if (probe && entry.type === "pong") return { wire, means: "it works" };
   switch (entry.type) {
     case "open":
       return { wire, means: raw.includes('"upgrades":["websocket"]') ? "you may: its id, and that it can move to a WebSocket" : "you may: its id and its rules" };
     case "noop":
-      return { wire, means: "sends the waiting poll home, so that polling stops" };
+      return { wire, means: "answers the waiting poll, so that polling stops" };
     case "upgrade":
       return { wire, means: "I have stopped polling: everything by WebSocket now" };
     case "message":
-      if (entry.carrier === "websocket") return { wire, means: flushes(entry, session) ? "the flush: what waited goes by WebSocket" : "the first that the server sends by WebSocket" };
-      if (raw.startsWith("40")) return { wire, means: entry.direction === "in" ? "4 message, 0 CONNECT: into a namespace" : "CONNECT: you are in" };
+      if (entry.carrier === "websocket") return { wire, means: flushes(entry, session) ? "the flush: what waited goes by WebSocket" : "the server's first packet by WebSocket" };
+      if (raw.startsWith("40")) return { wire, means: entry.direction === "in" ? "4 message, 0 CONNECT: asks to join a namespace" : "CONNECT: you are in" };
       return { wire, means: "" };
     default:
       return { wire, means: "" };

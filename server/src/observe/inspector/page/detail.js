@@ -35,7 +35,7 @@ export function detail(entry, model, open, look) {
 }
 
 function place(entry, record, session) {
-  const by = { get: "by the answer to a GET", post: "by a POST", websocket: "by WebSocket", probe: "by the WebSocket that is tried out" }[entry.carrier];
+  const by = { get: "by the answer to a GET", post: "by a POST", websocket: "by WebSocket", probe: "by the probing WebSocket" }[entry.carrier];
   const at = session ? `${duration(entry.time - session.began)} into the session` : `${duration(entry.time)} into the journal`;
   return [who(entry.direction), by, at, `record ${record.n}`].filter(Boolean).join(" · ");
 }
@@ -78,7 +78,7 @@ function layers(entry, model, open) {
     item.style.setProperty("--depth", Math.min(index, outside.length));
     return item;
   });
-  return section("Layers", gone && el("p", { className: "quiet" }, "What it came out of is not here any more."), el("ol", { className: "nest" }, ...items));
+  return section("Layers", gone && el("p", { className: "quiet" }, "The record that contained it is no longer here."), el("ol", { className: "nest" }, ...items));
 }
 
 /** The bytes: in parts, and as a dump. */

@@ -16,7 +16,7 @@ export function verdict(beat, now) {
 
 export function heartbeat(session, now) {
   const { beats, pingInterval, pingTimeout, revision } = session;
-  if (pingInterval === undefined) return el("p", { className: "quiet" }, "The open packet, which has the rules, is not among the records.");
+  if (pingInterval === undefined) return el("p", { className: "quiet" }, "The open packet, which has the rules, is not in the records.");
   const end = session.closed ?? now;
   const pinger = revision === 3 ? "client" : "server";
   const rules = `The ${pinger} pings every ${duration(pingInterval)}; an answer is due within ${duration(pingTimeout)}.`;
@@ -40,7 +40,7 @@ function summary(beats, now) {
 function next(session, now) {
   if (!session.live) return "It ended before the first.";
   const due = session.began + session.pingInterval - now;
-  return due > 0 ? `The first is due in ${duration(due)}.` : "None is among the records.";
+  return due > 0 ? `The first is due in ${duration(due)}.` : "None is in the records.";
 }
 
 function drawing({ beats, began, pingInterval, closed }, end) {

@@ -59,7 +59,7 @@ function restarted() {
   live = new Model();
   if (shown !== before) return;
   show(live);
-  note("The server was started anew.", "Look at what was before", () => {
+  note("The server has restarted.", "Show the records from before", () => {
     show(before, "before the restart");
     note();
   });
@@ -77,7 +77,7 @@ async function openFile(file) {
   } catch (error) {
     return note(`${file.name} could not be opened. ${error.message}`);
   }
-  note(model.unreadable > 0 ? `${count(model.unreadable, "line")} of ${file.name} ${model.unreadable === 1 ? "is" : "are"} no record and left out.` : undefined);
+  note(model.unreadable > 0 ? `${count(model.unreadable, "line")} of ${file.name} ${model.unreadable === 1 ? "is not a record" : "are not records"}: left out.` : undefined);
   show(model, file.name);
   $("span").value = "0";
 }
@@ -232,7 +232,7 @@ function drawLanes(end) {
   const margin = (to - from) * 0.01;
   lanes.update(sessions, { from: from - margin, to: to + margin, now: end }, selected, opened?.time);
   $("no-lanes").hidden = sessions.length > 0;
-  $("no-lanes").textContent = shown.sessions.size > 0 ? "No session is like that." : shown === live ? "Connect a client to the server, and its session appears here." : "There is no session in this journal.";
+  $("no-lanes").textContent = shown.sessions.size > 0 ? "No session matches." : shown === live ? "Connect a client to the server, and its session appears here." : "There is no session in this journal.";
 }
 
 function drawStatus() {
@@ -253,9 +253,9 @@ function drawStatus() {
   const narrowed = !$("clear").hidden;
   put($("shown"), narrowed ? count(list.length, "record") : "");
   $("no-records").hidden = list.length > 0;
-  put($("no-records"), narrowed ? "No record is like that." : "Nothing has passed yet.");
+  put($("no-records"), narrowed ? "No record matches." : "There are no records yet.");
   $("newer").hidden = list.rows.follow || paused || shown !== live || !list.rows.overflows;
-  put($("newer"), "Follow what comes ↓");
+  put($("newer"), "Follow new records ↓");
 }
 
 function state() {
@@ -299,9 +299,9 @@ function look(session) {
 function help() {
   const keys = [["↑ ↓", "through records or sessions"], ["Enter", "open"], ["Esc", "close"], ["/", "filter"], ["Space", "pause"]];
   return [
-    el("h2", {}, "What passes here"),
-    el("p", {}, "Above, a lane for each session: its transports over time, and every packet. Below, every record, each layer further in than the one around it."),
-    el("p", {}, "Choose a session to see its upgrade, its heartbeat, where it is and why it ended. Choose a record to see what each of its bytes means."),
+    el("h2", {}, "What this page shows"),
+    el("p", {}, "Above, a lane for each session: its transports over time, and every packet. Below, every record, each layer indented inside the one that carries it."),
+    el("p", {}, "Choose a session to see its upgrade, its heartbeat, its namespaces and why it ended. Choose a record to see what each of its bytes means."),
     el("dl", { className: "keys" }, ...keys.flatMap(([key, does]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, does)])),
   ];
 }

@@ -22,8 +22,8 @@ const LAYER_OF = {
 /** The journal's head, or an error that says in words why this is none. */
 export function readHead(line) {
   const head = parse(line);
-  if (typeof head?.journal !== "number") throw new Error("This is not a journal: its first line has no “journal” in it.");
-  if (head.journal !== VERSION) throw new Error(`This journal is of version ${head.journal}; this page reads version ${VERSION}.`);
+  if (typeof head?.journal !== "number") throw new Error("This is not a journal: its first line has no field “journal”.");
+  if (head.journal !== VERSION) throw new Error(`This journal has version ${head.journal}; this page reads version ${VERSION}.`);
   if (typeof head.began !== "number" || Number.isNaN(new Date(head.began).getTime())) throw new Error("This journal does not say when it began.");
   return head;
 }

@@ -54,11 +54,11 @@ function breach(entry, open) {
 }
 
 function danceTitle(session) {
-  return { none: "Handshake", probing: "Handshake and probe", upgraded: "Handshake and upgrade", dropped: "Handshake, and an upgrade that was given up" }[session.upgrade];
+  return { none: "Handshake", probing: "Handshake and probe", upgraded: "Handshake and upgrade", dropped: "Handshake, and a failed upgrade" }[session.upgrade];
 }
 
 function namespaces(session) {
-  if (session.namespaces.size === 0) return [el("p", { className: "quiet" }, session.live ? "None is joined." : "None was joined.")];
+  if (session.namespaces.size === 0) return [el("p", { className: "quiet" }, session.live ? "The client has joined none." : "The client joined none.")];
   return [el("ul", { className: "places" }, ...[...session.namespaces].map(([nsp, place]) => {
     const state = place.left === undefined ? "" : `left: ${place.reason}`;
     return el(

@@ -34,7 +34,7 @@ export async function follow(url, take, tell) {
     tell({ name: "connecting" });
     const response = await ask(url, last).catch(() => undefined);
     if (response?.status === 401 || response?.status === 403) {
-      return tell({ name: "refused", why: "The server asks for a token: open the address that it printed when it started." });
+      return tell({ name: "refused", why: "The server needs a token: open the address that it printed when it started." });
     }
     if (response?.ok) {
       tell({ name: "live" });

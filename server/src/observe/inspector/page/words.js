@@ -21,10 +21,10 @@ export const LAYER_NAMES = {
 
 /** Why a session ended, or a socket left: what the server calls it, and what that means. */
 const REASONS = {
-  "transport close": "the connection was closed, as a page does that is left or reloaded",
+  "transport close": "the connection was closed, as when the user leaves or reloads a page",
   "transport error": "the connection broke off, or a request did not fit",
   "ping timeout": "the client did not answer a ping in time",
-  "parse error": "the client sent what can't be read",
+  "parse error": "the client sent something invalid",
   "forced close": "the client broke a rule",
   "forced server close": "the server's application ended it",
   "server shutting down": "the server was stopped",
@@ -81,7 +81,7 @@ export function meaning(record, session) {
     case "refused":
       return record.reason ?? `answered with code ${record.code}`;
     case "aborted":
-      return "the client went away before the answer";
+      return "the client left before the answer";
     case "frame":
       return frame(record);
     case "packet":
@@ -89,25 +89,25 @@ export function meaning(record, session) {
     case "socket_packet":
       return socketPacket(record);
     case "attachment":
-      return "the bytes that a placeholder stands for";
+      return "the bytes for a placeholder";
     case "opened":
       return `a session begins, by ${transportName(record.transport)}, revision ${record.revision}`;
     case "plain_opened":
-      return "a plain WebSocket, which speaks neither Engine.IO nor Socket.IO";
+      return "a plain WebSocket, without Engine.IO and Socket.IO";
     case "plain_ended":
       return `closed with ${record.code}${record.reason ? `, ${record.reason}` : ""}`;
     case "probe_opened":
-      return "a WebSocket is there, to be tried out beside polling";
+      return "a WebSocket is open, to be probed while polling goes on";
     case "probe_dropped":
-      return "that WebSocket is given up; polling goes on";
+      return "the probing WebSocket is closed; polling goes on";
     case "upgraded":
-      return "the session goes on over the WebSocket";
+      return "the session uses the WebSocket from now on";
     case "closed":
       return `${record.reason}: ${reasonWords(record.reason) || "the session is over"}`;
     case "ended":
-      return "nothing is left of the session";
+      return "the server has freed the session";
     case "joined":
-      return `a socket is in ${record.nsp}`;
+      return `a socket joined ${record.nsp}`;
     case "left":
       return `${record.nsp}: ${record.reason}`;
     case "room_joined":
@@ -121,9 +121,9 @@ export function meaning(record, session) {
     case "limit":
       return `a limit was met: ${record.limit}`;
     case "lost":
-      return `${record.records} records could not be kept up with`;
+      return `${record.records} records came too fast and are missing`;
     case "full":
-      return "the journal is as long as it may be";
+      return "the journal has reached its limit";
     default:
       return "";
   }
@@ -135,14 +135,14 @@ function request({ method, target }) {
   const query = new URLSearchParams(target.split("?")[1] ?? "");
   const [sid, transport] = [query.has("sid"), query.get("transport")];
   if (!query.has("EIO") && !transport) return "";
-  if (method === "OPTIONS") return "may another page ask here?";
-  if (transport === "websocket") return sid ? "opens a WebSocket to try out" : "asks for a session by WebSocket";
+  if (method === "OPTIONS") return "may a page of another origin send requests?";
+  if (transport === "websocket") return sid ? "opens a WebSocket to probe" : "asks for a session by WebSocket";
   if (!sid) return "asks for a session";
   return method === "POST" ? "brings packets" : "asks for packets, and waits";
 }
 
 function response({ status, raw }, session) {
-  if (status === 101) return "it is a WebSocket from here on";
+  if (status === 101) return "it is a WebSocket from now on";
   if (status >= 400) return typeof raw === "string" ? raw.slice(0, 200) : "an error";
   if (raw === "ok") return "taken";
   if (session?.revision === 4 && typeof raw === "string" && /^[0-6b]/.test(raw)) return `brings ${count(raw.split("\x1e").length, "packet")}`;
@@ -150,7 +150,7 @@ function response({ status, raw }, session) {
 }
 
 function frame({ opcode, fin }) {
-  if (!fin || opcode === "continuation") return "a piece of a message";
+  if (!fin || opcode === "continuation") return "a fragment of a message";
   return word({ close: "the WebSocket is closed", ping: "WebSocket's own ping", pong: "WebSocket's own pong" }, opcode) ?? "";
 }
 
@@ -162,15 +162,15 @@ function packet({ packet, carrier, direction, binary, raw }, session) {
     case "close":
       return "the session is over";
     case "ping":
-      return probe ? "does a WebSocket pass here?" : "are you there?";
+      return probe ? "does this WebSocket work?" : "are you there?";
     case "pong":
-      return probe ? "it does" : "yes";
+      return probe ? "it works" : "yes";
     case "upgrade":
-      return "everything goes by WebSocket now";
+      return "I use the WebSocket from now on";
     case "noop":
-      return "sends a waiting GET home";
+      return "answers a waiting GET";
     case "message":
-      if (binary) return session?.socketio ? "bytes that belong to the packet before" : "bytes";
+      if (binary) return session?.socketio ? "bytes that belong to the previous packet" : "bytes";
       if (raw === "40" && direction === "in") return "4 message, 0 CONNECT: may I come in?";
       return "";
     default:
@@ -183,11 +183,11 @@ function socketPacket({ packet, nsp, id, direction, payload, attachments }) {
   const more = attachments > 0 ? `, ${attachments} ${attachments === 1 ? "attachment" : "attachments"} to come` : "";
   switch (packet) {
     case "connect":
-      return direction === "in" ? `asks into the namespace ${nsp}` : `you are in ${nsp}`;
+      return direction === "in" ? `asks to join ${nsp}` : `you are in ${nsp}`;
     case "disconnect":
       return direction === "in" ? `leaves ${nsp}` : `has to leave ${nsp}`;
     case "connect_error":
-      return `may not join ${nsp}`;
+      return `can't join ${nsp}`;
     case "event":
     case "binary_event":
       if (!Array.isArray(payload)) return "its payload can't be read";
