@@ -1,4 +1,4 @@
-//! What was found out about a handshake before there was a session: a user, say, by a cookie.
+//! Values that hooks attach to a handshake before the session exists, such as the user that a cookie names.
 
 use std::any::Any;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Who erred, and how: what a client did that the protocol forbids, and why a session ended.
+//! What a client did that the protocol forbids, and why a session ended.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ crate::rules! {
         EmptyPacket => "EMPTY_PACKET",
             "a packet without a type",
             "Engine.IO protocol 4, \"Protocol\"";
-        /// The first character (or, in a binary packet of revision 3, byte) is none of the packet types.
+        /// The first character (or, in a binary packet of revision 3, byte) is not a packet type.
         UnknownPacketType(code: u8 = b'7') => "UNKNOWN_PACKET_TYPE",
             "unknown packet type {:?}" (char::from(*code)),
             "Engine.IO protocol 4, \"Protocol\"";
@@ -51,7 +51,7 @@ crate::rules! {
         Overlap => "OVERLAPPING_REQUEST",
             "a second GET or POST while the first is still open",
             "docs/protocol.md, \"Polling\"";
-        /// A request that was given up before its end: by its client, or because it took too long.
+        /// A request that did not end: its client left, or it took too long.
         Aborted => "ABORTED_REQUEST",
             "a request that the client abandoned",
             "docs/protocol.md, \"Polling\"";
@@ -67,7 +67,7 @@ crate::rules! {
 }
 
 impl Violation {
-    /// Why the session ends that broke it; `None` if it goes on, by polling.
+    /// The reason with which the session ends; `None` if only the probing WebSocket ends.
     #[must_use]
     pub fn close_reason(self) -> Option<CloseReason> {
         match self {

@@ -1,9 +1,8 @@
 //! One encoded packet, shared by every session that is to send it.
 //!
-//! A broadcast to ten thousand sessions encodes once and clones ten thousand references. The bytes are laid
-//! out so that the common case, a WebSocket, writes them as they are: a frame header (RFC 6455, section 5.2;
-//! a server does not mask) directly in front of the packet. The rarer forms are made when first asked for
-//! and kept.
+//! A broadcast to ten thousand sessions encodes once and clones ten thousand references. The bytes begin with a
+//! WebSocket frame header (RFC 6455, section 5.2; a server does not mask), so the common case, a WebSocket,
+//! writes them as they are. The rarer forms are made when a session first needs them, and kept.
 //!
 //! ```text
 //!   ┌─ HEADROOM ──┬──────────────────────────┐
@@ -56,7 +55,7 @@ struct Encoded {
     compress: bool,
     /// Of a binary packet: its base64 as revision 4 polling writes it, `b…`.
     base64: OnceLock<Form>,
-    /// Of a binary packet: its WebSocket frame in revision 3, where a `0x04` stands before the bytes.
+    /// Of a binary packet: its WebSocket frame in revision 3, where a `0x04` is before the bytes.
     v3_websocket: OnceLock<Form>,
     /// Of a text packet: its length in UTF-16 units, which prefixes it in a revision 3 payload.
     utf16_len: OnceLock<usize>,

@@ -1,7 +1,7 @@
 //! JSONP polling, for browsers that can't send requests to other origins but can load scripts from them.
 //!
 //! A GET is a script that calls `___eio[j]` with the payload as a string; a POST is a form whose field `d` is
-//! the payload. It goes round the browser's same-origin rule, so it is off unless asked for.
+//! the payload. This bypasses the browser's same-origin policy, so it is off by default.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -38,7 +38,7 @@ impl Jsonp {
         index.map(|index| Some(Jsonp(index))).ok_or(Refusal::JsonpUnfit)
     }
 
-    /// The script that hands over a payload of text.
+    /// The script that passes a payload of text to the client.
     #[must_use]
     pub fn script(self, payload: &[u8]) -> Bytes {
         let payload = String::from_utf8_lossy(payload);
@@ -60,7 +60,7 @@ impl Jsonp {
         Bytes::from(script)
     }
 
-    /// The payload in a POST's form; empty if there is none.
+    /// The payload in a POST's form; empty if the form has none.
     #[must_use]
     pub fn payload(form: &[u8]) -> Bytes {
         let field = form_urlencoded::parse(form).find(|(name, _)| name == "d");

@@ -8,7 +8,7 @@
 //!                      Layer::message ▲              │ Mailbox::push
 //!                   ┌─────────────────┴──────────────▼──────────────────┐
 //!   Route::find     │ Session                     Mailbox               │  one task
-//!   Refusal           │  turns: Input ─▶ StateMachine ─▶ Output           │  gives it
+//!   Refusal         │  turns: Input ─▶ StateMachine ─▶ Output           │  gives it
 //!   SessionHandle ─▶│  doors, inbox ─▶             ─▶ outbox            │  turns
 //!                   └─────────────────▲──────────────┬──────────────────┘
 //!                       Packet decode │              │ Frame, encoded once
@@ -31,10 +31,10 @@
 //! | [`plain`] | WebSockets for clients that speak neither Engine.IO nor Socket.IO, without their wires |
 //! | [`Application`], [`Layer`] | the boundary to the application on a session |
 //!
-//! The crate knows as much of HTTP as the protocol does: methods, the statuses of the six [`ErrorCode`]s, [`Jsonp`], and
-//! the [`Refusal`]s that are told as one of those, which a page's origin and an application's hooks can be as well. No head
-//! and no body of HTTP is read here. [`Limit`] and [`observe::What`] have words for HTTP and Socket.IO too, since this is
-//! the crate that all others build on, and limits and observations are each one list.
+//! The crate knows the parts of HTTP that the protocol names: methods, the statuses of the six [`ErrorCode`]s, and
+//! [`Jsonp`]. It reads no heads and no bodies. Some [`Refusal`]s come from elsewhere, such as the check of a page's
+//! origin, because clients see them as one of the six codes. [`Limit`] and [`observe::What`] also list what other crates
+//! limit and observe, so that each is one list.
 //!
 //! This example goes from the handshake to the answer of a poll:
 //!

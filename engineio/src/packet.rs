@@ -363,7 +363,7 @@ mod tests {
             ("AR==", &[1]),
             ("AQIDA", &[1, 2, 3]),
             ("A", &[]),
-            // What stands behind the padding is not read, and what is no base64 is passed over.
+            // What is after the padding is not read, and what is no base64 is passed over.
             ("AQ==AQID", &[1]),
             ("AQ=\nAQID", &[1]),
             ("=AQID", &[]),

@@ -17,7 +17,7 @@ use memchr::memchr2;
 pub struct Query<'a>(&'a str);
 
 impl<'a> Query<'a> {
-    /// The parameters of `query`, the part of a URL behind its `?`.
+    /// The parameters of `query`, the part of a URL after its `?`.
     #[must_use]
     pub fn new(query: &'a str) -> Query<'a> {
         Query(query)
@@ -48,7 +48,7 @@ impl<'a> Query<'a> {
             let end = rest.bytes().position(|byte| byte == b'&').unwrap_or(rest.len());
             let pair = &rest[..end];
             for (at, name) in names.iter().enumerate() {
-                // What stands behind the name tells most pairs from it, without a look at the name.
+                // What is after the name tells most pairs from it, without a look at the name.
                 let value = match pair.as_bytes().get(name.len()) {
                     Some(b'=') => name.len() + 1,
                     None if pair.len() == name.len() => name.len(),

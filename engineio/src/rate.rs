@@ -6,8 +6,8 @@ use crate::Limit;
 
 /// A bucket of one second's allowance, which fills up steadily and is full at the start.
 ///
-/// It is one instant: when the bucket would be full again. What is taken moves it away; a whole second away,
-/// the bucket is empty.
+/// It is stored as one instant: when the bucket would be full again. Taking from the bucket moves it away. If
+/// it is a whole second away, the bucket is empty.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -31,8 +31,8 @@ impl Rate {
         Rate { full_at: now }
     }
 
-    /// Takes `amount` of what comes at `per_second`, and says whether the bucket had something left. What is
-    /// larger than that is taken whole, and what follows waits for longer.
+    /// Takes `amount` from a bucket that fills at `per_second`. Returns whether the bucket had something left.
+    /// A larger amount is taken whole, and the next one has to wait longer.
     pub fn take(&mut self, now: Instant, amount: usize, per_second: usize) -> bool {
         const SECOND: Duration = Duration::from_secs(1);
         let full_at = self.full_at.max(now);
@@ -45,7 +45,7 @@ impl Rate {
         true
     }
 
-    /// Whether nothing of the bucket is taken.
+    /// Whether the bucket is full.
     #[must_use]
     pub fn is_full(&self, now: Instant) -> bool {
         self.full_at <= now

@@ -1,4 +1,4 @@
-//! Why requests are refused: what the client is told, and what the server's owner should know.
+//! Why requests are refused: what the client learns, and what the operator should know.
 //!
 //! (Engine.IO protocol, "Error handling".)
 
@@ -21,7 +21,7 @@ pub enum ErrorCode {
     SessionUnknown,
     /// 2: a handshake by another method than GET.
     HandshakeMethod,
-    /// 3: the request does not fit the session, or is no WebSocket handshake where it should be one.
+    /// 3: the request does not fit the session, or is not the WebSocket handshake that it should be.
     BadRequest,
     /// 4: the request's origin, or the application, forbids it.
     Forbidden,
@@ -89,7 +89,7 @@ crate::rules! {
         JsonpOff => "JSONP_OFF",
             "JSONP is off: the setting `jsonp` turns it on",
             "docs/protocol.md, \"Compression and JSONP\"";
-        /// No session has the id that `sid` names, or not any more.
+        /// No session has the id that `sid` names: it has ended, or never existed.
         SessionUnknown => "UNKNOWN_SID",
             "no session has this id: it has ended, or never existed",
             "Engine.IO protocol 4, \"Query parameters\"";
@@ -102,7 +102,7 @@ crate::rules! {
         TransportHandshake => "TRANSPORT_HANDSHAKE_ERROR",
             "`transport` and the request disagree: one of them asks for a WebSocket, the other does not",
             "Engine.IO protocol 4, \"WebSocket\"";
-        /// What a request for a WebSocket offers as subprotocols is no list of names, or names one twice.
+        /// The subprotocols of a WebSocket request are not a list of different names.
         Subprotocols => "BAD_SUBPROTOCOLS",
             "Sec-WebSocket-Protocol is not a list of different names",
             "RFC 6455, section 4.1";
@@ -124,7 +124,7 @@ crate::rules! {
         UpgradesOff => "UPGRADES_OFF",
             "upgrades are off",
             "Engine.IO protocol 4, \"Upgrade\"";
-        /// `j` is no number, or its session sends binary, which a script can't hold.
+        /// `j` is not a number, or its session sends binary, which a script can't hold.
         JsonpUnfit => "JSONP_UNFIT",
             "`j` is not a number, or the session sends binary, which JSONP can't carry",
             "docs/protocol.md, \"Compression and JSONP\"";
@@ -136,7 +136,7 @@ crate::rules! {
         Forbidden => "FORBIDDEN",
             "the application refused the request",
             "docs/protocol.md, \"What the application decides by HTTP\"";
-        /// `EIO` names a revision that is not spoken, or is no number.
+        /// `EIO` names a revision that the server doesn't accept, or is not a number.
         RevisionUnsupported => "UNSUPPORTED_PROTOCOL_VERSION",
             "`EIO` is not a revision that this server accepts",
             "Engine.IO protocol 4, \"Query parameters\"";
@@ -152,7 +152,7 @@ crate::rules! {
 }
 
 impl Refusal {
-    /// What the client is told.
+    /// The code that the client gets.
     #[must_use]
     pub fn error_code(self) -> ErrorCode {
         match self {

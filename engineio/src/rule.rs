@@ -38,7 +38,7 @@ macro_rules! rules {
                 match self {$($Rule::$variant { .. } => $name,)+}
             }
 
-            /// Where the rule stands: in the protocol, or among this server's own decisions.
+            /// Where the rule is: in the protocol, or among this server's own decisions.
             #[must_use]
             pub fn section(self) -> &'static str {
                 match self {$($Rule::$variant { .. } => $section,)+}

@@ -8,10 +8,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::TryRng;
 
-/// The id of a session. It is a secret, since whoever knows it speaks as the client.
+/// The id of a session. It is a secret, since anyone who knows it can act as the client.
 ///
 /// It has 20 characters of base64url, or is an application's own of 1 to 36 unreserved characters (RFC 3986,
-/// section 2.3), which a UUID fits in. It lies in place, without an allocation, as every session keeps some.
+/// section 2.3), which is enough for a UUID. It is stored without an allocation.
 ///
 /// ```
 /// use engineio::Sid;
@@ -22,7 +22,7 @@ use rand::TryRng;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sid {
-    /// Zeros behind the id.
+    /// Zeros after the id.
     bytes: [u8; Sid::MAX_LEN],
     len: u8,
 }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// Since when a client has taken nothing while its budget was used up. A burst makes nobody slow: whoever takes
-/// some of it in time is left alone, however much there is.
+/// Since when a client has taken nothing while its budget was used up. A client that takes some of it in time
+/// is not stalled, however much waits.
 ///
 /// ```
 /// use std::time::{Duration, Instant};

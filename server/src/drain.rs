@@ -1,5 +1,5 @@
-//! How a server that stops lets its clients go. Their reconnects reach other servers, and all at once they may be
-//! more than those can take, so many clients go one after the other.
+//! How a server that stops closes its clients. They reconnect to other servers, and all at once may be more
+//! than those can take. So many clients leave one after the other.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

@@ -96,7 +96,7 @@ impl Builder {
     /// `X-Forwarded-For` that is not a trusted proxy's, and `X-Forwarded-Proto` says whether the client uses
     /// TLS. Handshakes, the log and limits by address use them. Connections of these proxies don't count for
     /// limits by address. Without trusted proxies, the client's address is the connection's, and these fields
-    /// mean nothing.
+    /// are ignored.
     #[must_use]
     pub fn trusted_proxies(mut self, proxies: impl IntoIterator<Item = TrustedProxy>) -> Builder {
         self.proxies.add(proxies);
@@ -202,7 +202,7 @@ impl Builder {
         self
     }
 
-    /// How long the server waits for clients to leave when it stops, from when it lets the first one go. 30 s by
+    /// How long the server waits for clients to leave when it stops, from the first one that it closes. 30 s by
     /// default.
     #[must_use]
     pub fn drain_timeout(mut self, timeout: Duration) -> Builder {
@@ -210,17 +210,18 @@ impl Builder {
         self
     }
 
-    /// How long a server that stops takes to let its clients go, one after the other, if it has more than 500. All of
-    /// them reconnect, and all at once they may be more than the other servers can take. 10 s by default, and never
-    /// more than half of the [`drain_timeout`](Builder::drain_timeout). With zero, it lets all clients go at once.
+    /// The time over which a server that stops closes its clients, one after the other, if it has more than
+    /// 500. All of them reconnect, and all at once may be more than the other servers can take. 10 s by
+    /// default, and never more than half of the [`drain_timeout`](Builder::drain_timeout). Zero closes all
+    /// clients at once.
     #[must_use]
     pub fn drain_spread(mut self, spread: Duration) -> Builder {
         self.drain.spread = spread;
         self
     }
 
-    /// How long a server that stops goes on as before, except that it says that it [drains](Service::is_draining).
-    /// Load balancers get this time to notice, and to send new clients elsewhere. Zero by default.
+    /// How long the server goes on as before when it has been told to stop, except that it says that it
+    /// [drains](Service::is_draining). Load balancers need this time to notice. Zero by default.
     #[must_use]
     pub fn drain_wait(mut self, wait: Duration) -> Builder {
         self.drain.wait = wait;

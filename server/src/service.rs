@@ -1,4 +1,4 @@
-//! A server inside somebody else's HTTP server: as a tower layer, as a tower service, as a hyper service.
+//! A server inside another HTTP server: as a tower layer, as a tower service, as a hyper service.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -111,19 +111,19 @@ impl Service {
         self.site.limit_hits(limit)
     }
 
-    /// Waits for the [`drain_wait`](crate::Builder::drain_wait). Then it refuses new sessions with 503, closes the
-    /// present ones after what is queued for them, many of them [one after the
-    /// other](crate::Builder::drain_spread), and answers polls that wait. It returns when all are gone, or at the
+    /// Waits for the [`drain_wait`](crate::Builder::drain_wait). Then it refuses new sessions with 503, sends
+    /// each client what is queued for it, and closes the sessions; many of them [one after the
+    /// other](crate::Builder::drain_spread). It returns when all are closed, or at the
     /// [`drain_timeout`](crate::Builder::drain_timeout).
     ///
-    /// The HTTP server goes on accepting connections meanwhile, since a client that polls learns of the end by
-    /// its next request.
+    /// The HTTP server must still accept connections, since a client that polls learns of the end by its next
+    /// request.
     pub async fn drain(&self) {
         self.site.drain(std::future::ready(())).await;
     }
 
-    /// Whether the server drains: from the first moment of [`drain`](Service::drain) on, though it may still let
-    /// clients in. Answer a load balancer that asks whether the server is ready with this.
+    /// Whether the server drains: true as soon as [`drain`](Service::drain) is called, even while the server
+    /// still accepts clients. Answer a load balancer that asks whether the server is ready with this.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.site.is_draining()

@@ -1,4 +1,4 @@
-//! What a server has to offer: its endpoints, the client's files, its pages.
+//! What a server serves: its endpoints, the client's files, its pages.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,7 +24,7 @@ use crate::net::head_watch::Refuser;
 /// Answers a request for a page: by its path, if there is such a page.
 pub(crate) type Pages = dyn Fn(&Method, &str, &HeaderMap) -> Option<Response<Bytes>> + Send + Sync;
 
-/// What a server has to offer.
+/// What a server serves.
 pub(crate) struct Site {
     pub(crate) endpoints: Vec<Arc<dyn Mount>>,
     /// The Socket.IO paths, under which the client's files are found.
@@ -103,7 +103,7 @@ impl Site {
             last.await;
         };
         if tokio::time::timeout(self.drain.timeout, drained).await.is_err() {
-            tracing::warn!(sessions = self.sessions(), "not all clients could be told by the drain timeout");
+            tracing::warn!(sessions = self.sessions(), "some clients had not left by the drain timeout");
         }
     }
 

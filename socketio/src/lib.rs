@@ -53,7 +53,7 @@
 //!   │ recovery  sockets that lost their connection, and missed events   │
 //!   │ client    a session's namespaces: pending, joined, ended          │
 //!   │ decoder   a packet and its attachments, put together              │
-//!   │ packet    what may stand in a packet                              │
+//!   │ packet    what a packet may contain                               │
 //!   │ parser    one packet as text, as MessagePack, or as you write it  │
 //!   ├──────────────────────────────▲─────────────────────┬──────────────┤
 //!   │ engineio       Layer::message│         Mailbox::push▼             │

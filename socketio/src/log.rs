@@ -1,4 +1,4 @@
-//! What clients write, as it may stand in a log.
+//! Text from clients, made safe for a log.
 
 use std::fmt::{self, Write as _};
 use std::time::Duration;

@@ -189,9 +189,9 @@ test("each part of a packet is named", () => {
     "11-13 id 12: the sender waits for an answer",
     "13-54 payload: the event's name and its arguments",
     "14-23 the event's name",
-    "24-53 here belongs attachment 0",
+    "24-53 attachment 0 goes here",
   ]);
-  assert.deepEqual(explained("2probe", "packet").map((part) => part.slice(0, 20)), ["0-1 Engine.IO ping: ", "1-6 “probe”: of the "]);
+  assert.deepEqual(explained("2probe", "packet").map((part) => part.slice(0, 20)), ["0-1 Engine.IO ping: ", "1-6 “probe”: a test "]);
   assert.deepEqual(explained("4hello", "packet", { socketio: false }), ["0-1 Engine.IO message: the rest belongs to Socket.IO", "1-6 the message"]);
   assert.match(explained('42["chat","hi"', "packet").at(-1), /should be JSON/);
   assert.match(explained("9", "packet")[0], /no packet begins/);

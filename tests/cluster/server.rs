@@ -67,7 +67,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let url = arguments.next().ok_or("the URL of a Redis is missing")?;
     let mode = arguments.next();
-    // What comes behind a dash is how many streams there are.
+    // What comes after a dash is how many streams there are.
     let streams = mode.as_deref().and_then(|mode| mode.strip_prefix("streams-")?.parse().ok()).unwrap_or(1);
     let mode = match mode.as_deref() {
         None | Some("classic") => Mode::PubSub,

@@ -1,8 +1,7 @@
-//! Hostile input: what clients must not do, exactly what they get for it, and that nobody else notices.
+//! Hostile input: what clients must not do, exactly what they get for it, and that no other client notices.
 //!
-//! Each test runs under [`hostile`], which asks for the same after every row: a bystander kept talking all
-//! along, nothing panicked, and the sessions, the tasks and the file descriptors are as many as before.
-//! docs/security.md says which of the field's known vulnerabilities each row stands for.
+//! Each test runs under [`hostile`], which checks the same after every row: another client kept talking all
+//! along, nothing panicked, and there are as many sessions, tasks and file descriptors as before.
 
 mod full_size;
 mod harness;

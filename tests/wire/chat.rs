@@ -252,7 +252,7 @@ async fn subprotocols_that_are_not_spoken_are_refused_with_the_reason() {
     let offer = [("Sec-WebSocket-Protocol", "echo-protocol")];
     let (answer, _) = WebSocket::handshake(server.address(), "/ws", &offer).await;
     let reason = answer.header("x-websocket-reject-reason");
-    assert_eq!((answer.status, reason), (400, Some("the subprotocol here is chat.json, or none")));
+    assert_eq!((answer.status, reason), (400, Some("offer the subprotocol chat.json, or none")));
 }
 
 #[tokio::test]

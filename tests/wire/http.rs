@@ -104,7 +104,7 @@ async fn what_a_client_leaves_unescaped_in_a_target_is_taken() {
         let head = format!("GET {POLLING}&user=a{odd}b HTTP/1.1\r\nHost: a\r\n\r\n");
         assert_eq!(status(&server, &head).await, 200, "{odd}");
     }
-    // What has no room behind what it grew by comes later, and so does what follows it.
+    // What has no room after what it grew by comes later, and so does what follows it.
     let mut connection = server.connect().await;
     let target = format!("{POLLING}&user={}", "<".repeat(4_000));
     let request = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -179,7 +179,7 @@ async fn what_can_not_be_read_is_refused_like_everything_else() {
     assert_eq!(connection.response().await.text(), r#"{"code":3,"message":"Bad request"}"#);
 }
 
-/// Sends a request, whose body goes on behind the answer, and then the connection ends in peace.
+/// Sends a request, whose body goes on after the answer, and then the connection ends in peace.
 async fn answer_amid_the_body(server: &TestServer, head: &str, body: &[u8]) -> u16 {
     let mut connection = server.connect().await;
     let (begin, rest) = body.split_at(body.len() / 2);

@@ -267,7 +267,7 @@ async fn with_a_token_only_who_has_it_comes_in() {
     let inspected = Inspected::with(Options { token: Some(token.into()), ..Options::default() }).await;
     for target in ["/", "/records", "/inspect.js", "/nothing", "/?token=wrong", "/records?token=wrong"] {
         let refused = inspected.ask(target, &[]).await;
-        assert_eq!((refused.status, refused.text().contains("asks for its token")), (401, true), "{target}");
+        assert_eq!((refused.status, refused.text().contains("needs its token")), (401, true), "{target}");
     }
     let entered = inspected.ask(&format!("/?token={token}"), &[]).await;
     assert_eq!((entered.status, entered.header("location")), (303, Some("/")));

@@ -174,7 +174,7 @@ async fn a_subprotocol_is_chosen_among_those_that_are_offered() {
 
     let (answer, _) =
         WebSocket::handshake(server.address(), "/ws", &[("Sec-WebSocket-Protocol", "chat")]).await;
-    let reason = "the client does not offer the subprotocol superchat";
+    let reason = "the client did not offer the subprotocol superchat";
     assert_eq!((answer.status, answer.header(REASON)), (400, Some(reason)));
 
     let server = echo(Config::default()).await;
@@ -550,7 +550,7 @@ async fn a_peer_is_not_blamed_for_what_its_application_leaves_unread() {
     };
     let server = start(|server| server.websocket("/ws", handler)).await;
     let mut websocket = server.websocket("/ws").await;
-    // More than waits for an application, so nothing behind it is read.
+    // More than waits for an application, so nothing after it is read.
     websocket.binary(vec![0; 70_000]).await;
     websocket.raw(WebSocket::frame(0x89, b"me")).await;
     arrived().await;
@@ -635,7 +635,7 @@ async fn ends_while_it_drips(server: &TestServer, first: Vec<u8>, bit: Vec<u8>) 
     loop {
         tokio::time::advance(Duration::from_secs(1)).await;
         websocket.raw(&bit).await;
-        // The pong says that the bit has come, where a ping may stand at all.
+        // The pong says that the bit has come, where a ping may be at all.
         match tokio::time::timeout(Duration::from_secs(1), websocket.next()).await {
             Err(_) | Ok(Received::Pong(_)) => {}
             Ok(end) => return assert_eq!(end, Received::Close(Some(1008))),

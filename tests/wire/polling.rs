@@ -150,7 +150,7 @@ async fn a_malformed_post_gives_the_parked_get_a_close() {
     let mut poll = server.connect().await;
     poll.send("GET", &target, &[], b"").await;
     // A second GET would end the session, so there is no asking whether the first is parked: its connection
-    // answers in order, and the refused request behind it was read after it.
+    // answers in order, and the refused request after it was read after it.
     let mut post = server.connect().await;
     let posted = post.request("POST", &target, &[], b"abc").await;
     assert_eq!(posted.text(), "ok");
@@ -284,7 +284,7 @@ async fn base64_may_have_line_ends_and_the_alphabet_of_urls_and_no_padding() {
         assert_eq!(server.post(&target, body).await.text(), "ok");
         let binary = server.get(&target).await.body;
         websocket.text(format!("b{sent}")).await;
-        // Both are the bytes, the poll's behind its mark and type.
+        // Both are the bytes, the poll's after its mark and type.
         let Received::Binary(bytes) = websocket.next().await else { panic!("{sent:?}: no bytes came back") };
         let mark = binary.iter().position(|byte| *byte == 0xff).expect("a binary payload");
         assert_eq!(binary[mark + 2..], bytes, "{sent:?}");

@@ -217,9 +217,9 @@ impl Mailbox {
     }
 
     /// Queues a message even over the budget: an acknowledgement, or the client's copy of a broadcast. If the
-    /// client takes nothing for a time while so much waits, its session ends. While clients together
-    /// use up the memory budget, a session that holds more than [`ALLOWANCE`] ends at once. Returns whether the
-    /// message was queued.
+    /// client takes nothing for a time while the budget is used up, its session ends. While all clients
+    /// together use up the memory budget, a session that holds more than [`ALLOWANCE`] ends at once. Returns
+    /// whether the message was queued.
     pub fn push_owed(&self, frames: &[Frame]) -> bool {
         let has_memory = self.has_memory_for(frames);
         let mut queue = self.queue.lock();
@@ -236,7 +236,7 @@ impl Mailbox {
         true
     }
 
-    /// Queues frames behind others, which have that cost.
+    /// Queues frames after others, which have that cost.
     fn append(&self, queue: &mut Queue, cost: usize, frames: &[Frame]) {
         let more: usize = frames.iter().map(Frame::cost).sum();
         self.cost.store(cost + more, Ordering::Relaxed);

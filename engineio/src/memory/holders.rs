@@ -18,7 +18,7 @@ pub trait Holder: Send + Sync {
     fn put_out(&self);
 }
 
-/// All that hold memory. Code that needs memory asks it when memory runs short; there is no task that watches.
+/// Everything that holds memory. Code that needs memory asks it when memory runs short; no task watches.
 #[derive(Default)]
 pub struct Holders {
     /// By address.

@@ -138,7 +138,7 @@ pub enum What<'a> {
         /// The packet.
         packet: SocketPacket<'a>,
     },
-    /// An attachment of a Socket.IO packet, alone in an Engine.IO packet: the last of that direction.
+    /// An attachment of the last Socket.IO packet in that direction, in an Engine.IO packet of its own.
     Attachment {
         /// Who sent it.
         direction: Direction,

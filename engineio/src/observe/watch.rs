@@ -20,7 +20,7 @@ impl<'a> Watch<'a> {
         Watch { observers, sid, revision, carrier }
     }
 
-    /// Shows what came. A message that came in fragments looks like one frame.
+    /// Shows an incoming message. A message in fragments looks like one frame.
     pub fn incoming(self, event: &FrameEvent) {
         let (opcode, payload) = match event {
             FrameEvent::Text(text) => (1, &text.as_bytes()[..]),
@@ -64,7 +64,7 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// What is behind the header of a frame of ours, which masks nothing.
+/// What is after the header of a frame of ours, which masks nothing.
 fn payload(frame: &[u8]) -> &[u8] {
     let header = match frame.get(1) {
         Some(126) => 4,

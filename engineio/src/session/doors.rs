@@ -1,8 +1,8 @@
 //! The doors of a session: how HTTP requests reach it, one GET, one POST and one probing WebSocket at a time.
 //!
-//! A request claims its door first and gets a guard; a door that is taken is how an overlap is seen. The
-//! guard that is dropped before its work is done tells the session that the client went away, so what was
-//! taken from a queue for a poll is never lost silently.
+//! A request claims its door first and gets a guard. If the door is taken, the requests overlap. A guard that
+//! is dropped before its work is done tells the session that the client left, so what was taken from a queue
+//! for a poll is never lost silently.
 
 use bytes::Bytes;
 

@@ -1,4 +1,4 @@
-//! A session, as requests have it.
+//! The handle with which requests reach a session.
 
 use std::fmt;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ impl<W: Wires> SessionHandle<W> {
         self.holders.enter(&self.mailbox);
     }
 
-    /// The session is over: nobody is let in any more, and whoever waits at its doors is told.
+    /// The session is over: it accepts no more requests, and those that wait at its doors are answered.
     pub fn shut(&self) {
         self.doors.lock().shut();
     }

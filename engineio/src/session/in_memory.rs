@@ -1,4 +1,4 @@
-//! Wires without a network, for tests, fuzzing and whoever wants to step through a session by hand.
+//! Wires without a network, for tests, fuzzing and stepping through a session by hand.
 
 use std::collections::VecDeque;
 use std::io;
@@ -13,15 +13,14 @@ use crate::observe::Watch;
 use crate::websocket::Place;
 use crate::{Frame, Payload, plain};
 
-/// The wires of a session that has no network. Nothing is ever woken: whoever changes something gives the session a
-/// turn.
+/// The wires of a session without a network. They wake nobody: after a change, give the session a turn.
 #[derive(Debug)]
 pub struct InMemory {
     /// When the session wants its next turn.
     pub alarm: Option<Instant>,
     /// How long a client may take nothing of too much.
     pub write_timeout: Duration,
-    /// The WebSockets that were probed and given up.
+    /// The probing WebSockets that were closed.
     pub given_up: Vec<InMemoryWebSocket>,
 }
 

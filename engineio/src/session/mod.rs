@@ -13,8 +13,9 @@
 //!                                    └── WebSocket in use, WebSocket that is probed (Wires)
 //! ```
 //!
-//! A [`Session`] decides in which order all of it is looked at, how much is taken in or written before something else has
-//! its turn, and when a client's packets wait. What moves its bytes gives it turns, and sleeps in between.
+//! A [`Session`] decides in which order it handles all this, how much it takes in or writes before something
+//! else has its turn, and when a client's packets wait. A driver gives it turns, moves its bytes, and sleeps in
+//! between.
 
 mod doors;
 mod handle;
@@ -398,7 +399,8 @@ impl<L: Layer, W: Wires> Session<L, W> {
         }
     }
 
-    /// The session is [over](Round::Over). Nobody is let in any more. `None` if its client has gone, or has been told.
+    /// The session is [over](Round::Over), and accepts no more requests. `None` if its client has left, or
+    /// knows.
     pub fn farewell(&mut self) -> Option<Farewell<W>> {
         self.handle.shut();
         self.mailbox.shut();

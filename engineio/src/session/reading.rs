@@ -1,5 +1,4 @@
-//! What a client's packets go through until the state machine has them: POSTs, the WebSocket in use, and the one that
-//! is probed.
+//! How a client's packets reach the state machine: from POSTs, the current WebSocket, and the probing one.
 
 use std::task::{Context, Poll};
 use std::time::Instant;

@@ -108,8 +108,8 @@ impl<W: Wires> Drop for OpenGet<W> {
     }
 }
 
-/// A long answer to a GET. It counts for the session, though that may end meanwhile, until the connection has written
-/// all of it.
+/// A long answer to a GET. It counts for the session until the connection has written all of it, even if the
+/// session has ended.
 pub struct Long<W: Wires> {
     answer: Arc<LongAnswer>,
     /// While it is there, the session can be put out.
@@ -136,7 +136,7 @@ pub struct OpenPost<W: Wires> {
 }
 
 impl<W: Wires> OpenPost<W> {
-    /// `told` is dropped once the session is over, so that nobody waits for the rest of the body.
+    /// `told` is dropped when the session is over, so that nobody waits for the rest of the body.
     pub fn tell_end(&self, told: W::Accepted) {
         if let Some(handle) = &self.handle
             && let PostDoor::Reading(end) = &mut handle.doors.lock().post
@@ -152,7 +152,8 @@ impl<W: Wires> OpenPost<W> {
         }
     }
 
-    /// Hands the body to the session. `accepted` is told once its packets are, or dropped if they are not.
+    /// Passes the body to the session. `accepted` is told when its packets are accepted, or dropped if they are
+    /// not.
     pub fn submit(mut self, body: Bytes, binary: bool, held: Held, accepted: W::Accepted) {
         if let Some(handle) = self.handle.take() {
             let mut doors = handle.doors.lock();

@@ -1,4 +1,4 @@
-//! What a session needs of whatever moves its bytes.
+//! What a session needs from the code that moves its bytes.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -104,7 +104,7 @@ pub enum Incoming {
 /// How a WebSocket ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ending {
-    /// What the session is told.
+    /// The reason for the session.
     pub reason: CloseReason,
     /// The code of the close frame that the client is sent (RFC 6455, section 7.4.1).
     pub code: Option<u16>,

@@ -1,9 +1,8 @@
 //! WebSocket messages out of a client's bytes, without IO (RFC 6455).
 //!
-//! A [`Reader`] is fed what a connection brings, in pieces of any size, and gives back whole messages and
-//! control frames. It owns no memory between two messages: a frame that comes whole becomes the memory of its
-//! message, and of others it keeps what has come. A frame's announced length is compared with the limit and never
-//! reserved. Text is looked at as it comes, so that what is not UTF-8 is told by its first wrong byte.
+//! A [`Reader`] gets the bytes of a connection, in pieces of any size, and returns whole messages and control
+//! frames. It keeps no memory between two messages. It compares a frame's announced length with the limit, and
+//! reserves nothing for it. It checks text as it comes, and stops at the first byte that is not UTF-8.
 //!
 //! The other direction needs no state: a [`Frame`](crate::Frame) is a whole WebSocket frame already, and
 //! [`ping`], [`pong`] and [`close`] write the control frames that a server sends.
@@ -61,7 +60,7 @@ pub enum FrameEvent {
 pub struct FrameLimits {
     /// The longest message in bytes, all of its fragments together.
     pub message: usize,
-    /// The most fragments of one message. Empty ones cost bytes of nobody's but the time of all.
+    /// The most fragments of one message. Empty ones need no memory, but take time.
     pub fragments: usize,
 }
 
@@ -159,7 +158,7 @@ impl Reader {
         Ok(None)
     }
 
-    /// Whether a frame may stand where it does, by its head alone.
+    /// Whether a frame may come here, by its head alone.
     fn admit(&self, head: &Head) -> Result<(), FrameViolation> {
         if head.is_control() {
             return Ok(());
@@ -296,7 +295,7 @@ fn message(text: bool, payload: BytesMut) -> Result<FrameEvent, FrameViolation> 
     ByteString::try_from(payload).map(FrameEvent::Text).map_err(|_| FrameViolation::Utf8)
 }
 
-/// What stands before a frame's payload.
+/// What is before a frame's payload.
 struct Head {
     fin: bool,
     opcode: u8,

@@ -11,7 +11,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// What stands before a masked frame's mask, in the shortest form.
+/// What is before a masked frame's mask, in the shortest form.
 fn head(first: u8, len: u64) -> Vec<u8> {
     match len {
         0..126 => vec![first, 0x80 | len as u8],

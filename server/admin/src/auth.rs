@@ -1,7 +1,8 @@
 //! Who may use the page: by a password, by a token, or by the session that either of them opened.
 //!
-//! A session is not kept anywhere. It says when it ends, and is signed with a key that is made of the credentials. So
-//! each server with the same credentials accepts it, also after a restart, and new credentials end all sessions.
+//! The server doesn't store sessions. A session says when it ends, and is signed with a key that is made from
+//! the credentials. So each server with the same credentials accepts it, also after a restart, and new
+//! credentials end all sessions.
 
 use std::fmt;
 use std::str::FromStr as _;
@@ -38,7 +39,7 @@ impl Auth {
     /// after the colon: it begins with `$2a$`, `$2b$` or `$2y$`.
     ///
     /// # Errors
-    /// If it is no such hash.
+    /// If it is not such a hash.
     pub fn password(username: &str, hash: &str) -> Result<Auth, HashError> {
         match HashParts::from_str(hash) {
             Ok(_) => Ok(Auth(Kind::Password { username: username.into(), hash: hash.into() })),
@@ -53,7 +54,7 @@ impl Auth {
         Auth(Kind::Token(token.into()))
     }
 
-    /// Nothing: whoever can connect is an administrator.
+    /// No credentials: anyone who can connect is an administrator.
     #[must_use]
     pub fn anyone() -> Auth {
         Auth(Kind::Anyone)
@@ -71,13 +72,13 @@ impl fmt::Debug for Auth {
     }
 }
 
-/// A text is no bcrypt hash.
+/// The text is not a bcrypt hash.
 #[derive(Debug)]
 pub struct HashError(BcryptError);
 
 impl fmt::Display for HashError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("is no bcrypt hash: make one with `htpasswd -nbBC 10 admin PASSWORD`, and give what follows the colon")
+        f.write_str("is not a bcrypt hash: `htpasswd -nbBC 10 admin PASSWORD` prints one after the colon")
     }
 }
 
@@ -245,7 +246,7 @@ mod tests {
         }
         for wrong in ["", "changeit", "$2b$10$short", "$1$heqvAkYMez$x", &HASH[1..]] {
             let error = Auth::password("admin", wrong).unwrap_err().to_string();
-            assert!(error.starts_with("is no bcrypt hash"), "{error}");
+            assert!(error.starts_with("is not a bcrypt hash"), "{error}");
         }
     }
 

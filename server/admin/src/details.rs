@@ -1,4 +1,4 @@
-//! A socket as the page wants it.
+//! A socket in the form that the page expects.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};

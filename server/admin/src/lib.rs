@@ -1,6 +1,6 @@
-//! The server's side of npm's [`@socket.io/admin-ui`]: a namespace that shows the sockets, rooms and events of a
-//! server, and lets an administrator steer them. The page that speaks with it comes with that package, and is the same
-//! for this server, for those in JavaScript, and for a cluster of both.
+//! The server's side of npm's [`@socket.io/admin-ui`]: a namespace that shows the sockets, rooms and events of
+//! a server, and lets an administrator disconnect or move them. The page comes with that package, and is the
+//! same for this server, for those in JavaScript, and for a cluster of both.
 //!
 //! ```no_run
 //! use socketio::Io;
@@ -16,14 +16,15 @@
 //! # }
 //! ```
 //!
-//! It is made of what is public in [`socketio`] and [`engineio::observe`]: listeners for events and rooms, and an
+//! It uses the public API of [`socketio`] and [`engineio::observe`]: listeners for events and rooms, and an
 //! observer, which sees sockets come and go and counts packets.
 //!
 //! # What it costs
 //!
-//! In [`Mode::Development`], administrators get every event that any client sends or is sent. Without an adapter, such
-//! an event is put together only while an administrator is connected. With one, each goes to the other nodes, where
-//! administrators may be. Under load, use [`Mode::Production`], where there are only numbers, every two seconds.
+//! In [`Mode::Development`], administrators get every event that any client sends or receives. Without an
+//! adapter, the server only does this work while an administrator is connected. With one, each event goes to
+//! the other nodes, where administrators may be. Under load, use [`Mode::Production`], which only sends
+//! numbers, every two seconds.
 //!
 //! [`@socket.io/admin-ui`]: https://socket.io/docs/v4/admin-ui/
 
@@ -77,7 +78,7 @@ impl Admin {
         self
     }
 
-    /// The name by which the page tells this server from others. By default, the name of the machine.
+    /// The server's name on the page. By default, the name of the machine.
     #[must_use]
     pub fn server_id(mut self, id: &str) -> Admin {
         self.server_id = Some(id.into());
@@ -91,18 +92,17 @@ impl Admin {
         self
     }
 
-    /// Whether administrators can only look. They can then send no events, and move or disconnect nobody.
+    /// Whether administrators can only look. They then can't send events, or move or disconnect sockets.
     #[must_use]
     pub fn read_only(mut self, read_only: bool) -> Admin {
         self.read_only = read_only;
         self
     }
 
-    /// Whether administrators are sent secrets. The page gets a session, with which it logs in again for a day without
-    /// asking, on every server with the same [`Auth`]. And it gets what clients have in their cookies, in
-    /// `Authorization`, and in the parameters of their URLs. By default, they are sent, as by the reference. Turn this
-    /// off where others see what clients are sent, in a journal for instance: there is no session then, and stars
-    /// stand for the rest.
+    /// Whether administrators get secrets: a session with which the page logs in again for a day, on every
+    /// server with the same [`Auth`], and the clients' cookies, `Authorization` and query parameters. On by
+    /// default, as in the reference. Turn it off if others can see what clients are sent, such as in a journal:
+    /// the page then gets no session, and stars instead of the rest.
     #[must_use]
     pub fn secrets(mut self, secrets: bool) -> Admin {
         self.secrets = secrets;

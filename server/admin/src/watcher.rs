@@ -1,4 +1,4 @@
-//! What administrators are shown: everything that happens in any namespace, in the words of the page.
+//! What administrators see: everything that happens in any namespace, in the words of the page.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -36,7 +36,7 @@ pub(crate) struct Watcher {
     polling: Mutex<HashMap<Sid, Vec<SocketName>>>,
 }
 
-/// What administrators are shown.
+/// What administrators see.
 #[derive(Clone, Copy)]
 pub(crate) struct Shown {
     pub(crate) mode: Mode,
@@ -64,7 +64,7 @@ impl Watcher {
     /// Sends an event to the administrators on all nodes.
     pub(crate) fn tell(&self, event: &str, args: impl ToArgs) {
         if let Err(error) = self.namespace.emit(event, args) {
-            tracing::debug!(event, %error, "administrators were not told");
+            tracing::debug!(event, %error, "an event for administrators was not sent");
         }
     }
 
@@ -172,7 +172,7 @@ impl Watcher {
         let mut all = Vec::new();
         for (namespace, fetched) in namespaces.iter().zip(fetched) {
             let sockets = fetched.unwrap_or_else(|error| {
-                tracing::warn!(namespace = namespace.name(), %error, "an administrator is not shown all sockets");
+                tracing::warn!(namespace = namespace.name(), %error, "an administrator does not see all sockets");
                 error.found
             });
             let sockets = sockets.iter().map(|socket| self.shown(socket.details().clone()));

@@ -46,7 +46,7 @@ impl Announcer {
         }
     }
 
-    /// Says on a terminal what to do next. A program that reads finds nothing behind the last place.
+    /// Says on a terminal what to do next. A program that reads finds nothing after the last place.
     pub(crate) fn hint(&self, options: &Options, listeners: &[Listener]) {
         if self.format == LogFormat::Text && io::stdout().is_terminal() {
             let url = listeners.iter().map(ToString::to_string).find(|url| url.starts_with("http"));

@@ -1,4 +1,4 @@
-//! The cluster that the server is a node of, if it is one.
+//! The cluster that the server joins, if it joins one.
 
 use std::error::Error;
 

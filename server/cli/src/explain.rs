@@ -92,7 +92,7 @@ impl Printer<'_> {
         format!("{bold}Engine.IO {revision}, {what}, {len} {bytes}{bold:#}")
     }
 
-    /// A line. The section of the protocol stands behind it where it is another than that of the line before.
+    /// A line. The section of the protocol follows, unless the line before has the same.
     fn part<'a>(
         &self,
         out: &mut String,

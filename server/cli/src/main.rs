@@ -102,7 +102,7 @@ fn run_server(options: &Options) -> ExitCode {
 async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
     raise_descriptor_limit();
     for name in Command::unknown_variables() {
-        tracing::warn!(name, "an environment variable looks like an option, and there is none of that name");
+        tracing::warn!(name, "an environment variable looks like an option, but no option has this name");
     }
     let metrics = options.metrics.map(|_| Arc::new(Metrics::default()));
     let inspector = options.inspect.map(|_| {
@@ -140,7 +140,7 @@ async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
         announcer.serves("API", &format_args!("http://{address}/api/"));
     }
     let reloaded_tls = tls.clone();
-    let listeners = listen(options, tls).await.map_err(|error| format!("listen: {error}"))?;
+    let listeners = listen(options, tls).await?;
     for listener in &listeners {
         announcer.serves("listening", listener);
     }
@@ -189,7 +189,7 @@ fn journal(options: &Options, inspector: Option<&Inspector>) -> Result<Option<Ar
 fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
-        tracing::warn!(%error, "the limit of file descriptors stays as it is");
+        tracing::warn!(%error, "the limit of file descriptors can't be raised");
     }
 }
 
@@ -220,16 +220,16 @@ async fn hung_up(tls: Option<Tls>, gateway: &Gateway, options: &Options, mut han
     let had_terminal = io::stdin().is_terminal();
     while hangup.recv().await.is_some() {
         if had_terminal && !io::stdin().is_terminal() {
-            tracing::info!("the terminal has gone, and the server ends");
+            tracing::info!("the terminal is gone: the server stops");
             return;
         }
         let has_keys = gateway.reload(options).await;
         match &tls {
             None if has_keys => {}
-            None => tracing::info!("SIGHUP: there is no file to read again, and the server goes on as it is"),
+            None => tracing::info!("SIGHUP: there is no file to reload, and the server goes on"),
             Some(tls) => match tls.reload_within(RELOAD).await {
-                Ok(()) => tracing::info!("the certificate was read again"),
-                Err(error) => tracing::error!(%error, "the certificate stays as it was"),
+                Ok(()) => tracing::info!("the certificate was reloaded"),
+                Err(error) => tracing::error!(%error, "the certificate can't be reloaded: the old one stays"),
             },
         }
     }

@@ -1,5 +1,5 @@
-//! The program's standard streams. What serves clients never writes to them itself: whoever reads a stream may be
-//! slow, or stop, or have gone, and that must hold up nobody.
+//! The program's standard streams. Code that serves clients never writes to them itself: their reader may be
+//! slow, stop, or be gone, and must not delay anyone.
 //!
 //! A server's lines go through an [`Output`], which has a thread that writes and a bound on what may wait for it.
 //! Commands that only print and end ([`print`], [`complain`]) wait for their reader, as programs do.

@@ -49,12 +49,12 @@ fn describe(record: &Record) -> (usize, String) {
             (2, format!("refused with code {code}: {fault} {reason}"))
         }
         Entry::Response { status, .. } => (0, format!("{status} ")),
-        Entry::Aborted => (0, "the client went away".to_owned()),
+        Entry::Aborted => (0, "the client left".to_owned()),
         Entry::Opened { transport, revision, .. } => {
             (0, format!("session by {transport}, revision {revision}"))
         }
-        Entry::ProbeOpened => (0, "a WebSocket to be probed".to_owned()),
-        Entry::ProbeDropped => (0, "that WebSocket is given up".to_owned()),
+        Entry::ProbeOpened => (0, "a probing WebSocket".to_owned()),
+        Entry::ProbeDropped => (0, "the probing WebSocket is closed".to_owned()),
         Entry::Upgraded => (0, "upgraded to WebSocket".to_owned()),
         Entry::Closed { reason } => (0, format!("closed: {reason}")),
         Entry::Ended => (0, "gone".to_owned()),

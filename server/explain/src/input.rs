@@ -1,4 +1,4 @@
-//! Input from people: which form it has, and what it means.
+//! Input from people: its form, and its meaning.
 
 use std::fmt;
 

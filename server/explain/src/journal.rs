@@ -181,7 +181,7 @@ pub enum Entry {
         /// Why.
         reason: String,
     },
-    /// The server has let go of the session.
+    /// The server has freed the session.
     Ended,
     /// A plain WebSocket opened; `from` is its request. It has only frames.
     PlainOpened,

@@ -1,8 +1,9 @@
 //! What the bytes on the wire mean, layer by layer, and the first wrong one. This crate needs no server and does no IO.
 //!
-//! [`input`] explains anything that a person may paste: a packet, a payload, WebSocket frames in hexadecimal, lines of
-//! a journal. [`explain`] explains messages of which you know more, and [`explain_journal`] the records of a journal.
-//! [`rules`] lists every rule that a client can break, and [`journal`] has the format of a journal.
+//! [`input`] explains anything that a person may paste: a packet, a payload, WebSocket frames in hexadecimal,
+//! lines of a journal. [`explain`] explains messages if you know their form, and [`explain_journal`] the
+//! records of a journal. [`rules`] lists every rule that a client can break, and [`journal`] has the format of
+//! a journal.
 //!
 //! ```
 //! use socketio_explain::{Settings, explain};

@@ -1,4 +1,4 @@
-//! The way through the messages of one direction of one session.
+//! Walks through the messages of one direction of one session.
 
 use std::ops::Range;
 

@@ -34,7 +34,7 @@ pub struct Settings {
     pub rules: Rules,
     /// The keys of tokens, if clients need one.
     pub jwt: Option<Jwt>,
-    /// The rooms whose members are told about each other.
+    /// The rooms whose members learn about each other.
     pub presence: Presence,
 }
 
@@ -133,8 +133,8 @@ impl Gateway {
         }
     }
 
-    /// Waits until the backend has taken what it has to be told, for at most that long. Call it when the clients have
-    /// gone.
+    /// Waits until the backend has got all its webhooks, for at most that long. Call it when the clients have
+    /// left.
     pub async fn finish(&self, limit: Duration) {
         if let Some(hooks) = &self.0.hooks {
             hooks.finish(limit).await;

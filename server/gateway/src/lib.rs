@@ -11,7 +11,7 @@
 //!
 //! [`Echo`] is an application of its own: it does what clients of Laravel Echo expect.
 //!
-//! It uses the public API of [`socketio`] alone. The program `socketio-server` makes applications with options of it:
+//! It only uses the public API of [`socketio`]. The program `socketio-server` offers it by options:
 //! docs/guide/gateway.md, docs/guide/laravel-echo.md.
 
 mod api;

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use crate::time::millis;
 
-/// What a backend is told about this node.
+/// What a backend learns about this node.
 #[derive(Clone, Debug)]
 pub struct Node {
     pub(crate) name: Arc<str>,

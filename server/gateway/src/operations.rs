@@ -1,7 +1,7 @@
-//! What a backend has done to clients: emit, join, leave, disconnect. It comes in requests of the API and in answers to
-//! hooks, as the same JSON.
+//! What a backend does with clients: emit, join, leave, disconnect. Requests of the API and answers to hooks
+//! have these as the same JSON.
 //!
-//! An operation is prepared first, which finds all that can be wrong with it, and then done, which can't fail.
+//! An operation is prepared first, which finds all errors, and then carried out, which can't fail.
 
 use std::time::Duration;
 

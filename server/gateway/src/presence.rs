@@ -1,4 +1,4 @@
-//! Who is in a room, told to those who are in it.
+//! Presence: the members of a room learn who is in it.
 //!
 //! ```text
 //!   a socket joins ─▶ to itself: presence:members { room, members }
@@ -17,7 +17,7 @@ use socketio::{FetchedSocket, Io, Namespace, Room, RoomEvent, Socket};
 
 use crate::pattern;
 
-/// The rooms that have presence, and what members are told of each other.
+/// The rooms that have presence, and what members learn about each other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Presence {
     /// Names of rooms. A `*` at the end stands for anything.

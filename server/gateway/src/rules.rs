@@ -1,4 +1,4 @@
-//! What becomes of a client's event: who gets it, and how many of them a client may send.
+//! What happens to a client's event: who gets it, and how many of them a client may send.
 
 use std::cmp::Reverse;
 use std::time::{Duration, Instant};
@@ -14,9 +14,9 @@ pub enum Action {
     RelayToRooms,
     /// To all other sockets of the namespace, on all nodes.
     RelayToNamespace,
-    /// Nowhere. A client that waits for an acknowledgement is told.
+    /// Nowhere. A client that waits for an acknowledgement gets an error.
     Refuse,
-    /// Nowhere. Nobody is told.
+    /// Nowhere, without an answer.
     Drop,
 }
 
@@ -25,7 +25,7 @@ pub enum Action {
 pub struct Rule {
     /// The event's name. A `*` at its end stands for anything.
     pub name: String,
-    /// The namespace that it is for; all, if there is none. A `*` at its end stands for anything.
+    /// The namespace of the event; `None` means all.
     pub namespace: Option<String>,
     /// Where the events go.
     pub action: Action,
@@ -33,7 +33,7 @@ pub struct Rule {
     pub rate: Option<Rate>,
 }
 
-/// So many in so much time, and as many at once.
+/// How many events in how much time, and as many at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     /// How many.

@@ -92,7 +92,7 @@ impl ClientFiles {
     }
 }
 
-/// Answers a request for `name`, which is the part of the request's path behind the Socket.IO path, as it
+/// Answers a request for `name`, which is the part of the request's path after the Socket.IO path, as it
 /// was sent. `None` if that is not the name of a client file, and so not a question for this module.
 ///
 /// Without the file, the answer is a 404 that says where to get it.

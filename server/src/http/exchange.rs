@@ -1,4 +1,5 @@
-//! Requests and responses as [observers](engineio::observe) see them. Without one there is none of this.
+//! Requests and responses as [observers](engineio::observe) see them. Without an observer, nothing of this is
+//! made.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,4 +1,4 @@
-//! Files that are served out of memory: the client's, and those of a folder.
+//! Files that are served from memory: the client's, and those of a folder.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};

@@ -59,7 +59,7 @@ type SetHeaders = Box<dyn Fn(&mut HeaderMap, &RequestHead) + Send + Sync>;
 ///     .connection_error(|error| eprintln!("{} {}: {}", error.code, error.message, error.refusal));
 /// ```
 ///
-/// If a hook panics, its request is answered 500. If a hook takes longer than
+/// If a hook panics, its request gets 500. If a hook takes longer than
 /// [`Limits::hook_timeout`](crate::Limits::hook_timeout), it is cancelled, and the request gets 503. If its
 /// client ends the connection, it is cancelled too.
 #[derive(Default)]
@@ -229,13 +229,13 @@ pub(crate) async fn in_time<T>(
     let limit = admission.limits.hook_timeout;
     let decided = tokio::time::timeout(limit, unless_it_panics(deciding)).await.map_err(|_| {
         admission.hits.count(Limit::HookTimeout);
-        tracing::warn!(hook, ?limit, "a hook took longer than hook-timeout, and its request is answered 503");
+        tracing::warn!(hook, ?limit, "a hook took longer than hook-timeout: its request gets 503");
         Denied::new("The server took too long to decide")
             .status(StatusCode::SERVICE_UNAVAILABLE)
             .header(RETRY_AFTER, HeaderValue::from_static("1"))
     })?;
     decided.ok_or_else(|| {
-        tracing::error!(hook, "a hook panicked, and its request is answered 500");
+        tracing::error!(hook, "a hook panicked: its request gets 500");
         Denied::new("The server failed to decide").status(StatusCode::INTERNAL_SERVER_ERROR)
     })
 }
@@ -310,8 +310,8 @@ impl RequestHead {
         &self.0.headers
     }
 
-    /// Attaches a value to this request, one of each type. Values that are attached to a handshake are at the
-    /// socket: `socket.handshake().attached.get::<T>()`.
+    /// Attaches a value to this request, one of each type. The socket has the values that are attached to its
+    /// handshake: `socket.handshake().attached.get::<T>()`.
     pub fn attach<T: Any + Send + Sync>(&self, value: T) {
         self.0.attached.lock().insert(value);
     }

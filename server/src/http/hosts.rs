@@ -120,7 +120,7 @@ pub enum AllowedHostsError {
 impl fmt::Display for AllowedHostsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            AllowedHostsError::NoHost => f.write_str("no host is given"),
+            AllowedHostsError::NoHost => f.write_str("the list of hosts is empty: name at least one"),
             AllowedHostsError::Invalid(text) => {
                 write!(f, "{text:?} is not a host, such as example.com, *.example.com or localhost:3000")
             }

@@ -1,7 +1,7 @@
 //! What HTTP forbids and hyper lets through.
 //!
-//! A proxy and a server that read one request differently can be played against each other; a request that
-//! can be read in two ways is refused.
+//! If a proxy and a server read one request differently, it can smuggle another one past the proxy. So the
+//! server refuses a request that can be read in two ways.
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
@@ -17,13 +17,11 @@ pub(crate) struct HttpRefusal {
 impl HttpRefusal {
     /// Of this only [`head_watch`](crate::net::head_watch) knows.
     pub(crate) const LENGTH_BESIDE_ENCODING: HttpRefusal =
-        HttpRefusal::bad_request("it has both Transfer-Encoding and Content-Length");
+        HttpRefusal::bad_request("a request must not have both Transfer-Encoding and Content-Length");
 
     /// The operator says for which hosts the server answers.
-    pub(crate) const OTHER_HOST: HttpRefusal = HttpRefusal {
-        status: StatusCode::FORBIDDEN,
-        reason: "its Host is none of those that allowed-host lists",
-    };
+    pub(crate) const OTHER_HOST: HttpRefusal =
+        HttpRefusal { status: StatusCode::FORBIDDEN, reason: "allowed-host does not list its Host" };
 
     const fn bad_request(reason: &'static str) -> HttpRefusal {
         HttpRefusal { status: StatusCode::BAD_REQUEST, reason }
@@ -47,7 +45,7 @@ pub(crate) fn check(request: &Parts, max_head: usize) -> Result<(), HttpRefusal>
     // "A server MUST respond with a 400 status code to any HTTP/1.1 request message that lacks a Host header
     // field and to any request message that contains more than one" (RFC 9112, section 3.2).
     if hosts > 1 || (hosts == 0 && request.version == Version::HTTP_11) {
-        return Err(HttpRefusal::bad_request("a request has one Host"));
+        return Err(HttpRefusal::bad_request("a request must have exactly one Host"));
     }
     if head > max_head {
         return Err(HttpRefusal {
@@ -58,15 +56,17 @@ pub(crate) fn check(request: &Parts, max_head: usize) -> Result<(), HttpRefusal>
     // hyper takes any coding that ends with `chunked`, and hands on what it can't decode. "A server that
     // receives a request message with a transfer coding it does not understand" refuses it (RFC 9112, 6.1).
     if encodings > 1 || !chunked {
-        return Err(HttpRefusal::bad_request("the only Transfer-Encoding that is taken is chunked"));
+        return Err(HttpRefusal::bad_request(
+            "the only Transfer-Encoding that the server accepts is chunked",
+        ));
     }
     // We are no proxy (RFC 9110, section 9.3.6).
     if request.method == Method::CONNECT {
-        return Err(HttpRefusal::bad_request("this is not a proxy, and CONNECT is for proxies"));
+        return Err(HttpRefusal::bad_request("CONNECT is for proxies, and this server is not one"));
     }
     // The body of a request that leaves HTTP would be lost between the two protocols.
     if has_body(&request.headers) && is_websocket(&request.headers) {
-        return Err(HttpRefusal::bad_request("a request for a WebSocket has no body"));
+        return Err(HttpRefusal::bad_request("a request for a WebSocket must not have a body"));
     }
     Ok(())
 }
@@ -74,7 +74,7 @@ pub(crate) fn check(request: &Parts, max_head: usize) -> Result<(), HttpRefusal>
 fn uri_len(uri: &Uri) -> usize {
     let path = uri.path_and_query().map_or(0, |path| path.as_str().len());
     let authority = uri.authority().map_or(0, |authority| authority.as_str().len());
-    // With "://" behind it.
+    // With "://" after it.
     path + authority + uri.scheme_str().map_or(0, |scheme| scheme.len() + 3)
 }
 

@@ -1,4 +1,4 @@
-//! In the place of `compression` where the feature of that name is off: there is no encoding, so no answer has one.
+//! Replaces `compression` if that feature is off: there is no encoding, so no answer has one.
 
 use bytes::Bytes;
 use engineio::Payload;

@@ -103,7 +103,7 @@ impl TrustedProxies {
     /// For whom a request is made that came from `peer`.
     ///
     /// The list of addresses is read from its end, where the nearest proxy wrote, for as long as those are
-    /// trusted that wrote it. What stands before that is only what a client says of itself.
+    /// trusted that wrote it. What is before that is only what a client says of itself.
     pub(crate) fn client(&self, peer: Peer, headers: &HeaderMap) -> Peer {
         if !self.trust(peer.address.map(|address| address.ip())) {
             return peer;
@@ -122,7 +122,7 @@ impl TrustedProxies {
     }
 }
 
-/// What stands in the lists of a field, from the last to the first.
+/// What is in the lists of a field, from the last to the first.
 fn values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let lists = headers.get_all(name).iter().rev();
     lists.flat_map(|list| list.to_str().unwrap_or_default().rsplit(',')).map(str::trim)

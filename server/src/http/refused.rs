@@ -121,7 +121,7 @@ pub(crate) fn merge(answer: &mut HeaderMap, fields: HeaderMap) {
                 || !(answer.contains_key(&name) || name == CONTENT_LENGTH || name == TRANSFER_ENCODING);
             before = free.then_some(name);
         }
-        // A name stands before the first of its values alone.
+        // Only the first of several values comes with its name.
         if let Some(name) = &before {
             answer.append(name, value);
         }

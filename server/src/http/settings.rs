@@ -1,4 +1,4 @@
-//! What is set about HTTP for all endpoints of a server.
+//! The settings of HTTP for all endpoints of a server.
 
 use crate::http::compression::Compressors;
 use crate::http::cookie::Cookie;
@@ -6,7 +6,7 @@ use crate::http::cors::{Cors, Strangers};
 use crate::http::hooks::Hooks;
 use crate::http::hosts::AllowedHosts;
 
-/// Whether an endpoint's path ends with a slash. A request of the other form is not the endpoint's.
+/// Whether an endpoint's path ends with a slash. A request in the other form doesn't reach the endpoint.
 ///
 /// ```
 /// use socketio::Io;
@@ -18,12 +18,12 @@ use crate::http::hosts::AllowedHosts;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum TrailingSlash {
-    /// It may, and clients may leave it away.
+    /// With or without the slash.
     #[default]
     Optional,
-    /// It does: `/socket.io/`. This is the reference's default.
+    /// With the slash: `/socket.io/`. This is the reference's default.
     Required,
-    /// It does not: `/socket.io`.
+    /// Without the slash: `/socket.io`.
     Absent,
 }
 

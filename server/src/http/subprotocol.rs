@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use http::header::SEC_WEBSOCKET_PROTOCOL;
 use http::{HeaderMap, HeaderValue};
 
-/// What stands in `Sec-WebSocket-Protocol` is no list of names, or names one twice.
+/// What is in `Sec-WebSocket-Protocol` is no list of names, or names one twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NoList;
 

@@ -1,4 +1,4 @@
-//! Who is let in: connections, sessions and handshakes, counted against their limits.
+//! Admits connections, sessions and handshakes, and counts them against their limits.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};

@@ -1,4 +1,4 @@
-//! Files that are read while clients are served: they may have become something that never comes.
+//! Reads files while clients are served, even if a file never answers.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
@@ -12,7 +12,7 @@ pub(crate) fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
     }
     take(&file, limit)
 }

@@ -1,8 +1,8 @@
 //! The time that a connection may idle.
 //!
-//! hyper asks for a timer behind each answer and drops it when the next head is there. Hardly one of them ever
-//! goes off, so here they share one timer of tokio's, which stays where it was set: should it go off too early,
-//! it is set anew then.
+//! hyper asks for a timer after each answer and drops it when the next head is there. Hardly one of them ever
+//! fires. So here they share one timer of tokio's, which stays where it was set. If it fires too early, it is
+//! set again.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -28,8 +28,8 @@ pub struct Limits {
     /// The number of sessions on all endpoints; further handshakes get 503. 100,000 by default.
     pub max_sessions: usize,
     /// The number of connections of one address; further ones get 429 and are closed. No limit by default,
-    /// since all clients behind a proxy have one address. For IPv6, the first 64 bits count as the address,
-    /// since a client usually has all addresses of such a network.
+    /// since all clients of a proxy have one address. For IPv6, the first 64 bits count as the address, since a
+    /// client usually has all addresses of such a network.
     pub connections_per_address: Option<usize>,
     /// The number of handshakes of one address in a second; further ones get 429. No limit by default, for
     /// the same reason.

@@ -106,10 +106,10 @@ impl Listener {
     /// Listens on `address`. Up to `backlog` connections may wait to be accepted; [`BACKLOG`] is a good
     /// number.
     ///
-    /// A Unix socket is a file. If a server that no longer runs has left one, it is replaced. If another
-    /// process listens on it, or if it is another kind of file, that is an error. The file is removed when
-    /// the listener is dropped. Anyone who can write to the file can connect: set the process's umask, or put
-    /// the file in a folder that only the right users can enter.
+    /// A Unix socket is a file. The file that a server left when it was killed is replaced. If another process
+    /// listens on it, or if it is another kind of file, that is an error. The file is removed when the listener
+    /// is dropped. Anyone who can write to the file can connect: set the process's umask, or put the file in a
+    /// folder that only the right users can enter.
     ///
     /// # Errors
     /// If it can't listen there. The error names the address.
@@ -206,9 +206,10 @@ async fn remove_stale(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
-        Ok(file) if !file.file_type().is_socket() => {
-            Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file that is no socket"))
-        }
+        Ok(file) if !file.file_type().is_socket() => Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "this file is not a socket, and was not removed",
+        )),
         Ok(_) => match UnixStream::connect(path).await {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
             // Somebody listens, or we are not allowed to find out: binding fails and says so.
@@ -356,7 +357,7 @@ mod tests {
         let folder = Folder::new("file");
         fs::write(folder.0.join("socket"), "precious").unwrap();
         let error = Listener::bind(&folder.socket(), BACKLOG).await.unwrap_err();
-        assert!(error.to_string().ends_with("there is a file that is no socket"), "{error}");
+        assert!(error.to_string().ends_with("this file is not a socket, and was not removed"), "{error}");
         assert_eq!(fs::read_to_string(folder.0.join("socket")).unwrap(), "precious");
     }
 

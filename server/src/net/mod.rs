@@ -1,5 +1,5 @@
-//! Connections: where the server listens, TLS, who is let in, what hyper is shown of the bytes, and every time limit
-//! of a connection. Nothing here knows of sessions or of what is served.
+//! Connections: where the server listens, TLS, admission, the bytes that hyper sees, and every time limit of a
+//! connection. Nothing here knows of sessions or of what is served.
 
 pub(crate) mod admission;
 pub(crate) mod alarm;

@@ -1,4 +1,4 @@
-//! In the place of `tls` where the feature of that name is off: nobody has a certificate, and no stream is encrypted.
+//! Replaces `tls` if that feature is off: there are no certificates, and no stream is encrypted.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! The stream of TLS where the feature `tls` is off: there is none.
+//! The stream of TLS if the feature `tls` is off: it can't exist.
 
 use std::io;
 use std::pin::Pin;

@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Peer {
-    /// Its address; `None` on a Unix socket, and where nobody knows.
+    /// Its address; `None` on a Unix socket, or if it is unknown.
     pub address: Option<SocketAddr>,
     /// Whether the connection is encrypted.
     pub secure: bool,

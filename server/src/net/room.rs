@@ -1,5 +1,5 @@
-//! The places of a listener that turns nobody away: whoever comes when all are taken gets that of the connection
-//! which has not been sent anything for longest. So clients that idle or don't read keep nobody out.
+//! The places of a listener that refuses no one: if all are taken, a new connection replaces the one that has
+//! been sent nothing for longest. So clients that idle or don't read can't block it.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

@@ -1,7 +1,7 @@
-//! Listeners beside the clients': for those who operate a server, or look into it.
+//! Listeners for operators.
 //!
-//! A connection has the limits here that it has at the clients' listeners, and their places are none of the clients'.
-//! A request is never refused because strangers hold all places: see [`room`](crate::net::room).
+//! A connection here has the same limits as one of a client, but doesn't count for the clients' number. A
+//! request is never refused because strangers hold all places: see [`room`](crate::net::room).
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Ends a connection whose peer takes nothing for too long.
 //!
-//! The heartbeat finds a client that is gone, and ends its session; but the answer to a poll that it never
-//! read would wait in hyper for as long as the peer's machine acknowledges that it is there.
+//! The heartbeat notices a client that is gone, and ends its session. But an answer that the client doesn't
+//! read would wait in hyper as long as the peer's machine still acknowledges.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

@@ -83,11 +83,11 @@ impl Tls {
         Ok(())
     }
 
-    /// The same, on a thread of its own, which may take so long.
+    /// Like [`reload`](Tls::reload), but on another thread, and for at most that long.
     ///
     /// # Errors
-    /// As [`reload`](Tls::reload), and if the files can't be read in that time. A thread that still waits for them then
-    /// is left alone, and no other is started before it ends.
+    /// As [`reload`](Tls::reload), and if the files can't be read in that time. A thread that still waits for
+    /// them goes on, and no other starts before it ends.
     pub async fn reload_within(&self, patience: Duration) -> Result<(), TlsError> {
         let wrong = |problem| TlsError { file: self.0.certificate.clone(), problem };
         if self.0.reading.swap(true, Ordering::AcqRel) {
@@ -173,7 +173,7 @@ fn read(certificate: &Path, key: &Path, read_file: ReadFile) -> Result<ServerCon
     Ok(config)
 }
 
-/// Why there is no TLS with these files.
+/// Why TLS can't use these files.
 ///
 /// ```
 /// use socketio_server::Tls;
@@ -214,10 +214,10 @@ impl fmt::Display for TlsError {
         match &self.problem {
             Problem::Read(error) => write!(f, "can't read {file}: {error}"),
             Problem::TooSlow(patience) => {
-                write!(f, "can't read {file} and its key: it takes longer than {patience:?}")
+                write!(f, "can't read {file} and its key within {patience:?}")
             }
             Problem::StillReading => {
-                write!(f, "can't read {file} and its key: an earlier attempt still waits for them")
+                write!(f, "can't read {file} and its key: an earlier attempt is still waiting")
             }
             Problem::Pem(error) => write!(f, "{file} is not a PEM file: {error}"),
             Problem::NoCertificate => write!(f, "{file} has no certificate"),

@@ -141,7 +141,7 @@ impl Text {
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
-    /// `labels` are as they stand in the text; none of their values come from a client.
+    /// `labels` are as they are in the text; none of their values come from a client.
     fn sample(&mut self, name: &str, labels: &str, value: impl fmt::Display) {
         let _ = match labels {
             "" => writeln!(self.0, "{name} {value}"),
@@ -178,7 +178,7 @@ impl Metrics {
         text.labelled(family, "transport", TRANSPORTS.into_iter().zip(sessions));
         let family = ("socketio_sessions_opened_total", "counter", "Sessions by how they began.");
         text.labelled(family, "transport", TRANSPORTS.into_iter().zip(self.opened.each_ref().map(get)));
-        let (name, help) = ("socketio_upgrades_total", "Sessions that went over to WebSocket.");
+        let (name, help) = ("socketio_upgrades_total", "Sessions that upgraded to WebSocket.");
         text.single(name, "counter", help, get(&self.upgrades));
         let family = ("socketio_sessions_closed_total", "counter", "Sessions by why they ended.");
         text.labelled(family, "reason", &*self.closed.lock());
@@ -201,7 +201,7 @@ impl Metrics {
 
         let family = ("socketio_http_responses_total", "counter", "Answered requests by status.");
         text.labelled(family, "status", &*self.responses.lock());
-        let family = ("socketio_refusals_total", "counter", "Refused requests by the code that they got.");
+        let family = ("socketio_refusals_total", "counter", "Refused requests by code.");
         text.labelled(family, "code", self.refusals.iter().map(get).enumerate());
         let family = ("socketio_violations_total", "counter", "Rules of the protocol that clients broke.");
         text.labelled(family, "rule", &*self.violations.lock());
@@ -213,10 +213,10 @@ impl Metrics {
         held(&mut text, site);
         adapters(&mut text, site);
         let draining = site.is_draining();
-        let (name, help) = ("socketio_draining", "1 from when the server is told to stop.");
+        let (name, help) = ("socketio_draining", "1 once the server has been told to stop.");
         text.single(name, "gauge", help, u8::from(draining));
         let (name, help) =
-            ("socketio_drain_left", "Clients that have to leave before a server that stops can end.");
+            ("socketio_drain_left", "Clients that still have to leave before the server stops.");
         text.single(name, "gauge", help, if draining { site.sessions() } else { 0 });
         self.handled(&mut text);
         text.0
@@ -243,7 +243,7 @@ fn unhandled(text: &mut Text, site: &Site) {
         site.ios.iter().map(|io| count(&io.unhandled_counts())).sum::<u64>()
     };
     let reasons = [("no_handler", total(|counts| counts.no_handler)), ("args", total(|counts| counts.args))];
-    let help = "Events of clients that no handler took, by reason.";
+    let help = "Client events that no handler took, by reason.";
     text.labelled(("socketio_unhandled_events_total", "counter", help), "reason", reasons);
 }
 
@@ -254,7 +254,7 @@ fn adapters(text: &mut Text, site: &Site) {
         *sums.entry(what).or_default() += count;
     }
     if !sums.is_empty() {
-        let help = "Messages between servers of a cluster, by what became of them.";
+        let help = "Messages between servers of a cluster, by outcome.";
         text.labelled(("socketio_adapter_total", "counter", help), "what", sums);
     }
 }
@@ -263,19 +263,19 @@ fn adapters(text: &mut Text, site: &Site) {
 fn held(text: &mut Text, site: &Site) {
     let mut gauge = |name: &str, help: &str, value: usize| text.single(name, "gauge", help, value);
     let connections = site.admission.connections();
-    gauge("socketio_connections", "Connections, those to its own listeners alone.", connections);
+    gauge("socketio_connections", "Connections to the server's own listeners.", connections);
     let (mut sum, mut max) = (0, 0);
     site.each_queue(&mut |bytes| (sum, max) = (sum + bytes, max.max(bytes)));
-    gauge("socketio_queued_bytes", "What waits to be sent, as the send budget counts it.", sum);
-    gauge("socketio_queued_bytes_max", "The most that waits for one client.", max);
+    gauge("socketio_queued_bytes", "Bytes that wait to be sent, as the send budget counts them.", sum);
+    gauge("socketio_queued_bytes_max", "Bytes that wait for the client with the longest queue.", max);
     let total = |count: fn(&Io) -> usize| site.ios.iter().map(count).sum();
-    gauge("socketio_namespaces", "Namespaces that are there.", total(|io| io.namespaces().len()));
-    gauge("socketio_rooms", "Rooms, without those that are a socket's own.", total(Io::room_count));
+    gauge("socketio_namespaces", "Namespaces that exist.", total(|io| io.namespaces().len()));
+    gauge("socketio_rooms", "Rooms, without each socket's own.", total(Io::room_count));
     let pending = total(Io::pending_ack_count);
-    gauge("socketio_pending_acks", "Acknowledgements that are awaited from clients.", pending);
+    gauge("socketio_pending_acks", "Acknowledgements that the server waits for.", pending);
     // What it asks of the runtime is that of whoever asks.
     let tasks = Handle::current().metrics().num_alive_tasks();
-    gauge("socketio_tasks", "Tasks of the runtime, the application's included.", tasks);
+    gauge("socketio_tasks", "Tasks of the runtime, including the application's.", tasks);
 
     let counts: Vec<RecoveryCounts> = site.ios.iter().filter_map(Io::recovery_counts).collect();
     if counts.is_empty() {
@@ -284,7 +284,7 @@ fn held(text: &mut Text, site: &Site) {
     let away = counts.iter().map(|counts| counts.away).sum();
     gauge("socketio_recovery_away", "Clients that are away and may get their socket back.", away);
     let bytes = counts.iter().map(|counts| counts.bytes).sum();
-    gauge("socketio_recovery_bytes", "What is kept for clients to recover, about.", bytes);
+    gauge("socketio_recovery_bytes", "About how many bytes are kept for recovery.", bytes);
     let total = |count: fn(&RecoveryCounts) -> u64| counts.iter().map(count).sum::<u64>();
     let outcomes = [
         ("recovered", total(|counts| counts.recovered)),
@@ -298,7 +298,7 @@ fn held(text: &mut Text, site: &Site) {
     let family = ("socketio_recoveries_total", "counter", "Clients that asked for their socket, by outcome.");
     text.labelled(family, "outcome", outcomes);
     let given_up = total(|counts| counts.given_up);
-    let help = "Clients that were given up before their time.";
+    let help = "Clients that were dropped before their time.";
     text.single("socketio_recovery_given_up_total", "counter", help, given_up);
 }
 

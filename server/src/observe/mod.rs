@@ -1,5 +1,5 @@
-//! Ways to see what happens: the journal, the inspector, and metrics. They watch through
-//! `engineio::observe` and change nothing; a server without them pays nothing for them.
+//! Ways to see what happens: the journal, the inspector, and metrics. They watch through `engineio::observe`
+//! and change nothing. A server without them does no work for them.
 
 #[cfg(feature = "observe")]
 pub mod inspector;

@@ -1,4 +1,4 @@
-//! What whoever operates a server asks it, on an address of its own: `/metrics`, `/healthz`, `/readyz`.
+//! Answers operators, on a separate address: `/metrics`, `/healthz`, `/readyz`.
 
 use std::sync::Arc;
 
@@ -56,8 +56,8 @@ impl Operations {
         self
     }
 
-    /// Answers for as long as it is polled. There is no access control here: let only those reach the
-    /// address who may know.
+    /// Answers requests until the future is dropped. It has no access control: make sure that only the right
+    /// people reach the address.
     pub async fn serve(self, listener: TcpListener) {
         let admission = self.site.admission.clone();
         let answer = move |request: http::Request<_>| self.answer(request.method(), request.uri().path());

@@ -129,14 +129,15 @@ fn link(io: Connection, read: &[u8], terms: &plain::Terms) -> websocket::WebSock
 /// Refuses a handshake that breaks one of the rules of RFC 6455, section 4.2.1.
 fn check(parts: &Parts) -> Result<(), Denied> {
     if parts.method != Method::GET {
-        let denied = Denied::new("a WebSocket begins with a GET").status(StatusCode::METHOD_NOT_ALLOWED);
+        let denied =
+            Denied::new("a WebSocket handshake must be a GET request").status(StatusCode::METHOD_NOT_ALLOWED);
         return Err(denied.header(ALLOW, HeaderValue::from_static("GET")));
     }
     if !parts.headers.contains_key(UPGRADE) {
-        return Err(upgrade_required("there is a WebSocket here, and nothing else"));
+        return Err(upgrade_required("this path only serves WebSockets"));
     }
     if !is_websocket(&parts.headers) {
-        return Err(bad_request("the upgrade is not one to WebSocket"));
+        return Err(bad_request("the Upgrade field must be websocket"));
     }
     if !has_key(&parts.headers) {
         return Err(bad_request("Sec-WebSocket-Key is not 16 bytes in base64"));
@@ -146,7 +147,7 @@ fn check(parts: &Parts) -> Result<(), Denied> {
     }
     // "an appropriate HTTP error code (such as 426 Upgrade Required)" (section 4.2.2).
     if !speaks_our_version(&parts.headers) {
-        return Err(upgrade_required("the version of WebSocket is 13"));
+        return Err(upgrade_required("Sec-WebSocket-Version must be 13"));
     }
     Ok(())
 }
@@ -167,7 +168,7 @@ fn ours(denied: Denied) -> Denied {
     denied.header(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"))
 }
 
-/// A refusal. A client that asked for a WebSocket seldom gets to see its body, so the reason stands in the
+/// A refusal. A client that asked for a WebSocket seldom gets to see its body, so the reason is in the
 /// header too.
 fn refusal(denial: Denial) -> Response<Body> {
     let Denial { status, headers, message, json } = denial;

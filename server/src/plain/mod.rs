@@ -1,4 +1,4 @@
-//! Plain WebSockets: for clients that speak neither Socket.IO nor Engine.IO.
+//! Plain WebSockets: for clients without Socket.IO and Engine.IO.
 //!
 //! ```text
 //!   GET, Upgrade: websocket ─▶ Endpoint ─▶ handler(Request) ─▶ Err(Denied) ─▶ 403
@@ -7,7 +7,7 @@
 //!                            400, 405, 426         peer ◀─▶ Driver ◀─ queues ─▶ WebSocket
 //! ```
 //!
-//! A handler decides about each [`Request`], and says what runs on the [`WebSocket`] if it lets it in:
+//! A handler accepts or refuses each [`Request`], and says what runs on the [`WebSocket`]:
 //!
 //! ```
 //! use socketio_server::plain::Request;
@@ -33,10 +33,10 @@
 //! # }
 //! ```
 //!
-//! It has the reader, the writer and the queue of a session, and its limits: a message's length and fragments, what
-//! waits to be sent, rates, and memory. What waits to be read is bounded too, and so are the time that a silent peer
-//! has, the time for a message, and the time that a close may take. [`Cors`](crate::Cors) turns foreign pages away
-//! here as elsewhere; [`Hooks`](crate::Hooks) are not asked, since the handler is.
+//! A plain WebSocket uses the reader, the writer and the queue of a session, and has its limits: a message's
+//! length and fragments, what waits to be sent, rates, and memory. Also limited are what waits to be read, the
+//! time that a peer may be silent, the time for a message, and the time for closing. [`Cors`](crate::Cors)
+//! refuses pages of other origins here too. [`Hooks`](crate::Hooks) don't run; the handler decides.
 
 mod driver;
 mod endpoint;

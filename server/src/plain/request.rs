@@ -210,7 +210,7 @@ pub struct NotOffered {
 
 impl fmt::Display for NotOffered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the client does not offer the subprotocol {}", self.name)
+        write!(f, "the client did not offer the subprotocol {}", self.name)
     }
 }
 
@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(accept.protocol.as_deref(), Some("echo"));
         for name in ["Echo", "ech", "chat, echo", ""] {
             let error = request(&offer).accept().protocol(name).unwrap_err();
-            assert_eq!(error.to_string(), format!("the client does not offer the subprotocol {name}"));
+            assert_eq!(error.to_string(), format!("the client did not offer the subprotocol {name}"));
         }
     }
 

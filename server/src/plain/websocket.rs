@@ -3,12 +3,10 @@
 use engineio::plain::{Close, Inbox, Outgoing, Sender};
 use engineio::{HandshakeRequest, Message, QueueError};
 
-/// A plain WebSocket. Dropped, it is closed: with 1000, or with 1011 if its task panics.
+/// A plain WebSocket. Dropping it closes it with 1000, or with 1011 if its task panics.
 ///
-/// Keep calling [`next`](WebSocket::next), also if nothing is expected: it is how the end is noticed, and while
-/// messages wait to be read, no more are taken from the network. It also says that the application has dealt with the
-/// last message: when the peer closes, what answers its messages goes out before the answer to its close, if that takes
-/// no longer than a second.
+/// Keep calling [`next`](WebSocket::next), even if you expect nothing: it tells you when the connection ends,
+/// and while messages are unread, the server stops reading from the network.
 #[derive(Debug)]
 pub struct WebSocket {
     sender: Sender,
@@ -27,8 +25,8 @@ impl WebSocket {
         WebSocket { sender, inbox, protocol, handshake }
     }
 
-    /// The next message, when it has come whole; `None` at the end, which [`ended`](WebSocket::ended) then
-    /// tells about. Nothing is lost if the future is dropped before it is ready.
+    /// The next whole message; `None` at the end, which [`ended`](WebSocket::ended) then describes. Nothing is
+    /// lost if the future is dropped before it is ready.
     pub async fn next(&mut self) -> Option<Message> {
         self.inbox.next().await
     }
@@ -54,13 +52,13 @@ impl WebSocket {
         self.sender.close(code, reason);
     }
 
-    /// What other tasks send with.
+    /// Sends from other tasks.
     #[must_use]
     pub fn sender(&self) -> Sender {
         self.sender.clone()
     }
 
-    /// The subprotocol that was chosen.
+    /// The chosen subprotocol.
     #[must_use]
     pub fn protocol(&self) -> Option<&str> {
         self.protocol.as_deref()

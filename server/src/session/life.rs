@@ -1,5 +1,5 @@
-//! What the log says of a client: that it came, and how it left. The session's id is not among it, since whoever has
-//! that can speak in the client's place.
+//! What the log says about a client: when it came, and how it left. It leaves out the session's id, since
+//! anyone who has it can act as the client.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};

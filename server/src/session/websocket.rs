@@ -1,8 +1,8 @@
 //! A WebSocket under a session, or a plain one: messages in, shared frames out.
 //!
-//! Reading and writing know nothing of each other but for the control frames that answer a client's: these
-//! wait in a small buffer and go out at the next frame boundary. Bytes pass through memory that belongs to the
-//! worker thread, so that an idle connection owns no buffer in either direction.
+//! Reading and writing are independent, except for the answers to a client's control frames: these wait in a
+//! small buffer and go out at the next frame boundary. Bytes pass through memory that belongs to the worker
+//! thread, so that an idle connection owns no buffer in either direction.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

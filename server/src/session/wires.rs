@@ -64,10 +64,10 @@ pub(crate) fn log(line: &Line<'_>) {
         }
         Line::PutOut(limit) => {
             let why = match limit {
-                Limit::SendBudget => "it took nothing of what waited for it",
+                Limit::SendBudget => "it read nothing while its send budget was used up",
                 _ => "memory runs short, and it held most",
             };
-            tracing::warn!(limit = limit.name(), "a client was put out: {why}");
+            tracing::warn!(limit = limit.name(), "the server disconnected a client: {why}");
         }
         Line::CanNotWrite(error) => tracing::debug!(%error, "the WebSocket can't be written to"),
     }

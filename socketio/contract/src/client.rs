@@ -1,4 +1,4 @@
-//! A client that is no more than a mailbox.
+//! A client that is only a mailbox.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -28,7 +28,7 @@ impl TestClient {
     /// A client that has joined `/`.
     ///
     /// # Panics
-    /// If it is not let in at once.
+    /// If it is not accepted at once.
     #[must_use]
     pub fn join(io: &Io) -> TestClient {
         let mut client = TestClient::open(io);

@@ -1,4 +1,4 @@
-//! What is asked of an [`Adapter`], as a test that any of them can run.
+//! What an [`Adapter`] has to do, as a test that any adapter can run.
 //!
 //! ```no_run
 //! # async fn example() {
@@ -8,9 +8,9 @@
 //! # }
 //! ```
 //!
-//! Three nodes in one process, each with a client that is no more than a mailbox, do everything that crosses
-//! nodes. The test waits for what has to come, for five seconds at most. That nothing more comes it finds out by
-//! sending something behind it, since messages keep their order.
+//! Three nodes in one process, each with a client that is only a mailbox, do everything that crosses nodes. The
+//! test waits for what has to come, for at most five seconds. To find out that nothing more comes, it sends a
+//! last message and waits for that, since messages keep their order.
 
 mod client;
 mod loopback;
@@ -25,8 +25,8 @@ use node::Node;
 pub use recovery::check_recovery;
 use socketio::Adapter;
 
-/// Tests adapters. Each call of `adapter` makes one for a further node of the same cluster, in which there are no
-/// other nodes.
+/// Tests adapters. Each call of `adapter` must return an adapter for one more node of the same cluster. The
+/// cluster must have no other nodes.
 ///
 /// # Panics
 /// If an adapter does not do what it should. The message says what that was.

@@ -1,4 +1,4 @@
-//! The least adapter there can be: nodes of one process.
+//! The smallest possible adapter: nodes of one process.
 
 use std::future::ready;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -359,7 +359,7 @@ mod tests {
         roamer.lose(&other).await;
         slow.set_slow(true);
         late.middleware(|socket: Socket| async move {
-            // It stands behind what the client gets from the adapter, and goes to those who are there before its turn.
+            // It is after what the client gets from the adapter, and goes to those who are there before its turn.
             socket.namespace().emit("e", 1).expect("it is sent");
             tokio::time::sleep(Duration::from_secs(1)).await;
             Ok(())

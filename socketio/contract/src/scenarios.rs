@@ -23,7 +23,7 @@ async fn servers_become(namespace: &Namespace, count: usize, what: &str) {
     }
 }
 
-/// All clients get an event that is sent behind others, and nothing before it.
+/// All clients get an event that is sent after others, and nothing before it.
 async fn nothing_more(nodes: &mut [Node], what: &str) {
     for node in nodes.iter() {
         node.io.emit("end", ()).expect("it is sent");

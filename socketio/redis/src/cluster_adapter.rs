@@ -103,7 +103,7 @@ struct Data<'a> {
     client_count: Option<usize>,
 }
 
-/// Reads a message of that type, whose data stands in `whole`. `None` for those that nobody here waits for.
+/// Reads a message of that type, whose data is in `whole`. `None` for those that nobody here waits for.
 pub(crate) fn read(
     kind: u8,
     from: Option<NodeId>,

@@ -1,4 +1,4 @@
-//! What has passed, and what was lost.
+//! Counts what was sent, received and lost.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -13,8 +13,8 @@ use crate::format::Format;
 use crate::link::{Task, Told};
 use crate::publisher::{PublishError, Publisher};
 
-/// Sends into a cluster from a program that is no server of it: what npm's `@socket.io/redis-emitter` is. Cloning
-/// it is cheap.
+/// Sends into a cluster from a program that is not one of its servers, like npm's `@socket.io/redis-emitter`.
+/// Cloning it is cheap.
 ///
 /// ```no_run
 /// use socketio_redis::{Emitter, RedisAdapter};
@@ -28,7 +28,8 @@ use crate::publisher::{PublishError, Publisher};
 /// # }
 /// ```
 ///
-/// It must be made where tokio's tasks can be spawned. What is sent while Redis is away waits, as an adapter's.
+/// Create it inside a tokio runtime, because it spawns tasks. If Redis can't be reached, what is sent waits, as
+/// with the adapter.
 #[derive(Clone)]
 #[must_use = "nothing happens before `emit` or another of its methods"]
 pub struct Emitter {

@@ -1,4 +1,4 @@
-//! What the formats of npm's adapters differ in.
+//! How the formats of npm's adapters differ.
 
 use std::sync::Arc;
 

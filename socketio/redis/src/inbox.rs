@@ -1,4 +1,4 @@
-//! What was heard: kept until it is looked into, on a task of its own.
+//! What was received, until a task of its own reads it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

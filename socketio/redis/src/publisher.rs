@@ -1,4 +1,4 @@
-//! What goes to Redis, in the order of the calls, and never waited for by a session.
+//! Sends to Redis, in the order of the calls, without making a session wait.
 //!
 //! Commands wait in a queue that is bounded by bytes. One task takes them in batches: a batch is on its way while
 //! the next one gathers, so that a busy node sends few large ones. While Redis is away the queue stays, up to its
@@ -134,7 +134,7 @@ impl Shared {
             if first {
                 tracing::warn!(
                     limit = self.limit,
-                    "too much waits for Redis: messages to other nodes are thrown away until it takes some"
+                    "too many messages wait for Redis: further ones to other nodes are dropped until it takes some"
                 );
             }
             return Err(PublishError::Full);
@@ -162,7 +162,7 @@ impl Shared {
                 }
                 Err(error) if !away => {
                     away = true;
-                    tracing::warn!(%error, "Redis is away: messages to other nodes wait");
+                    tracing::warn!(%error, "Redis can't be reached: messages to other nodes wait");
                 }
                 Err(_) => {}
             }

@@ -44,7 +44,7 @@ impl StoredSessions {
     /// Asks Redis, unless it is away: a client that comes back doesn't wait for it.
     fn ask(&self, command: Command) -> AdapterFuture<Result<Told, AdapterError>> {
         if self.publisher.is_away() {
-            return Box::pin(std::future::ready(Err("Redis is away".into())));
+            return Box::pin(std::future::ready(Err("Redis can't be reached".into())));
         }
         let answer = self.publisher.send(command);
         Box::pin(async move { answer.await.map_err(Into::into) })
@@ -58,7 +58,7 @@ impl Sessions for StoredSessions {
                 let key = self.key(&session.pid);
                 drop(self.publisher.send(Command::Keep { key, value, time }));
             }
-            Err(error) => tracing::warn!(%error, "the session of a client can't be kept for it"),
+            Err(error) => tracing::warn!(%error, "a client's session can't be stored"),
         }
     }
 

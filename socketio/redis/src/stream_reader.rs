@@ -1,7 +1,7 @@
 //! What is read from streams, from where they end when it begins.
 //!
-//! A read waits at Redis, so it has a connection of its own. When that is lost, reading goes on behind the last entry:
-//! nothing is missed that is still in the stream.
+//! A read waits at Redis, so it has its own connection. When that is lost, reading continues after the last
+//! entry: nothing that is still in the stream is missed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,7 +68,7 @@ async fn run(
         if let Ok(mut connection) = dial.dial(Arc::new(|_| {})).await {
             let Err(error) =
                 read(&mut *connection, &streams, &mut positions, &began, &heard, &mut backoff).await;
-            tracing::debug!(%error, "reading the stream goes on with another connection");
+            tracing::debug!(%error, "the stream is read on another connection");
         }
         sleep(backoff.next()).await;
     }

@@ -1,7 +1,7 @@
-//! What is heard from Redis: which channels, and for how long the connection holds.
+//! Receives from Redis: from which channels, and while the connection holds.
 //!
-//! One task keeps a connection that has subscribed to all channels that are wanted. When it is lost, the task
-//! connects again, for ever, and subscribes to everything anew.
+//! One task keeps a connection that has subscribed to all wanted channels. When it is lost, the task
+//! reconnects, for ever, and subscribes to everything again.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -174,7 +174,7 @@ impl Shared {
             if gap.is_none() {
                 gap = Some(Instant::now());
                 self.counts.gaps.add(1);
-                tracing::warn!(error = %failed, "Redis is away: what other nodes send is missed until it is back");
+                tracing::warn!(error = %failed, "Redis can't be reached: messages from other nodes are missed until it is back");
             }
             sleep(backoff.next()).await;
         }
@@ -220,7 +220,7 @@ impl Shared {
             if commands.is_empty() {
                 if let Some(since) = gap.take() {
                     let away = since.elapsed();
-                    tracing::info!(?away, "Redis is back: other nodes are heard again");
+                    tracing::info!(?away, "Redis is back: messages from other nodes arrive again");
                 }
                 backoff.reset();
                 if timeout(PING_INTERVAL, self.wake.notified()).await.is_err() {

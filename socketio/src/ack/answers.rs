@@ -1,4 +1,4 @@
-//! What many answered to one event.
+//! The answers of many clients to one event.
 
 use crate::args::Args;
 use crate::error::AckError;
@@ -21,14 +21,14 @@ use crate::namespace::room::Room;
 /// ```
 #[derive(Debug)]
 pub struct Answer<T> {
-    /// The socket that answered, or did not. Other nodes don't tell whose answer it is.
+    /// The socket that answered, or did not. It is unknown for clients of other nodes.
     pub socket: Option<Room>,
     /// What it answered, or why there is no answer: [`AckError::Timeout`], [`AckError::Disconnected`],
     /// [`AckError::TooManyPending`] or [`AckError::Args`].
     pub result: Result<T, AckError>,
 }
 
-/// All answers to an event that went to many.
+/// All answers of many clients to an event.
 ///
 /// ```
 /// use socketio::{Io, SendError};
@@ -41,19 +41,19 @@ pub struct Answer<T> {
 /// ```
 #[derive(Debug)]
 pub struct Answers<T> {
-    /// One for each client that was sent the event, in the order in which they came; those that failed to
-    /// answer in time are the last.
+    /// One for each client that got the event, in the order of arrival; those that failed to answer in time
+    /// come last.
     pub answers: Vec<Answer<T>>,
-    /// Other nodes that did not tell in time how many clients they sent the event to.
+    /// The number of other nodes that did not say in time how many of their clients got the event.
     pub silent_nodes: usize,
 }
 
 impl<T> Answers<T> {
-    /// What the clients answered, if all did: what `await io.timeout(..).emitWithAck(..)` resolves to in
+    /// What the clients answered, if all did: the result of `await io.timeout(..).emitWithAck(..)` in
     /// JavaScript.
     ///
     /// # Errors
-    /// The answers as they are, if any is missing or does not fit.
+    /// All answers, if one is missing or does not fit.
     pub fn all(self) -> Result<Vec<T>, Answers<T>> {
         if self.silent_nodes > 0 || self.answers.iter().any(|answer| answer.result.is_err()) {
             return Err(self);
@@ -61,7 +61,7 @@ impl<T> Answers<T> {
         Ok(self.received().collect())
     }
 
-    /// What the clients answered that did.
+    /// The answers that came and fit.
     pub fn received(self) -> impl Iterator<Item = T> {
         self.answers.into_iter().filter_map(|answer| answer.result.ok())
     }

@@ -25,8 +25,8 @@ use crate::namespace::outgoing::Outgoing;
 use crate::namespace::room::Selection;
 use crate::socket::Socket;
 
-/// The answers to an event that went to many, to be awaited: see
-/// [`Broadcast::emit_with_ack`](crate::Broadcast::emit_with_ack).
+/// The answers of many clients to an event: see [`Broadcast::emit_with_ack`](crate::Broadcast::emit_with_ack).
+/// The event has already been sent. If you drop this, answers that have not come are ignored.
 ///
 /// The event has been sent already. Dropping this forgets the answers that have not come.
 ///
@@ -190,17 +190,17 @@ impl<T> BroadcastAck<T> {
         self.asked.iter().map(|asked| asked.sockets.len()).sum()
     }
 
-    /// Waits that long, counted from when the event was sent, instead of what
-    /// [`Broadcast::timeout`](crate::Broadcast::timeout) or [`Config::ack_timeout`](crate::Config::ack_timeout)
-    /// say. Other nodes have been told already; they wait no longer than these say.
+    /// Sets how long to wait, from when the event was sent, instead of
+    /// [`Broadcast::timeout`](crate::Broadcast::timeout) or
+    /// [`Config::ack_timeout`](crate::Config::ack_timeout). Other nodes already know those, and wait no longer.
     pub fn timeout(mut self, timeout: Duration) -> BroadcastAck<T> {
         self.timeout = timeout;
         self.sleep = None;
         self
     }
 
-    /// The next answer as it comes; `None` after the last. When the time is over, those that are missing
-    /// follow as [`AckError::Timeout`]. A call that is dropped before it is done loses no answer.
+    /// The next answer, as they arrive; `None` after the last. When the time is over, each missing answer
+    /// follows as [`AckError::Timeout`]. A call that is dropped early loses no answer.
     pub async fn next(&mut self) -> Option<Answer<T>>
     where
         T: FromArgs,
@@ -210,8 +210,8 @@ impl<T> BroadcastAck<T> {
         Some(Answer { socket, result })
     }
 
-    /// How many other nodes did not tell in time how many clients they sent the event to. It is known after the last
-    /// answer.
+    /// How many other nodes did not say in time how many of their clients got the event. It is known after the
+    /// last answer.
     #[must_use]
     pub fn silent_nodes(&self) -> usize {
         self.silent_nodes

@@ -1,5 +1,5 @@
-//! Acknowledgements. Here is what is awaited of one client ([`Ack`]), of many and of other nodes
-//! ([`broadcast`]), and what a handler sends ([`sender`]). How an acknowledgement is written is in
+//! Acknowledgements: those that the server awaits from one client ([`Ack`]), from many and from other nodes
+//! ([`broadcast`]), and those that a handler sends ([`sender`]). How an acknowledgement is written is in
 //! [`packet`](crate::packet); how a handler's result becomes one is in [`handler`](crate::handler).
 
 use std::fmt;
@@ -63,7 +63,7 @@ impl Drop for Entry {
 }
 
 impl<T> Ack<T> {
-    /// Sends an event with an id of its own. The entry stands before the client can answer.
+    /// Sends an event with an id of its own. The entry is there before the client can answer.
     pub(crate) fn request(socket: &Socket, event: &str, args: impl ToArgs, flags: Flags) -> Ack<T> {
         Ack { state: Waiting::request(socket, event, args, flags), answer: PhantomData }
     }

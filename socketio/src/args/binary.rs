@@ -1,6 +1,6 @@
 //! Binary values inside JSON: bytes on this side, a placeholder and an attachment on the wire.
 //!
-//! JSON can't hold bytes. In a binary packet each stands as `{"_placeholder":true,"num":n}`, and the bytes
+//! JSON can't hold bytes. In a binary packet, each value is `{"_placeholder":true,"num":n}`, and the bytes
 //! follow the packet as its n-th attachment. (Socket.IO protocol, "Binary event".)
 //!
 //! [`Binary`] takes and gives its attachment while it is (de)serialised, at any depth of the user's own types.

@@ -1,4 +1,4 @@
-//! An event on its way in or out, for whoever looks at it.
+//! An incoming or outgoing event, for listeners and middlewares.
 
 use bytestring::ByteString;
 
@@ -43,11 +43,10 @@ impl Event {
         Ok(Event::new(name.to_owned(), Args::new(args)?))
     }
 
-    /// The event that another node or program sent: an array that begins with its name. For those who write
-    /// adapters.
+    /// The event that another node or program sent: an array that begins with its name. Adapters need this.
     ///
     /// # Errors
-    /// If it is no such array, if the protocol keeps the name for itself, or if it has a placeholder without an
+    /// If it is not such an array, if the name is reserved for the protocol, or if a placeholder has no
     /// attachment.
     pub fn from_raw(array: RawJson) -> Result<Event, PacketViolation> {
         let (json, attachments) = array.into_parts();

@@ -31,11 +31,11 @@ pub use read::{ArgsError, FromArgs};
 pub use rest::Rest;
 pub use write::{ArgsWriter, ToArgs};
 
-/// The arguments of an event or an acknowledgement as they came: JSON that is not parsed yet, and its
-/// attachments. Cloning is cheap, and sending them on writes the same JSON again.
+/// The arguments of an event or an acknowledgement as they arrived: unparsed JSON, and its attachments. Cloning
+/// is cheap, and sending them on writes the same JSON again.
 ///
-/// As a handler's argument type it takes everything as it is; [`read`](Args::read) gives the values. At the end of a
-/// tuple, [`Rest`] takes those that are left.
+/// As a handler's argument type, it takes all arguments; [`read`](Args::read) gives the values. At the end of a
+/// tuple, [`Rest`] takes the remaining ones.
 ///
 /// ```
 /// use socketio::Args;
@@ -70,10 +70,10 @@ impl Args {
         Args::from_array(ByteString::from_static("[]"), 0, 1, 0)
     }
 
-    /// The arguments that another node or program sent: an array. For those who write adapters.
+    /// The arguments that another node or program sent: an array. Adapters need this.
     ///
     /// # Errors
-    /// If it is no array, or has a placeholder without an attachment.
+    /// If it is not an array, or if a placeholder has no attachment.
     pub fn from_raw(array: RawJson) -> Result<Args, PacketViolation> {
         let (json, attachments) = array.into_parts();
         let mut args = Args::read_array(json, attachments.len())?;
@@ -97,7 +97,7 @@ impl Args {
         RawJson::trusted(format!("[{}]", self.json()).into(), self.attachments.clone())
     }
 
-    /// The first argument alone; `None` if there is none.
+    /// The first argument; `None` if there are no arguments.
     #[must_use]
     pub fn first_raw(&self) -> Option<RawJson> {
         let first = serde_json::Deserializer::from_str(self.json()).into_iter::<&RawValue>().next()?.ok()?;
@@ -140,8 +140,8 @@ impl Args {
         &self.attachments
     }
 
-    /// The JSON of the arguments, separated by commas, without the brackets around them. Binary values stand
-    /// as their placeholders.
+    /// The JSON of the arguments, separated by commas, without the brackets around them. Placeholders replace
+    /// binary values.
     #[must_use]
     #[inline]
     pub fn json(&self) -> &str {

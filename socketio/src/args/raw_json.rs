@@ -1,4 +1,4 @@
-//! Values on their way between nodes, for those who write adapters.
+//! Values that travel between nodes, for adapters.
 
 use std::borrow::Cow;
 
@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use crate::packet::error::PacketViolation;
 use crate::packet::{json, msgpack};
 
-/// JSON, with the bytes that JSON can't hold beside it: what an adapter reads and writes.
+/// JSON, and separately the bytes that JSON can't hold: what an adapter reads and writes.
 ///
-/// A binary value stands in the JSON as `{"_placeholder":true,"num":n}`, and its bytes are the n-th
-/// attachment. It is checked once, when it is made: the JSON is valid, and nests no deeper than 127.
-/// [`Event::from_raw`](crate::Event::from_raw) and [`Args::from_raw`](crate::Args::from_raw) make of it what
+/// In the JSON, a binary value is `{"_placeholder":true,"num":n}`, and its bytes are the n-th attachment. It is
+/// checked once, on creation: the JSON is valid, and nests no deeper than 127.
+/// [`Event::from_raw`](crate::Event::from_raw) and [`Args::from_raw`](crate::Args::from_raw) turn it into what
 /// applications get.
 ///
 /// ```

@@ -21,9 +21,9 @@ use crate::args::binary::{attachments_at_hand, with_attachments};
 /// arguments read as `null`, so use an `Option` for them. [`Args`] takes all arguments unread, and
 /// [`Rest`](crate::Rest) at the end of a tuple takes the remaining ones.
 ///
-/// A handler without arguments takes `()`: `|socket: Socket, ()| async { .. }`. A form with the socket alone does not
-/// exist: it would need a trait of its own for handlers, and the compiler could then neither infer the types of a
-/// closure's parameters nor say which of them is wrong.
+/// A handler without arguments takes `()`: `|socket: Socket, ()| async { .. }`. It can't leave the `()` out,
+/// because the compiler could then neither infer the types of a closure's parameters nor say which of them is
+/// wrong.
 ///
 /// The server doesn't call a handler with arguments that don't fit. A handler that takes [`Args`] is always
 /// called, and can answer with the error:

@@ -1,8 +1,8 @@
 //! Arguments among others: the rest of them at the end of a tuple.
 //!
-//! serde passes on what its own model has, and [`Args`] are to pass as they are, unread. So they are handed over in a
-//! thread-local, to or from the one call to serde that makes a [`Rest`] or takes it. Whoever makes that call knows by
-//! the [`Shape`](super::shape::Shape) of the type that it is about one.
+//! serde only passes on what its own model has, but [`Args`] must pass unread. So they are passed in a
+//! thread-local, to or from the one call to serde that makes or reads a [`Rest`]. The caller learns from the
+//! [`Shape`](super::shape::Shape) of the type whether there is one.
 
 use std::cell::Cell;
 

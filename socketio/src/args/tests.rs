@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::args::binary::Binary;
 
-/// What `args` become behind an event's name, and in an acknowledgement.
+/// What `args` become after an event's name, and in an acknowledgement.
 #[expect(clippy::needless_pass_by_value, reason = "as `emit` takes it")]
 fn written(args: impl ToArgs + Clone) -> (String, String) {
     let write = |prefix: &str, named| {

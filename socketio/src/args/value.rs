@@ -52,7 +52,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// A member of an object; `None` if there is none, or if this is no object.
+    /// A member of an object; `None` if it has no such member, or if this is not an object.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
         match self {

@@ -57,7 +57,7 @@ use crate::args::binary::collect_attachments;
     note = "for an error that can't be serialised write `.map_err(|error| error.to_string())`"
 )]
 pub trait ToArgs {
-    /// Appends the arguments and the closing bracket of the array that they stand in.
+    /// Appends the arguments and the closing bracket of the array that they are in.
     #[doc(hidden)]
     fn write(self, out: &mut ArgsWriter<'_>) -> Result<(), serde_json::Error>;
 
@@ -90,7 +90,7 @@ impl Args {
 #[derive(Debug)]
 pub struct ArgsWriter<'a> {
     json: &'a mut Vec<u8>,
-    /// Whether the event's name stands in the array already.
+    /// Whether the event's name is in the array already.
     named: bool,
     attachments: Vec<Bytes>,
 }
@@ -106,7 +106,7 @@ impl<'a> ArgsWriter<'a> {
         self.attachments
     }
 
-    /// The byte that stands before the first argument.
+    /// The byte that is before the first argument.
     fn opening(&self) -> u8 {
         if self.named { b',' } else { b'[' }
     }
@@ -162,7 +162,7 @@ impl<T: Serialize> ToArgs for T {
                 out.json.push(b']');
             }
         }
-        // Nothing followed the comma behind the event's name.
+        // Nothing followed the comma after the event's name.
         if out.json[start..] == *b",]" {
             out.json.remove(start);
         }

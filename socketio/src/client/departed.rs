@@ -1,4 +1,4 @@
-//! Namespaces that a client is no longer in, and may not know it.
+//! Namespaces that a client is no longer in, although it may not know that yet.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

@@ -1,5 +1,4 @@
-//! How a client gets into a namespace: CONNECT, the parents, the socket that it comes back for, the
-//! middlewares.
+//! How a client joins a namespace: CONNECT, the parents, the socket that it comes back for, the middlewares.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -349,7 +348,7 @@ impl HookTime {
         let decided = tokio::time::timeout(self.limit, deciding).await.ok();
         if decided.is_none() {
             self.hits.count(Limit::HookTimeout);
-            tracing::warn!(hook = what, limit = ?self.limit, "a hook took longer than hook-timeout, and its client is refused");
+            tracing::warn!(hook = what, limit = ?self.limit, "a hook took longer than hook-timeout: its client is refused");
         }
         decided
     }

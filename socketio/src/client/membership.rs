@@ -1,4 +1,4 @@
-//! A client's place in a namespace, before and after it is let in.
+//! A client's place in a namespace, before and after it is accepted.
 
 use std::sync::Arc;
 

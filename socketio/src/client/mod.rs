@@ -10,8 +10,8 @@
 //!       └──────────────────┴──────────────────────────────────────────────┘
 //! ```
 //!
-//! A packet that has no place in this diagram ends the session, except that after we said 41 or 44 the
-//! client may not have heard of it yet.
+//! A packet that is not in this diagram ends the session. The exception: after the server has sent 41 or 44,
+//! the client may not have received it yet.
 
 use std::fmt;
 use std::sync::Arc;

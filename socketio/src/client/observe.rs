@@ -1,7 +1,7 @@
 //! What a session's messages mean, for [those who watch](engineio::observe).
 //!
-//! Both directions are read alike, message by message: a packet is shown when its text passes, and its
-//! attachments as they follow. What is no packet is not shown; if a client sent it, the violation is.
+//! Both directions are read the same way, message by message: a packet is shown with its text, and then its
+//! attachments as they follow. What is not a packet is not shown; if a client sent it, the violation is.
 
 use bytes::Bytes;
 use engineio::observe::{Direction, SocketPacket, What};

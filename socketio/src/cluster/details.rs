@@ -1,4 +1,4 @@
-//! What other nodes are told of a socket.
+//! What other nodes learn about a socket.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-/// What other nodes are told of a socket, in the form that socket.io's adapters give it.
+/// What other nodes learn about a socket, in the form of socket.io's adapters.
 ///
 /// ```
 /// use socketio::{MessageBody, SocketDetails};
@@ -35,7 +35,7 @@ pub struct SocketDetails {
     pub data: Value,
 }
 
-/// The handshake of a socket, as other nodes are told it.
+/// The handshake of a socket, as other nodes get it.
 ///
 /// ```
 /// use socketio::{FetchError, Io};

@@ -70,7 +70,7 @@ impl SocketDetails {
 
 /// # Other nodes
 impl Socket {
-    /// What other servers of a cluster are told of this socket.
+    /// What other servers of a cluster learn about this socket.
     #[must_use]
     pub fn details(&self) -> SocketDetails {
         SocketDetails::of(self)

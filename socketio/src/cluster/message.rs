@@ -34,11 +34,11 @@ pub struct NodeMessage {
     /// The node that sent it, if it says so: some answers of servers in JavaScript don't, nor do programs that
     /// only send.
     pub from: Option<NodeId>,
-    /// The node that it is for; all others if there is none.
+    /// The node that it is for; `None` means all others.
     pub to: Option<NodeId>,
     /// The namespace that it is about.
     pub namespace: Arc<str>,
-    /// Where it stands in the order of all messages, if the adapter [has one](crate::Adapter::sessions).
+    /// Its place in the order of all messages, if the adapter [has one](crate::Adapter::sessions).
     pub offset: Option<Offset>,
     /// By what the node that sent it knows it again when it comes back. No other node looks at it.
     pub serial: Option<u64>,
@@ -66,7 +66,7 @@ impl NodeMessage {
     }
 }
 
-/// What a message says. Behind each stands, in parentheses, the type that it has in socket.io's cluster adapters.
+/// What a message says. Each has its type in socket.io's cluster adapters in parentheses.
 ///
 /// ```
 /// use socketio::MessageBody;

@@ -1,6 +1,6 @@
-//! This node among others: what it asks of them, and what they ask of it. Here are the messages, the trait for
-//! adapters, and what clients on other nodes look like. What an adapter does with a message is in crates of their own,
-//! such as `socketio-redis`.
+//! This node among others: what it asks them, and what they ask it. Here are the messages, the trait for
+//! adapters, and the view of clients on other nodes. Adapters are in their own crates, such as
+//! `socketio-redis`.
 
 use std::collections::HashMap;
 use std::future::poll_fn;

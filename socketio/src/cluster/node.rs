@@ -125,7 +125,7 @@ impl Asker {
                         .map(|answers| drop(tokio::spawn(self.pass_on(answers, request)))),
                 };
                 if let Err(error) = sent {
-                    tracing::debug!(event = %Excerpt(event.name()), %error, "another node's event is not sent");
+                    tracing::debug!(event = %Excerpt(event.name()), %error, "another node's event can't be sent");
                 }
             }
             MessageBody::SocketsJoin { selection, rooms } => {
@@ -186,7 +186,12 @@ impl Asker {
             Ok(Ok(task)) => finish(task).await,
             Ok(Err(error)) => {
                 let error = error.to_string();
-                tracing::warn!(namespace, event, error, "a server's event does not fit its handler");
+                tracing::warn!(
+                    namespace,
+                    event,
+                    error,
+                    "the arguments of another server's event do not fit its handler"
+                );
                 return;
             }
             Err(panicked) => Err(panicked),

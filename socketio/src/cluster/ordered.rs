@@ -5,8 +5,8 @@
 //!                                        another node's, with its own ──▶   │
 //! ```
 //!
-//! What this node sends goes to its own clients when it comes back. So a client's offset says that it has got
-//! everything before it. If nothing comes back for a while, clients get it all the same, without an offset.
+//! What this node sends reaches its own clients when it comes back. So a client's offset says that it has got
+//! everything before it. If nothing comes back for a while, clients get it anyway, without an offset.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::recovery::offset::Offset;
 /// How long what this node has sent may take to come back.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Where an event stands in the order.
+/// Where an event is in the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     At(Offset),
@@ -54,7 +54,7 @@ struct Waiting {
     since: Instant,
     /// It is not sent, and waits for what was sent before.
     is_sequel: bool,
-    /// Where it stands in the order, if that is known before it comes back.
+    /// Where it is in the order, if that is known before it comes back.
     offset: Option<Offset>,
     deliver: Deliver,
 }
@@ -84,7 +84,7 @@ impl Ordered {
         }
     }
 
-    /// What this node has sent stands there in the order, and has perhaps not come back yet.
+    /// What this node has sent is there in the order, and has perhaps not come back yet.
     pub(crate) fn placed(&self, serial: u64, offset: Offset) {
         if let Some(waiting) = self.0.lock().waiting.get_mut(&serial) {
             waiting.offset = Some(offset);

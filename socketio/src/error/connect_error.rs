@@ -36,9 +36,9 @@ impl ConnectError {
         self
     }
 
-    /// Ends the client's session, and doesn't tell it this error. Its library then connects again by itself, with its
-    /// back-off, which it doesn't do after a `connect_error` of a namespace. Use it if you can't decide for now: the
-    /// database is down, or the server is too busy.
+    /// Ends the client's session without this error. The client then reconnects by itself, with its back-off,
+    /// which it doesn't do after a `connect_error`. Use it if you can't decide now: the database is down, or
+    /// the server is too busy.
     #[must_use]
     pub fn close_session(mut self) -> ConnectError {
         self.closes = true;

@@ -163,7 +163,7 @@ impl From<SendError> for AckError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JoinError {
-    /// The socket was not let in, or has ended.
+    /// The socket was not accepted, or has ended.
     Closed,
     /// The socket is in too many rooms. See [`Config::max_rooms`](crate::Config::max_rooms).
     TooManyRooms,
@@ -205,7 +205,7 @@ impl Serialize for JoinError {
 pub enum DisconnectReason {
     /// The transport failed.
     TransportError,
-    /// The client went away.
+    /// The client ended the connection.
     TransportClose,
     /// The server ended the session while it ran over WebSocket.
     ForcedClose,

@@ -1,4 +1,4 @@
-//! What an event meets on its way to its handler.
+//! What an event passes through on its way to its handler.
 //!
 //! ```text
 //!   event ──► listeners ──► middlewares ──► handler: the socket's own, or its namespace's, or the parent's
@@ -150,7 +150,7 @@ mod tests {
         std::mem::take(&mut seen.lock().unwrap())
     }
 
-    /// A listener that notes what it sees behind a prefix.
+    /// A listener that notes what it sees after a prefix.
     fn noting(seen: &Seen, prefix: &'static str) -> impl Fn(&Socket, &Event) + Send + Sync + 'static {
         let seen = Arc::clone(seen);
         move |_, event| {

@@ -1,6 +1,6 @@
-//! Handlers: how a user's closure is stored, in which order handlers start, and what an event meets on its way
-//! to one. The methods by which applications register them are those of [`Namespace`](crate::Namespace) and [`Socket`].
-//! What a handler's result becomes is in [`ack`](crate::ack).
+//! Handlers: how a user's closure is stored, in which order handlers start, and what an event passes through on
+//! its way to one. Applications register handlers with the methods of [`Namespace`](crate::Namespace) and
+//! [`Socket`]. How a handler's result becomes an acknowledgement is in [`ack`](crate::ack).
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};

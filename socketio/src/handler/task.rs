@@ -1,4 +1,4 @@
-//! How a future of the application is started and finished, and what becomes of a panic in it.
+//! How a future of the application is started and finished, and how its panic is handled.
 
 use std::any::Any;
 use std::future::poll_fn;

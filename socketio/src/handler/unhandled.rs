@@ -8,7 +8,8 @@ use serde::{Serialize, Serializer};
 use crate::args::ArgsError;
 use crate::log::{Excerpt, Sparingly};
 
-/// Why an event was not handled: what [`Namespace::on_unhandled`](crate::Namespace::on_unhandled) is told.
+/// Why an event was not handled: an argument of the handler of
+/// [`Namespace::on_unhandled`](crate::Namespace::on_unhandled).
 ///
 /// It serialises as its message, so that a handler can answer with it.
 ///
@@ -98,7 +99,7 @@ impl UnhandledEvents {
                         namespace = %Excerpt(namespace),
                         event = %Excerpt(name),
                         left_out,
-                        "an event without a handler wants an acknowledgement"
+                        "a client waits for an acknowledgement of an event without a handler"
                     );
                 }
             }

@@ -1,5 +1,5 @@
-//! The server's Socket.IO side as applications hold it: its settings, its namespaces by name, and the values that
-//! all handlers share. What a namespace does is in [`namespace`](crate::namespace), and a session in
+//! The application's view of the server: its settings, its namespaces by name, and the values that all handlers
+//! share. What a namespace does is in [`namespace`](crate::namespace), and a session in
 //! [`client`](crate::client).
 
 use std::borrow::Cow;
@@ -230,7 +230,7 @@ impl Io {
         self.adapter().map(|adapter| adapter.counts()).unwrap_or_default()
     }
 
-    /// Leaves the cluster, and waits until the other nodes don't count this one any more, for at most
+    /// Leaves the cluster, and waits until the other nodes no longer count this one, for at most
     /// [`Config::cluster_timeout`]. Call it before the process ends, so that the others don't wait for its
     /// answers.
     pub async fn leave_cluster(&self) {

@@ -33,10 +33,10 @@ impl Io {
 }
 
 impl Namespace {
-    /// The value of that type that is kept with the [`Io`].
+    /// The value of that type from [`Io::set_state`].
     ///
     /// # Panics
-    /// If there is none: see [`Io::set_state`]. [`try_state`](Namespace::try_state) doesn't.
+    /// If there is no value of that type. [`try_state`](Namespace::try_state) doesn't panic.
     #[must_use]
     #[track_caller]
     pub fn state<T: Send + Sync + 'static>(&self) -> Arc<T> {
@@ -46,7 +46,7 @@ impl Namespace {
         }
     }
 
-    /// The value of that type that is kept with the [`Io`]; `None` if there is none.
+    /// The value of that type from [`Io::set_state`]; `None` if there is none.
     #[must_use]
     pub fn try_state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         self.shared().get()
@@ -57,7 +57,8 @@ impl Socket {
     /// The value of that type that all handlers share.
     ///
     /// # Panics
-    /// If there is none, which ends this socket: see [`Io::set_state`]. [`Namespace::try_state`] doesn't.
+    /// If there is no value of that type, which ends this socket: see [`Io::set_state`].
+    /// [`Namespace::try_state`] doesn't panic.
     #[must_use]
     #[track_caller]
     pub fn state<T: Send + Sync + 'static>(&self) -> Arc<T> {

@@ -52,8 +52,8 @@ impl Broadcast {
         Broadcast { namespace, selection, in_rooms: false, flags: Flags { local: true, ..flags } }
     }
 
-    /// Selects the sockets in a room, or in any of several: pass a list, or call it several times. A socket
-    /// in more than one gets the event once. An empty list selects [nobody](ToRooms#an-empty-list).
+    /// Selects the sockets in a room, or in any of several: pass a list, or call it several times. A socket in
+    /// more than one room gets the event once. An empty list selects [nobody](ToRooms#an-empty-list).
     pub fn to(mut self, rooms: impl ToRooms) -> Broadcast {
         rooms.add_to(&mut self.selection.rooms);
         self.in_rooms = true;
@@ -284,7 +284,7 @@ impl Broadcast {
         self.tell_others(|selection| MessageBody::SocketsJoin { selection, rooms: rooms.clone() });
         for socket in self.sockets() {
             if let Err(error) = socket.join(&rooms) {
-                tracing::debug!(socket = socket.id(), %error, "a socket does not join a room");
+                tracing::debug!(socket = socket.id(), %error, "a socket can't join a room");
             }
         }
     }

@@ -159,8 +159,8 @@ impl Namespace {
         self.clone()
     }
 
-    /// Handles every event that has no handler of its own, whatever its name is, and lets the handler acknowledge it
-    /// later, or elsewhere. The future's result is ignored. For programs that pass events on without knowing them.
+    /// Handles every event that has no other handler, and lets the handler acknowledge it later, or elsewhere.
+    /// The future's result is ignored. This is for programs that pass on events that they don't know.
     ///
     /// Such events don't count as unhandled; those whose arguments don't fit their handler still do.
     pub fn on_other<F, Fut>(&self, handler: F) -> Namespace

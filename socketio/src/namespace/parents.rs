@@ -1,7 +1,7 @@
-//! Namespaces that come into being when a client joins them.
+//! Namespaces that are created when a client joins them.
 //!
-//! A parent is a namespace that no client is in. It holds the handlers of its children and says which names
-//! are theirs; a client that joins such a name brings the child into being.
+//! A parent is a namespace without clients. It holds the handlers of its children and says which names are
+//! theirs. A client that joins such a name creates the child.
 
 use std::fmt;
 use std::sync::Arc;
@@ -83,7 +83,7 @@ pub(crate) async fn choose(parents: Vec<Parent>, name: Box<str>, auth: Box<str>)
 
 impl fmt::Display for PatternError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not a pattern: {}", self.0)
+        write!(f, "not a regular expression: {}", self.0)
     }
 }
 

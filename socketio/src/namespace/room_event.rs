@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::namespace::room::Room;
 
-/// Something happened to a room. Each socket also is in a room of its own, named by its id.
+/// Something happened to a room. Each socket is also in a room that has its id as name.
 ///
 /// ```
 /// use socketio::{Io, RoomEvent};

@@ -1,4 +1,4 @@
-//! Telling of what happens to rooms.
+//! Tells listeners what happens to rooms.
 
 use std::collections::VecDeque;
 

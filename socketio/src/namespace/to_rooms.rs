@@ -1,4 +1,4 @@
-//! What names rooms where an application may give one or several.
+//! Arguments that name one room or several.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
@@ -40,9 +40,9 @@ use crate::namespace::room::Room;
 ///
 /// # An empty list
 ///
-/// To join, to leave or to except no rooms does nothing. `to` with an empty list selects nobody:
-/// `to(rooms)` means the sockets that are in one of these rooms, and of no rooms that is nobody. What several calls
-/// of `to` name counts together, so `to("a").to([])` is `to("a")`.
+/// Joining, leaving or excepting no rooms does nothing. `to` with an empty list selects nobody: `to(rooms)`
+/// means the sockets that are in one of these rooms. Several calls of `to` add up, so `to("a").to([])` is
+/// `to("a")`.
 ///
 /// In JavaScript, `io.to([])` selects everybody, and a message for a few goes to all as soon as the list happens to
 /// be empty ([socket.io issue 4645](https://github.com/socketio/socket.io/issues/4645)). Nobody writes `to([])` to

@@ -1,4 +1,4 @@
-//! Puts a binary packet and its attachments together again.
+//! Puts a binary packet and its attachments together.
 
 use std::time::{Duration, Instant};
 

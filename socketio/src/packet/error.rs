@@ -1,4 +1,4 @@
-//! What a client's packet may do wrong.
+//! What can be wrong with a client's packet.
 
 use engineio::{CloseReason, Limit};
 
@@ -17,11 +17,11 @@ engineio::rules! {
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     #[non_exhaustive]
     pub enum PacketViolation {
-        /// The first character is none of the types 0 to 6, or missing.
+        /// The first character is missing, or not one of the types 0 to 6.
         UnknownType => "UNKNOWN_TYPE",
             "unknown packet type",
             "Socket.IO protocol 5, \"Exchange protocol\"";
-        /// In types 5 and 6, no number over 0 and a dash behind it.
+        /// In types 5 and 6, a number over 0 and a dash are missing.
         AttachmentCount => "ATTACHMENT_COUNT",
             "illegal number of attachments",
             "Socket.IO protocol 5, \"Packet encoding\", \"Format\"";
@@ -61,7 +61,7 @@ engineio::rules! {
         ReservedEvent => "RESERVED_EVENT",
             "a reserved event name",
             "docs/protocol.md, \"Socket.IO packets\"";
-        /// CONNECT with a payload that is no object.
+        /// CONNECT with a payload that is not an object.
         AuthNotAnObject => "AUTH_NOT_AN_OBJECT",
             "CONNECT with a payload that is not an object",
             "Socket.IO protocol 5, \"Connection to a namespace\"";

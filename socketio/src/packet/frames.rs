@@ -7,7 +7,7 @@ use engineio::Frame;
 #[derive(Clone, Debug)]
 pub(crate) enum Frames {
     One(Frame),
-    /// The default parser's text, and its attachments behind it.
+    /// The default parser's text, and its attachments after it.
     Many(Vec<Frame>),
 }
 
@@ -28,7 +28,7 @@ impl Frames {
     }
 }
 
-/// What stands behind the arguments of an event, for the connection state recovery. Clients take the last
+/// What is after the arguments of an event, for the connection state recovery. Clients take the last
 /// element of any event for an offset if it is a string, the event's name included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tail {

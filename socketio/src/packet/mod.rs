@@ -1,5 +1,6 @@
-//! Socket.IO packets, and the rules for what may stand in them, whichever parser writes and reads them. Here are the
-//! parsers, and what puts attachments together. Which packets are allowed when is decided in [`client`](crate::client).
+//! Socket.IO packets, and the rules for what they may contain, with any parser. Here are the parsers, and the
+//! decoder that puts attachments together. Which packets are allowed when is decided in
+//! [`client`](crate::client).
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -194,7 +195,7 @@ pub(crate) fn read_event(
     if RESERVED_EVENTS.contains(&&*name) {
         return Err(PacketViolation::ReservedEvent);
     }
-    // The first argument stands behind the comma; the closing bracket stands there if there is none.
+    // The first argument is after the comma; the closing bracket is there if there is none.
     let after_name = raw_name.as_ptr().addr() - payload.as_ptr().addr() + raw_name.len();
     let rest = &payload.as_bytes()[after_name..];
     let separator = rest.iter().position(|byte| matches!(byte, b',' | b']')).unwrap_or_default();

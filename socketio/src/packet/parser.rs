@@ -1,7 +1,7 @@
 //! How packets are written and read: the default parser, MessagePack, or one of the application's own.
 //!
-//! The default parser writes arguments straight into their frame. The others are handed a packet of JSON and
-//! attachments, and hand one back: what handlers see does not depend on the parser.
+//! The default parser writes arguments straight into their frame. The others get a packet of JSON and
+//! attachments, and return one: what handlers see does not depend on the parser.
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,8 +30,8 @@ use crate::packet::{Packet, msgpack, text};
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Parser {
-    /// Text with JSON, and binary values behind it in messages of their own. What every client speaks unless
-    /// told otherwise.
+    /// JSON text, and then each binary value in a message of its own. Every client uses this unless told
+    /// otherwise.
     #[default]
     Default,
     /// MessagePack, as the npm package `socket.io-msgpack-parser` has it: one binary message a packet, binary
@@ -83,7 +83,7 @@ pub trait PacketParser: fmt::Debug + Send + Sync + 'static {
     /// Writes a packet. Its payload is JSON, of what the application sends.
     fn encode(&self, packet: &RawPacket) -> Message;
 
-    /// Reads a packet. The rules for what stands in a packet (of that type) are checked behind this, JSON
+    /// Reads a packet. The rules for what is in a packet (of that type) are checked after this, JSON
     /// included; nothing here need check them.
     ///
     /// # Errors
@@ -209,7 +209,7 @@ impl Parser {
 
 /// # Reading
 impl Parser {
-    /// The packet that stands in one message. `None` with the default parser, where a packet can take several
+    /// The packet that is in one message. `None` with the default parser, where a packet can take several
     /// messages: they go to the [`Decoder`](crate::packet::decoder::Decoder). `limit` bounds the bytes it may take.
     pub(crate) fn read(
         &self,

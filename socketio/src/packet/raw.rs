@@ -53,8 +53,8 @@ impl RawPacketType {
 
 /// A packet between this crate and a [parser](crate::PacketParser): its fields, and a payload of JSON.
 ///
-/// JSON can't hold bytes. A binary value stands in the payload as `{"_placeholder":true,"num":n}`, and its
-/// bytes are the n-th attachment.
+/// JSON can't hold bytes. In the payload, a binary value is `{"_placeholder":true,"num":n}`, and its bytes are
+/// the n-th attachment.
 ///
 /// ```
 /// use socketio::{RawPacketType, RawPacket};

@@ -1,4 +1,4 @@
-//! The rules of packets without a session to break them in.
+//! Checks packets by the rules, without a session.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! Clients that come back to another node than they were on, where an adapter keeps [`Sessions`](crate::Sessions).
+//! Clients that come back to another node than before, if the adapter keeps [`Sessions`](crate::Sessions).
 //!
 //! ```text
 //!   this node                           the adapter                      the node that the client comes to
@@ -8,8 +8,8 @@
 //!                                                 ◀──── missed ───────── what came after the offset
 //! ```
 //!
-//! Whoever takes the session has the socket. The node that the client was on has its history still, and asks for
-//! the session as well before it gives out its socket.
+//! Only the node that takes the session may recover the socket. The node that the client was on still has its
+//! history, and also asks for the session before it gives out its socket.
 
 use std::sync::Arc;
 
@@ -181,7 +181,7 @@ impl NamespaceRecovery {
         let old = self.shared.table.lock().histories.get(&presented.pid).cloned();
         if old.is_some_and(|old| namespace.give_up(&old)) {
             tracing::debug!(
-                "a client gets what it missed from the adapter, since it is not kept here any more"
+                "a client gets what it missed from the adapter, because it is no longer kept here"
             );
         }
         let mut lost = self.lost.write();

@@ -1,4 +1,4 @@
-//! The bytes that the recovery may take.
+//! The bytes that recovery may use.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -1,4 +1,4 @@
-//! What one client was sent, across its connections.
+//! The events that one client was sent, across its connections.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::socket::values::Values;
 /// the pid of a connected socket is one of two that came at the same time.
 const SOONEST_RETURN: Duration = Duration::from_millis(500);
 
-/// What an event takes in each history that it stands in.
+/// What an event takes in each history that it is in.
 const ENTRY_COST: usize = 16;
 
 /// What a socket that is away takes, beside its rooms and its events. About: its history, its places in the
@@ -399,7 +399,7 @@ impl History {
         }
     }
 
-    /// The new socket is let in: it gets what it missed, and `reply` behind it. Returns the old socket,
+    /// The new socket is let in: it gets what it missed, and `reply` after it. Returns the old socket,
     /// unless the history has ended meanwhile.
     pub(super) fn resume(&self, mailbox: &Arc<Mailbox>, reply: &Frame) -> Option<Lost> {
         let mut state = self.state.lock();

@@ -135,7 +135,7 @@ impl Recoveries {
             drop(table);
             let given_up = history.give_up_at_home();
             if given_up && !expired {
-                tracing::debug!("a client that is away is given up, for the bounds of the recovery");
+                tracing::debug!("a client that is away was dropped at a limit of the recovery");
                 self.counts.lock().given_up += 1;
             }
         }
@@ -281,7 +281,7 @@ impl NamespaceRecovery {
     /// The client does not get the socket that it asks for.
     pub(crate) fn refused(&self, refusal: Refusal, namespace: &str) {
         let namespace = Excerpt(namespace);
-        tracing::info!(%namespace, reason = %refusal, "a client that comes back is connected as a new one");
+        tracing::info!(%namespace, reason = %refusal, "a client came back, and is connected as a new one");
         let mut counts = self.shared.counts.lock();
         let count = match refusal {
             Refusal::Unknown | Refusal::Unreachable => &mut counts.unknown,

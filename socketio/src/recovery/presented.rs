@@ -26,10 +26,10 @@ impl fmt::Display for Refusal {
             Refusal::Unknown => "its pid is unknown, or was forgotten",
             Refusal::Expired => "it was away for too long",
             Refusal::Malformed => "its pid or its offset is malformed",
-            Refusal::Offset => "the events after its offset are not kept any more",
+            Refusal::Offset => "the events after its offset are no longer kept",
             Refusal::Taken => "its pid is in use",
-            Refusal::Unreachable => "where its session is kept can't be reached",
-            Refusal::Denied => "the application does not give it the socket",
+            Refusal::Unreachable => "the store of its session can't be reached",
+            Refusal::Denied => "the application refused the recovery",
         })
     }
 }
@@ -43,7 +43,7 @@ pub(crate) struct Presented {
 }
 
 impl Presented {
-    /// What stands in an auth object; `None` if it has no pid.
+    /// What is in an auth object; `None` if it has no pid.
     pub(crate) fn read(auth: &str) -> Option<Result<Presented, Refusal>> {
         #[derive(Deserialize)]
         struct Auth<'a> {

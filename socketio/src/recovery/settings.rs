@@ -1,4 +1,4 @@
-//! Settings of the recovery, and what came of it.
+//! Settings of the recovery, and its counts.
 
 use std::time::Duration;
 

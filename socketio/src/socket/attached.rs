@@ -1,5 +1,5 @@
-//! What an application attaches to one socket: values, and handlers of its own. Nearly always there is
-//! nothing, and it takes no memory then.
+//! What an application attaches to one socket: values, and its own handlers. Most sockets have nothing
+//! attached, and then need no memory for it.
 
 use std::any::{Any, TypeId};
 use std::sync::Arc;
@@ -24,8 +24,8 @@ use crate::socket::values::Values;
 
 /// # What it keeps
 impl Socket {
-    /// Keeps a value with the socket, one of each type. Returns the one that was there. It stays in this
-    /// process: [`set_data`](Socket::set_data) keeps what others may see.
+    /// Keeps a value with the socket, one of each type. Returns the previous one. Only this process has it; for
+    /// values that other servers may see, use [`set_data`](Socket::set_data).
     pub fn insert<T: Send + Sync + 'static>(&self, value: T) -> Option<Arc<T>> {
         let value: Arc<dyn Any + Send + Sync> = Arc::new(value);
         let mut values = self.attached_or_new().kept.values.lock();
@@ -38,7 +38,7 @@ impl Socket {
         }
     }
 
-    /// The value of that type that is kept with the socket.
+    /// The socket's value of that type.
     #[must_use]
     pub fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         let values = self.attached()?.kept.values.lock();
@@ -61,11 +61,11 @@ impl Socket {
         Ok(())
     }
 
-    /// All that is kept by [`set_data`](Socket::set_data), as `T`: a struct whose fields are keys, or a
+    /// Everything from [`set_data`](Socket::set_data), as `T`: a struct whose fields are keys, or a
     /// `serde_json::Value`. `socket.data` in JavaScript.
     ///
     /// # Errors
-    /// If it is something else.
+    /// If it can't be read as `T`.
     pub fn data<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_value(Value::Object(self.data_object()))
     }
@@ -77,10 +77,9 @@ impl Socket {
 
 /// # Handlers of its own
 ///
-/// A socket can have handlers beside its namespace's, which take memory for that socket alone. For the same
-/// event, the socket's handler takes the place of the namespace's: one event has one handler, whose answer is
-/// the acknowledgement. They are called with the socket, so that they need not own it. They are dropped at
-/// its end.
+/// A socket can have its own handlers, which need memory for this socket. For the same event, the socket's
+/// handler replaces the namespace's, because an event has one handler, whose answer is the acknowledgement. The
+/// server passes the socket to its handlers, so they need not own it, and drops them at the socket's end.
 impl Socket {
     /// Handles an event of this socket: `socket.on(..)` in JavaScript. See
     /// [`Namespace::on`](crate::Namespace::on).
@@ -173,8 +172,9 @@ impl Socket {
         self.register(|own| drop(own.register(|table| table.error.replace(handler))));
     }
 
-    /// Runs when this socket's session goes over from polling to WebSocket, before the namespace's handler:
-    /// `socket.conn.on("upgrade", ..)` in JavaScript. See [`Namespace::on_upgrade`](crate::Namespace::on_upgrade).
+    /// Runs when this socket's session has upgraded from polling to WebSocket, before the namespace's handler:
+    /// `socket.conn.on("upgrade", ..)` in JavaScript. See
+    /// [`Namespace::on_upgrade`](crate::Namespace::on_upgrade).
     pub fn on_upgrade<F, Fut>(&self, handler: F)
     where
         F: Fn(Socket) -> Fut + Send + Sync + 'static,

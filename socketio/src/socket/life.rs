@@ -1,4 +1,4 @@
-//! How a socket begins and ends: let in or refused, recovered, lost, put out.
+//! How a socket begins and ends: accepted or refused, recovered, lost, disconnected.
 
 use std::sync::{Arc, OnceLock};
 
@@ -20,11 +20,11 @@ use crate::recovery::offset::Offset;
 
 /// # The end
 impl Socket {
-    /// Puts the client out of the namespace; with `close`, out of all namespaces, and its session ends.
-    /// Nothing more is sent from this socket. A client that is away does not get its socket back any more.
+    /// Removes the client from the namespace; with `close`, from all namespaces, and ends its session. Nothing
+    /// more is sent from this socket. A client that is away can no longer recover its socket.
     ///
-    /// In a middleware the client is not connected yet, and this does nothing, as in JavaScript: return an error
-    /// instead. With `close`, the session ends when the middlewares have decided.
+    /// In a middleware, the client is not connected yet, and this does nothing, as in JavaScript: return an
+    /// error instead. With `close`, the session ends when the middlewares have decided.
     pub fn disconnect(&self, close: bool) {
         if self.is_pending() && (!close || self.close_early()) {
             return;
@@ -183,7 +183,7 @@ impl Socket {
         } else {
             self.end_trail();
         }
-        // Out of all rooms first, so that no broadcast comes behind the farewell.
+        // Out of all rooms first, so that no broadcast comes after the farewell.
         let rooms = self.0.namespace.members().remove(self);
         let (nsp, socket) = (self.namespace_name(), self.id());
         self.0.link.see(|| What::Left { nsp, socket, reason: reason.as_str() });

@@ -1,5 +1,5 @@
-//! A client in a namespace: how it begins and ends, what it sends, its rooms, and what applications keep with it.
-//! Its life is one state, in [`stage`]. How it is let in is in [`client`](crate::client).
+//! A client in a namespace: how it begins and ends, what it sends, its rooms, and what applications keep with
+//! it.
 //!
 //! A [`Socket`]'s methods are where what they work with is:
 //!

@@ -38,7 +38,7 @@ impl Histogram {
     }
 }
 
-/// The bucket of a number: its highest bit, and the six bits behind that.
+/// The bucket of a number: its highest bit, and the six bits after that.
 fn bucket(nanos: u64) -> usize {
     if nanos < STEPS as u64 {
         return nanos as usize;

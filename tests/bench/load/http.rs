@@ -58,7 +58,7 @@ fn response(bytes: &[u8]) -> io::Result<Option<(Vec<u8>, usize)>> {
         let len: usize = len.parse().map_err(io::Error::other)?;
         return Ok(bytes.get(start..start + len).map(|body| (body.to_vec(), start + len)));
     }
-    // "Transfer-Encoding: chunked": each chunk's length stands before it, in hexadecimal; the last is 0.
+    // "Transfer-Encoding: chunked": each chunk's length is before it, in hexadecimal; the last is 0.
     let (mut body, mut at) = (Vec::new(), start);
     loop {
         let Some(line) = bytes[at..].windows(2).position(|window| window == b"\r\n") else { return Ok(None) };

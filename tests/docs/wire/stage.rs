@@ -121,7 +121,7 @@ impl Story {
         Story { untold: arrow - 1, ..self }
     }
 
-    /// Two clients that do the same: within a step, what one does stands beside what the other does.
+    /// Two clients that do the same: within a step, what one does is beside what the other does.
     pub(super) fn side_by_side(self, steps: &'static [usize]) -> Story {
         Story { steps, ..self }
     }

@@ -18,7 +18,7 @@ impl Chance {
         self.below(times) == 0
     }
 
-    /// One of several words, which bars stand between.
+    /// One of several words, separated by bars.
     pub fn pick(&mut self, words: &str) -> String {
         let words: Vec<&str> = words.split('|').collect();
         words[self.below(words.len())].to_owned()

@@ -32,7 +32,7 @@ struct Head<'a> {
     origin: Option<Vec<u8>>,
 }
 
-/// A connection's bytes, behind one that says in what pieces they come. Each request that hyper takes for one is
+/// A connection's bytes, after one that says in what pieces they come. Each request that hyper takes for one is
 /// seen by the server, with the same head; and no head with both `Transfer-Encoding` and `Content-Length` is missed.
 pub fn heads(input: &[u8]) {
     let Some((&piece, bytes)) = input.split_first() else { return };

@@ -1,5 +1,5 @@
-//! What is fuzzed: each decoder and the session, as plain functions of bytes that panic when something does not
-//! hold. `fuzz/` hands them what libFuzzer makes up; the tests here a corpus and chance.
+//! The fuzz targets: each decoder and the session, as plain functions of bytes that panic when a rule does not
+//! hold. `fuzz/` calls them with input from libFuzzer, and the tests here with a corpus and random input.
 
 mod chance;
 mod engine;

@@ -173,11 +173,11 @@ plain("chat", "people talk, whatever they came by", async ({ open, server }) => 
 // proves: websocket-node/accept-reject
 plain("chat", "a subprotocol that is not spoken is refused with the reason", async ({ open }) => {
   const answer = await refusal(open({ protocols: ["echo-protocol"] }));
-  assert.deepEqual(answer, [400, "the subprotocol here is chat.json, or none"]);
+  assert.deepEqual(answer, [400, "offer the subprotocol chat.json, or none"]);
 });
 
 plain("chat", "binary ends the connection with 1003", async ({ open }) => {
   const connection = await open();
   connection.send(Buffer.from([1]));
-  assert.deepEqual(await within(connection.closed, "the end"), [1003, "the chat is text"]);
+  assert.deepEqual(await within(connection.closed, "the end"), [1003, "the chat only takes text"]);
 });

@@ -1,5 +1,5 @@
-//! Who was sent what, who got what, and whether that may be. It sees both sides at once, and everything that is
-//! done on either is told to it in the moment in which it is done: a run is one thread.
+//! Which socket was sent what, which client got what, and whether that is right. It sees both sides at once,
+//! and learns of every step when it happens: a run is one thread.
 //!
 //! A *line* is what one socket is sent, over all connections with which a client recovers it. A *connection* is
 //! a client's: one session, from its handshake on.
@@ -33,7 +33,7 @@ pub enum Property {
     Recovery,
     /// A broadcast reaches the members of its rooms, once each.
     Rooms,
-    /// A drain tells every client, behind what was sent to it, and ends. Whoever is put out is told so as well.
+    /// A drain tells every client, after what was sent to it, and ends. Whoever is put out is told so as well.
     Drain,
     /// A session without a client ends in time, and leaves nothing behind.
     Liveness,

@@ -32,7 +32,7 @@ pub(crate) fn set_app(plan: Plan, chance: Chance) {
     APP.set(Some((plan, chance)));
 }
 
-/// Handlers are quick from now on, so that what waits behind them gets its turn.
+/// Handlers are quick from now on, so that what waits after them gets its turn.
 pub(crate) fn calm_down() {
     APP.with_borrow_mut(|app| app.iter_mut().for_each(|(plan, _)| plan.calm = true));
 }

@@ -1,7 +1,7 @@
-//! Load of all kinds on a server, for as long as asked: honest clients that come and go, talk, upgrade, recover
-//! and are asked; and around them resets in every state, slow readers, clients that never poll or stop in the
-//! middle of something. Each second it is noted what the server holds. It fails if anything grows, if an honest
-//! client notices anything, or if something is left when all have gone.
+//! Load of all kinds on a server, for as long as you ask: honest clients that come and go, talk, upgrade,
+//! recover and are asked, and also resets in every state, slow readers, and clients that never poll or stop in
+//! the middle of something. Each second it notes what the server holds. It fails if anything grows, if an
+//! honest client notices anything, or if something is left when all have gone.
 
 mod client;
 mod graph;

@@ -477,7 +477,7 @@ impl StateMachine {
         }
     }
 
-    /// The server ends the session: in order behind what is queued, and with a poll or a probe to tell the client.
+    /// The server ends the session: in order after what is queued, and with a poll or a probe to tell the client.
     fn close(&mut self, now: Instant, reason: CloseReason, out: &mut Vec<Output>) {
         if !self.is_open() {
             return;

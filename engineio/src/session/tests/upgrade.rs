@@ -13,7 +13,7 @@ fn nothing_is_lost_with_a_poll_that_ends_in_the_turn_in_which_its_session_goes_o
     assert_eq!(rig.poll(), "6");
 
     *owing.gives_up.lock() = Some(rig.get());
-    // The session looks at all of it in one turn: the poll goes, the echo is there for it, and behind comes `5`.
+    // The session looks at all of it in one turn: the poll goes, the echo is there for it, and then comes `5`.
     // The pong has the echo answered before it is looked at.
     let accepted = rig.submit("4posted\u{1e}3");
     rig.session.probe_mut().unwrap().says("5");
@@ -97,7 +97,7 @@ fn what_a_client_was_not_sent_before_it_went_away_is_shown_to_nobody() {
     }
     rig.link().incoming.push_back(Incoming::Ended(Ending::GONE));
     rig.settle();
-    // The second echo waited behind the first, which nobody read.
+    // The second echo waited after the first, which nobody read.
     assert!(rig.over);
     assert_eq!(shown.went.load(Ordering::Relaxed), 2, "the open packet, and the first echo");
 }

@@ -1,4 +1,4 @@
-//! How much of each kind of line is logged: so many a second, and then how many more there were.
+//! How many lines of each kind are logged in a second. The log then says how many more there were.
 //!
 //! A client can have the server log as fast as it can send. A kind of line is the place in the code that logs it, so
 //! that a flood of one hides no other.

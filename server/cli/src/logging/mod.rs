@@ -1,7 +1,7 @@
 //! Where `tracing`'s events go: standard error, as text or as JSON, one event a line.
 //!
-//! Whoever logs never waits for whoever reads: an [`Output`] has the lines, and [`RateLimits`] say how many of a kind there
-//! are. A panic is a line like another.
+//! Code that logs never waits for the reader of the log: an [`Output`] has the lines, and [`RateLimits`] limit
+//! how many of a kind there are. A panic is a line like any other.
 //!
 //! Whatever a client can put into a log (a namespace, an event's name, a user agent) stays on its line and
 //! does nothing to a terminal: control characters are escaped, and in text long values are cut.
@@ -114,7 +114,7 @@ pub(crate) fn notices(format: LogFormat, reminder: Box<dyn FnMut() + Send>) -> N
 }
 
 fn unread(lines: u64) -> String {
-    format!("{lines} lines were left out, because they were not read as fast as they came")
+    format!("{lines} lines were left out: the log was not read fast enough")
 }
 
 /// The line that says why the program ends.
@@ -165,7 +165,7 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     let payload = panic.payload();
     let text = payload.downcast_ref::<&str>().copied();
     let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    let message = text.unwrap_or("a value that is no text");
+    let message = text.unwrap_or("a value that is not text");
     let at = panic.location().map(tracing::field::display);
     let backtrace = Backtrace::capture();
     let backtrace = Some(backtrace)

@@ -122,8 +122,7 @@ impl Options {
         }
         let has_key = !self.api_keys.is_empty() || self.api_key_file.is_some();
         if self.api.is_some_and(|address| !address.ip().is_loopback()) && !has_key {
-            let problem =
-                "needs api-key or api-key-file, since others than this machine can reach the address";
+            let problem = "needs api-key or api-key-file, because other machines can reach the address";
             return Err(wrong("api", problem));
         }
         Ok(())

@@ -74,8 +74,8 @@ macro_rules! options {
 options! {
     "Server" {
         /// What to serve: chat (a chat with its page), echo (the application that client test suites expect),
-        /// gateway (clients of a backend in any language), laravel-echo (clients of Laravel Echo), or none. Options of
-        /// the gateway or of Laravel Echo make them the default
+        /// gateway (clients of a backend in any language), laravel-echo (clients of Laravel Echo), or none. With an
+        /// option of the gateway or of Laravel Echo, that is the default
         "app" pub(crate) app: App = ["chat"] as APP,
         /// Where to accept clients: a port on this machine only (3000 or localhost:3000), on all addresses
         /// (:3000), on one address (192.0.2.1:3000), or a Unix socket (unix:PATH). Port 0 picks a free port.
@@ -99,11 +99,11 @@ options! {
         "client-dir" pub(crate) client_dir: Option<PathBuf> = [] as FOLDER,
         /// How long clients get to leave when the server stops
         "drain-timeout" pub(crate) drain_timeout: Duration = ["30s"] as TIME_OR_NONE,
-        /// How long a server that stops takes to let its clients go, one after the other, if it has more than 500. At
-        /// most half of drain-timeout; 0s lets them go at once
+        /// The time over which a server that stops closes its clients, one after the other, if it has more than 500. At
+        /// most half of drain-timeout; 0s closes all at once
         "drain-spread" pub(crate) drain_spread: Duration = ["10s"] as TIME_OR_NONE,
-        /// How long a server that stops goes on as before, while /readyz already says no: the time that a load balancer
-        /// needs to notice
+        /// How long the server still accepts clients when it has been told to stop, while /readyz already answers 503.
+        /// Set it to the time that a load balancer needs to notice
         "drain-wait" pub(crate) drain_wait: Duration = ["0s"] as TIME_OR_NONE,
     }
     "Protocol" {
@@ -130,8 +130,8 @@ options! {
         "transports" pub(crate) transports: Transports = ["polling", "websocket"] as TRANSPORTS,
         /// Keep each client on the transport that it starts with
         "no-upgrades" pub(crate) no_upgrades: bool = ["false"] as SWITCH,
-        /// Let old browsers poll by loading scripts (JSONP). Any web page can then read answers, whatever cors-
-        /// origin says
+        /// Let old browsers poll by loading scripts (JSONP). Any web page can then read answers, even one that
+        /// cors-origin doesn't list
         "jsonp" pub(crate) jsonp: bool = ["false"] as SWITCH,
         /// Don't compress answers to polls
         "no-http-compression" pub(crate) no_http_compression: bool = ["false"] as SWITCH,
@@ -163,8 +163,8 @@ options! {
         "message-timeout" message_timeout: Duration = ["30s"] as TIME,
         /// How long a hook or a middleware of the application may take to decide
         "hook-timeout" pub(crate) hook_timeout: Duration = ["20s"] as TIME,
-        /// How long a client may read nothing of an answer that is being sent to it, or of what waits for it once
-        /// that uses up the send budget
+        /// How long a client may read nothing while an answer is being sent to it, or while its send budget is used
+        /// up
         "write-timeout" write_timeout: Duration = ["30s"] as TIME,
         /// How many packets one request may carry
         "max-packets" pub(crate) max_packets: usize = ["125000"] as POSITIVE,
@@ -179,9 +179,9 @@ options! {
         /// How many bytes may wait to be sent to one client. Beyond them, emit fails, and a client that reads nothing
         /// is disconnected
         "send-budget" pub(crate) send_budget: usize = ["64000000"] as BYTES,
-        /// How many bytes all clients together may make the server hold, on top of 16 KiB of each kind for each
-        /// client: what waits to be sent, what is being received, and packets that wait. When it runs short, the
-        /// clients that hold most are disconnected
+        /// How many bytes all clients together may make the server hold: what waits to be sent, what is being
+        /// received, and packets that wait. Each client may hold 16 KiB of each kind beyond it. When the budget runs
+        /// short, the server disconnects the clients that hold most
         "memory-budget" pub(crate) memory_budget: usize = ["1000000000"] as BYTES,
         /// How many bytes of one client's packets may wait for their attachments, a middleware or a handler
         "max-backlog" pub(crate) max_backlog: usize = ["10000000"] as BYTES,
@@ -214,9 +214,9 @@ options! {
         "recovery-skip-middlewares" recovery_skip_middlewares: bool = ["false"] as SWITCH,
     }
     "Cluster" {
-        /// Make one cluster of all servers on this Redis, those of socket.io included: redis://HOST:PORT, rediss:// for
-        /// TLS, or unix:///PATH. Broadcasts, rooms and the rest then reach the clients of all of them. For a Redis Cluster,
-        /// give two or more of its servers: the others are found
+        /// Join the cluster of all servers on this Redis, including those of socket.io on Node: redis://HOST:PORT,
+        /// rediss:// for TLS, or unix:///PATH. Broadcasts then reach the clients of all servers. For a Redis Cluster, name
+        /// two or more of its servers
         "redis" pub(crate) redis: Vec<String> = [] as REDIS,
         /// Which of npm's adapters the other servers have: pubsub is createAdapter, sharded is createShardedAdapter with
         /// subscriptionMode dynamic, of @socket.io/redis-adapter; streams is @socket.io/redis-streams-adapter 0.3
@@ -232,14 +232,13 @@ options! {
         "admin-user" admin_user: Option<String> = [] as WORD,
         /// The bcrypt hash of the administrator's password: what htpasswd -nbBC 10 NAME PASSWORD prints after the colon
         "admin-password-hash" admin_password_hash: Option<String> = [] as BCRYPT,
-        /// In place of both: let in administrators who know this token. The page takes it as the password, with any
-        /// name
+        /// Instead of both: let administrators log in with this token. On the page, it is the password, with any name
         "admin-token" admin_token: Option<String> = [] as TOKEN,
-        /// Let administrators look only: they can't disconnect anyone, or move sockets between rooms
+        /// Let administrators only look: they can't disconnect anyone, or move sockets between rooms
         "admin-read-only" admin_read_only: bool = ["false"] as SWITCH,
-        /// How much they see: development shows every event and room; production shows numbers only, which costs less
+        /// How much they see: development shows every event and room; production only shows numbers, and costs less
         "admin-mode" admin_mode: Mode = ["development"] as ADMIN_MODE,
-        /// The name by which the page tells this server from others. Default: the machine's
+        /// The server's name on the page. Default: the machine's
         "admin-server-id" admin_server_id: Option<String> = [] as WORD,
         /// Serve the page at /admin/, from this folder: node_modules/@socket.io/admin-ui/ui/dist
         "admin-dir" pub(crate) admin_dir: Option<PathBuf> = [] as FOLDER,
@@ -288,12 +287,12 @@ options! {
         "api-key" pub(crate) api_keys: Vec<String> = [] as API_KEYS,
         /// A file with such keys, one in each line. Send SIGHUP to reload it
         "api-key-file" pub(crate) api_key_file: Option<PathBuf> = [] as FILE,
-        /// Ask and tell a backend at this URL, by webhooks: whether clients may join, and what to do with their events
+        /// Send webhooks to a backend at this URL. It decides whether clients may join, and answers their events
         "webhook" pub(crate) webhook: Option<String> = [] as WEB_URL,
         /// Trust the certificate authorities in this PEM file, in place of the system's, for webhook, jwt-key-url
         /// and echo-auth-url
         "ca-file" pub(crate) ca_file: Option<PathBuf> = [] as FILE,
-        /// A secret that webhooks are signed with, as Standard Webhooks has it: whsec_ and 24 to 64 bytes in base64. Two
+        /// A secret that signs webhooks, as in Standard Webhooks: whsec_ and 24 to 64 bytes in base64. Two
         /// at once let the backend change from one to the other. Other users of this machine can read the command line,
         /// so prefer the variable or the file
         "webhook-secret" pub(crate) webhook_secrets: Vec<String> = [] as WEBHOOK_SECRETS,
@@ -310,17 +309,17 @@ options! {
         "webhook-connect-timeout" pub(crate) webhook_connect_timeout: Duration = ["3s"] as TIME,
         /// How long the backend may take to answer an event
         "webhook-event-timeout" pub(crate) webhook_event_timeout: Duration = ["5s"] as TIME,
-        /// What becomes of other client events: backend (they go there), rooms or namespace (they go to the other
-        /// clients of the sender's rooms or namespace), refuse, or drop. Default: backend, and drop if webhook-events
-        /// names those that go there
+        /// What happens to other client events: backend (send them there), rooms or namespace (send them to the other
+        /// clients of the sender's rooms or namespace), refuse, or drop. Default: backend, or drop if webhook-events
+        /// is set
         "other-events" pub(crate) other_events: Option<EventAction> = [] as EVENT_ACTION,
         /// A namespace that clients can join; a * at its end stands for anything. Repeat the option for several
         "namespace" pub(crate) namespaces: Vec<String> = ["/"] as NAMESPACES,
-        /// A rule for a client event: its name (a * at the end stands for anything), where it goes as other-events has
-        /// it, and how many of them each client may send: typing=rooms@5/s. In the file: [[gateway.events]] with
+        /// A rule for a client event: its name (a * at the end stands for anything), what happens to it (as in
+        /// other-events), and how many of them each client may send: typing=rooms@5/s. In the file: [[gateway.events]] with
         /// name, to, namespace and rate. Repeat the option for several
         "event" pub(crate) events: Vec<EventRule> = [] as EVENT_RULES,
-        /// Let in only clients with a JWT, signed with this key: a secret (HS256), or a public key in PEM (RS256, ES256,
+        /// Only let in clients with a JWT that is signed with this key: a secret (HS256), or a public key in PEM (RS256, ES256,
         /// EdDSA), or a JWK set. Clients send it as auth: { token }
         "jwt-key" pub(crate) jwt_key: Option<String> = [] as TEXT_OR_NONE,
         /// A file with that key. Send SIGHUP to reload it
@@ -330,16 +329,16 @@ options! {
         "jwt-key-url" pub(crate) jwt_key_url: Option<String> = [] as WEB_URL,
         /// The audience that a JWT must be for
         "jwt-audience" pub(crate) jwt_audience: Option<String> = [] as TEXT_OR_NONE,
-        /// Who must have issued a JWT
+        /// The issuer that a JWT must name
         "jwt-issuer" pub(crate) jwt_issuer: Option<String> = [] as TEXT_OR_NONE,
         /// The claim that lists the rooms to join
         "jwt-rooms" pub(crate) jwt_rooms: String = ["rooms"] as REDIS_NAME,
         /// A claim to keep as the socket's data. Repeat the option for several
         "jwt-data" pub(crate) jwt_data: Vec<String> = ["sub"] as NAMES,
-        /// A room whose members are told about each other; a * at the end stands for anything. Repeat the option for
+        /// A room whose members learn about each other; a * at the end stands for anything. Repeat the option for
         /// several
         "presence-rooms" pub(crate) presence_rooms: Vec<String> = [] as NAMES,
-        /// A key of the sockets' data that members of such a room see of each other. Repeat the option for several
+        /// A key of a socket's data that the members of such a room see. Repeat the option for several
         "presence-data" pub(crate) presence_data: Vec<String> = [] as NAMES,
         /// The name of this node in answers of the API and in hooks. Default: the host's name and the process's id
         "node" pub(crate) node: Option<String> = [] as NODE,
@@ -362,8 +361,8 @@ options! {
         /// Serve /metrics for Prometheus, and /healthz and /readyz, on this address. Anyone who can reach it
         /// can read them
         "metrics" pub(crate) metrics: Option<SocketAddr> = [] as ADDRESS_OR_OFF,
-        /// Record everything that clients and server send to each other: in this file, after what earlier runs
-        /// wrote, or - for the terminal
+        /// Record everything that clients and server send to each other: append it to this file, or show it on the
+        /// terminal (-)
         "trace" pub(crate) trace: Option<PathBuf> = [] as FILE,
         /// The largest size of that file, in bytes. A full file is renamed when the server starts
         "trace-limit" pub(crate) trace_limit: usize = ["100000000"] as BYTES,
@@ -374,8 +373,7 @@ options! {
         "inspect-memory" pub(crate) inspect_memory: usize = ["16000000"] as BYTES,
         /// The token for that page. Default: random, and none on a loopback address
         "inspect-token" pub(crate) inspect_token: Option<String> = [] as TOKEN,
-        /// Show credentials, cookies and query parameters in the file and on the page, instead of starring them
-        /// out
+        /// Show credentials, cookies and query parameters in the file and on the page, instead of stars
         "trace-secrets" pub(crate) trace_secrets: bool = ["false"] as SWITCH,
     }
     "Logs" {
@@ -383,8 +381,7 @@ options! {
         "log" pub(crate) log: LogFormat = ["text"] as LOG,
         /// The least severe level to log
         "log-level" pub(crate) log_level: LevelFilter = ["info"] as LEVEL,
-        /// How many lines of one kind to log in a second; further lines are counted in a line of their own. 0
-        /// logs all of them
+        /// How many lines of one kind to log in a second; further lines are only counted. 0 logs all of them
         "log-rate" pub(crate) log_rate: usize = ["20"] as COUNT,
     }
 }

@@ -623,7 +623,7 @@ fn impossible_values_are_errors() {
         (
             "--admin-password-hash",
             "changeit",
-            "is no bcrypt hash: make one with `htpasswd -nbBC 10 admin PASSWORD`, and give what follows the colon",
+            "is not a bcrypt hash: `htpasswd -nbBC 10 admin PASSWORD` prints one after the colon",
         ),
         ("--admin-mode", "test", r#""test" is not one of development, production"#),
         ("--drain-spread", "slow", r#""slow" is not a time, such as 25s, 500ms or 1m 30s"#),
@@ -660,7 +660,7 @@ fn impossible_pairs_are_errors() {
     );
     assert_eq!(
         file_error("cors-origin = '*'\ncors-credentials = true"),
-        "cors-credentials in server.toml, line 2: credentials can't be allowed to every origin (`*`)"
+        "cors-credentials in server.toml, line 2: credentials can't be allowed for every origin (`*`)"
     );
     assert_eq!(
         environment_error("SOCKETIO_CORS_CREDENTIALS", "true"),
@@ -699,11 +699,11 @@ fn impossible_pairs_are_errors() {
     );
     assert_eq!(
         command_line_error(&["--api=0.0.0.0:3001"]),
-        "--api: needs api-key or api-key-file, since others than this machine can reach the address"
+        "--api: needs api-key or api-key-file, because other machines can reach the address"
     );
     assert_eq!(
         command_line_error(&["--api=localhost:3001", "--api-key=secret"]),
-        "--api-key: must be 16 or more characters of ASCII, without spaces and commas"
+        "--api-key: must be 16 or more ASCII characters, without spaces and commas"
     );
     assert_eq!(
         command_line_error(&["--redis=secret@localhost"]),
@@ -718,7 +718,7 @@ fn impossible_pairs_are_errors() {
     assert_eq!(file_error("tls-key = 'a.pem'"), "tls-key in server.toml, line 1: needs tls-cert too");
     assert_eq!(
         command_line_error(&["--cors-origin=*", "--cors-origin=https://a.example"]),
-        "--cors-origin: `*` allows every origin; give it alone"
+        "--cors-origin: `*` allows every origin: remove the others"
     );
 }
 
@@ -737,7 +737,7 @@ fn several_places_can_be_listened_on() {
     assert_eq!(listen, places);
     let listen = load(&[], &[("SOCKETIO_LISTEN", "0.0.0.0:80,unix:/run/chat.sock")], "").unwrap().listen;
     assert_eq!(listen, places);
-    assert_eq!(file_error("listen = []"), "listen in server.toml, line 1: must name at least one place");
+    assert_eq!(file_error("listen = []"), "listen in server.toml, line 1: needs at least one address");
 }
 
 #[test]

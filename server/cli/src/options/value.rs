@@ -46,7 +46,7 @@ pub(super) const APP: Reader<App> = Reader::new("chat|echo|gateway|laravel-echo|
 
 pub(super) const PLACES: Reader<Vec<Place>> =
     Reader::new("[ADDRESS:]PORT|unix:PATH", Form::List, |words| match words {
-        [] => Err("must name at least one place".to_owned()),
+        [] => Err("needs at least one address".to_owned()),
         words => {
             words.iter().map(|text| text.parse().map_err(|error| format!("{text:?} is {error}"))).collect()
         }
@@ -97,7 +97,7 @@ pub(super) const API_KEYS: Reader<Vec<String>> = Reader::new("KEY", Form::List, 
         |key: &String| key.len() >= 16 && key.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',');
     match words.iter().all(fit) {
         true => Ok(words.to_vec()),
-        false => Err("must be 16 or more characters of ASCII, without spaces and commas".to_owned()),
+        false => Err("must be 16 or more ASCII characters, without spaces and commas".to_owned()),
     }
 });
 

@@ -1,4 +1,4 @@
-//! The chat's page: its files, which stand beside this one, by the path each is served at.
+//! The chat's page: its files, which are beside this one, by the path each is served at.
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
@@ -74,7 +74,7 @@ mod tests {
         std::str::from_utf8(bytes).expect("pages are UTF-8")
     }
 
-    /// What stands between `before` and the next `"`, everywhere in `source`.
+    /// What is between `before` and the next `"`, everywhere in `source`.
     fn references<'a>(source: &'a str, before: &str) -> Vec<&'a str> {
         source.split(before).skip(1).filter_map(|rest| rest.split('"').next()).collect()
     }

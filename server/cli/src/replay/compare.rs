@@ -1,4 +1,4 @@
-//! What is the same about two servers' answers, ids and times aside.
+//! Compares the answers of two servers, without ids and times.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -126,11 +126,11 @@ pub(super) fn differences(recorded: &Heard, theirs: &Ids, heard: &Heard, ours: &
         let now = statuses.get(request);
         if now != Some(status) {
             let now = now.map_or("not answered".to_owned(), |now| format!("answered {now}"));
-            told.push(format!("the request of record {request} was answered {status}, and is now {now}"));
+            told.push(format!("the request of record {request} got {status}, and now gets {now}"));
         }
     }
     if recorded.probes != heard.probes {
-        told.push(format!("{} probes were answered, and are now {}", recorded.probes, heard.probes));
+        told.push(format!("the server answered {} probes, and now {}", recorded.probes, heard.probes));
     }
     let then: Vec<_> = recorded.packets.iter().map(|packet| theirs.settle(packet)).collect();
     let now: Vec<_> = heard.packets.iter().map(|packet| ours.settle(packet)).collect();
@@ -146,7 +146,7 @@ pub(super) fn differences(recorded: &Heard, theirs: &Ids, heard: &Heard, ours: &
                 told.push(format!("packet {number} is missing:\n  {}", word(&recorded.packets[at])));
             }
             (None, Some(_)) => {
-                told.push(format!("packet {number} was not there:\n  {}", word(&heard.packets[at])));
+                told.push(format!("packet {number} is new:\n  {}", word(&heard.packets[at])));
             }
             (None, None) => {}
         }
@@ -181,7 +181,7 @@ fn word(packet: &str) -> String {
     for char in cut(packet).chars() {
         match char {
             '\'' => word.push_str("'\\''"),
-            // In JSON, where such characters can stand in packets, they mean the same so.
+            // In JSON, where such characters can be in packets, they mean the same so.
             char if char.is_control() => word += &format!("\\u{:04x}", u32::from(char)),
             char => word.push(char),
         }
@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(compared(&[r#"42["a"]"#], &[]), ["packet 1 is missing:\n  '42[\"a\"]'"]);
         assert_eq!(compared(&["3probe"], &[]).len(), 1);
         assert!(compared(&["3probe", "41"], &["41", "3probe"]).is_empty(), "they come by different ways");
-        assert_eq!(compared(&[], &["41"]), ["packet 1 was not there:\n  '41'"]);
+        assert_eq!(compared(&[], &["41"]), ["packet 1 is new:\n  '41'"]);
         assert_eq!(compared(&[r#"431[1]"#], &[r#"432[1]"#]).len(), 1);
         let swapped = compared(&[r#"40{"sid":"a"}"#, r#"42["b"]"#], &[r#"40{"sid":"b"}"#, r#"42["b"]"#]);
         assert_eq!(swapped.len(), 1, "an id is not another word: {swapped:?}");

@@ -1,8 +1,8 @@
 //! `socketio-server replay`: sends what the clients of a journal sent, and says where the answers differ.
 //!
-//! Each session of the journal is played by a task of its own. Before a step it waits for what the client had
-//! heard by then, since what it did may depend on that; otherwise it keeps the client's pace, or, if it is to be
-//! fast, none. Heartbeats are not compared: the server sets their pace, so they are answered as they come.
+//! Each session of the journal has its own task. Before a step it waits for what the client had received by
+//! then, since what the client did may depend on that. Otherwise it keeps the client's pace, or, with `--fast`,
+//! doesn't pause. Heartbeats are not compared: the server sets their pace, so they are answered as they come.
 
 mod compare;
 mod fetch;

@@ -265,7 +265,7 @@ impl Peer {
                 };
                 let beat = |packet: &Packet| matches!(packet, Packet::Ping(_) | Packet::Pong(_));
                 let pinged = packets.contains(&Packet::Ping(ByteString::new()));
-                // The server sets the pace of heartbeats, so the client polls on behind one.
+                // The server sets the pace of heartbeats, so the client polls on after one.
                 let again = polls && !packets.is_empty() && packets.iter().all(beat);
                 let mut records: Vec<u64> = record.into_iter().collect();
                 if polls {
@@ -276,7 +276,7 @@ impl Peer {
                     } else {
                         Poll::None
                     };
-                    // Before anybody can hear what it brought, and poll behind that.
+                    // Before anybody can hear what it brought, and poll after that.
                     if let Poll::Sent(sent) = std::mem::replace(&mut *ear.poll.lock(), next) {
                         records = sent;
                     }

@@ -91,7 +91,7 @@ async fn recovery() {
     player.text(r#"421["watch","another game"]"#).await;
     assert_eq!(player.next_text().await, "431[]");
 
-    // What was missed stands before the reply, which is the same as before.
+    // What was missed comes before the reply, which is the same as before.
     let again = format!(r#"40{{"pid":"{pid}","offset":"{offset}","name":"Eve"}}"#);
     let (mut client, missed) = connect(Connection::open(address).await, &again).await;
     assert_eq!(missed, format!(r#"42["move","e7-e5","{}"]"#, offset + 2));

@@ -193,7 +193,7 @@ async fn each_session_and_each_websocket_is_there_when_it_begins_and_when_it_end
 async fn sighup_without_a_certificate_ends_nothing() {
     let (mut program, address) = Program::echo(&[]).await;
     program.signal("HUP").await;
-    program.logged("SIGHUP: there is no file to read again").await;
+    program.logged("SIGHUP: there is no file to reload").await;
     assert_eq!(get(address, "/engine.io/?EIO=4&transport=polling").await.status, 200);
     program.signal("TERM").await;
     let (status, log) = program.ended().await;

@@ -63,7 +63,7 @@ async fn the_log_names_origins_that_are_kept_out_once_each_and_what_lets_them_in
         assert_eq!(ask(address, origin).await, 200, "a browser keeps the answer from the page");
     }
     for origin in ["http://a.example", "http://b.example"] {
-        let line = program.logged("set cors-origin, in code Builder::cors").await;
+        let line = program.logged("set cors-origin, or in code Builder::cors").await;
         assert!(line.contains(&format!("origin=\"{origin}\"")), "{line}");
     }
 
@@ -73,7 +73,7 @@ async fn the_log_names_origins_that_are_kept_out_once_each_and_what_lets_them_in
         assert_eq!(ask(address, origin).await, 403);
     }
     for origin in ["http://b.example", "http://c.example"] {
-        let line = program.logged("let in with cors-origin, in code with Cors::new").await;
+        let line = program.logged("allow it with cors-origin, or in code with Cors::new").await;
         assert!(line.contains(&format!("origin=\"{origin}\"")), "{line}");
     }
 }

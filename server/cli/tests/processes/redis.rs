@@ -114,6 +114,6 @@ async fn a_redis_whose_authority_is_not_trusted_gets_nothing() {
     let stranger = Folder::new();
     certify(&stranger);
     let mut program = node(&redis, &stranger.file("ca.pem"));
-    let line = program.logged("Redis is away").await;
+    let line = program.logged("Redis can't be reached").await;
     assert!(line.contains("certificate"), "{line}");
 }

@@ -90,7 +90,7 @@ async fn a_file_that_is_no_journal_of_ours_is_left_alone() {
     let (there, link) = (folder.file("there"), folder.file("link"));
     std::fs::write(&there, "precious\n").expect("to write");
     std::os::unix::fs::symlink(&there, &link).expect("a link");
-    for (file, problem) in [(&there, "no journal; it stays as it is"), (&link, "it is a link")] {
+    for (file, problem) in [(&there, "is not a journal"), (&link, "it is a link")] {
         let name = file.to_str().expect("UTF-8");
         let mut program = Program::server(["--app=echo", "--listen=127.0.0.1:0", "--trace", name]);
         let (status, log) = program.ended().await;

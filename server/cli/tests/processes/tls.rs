@@ -148,7 +148,7 @@ async fn sighup_changes_the_certificate_for_those_who_come_and_a_bad_one_changes
     let old = identity.replaced();
     trusting(&old, address).await.expect("the files are not watched");
     program.signal("HUP").await;
-    program.logged("the certificate was read again").await;
+    program.logged("the certificate was reloaded").await;
     trusting(&identity.certificate, address).await.expect("the new certificate");
     trusting(&old, address).await.expect_err("the old certificate is gone");
     early.text(r#"42["message","still here"]"#).await;
@@ -156,7 +156,7 @@ async fn sighup_changes_the_certificate_for_those_who_come_and_a_bad_one_changes
 
     fs::write(identity.files().0, "no certificate").expect("to write");
     program.signal("HUP").await;
-    program.logged("the certificate stays as it was").await;
+    program.logged("the certificate can't be reloaded: the old one stays").await;
     trusting(&identity.certificate, address).await.expect("the certificate that was there");
 }
 
@@ -171,8 +171,8 @@ async fn a_certificate_that_does_not_come_stops_nobody() {
     assert!(made.is_ok_and(|status| status.success()), "mkfifo");
     for _ in 0..2 {
         program.signal("HUP").await;
-        let line = program.logged("the certificate stays as it was").await;
-        assert!(line.contains("it is no regular file"), "{line}");
+        let line = program.logged("the certificate can't be reloaded: the old one stays").await;
+        assert!(line.contains("it is not a regular file"), "{line}");
     }
     trusting(&identity.certificate, address).await.expect("the certificate that was there");
     program.signal("TERM").await;

@@ -1,6 +1,6 @@
 //! What the pages of docs/wire have readers try in a shell is tried here, and comes out as the pages say.
 //!
-//! A fence of the kind `console` has commands behind `$ `, and below each what it prints. The commands of a page are
+//! A fence of the kind `console` has commands after `$ `, and below each what it prints. The commands of a page are
 //! one shell's. A command that starts a server starts it on a free port, which the others use in place of 3000.
 //! `REGENERATE=1` writes what is printed into the pages.
 

@@ -23,7 +23,7 @@ struct Results {
 impl Api {
     pub(super) fn batch(&self, batch: Batch) -> Result<Reply, Fault> {
         if batch.operations.len() > MAX_OPERATIONS {
-            let message = format!("a batch may have {MAX_OPERATIONS} operations");
+            let message = format!("a batch may have at most {MAX_OPERATIONS} operations");
             return Err(Fault::new(Code::BadField, message).at("operations"));
         }
         let mut prepared = Vec::with_capacity(batch.operations.len());

@@ -37,7 +37,7 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The body is no JSON.
+    /// The body is not JSON.
     BadJson = "bad_json", BAD_REQUEST;
     /// A field is unknown, missing, or has a wrong value.
     BadField = "bad_field", BAD_REQUEST;
@@ -47,7 +47,7 @@ codes! {
     BadHeader = "bad_header", BAD_REQUEST;
     /// The key is missing or wrong.
     Unauthorized = "unauthorized", UNAUTHORIZED;
-    /// Without a key, the API answers for the names of this machine alone.
+    /// Without a key, the API only answers for the names of this machine.
     ForbiddenHost = "forbidden_host", FORBIDDEN;
     /// There is no such path.
     UnknownPath = "unknown_path", NOT_FOUND;

@@ -35,11 +35,8 @@ impl IdempotencyKey {
         let key = key.to_str().ok().filter(fits);
         match (key, fields.next()) {
             (Some(key), None) => Ok(Some(IdempotencyKey(format!("{path} {key}").into()))),
-            _ => Err(Fault::new(
-                Code::BadHeader,
-                "must be one, of 1 to 255 characters of ASCII without spaces",
-            )
-            .at("Idempotency-Key")),
+            _ => Err(Fault::new(Code::BadHeader, "must be one, of 1 to 255 ASCII characters without spaces")
+                .at("Idempotency-Key")),
         }
     }
 }

@@ -41,7 +41,7 @@ impl Keys {
         keys.into_iter().map(|key| one(key.as_ref())).collect::<Result<_, _>>().map(Keys)
     }
 
-    /// The keys in a file, one a line. Lines that begin with `#`, and empty ones, are none.
+    /// The keys in a file, one in each line. Empty lines, and those that begin with `#`, are ignored.
     ///
     /// # Errors
     /// See [`KeysError`].
@@ -59,7 +59,7 @@ impl Keys {
         self
     }
 
-    /// Whether there is none. Everybody is let in then.
+    /// Whether there is no key. The API then lets everybody in.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -99,7 +99,7 @@ impl fmt::Display for KeysError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             KeysError::Unfit => {
-                write!(f, "a key must have {SHORTEST} or more characters of ASCII, and no spaces")
+                write!(f, "a key must have {SHORTEST} or more ASCII characters, and no spaces")
             }
             KeysError::File(path, error) => write!(f, "can't read the keys in {}: {error}", path.display()),
             KeysError::Empty(path) => write!(f, "there is no key in {}", path.display()),

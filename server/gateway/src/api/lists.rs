@@ -146,7 +146,7 @@ impl Api {
         match broadcast.fetch_sockets().await {
             Ok(found) => (found, Scope::Cluster),
             Err(FetchError { found, error, .. }) => {
-                tracing::warn!(%error, "the API lists the sockets of some nodes alone");
+                tracing::warn!(%error, "the API only lists the sockets of some nodes");
                 (found, Scope::Node)
             }
         }

@@ -89,7 +89,7 @@ struct Count {
 }
 
 impl Api {
-    /// The API of `io`. Without a key, it must be reached from this machine alone.
+    /// The API of `io`. Without a key, only this machine must be able to reach it.
     #[must_use]
     pub fn new(io: Io, node: Node, keys: Keys) -> Api {
         let (keys, idempotency) = (RwLock::new(keys), Arc::default());
@@ -197,7 +197,7 @@ impl Api {
         }
         if keys.is_empty() && (parts.headers.contains_key(ORIGIN) || !names_this_machine(parts)) {
             let message =
-                "without a key, the API answers programs on this machine alone, by an address or localhost";
+                "without a key, the API only answers programs on this machine, by an address or localhost";
             return Err(Fault::new(Code::ForbiddenHost, message));
         }
         Ok(())
@@ -217,14 +217,11 @@ impl Api {
             Begun::InProgress => {
                 return Err(Fault::new(
                     Code::InProgress,
-                    "the request with this Idempotency-Key is being done",
+                    "the request with this Idempotency-Key is in progress",
                 ));
             }
             Begun::Other => {
-                return Err(Fault::new(
-                    Code::KeyReused,
-                    "this Idempotency-Key came with another request before",
-                ));
+                return Err(Fault::new(Code::KeyReused, "this Idempotency-Key was used for another request"));
             }
             Begun::First => idempotency::Guard::new(Arc::clone(&self.0.idempotency), key),
         };
@@ -253,7 +250,7 @@ impl Api {
             Endpoint::Leave => self.run(Operation::Leave(read::<Move>(body)?)),
             Endpoint::Disconnect => self.run(Operation::Disconnect(read::<Disconnect>(body)?)),
             Endpoint::Sockets | Endpoint::Socket | Endpoint::Rooms | Endpoint::Info | Endpoint::OpenApi => {
-                Err(Fault::new(Code::MethodNotAllowed, "this path has GET alone"))
+                Err(Fault::new(Code::MethodNotAllowed, "this path only has GET"))
             }
         }
     }
@@ -320,7 +317,7 @@ where
     match tokio::time::timeout(BODY_TIMEOUT, reading).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(Fault::new(Code::TooLarge, format!("a body may have {MAX_BODY} bytes")))
+            Err(Fault::new(Code::TooLarge, format!("a body may have at most {MAX_BODY} bytes")))
         }
         // Nobody is there to read it.
         Ok(Err(_)) => Err(Fault::new(Code::BadJson, "the body ended too early")),

@@ -47,7 +47,7 @@ pub(super) fn find(method: &Method, path: &str) -> Result<Route, Fault> {
         return Err(Fault::new(Code::UnknownPath, "there is no such path: see /api/openapi.json"));
     }
     let Some((pattern, _, endpoint)) = matching.find(|(_, allowed, _)| allowed == method) else {
-        return Err(Fault::new(Code::MethodNotAllowed, format!("this path has {} alone", methods(path))));
+        return Err(Fault::new(Code::MethodNotAllowed, format!("this path only has {}", methods(path))));
     };
     let id = pattern.strip_suffix("{id}").and_then(|start| path.strip_prefix(start)).map(decoded);
     Ok(Route { endpoint: *endpoint, id })

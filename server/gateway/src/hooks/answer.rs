@@ -169,7 +169,7 @@ impl Actions {
             // It has left while the backend was asked.
             Ok(()) | Err(JoinError::Closed) => {}
             Err(error) => {
-                tracing::warn!(socket = socket.id(), %error, "a socket does not join the rooms of the backend's answer");
+                tracing::warn!(socket = socket.id(), %error, "a socket can't join the rooms of the backend's answer");
             }
         }
         socket.leave(self.leave);

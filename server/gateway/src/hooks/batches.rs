@@ -187,7 +187,7 @@ impl Batches {
             let wait = pause.max(asked);
             if start.elapsed() + wait > TRIES {
                 self.0.counts.dropped("retries", hooks.len());
-                tracing::error!(hooks = hooks.len(), error = %failure, "hooks are lost: the backend took none for five minutes");
+                tracing::error!(hooks = hooks.len(), error = %failure, "hooks are lost: the backend accepted none for five minutes");
                 return;
             }
             pause = (pause * 2).min(LONGEST_PAUSE);

@@ -1,4 +1,4 @@
-//! Whether the backend is called at all: after failures, it is left alone for a while.
+//! Whether the backend is called at all: after failures, it gets no calls for a while.
 //!
 //! ```text
 //!            failures in a row                      its time is over

@@ -43,7 +43,7 @@ pub(crate) enum FailureKind {
     Status,
     /// The answer is not as the hook has it, or says what can't be done.
     BadAnswer,
-    /// The backend is left alone after failures.
+    /// The backend gets no calls for a while after failures.
     CircuitOpen,
     /// Too many calls wait.
     QueueFull,

@@ -45,12 +45,7 @@ impl Counts {
 
     /// Writes them as Prometheus reads them.
     pub(crate) fn write(&self, out: &mut String) {
-        family(
-            out,
-            "socketio_gateway_calls_total",
-            "counter",
-            "Calls of the backend, by hook and how they ended.",
-        );
+        family(out, "socketio_gateway_calls_total", "counter", "Calls of the backend, by hook and outcome.");
         for ((hook, outcome), count) in &*self.calls.lock() {
             let _ = writeln!(
                 out,
@@ -74,17 +69,12 @@ impl Counts {
             out,
             "socketio_gateway_events_total",
             "counter",
-            "Clients' events by what the rules made of them.",
+            "Clients' events, by what the rules did with them.",
         );
         for (what, count) in &*self.events.lock() {
             let _ = writeln!(out, "socketio_gateway_events_total{{result=\"{what}\"}} {count}");
         }
-        family(
-            out,
-            "socketio_gateway_dropped_total",
-            "counter",
-            "Hooks of batches that were given up, by why.",
-        );
+        family(out, "socketio_gateway_dropped_total", "counter", "Hooks that were dropped, by reason.");
         for (why, count) in &*self.dropped.lock() {
             let _ = writeln!(out, "socketio_gateway_dropped_total{{reason=\"{why}\"}} {count}");
         }

@@ -117,7 +117,7 @@ impl Delivery {
                 return Err(circuit_open());
             }
             Err(_) => {
-                let failure = Failure::new(FailureKind::Waited, "too many calls were before it");
+                let failure = Failure::new(FailureKind::Waited, "too many calls waited before it");
                 self.0.turns.lock().tell(self.0.client.place(), &call, &failure);
                 return Err(failure);
             }
@@ -139,7 +139,7 @@ impl Delivery {
         let ticket = turns.next;
         turns.next += 1;
         if turns.queue.enter(&call.socket, ticket, call.body.len()).is_err() {
-            let failure = Failure::new(FailureKind::QueueFull, "too many calls wait");
+            let failure = Failure::new(FailureKind::QueueFull, "too many calls are waiting");
             turns.tell(self.0.client.place(), call, &failure);
             return Err(failure);
         }
@@ -182,11 +182,11 @@ impl Delivery {
             (turns.queue.running(), turns.queue.waiting(), turns.circuit.is_open(Instant::now()))
         };
         for (name, help, value) in [
-            ("socketio_gateway_calls_running", "Calls of the backend that run.", running),
-            ("socketio_gateway_calls_waiting", "Calls of the backend that wait for their turn.", waiting),
+            ("socketio_gateway_calls_running", "Calls of the backend in progress.", running),
+            ("socketio_gateway_calls_waiting", "Calls of the backend that wait.", waiting),
             (
                 "socketio_gateway_circuit_open",
-                "Whether the backend is left alone after failures.",
+                "Whether the backend gets no calls after failures.",
                 usize::from(open),
             ),
         ] {
@@ -197,7 +197,7 @@ impl Delivery {
 }
 
 fn circuit_open() -> Failure {
-    Failure::new(FailureKind::CircuitOpen, "the backend is left alone after failures")
+    Failure::new(FailureKind::CircuitOpen, "the backend gets no calls for a while after failures")
 }
 
 impl Turns {

@@ -1,4 +1,4 @@
-//! Hooks: what the server asks and tells a backend, by POSTs to one URL.
+//! Hooks: POSTs to one URL, with which the server asks or tells a backend.
 //!
 //! ```text
 //!   connect, event ─▶ delivery: in order for each socket, 28 at once ─▶ client: signed POST ─▶ backend
@@ -60,7 +60,7 @@ pub enum HookType {
     Disconnected,
     /// A room has its first socket on this node.
     RoomOccupied,
-    /// A room has none any more on this node.
+    /// A room has no more sockets on this node.
     RoomVacated,
     /// This node has started.
     NodeStarted,
@@ -258,7 +258,7 @@ impl Hooks {
         if finished.await.is_err() {
             tracing::warn!(
                 hooks = batches.waiting(),
-                "the server ends before the backend has taken all hooks"
+                "the server stops before the backend has accepted all hooks"
             );
         }
     }

@@ -42,7 +42,7 @@ impl Secrets {
         secrets.into_iter().map(|secret| one(secret.as_ref())).collect::<Result<_, _>>().map(Secrets)
     }
 
-    /// The secrets in a file, one a line. Lines that begin with `#`, and empty ones, are none.
+    /// The secrets in a file, one in each line. Empty lines, and those that begin with `#`, are ignored.
     ///
     /// # Errors
     /// See [`SecretsError`].
@@ -60,7 +60,7 @@ impl Secrets {
         self
     }
 
-    /// Whether there is none. Hooks are not signed then.
+    /// Whether there is no secret. Hooks are then not signed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

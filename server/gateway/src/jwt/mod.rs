@@ -1,4 +1,4 @@
-//! Tokens that say who a client is: JWTs, signed by whoever logs users in. No backend is asked.
+//! Tokens that say who a client is: JWTs, signed by the service that logs users in. The server asks no backend.
 
 mod key;
 mod remote;

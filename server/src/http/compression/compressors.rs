@@ -1,8 +1,8 @@
-//! Answers to polls, compressed: a few at once, and equal ones once for all who get them.
+//! Compresses answers to polls: a few at once, and equal ones only once.
 //!
-//! An encoder takes more memory than the body that it compresses. So as many run as there are processors, none
-//! begins that the memory budget has no room for, and an answer that would have to wait goes out as it is:
-//! its packets are there already, and take nothing more.
+//! An encoder needs more memory than the body that it compresses. So as many run as there are processors, and
+//! none starts without room in the memory budget. An answer that would have to wait goes out uncompressed: its
+//! packets need no more memory.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};

@@ -36,10 +36,12 @@ impl fmt::Display for CorsError {
             CorsError::Invalid(text) => {
                 write!(f, "{text:?} is not an origin, such as https://example.com or http://localhost:8080")
             }
-            CorsError::AnyAmongOthers => f.write_str("`*` allows every origin; give it alone"),
-            CorsError::CredentialsForAny => f.write_str("credentials can't be allowed to every origin (`*`)"),
+            CorsError::AnyAmongOthers => f.write_str("`*` allows every origin: remove the others"),
+            CorsError::CredentialsForAny => {
+                f.write_str("credentials can't be allowed for every origin (`*`)")
+            }
             CorsError::CredentialsForNull => f.write_str(
-                "credentials can't be allowed to `null`, which every page can send from a sandboxed frame",
+                "credentials can't be allowed for `null`, which every page can send from a sandboxed frame",
             ),
             CorsError::HeaderName(name) => write!(f, "{name:?} can't be the name of a header field"),
         }

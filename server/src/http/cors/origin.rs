@@ -3,7 +3,7 @@
 use super::error::CorsError;
 
 /// An origin as a browser serialises it: scheme and host in lower case, no default port, no path (RFC 6454,
-/// section 6.2). A pattern leaves open which names stand before the host's last ones, or which port.
+/// section 6.2). A pattern leaves open which names are before the host's last ones, or which port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
     /// `null`: what a browser sends for a page without an origin, such as a file or a sandboxed frame.
@@ -18,7 +18,7 @@ pub(super) enum Origin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Host {
     Exact(Box<str>),
-    /// Whatever stands before this, which begins with a dot.
+    /// Whatever is before this, which begins with a dot.
     Under(Box<str>),
 }
 

@@ -1,5 +1,4 @@
-//! The origins whose pages can't use the server, each told of once in the log: whoever operates it may have forgotten
-//! one.
+//! Logs each origin whose pages can't use the server once: the operator may have forgotten it.
 
 use std::collections::HashSet;
 
@@ -26,7 +25,7 @@ impl Strangers {
         if self.is_new(origin) {
             tracing::warn!(
                 origin = &*String::from_utf8_lossy(origin),
-                "pages of this origin are refused; they are let in with cors-origin, in code with Cors::new"
+                "pages of this origin are refused: allow it with cors-origin, or in code with Cors::new"
             );
         }
     }
@@ -38,8 +37,8 @@ impl Strangers {
         {
             tracing::warn!(
                 origin = &*String::from_utf8_lossy(origin),
-                "browsers keep answers from pages of this origin, since no other origin is let in; \
-                 set cors-origin, in code Builder::cors"
+                "browsers hide answers from pages of this origin, because no other origin is allowed: \
+                 set cors-origin, or in code Builder::cors"
             );
         }
     }

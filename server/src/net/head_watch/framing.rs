@@ -1,7 +1,7 @@
-//! Where a connection's bytes are the heads of HTTP/1.1 requests, and where their bodies.
+//! Finds where the heads of HTTP/1.1 requests are in a connection's bytes, and where their bodies.
 //!
-//! It reads as hyper does, or less of what hyper refuses: a head that hyper takes for one is seen here, or a
-//! request could be smuggled past the rules. `tests/fuzz` compares the two.
+//! It reads as hyper does, or refuses more: a head that hyper sees must be seen here, or a request could be
+//! smuggled past the rules. `tests/fuzz` compares the two.
 
 use memchr::{memchr, memchr3};
 
@@ -34,7 +34,7 @@ enum Part {
     ChunkSize(Option<u64>),
     /// Behind it, before the line's end.
     ChunkExtension(Option<u64>),
-    /// In a chunk and the line's end behind it.
+    /// In a chunk and the line's end after it.
     Chunk(u64),
     /// Behind the last chunk. Only CR and LF together end a line there.
     Trailers {
@@ -208,7 +208,7 @@ impl Framing {
         }
     }
 
-    /// Goes on behind a line of a head. Says whether it ends a head that was ambiguous.
+    /// Goes on after a line of a head. Says whether it ends a head that was ambiguous.
     fn end_line(&mut self, line: &[u8]) -> bool {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let Part::Head(head) = &mut self.part else {
@@ -256,7 +256,7 @@ impl Part {
     fn behind_size(size: Option<u64>) -> Part {
         match size {
             Some(0) => Part::Trailers { empty: true, cr: false },
-            // The line's end behind the chunk is skipped with it.
+            // The line's end after the chunk is skipped with it.
             Some(size) => size.checked_add(2).map_or(Part::Lost, Part::Chunk),
             None => Part::Lost,
         }

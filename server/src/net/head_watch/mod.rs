@@ -1,4 +1,4 @@
-//! Stands between a connection and hyper, and sees what hyper hides.
+//! Is between a connection and hyper, and sees what hyper hides.
 //!
 //! - **A request with both `Transfer-Encoding` and `Content-Length`.** "A server MAY reject a request that contains
 //!   both Content-Length and Transfer-Encoding" and ought to, since such a request may be an attempt to smuggle
@@ -31,7 +31,7 @@ use tokio::time::Sleep;
 use crate::net::admission::Admission;
 use framing::{Framing, escape};
 
-/// As much as is read of what a client sends behind an answer that ends its connection.
+/// As much as is read of what a client sends after an answer that ends its connection.
 const LINGER_BYTES: usize = 64 << 20;
 
 /// A long answer to a poll.

@@ -1,4 +1,4 @@
-//! Who may look: whoever has the token, and where none is asked for, pages of this machine alone.
+//! Decides who may look: a page with the token, or, without a token, pages of this machine.
 
 use std::net::IpAddr;
 
@@ -48,7 +48,7 @@ impl Refused {
             }
             Refused::ForeignPage => "This inspector doesn't answer pages of other origins.\n",
             Refused::Token => {
-                "This inspector asks for its token. Open the address that the server printed when it started.\n"
+                "This inspector needs its token. Open the address that the server printed when it started.\n"
             }
         }
     }
@@ -232,7 +232,7 @@ mod tests {
         ] {
             assert_eq!(ask(&door, "/records", &[host, (name, value)]), Ok(Entrance::Plain), "{name} {value}");
         }
-        // A link leads to the page, and not to what is behind it.
+        // A link leads to the page, and not to the records.
         let link = [host, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")];
         assert_eq!(ask(&door, "/", &link), Ok(Entrance::Plain));
         assert_eq!(ask(&door, "/records", &link), Err(Refused::ForeignPage));

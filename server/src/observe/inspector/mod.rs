@@ -44,8 +44,8 @@ type Body = UnsyncBoxBody<Bytes, Infallible>;
 pub struct Options {
     /// How many bytes of records are kept for pages that come later, or are slow; 16 MB by default.
     pub memory: usize,
-    /// What whoever wants to look has to know. Without one, only pages of this machine may look, and on an
-    /// address that others reach there is a random one.
+    /// The token that a page needs. Without one, only pages of this machine may look; on an address that other
+    /// machines reach, the default is a random token.
     pub token: Option<String>,
     /// What bounds the requests of pages: those limits of [`Limits`] that are about heads, idling and writes.
     pub limits: Limits,
@@ -135,7 +135,7 @@ impl Listening {
         }
     }
 
-    /// Answers for as long as it is polled.
+    /// Answers requests until the future is dropped.
     pub async fn serve(self) {
         let Listening { listener, desk, admission, .. } = self;
         let answer = move |request: Request<_>| desk.answer(request);
@@ -179,10 +179,7 @@ impl Desk {
             return text(StatusCode::METHOD_NOT_ALLOWED, "GET\n");
         }
         let Ok(place) = self.watchers.clone().try_acquire_owned() else {
-            return text(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "too many pages watch already; close one of them\n",
-            );
+            return text(StatusCode::SERVICE_UNAVAILABLE, "too many pages are watching: close one of them\n");
         };
         let seen = parts.headers.get("last-event-id").and_then(|id| id.to_str().ok());
         let events = stream::events(self.recent.clone(), seen, place);

@@ -1,5 +1,5 @@
-//! What was recorded lately, in a bounded number of bytes. Each page reads it at its own pace: one that is too
-//! slow finds a gap, and nobody waits for it.
+//! Recent records, up to a number of bytes. Each page reads them at its own pace: a page that is too slow finds
+//! a gap, and nothing waits for it.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -112,7 +112,7 @@ impl Recent {
         (lines.began, lines.header.clone())
     }
 
-    /// What comes behind the record with the number `after`, `most` bytes of it or a little more. Where
+    /// What comes after the record with the number `after`, `most` bytes of it or a little more. Where
     /// records are missing, a record says how many.
     pub(super) fn read(&self, after: u64, most: usize) -> Batch {
         let lines = self.lines.lock();

@@ -72,7 +72,7 @@ impl Watcher {
             tokio::time::sleep(PAUSE).await;
         }
         loop {
-            // Before the look, so that what comes behind it is noticed.
+            // Before the look, so that what comes after it is noticed.
             self.news.mark_unchanged();
             let batch = self.recent.read(self.seen, EVENT);
             self.pauses = !batch.more;

@@ -1,5 +1,5 @@
-//! A journal's file. It holds what users send, so it is its owner's alone; and it is added to, so that what a server
-//! wrote before it crashed is still there when it runs again.
+//! A journal's file. It holds what users send, so only its owner may read it. New records are appended, so that
+//! those from before a crash are still there.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
@@ -15,7 +15,7 @@ use super::{Header, VERSION};
 /// The longest first line that a journal may have, in bytes.
 const LONGEST_HEADER: u64 = 4096;
 
-/// Opens a journal's file behind what is in it, or makes it. One that has less than a tenth of `limit` left is put
+/// Opens a journal's file after what is in it, or makes it. One that has less than a tenth of `limit` left is put
 /// aside first, as `FILE.1`. Also returns how many bytes are left.
 ///
 /// # Errors
@@ -49,21 +49,21 @@ fn open_ours(path: &Path) -> io::Result<(File, u64)> {
     })?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
-        return Err(refused("it is no regular file"));
+        return Err(refused("it is not a regular file"));
     }
     if metadata.uid() != geteuid().as_raw() {
         return Err(refused("it belongs to another user"));
     }
     if metadata.nlink() > 1 {
-        return Err(refused("it has another name too, by which others may read it"));
+        return Err(refused("it has a second name (a hard link), by which others may read it"));
     }
     // Not every file system has locks.
     if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
-        return Err(refused("another process writes to it"));
+        return Err(refused("another process is writing to it"));
     }
     let mut length = metadata.len();
     if length > 0 && !is_journal(&file)? {
-        return Err(refused("there is a file that is no journal; it stays as it is"));
+        return Err(refused("this file is not a journal, and was not changed"));
     }
     if metadata.mode() & 0o077 != 0 {
         file.set_permissions(Permissions::from_mode(0o600))?;
@@ -163,7 +163,7 @@ mod tests {
     fn what_is_no_journal_of_ours_is_left_alone() {
         let folder = Folder::new("refused");
         let path = folder.file("precious\n");
-        assert_eq!(problem(&path), "there is a file that is no journal; it stays as it is");
+        assert_eq!(problem(&path), "this file is not a journal, and was not changed");
         assert_eq!((fs::read_to_string(&path).unwrap().as_str(), mode(&path)), ("precious\n", 0o644));
 
         let path = folder.file(HEADER);
@@ -176,12 +176,12 @@ mod tests {
         assert!(!folder.0.join("nowhere").exists());
         let second = folder.0.join("second");
         fs::hard_link(&path, &second).unwrap();
-        assert_eq!(problem(&path), "it has another name too, by which others may read it");
+        assert_eq!(problem(&path), "it has a second name (a hard link), by which others may read it");
         fs::remove_file(second).unwrap();
 
         let (_file, _) = open(&path, 1_000_000).unwrap();
-        assert_eq!(problem(&path), "another process writes to it");
-        assert_eq!(problem(Path::new("/dev/null")), "it is no regular file");
+        assert_eq!(problem(&path), "another process is writing to it");
+        assert_eq!(problem(Path::new("/dev/null")), "it is not a regular file");
         let socket = folder.0.join("socket");
         let _listener = UnixListener::bind(&socket).unwrap();
         assert!(open(&socket, 1_000).is_err());

@@ -1,4 +1,4 @@
-//! From observations to records: numbers, times, and which record came out of which.
+//! Turns observations into records: numbers, times, and which record contains which.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -183,7 +183,7 @@ impl Recorder {
             }
         }
         match observation.what {
-            // A WebSocket's session begins behind the answer.
+            // A WebSocket's session begins after the answer.
             What::Response(response) if response.status == 101 => {}
             What::Response(observe::Response { exchange, .. }) | What::Aborted { exchange } => {
                 self.exchanges.remove(&exchange);

@@ -1,5 +1,5 @@
-//! What a journal makes unreadable unless told otherwise: auth, cookies, and parameters that are not the
-//! protocol's. Lengths stay as they are, so that what is left can still be followed byte by byte.
+//! Hides secrets in a journal unless told otherwise: auth, cookies, and parameters that are not the protocol's.
+//! Lengths stay the same, so that the rest can still be followed byte by byte.
 
 use bytes::Bytes;
 use engineio::{Message, Packet, PayloadFormat};
@@ -43,7 +43,7 @@ fn connect(text: &str) -> Option<String> {
     Some(format!("{}{}", namespace(header), json(packet.payload)))
 }
 
-/// A namespace with the parameters that stand behind its name in revision 3.
+/// A namespace with the parameters that are after its name in revision 3.
 pub(super) fn namespace(nsp: &str) -> String {
     match nsp.split_once('?') {
         Some((name, query)) => {

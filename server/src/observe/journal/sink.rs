@@ -27,26 +27,24 @@ enum To {
 }
 
 impl Sink {
-    /// A file that its owner alone may read. Where there is a journal already, this one is added to it: a journal has
-    /// a first line for each run. `limit` is how long the file may become in bytes; one that is full is renamed to
-    /// `FILE.1` first.
+    /// A file that only its owner may read. An existing journal is continued: a journal has a first line for
+    /// each run. `limit` is the largest size of the file in bytes; a full one is renamed to `FILE.1` first.
     ///
     /// # Errors
-    /// If it can't be opened, or isn't ours to write to: a link, no regular file, another user's, a file with several
-    /// names, one that another process writes to, or no journal.
+    /// If it can't be opened, or must not be written to: a link, another user's file, one with several names,
+    /// one that another process writes to, or one that is not a journal.
     pub fn file(path: &Path, limit: u64) -> io::Result<Sink> {
         let (file, left) = file::open(path, limit)?;
         Ok(Sink::lines(Box::new(file), left))
     }
 
-    /// Wherever `out` goes, `limit` bytes at most.
+    /// Lines of JSON to `out`, at most `limit` bytes.
     #[must_use]
     pub fn lines(out: Box<dyn Write + Send>, limit: u64) -> Sink {
         Sink(To::Lines { out: io::BufWriter::new(out), left: limit })
     }
 
-    /// Wherever `out` goes, for people: each record becomes the text that `line` makes of it, and a line break. There
-    /// is no limit.
+    /// Text for people to `out`: `line` makes the text of each record, and a line break follows. There is no limit.
     #[must_use]
     pub fn text(out: Box<dyn Write + Send>, line: impl Fn(&Record) -> String + Send + 'static) -> Sink {
         Sink(To::Text { out: io::BufWriter::new(out), line: Box::new(line) })
@@ -111,7 +109,7 @@ impl Sink {
 
     fn close_if_failed(&mut self, result: io::Result<()>) {
         if let Err(error) = result {
-            tracing::error!(%error, "the journal can't be written any further");
+            tracing::error!(%error, "the journal can no longer be written");
             self.0 = To::Closed;
         }
     }

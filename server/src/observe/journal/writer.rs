@@ -30,7 +30,7 @@ const RETRY: Duration = Duration::from_millis(10);
 /// What may be set about a journal.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// How long it may become in bytes; 100 MB by default. As [text](Sink::text) there is none.
+    /// Its largest size in bytes; 100 MB by default. [Text](Sink::text) has no limit.
     pub limit: u64,
     /// Whether it shows auth, cookies and the like; no by default.
     pub secrets: bool,
@@ -96,7 +96,7 @@ impl Journal {
         }))
     }
 
-    /// A journal in a file that its owner alone may read, behind those that are in it.
+    /// A journal in a file that only its owner may read, after the journals that are already in it.
     ///
     /// # Errors
     /// As [`Sink::file`].
@@ -112,7 +112,7 @@ impl Journal {
         Journal::new([Sink::lines(out, options.limit)], options.secrets)
     }
 
-    /// Writes what waits, and nothing after that. What can't be written within some seconds is given up.
+    /// Writes what waits, and then stops. It drops what it can't write within some seconds.
     pub fn finish(&self) {
         self.finish_within(PATIENCE);
     }
@@ -136,7 +136,7 @@ impl Journal {
             Ok(()) => {}
             Err(RecvTimeoutError::Disconnected) => tracing::error!("the journal's thread panicked"),
             Err(RecvTimeoutError::Timeout) => {
-                tracing::error!("the journal lacks its end: it can't be written as fast as it came");
+                tracing::error!("the end of the journal is missing: it could not be written fast enough");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The task that drives a session: it gives it turns, lets other tasks have theirs, and closes its WebSocket in the
+//! The task that drives a session: it gives it turns, yields to other tasks, and closes its WebSocket at the
 //! end. What a session does in a turn, and in which order, is in `engineio`.
 
 use std::pin::Pin;

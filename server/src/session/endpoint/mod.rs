@@ -1,5 +1,5 @@
-//! One path at which Engine.IO is spoken: its settings, its sessions, and what runs on them. It answers each
-//! request with what the protocol says, or hands it to the session that it names.
+//! One path that serves Engine.IO: its settings, its sessions, and what runs on them. It answers each request by the
+//! rules of the protocol, or passes it to the session that it names.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ mod post_body;
 mod probe;
 mod request;
 
-/// One path at which Engine.IO is spoken.
+/// One path that serves Engine.IO.
 #[derive(Debug)]
 pub(crate) struct Endpoint<A> {
     path: Box<str>,

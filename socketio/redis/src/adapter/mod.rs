@@ -23,7 +23,7 @@ use crate::subscriber::Subscriber;
 #[cfg(test)]
 mod tests;
 
-/// An adapter that makes one cluster of all servers on a Redis, in Rust and in JavaScript.
+/// Connects all servers on a Redis, in Rust and in JavaScript, to one cluster.
 ///
 /// ```no_run
 /// use socketio::{Config, Io};
@@ -36,12 +36,12 @@ mod tests;
 /// # }
 /// ```
 ///
-/// It speaks the formats of npm's adapters: see [`Mode`]. It has two connections: one to hear
-/// and one to send, and with a stream a third that reads it. While Redis is away, clients stay, and what goes to clients of this node goes on. The adapter
-/// connects again for ever. What others send meanwhile is missed. What this node sends waits, up to
-/// [`queue_bytes`](RedisAdapter::queue_bytes).
+/// It speaks the formats of npm's adapters: see [`Mode`]. It has a connection for receiving, one for sending,
+/// and with a stream a third that reads it. If Redis can't be reached, clients stay connected, and get what
+/// this node sends. The adapter reconnects for ever. It misses what other nodes send until then. What this node
+/// sends waits, up to [`queue_bytes`](RedisAdapter::queue_bytes).
 ///
-/// The [`Io`](socketio::Io) must be made where tokio's tasks can be spawned.
+/// Create the [`Io`](socketio::Io) inside a tokio runtime, because the adapter spawns tasks.
 pub struct RedisAdapter {
     dial: Arc<dyn Dial>,
     mode: Mode,
@@ -119,23 +119,25 @@ pub(crate) const QUEUE_BYTES: usize = 64_000_000;
 
 /// # Making one
 impl RedisAdapter {
-    /// An adapter on a Redis server: `redis://user:password@host:6379/0`, `rediss://` for TLS, or `unix:///path`.
-    /// It has to be Redis 6 or later, or something that speaks its protocol RESP3. Nothing is connected yet.
+    /// An adapter on a Redis server: `redis://user:password@host:6379/0`, `rediss://` for TLS, or
+    /// `unix:///path`. It needs Redis 6 or later, or another server with the protocol RESP3. This doesn't
+    /// connect yet.
     ///
     /// # Errors
-    /// If that is no such URL.
+    /// If it is not such a URL.
     pub fn open(url: &str) -> Result<RedisAdapter, RedisError> {
         Ok(RedisAdapter::on(Arc::new(Server::open(url).map_err(RedisError)?)))
     }
 
-    /// An adapter on a Redis Cluster. Some of its servers are enough, the others are found. All of them have the same
-    /// user, password and TLS.
+    /// An adapter on a Redis Cluster. Name some of its servers; the adapter finds the others. All of them need
+    /// the same user, password and TLS.
     ///
-    /// [`Mode::Sharded`] spreads the load over the cluster: a server gets what is in its slots. With [`Mode::PubSub`] each
-    /// server of the cluster passes everything on to all others. A stream is on one server.
+    /// [`Mode::Sharded`] spreads the load over the cluster: each server gets the channels of its slots. With
+    /// [`Mode::PubSub`], each server of the cluster passes everything on to all others. A stream is on one
+    /// server.
     ///
     /// # Errors
-    /// If one of them is no such URL, or there is none.
+    /// If there is no URL, or one of them is invalid.
     pub fn cluster<'a>(urls: impl IntoIterator<Item = &'a str>) -> Result<RedisAdapter, RedisError> {
         let servers: Result<Vec<_>, _> = urls.into_iter().map(Server::open).collect();
         let servers = servers.map_err(RedisError)?;
@@ -187,8 +189,8 @@ impl RedisAdapter {
         self
     }
 
-    /// How many entries a stream keeps, about: `maxLen` in JavaScript, 10,000 there and here. A server that is cut off
-    /// for as long as that many take misses some.
+    /// About how many entries a stream keeps: `maxLen` in JavaScript; 10,000 by default, as there. A server that can't
+    /// reach Redis misses entries if more than that are added in the meantime.
     #[must_use]
     pub fn stream_max_len(mut self, entries: usize) -> RedisAdapter {
         self.stream.max_len = entries;
@@ -245,7 +247,7 @@ impl RedisAdapter {
         (self.format(), self.publisher(), Arc::clone(&self.counts))
     }
 
-    /// What has passed, and what was lost. It goes on counting.
+    /// Counts what was sent, received and lost. The counters keep counting.
     #[must_use]
     pub fn counts(&self) -> Arc<Counts> {
         Arc::clone(&self.counts)

@@ -124,7 +124,7 @@ impl Format for Classic {
 
     fn decode(&self, channel: &str, payload: &Bytes) -> Result<Heard, Garbage> {
         let rest = channel.strip_prefix(&*self.prefix).and_then(|rest| rest.strip_suffix('#'));
-        let rest = rest.ok_or("the channel is another's")?;
+        let rest = rest.ok_or("the channel has another prefix")?;
         if let Some(namespace) = rest.strip_prefix("-request#") {
             self.read_request(namespace, payload)
         } else if let Some(namespace) = rest.strip_prefix("-response#") {
@@ -132,7 +132,7 @@ impl Format for Classic {
         } else if rest.starts_with('#') || rest.is_empty() {
             read_broadcast(payload)
         } else {
-            Err("the channel is another's".into())
+            Err("the channel is of an unknown kind".into())
         }
     }
 }

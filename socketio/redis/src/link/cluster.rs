@@ -1,7 +1,7 @@
 //! A Redis Cluster: each command goes to the server that has the slot of its channel or key.
 //!
-//! A connection to it is one to each server that is needed. When one of them is lost, all are made anew: whoever
-//! uses the connection has to do something about that anyway.
+//! A connection to it is one connection to each server that is needed. When one of them is lost, all are opened
+//! again: the code that uses the connection has to handle that anyway.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -283,7 +283,7 @@ fn is_passing(error: &str) -> bool {
         .any(|code| error.starts_with(code))
 }
 
-/// The slot of a key or of a shard's channel: of what stands between the first braces, if anything does.
+/// The slot of a key or of a shard's channel: of what is between the first braces, if anything does.
 fn slot(key: &str) -> u16 {
     let tagged = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(tag, _)| tag);
     crc16(tagged.filter(|tag| !tag.is_empty()).unwrap_or(key).as_bytes()) % SLOTS

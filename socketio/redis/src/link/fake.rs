@@ -124,7 +124,7 @@ impl State {
         self.streams.entry(stream).or_default().push((number, fields));
     }
 
-    /// The entries behind positions.
+    /// The entries after positions.
     fn behind(&self, positions: &[Position], count: usize) -> Vec<Entry> {
         let mut entries = Vec::new();
         for Position { stream, id } in positions {

@@ -1,4 +1,4 @@
-//! What is asked of Redis, and the boundary behind which its client library is.
+//! The commands for Redis. The client library is only used below this boundary.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -8,8 +8,9 @@
 //!   a3 nsp a1 /                      always there, also for `/`
 //! ```
 //!
-//! Both ways go through JSON: see [`RawPacket`]. What JSON has no word for becomes what `JSON.stringify` makes
-//! of it: a `Date` its text, NaN and the infinities `null`, a member that is undefined nothing.
+//! Both directions go through JSON: see [`RawPacket`]. A value that JSON can't express becomes what
+//! `JSON.stringify` makes of it: a `Date` becomes its text, NaN and the infinities become `null`, and an
+//! undefined member disappears.
 
 mod read;
 mod write;

@@ -1,4 +1,4 @@
-//! MessagePack to JSON. It never trusts a length, and it does not go deeper than JSON may.
+//! MessagePack to JSON. It trusts no length, and goes no deeper than JSON may.
 
 use std::io::Write as _;
 
@@ -63,7 +63,7 @@ impl<'a> Reader<'a> {
             byte @ 0x90..=0x9f => Value::Array(usize::from(byte & 0x0f)),
             byte @ 0xa0..=0xbf => Value::Text(self.take(usize::from(byte & 0x1f))?),
             0xc0 => Value::Nil,
-            0xc1 => return Err(PacketViolation::MsgPack("0xc1 is no value")),
+            0xc1 => return Err(PacketViolation::MsgPack("0xc1 is not a value")),
             0xc2 => Value::Bool(false),
             0xc3 => Value::Bool(true),
             width @ 0xc4..=0xc6 => {
@@ -137,7 +137,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Writes a value that stands inside of `depth` others.
+    /// Writes a value that is inside of `depth` others.
     fn write(&mut self, value: Value<'a>, depth: usize) -> Result<(), PacketViolation> {
         match value {
             Value::Nil | Value::Undefined => self.json.extend_from_slice(b"null"),

@@ -25,7 +25,7 @@ fn error(payload: &[u8]) -> PacketViolation {
     decode(&event(payload), LIMIT).unwrap_err()
 }
 
-/// What stands in place of that JSON.
+/// What is in place of that JSON.
 fn written(json: &str, attachments: &[&'static [u8]]) -> Vec<u8> {
     let mut raw = packet(RawPacketType::Event, "/", None, json);
     raw.attachments = attachments.iter().map(|bytes| Bytes::from_static(bytes)).collect();
@@ -186,7 +186,7 @@ fn a_packet_without_its_fields_is_an_error() {
         (b"\x83\xa4type\x02\xa3nsp\xa1/\xa2id\xff", AckId),
         (b"\x83\xa4type\x02\xa3nsp\xa1/\xa2id\xa17", AckId),
         (b"\x83\xa4type\x02\xa3nsp\xa1/\xa2id\xcf\x00\x20\x00\x00\x00\x00\x00\x00", AckId),
-        (b"\x82\xa4type\xc1\xa3nsp\xa1/", MsgPack("0xc1 is no value")),
+        (b"\x82\xa4type\xc1\xa3nsp\xa1/", MsgPack("0xc1 is not a value")),
     ] {
         assert_eq!(decode(&Bytes::from_static(message), LIMIT).unwrap_err(), error, "{message:x?}");
     }
@@ -298,7 +298,7 @@ impl Random {
     }
 
     fn byte(&mut self) -> u8 {
-        // Most markers stand at the ends.
+        // Most markers are at the ends.
         match self.below(3) {
             0 => self.below(256) as u8,
             1 => 0xc0 + self.below(64) as u8,

@@ -68,7 +68,7 @@ fn signed(out: &mut Vec<u8>, number: i64) {
     }
 }
 
-/// Writes a length behind the marker for its width: 1, 2 or 4 bytes.
+/// Writes a length after the marker for its width: 1, 2 or 4 bytes.
 fn length(out: &mut Vec<u8>, len: usize, [narrow, middle, wide]: [u8; 3]) {
     if let Ok(len) = u8::try_from(len) {
         out.extend_from_slice(&[narrow, len]);

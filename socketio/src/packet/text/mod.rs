@@ -1,4 +1,4 @@
-//! The default parser: packets as text, with their attachments behind them.
+//! The default parser: packets as text, followed by their attachments.
 //!
 //! ```text
 //!   51-/admin,12["picture",{"_placeholder":true,"num":0}]
@@ -30,7 +30,7 @@ pub(crate) struct Decoded {
     pub(crate) attachments: usize,
 }
 
-/// What stands in front of a packet's payload.
+/// What is in front of a packet's payload.
 pub(crate) struct Header<'a> {
     /// The type on the wire.
     pub(crate) digit: u8,
@@ -96,7 +96,7 @@ fn split_digits(text: &str) -> (&str, &str) {
     text.split_at(digits)
 }
 
-/// Writes an event or an acknowledgement. An event's `name` stands in front of its arguments.
+/// Writes an event or an acknowledgement. An event's `name` is in front of its arguments.
 pub(crate) fn encode_args(
     kind: RawPacketType,
     nsp: &str,

@@ -95,7 +95,7 @@ async fn what_connected_clients_could_miss_takes_half_and_the_latest_stays() {
     socket.emit("e", 1).unwrap();
     roamer.lose();
     assert!(roamer.come_back(&io) && away.come_back(&io));
-    // Who is far behind can't come back.
+    // A client that is far behind can't come back.
     roamer.offset = Some((offset.unwrap().parse::<u64>().unwrap() - 900).to_string());
     roamer.lose();
     assert!(!roamer.come_back(&io));

@@ -1,4 +1,4 @@
-//! What stands in the packets.
+//! What is in the packets.
 
 use super::*;
 

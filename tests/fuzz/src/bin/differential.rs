@@ -30,7 +30,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What the decoder makes of a message and the attachments behind it, from a client that is in `/`.
+/// What the decoder makes of a message and the attachments after it, from a client that is in `/`.
 fn read(text: &str, binary: &[Vec<u8>]) -> Value {
     let io = Io::with_config(Config::default());
     let events: Arc<Mutex<Vec<Value>>> = Arc::default();

@@ -1,8 +1,7 @@
 //! The chat: people who write to everyone, in rooms, and to each other.
 //!
-//! Whoever connects to `/` is a guest, with a name such as `guest-4217`, and can read and write at once. With
-//! a name of their own they are *online*: on the list that everyone sees. Nothing is stored; who is not there
-//! misses what is said.
+//! A client that connects to `/` is a guest, with a name such as `guest-4217`, and can read and write at once.
+//! With its own name it is *online*: on the list that everyone sees. The server stores nothing.
 //!
 //! What a client sends, each answered by an acknowledgement:
 //!

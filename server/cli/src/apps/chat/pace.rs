@@ -1,4 +1,4 @@
-//! How much one member may ask for: a bucket that empties by one with each request and fills up again with time.
+//! How often one member may send events: a bucket that loses one with each event and fills up again with time.
 
 use std::time::Duration;
 

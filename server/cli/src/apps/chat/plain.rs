@@ -50,7 +50,7 @@ impl Chat {
     pub fn websocket(&self, request: Request) -> Result<Accepted, Denied> {
         let json = request.protocols().any(|offered| offered == JSON);
         if !json && request.protocols().next().is_some() {
-            let reason = format!("the subprotocol here is {JSON}, or none");
+            let reason = format!("offer the subprotocol {JSON}, or none");
             return Err(Denied::new(reason).status(StatusCode::BAD_REQUEST));
         }
         let accept = request.accept();
@@ -70,7 +70,7 @@ impl Chat {
                         send(&websocket.sender(), Line::Error { code, message }.json());
                     }
                 }
-                Message::Binary(_) => websocket.close(UNSUPPORTED, "the chat is text"),
+                Message::Binary(_) => websocket.close(UNSUPPORTED, "the chat only takes text"),
             }
         }
         self.talk.exit(&self.namespace, &id);

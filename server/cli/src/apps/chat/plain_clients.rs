@@ -103,6 +103,6 @@ impl PlainClients {
 /// Sends, and lets go of whoever doesn't keep up.
 pub(super) fn send(to: &Sender, message: impl Into<Outgoing>) {
     if to.send(message) == Err(QueueError::Full) {
-        to.close(POLICY, "too much waits to be read");
+        to.close(POLICY, "too many messages are unread");
     }
 }
