@@ -21,6 +21,7 @@ pub async fn check_recovery<A: Adapter>(mut adapter: impl FnMut() -> A) {
     order(&nodes).await;
     coming_back(&nodes).await;
     going_round(&nodes).await;
+    changing_elsewhere(&nodes).await;
     once(&nodes).await;
     what_is_unknown(&nodes).await;
     moving_on(&nodes).await;
@@ -229,6 +230,42 @@ async fn going_round(nodes: &[Io; 3]) {
         got.sort_by_key(|event| event[1].as_u64());
         assert_eq!(got, (0..3).map(|n| event(10 * round + n)).collect::<Vec<_>>(), "round {round}");
     }
+}
+
+/// A node that still has a client's socket gives it out as the client left it: there, or on another node since.
+async fn changing_elsewhere(nodes: &[Io; 3]) {
+    let [here, there, _] = nodes;
+    let mut roamer = Roamer::join(here).await;
+    let socket = here.socket(&roamer.sid).expect("it is connected");
+    socket.join("old").expect("it joins");
+    socket.set_data("n", 0).expect("it is JSON");
+    socket.insert("only in the memory of this node");
+    here.emit("e", 0).expect("it is sent");
+    roamer.expect("an event", &[event(0)]).await;
+    roamer.lose(here).await;
+    assert!(roamer.come_to(here).await.0, "a client comes back to its node");
+    let socket = here.socket(&roamer.sid).expect("it is connected");
+    assert!(socket.get::<&str>().is_some(), "it has what its node has kept");
+
+    roamer.lose(here).await;
+    assert!(roamer.come_to(there).await.0, "a client comes to another node");
+    let socket = there.socket(&roamer.sid).expect("it is connected");
+    socket.leave("old");
+    socket.join("new").expect("it joins");
+    socket.set_data("n", 1).expect("it is JSON");
+    roamer.lose(there).await;
+    there.to("old").emit("e", 1).expect("it is sent");
+    there.to("new").emit("e", 2).expect("it is sent");
+    let (recovered, mut missed) = roamer.come_to(here).await;
+    assert!(recovered, "a client comes back to the node that it was on before");
+    if missed.is_empty() {
+        missed.push(roamer.event().await);
+    }
+    assert_eq!(missed, [event(2)], "it has missed what was for its last rooms");
+    let socket = here.socket(&roamer.sid).expect("it is connected");
+    assert_eq!(socket.rooms(), ["new".into()], "it is in its last rooms");
+    assert_eq!(socket.data::<Value>().expect("it is JSON"), json!({ "n": 1 }), "it has its last data");
+    assert!(socket.get::<&str>().is_none(), "what another node had in its memory is gone");
 }
 
 /// Of several that come with the same pid, to whichever nodes, one gets the socket.

@@ -122,14 +122,17 @@ impl Sessions for StoredSessions {
     }
 }
 
-/// Writes `{sid, pid, rooms, data}`, byte for byte as npm's adapter does.
+/// Writes `{sid, pid, rooms, data}`, byte for byte as npm's adapter does. Behind that comes the node, which npm's
+/// adapter doesn't look at.
 fn write(session: &Session) -> Result<Bytes, PublishError> {
+    let node = session.node.as_deref().map(|node| format!(r#","node":{}"#, wire::quoted(node)));
     let json = format!(
-        r#"{{"sid":{},"pid":{},"rooms":{},"data":{}}}"#,
+        r#"{{"sid":{},"pid":{},"rooms":{},"data":{}{}}}"#,
         wire::quoted(&session.sid),
         wire::quoted(&session.pid),
         wire::rooms(&session.rooms),
-        json!(session.data)
+        json!(session.data),
+        node.unwrap_or_default()
     );
     Ok(STANDARD.encode(wire::to_msgpack(json, Vec::new())?).into())
 }
@@ -143,14 +146,15 @@ fn read(value: &Bytes) -> Result<Session, Garbage> {
         rooms: Rooms,
         #[serde(default)]
         data: Value,
+        node: Option<Box<str>>,
     }
 
     let packed = STANDARD.decode(value).map_err(|_| "a session is not base64")?;
     let whole = RawJson::from_msgpack(&packed.into(), wire::LIMIT)?;
-    let Stored { sid, pid, rooms, data } = serde_json::from_str(&whole.stringified())?;
+    let Stored { sid, pid, rooms, data, node } = serde_json::from_str(&whole.stringified())?;
     // JavaScript lets an application put anything there.
     let data = if let Value::Object(data) = data { data } else { Map::new() };
-    Ok(Session::new(sid.into(), pid, rooms.0, data))
+    Ok(Session::new(sid.into(), pid, rooms.0, data).by(node.map(Into::into)))
 }
 
 #[cfg(test)]
@@ -172,6 +176,10 @@ mod tests {
         let packed = STANDARD.decode(write(&session).unwrap()).unwrap();
         assert_eq!(packed, b"\x84\xa3sid\xa1s\xa3pid\xa1p\xa5rooms\x92\xa1s\xa1r\xa4data\x81\xa1k\x01");
         assert_eq!(read(&write(&session).unwrap()).unwrap(), session);
+        let signed = session.by(Some("n".into()));
+        let packed = STANDARD.decode(write(&signed).unwrap()).unwrap();
+        assert!(packed.ends_with(b"\xa4data\x81\xa1k\x01\xa4node\xa1n"));
+        assert_eq!(read(&write(&signed).unwrap()).unwrap(), signed);
         // With a number for a room, and bytes.
         let theirs = unhex(
             "84 a3736964 a173 a3706964 a170 a5726f6f6d73 92 a173 07 a464617461 82 a16b 01 a362696e c40101",

@@ -106,7 +106,7 @@ impl Client {
         self.departed.remove(namespace.name());
         match self.claim(&namespace, auth.as_deref()) {
             Some(Claim::Granted(granted)) if namespace.shared_recovery().is_some() => {
-                let presented = Presented { pid: granted.history.pid(), offset: None };
+                let presented = granted.presented();
                 self.take_session(namespace, auth, packets, presented, Some(granted));
             }
             Some(Claim::Granted(granted)) => self.ask(namespace, auth, packets, Some(granted)),

@@ -100,9 +100,18 @@ impl Cluster {
         self.ordered.send(publish, deliver);
     }
 
+    pub(crate) fn id(&self) -> &NodeId {
+        &self.id
+    }
+
+    /// Whether this node is meant.
+    pub(crate) fn is_node(&self, node: Option<&NodeId>) -> bool {
+        node == Some(&self.id)
+    }
+
     /// Whether this node has sent it.
     pub(crate) fn is_own(&self, message: &NodeMessage) -> bool {
-        message.from.as_ref() == Some(&self.id)
+        self.is_node(message.from.as_ref())
     }
 
     /// What this node has sent to all was found in its place.

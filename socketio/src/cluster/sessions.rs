@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::cluster::message::{AdapterError, AdapterFuture, NodeMessage};
+use crate::cluster::message::{AdapterError, AdapterFuture, NodeId, NodeMessage};
 use crate::namespace::room::Room;
 use crate::recovery::offset::Offset;
 
@@ -42,7 +42,8 @@ pub trait Sessions: Send + Sync {
     ) -> AdapterFuture<Result<Option<Vec<NodeMessage>>, AdapterError>>;
 }
 
-/// What is stored for a client that has lost its connection: `{sid, pid, rooms, data}` in socket.io's adapters.
+/// What is stored for a client that has lost its connection: `{sid, pid, rooms, data}` in socket.io's adapters,
+/// which ignore other fields.
 ///
 /// ```
 /// use serde_json::Map;
@@ -62,12 +63,22 @@ pub struct Session {
     pub rooms: Vec<Room>,
     /// The values of [`Socket::set_data`](crate::Socket::set_data).
     pub data: Map<String, Value>,
+    /// The node that stored it, if that is known. A node that still has the socket looks here whether the client has
+    /// been on another node since.
+    pub node: Option<NodeId>,
 }
 
 impl Session {
     /// A session that an adapter has read.
     #[must_use]
     pub fn new(sid: Room, pid: Box<str>, rooms: Vec<Room>, data: Map<String, Value>) -> Session {
-        Session { sid, pid, rooms, data }
+        Session { sid, pid, rooms, data, node: None }
+    }
+
+    /// The same, with the node that stored it.
+    #[must_use]
+    pub fn by(mut self, node: Option<NodeId>) -> Session {
+        self.node = node;
+        self
     }
 }

@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Only the node that takes the session may recover the socket. The node that the client was on still has its
-//! history, and also asks for the session before it gives out its socket.
+//! history, and also asks for the session before it gives out its socket. If another node has stored the
+//! session since, that one counts.
 
 use std::sync::Arc;
 
@@ -50,19 +51,30 @@ impl Namespace {
             }
             Err(_) => return Err(Refusal::Unreachable),
         };
+        // Without an offset, no other node can have given it out.
+        let is_own = |session: &Session| presented.offset.is_none() || cluster.is_node(session.node.as_ref());
         match (session, here) {
-            (Some(_), Some(here)) => Ok(here),
-            (None, None) => Err(Refusal::Unknown),
+            (Some(session), Some(here)) if is_own(&session) => Ok(here),
+            (Some(session), here) => {
+                // The client has been on another node since it was here, and may have changed there.
+                self.end_claimed(recovery, here);
+                self.adopt(cluster, recovery, &session, presented).await
+            }
             (None, Some(here)) => {
                 // Another node has given it out.
-                if let Some(granted) = here.into_granted()
-                    && recovery.end(&granted.history)
-                {
-                    self.leave();
-                }
+                self.end_claimed(recovery, Some(here));
                 Err(Refusal::Taken)
             }
-            (Some(session), None) => self.adopt(cluster, recovery, &session, presented).await,
+            (None, None) => Err(Refusal::Unknown),
+        }
+    }
+
+    /// Nobody gets the socket that was claimed here.
+    fn end_claimed(&self, recovery: &NamespaceRecovery, here: Option<Claimed>) {
+        if let Some(granted) = here.and_then(Claimed::into_granted)
+            && recovery.end(&granted.history)
+        {
+            self.leave();
         }
     }
 
@@ -129,10 +141,11 @@ impl Namespace {
     ) {
         let sessions = self.shared_recovery().and_then(|cluster| cluster.sessions());
         let (Some(sessions), Some(recovery)) = (sessions, self.recovery()) else { return };
+        let node = self.cluster().map(|cluster| Arc::clone(cluster.id()));
         let others = rooms.iter().filter(|room| *room != id);
         let rooms = [id].into_iter().chain(others).cloned().collect();
         let data = values.map(|values| values.data()).unwrap_or_default();
-        let session = Session::new(Arc::clone(id), history.pid().as_str().into(), rooms, data);
+        let session = Session::new(Arc::clone(id), history.pid().as_str().into(), rooms, data).by(node);
         sessions.keep(session, recovery.shared().settings.max_disconnection);
     }
 

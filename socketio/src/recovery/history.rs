@@ -89,8 +89,17 @@ pub(crate) struct Granted {
     pub(crate) id: Room,
     pub(crate) values: Option<Arc<Values>>,
     pub(super) ticket: Ticket,
+    /// What the client says that it has got.
+    pub(super) offset: Option<Offset>,
     /// It was one of another node.
     pub(crate) is_foreign: bool,
+}
+
+impl Granted {
+    /// What the client has said.
+    pub(crate) fn presented(&self) -> Presented {
+        Presented { pid: self.history.pid(), offset: self.offset }
+    }
 }
 
 /// When a socket that is away is given up, and a number, since several can be lost at once.
@@ -349,7 +358,7 @@ impl History {
                 let (id, values) = (Arc::clone(&lost.id), lost.values.clone());
                 let (ticket, history) = (lost.ticket, Arc::clone(self));
                 state.stage = Stage::Claimed(lost, offset);
-                Claim::Granted(Granted { history, ticket, id, values, is_foreign: false })
+                Claim::Granted(Granted { history, ticket, id, values, offset, is_foreign: false })
             }
             Stage::Connected(mailbox, since) if known && since.elapsed() >= SOONEST_RETURN => {
                 // Only the client knows the pid: it has lost its connection, and we have not heard yet.
