@@ -25,6 +25,7 @@ use crate::recovery::claimed::Claimed;
 use crate::recovery::history::{Claim, Granted};
 use crate::recovery::presented::{Presented, Refusal};
 use crate::socket::Socket;
+use crate::socket::life::NotAdmitted;
 
 impl Client {
     pub(super) fn connect(&mut self, nsp: &ByteString, auth: Option<&str>) {
@@ -273,19 +274,21 @@ impl Client {
                 return self.close(CloseReason::ForcedClose);
             }
             Verdict::Refused(error) => self.io.config().parser.connect_error(self.link.revision, nsp, &error),
-            Verdict::Admitted if socket.admit() => {
-                self.release(&packets);
-                self.connect_deadline = None;
-                self.memberships.push(Membership::Joined(socket.clone()));
-                for packet in packets {
-                    if !self.closing {
-                        self.packet(packet);
+            Verdict::Admitted => match socket.admit() {
+                Ok(()) => {
+                    self.release(&packets);
+                    self.connect_deadline = None;
+                    self.memberships.push(Membership::Joined(socket.clone()));
+                    for packet in packets {
+                        if !self.closing {
+                            self.packet(packet);
+                        }
                     }
+                    return;
                 }
-                return;
-            }
-            // The namespace was taken out of service meanwhile.
-            Verdict::Admitted => self.io.config().parser.invalid_namespace(nsp),
+                Err(NotAdmitted::Incomplete) => return self.join_anew(socket, packets, Refusal::Offset),
+                Err(NotAdmitted::Closed) => self.io.config().parser.invalid_namespace(nsp),
+            },
         };
         self.release(&packets);
         socket.discard(DisconnectReason::ServerNamespaceDisconnect);

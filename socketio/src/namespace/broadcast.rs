@@ -164,10 +164,7 @@ impl Broadcast {
         let outgoing = self.namespace.encode(event, None, args, self.flags, recall, watched)?;
         match place {
             // It may be found in its place later, by those who have it already.
-            Place::Early(offset) if !self.flags.volatile => {
-                self.share(&outgoing, Some(offset));
-                self.namespace.give_up_selected(&self.selection);
-            }
+            Place::Early(offset) if !self.flags.volatile => self.share(&outgoing, Some(offset)),
             _ => self.share(&outgoing, None),
         }
         Ok(())
@@ -196,8 +193,17 @@ impl Broadcast {
                 socket.push_share(outgoing, volatile);
             });
         }
-        if let (Some(missed), Some(kept)) = (missed, &outgoing.kept) {
+        if let (Some(missed), Some(kept)) = (&missed, &outgoing.kept) {
             missed.keep(&self.selection, kept);
+        }
+        let doubted = match (missed, early) {
+            (Some(missed), Some(offset)) => missed.doubt(&self.selection, offset),
+            _ => Vec::new(),
+        };
+        // They don't come back here: they would get something twice, or not at all. Those whose client has come and is
+        // not let in yet have to begin anew.
+        for history in doubted {
+            self.namespace.give_up(&history);
         }
         sent_to.iter().for_each(|socket| socket.show_outgoing(outgoing));
     }

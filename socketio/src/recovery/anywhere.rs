@@ -169,16 +169,6 @@ impl Namespace {
             sessions.forget(history.pid().as_str());
         }
     }
-
-    /// Those that are selected and away don't come back here: they would get something twice, or not at all. Nor do
-    /// those whose client has come and is not let in yet.
-    pub(crate) fn give_up_selected(&self, selection: &Selection) {
-        for history in self.recovery().map(|recovery| recovery.selected(selection)).into_iter().flatten() {
-            if !self.give_up(&history) {
-                history.doubt(None);
-            }
-        }
-    }
 }
 
 /// Whether a broadcast is for the socket of a session.
@@ -218,13 +208,6 @@ impl NamespaceRecovery {
         table.insert(&history);
         drop((lost, table));
         namespace.enter();
-        Some(Granted { history, id, values, ticket, is_foreign: true })
-    }
-
-    /// The histories of sockets that are away and selected.
-    fn selected(&self, selection: &Selection) -> Vec<Arc<History>> {
-        let mut selected = Vec::new();
-        self.lost.read().for_each(selection, |history| selected.push(Arc::clone(history)));
-        selected
+        Some(Granted { history, id, values, ticket, offset: presented.offset, is_foreign: true })
     }
 }

@@ -83,6 +83,15 @@ pub(crate) enum Claim {
     Elsewhere(Presented),
 }
 
+/// Why a socket that was claimed is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotResumed {
+    /// The history has ended meanwhile.
+    Ended,
+    /// It has missed something meanwhile that was not kept.
+    Incomplete,
+}
+
 /// A socket that was away, for the new one.
 pub(crate) struct Granted {
     pub(crate) history: Arc<History>,
@@ -253,7 +262,7 @@ impl History {
     }
 
     pub(crate) fn is_doubted(&self) -> bool {
-        self.state.lock().doubted.is_some_and(|until| until > clock::now())
+        self.state.lock().is_doubted()
     }
 
     /// Keeps a share of a broadcast for a socket that is away.
@@ -408,15 +417,16 @@ impl History {
         }
     }
 
-    /// The new socket is let in: it gets what it missed, and `reply` after it. Returns the old socket,
-    /// unless the history has ended meanwhile.
-    pub(super) fn resume(&self, mailbox: &Arc<Mailbox>, reply: &Frame) -> Option<Lost> {
+    /// The new socket is let in: it gets what it missed, and `reply` after it. Returns the old socket.
+    pub(super) fn resume(&self, mailbox: &Arc<Mailbox>, reply: &Frame) -> Result<Lost, NotResumed> {
         let mut state = self.state.lock();
+        let doubted = state.is_doubted();
         let (lost, offset) = match std::mem::replace(&mut state.stage, Stage::Over) {
-            Stage::Claimed(lost, offset) => (lost, offset),
+            Stage::Claimed(lost, offset) if !doubted => (lost, offset),
             other => {
+                let claimed = matches!(other, Stage::Claimed(..));
                 state.stage = other;
-                return None;
+                return Err(if claimed { NotResumed::Incomplete } else { NotResumed::Ended });
             }
         };
         let got = state.behind(offset).unwrap_or_default();
@@ -428,7 +438,7 @@ impl History {
         mailbox.push_owed(&frames);
         self.budget.sub(lost.cost());
         state.stage = Stage::Connected(Arc::clone(mailbox), clock::now());
-        Some(*lost)
+        Ok(*lost)
     }
 
     /// The new socket is not let in: another may try. Returns when the old socket is given up, if it was
@@ -485,6 +495,10 @@ impl History {
 }
 
 impl State {
+    fn is_doubted(&self) -> bool {
+        self.doubted.is_some_and(|until| until > clock::now())
+    }
+
     /// Whether the client has an event that this node hears only now. After the first that it doesn't have, none is.
     fn has_had(&mut self, event: &Kept) -> bool {
         self.had = self.had.filter(|had| event.offset == *had || event.offset.is_before(*had));
@@ -508,6 +522,11 @@ impl State {
 
 #[cfg(test)]
 impl History {
+    /// The client has what came up to this offset.
+    pub(super) fn has_got(&self, offset: Option<Offset>) {
+        self.state.lock().had = offset;
+    }
+
     /// Whether somebody sends, comes or goes at this moment.
     pub(super) fn is_locked(&self) -> bool {
         self.state.is_locked()

@@ -46,7 +46,7 @@ use crate::namespace::room::{Room, Selection};
 use crate::packet::frames::Frames;
 use crate::socket::values::Values;
 use budget::{Budget, Shortage};
-use history::{Claim, History, Home, Lost, Ticket};
+use history::{Claim, History, Home, Lost, NotResumed, Ticket};
 use kept::Kept;
 use lost::LostSockets;
 use offset::Offset;
@@ -196,8 +196,20 @@ pub(crate) struct Missed<'a>(RwLockReadGuard<'a, LostSockets>);
 
 impl Missed<'_> {
     /// Keeps the event for those that are selected.
-    pub(crate) fn keep(self, selection: &Selection, event: &Arc<Kept>) {
+    pub(crate) fn keep(&self, selection: &Selection, event: &Arc<Kept>) {
         self.0.miss(selection, event);
+    }
+
+    /// Those that are selected miss an event that is not kept. `offset` is where it stands, if that is known: who has
+    /// what came up to there misses nothing. Returns the others.
+    pub(crate) fn doubt(&self, selection: &Selection, offset: Option<Offset>) -> Vec<Arc<History>> {
+        let mut doubted = Vec::new();
+        self.0.for_each(selection, |history| {
+            if history.doubt(offset) {
+                doubted.push(Arc::clone(history));
+            }
+        });
+        doubted
     }
 }
 
@@ -294,16 +306,18 @@ impl NamespaceRecovery {
         *count += 1;
     }
 
-    /// A socket that has claimed the history is let in: it is sent what it missed, and `reply`. Says whether the
-    /// history has not ended meanwhile.
-    pub(crate) fn resume(&self, history: &History, mailbox: &Arc<Mailbox>, reply: &Frame) -> bool {
+    /// A socket that has claimed the history is let in: it is sent what it missed, and `reply`.
+    pub(crate) fn resume(
+        &self,
+        history: &History,
+        mailbox: &Arc<Mailbox>,
+        reply: &Frame,
+    ) -> Result<(), NotResumed> {
         let mut lost = self.lost.write();
-        let resumed = history.resume(mailbox, reply);
-        if let Some(old) = &resumed {
-            lost.remove(old);
-            self.shared.counts.lock().recovered += 1;
-        }
-        resumed.is_some()
+        let old = history.resume(mailbox, reply)?;
+        lost.remove(&old);
+        self.shared.counts.lock().recovered += 1;
+        Ok(())
     }
 
     /// A socket that has claimed the history is not let in.

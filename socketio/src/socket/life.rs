@@ -15,7 +15,7 @@ use crate::handler::queue::Job;
 use crate::namespace::Namespace;
 use crate::namespace::room::Room;
 use crate::namespace::room_event::RoomEvent;
-use crate::recovery::history::Granted;
+use crate::recovery::history::{Granted, NotResumed};
 use crate::recovery::offset::Offset;
 
 /// # The end
@@ -65,6 +65,15 @@ impl Socket {
     }
 }
 
+/// Why a client that the middlewares let in does not come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotAdmitted {
+    /// The namespace was taken out of service meanwhile.
+    Closed,
+    /// It came back for a socket that has missed something meanwhile.
+    Incomplete,
+}
+
 /// # For the client and the namespace
 impl Socket {
     #[cfg(test)]
@@ -103,15 +112,15 @@ impl Socket {
         }))
     }
 
-    /// The middlewares let the client in. Says whether the namespace is still in service.
-    pub(crate) fn admit(&self) -> bool {
+    /// The middlewares let the client in.
+    pub(crate) fn admit(&self) -> Result<(), NotAdmitted> {
         let (members, mailbox) = (self.0.namespace.members(), &self.0.mailbox);
         let history = self.0.history.as_ref().zip(self.0.namespace.recovery());
         let rooms = self.early_rooms();
         // No broadcast reaches it before it is connected. What it misses until then, it still misses as the
         // socket that was lost.
         if !members.add(self, rooms.clone()) {
-            return false;
+            return Err(NotAdmitted::Closed);
         }
         let pid = history.map(|(history, _)| history.pid());
         let reply = self.config().parser.connect(self.0.link.revision, self.namespace_name(), self.id(), pid);
@@ -120,13 +129,16 @@ impl Socket {
                 self.0.mailbox.push_owed(&[reply]);
             }
             Some((history, recovery)) if !self.0.recovered => recovery.begin(history, mailbox, &reply),
-            Some((history, recovery)) if recovery.resume(history, mailbox, &reply) => {
-                self.0.namespace.leave();
-            }
-            Some(_) => {
-                members.remove(self);
-                return false;
-            }
+            Some((history, recovery)) => match recovery.resume(history, mailbox, &reply) {
+                Ok(()) => self.0.namespace.leave(),
+                Err(why) => {
+                    members.remove(self);
+                    return Err(match why {
+                        NotResumed::Ended => NotAdmitted::Closed,
+                        NotResumed::Incomplete => NotAdmitted::Incomplete,
+                    });
+                }
+            },
         }
         self.enter(&rooms);
         self.0.link.see(|| What::Joined { nsp: self.namespace_name(), socket: self.id() });
@@ -135,7 +147,7 @@ impl Socket {
             self.rooms().into_iter().for_each(|room| self.see_room(&joined(room)));
         }
         self.start();
-        true
+        Ok(())
     }
 
     /// The client is about to get an event that it may get again if it comes back soon. Says whether it has not got

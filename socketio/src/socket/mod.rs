@@ -37,7 +37,7 @@ use crate::socket::handshake::Handshake;
 mod attached;
 mod entering;
 pub(crate) mod handshake;
-mod life;
+pub(crate) mod life;
 mod note;
 pub(crate) mod sending;
 mod stage;

@@ -61,9 +61,32 @@ async fn what_is_sent_is_sent_under_the_trails_lock() {
     let presented = Presented { pid: history.pid(), offset: None };
     assert!(matches!(recovery.claim(Ok(presented), namespace.name(), false), Claim::Granted(_)));
     let (mailbox, driver, watch) = watched(&history);
-    assert!(recovery.resume(&history, &mailbox, &Frame::text("0")));
+    assert_eq!(recovery.resume(&history, &mailbox, &Frame::text("0")), Ok(()));
     sent_under_lock(&watch);
     let mut sent = [].into();
     driver.take(&mut sent);
     assert_eq!(sent.len(), 3, "both events, and the reply");
+}
+
+#[tokio::test]
+async fn who_misses_something_at_the_last_moment_does_not_get_the_socket_back() {
+    let io = io();
+    let namespace = io.of("/");
+    let recovery = namespace.recovery().unwrap();
+    for had in [None, Some(Offset::new(7, 0))] {
+        let history = Arc::new(recovery.new_trail());
+        let (mailbox, _driver) = Mailbox::new(BUDGET).split();
+        recovery.begin(&history, &mailbox, &Frame::text("0"));
+        assert!(recovery.lose(&history, &"id".into(), Vec::new(), None));
+        history.settle();
+        let presented = Presented { pid: history.pid(), offset: None };
+        assert!(matches!(recovery.claim(Ok(presented), namespace.name(), false), Claim::Granted(_)));
+        history.has_got(had);
+        // An event that comes before its turn is not kept for anybody.
+        let doubted = recovery.begin_broadcast().doubt(&Selection::default(), Some(Offset::new(5, 0)));
+        assert_eq!(doubted.len(), usize::from(had.is_none()), "who has it misses nothing");
+        let resumed = recovery.resume(&history, &mailbox, &Frame::text("0"));
+        assert_eq!(resumed, if had.is_none() { Err(NotResumed::Incomplete) } else { Ok(()) });
+        recovery.end(&history);
+    }
 }
