@@ -12,7 +12,7 @@ use engineio::{
 use socketio::{Client, Io, Socket};
 
 /// How long what has to come is waited for.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A client of a node, in this process and without a connection.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ impl TestClient {
     /// The next packet, or attachment, that is sent to it.
     ///
     /// # Panics
-    /// If nothing comes within five seconds.
+    /// If nothing comes within half a minute.
     pub async fn next(&mut self) -> String {
         loop {
             self.take();

@@ -27,6 +27,7 @@ use crate::error::AckError;
 use crate::namespace::flags::Flags;
 use crate::namespace::room::Selection;
 use crate::recovery::offset::Offset;
+use crate::recovery::settings::Recovery;
 
 pub(crate) mod adapter;
 pub(crate) mod details;
@@ -78,10 +79,11 @@ impl Drop for Request {
 }
 
 impl Cluster {
-    /// `recovers` says whether clients can recover here.
-    pub(crate) fn new(nodes: Box<dyn Nodes>, id: NodeId, recovers: bool) -> Arc<Cluster> {
-        let shares_sessions = recovers && nodes.sessions().is_some();
-        let (requests, ordered) = (Mutex::default(), Arc::default());
+    /// With `recovery`, clients can recover here.
+    pub(crate) fn new(nodes: Box<dyn Nodes>, id: NodeId, recovery: Option<&Recovery>) -> Arc<Cluster> {
+        let shares_sessions = recovery.is_some() && nodes.sessions().is_some();
+        let patience = recovery.map(|recovery| recovery.adapter_patience).unwrap_or_default();
+        let (requests, ordered) = (Mutex::default(), Ordered::new(patience));
         Arc::new(Cluster { nodes, id, requests, shares_sessions, ordered })
     }
 

@@ -18,10 +18,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::clock;
 use crate::recovery::offset::Offset;
 
-/// How long what this node has sent may take to come back.
-const PATIENCE: Duration = Duration::from_millis(500);
-
-/// Where an event is in the order.
+/// Where an event stands in the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     At(Offset),
@@ -34,8 +31,11 @@ pub(crate) enum Place {
 /// Sends an event to the clients of this node.
 pub(crate) type Deliver = Box<dyn FnOnce(Place) + Send>;
 
-#[derive(Default)]
-pub(crate) struct Ordered(Mutex<State>);
+pub(crate) struct Ordered {
+    state: Mutex<State>,
+    /// How long what this node has sent may take to come back.
+    patience: Duration,
+}
 
 #[derive(Default)]
 struct State {
@@ -51,7 +51,8 @@ struct State {
 }
 
 struct Waiting {
-    since: Instant,
+    /// When it is delivered if it has not come back.
+    due: Instant,
     /// It is not sent, and waits for what was sent before.
     is_sequel: bool,
     /// Where it is in the order, if that is known before it comes back.
@@ -60,10 +61,14 @@ struct Waiting {
 }
 
 impl Ordered {
+    pub(crate) fn new(patience: Duration) -> Arc<Ordered> {
+        Arc::new(Ordered { state: Mutex::default(), patience })
+    }
+
     /// Sends something, which is delivered when it comes back. `publish` is told its serial number.
     pub(crate) fn send(self: &Arc<Self>, publish: impl FnOnce(u64), deliver: Deliver) {
-        let mut state = self.0.lock();
-        let serial = state.wait(false, deliver);
+        let mut state = self.state.lock();
+        let serial = state.wait(false, clock::after(self.patience), deliver);
         // Under the lock, so that the serial numbers are in the order of sending.
         publish(serial);
         if !std::mem::replace(&mut state.watched, true) {
@@ -75,50 +80,50 @@ impl Ordered {
     /// Does something after what was sent before has been delivered: at once if that is so.
     pub(crate) fn then(&self, act: impl FnOnce() + Send + 'static) {
         let act: Deliver = Box::new(|_| act());
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if state.waiting.is_empty() {
             state.ready.push_back((act, Place::Nowhere));
-            deliver(state, &self.0);
+            deliver(state, &self.state);
         } else {
-            state.wait(true, act);
+            state.wait(true, clock::after(self.patience), act);
         }
     }
 
     /// What this node has sent is there in the order, and has perhaps not come back yet.
     pub(crate) fn placed(&self, serial: u64, offset: Offset) {
-        if let Some(waiting) = self.0.lock().waiting.get_mut(&serial) {
+        if let Some(waiting) = self.state.lock().waiting.get_mut(&serial) {
             waiting.offset = Some(offset);
         }
     }
 
     /// What this node has sent has come back.
     pub(crate) fn returned(&self, serial: u64, offset: Offset) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.stalled = false;
         // What was sent before and has not come back got lost.
         state.release(|(at, _)| at < serial, |waiting| Place::Early(waiting.offset));
         state.release(|(at, _)| at == serial, |_| Place::At(offset));
         state.release(|(_, waiting)| waiting.is_sequel, |_| Place::Nowhere);
-        deliver(state, &self.0);
+        deliver(state, &self.state);
     }
 
     /// Something came from another node.
     pub(crate) fn heard(&self, act: impl FnOnce() + Send + 'static) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.ready.push_back((Box::new(|_| act()), Place::Nowhere));
-        deliver(state, &self.0);
+        deliver(state, &self.state);
     }
 
     /// Delivers what does not come back in time.
     async fn watch(self: Arc<Self>) {
         loop {
             let due = {
-                let mut state = self.0.lock();
+                let mut state = self.state.lock();
                 let Some((_, first)) = state.waiting.first_key_value() else {
                     state.watched = false;
                     return;
                 };
-                let due = first.since + PATIENCE;
+                let due = first.due;
                 if state.stalled || due <= clock::now() {
                     if !std::mem::replace(&mut state.stalled, true) {
                         tracing::warn!(
@@ -127,7 +132,7 @@ impl Ordered {
                         );
                     }
                     state.release(|_| true, |waiting| Place::Early(waiting.offset));
-                    deliver(state, &self.0);
+                    deliver(state, &self.state);
                     continue;
                 }
                 due
@@ -138,10 +143,10 @@ impl Ordered {
 }
 
 impl State {
-    fn wait(&mut self, is_sequel: bool, deliver: Deliver) -> u64 {
+    fn wait(&mut self, is_sequel: bool, due: Instant, deliver: Deliver) -> u64 {
         let serial = self.next;
         self.next += 1;
-        self.waiting.insert(serial, Waiting { since: clock::now(), is_sequel, offset: None, deliver });
+        self.waiting.insert(serial, Waiting { due, is_sequel, offset: None, deliver });
         serial
     }
 
@@ -192,6 +197,8 @@ mod tests {
 
     use super::*;
 
+    const PATIENCE: Duration = Duration::from_millis(500);
+
     type Log = Arc<Mutex<Vec<String>>>;
 
     fn logged(log: &Log, name: &'static str) -> Deliver {
@@ -216,7 +223,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_sent_is_delivered_when_it_comes_back_and_what_follows_after_it() {
-        let (ordered, log) = (Arc::<Ordered>::default(), Log::default());
+        let (ordered, log) = (Ordered::new(PATIENCE), Log::default());
         let mut serials = Vec::new();
         ordered.then({
             let deliver = logged(&log, "nothing before");
@@ -239,7 +246,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_does_not_come_back_is_delivered_in_time_and_once() {
-        let (ordered, log) = (Arc::<Ordered>::default(), Log::default());
+        let (ordered, log) = (Ordered::new(PATIENCE), Log::default());
         let mut serials = Vec::new();
         for name in ["a", "b"] {
             ordered.send(|serial| serials.push(serial), logged(&log, name));
@@ -265,7 +272,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_sends_while_something_is_delivered_is_not_held_up_and_a_panic_ends_nothing() {
-        let (ordered, log) = (Arc::<Ordered>::default(), Log::default());
+        let (ordered, log) = (Ordered::new(PATIENCE), Log::default());
         let (again, after) = (Arc::clone(&ordered), logged(&log, "after"));
         let deliver: Deliver = Box::new(move |_| {
             again.then(move || after(Place::Nowhere));

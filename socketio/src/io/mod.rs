@@ -100,7 +100,7 @@ impl Io {
             let cluster = adapter.as_ref().map(|adapter| {
                 let (id, recovers) = (random_id(), recoveries.is_some());
                 adapter.start(Node::new(namespaces.clone(), Arc::clone(&id), recovers));
-                Cluster::new(Box::new(Arc::clone(adapter)), id, recovers)
+                Cluster::new(Box::new(Arc::clone(adapter)), id, config.recovery.as_ref())
             });
             let common = Arc::new(Common {
                 config,

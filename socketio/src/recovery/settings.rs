@@ -27,6 +27,9 @@ pub struct Recovery {
     pub sessions: usize,
     /// Whether a client that comes back skips the middlewares. `false`, since its rights may have changed.
     pub skip_middlewares: bool,
+    /// How long what this node sends may take through an adapter that has [`Sessions`](crate::Sessions). After that, its own
+    /// clients get it without an offset, and don't recover if they lose their connection soon. 500 ms.
+    pub adapter_patience: Duration,
 }
 
 impl Default for Recovery {
@@ -36,6 +39,7 @@ impl Default for Recovery {
             bytes: 64_000_000,
             sessions: 100_000,
             skip_middlewares: false,
+            adapter_patience: Duration::from_millis(500),
         }
     }
 }

@@ -428,6 +428,7 @@ impl Options {
             bytes: self.recovery_bytes,
             sessions: self.recovery_sessions,
             skip_middlewares: self.recovery_skip_middlewares,
+            ..Recovery::default()
         })
     }
 }
