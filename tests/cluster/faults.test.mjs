@@ -38,15 +38,19 @@ for (const mode of modes) {
       const [A, B, C] = await Promise.all([keep(theirs(redis, mode)), keep(ours(redis, mode)), keep(ours(redis, mode))]);
       await together(A, B, C);
       await Promise.all([A.client(), B.client(), C.client()]);
+      const id = await A.do("id");
       A.process.kill("SIGSTOP");
       const silent = await B.do("fetch", { timeout: 300 });
       assert.equal(silent.sockets.length, 2);
+      // Classic answers don't say who answers.
+      const named = mode === "classic" ? [] : [id];
+      assert.deepEqual(silent.missing, named);
       assert.match(silent.error, /one other node did not answer in time/);
       const fetching = B.do("fetch", { timeout: 5000 });
       const asking = B.do("ack", { event: ["q"], timeout: 400 });
       await sleep(100);
       const answers = await asking;
-      assert.equal(answers.silent, 1);
+      assert.deepEqual([answers.silent, answers.missing], [1, named]);
       A.process.kill("SIGKILL");
       const dead = await fetching;
       assert.deepEqual([dead.sockets.length, dead.error], [2, null]);

@@ -133,6 +133,7 @@ const commands = {
     }),
   heard: () => heard.splice(0),
   open: (c) => void io.of(c.nsp),
+  id: (c) => io.of(c.nsp ?? "/").adapter.uid,
   servers: (c) => io.of(c.nsp ?? "/").adapter.serverCount(),
   "all rooms": async (c) => [...(await io.of(c.nsp ?? "/").adapter.allRooms())],
   end: () => io.close(),

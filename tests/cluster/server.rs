@@ -12,7 +12,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use socketio::{Args, Broadcast, Config, FetchedSocket, Io, RawJson, Recovery};
+use socketio::{Args, Broadcast, ClusterError, Config, FetchedSocket, Io, NodeId, RawJson, Recovery};
 use socketio_redis::{Counts, Emitter, Mode, RedisAdapter, Subscriptions};
 use socketio_server::Server;
 use tokio::sync::mpsc;
@@ -152,20 +152,29 @@ async fn run(
         "ack" => {
             let (name, args) = event(&command.event)?;
             let answers = whom.emit_with_ack::<Args>(&name, args)?.await;
-            let silent = answers.silent_nodes;
+            let (silent, missing) = (answers.silent_nodes, answers.silent_ids.clone());
             let failed = answers.answers.iter().filter(|answer| answer.result.is_err()).count();
             let values: Vec<_> = answers.received().map(|args| shown(&args)).collect();
-            return Ok(json!({ "answers": values, "failed": failed, "silent": silent }));
+            return Ok(
+                json!({ "answers": values, "failed": failed, "silent": silent, "missing": ids(&missing) }),
+            );
         }
         "fetch" => {
             let before = std::time::Instant::now();
-            let (found, error) = match whom.fetch_sockets().await {
-                Ok(found) => (found, None),
-                Err(error) => (error.found, Some(error.error.to_string())),
+            let (found, error, missing) = match whom.fetch_sockets().await {
+                Ok(found) => (found, None, Vec::new()),
+                Err(error) => {
+                    let text = error.to_string();
+                    let missing = match error.error {
+                        ClusterError::Timeout { nodes, .. } => nodes,
+                        _ => Vec::new(),
+                    };
+                    (error.found, Some(text), missing)
+                }
             };
             let sockets: Vec<_> = found.iter().map(told).collect();
             let took = u64::try_from(before.elapsed().as_millis())?;
-            return Ok(json!({ "sockets": sockets, "error": error, "took": took }));
+            return Ok(json!({ "sockets": sockets, "error": error, "missing": ids(&missing), "took": took }));
         }
         "join" => command.join.iter().for_each(|room| whom.sockets_join(&**room)),
         "leave" => command.join.iter().for_each(|room| whom.sockets_leave(&**room)),
@@ -211,6 +220,7 @@ async fn run(
         "heard" => return Ok(std::mem::take(&mut *heard.lock()).into()),
         "open" => drop(io.of(&command.nsp)),
         "close namespace" => io.of(&command.nsp).close(),
+        "id" => return Ok(io.node_id().map(|id| id.as_ref()).into()),
         "servers" => return Ok(io.of(&command.nsp).server_count().await.into()),
         "counts" => {
             return Ok(json!({
@@ -300,6 +310,10 @@ fn without_bytes(value: &Value, attachments: &mut Vec<bytes::Bytes>) -> Value {
         },
         other => other.clone(),
     }
+}
+
+fn ids(nodes: &[NodeId]) -> Vec<&str> {
+    nodes.iter().map(|id| &**id).collect()
 }
 
 /// Arguments as JSON, bytes as a `Buffer` writes them.

@@ -58,6 +58,17 @@ impl Loopback {
         self.own.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The other nodes that have a namespace.
+    fn others(&self, namespace: &str) -> Vec<NodeId> {
+        let own = self.own();
+        let counts = |member: &&Member| {
+            Some(&member.id) != own.as_ref() && member.namespaces.iter().any(|open| open == namespace)
+        };
+        self.with_cluster(|cluster| {
+            cluster.members.iter().filter(counts).map(|member| Arc::clone(&member.id)).collect()
+        })
+    }
+
     fn with_own(&self, change: impl FnOnce(&mut Vec<String>)) {
         let own = self.own();
         self.with_cluster(|cluster| {
@@ -98,11 +109,11 @@ impl Adapter for Loopback {
     }
 
     fn other_nodes(&self, namespace: &str) -> AdapterFuture<usize> {
-        let own = self.own();
-        let counts = |member: &&Member| {
-            Some(&member.id) != own.as_ref() && member.namespaces.iter().any(|open| open == namespace)
-        };
-        Box::pin(ready(self.with_cluster(|cluster| cluster.members.iter().filter(counts).count())))
+        Box::pin(ready(self.others(namespace).len()))
+    }
+
+    fn other_node_ids(&self, namespace: &str) -> AdapterFuture<Option<Vec<NodeId>>> {
+        Box::pin(ready(Some(self.others(namespace))))
     }
 
     fn publish(&self, message: NodeMessage) -> AdapterFuture<Result<(), AdapterError>> {

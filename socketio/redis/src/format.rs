@@ -50,6 +50,16 @@ pub(crate) trait Format: Send + Sync + 'static {
     /// The one of these that has as many subscribers as there are nodes.
     fn counted(&self, namespace: &str) -> Channel;
 
+    /// A pattern of the channels on which single nodes are told something, if they can be told from others.
+    fn nodes(&self, _namespace: &str) -> Option<Channel> {
+        None
+    }
+
+    /// The node that listens to one of these.
+    fn node_of(&self, _namespace: &str, _channel: &str) -> Option<NodeId> {
+        None
+    }
+
     /// Whether somebody here may want a message. Asked before it is decoded.
     fn is_wanted(&self, channel: &str, payload: &[u8], node: &Node) -> bool;
 

@@ -259,7 +259,10 @@ impl Shared {
 
 /// Whether a command is of no use to those who don't wait for its answer.
 fn is_question(command: &Command) -> bool {
-    matches!(command, Command::Count(_) | Command::Ping | Command::Take(_) | Command::Range { .. })
+    matches!(
+        command,
+        Command::Count(_) | Command::Channels(_) | Command::Ping | Command::Take(_) | Command::Range { .. }
+    )
 }
 
 fn is_publish(command: &Command) -> bool {

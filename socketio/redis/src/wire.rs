@@ -147,6 +147,18 @@ pub(crate) fn sockets(list: &RawValue, whole: &RawJson) -> Result<Vec<SocketDeta
     Ok(sockets.into_iter().filter_map(read).collect())
 }
 
+/// A pattern of Redis that matches this text alone.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for char in text.chars() {
+        if matches!(char, '*' | '?' | '[' | ']' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(char);
+    }
+    pattern
+}
+
 /// Text as JSON.
 pub(crate) fn quoted(text: &str) -> String {
     Value::from(text).to_string()

@@ -1,6 +1,7 @@
 //! The answers of many clients to one event.
 
 use crate::args::Args;
+use crate::cluster::message::NodeId;
 use crate::error::AckError;
 use crate::namespace::room::Room;
 
@@ -44,8 +45,10 @@ pub struct Answers<T> {
     /// One for each client that got the event, in the order of arrival; those that failed to answer in time
     /// come last.
     pub answers: Vec<Answer<T>>,
-    /// The number of other nodes that did not say in time how many of their clients got the event.
+    /// How many other nodes did not answer in time, or did not tell how many clients they sent the event to.
     pub silent_nodes: usize,
+    /// Which ones these are, if the adapter can tell; else empty. See [`Io::node_id`](crate::Io::node_id).
+    pub silent_ids: Vec<NodeId>,
 }
 
 impl<T> Answers<T> {

@@ -16,8 +16,9 @@ use crate::ack::collector::Collector;
 use crate::ack::pending::Waiter;
 use crate::args::FromArgs;
 use crate::clock;
-use crate::cluster::message::AdapterFuture;
-use crate::cluster::{Cluster, RECOUNT, Request};
+use crate::cluster::message::{AdapterFuture, NodeId};
+use crate::cluster::roll::Roll;
+use crate::cluster::{Cluster, Request, recount_pause};
 use crate::error::AckError;
 use crate::handler::task::Task;
 use crate::namespace::Namespace;
@@ -50,6 +51,7 @@ pub struct BroadcastAck<T> {
     timeout: Duration,
     sleep: Option<Pin<Box<Sleep>>>,
     silent_nodes: usize,
+    silent_ids: Vec<NodeId>,
     answer: PhantomData<fn() -> T>,
 }
 
@@ -58,28 +60,34 @@ pub struct BroadcastAck<T> {
 pub(crate) struct Counting {
     cluster: Arc<Cluster>,
     namespace: Arc<str>,
-    /// How many got the event and are still there; not known yet at first.
-    nodes: Option<usize>,
+    roll: Arc<Roll>,
+    /// Whether it is known how many got the event.
+    has_counted: bool,
+    pause: Duration,
     step: CountingStep,
 }
 
 enum CountingStep {
+    /// The adapter counts all, or those that have gone.
     Asking(AdapterFuture<usize>),
     Waiting(Pin<Box<Sleep>>),
 }
 
 impl Counting {
-    pub(crate) fn new(cluster: &Arc<Cluster>, namespace: &Arc<str>) -> Counting {
+    pub(crate) fn new(
+        cluster: &Arc<Cluster>,
+        namespace: &Arc<str>,
+        roll: Arc<Roll>,
+        timeout: Duration,
+    ) -> Counting {
         Counting {
             cluster: Arc::clone(cluster),
             namespace: Arc::clone(namespace),
-            nodes: None,
+            roll,
+            has_counted: false,
+            pause: recount_pause(timeout),
             step: CountingStep::Asking(cluster.other_nodes(namespace)),
         }
-    }
-
-    fn has_counted(&self) -> bool {
-        self.nodes.is_some()
     }
 
     fn poll<A>(&mut self, cx: &mut Context<'_>, collector: &Collector<A>) {
@@ -87,19 +95,20 @@ impl Counting {
             match &mut self.step {
                 CountingStep::Asking(count) => {
                     let Poll::Ready(count) = count.as_mut().poll(cx) else { return };
-                    match &mut self.nodes {
-                        None => collector.expect_nodes(count),
-                        Some(nodes) => collector.expect_fewer_nodes(nodes.saturating_sub(count)),
+                    if std::mem::replace(&mut self.has_counted, true) {
+                        collector.expect_fewer_nodes(count);
+                    } else {
+                        self.roll.asked(count);
+                        collector.expect_nodes(count);
                     }
-                    self.nodes = Some(self.nodes.map_or(count, |nodes| nodes.min(count)));
-                    self.step = CountingStep::Waiting(Box::pin(sleep(RECOUNT)));
+                    self.step = CountingStep::Waiting(Box::pin(sleep(self.pause)));
                 }
                 CountingStep::Waiting(wait) => {
                     // Once all have told, their clients are waited for, and nobody is counted.
                     if collector.missing().1 == 0 || wait.as_mut().poll(cx).is_pending() {
                         return;
                     }
-                    self.step = CountingStep::Asking(self.cluster.other_nodes(&self.namespace));
+                    self.step = CountingStep::Asking(self.cluster.recount(&self.namespace, &self.roll));
                 }
             }
         }
@@ -160,6 +169,7 @@ impl<T> BroadcastAck<T> {
             timeout,
             sleep: None,
             silent_nodes: 0,
+            silent_ids: Vec::new(),
             answer: PhantomData,
         }
     }
@@ -217,13 +227,21 @@ impl<T> BroadcastAck<T> {
         self.silent_nodes
     }
 
+    /// Which ones these are, if the adapter can tell; else empty.
+    #[must_use]
+    pub fn silent_ids(&self) -> &[NodeId] {
+        &self.silent_ids
+    }
+
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<RawAnswer>> {
         for counting in &mut self.counting {
             counting.poll(cx, &self.collector);
         }
         match self.collector.poll_next(cx) {
             Poll::Ready(Some(answer)) => return Poll::Ready(Some(answer)),
-            Poll::Ready(None) if self.counting.iter().all(Counting::has_counted) => return Poll::Ready(None),
+            Poll::Ready(None) if self.counting.iter().all(|counting| counting.has_counted) => {
+                return Poll::Ready(None);
+            }
             _ => {}
         }
         // An instant too far away to be one never comes.
@@ -238,6 +256,9 @@ impl<T> BroadcastAck<T> {
 
     /// The time is over: everyone who has not answered has failed to.
     fn give_up(&mut self) {
+        if self.collector.missing().1 > 0 {
+            self.silent_ids = self.counting.iter().flat_map(|counting| counting.roll.silent()).collect();
+        }
         self.counting.clear();
         self.requests.clear();
         for asked in self.asked.drain(..) {
@@ -269,7 +290,7 @@ impl<T: FromArgs + Send + 'static> IntoFuture for BroadcastAck<T> {
             while let Some(answer) = self.next().await {
                 answers.push(answer);
             }
-            Answers { answers, silent_nodes: self.silent_nodes }
+            Answers { answers, silent_nodes: self.silent_nodes, silent_ids: self.silent_ids }
         })
     }
 }

@@ -7,7 +7,7 @@ use std::future::ready;
 use std::sync::Arc;
 
 use crate::cluster::Nodes;
-use crate::cluster::message::{AdapterError, AdapterFuture, NodeMessage};
+use crate::cluster::message::{AdapterError, AdapterFuture, NodeId, NodeMessage};
 use crate::cluster::node::Node;
 use crate::cluster::sessions::Sessions;
 use crate::namespace::Namespace;
@@ -19,7 +19,8 @@ use crate::namespace::Namespace;
 /// (`BROADCAST`, `SOCKETS_JOIN`, `FETCH_SOCKETS`, ..). An adapter that writes the same format can share a
 /// cluster with servers in JavaScript: [`RawJson`](crate::RawJson) reads and writes their values.
 ///
-/// No method may block. The crate `socketio-adapter-contract` tests all of these rules.
+/// No method may block, or call the [`Io`](crate::Io), a socket or the node back before it returns: some are called under
+/// their locks. Do that in a task. The crate `socketio-adapter-contract` tests all of these rules.
 ///
 /// ```
 /// use socketio::{Adapter, AdapterError, AdapterFuture, Io, NodeMessage, Node};
@@ -69,10 +70,20 @@ pub trait Adapter: Send + Sync + 'static {
     /// request doesn't wait long for a node that has gone.
     fn other_nodes(&self, namespace: &str) -> AdapterFuture<usize>;
 
+    /// The ids with which these nodes sign, if the adapter can tell. It is called while answers are missing, together with
+    /// [`other_nodes`](Adapter::other_nodes). With it, an application learns which nodes are silent.
+    fn other_node_ids(&self, namespace: &str) -> AdapterFuture<Option<Vec<NodeId>>> {
+        let _ = namespace;
+        Box::pin(ready(None))
+    }
+
     /// Sends a message to the node that [`NodeMessage::to`] names, or to all other nodes.
     ///
     /// The message is on its way when this returns: messages arrive in the order of the calls, even if the
     /// future is dropped. The future says whether the message was sent.
+    ///
+    /// It is called under the lock that keeps this order, and under that of a socket which is being let in. So it must not
+    /// wait for anything, and not call [`Node::receive`] or [`Node::returned`]: queue the message.
     fn publish(&self, message: NodeMessage) -> AdapterFuture<Result<(), AdapterError>>;
 
     /// What lets clients recover on any node, if the adapter has it.
@@ -80,7 +91,7 @@ pub trait Adapter: Send + Sync + 'static {
     /// With it, and if [clients may recover](Node::recovers), there is one order of all broadcasts, joins and
     /// the like: every [`NodeMessage`] without an answer has its [`offset`](NodeMessage::offset), and all nodes receive them
     /// in this order. A message of this node that has a [`serial`](NodeMessage::serial) comes back too, in its place:
-    /// hand it to [`Node::returned`], but not while `publish` runs.
+    /// hand it to [`Node::returned`].
     fn sessions(&self) -> Option<&dyn Sessions> {
         None
     }
@@ -105,6 +116,10 @@ impl Nodes for Arc<dyn Adapter> {
 
     fn other_nodes(&self, namespace: &str) -> AdapterFuture<usize> {
         (**self).other_nodes(namespace)
+    }
+
+    fn other_node_ids(&self, namespace: &str) -> AdapterFuture<Option<Vec<NodeId>>> {
+        (**self).other_node_ids(namespace)
     }
 
     fn namespace_closed(&self, name: &str) {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::cluster::message::AdapterError;
+use crate::cluster::message::{AdapterError, NodeId};
 use crate::error::SendError;
 
 /// Why other nodes could not be asked.
@@ -31,6 +31,8 @@ pub enum ClusterError {
     Timeout {
         /// How many did not.
         missing: usize,
+        /// Which ones, if the adapter can tell; else empty. See [`Io::node_id`](crate::Io::node_id).
+        nodes: Vec<NodeId>,
     },
     /// The adapter could not bring the request to them.
     Adapter(AdapterError),
@@ -61,8 +63,13 @@ impl fmt::Display for ClusterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ClusterError::NotCounted => f.write_str("the other nodes could not be counted in time"),
-            ClusterError::Timeout { missing: 1 } => f.write_str("one other node did not answer in time"),
-            ClusterError::Timeout { missing } => write!(f, "{missing} other nodes did not answer in time"),
+            ClusterError::Timeout { missing, nodes } => {
+                match missing {
+                    1 => f.write_str("one other node did not answer in time")?,
+                    _ => write!(f, "{missing} other nodes did not answer in time")?,
+                }
+                if nodes.is_empty() { Ok(()) } else { write!(f, ": {}", nodes.join(", ")) }
+            }
             ClusterError::Adapter(error) => write!(f, "other nodes were not reached: {error}"),
         }
     }

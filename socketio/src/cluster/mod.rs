@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::future::poll_fn;
+use std::hash::{BuildHasher as _, RandomState};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -22,6 +23,7 @@ use crate::cluster::details::SocketDetails;
 use crate::cluster::error::ClusterError;
 use crate::cluster::message::{AdapterError, AdapterFuture, MessageBody, NodeId, NodeMessage, RequestId};
 use crate::cluster::ordered::{Deliver, Ordered};
+use crate::cluster::roll::Roll;
 use crate::cluster::sessions::Sessions;
 use crate::error::AckError;
 use crate::namespace::flags::Flags;
@@ -36,6 +38,7 @@ pub(crate) mod fetched;
 pub(crate) mod message;
 pub(crate) mod node;
 pub(crate) mod ordered;
+pub(crate) mod roll;
 pub(crate) mod sessions;
 #[cfg(test)]
 mod tests;
@@ -56,14 +59,21 @@ pub(crate) struct Cluster {
 pub(crate) trait Nodes: Send + Sync {
     fn publish(&self, message: NodeMessage) -> AdapterFuture<Result<(), AdapterError>>;
     fn other_nodes(&self, namespace: &str) -> AdapterFuture<usize>;
+    fn other_node_ids(&self, namespace: &str) -> AdapterFuture<Option<Vec<NodeId>>>;
     fn namespace_closed(&self, name: &str);
     fn sessions(&self) -> Option<&dyn Sessions>;
 }
 
 /// How often other nodes are counted again while their answers are awaited: some may have gone.
-pub(crate) const RECOUNT: Duration = Duration::from_millis(500);
+const RECOUNT: Duration = Duration::from_millis(500);
 
-type TakeAnswer = Arc<dyn Fn(MessageBody) + Send + Sync>;
+/// A short request looks early enough to tell who is silent.
+pub(crate) fn recount_pause(timeout: Duration) -> Duration {
+    RECOUNT.min(timeout / 2).max(Duration::from_millis(1))
+}
+
+/// It is told who answers, if the answer says so.
+type TakeAnswer = Arc<dyn Fn(Option<&NodeId>, MessageBody) + Send + Sync>;
 
 /// A request that others may still answer. Dropped, it is forgotten.
 pub(crate) struct Request {
@@ -145,17 +155,27 @@ impl Cluster {
         self.nodes.other_nodes(namespace)
     }
 
-    fn request(self: &Arc<Self>, take: impl Fn(MessageBody) + Send + Sync + 'static) -> Request {
+    /// Looks who is still there of those that were asked. Returns how many have gone without an answer.
+    pub(crate) fn recount(&self, namespace: &str, roll: &Arc<Roll>) -> AdapterFuture<usize> {
+        let (count, names) = (self.nodes.other_nodes(namespace), self.nodes.other_node_ids(namespace));
+        let roll = Arc::clone(roll);
+        Box::pin(async move { roll.counted(count.await, names.await) })
+    }
+
+    fn request(
+        self: &Arc<Self>,
+        take: impl Fn(Option<&NodeId>, MessageBody) + Send + Sync + 'static,
+    ) -> Request {
         let id = random_id();
         self.requests.lock().insert(Arc::clone(&id), Arc::new(take));
         Request { cluster: Arc::clone(self), id }
     }
 
     /// An answer came. Whoever asked may have given up.
-    fn answered(&self, request: &RequestId, answer: MessageBody) {
+    fn answered(&self, request: &RequestId, from: Option<&NodeId>, answer: MessageBody) {
         let take = self.requests.lock().get(request).cloned();
         if let Some(take) = take {
-            take(answer);
+            take(from, answer);
         }
     }
 
@@ -167,10 +187,11 @@ impl Cluster {
         selection: Selection,
         flags: Flags,
         collector: &Arc<Collector<RawAnswer>>,
+        roll: &Arc<Roll>,
     ) -> Request {
-        let answers = Arc::clone(collector);
-        let request = self.request(move |answer| match answer {
-            MessageBody::ClientCount { clients, .. } => answers.node_expects(clients),
+        let (answers, nodes) = (Arc::clone(collector), Arc::clone(roll));
+        let request = self.request(move |from, answer| match answer {
+            MessageBody::ClientCount { clients, .. } if nodes.answered(from) => answers.node_expects(clients),
             MessageBody::ClientAnswer { answer, .. } => answers.add((None, Ok(answer))),
             _ => {}
         });
@@ -186,20 +207,22 @@ impl Cluster {
         selection: Selection,
         timeout: Duration,
     ) -> (Vec<SocketDetails>, Result<(), ClusterError>) {
-        let collector = Arc::new(Collector::default());
-        let found = Arc::clone(&collector);
-        let request = self.request(move |answer| {
-            if let MessageBody::FetchedSockets { sockets, .. } = answer {
+        let (collector, roll) = (Arc::new(Collector::default()), Arc::new(Roll::default()));
+        let (found, nodes) = (Arc::clone(&collector), Arc::clone(&roll));
+        let request = self.request(move |from, answer| {
+            if let MessageBody::FetchedSockets { sockets, .. } = answer
+                && nodes.answered(from)
+            {
                 found.add(sockets);
             }
         });
         let body = MessageBody::FetchSockets { selection, request: Arc::clone(&request.id) };
-        match self.ask(namespace, body, &collector, timeout).await {
+        match self.ask(namespace, body, &collector, &roll, timeout).await {
             Err(error) => (Vec::new(), Err(error)),
             Ok(sockets) => {
                 let complete = match collector.missing() {
                     (0, _) => Ok(()),
-                    (missing, _) => Err(ClusterError::Timeout { missing }),
+                    (missing, _) => Err(ClusterError::Timeout { missing, nodes: roll.silent() }),
                 };
                 (sockets.into_iter().flatten().collect(), complete)
             }
@@ -213,17 +236,21 @@ impl Cluster {
         event: Event,
         timeout: Duration,
     ) -> Result<Answers<T>, ClusterError> {
-        let collector = Arc::new(Collector::default());
-        let answers = Arc::clone(&collector);
-        let request = self.request(move |answer| {
-            if let MessageBody::ServerSideAnswer { answer, .. } = answer {
+        let (collector, roll) = (Arc::new(Collector::default()), Arc::new(Roll::default()));
+        let (answers, nodes) = (Arc::clone(&collector), Arc::clone(&roll));
+        let request = self.request(move |from, answer| {
+            if let MessageBody::ServerSideAnswer { answer, .. } = answer
+                && nodes.answered(from)
+            {
                 answers.add(answer);
             }
         });
         let body = MessageBody::ServerSideEmit { event, request: Some(Arc::clone(&request.id)) };
-        let answers = self.ask(namespace, body, &collector, timeout).await?;
+        let answers = self.ask(namespace, body, &collector, &roll, timeout).await?;
         let read = |args| Answer { socket: None, result: T::from_args(args).map_err(AckError::Args) };
-        Ok(Answers { answers: answers.into_iter().map(read).collect(), silent_nodes: collector.missing().0 })
+        let (silent_nodes, _) = collector.missing();
+        let silent_ids = if silent_nodes > 0 { roll.silent() } else { Vec::new() };
+        Ok(Answers { answers: answers.into_iter().map(read).collect(), silent_nodes, silent_ids })
     }
 
     /// Asks all other nodes something that each answers once.
@@ -232,6 +259,7 @@ impl Cluster {
         namespace: &Arc<str>,
         body: MessageBody,
         collector: &Collector<A>,
+        roll: &Arc<Roll>,
         timeout: Duration,
     ) -> Result<Vec<A>, ClusterError> {
         let deadline = clock::after(timeout);
@@ -241,16 +269,16 @@ impl Cluster {
             return Ok(Vec::new());
         }
         collector.expect(nodes);
+        roll.asked(nodes);
         let published = timeout_at(deadline, self.publish(namespace, None, body)).await;
-        published.map_err(|_| ClusterError::Timeout { missing: nodes })?.map_err(ClusterError::Adapter)?;
+        let not_in_time = |_| ClusterError::Timeout { missing: nodes, nodes: Vec::new() };
+        published.map_err(not_in_time)?.map_err(ClusterError::Adapter)?;
         let mut answers = Vec::new();
         let recount = async {
-            let mut nodes = nodes;
+            let pause = recount_pause(timeout);
             loop {
-                sleep(RECOUNT).await;
-                let left = self.other_nodes(namespace).await;
-                collector.expect_fewer(nodes.saturating_sub(left));
-                nodes = nodes.min(left);
+                sleep(pause).await;
+                collector.expect_fewer(self.recount(namespace, roll).await);
             }
         };
         {
@@ -267,4 +295,9 @@ impl Cluster {
 
 pub(crate) fn random_id() -> Arc<str> {
     Sid::generate().as_str().into()
+}
+
+/// 16 hexadecimal digits, as socket.io's cluster adapters have them.
+pub(crate) fn random_node_id() -> NodeId {
+    format!("{:016x}", RandomState::new().hash_one(random_id())).into()
 }

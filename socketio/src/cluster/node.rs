@@ -75,7 +75,7 @@ impl Node {
         let Some(namespaces) = self.namespaces.upgrade() else { return };
         let Some(cluster) = namespaces.cluster() else { return };
         if let Some(request) = body.answers().cloned() {
-            return cluster.answered(&request, body);
+            return cluster.answered(&request, from.as_ref(), body);
         }
         let asker = Asker { cluster: Arc::clone(cluster), namespace, node: from, offset };
         match namespaces.find(&asker.namespace) {

@@ -15,8 +15,9 @@ use parking_lot::RwLock;
 use serde::de::DeserializeOwned;
 
 use crate::cluster::adapter::Adapter;
+use crate::cluster::message::NodeId;
 use crate::cluster::node::Node;
-use crate::cluster::{Cluster, random_id};
+use crate::cluster::{Cluster, random_node_id};
 use crate::handler::unhandled::{UnhandledCounts, UnhandledEvents};
 use crate::io::config::Config;
 use crate::io::shared::Shared;
@@ -98,7 +99,7 @@ impl Io {
             let namespaces: Weak<dyn Siblings> = io.clone();
             let recoveries = config.recovery.clone().map(|settings| Arc::new(Recoveries::new(settings)));
             let cluster = adapter.as_ref().map(|adapter| {
-                let (id, recovers) = (random_id(), recoveries.is_some());
+                let (id, recovers) = (random_node_id(), recoveries.is_some());
                 adapter.start(Node::new(namespaces.clone(), Arc::clone(&id), recovers));
                 Cluster::new(Box::new(Arc::clone(adapter)), id, config.recovery.as_ref())
             });
@@ -214,6 +215,14 @@ impl Io {
     #[must_use]
     pub fn has_adapter(&self) -> bool {
         self.cluster().is_some()
+    }
+
+    /// The id by which other nodes know this one. They name it when it doesn't answer them:
+    /// [`ClusterError::Timeout`](crate::ClusterError::Timeout), [`Answers::silent_ids`](crate::Answers::silent_ids). `None`
+    /// without an adapter.
+    #[must_use]
+    pub fn node_id(&self) -> Option<&NodeId> {
+        self.cluster().map(|cluster| cluster.id())
     }
 
     /// Waits until this node receives what the others of its cluster send, in the namespaces that exist now.

@@ -1,6 +1,7 @@
 //! Sending to many.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ack::broadcast::{BroadcastAck, Counting, ask_selected};
@@ -250,8 +251,9 @@ impl Broadcast {
         if let (Some(cluster), Some(event)) = (cluster, outgoing.event.clone()) {
             let (name, selection) = (self.namespace.shared_name(), self.selection.clone());
             let flags = Flags { timeout: Some(answers.patience()), ..self.flags };
-            let request = cluster.ask_clients(name, event, selection, flags, answers.collector());
-            answers.add_request(request, Counting::new(cluster, name));
+            let roll = Arc::default();
+            let request = cluster.ask_clients(name, event, selection, flags, answers.collector(), &roll);
+            answers.add_request(request, Counting::new(cluster, name, roll, answers.patience()));
         }
         let volatile = self.flags.volatile;
         let asked =

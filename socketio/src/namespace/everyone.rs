@@ -163,7 +163,7 @@ impl Namespace {
     ) -> Result<Answers<T>, ServerSideError> {
         let event = Event::outgoing(event, args)?;
         let Some(cluster) = self.cluster() else {
-            return Ok(Answers { answers: Vec::new(), silent_nodes: 0 });
+            return Ok(Answers { answers: Vec::new(), silent_nodes: 0, silent_ids: Vec::new() });
         };
         Ok(cluster.ask_servers(self.shared_name(), event, self.config().cluster_timeout).await?)
     }

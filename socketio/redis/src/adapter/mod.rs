@@ -1,12 +1,17 @@
 //! The adapter: a format, what goes out, what comes in.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use socketio::{Adapter, AdapterError, AdapterFuture, Namespace, Node, NodeMessage, RoomEvent, Sessions};
-use tokio::time::sleep;
+use parking_lot::Mutex;
+use socketio::{
+    Adapter, AdapterError, AdapterFuture, Namespace, Node, NodeId, NodeMessage, RoomEvent, Sessions,
+};
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, sleep};
 
 use crate::classic::Classic;
 use crate::counts::Counts;
@@ -99,6 +104,21 @@ struct Stream {
     max_len: usize,
 }
 
+/// How long it takes until nodes are looked for again.
+const SEEN_ANEW: Duration = Duration::from_millis(400);
+
+/// The other nodes that have a namespace, as they were seen.
+struct Seen {
+    since: Instant,
+    nodes: OnceCell<Option<Vec<NodeId>>>,
+}
+
+impl Default for Seen {
+    fn default() -> Seen {
+        Seen { since: Instant::now(), nodes: OnceCell::new() }
+    }
+}
+
 struct Running {
     node: Node,
     format: Arc<dyn Format>,
@@ -106,6 +126,7 @@ struct Running {
     subscriber: Arc<Subscriber>,
     stream_readers: Vec<StreamReader>,
     sessions: Option<StoredSessions>,
+    seen: Mutex<HashMap<Box<str>, Arc<Seen>>>,
 }
 
 /// The prefix of all channels, unless told otherwise.
@@ -287,6 +308,7 @@ impl Adapter for RedisAdapter {
             subscriber: Arc::new(subscriber),
             stream_readers,
             sessions,
+            seen: Mutex::default(),
         });
     }
 
@@ -341,6 +363,32 @@ impl Adapter for RedisAdapter {
                 // Whoever asks does not wait for ever.
                 sleep(Duration::from_millis(100)).await;
             }
+        })
+    }
+
+    /// Those whose channels somebody listens to. Redis looks through all channels for that, so it is asked once in a
+    /// while, whoever waits.
+    fn other_node_ids(&self, namespace: &str) -> AdapterFuture<Option<Vec<NodeId>>> {
+        let Some(running) = self.running.get() else { return Box::pin(std::future::ready(None)) };
+        let Some(pattern) = running.format.nodes(namespace) else {
+            return Box::pin(std::future::ready(None));
+        };
+        let seen = {
+            let mut seen = running.seen.lock();
+            seen.retain(|_, seen| seen.since.elapsed() < SEEN_ANEW);
+            Arc::clone(seen.entry(namespace.into()).or_default())
+        };
+        let (format, publisher) = (Arc::clone(&running.format), Arc::clone(&running.publisher));
+        let (own, namespace) = (Arc::clone(running.node.id()), namespace.to_owned());
+        Box::pin(async move {
+            let ask = async {
+                let Ok(Told::Names(channels)) = publisher.send(Command::Channels(pattern)).await else {
+                    return None;
+                };
+                let nodes = channels.iter().filter_map(|channel| format.node_of(&namespace, channel));
+                Some(nodes.filter(|node| *node != own).collect())
+            };
+            seen.nodes.get_or_init(|| ask).await.clone()
         })
     }
 

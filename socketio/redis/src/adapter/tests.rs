@@ -170,3 +170,30 @@ async fn servers_in_javascript_are_told_all_rooms() {
     let expected = [r#"{"requestId":"r","rooms":[]}"#, r#"{"requestId":"s","sockets":[]}"#];
     assert_eq!(redis.published()[asked + 2..], expected);
 }
+
+// proves: features/adapters
+#[tokio::test(start_paused = true)]
+async fn nodes_that_are_silent_are_named_where_the_format_has_names() {
+    for mode in MODES {
+        let redis = FakeRedis::new();
+        let nodes =
+            [(); 4].map(|()| Io::with_adapter(Config::default(), RedisAdapter::on(redis.dial()).mode(mode)));
+        for io in &nodes {
+            io.cluster_ready().await;
+        }
+        let [here, answers, silent, gone] = &nodes;
+        answers.on_server_side("q", |()| async {});
+        // A room whose name looks like a node's.
+        let client = socketio_adapter_contract::TestClient::join(answers);
+        client.socket().join("no node, a room").unwrap();
+        let asking = here.clone();
+        let asking = tokio::spawn(async move { asking.server_side_emit_with_ack::<()>("q", ()).await });
+        sleep(Duration::from_secs(1)).await;
+        gone.leave_cluster().await;
+        let answered = asking.await.unwrap().unwrap();
+        assert_eq!((answered.answers.len(), answered.silent_nodes), (1, 1), "{mode:?}");
+        let expected =
+            if mode == Mode::PubSub { Vec::new() } else { vec![silent.node_id().unwrap().clone()] };
+        assert_eq!(answered.silent_ids, expected, "{mode:?}");
+    }
+}

@@ -82,14 +82,7 @@ impl Classic {
 impl Format for Classic {
     /// One pattern for the broadcasts of all namespaces: each further pattern costs Redis time with every message.
     fn always(&self) -> Vec<Channel> {
-        let mut pattern = String::new();
-        for char in self.prefix.chars() {
-            if matches!(char, '*' | '?' | '[' | ']' | '\\') {
-                pattern.push('\\');
-            }
-            pattern.push(char);
-        }
-        vec![Channel::Pattern(format!("{pattern}#*").into())]
+        vec![Channel::Pattern(format!("{}#*", wire::escaped(&self.prefix)).into())]
     }
 
     fn of_namespace(&self, namespace: &str, own: &NodeId) -> Vec<Channel> {

@@ -278,6 +278,10 @@ fn write(pipeline: &mut Pipeline, command: &Command) {
             let kind = if matches!(channel, Channel::Sharded(_)) { "SHARDNUMSUB" } else { "NUMSUB" };
             pipeline.cmd("PUBSUB").arg(kind).arg(channel.name());
         }
+        Command::Channels(pattern) => {
+            let kind = if matches!(pattern, Channel::Sharded(_)) { "SHARDCHANNELS" } else { "CHANNELS" };
+            pipeline.cmd("PUBSUB").arg(kind).arg(pattern.name());
+        }
         Command::Append { stream, max_len, fields } => {
             pipeline.cmd("XADD").arg(&**stream).arg("MAXLEN").arg("~").arg(*max_len).arg("*");
             for (name, value) in fields {
@@ -310,6 +314,9 @@ fn read_reply(command: &Command, value: Value) -> Reply {
             Err(format!("{} {}", error.code(), error.details().unwrap_or_default()).trim_end().into())
         }
         (Command::Count(_), value) => Ok(Told::Number(count(value))),
+        (Command::Channels(_), Value::Array(names)) => {
+            Ok(Told::Names(names.into_iter().filter_map(|name| text(name).ok().map(Into::into)).collect()))
+        }
         (Command::Take(_), Value::BulkString(value)) => Ok(Told::Value(value.into())),
         (Command::Range { from, .. }, entries) => {
             let entries = read_entries(&from.stream, entries).map_err(|LinkError(error)| error)?;
@@ -373,8 +380,10 @@ mod tests {
             Command::Unsubscribe(sharded.clone()),
             Command::Publish { channel: exact.clone(), payload: Bytes::from_static(b"\0x") },
             Command::Publish { channel: sharded.clone(), payload: Bytes::new() },
-            Command::Count(exact),
-            Command::Count(sharded),
+            Command::Count(exact.clone()),
+            Command::Count(sharded.clone()),
+            Command::Channels(exact),
+            Command::Channels(sharded),
             Command::Append {
                 stream: "s".into(),
                 max_len: 10_000,
@@ -395,6 +404,7 @@ mod tests {
         let expected = "*2\r\n$10\r\nPSUBSCRIBE\r\n$2\r\np*\r\n*2\r\n$12\r\nSUNSUBSCRIBE\r\n$1\r\nc\r\n\
             *3\r\n$7\r\nPUBLISH\r\n$4\r\nc#/#\r\n$2\r\n\0x\r\n*3\r\n$8\r\nSPUBLISH\r\n$1\r\nc\r\n$0\r\n\r\n\
             *3\r\n$6\r\nPUBSUB\r\n$6\r\nNUMSUB\r\n$4\r\nc#/#\r\n*3\r\n$6\r\nPUBSUB\r\n$11\r\nSHARDNUMSUB\r\n$1\r\nc\r\n\
+            *3\r\n$6\r\nPUBSUB\r\n$8\r\nCHANNELS\r\n$4\r\nc#/#\r\n*3\r\n$6\r\nPUBSUB\r\n$13\r\nSHARDCHANNELS\r\n$1\r\nc\r\n\
             *8\r\n$4\r\nXADD\r\n$1\r\ns\r\n$6\r\nMAXLEN\r\n$1\r\n~\r\n$5\r\n10000\r\n$1\r\n*\r\n$3\r\nuid\r\n$1\r\nu\r\n\
             *5\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n$2\r\nPX\r\n$4\r\n2000\r\n*2\r\n$6\r\nGETDEL\r\n$1\r\nk\r\n\
             *2\r\n$3\r\nDEL\r\n$1\r\nk\r\n\

@@ -54,7 +54,7 @@ struct ClusterConnection {
 /// Where a command goes.
 enum Target {
     Slot(u16),
-    /// To all servers, and their numbers are added up.
+    /// To all servers, and what they tell is added up.
     All,
 }
 
@@ -199,6 +199,15 @@ impl ClusterConnection {
                 let before = if let Some(Ok(Told::Number(before))) = reply { *before } else { 0 };
                 *reply = Some(Ok(Told::Number(before + more)));
             }
+            (Target::All, Ok(Told::Names(more))) => {
+                let mut names = more;
+                if let Some(Ok(Told::Names(before))) = reply {
+                    names.append(before);
+                }
+                names.sort_unstable();
+                names.dedup();
+                *reply = Some(Ok(Told::Names(names)));
+            }
             (Target::All, answer) => *reply = reply.take().or(Some(answer)),
             (Target::Slot(slot), Err(error)) if error.starts_with("MOVED ") => {
                 if let Some(server) = error.rsplit(' ').next().and_then(Address::parse) {
@@ -255,7 +264,7 @@ impl ClusterConnection {
     fn target(&self, command: &Command) -> Target {
         Target::Slot(match command {
             // Those who have subscribed may have done so at any server.
-            Command::Count(_) | Command::Ping => return Target::All,
+            Command::Count(_) | Command::Channels(_) | Command::Ping => return Target::All,
             Command::Subscribe(channel)
             | Command::Unsubscribe(channel)
             | Command::Publish { channel, .. } => match channel {

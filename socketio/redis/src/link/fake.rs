@@ -182,6 +182,14 @@ impl State {
                     self.connections.values().filter(|client| client.channels.contains(channel)).count();
                 Ok(Told::Number(count as u64))
             }
+            Command::Channels(pattern) => {
+                let same_kind =
+                    |channel: &&Channel| std::mem::discriminant(*channel) == std::mem::discriminant(pattern);
+                let channels =
+                    self.connections.values().flat_map(|client| &client.channels).filter(same_kind);
+                let names = channels.map(Channel::name).filter(|name| matches(pattern.name(), name));
+                Ok(Told::Names(names.map(Into::into).collect()))
+            }
             Command::Append { stream, fields, .. } => {
                 self.append(Arc::clone(stream), fields.clone());
                 Ok(Told::Nothing)
@@ -211,6 +219,20 @@ impl State {
 
     fn client(&mut self, id: u64) -> &mut Client {
         self.connections.get_mut(&id).expect("it was looked for")
+    }
+}
+
+/// Whether a name matches a pattern without `*`.
+fn matches(pattern: &str, name: &str) -> bool {
+    let (mut pattern, mut name) = (pattern.chars(), name.chars());
+    loop {
+        match (pattern.next(), name.next()) {
+            (None, None) => return true,
+            (Some('?'), Some(_)) => {}
+            (Some('\\'), Some(char)) if pattern.next() == Some(char) => {}
+            (Some(expected), Some(char)) if expected == char => {}
+            _ => return false,
+        }
     }
 }
 

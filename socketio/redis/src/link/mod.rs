@@ -44,6 +44,8 @@ pub(crate) enum Command {
     },
     /// How many connections have subscribed to a channel, by its exact name.
     Count(Channel),
+    /// Which channels of that kind somebody has subscribed to whose names match a pattern.
+    Channels(Channel),
     /// Keeps a value for some time.
     Keep {
         key: Arc<str>,
@@ -67,9 +69,10 @@ impl Command {
     pub(crate) fn cost(&self) -> usize {
         let (name, payload) = match self {
             Command::Publish { channel, payload } => (channel.name().len(), payload.len()),
-            Command::Subscribe(channel) | Command::Unsubscribe(channel) | Command::Count(channel) => {
-                (channel.name().len(), 0)
-            }
+            Command::Subscribe(channel)
+            | Command::Unsubscribe(channel)
+            | Command::Count(channel)
+            | Command::Channels(channel) => (channel.name().len(), 0),
             Command::Append { stream, fields, .. } => {
                 (stream.len(), fields.iter().map(|(name, value)| name.len() + value.len()).sum())
             }
@@ -132,6 +135,7 @@ pub(crate) type Reply = Result<Told, Box<str>>;
 pub(crate) enum Told {
     Nothing,
     Number(u64),
+    Names(Vec<Box<str>>),
     Value(Bytes),
     Entries(Vec<Entry>),
 }

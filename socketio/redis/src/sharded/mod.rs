@@ -54,6 +54,9 @@ pub enum Subscriptions {
 /// taken for a socket's own.
 const ID_LEN: usize = 20;
 
+/// A node's id, as npm's adapters and this crate's make it, has so many hexadecimal digits.
+const NODE_LEN: usize = 16;
+
 /// For how long broadcasts to a room go to everybody after others were told to join one: they subscribe to its
 /// channel in their own time.
 const SUBSCRIBING: Duration = Duration::from_secs(2);
@@ -128,6 +131,18 @@ impl Format for Sharded {
 
     fn counted(&self, namespace: &str) -> Channel {
         self.common(namespace)
+    }
+
+    fn nodes(&self, namespace: &str) -> Option<Channel> {
+        let (prefix, namespace) = (wire::escaped(&self.prefix), wire::escaped(namespace));
+        Some(Channel::Sharded(format!("{prefix}#{namespace}#{}#", "?".repeat(NODE_LEN)).into()))
+    }
+
+    fn node_of(&self, namespace: &str, channel: &str) -> Option<NodeId> {
+        let rest = channel.strip_prefix(&*self.prefix)?.strip_prefix('#')?.strip_prefix(namespace)?;
+        let node = rest.strip_prefix('#')?.strip_suffix('#')?;
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        (node.len() == NODE_LEN && node.bytes().all(is_digit)).then(|| node.into())
     }
 
     /// Whatever is heard was subscribed to.

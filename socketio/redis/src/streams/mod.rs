@@ -114,6 +114,14 @@ impl Format for Streams {
         exact(self.channels.counted(namespace))
     }
 
+    fn nodes(&self, namespace: &str) -> Option<Channel> {
+        self.channels.nodes(namespace).map(exact)
+    }
+
+    fn node_of(&self, namespace: &str, channel: &str) -> Option<NodeId> {
+        self.channels.node_of(namespace, channel)
+    }
+
     /// Those that npm's adapter reads, and those that it writes to by mistake.
     fn streams(&self) -> Vec<Arc<str>> {
         if self.count == 1 {

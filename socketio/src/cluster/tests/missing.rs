@@ -21,8 +21,44 @@ fn three() -> (Bus, [Io; 3], [(Peer, Socket); 3]) {
 async fn what_came_is_kept_when_a_node_is_missing() {
     let (_bus, [here, _there, _deaf], [(_one, one), (_two, two), _third]) = three();
     let FetchError { found, error } = here.fetch_sockets().await.unwrap_err();
-    assert!(matches!(error, ClusterError::Timeout { missing: 1 }));
+    assert_eq!(error.to_string(), "one other node did not answer in time");
     assert_eq!(found.iter().map(FetchedSocket::id).collect::<Vec<_>>(), [one.id(), two.id()]);
+}
+
+// proves: features/adapters
+#[tokio::test(start_paused = true)]
+async fn who_is_missing_is_named_if_the_adapter_can_tell() {
+    let (bus, [here, there, deaf], [(_one, _), (mut two, _), (_third, third)]) = three();
+    bus.0.tells_names.store(true, Ordering::Relaxed);
+    let expected = [deaf.node_id().unwrap().clone()];
+    match here.fetch_sockets().await.unwrap_err().error {
+        ClusterError::Timeout { missing: 1, nodes } => assert_eq!(nodes, expected),
+        other => panic!("{other}"),
+    }
+    let error = here.timeout(Duration::from_millis(100)).fetch_sockets().await.unwrap_err();
+    assert_eq!(error.to_string(), format!("one other node did not answer in time: {}", expected[0]));
+    there.on_server_side("q", |()| async {});
+    let answers = here.server_side_emit_with_ack::<()>("q", ()).await.unwrap();
+    assert_eq!((answers.silent_nodes, answers.silent_ids), (1, expected.to_vec()));
+    let mut asking = here.emit_with_ack::<i32>("q", ()).unwrap();
+    settle().await;
+    two.send("30[2]");
+    while asking.next().await.is_some() {}
+    assert_eq!((asking.silent_nodes(), asking.silent_ids()), (1, &expected[..]));
+    drop(third);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_goes_after_it_has_answered_does_not_stand_for_one_that_has_not() {
+    let (bus, [here, there, _deaf], _clients) = three();
+    bus.0.tells_names.store(true, Ordering::Relaxed);
+    let io = here.clone();
+    let asking = tokio::spawn(async move { io.fetch_sockets().await });
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    *bus.0.left.lock() = there.node_id().cloned();
+    let FetchError { found, error } = asking.await.unwrap().unwrap_err();
+    assert!(matches!(error, ClusterError::Timeout { missing: 1, .. }));
+    assert_eq!(found.len(), 2);
 }
 
 // proves: features/adapters

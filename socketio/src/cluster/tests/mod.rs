@@ -32,6 +32,11 @@ struct State {
     deaf: Mutex<Option<usize>>,
     /// How many nodes have gone.
     gone: AtomicUsize,
+    /// One that has gone.
+    left: Mutex<Option<NodeId>>,
+    ids: Mutex<Vec<NodeId>>,
+    /// Whether nodes are known by name.
+    tells_names: AtomicBool,
     /// The namespaces that came and went.
     namespaces: Mutex<Vec<String>>,
 }
@@ -40,6 +45,7 @@ impl Adapter for Bus {
     fn start(&self, node: Node) {
         let (sender, mut messages) = mpsc::unbounded_channel();
         self.0.nodes.lock().push(sender);
+        self.0.ids.lock().push(Arc::clone(node.id()));
         tokio::spawn(async move {
             while let Some(message) = messages.recv().await {
                 node.receive(message);
@@ -56,7 +62,16 @@ impl Adapter for Bus {
     }
 
     fn other_nodes(&self, _: &str) -> AdapterFuture<usize> {
-        Box::pin(ready(self.0.nodes.lock().len() - 1 - self.0.gone.load(Ordering::Relaxed)))
+        let gone = self.0.gone.load(Ordering::Relaxed) + usize::from(self.0.left.lock().is_some());
+        Box::pin(ready(self.0.nodes.lock().len() - 1 - gone))
+    }
+
+    /// The first asks.
+    fn other_node_ids(&self, _: &str) -> AdapterFuture<Option<Vec<NodeId>>> {
+        let left = self.0.left.lock().clone();
+        let others =
+            self.0.ids.lock().iter().skip(1).filter(|id| Some(*id) != left.as_ref()).cloned().collect();
+        Box::pin(ready(self.0.tells_names.load(Ordering::Relaxed).then_some(others)))
     }
 
     fn publish(&self, message: NodeMessage) -> AdapterFuture<Result<(), AdapterError>> {
@@ -217,7 +232,7 @@ async fn a_node_that_does_not_answer_is_a_timeout() {
     bus.0.broken.store(true, Ordering::Relaxed);
     let start = Instant::now();
     match here.fetch_sockets().await {
-        Err(FetchError { error: ClusterError::Timeout { missing: 1 }, .. }) => {
+        Err(FetchError { error: ClusterError::Timeout { missing: 1, .. }, .. }) => {
             assert_eq!(start.elapsed(), Duration::from_secs(5));
         }
         other => panic!("{other:?}"),
