@@ -132,16 +132,35 @@ export class RedisCluster {
     return { slot, at: this.ports.findIndex(([own]) => own === port) };
   }
 
-  /** Moves a channel's slot to another server, as a cluster that grows does. */
-  async move(channel) {
+  /**
+   * Moves the slot of a channel or a key to another server, as a cluster that grows does. `meanwhile` is when the key is
+   * there, and the slot is not yet.
+   */
+  async move(channel, meanwhile = () => {}) {
     const { slot, at } = this.owner(channel);
     const to = (at + 1) % 3;
-    const id = (at) => this.cli("-p", `${this.ports[at][0]}`, "cluster", "myid").trim();
-    const setSlot = (at, ...what) => this.cli("-p", `${this.ports[at][0]}`, "cluster", "setslot", `${slot}`, ...what);
+    const cli = (at, ...what) => this.cli("-p", `${this.ports[at][0]}`, ...what);
+    const id = (at) => cli(at, "cluster", "myid").trim();
+    const setSlot = (at, ...what) => cli(at, "cluster", "setslot", `${slot}`, ...what);
     setSlot(to, "importing", id(at));
     setSlot(at, "migrating", id(to));
+    cli(at, "migrate", "127.0.0.1", `${this.ports[to][0]}`, channel, "0", "1000");
+    await meanwhile();
     for (const server of [to, at, 3 - at - to]) setSlot(server, "node", id(to));
     await until("it has moved", () => this.owner(channel).at === to);
+  }
+
+  /** Gives a server a replica, which is a further server. */
+  async addReplica(of) {
+    const at = this.ports.push([await freePort(), await freePort()]) - 1;
+    this.servers.push(await this.start(at));
+    const cli = (...what) => this.cli("-p", `${this.ports[at][0]}`, ...what);
+    const id = this.cli("-p", `${this.ports[of][0]}`, "cluster", "myid").trim();
+    cli("cluster", "meet", "127.0.0.1", `${this.ports[of][0]}`, `${this.ports[of][1]}`);
+    await until("they have met", () => cli("cluster", "nodes").includes(id));
+    await until("it is a replica", () => cli("cluster", "replicate", id).startsWith("OK"));
+    await until("it has what its master has", () => cli("info", "replication").includes("master_link_status:up"), 15_000);
+    return at;
   }
 
   async kill(at) {

@@ -75,6 +75,54 @@ describe("a Redis Cluster", () => {
     await Promise.all([B.stop(), C.stop()]);
   });
 
+  test("while its slot is being moved, a stream is written and read where it is", async () => {
+    const [B, C] = await Promise.all([ours(redis, "streams"), ours(redis, "streams")]);
+    await together(B, C);
+    const [b, c] = await Promise.all([B.client(), C.client()]);
+    const all = [...Array(40).keys()];
+    const emit = async (from, to) => {
+      for (let n = from; n < to; n++) {
+        await B.emit("B", [n]);
+        await C.emit("C", [n]);
+      }
+      const numbers = (client, name) => client.received.filter((event) => event[0] === name).map((event) => event[1]);
+      // A read waits for five seconds where the stream was.
+      await until("all have come", () => [[b, "C"], [c, "B"]].every(([client, name]) => numbers(client, name).length >= to), 10_000);
+      for (const [client, name] of [[b, "C"], [c, "B"]]) assert.deepEqual(numbers(client, name), all.slice(0, to));
+    };
+    await emit(0, 20);
+    await redis.move("socket.io", async () => {
+      await emit(20, 30);
+      assert.deepEqual([(await B.do("counts")).unsure, (await C.do("counts")).unsure], [0, 0]);
+    });
+    await emit(30, 40);
+    await Promise.all([B.stop(), C.stop()]);
+  });
+
+  test("a replica takes over, and both directions go on", async () => {
+    const [B, C] = await Promise.all([ours(redis, "sharded"), ours(redis, "sharded")]);
+    await together(B, C);
+    const [b, c] = await Promise.all([B.client(), C.client()]);
+    const { at } = redis.owner("socket.io#/#");
+    const replica = await redis.addReplica(at);
+    await redis.kill(at);
+    await until("the replica is the master", () => redis.cli("-p", `${redis.ports[replica][0]}`, "role").startsWith("master"), 15_000);
+    let n = 0;
+    await until("both directions work", async () => {
+      await B.emit("B", [++n]);
+      await C.emit("C", [n]);
+      await sleep(20);
+      return [[b, "C"], [c, "B"]].every(([client, name]) => client.received.some((event) => event[0] === name && event[1] === n));
+    }, 20_000);
+    for (const [client, name] of [[b, "C"], [c, "B"]]) {
+      const numbers = client.received.filter((event) => event[0] === name).map((event) => event[1]);
+      assert.ok(numbers.every((n, at) => at === 0 || n > numbers[at - 1]), JSON.stringify(numbers));
+    }
+    await together(B, C);
+    await Promise.all([B.stop(), C.stop()]);
+    redis.servers[at] = await redis.start(at);
+  });
+
   test("the program is given two of its servers, and finds the third", async () => {
     const [one, two] = redis.url.split(",");
     const [A, P] = await Promise.all([theirs(redis, "sharded"), program({ url: one }, "--redis", two, "--redis-mode", "sharded")]);

@@ -305,6 +305,9 @@ fn write(pipeline: &mut Pipeline, command: &Command) {
         Command::Ping => {
             pipeline.cmd("PING");
         }
+        Command::Asking => {
+            pipeline.cmd("ASKING");
+        }
     }
 }
 

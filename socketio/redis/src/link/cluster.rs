@@ -49,6 +49,8 @@ struct ClusterConnection {
     on_push: OnPush,
     /// Ordinary pub/sub goes by the server with this slot, so that it keeps its order.
     home: u16,
+    /// The server to which the slot of the stream that is read here is being moved.
+    moving_to: Option<Address>,
 }
 
 /// Where a command goes.
@@ -92,8 +94,9 @@ impl Dial for RedisCluster {
         Box::pin(async move {
             let slots = cluster.survey().await?;
             let (connections, home) = (BTreeMap::new(), rand::rng().random_range(0..SLOTS));
-            Ok(Box::new(ClusterConnection { cluster, slots, connections, on_push, home })
-                as Box<dyn Connection>)
+            let connection =
+                ClusterConnection { cluster, slots, connections, on_push, home, moving_to: None };
+            Ok(Box::new(connection) as Box<dyn Connection>)
         })
     }
 
@@ -178,18 +181,47 @@ impl ClusterConnection {
             (address, connection, places, sent)
         });
         let mut lost = None;
+        let mut moving: BTreeMap<Address, Vec<usize>> = BTreeMap::new();
         for (address, connection, places, sent) in join_all(sending).await {
             match sent {
                 Err(error) => lost = Some(error),
                 Ok(answers) => {
                     self.connections.insert(address, connection);
                     for (at, answer) in places.into_iter().zip(answers) {
-                        again |= self.note(&commands[at], answer, &mut replies[at]);
+                        match answer.as_ref().err().and_then(|error| asked_to_ask(error)) {
+                            Some(server) => moving.entry(server).or_default().push(at),
+                            None => again |= self.note(&commands[at], answer, &mut replies[at]),
+                        }
                     }
                 }
             }
         }
-        lost.map_or(Ok(again), Err)
+        if let Some(error) = lost {
+            return Err(error);
+        }
+        for (address, places) in moving {
+            again |= self.send_asking(&address, &places, commands, replies).await?;
+        }
+        Ok(again)
+    }
+
+    /// Sends commands to the server that their slot is being moved to. Says whether some have to be sent again.
+    async fn send_asking(
+        &mut self,
+        address: &Address,
+        places: &[usize],
+        commands: &[Command],
+        replies: &mut [Option<Reply>],
+    ) -> Result<bool, LinkError> {
+        let Ok(mut connection) = self.take(address).await else { return Ok(true) };
+        let asking = places.iter().flat_map(|at| [Command::Asking, commands[*at].clone()]);
+        let answers = connection.send(&asking.collect::<Vec<_>>()).await?;
+        self.connections.insert(address.clone(), connection);
+        let mut again = false;
+        for (at, answer) in places.iter().zip(answers.into_iter().skip(1).step_by(2)) {
+            again |= self.note(&commands[*at], answer, &mut replies[*at]);
+        }
+        Ok(again)
     }
 
     /// Notes what a server replied. Says whether the command has to be sent again.
@@ -236,8 +268,17 @@ impl Connection for ClusterConnection {
 
     fn ends<'a>(&'a mut self, streams: &'a [Arc<str>]) -> Answer<'a, Vec<Position>> {
         Box::pin(async move {
-            let mut connection = self.of_streams(streams.first()).await?;
-            connection.ends(streams).await
+            loop {
+                let (server, mut connection) = self.of_streams(streams.first()).await?;
+                match connection.ends(streams).await {
+                    Err(error) if self.is_moving(&error) => {}
+                    Err(error) => return Err(error),
+                    Ok(ends) => {
+                        self.connections.insert(server, connection);
+                        return Ok(ends);
+                    }
+                }
+            }
         })
     }
 
@@ -249,13 +290,17 @@ impl Connection for ClusterConnection {
     ) -> Answer<'a, Vec<Entry>> {
         Box::pin(async move {
             let stream = positions.first().map(|position| &position.stream);
-            let server = stream.and_then(|stream| self.slots.server(slot(stream))).cloned();
-            let mut connection = self.of_streams(stream).await?;
-            let read = connection.read(positions, count, patience).await;
-            if let (Some(server), Ok(_)) = (server, &read) {
-                self.connections.insert(server, connection);
+            loop {
+                let (server, mut connection) = self.of_streams(stream).await?;
+                match connection.read(positions, count, patience).await {
+                    Err(error) if self.is_moving(&error) => {}
+                    Err(error) => return Err(error),
+                    Ok(read) => {
+                        self.connections.insert(server, connection);
+                        return Ok(read);
+                    }
+                }
             }
-            read
         })
     }
 }
@@ -264,7 +309,7 @@ impl ClusterConnection {
     fn target(&self, command: &Command) -> Target {
         Target::Slot(match command {
             // Those who have subscribed may have done so at any server.
-            Command::Count(_) | Command::Channels(_) | Command::Ping => return Target::All,
+            Command::Count(_) | Command::Channels(_) | Command::Ping | Command::Asking => return Target::All,
             Command::Subscribe(channel)
             | Command::Unsubscribe(channel)
             | Command::Publish { channel, .. } => match channel {
@@ -277,17 +322,41 @@ impl ClusterConnection {
         })
     }
 
-    /// A connection to the server that has a stream. In a cluster, a connection reads one.
-    async fn of_streams(&mut self, stream: Option<&Arc<str>>) -> Result<Box<dyn Connection>, LinkError> {
-        let server = stream.and_then(|stream| self.slots.server(slot(stream))).cloned();
+    /// The server that has a stream, and a connection to it. In a cluster, a connection reads one.
+    async fn of_streams(
+        &mut self,
+        stream: Option<&Arc<str>>,
+    ) -> Result<(Address, Box<dyn Connection>), LinkError> {
+        let owner = || stream.and_then(|stream| self.slots.server(slot(stream))).cloned();
+        let server = self.moving_to.clone().or_else(owner);
         let server = server.ok_or_else(|| LinkError("no server has the stream's slot".into()))?;
-        self.take(&server).await
+        let mut connection = self.take(&server).await?;
+        if self.moving_to.is_some() {
+            connection.send(&[Command::Asking]).await?;
+        }
+        Ok((server, connection))
     }
+
+    /// Whether a stream can't be read since it is now on another server, to which its slot is being moved.
+    fn is_moving(&mut self, error: &LinkError) -> bool {
+        let server = error.0.find("ASK ").and_then(|at| asked_to_ask(&error.0[at..]));
+        let is_new = server.is_some() && server != self.moving_to;
+        if is_new {
+            self.moving_to = server;
+        }
+        is_new
+    }
+}
+
+/// The server that an error names, to which a slot is being moved: `ASK 3999 127.0.0.1:6381`. "The next query alone"
+/// goes there, behind ASKING.
+fn asked_to_ask(error: &str) -> Option<Address> {
+    Address::parse(error.strip_prefix("ASK ")?.rsplit(' ').next()?)
 }
 
 /// Whether an error says that a server can't carry out a command now, and that it has not.
 fn is_passing(error: &str) -> bool {
-    ["ASK ", "TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "READONLY"]
+    ["TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "READONLY"]
         .iter()
         .any(|code| error.starts_with(code))
 }
@@ -318,6 +387,14 @@ mod tests {
         assert_eq!(slot("foo{}{bar}"), crc16(b"foo{}{bar}") % 16_384);
         assert_eq!(slot("foo{{bar}}"), crc16(b"{bar") % 16_384);
         assert_eq!(slot("{"), crc16(b"{") % 16_384);
+    }
+
+    #[test]
+    fn the_server_that_a_slot_is_being_moved_to_is_read() {
+        assert_eq!(asked_to_ask("ASK 3999 127.0.0.1:6381"), Address::parse("127.0.0.1:6381"));
+        for other in ["MOVED 3999 127.0.0.1:6381", "ASK 3999", "ASK ", "ASKING"] {
+            assert_eq!(asked_to_ask(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -213,7 +213,7 @@ impl State {
                 }
                 Ok(Told::Entries(entries))
             }
-            Command::Ping => Ok(Told::Nothing),
+            Command::Ping | Command::Asking => Ok(Told::Nothing),
         }
     }
 

@@ -62,6 +62,8 @@ pub(crate) enum Command {
         count: usize,
     },
     Ping,
+    /// The next command may be for a slot that is being moved to this server.
+    Asking,
 }
 
 impl Command {
@@ -79,7 +81,7 @@ impl Command {
             Command::Keep { key, value, .. } => (key.len(), value.len()),
             Command::Take(key) | Command::Forget(key) => (key.len(), 0),
             Command::Range { from, .. } => (from.stream.len(), from.id.len()),
-            Command::Ping => (0, 0),
+            Command::Ping | Command::Asking => (0, 0),
         };
         name + payload + 96
     }
