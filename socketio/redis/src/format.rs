@@ -60,8 +60,11 @@ pub(crate) trait Format: Send + Sync + 'static {
         None
     }
 
-    /// Whether somebody here may want a message. Asked before it is decoded.
-    fn is_wanted(&self, channel: &str, payload: &[u8], node: &Node) -> bool;
+    /// Whether this node has sent a message, as far as that can be told without decoding it.
+    fn is_own(&self, payload: &[u8], own: &NodeId) -> bool;
+
+    /// Whether somebody here may want a message of another node. Asked before it is decoded.
+    fn is_wanted(&self, channel: &str, node: &Node) -> bool;
 
     /// Writes a message.
     fn encode(&self, message: &NodeMessage) -> Result<Command, PublishError>;

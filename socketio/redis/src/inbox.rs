@@ -18,27 +18,35 @@ use crate::wire::Garbage;
 #[derive(Clone)]
 pub(crate) struct Inbox {
     sender: mpsc::UnboundedSender<Letter>,
-    bytes: Arc<AtomicUsize>,
+    /// What waits, or is being read.
+    unread: Arc<AtomicUsize>,
     limit: usize,
+    node: Node,
+    format: Arc<dyn Format>,
     counts: Arc<Counts>,
 }
 
 /// Something that was heard.
 pub(crate) enum Letter {
-    Message { channel: Arc<str>, payload: Bytes },
+    Message { channel: String, payload: Bytes },
     Entry(Entry),
 }
 
 /// The other end of it.
 pub(crate) struct Letters {
     receiver: mpsc::UnboundedReceiver<Letter>,
-    bytes: Arc<AtomicUsize>,
+    unread: Arc<AtomicUsize>,
 }
 
-pub(crate) fn inbox(limit: usize, counts: Arc<Counts>) -> (Inbox, Letters) {
+pub(crate) fn inbox(
+    limit: usize,
+    node: Node,
+    format: Arc<dyn Format>,
+    counts: Arc<Counts>,
+) -> (Inbox, Letters) {
     let (sender, receiver) = mpsc::unbounded_channel();
-    let bytes = Arc::new(AtomicUsize::new(0));
-    (Inbox { sender, bytes: Arc::clone(&bytes), limit, counts }, Letters { receiver, bytes })
+    let unread = Arc::new(AtomicUsize::new(0));
+    (Inbox { sender, unread: Arc::clone(&unread), limit, node, format, counts }, Letters { receiver, unread })
 }
 
 /// What a message takes beside its payload, about.
@@ -57,8 +65,16 @@ impl Letter {
 impl Inbox {
     pub(crate) fn put(&self, letter: Letter) {
         self.counts.heard.add(1);
+        let unread = self.unread.load(Ordering::Acquire);
+        if let Letter::Message { channel, payload } = &letter {
+            let is_own = self.format.is_own(payload, self.node.id());
+            // What is read before it may have somebody join the room that it is for.
+            if is_own || (unread == 0 && !self.format.is_wanted(channel, &self.node)) {
+                return self.counts.unwanted.add(1);
+            }
+        }
         let cost = letter.cost();
-        if self.bytes.load(Ordering::Relaxed) > self.limit {
+        if unread > self.limit {
             if self.counts.overrun() == 0 {
                 tracing::warn!(
                     "other nodes send more than this one can read: some is lost; this is said once"
@@ -66,7 +82,7 @@ impl Inbox {
             }
             return self.counts.overrun.add(1);
         }
-        self.bytes.fetch_add(cost, Ordering::Relaxed);
+        self.unread.fetch_add(cost, Ordering::Relaxed);
         // The reader may have ended already.
         let _ = self.sender.send(letter);
     }
@@ -84,11 +100,11 @@ pub(crate) struct Reader {
 impl Reader {
     pub(crate) async fn run(self, mut heard: Letters) {
         while let Some(letter) = heard.receiver.recv().await {
-            heard.bytes.fetch_sub(letter.cost(), Ordering::Relaxed);
             // What comes next is read whatever a handler of the application does.
             if catch_unwind(AssertUnwindSafe(|| self.read(&letter))).is_err() {
                 tracing::error!("a message of another server made something panic; it is skipped");
             }
+            heard.unread.fetch_sub(letter.cost(), Ordering::Release);
         }
     }
 
@@ -99,10 +115,8 @@ impl Reader {
             return self.node.returned(serial, offset);
         }
         let (place, wanted) = match letter {
-            Letter::Message { channel, payload } => {
-                (channel, self.format.is_wanted(channel, payload, &self.node))
-            }
-            Letter::Entry(entry) => (&entry.stream, self.format.is_wanted_entry(entry, &self.node)),
+            Letter::Message { channel, .. } => (&**channel, self.format.is_wanted(channel, &self.node)),
+            Letter::Entry(entry) => (&*entry.stream, self.format.is_wanted_entry(entry, &self.node)),
         };
         if !wanted {
             return self.counts.unwanted.add(1);

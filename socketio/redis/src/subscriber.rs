@@ -52,7 +52,7 @@ impl Subscriber {
     pub(crate) fn start(
         dial: Arc<dyn Dial>,
         counts: Arc<Counts>,
-        heard: impl Fn(Arc<str>, bytes::Bytes) + Send + Sync + 'static,
+        heard: impl Fn(String, bytes::Bytes) + Send + Sync + 'static,
     ) -> Subscriber {
         let shared = Arc::new(Shared {
             channels: Mutex::default(),
@@ -149,7 +149,7 @@ impl Shared {
     async fn run(
         self: Arc<Self>,
         dial: Arc<dyn Dial>,
-        heard: Arc<dyn Fn(Arc<str>, bytes::Bytes) + Send + Sync>,
+        heard: Arc<dyn Fn(String, bytes::Bytes) + Send + Sync>,
     ) {
         let mut backoff = Backoff::default();
         let mut gap: Option<Instant> = None;
@@ -180,7 +180,7 @@ impl Shared {
         }
     }
 
-    fn on_push(self: &Arc<Self>, heard: &Arc<dyn Fn(Arc<str>, bytes::Bytes) + Send + Sync>) -> OnPush {
+    fn on_push(self: &Arc<Self>, heard: &Arc<dyn Fn(String, bytes::Bytes) + Send + Sync>) -> OnPush {
         let (shared, heard) = (Arc::downgrade(self), Arc::clone(heard));
         Arc::new(move |push| match push {
             Push::Message { channel, payload } => heard(channel, payload),

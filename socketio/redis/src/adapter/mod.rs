@@ -279,7 +279,8 @@ impl Adapter for RedisAdapter {
     fn start(&self, node: Node) {
         let format = self.format();
         let publisher = Arc::new(self.publisher());
-        let (inbox, heard) = inbox(self.queue_bytes, Arc::clone(&self.counts));
+        let (inbox, heard) =
+            inbox(self.queue_bytes, node.clone(), Arc::clone(&format), Arc::clone(&self.counts));
         let stream_readers = self.read_streams(&format.streams(), &inbox);
         let (dial, counts) = (Arc::clone(&self.dial), Arc::clone(&self.counts));
         let subscriber = Subscriber::start(dial, counts, move |channel, payload| {

@@ -93,15 +93,16 @@ impl Format for Classic {
         self.requests(namespace)
     }
 
-    /// Whether a broadcast has to be looked into: if it is for a room, or a namespace, that is not here, or if it is
-    /// this node's own, it has not.
-    fn is_wanted(&self, channel: &str, payload: &[u8], node: &Node) -> bool {
+    /// Broadcasts begin with their sender.
+    fn is_own(&self, payload: &[u8], own: &NodeId) -> bool {
+        is_of(payload, own)
+    }
+
+    /// Whether a broadcast has to be looked into: if it is for a room, or a namespace, that is not here, it has not.
+    fn is_wanted(&self, channel: &str, node: &Node) -> bool {
         let Some(rest) = channel.strip_prefix(&*self.prefix).and_then(|rest| rest.strip_prefix('#')) else {
             return true;
         };
-        if is_of(payload, node.id()) {
-            return false;
-        }
         // A name may have a `#` in it, so there may be several namespaces that it is a channel of.
         let Some(rest) = rest.strip_suffix('#') else { return false };
         let is_here = |namespace: &str, room: &str| {

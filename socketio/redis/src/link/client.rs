@@ -345,7 +345,7 @@ fn read_push(info: PushInfo) -> Option<Push> {
         Value::BulkString(bytes) => Some(bytes),
         _ => None,
     };
-    let name = |bytes: Vec<u8>| Some(Arc::from(String::from_utf8(bytes).ok()?));
+    let name = |bytes: Vec<u8>| String::from_utf8(bytes).ok();
     match info.kind {
         PushKind::Disconnection => Some(Push::Lost),
         PushKind::Message | PushKind::SMessage => {
@@ -356,7 +356,7 @@ fn read_push(info: PushInfo) -> Option<Push> {
             Some(Push::Message { channel: name(next()?)?, payload: next()?.into() })
         }
         // As an answer to SUNSUBSCRIBE it is of no consequence.
-        PushKind::SUnsubscribe => Some(Push::Dropped(Channel::Sharded(name(next()?)?))),
+        PushKind::SUnsubscribe => Some(Push::Dropped(Channel::Sharded(name(next()?)?.into()))),
         _ => None,
     }
 }

@@ -146,7 +146,7 @@ pub(crate) enum Told {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Push {
     Message {
-        channel: Arc<str>,
+        channel: String,
         payload: Bytes,
     },
     /// A subscription to a shard's channel was ended by Redis, since its slot went to another server.

@@ -57,6 +57,9 @@ const ID_LEN: usize = 20;
 /// A node's id, as npm's adapters and this crate's make it, has so many hexadecimal digits.
 const NODE_LEN: usize = 16;
 
+/// Within so many bytes of its end, a message's sender is looked for.
+const END: usize = 128;
+
 /// For how long broadcasts to a room go to everybody after others were told to join one: they subscribe to its
 /// channel in their own time.
 const SUBSCRIBING: Duration = Duration::from_secs(2);
@@ -145,8 +148,16 @@ impl Format for Sharded {
         (node.len() == NODE_LEN && node.bytes().all(is_digit)).then(|| node.into())
     }
 
+    /// What is JSON ends with its sender and its namespace.
+    fn is_own(&self, payload: &[u8], own: &NodeId) -> bool {
+        const UID: &[u8] = b"\"uid\":\"";
+        let end = &payload[payload.len().saturating_sub(END)..];
+        let at = end.windows(UID.len()).rposition(|name| name == UID);
+        at.is_some_and(|at| end[at + UID.len()..].starts_with(own.as_bytes()))
+    }
+
     /// Whatever is heard was subscribed to.
-    fn is_wanted(&self, _: &str, _: &[u8], _: &Node) -> bool {
+    fn is_wanted(&self, _: &str, _: &Node) -> bool {
         true
     }
 

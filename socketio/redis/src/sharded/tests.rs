@@ -176,3 +176,18 @@ fn what_is_no_message_is_garbage_and_no_panic() {
     let heartbeat = r#"{"type":1,"uid":"a","nsp":"/"}"#.into();
     assert!(matches!(sharded(Subscriptions::Static).decode("", &heartbeat), Ok(Heard::Nothing)));
 }
+
+#[test]
+fn a_nodes_own_messages_are_known_without_decoding_them() {
+    let sharded = sharded(Subscriptions::Dynamic);
+    let [own, other] = ["cc1fcaa263f40c82", "ab7c27e05df2fb95"].map(NodeId::from);
+    let mut messages = vec![broadcast(&["r"], "x"), broadcast(&[], r#","uid":"ab7c27e05df2fb95""#)];
+    let mut named = broadcast(&[], ());
+    named.namespace = r#"/"uid":"ab7c27e05df2fb95""#.into();
+    messages.push(named);
+    for message in &messages {
+        let (_, payload) = written(&sharded, message);
+        assert!(sharded.is_own(&payload, &own) && !sharded.is_own(&payload, &other), "{payload:?}");
+    }
+    assert!(!sharded.is_own(b"", &own) && !sharded.is_own(br#"{"uid":""#, &own));
+}

@@ -131,7 +131,11 @@ impl Format for Streams {
         (1 - count..count).map(|number| format!("{}-{number}", self.stream).into()).collect()
     }
 
-    fn is_wanted(&self, _: &str, _: &[u8], _: &Node) -> bool {
+    fn is_own(&self, _: &[u8], _: &NodeId) -> bool {
+        false
+    }
+
+    fn is_wanted(&self, _: &str, _: &Node) -> bool {
         true
     }
 
