@@ -137,6 +137,25 @@ async fn without_redis_this_node_goes_on_and_says_what_is_missing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_redis_that_is_gone_or_silent_does_not_keep_a_node_from_leaving() {
+    for (gone, takes) in [(true, Duration::ZERO), (false, Config::default().cluster_timeout)] {
+        let redis = FakeRedis::new();
+        let (io, _) = node(&redis);
+        io.cluster_ready().await;
+        if gone {
+            redis.set_up(false)
+        } else {
+            redis.set_silent(true)
+        }
+        settle().await;
+        io.close();
+        let since = Instant::now();
+        io.leave_cluster().await;
+        assert_eq!(since.elapsed(), takes, "gone: {gone}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_of_a_node_is_left_behind_it() {
     let redis = FakeRedis::new();
     let (io, counts) = node(&redis);
