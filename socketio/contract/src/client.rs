@@ -9,6 +9,7 @@ use engineio::{
     Application as _, Attached, CloseReason, Frame, HandshakeRequest, Headers, Layer as _, Mailbox,
     MailboxReceiver, Message, Opened, Outlet, Revision, Sid, Transport,
 };
+use serde_json::Value;
 use socketio::{Client, Io, Socket};
 
 /// How long what has to come is waited for.
@@ -33,9 +34,10 @@ impl TestClient {
     pub fn join(io: &Io) -> TestClient {
         let mut client = TestClient::open(io);
         client.send("0");
-        client.socket = io.local().sockets().pop();
-        client.take();
-        client.received.clear();
+        let reply = client.received();
+        let reply =
+            reply.first().and_then(|reply| serde_json::from_str::<Value>(reply.strip_prefix('0')?).ok());
+        client.socket = reply.and_then(|reply| io.socket(reply["sid"].as_str()?));
         assert!(client.socket.is_some(), "the client has joined");
         client
     }
@@ -95,6 +97,12 @@ impl TestClient {
             self.driver.look(Outlet::Open);
             self.client.poll(Instant::now());
         }
+    }
+
+    /// What was sent to it and not looked at yet: packets and attachments.
+    pub fn received(&mut self) -> Vec<String> {
+        self.take();
+        self.received.drain(..).collect()
     }
 
     /// Expects these packets and no others before them.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use socketio_sim::{Counts, Property, Sabotage, run, trace};
+use socketio_sim::{Counts, Property, Sabotage, is_of_a_cluster, run, trace};
 
 /// Seeds that are run here; many more are by `tests/sim/run`.
 const SEEDS: u64 = 300;
@@ -21,10 +21,13 @@ fn every_property_holds() {
     for what in [
         "connects",
         "events",
+        "events between nodes",
         "failed upgrades",
         "harm",
+        "lost between nodes",
         "put out",
         "questions",
+        "questions between nodes",
         "recoveries",
         "recoveries of a pid in use",
         "recoveries too late",
@@ -117,4 +120,20 @@ fn a_task_that_is_left_behind_is_seen() {
 #[test]
 fn a_panic_that_the_server_catches_is_seen() {
     caught(Sabotage::Panic, Property::Panic);
+}
+
+#[test]
+fn what_goes_wrong_between_nodes_is_seen() {
+    let planted = [
+        (Sabotage::Swap, Property::Order),
+        (Sabotage::Repeat, Property::Once),
+        (Sabotage::Lose, Property::Lossless),
+        (Sabotage::Room, Property::Rooms),
+    ];
+    for (sabotage, property) in planted {
+        let mut seeds = (0..400).filter(|seed| is_of_a_cluster(*seed));
+        let seen =
+            |seed| run(seed, Some(sabotage)).failure.is_some_and(|failure| failure.property == property);
+        assert!(seeds.any(seen), "{sabotage:?} was never seen as {property:?}");
+    }
 }
