@@ -362,25 +362,6 @@ describe("the program", () => {
   }
 });
 
-describe("the program without its Redis", () => {
-  test("it stops in time, whether Redis is gone or silent", async () => {
-    const stop = async (signal) => {
-      const redis = await Redis.start();
-      const B = await program(redis);
-      const client = await B.client();
-      await until("it has subscribed", async () => (await redis.client.pubSubNumSub(["socket.io-request#/#"]))["socket.io-request#/#"] === 1);
-      redis.process.kill(signal);
-      B.process.kill("SIGTERM");
-      // It waits for as long as other servers are waited for, and no longer.
-      assert.deepEqual(await Promise.race([B.process.ended, sleep(15_000, "it goes on")]), [0, null], signal);
-      assert.ok(!client.connected);
-      redis.client.destroy();
-      redis.process.kill("SIGKILL");
-    };
-    await Promise.all(["SIGKILL", "SIGSTOP"].map(stop));
-  });
-});
-
 describe("streams alone", () => {
   let redis;
   before(async () => (redis = await Redis.start()));

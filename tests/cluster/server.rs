@@ -220,7 +220,7 @@ async fn run(
         "heard" => return Ok(std::mem::take(&mut *heard.lock()).into()),
         "open" => drop(io.of(&command.nsp)),
         "close namespace" => io.of(&command.nsp).close(),
-        "id" => return Ok(io.node_id().map(|id| id.as_ref()).into()),
+        "id" => return Ok(io.node_id().map(AsRef::as_ref).into()),
         "servers" => return Ok(io.of(&command.nsp).server_count().await.into()),
         "counts" => {
             return Ok(json!({

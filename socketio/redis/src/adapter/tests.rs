@@ -143,9 +143,9 @@ async fn a_redis_that_is_gone_or_silent_does_not_keep_a_node_from_leaving() {
         let (io, _) = node(&redis);
         io.cluster_ready().await;
         if gone {
-            redis.set_up(false)
+            redis.set_up(false);
         } else {
-            redis.set_silent(true)
+            redis.set_silent(true);
         }
         settle().await;
         io.close();
