@@ -8,9 +8,9 @@
 //! # }
 //! ```
 //!
-//! Three nodes in one process, each with a client that is no more than a mailbox, do everything that crosses
-//! nodes. The test waits for what has to come, for half a minute at most. That nothing more comes it finds out by
-//! sending something behind it, since messages keep their order.
+//! Three nodes in one process, each with a client that is only a mailbox, do everything that crosses nodes. The
+//! test waits for what has to come, for at most half a minute. To find out that nothing more comes, it sends a
+//! last message and waits for that, since messages keep their order.
 
 mod client;
 mod loopback;

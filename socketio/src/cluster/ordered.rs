@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::clock;
 use crate::recovery::offset::Offset;
 
-/// Where an event stands in the order.
+/// Where an event is in the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     At(Offset),

@@ -6,11 +6,11 @@
 //!      └───────────────────────────────────▶  Oracle  ◀───────────────────────────────────────────────────┘
 //! ```
 //!
-//! A [`run`] is one thread with a clock of its own, which jumps to the next deadline whenever there is nothing
-//! left to do. Everything that is drawn comes from the seed, ids and the order of hash maps included, so a seed
-//! that fails fails again, and [`trace`] shows what happened. Clients poll, post, probe, upgrade, lose cables,
-//! stall, fall silent, break the protocol, come back; the server sends, broadcasts, asks, puts out, is killed
-//! and drained. When it has calmed down, the [oracle] looks at what should have arrived. One seed in eight is of several
+//! A [`run`] is one thread with its own clock, which jumps to the next deadline when there is nothing left to
+//! do. All randomness comes from the seed, including ids and the order of hash maps, so a seed that fails
+//! always fails, and [`trace`] shows what happened. Clients poll, post, probe, upgrade, lose their connections,
+//! stall, fall silent, break the protocol, come back. The server sends, broadcasts, asks, disconnects, is
+//! killed and drained. At the end, the [oracle] checks what should have arrived. One seed in eight is of several
 //! nodes on a bus that loses messages.
 //!
 //! [oracle]: Property
