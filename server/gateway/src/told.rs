@@ -20,6 +20,12 @@ struct Line {
     left_out: u64,
 }
 
+impl<K> Default for Told<K> {
+    fn default() -> Told<K> {
+        Told(HashMap::new())
+    }
+}
+
 impl<K: Eq + Hash> Told<K> {
     pub(crate) fn new() -> Told<K> {
         Told(HashMap::new())

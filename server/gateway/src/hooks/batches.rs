@@ -17,6 +17,7 @@ use super::counts::Counts;
 use super::delivery::{Call, Delivery};
 use crate::node::Node;
 use crate::time::timestamp;
+use crate::told::Told;
 use crate::web::Answered;
 
 /// How many hooks one call has, and how long the first of them waits for others.
@@ -57,6 +58,7 @@ struct Waiting {
     /// When the first of them came.
     since: Option<Instant>,
     closing: bool,
+    told: Told<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -89,8 +91,13 @@ impl Batches {
         let bytes = hook.get().len();
         let mut waiting = self.0.waiting.lock();
         if waiting.hooks.len() >= MAX_WAITING || waiting.bytes + bytes > MAX_BYTES {
+            let left_out = waiting.told.say("queue full", Instant::now());
             drop(waiting);
             self.0.counts.dropped("queue_full", 1);
+            if let Some(left_out) = left_out {
+                let hooks = left_out + 1;
+                tracing::error!(hooks, "hooks are lost: too many wait for the backend");
+            }
             return;
         }
         waiting.bytes += bytes;
@@ -223,7 +230,50 @@ fn accepted(answered: &Answered) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Metadata};
+
+    use super::super::client::Client;
+    use super::super::sign::Secrets;
     use super::*;
+    use crate::web::Authorities;
+
+    /// Counts the lines of the log.
+    struct Lines(Arc<AtomicUsize>);
+
+    impl tracing::Subscriber for Lines {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, _: &Event<'_>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[tokio::test]
+    async fn hooks_that_are_lost_for_want_of_room_are_in_the_log_once_a_minute() {
+        let counts = Arc::new(Counts::default());
+        let client = Client::new("http://127.0.0.1:1/", Secrets::default(), &Authorities::default()).unwrap();
+        let delivery = Delivery::new(client, Arc::clone(&counts));
+        let batches = Batches::start(delivery, Node::new("here", false), counts);
+        let lines = Arc::new(AtomicUsize::new(0));
+        tracing::subscriber::with_default(Lines(Arc::clone(&lines)), || {
+            let large = "x".repeat(MAX_BYTES / 2);
+            batches.push(&large);
+            assert_eq!((lines.load(Ordering::Relaxed), batches.waiting()), (0, 1));
+            (0..3).for_each(|_| batches.push(&large));
+        });
+        assert_eq!((lines.load(Ordering::Relaxed), batches.waiting()), (1, 1));
+    }
 
     #[test]
     fn a_backend_that_does_not_take_batches_is_not_left_alone() {
