@@ -8,7 +8,7 @@ use http_body_util::Full;
 use hyper_util::client::legacy;
 use serde_json::Value;
 use socketio::Socket;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::hooks::LIMIT;
 use crate::web::{Answered, Authorities, BodyError, UrlError, WebClient, answered, chain};
@@ -65,6 +65,18 @@ pub(super) struct Auth {
     turns: Semaphore,
 }
 
+/// How many questions about one socket are asked at once. Others wait in its own line, and not before other sockets'.
+const MOST_OF_A_SOCKET: usize = 4;
+
+/// The turns of a socket.
+pub(super) struct OwnTurns(Semaphore);
+
+impl Default for OwnTurns {
+    fn default() -> OwnTurns {
+        OwnTurns(Semaphore::new(MOST_OF_A_SOCKET))
+    }
+}
+
 impl Auth {
     pub(super) fn new(
         url: &str,
@@ -90,7 +102,8 @@ impl Auth {
         channel: &str,
         auth: &Value,
     ) -> Result<Result<Option<Value>, Refused>, NoAnswer> {
-        let _turn = self.turns.acquire().await;
+        let own = socket.get::<OwnTurns>().unwrap_or_default();
+        let _turn = self.turn(&own).await;
         let cookie = socket.handshake().headers.get("cookie").map(str::to_owned);
         let form =
             form_urlencoded::Serializer::new(String::new()).append_pair("channel_name", channel).finish();
@@ -103,6 +116,12 @@ impl Auth {
             Err(no_answer("timeout", format!("no answer within {}", humantime::format_duration(TIMEOUT))))
         });
         read(&answered?)
+    }
+
+    /// Waits for a turn.
+    async fn turn<'a>(&'a self, own: &'a OwnTurns) -> (SemaphorePermit<'a>, SemaphorePermit<'a>) {
+        let closed = "no semaphore is ever closed";
+        (own.0.acquire().await.expect(closed), self.turns.acquire().await.expect(closed))
     }
 
     /// The client's own header fields, as far as it may choose them.
@@ -150,6 +169,9 @@ fn read(answered: &Answered) -> Result<Result<Option<Value>, Refused>, NoAnswer>
 
 #[cfg(test)]
 mod tests {
+    use std::pin::{Pin, pin};
+    use std::task::{Context, Poll, Waker};
+
     use serde_json::json;
 
     use super::*;
@@ -176,6 +198,25 @@ mod tests {
         for nothing in [json!(null), json!({ "headers": [] }), json!("x")] {
             assert_eq!(auth.headers(None, &nothing).len(), 4, "{nothing}");
         }
+    }
+
+    fn now<F: Future>(future: Pin<&mut F>) -> Option<F::Output> {
+        match future.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_with_many_channels_leaves_turns_to_others() {
+        let auth = Auth::new("http://localhost/", &Authorities::default(), Vec::new()).unwrap();
+        let (many, few) = (OwnTurns::default(), OwnTurns::default());
+        let mut waiting: Vec<_> = (0..256).map(|_| Box::pin(auth.turn(&many))).collect();
+        let mut held: Vec<_> = waiting.iter_mut().filter_map(|turn| now(turn.as_mut())).collect();
+        assert_eq!(held.len(), MOST_OF_A_SOCKET);
+        assert!(now(pin!(auth.turn(&few))).is_some());
+        held.pop();
+        assert!(now(waiting[MOST_OF_A_SOCKET].as_mut()).is_some());
     }
 
     #[test]

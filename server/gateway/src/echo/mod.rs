@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use auth::{Auth, Refused};
+use auth::{Auth, OwnTurns, Refused};
 use channels::{Channels, is_presence, is_private};
 use message::{Message, Whisper};
 use parking_lot::Mutex;
@@ -144,6 +144,7 @@ impl Echo {
             .on_connect(|socket: Socket| {
                 // Also if the client comes back: the others were told that it had left.
                 socket.insert(Mutex::new(Channels::default()));
+                socket.insert(OwnTurns::default());
                 std::future::ready(())
             })
             .on("subscribe", move |socket: Socket, subscribe: Subscribe| {
