@@ -135,6 +135,17 @@ impl Namespace {
         }
     }
 
+    /// Removes the namespace unless a client of this node is in it, or about to join. `io.of` then creates a new one of
+    /// that name, so don't keep this one. `/` stays.
+    pub fn close_if_empty(&self) {
+        if self.name() == "/" {
+            return;
+        }
+        if let Some(siblings) = self.0.common.namespaces.upgrade() {
+            siblings.let_go(self);
+        }
+    }
+
     /// The rooms of this node's sockets, and how many sockets are in each, in no particular order:
     /// `adapter.rooms` in JavaScript. It includes a room that is named by a socket's id only if another
     /// socket has joined it.

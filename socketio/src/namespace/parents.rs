@@ -368,6 +368,21 @@ mod tests {
         }
     }
 
+    // proves: features/closed-namespaces
+    #[tokio::test]
+    async fn a_namespace_is_closed_if_it_is_empty() {
+        let io = Io::new();
+        let _ = (io.of("/x"), io.of("/y"));
+        let mut peer = Peer::open(&io);
+        peer.send("0/x,");
+        assert!(peer.next().starts_with("0/x,{"));
+        io.namespaces().iter().for_each(Namespace::close_if_empty);
+        assert_eq!(names(&io), ["/", "/x"]);
+        peer.send("1/x,");
+        io.of("/x").close_if_empty();
+        assert_eq!(names(&io), ["/"]);
+    }
+
     // proves: features/closed-namespaces, protocol/removed-namespaces
     #[tokio::test]
     async fn a_namespace_taken_out_of_service_puts_its_clients_out() {
