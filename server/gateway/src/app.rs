@@ -101,7 +101,7 @@ impl Gateway {
             gateway.watch(namespace, &presence);
         }
         if !patterns.is_empty() {
-            io.set_state(NamespacePatterns(patterns.clone()));
+            io.set_state(NamespacePatterns::new(patterns.clone()));
             // Each has rooms of its own.
             let watching = gateway.clone();
             io.on_new_namespace(move |namespace| {

@@ -3,13 +3,15 @@
 //!
 //! An operation is prepared first, which finds all errors, and then carried out, which can't fail.
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
+use parking_lot::Mutex;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -124,29 +126,91 @@ pub(crate) struct PreparedEmit {
     pub(crate) timeout: Option<Duration>,
 }
 
-/// The namespace of that name.
-pub(crate) fn namespace(io: &Io, name: &str) -> Result<Namespace, Wrong> {
+/// The namespace of that name. `None` if clients may join it, but nobody has.
+pub(crate) fn namespace(io: &Io, name: &str) -> Result<Option<Namespace>, Wrong> {
     if !name.starts_with('/') {
         return Err(field("namespace", "must begin with /"));
     }
-    io.namespace(name).or_else(|| declared(io, name)).ok_or_else(|| Wrong {
-        kind: WrongKind::Namespace,
-        at: "namespace",
-        message: format!("there is no namespace {name:?}: declare it in the configuration"),
-    })
+    let patterns = io.try_state::<NamespacePatterns>();
+    match patterns.filter(|patterns| patterns.fit(name)) {
+        // Other nodes may have clients in it.
+        Some(patterns) if io.has_adapter() => patterns.visit(io, name, Instant::now()).map(Some),
+        Some(_) => Ok(io.namespace(name)),
+        None => io.namespace(name).map(Some).ok_or_else(|| Wrong {
+            kind: WrongKind::Namespace,
+            at: "namespace",
+            message: format!("there is no namespace {name:?}: declare it in the configuration"),
+        }),
+    }
+}
+
+/// Those of the namespace's clients who are chosen. Of a namespace that isn't there, nobody.
+fn choose(io: &Io, name: &str, choose: impl FnOnce(Namespace) -> Broadcast) -> Result<Broadcast, Wrong> {
+    let nobody = || io.to(Vec::<String>::new());
+    Ok(namespace(io, name)?.map_or_else(nobody, choose))
 }
 
 /// Namespaces that exist as soon as anybody names them.
-pub(crate) struct NamespacePatterns(pub(crate) Vec<String>);
+pub(crate) struct NamespacePatterns {
+    patterns: Vec<String>,
+    visited: Mutex<Visited>,
+}
 
-/// How many namespaces may exist before a backend's requests create no more.
-const MAX_NAMESPACES: usize = 10_000;
+/// Namespaces that a backend's requests have created, and when each was named last.
+struct Visited {
+    named: HashMap<Box<str>, Instant>,
+    looked: Instant,
+}
 
-/// A namespace that a pattern declares. Other nodes may have clients in it.
-fn declared(io: &Io, name: &str) -> Option<Namespace> {
-    let patterns = io.try_state::<NamespacePatterns>()?;
-    let fits = patterns.0.iter().any(|pattern| pattern::fits(pattern, name));
-    (fits && io.namespaces().len() < MAX_NAMESPACES).then(|| io.of(name))
+/// How many of them there may be.
+const MAX_VISITED: usize = 10_000;
+
+/// How long one stays that has no clients here: longer than those of other nodes may take to answer.
+const VISIT: Duration = Duration::from_secs(2 * 60);
+
+/// How often the server looks for those that can go.
+const LOOK: Duration = Duration::from_secs(10);
+
+impl NamespacePatterns {
+    pub(crate) fn new(patterns: Vec<String>) -> NamespacePatterns {
+        let visited = Visited { named: HashMap::new(), looked: Instant::now() };
+        NamespacePatterns { patterns, visited: Mutex::new(visited) }
+    }
+
+    fn fit(&self, name: &str) -> bool {
+        self.patterns.iter().any(|pattern| pattern::fits(pattern, name))
+    }
+
+    /// The namespace of that name, which is created for some time if it isn't there.
+    fn visit(&self, io: &Io, name: &str, now: Instant) -> Result<Namespace, Wrong> {
+        let mut visited = self.visited.lock();
+        visited.let_go(io, now);
+        let known = visited.named.contains_key(name);
+        if let Some(namespace) = io.namespace(name).filter(|_| !known) {
+            return Ok(namespace);
+        }
+        if !known && visited.named.len() >= MAX_VISITED {
+            let message = "requests named too many namespaces without clients: send it again in two minutes";
+            return Err(field("namespace", message));
+        }
+        visited.named.insert(name.into(), now);
+        Ok(io.of(name))
+    }
+}
+
+impl Visited {
+    /// Lets go of those that were not named for long. One that has clients goes with the last of them.
+    fn let_go(&mut self, io: &Io, now: Instant) {
+        if now.saturating_duration_since(self.looked) < LOOK {
+            return;
+        }
+        self.looked = now;
+        for (name, _) in self.named.extract_if(|_, named| now.saturating_duration_since(*named) >= VISIT) {
+            if let Some(namespace) = io.namespace(&name) {
+                namespace.close_if_empty();
+            }
+        }
+    }
 }
 
 /// Base64 whose last bits may be any, as most decoders take it.
@@ -199,14 +263,17 @@ impl Emit {
 
     /// `usual` is the namespace that is meant where none is named.
     pub(crate) fn prepare(self, io: &Io, usual: &str) -> Result<PreparedEmit, Wrong> {
-        let namespace = namespace(io, self.namespace.as_deref().unwrap_or(usual))?;
+        let chosen = choose(io, self.namespace.as_deref().unwrap_or(usual), |namespace| {
+            let broadcast = namespace.except(&self.except);
+            match &self.to {
+                Some(rooms) => broadcast.to(rooms),
+                None => broadcast,
+            }
+        })?;
         let args = args(self.args.as_deref(), &self.attachments)?;
         let event = Event::outgoing(&self.event, args).map_err(|error| field("event", error.to_string()))?;
         let timeout = self.timeout.map(|Time(time)| time);
-        let mut broadcast = namespace.except(&self.except);
-        if let Some(rooms) = &self.to {
-            broadcast = broadcast.to(rooms);
-        }
+        let mut broadcast = chosen;
         if self.volatile {
             broadcast = broadcast.volatile();
         }
@@ -252,7 +319,7 @@ impl Operation {
 
     pub(crate) fn prepare(self, io: &Io, usual: &str) -> Result<Prepared, Wrong> {
         let within = |name: Option<String>, within: Vec<String>| {
-            Ok(namespace(io, name.as_deref().unwrap_or(usual))?.to(within))
+            choose(io, name.as_deref().unwrap_or(usual), |namespace| namespace.to(within))
         };
         Ok(match self {
             Operation::Emit(emit) => Prepared::Emit(emit.prepare(io, usual)?),
@@ -325,4 +392,32 @@ pub(crate) fn answer(answer: Answer<Args>) -> (Option<Room>, Result<Args, &'stat
         _ => "not_sent",
     });
     (answer.socket, result)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn namespaces_that_requests_created_go_if_no_request_names_them_for_two_minutes() {
+        let io = Io::new();
+        let _ = io.of_pattern("^/orders-").unwrap();
+        let patterns = NamespacePatterns::new(vec!["/orders-*".to_owned()]);
+        let start = Instant::now();
+        let visit =
+            |name: &str, seconds| patterns.visit(&io, name, start + Duration::from_secs(seconds)).map(drop);
+        let there = |name: &str| io.namespace(name).is_some();
+        visit("/orders-1", 0).unwrap();
+        visit("/orders-2", 0).unwrap();
+        visit("/orders-1", 60).unwrap();
+        visit("/orders-3", 120).unwrap();
+        assert_eq!(["/orders-1", "/orders-2", "/orders-3"].map(there), [true, false, true]);
+        for n in 2..MAX_VISITED {
+            visit(&format!("/orders-x{n}"), 125).unwrap();
+        }
+        assert_eq!(visit("/orders-4", 125).unwrap_err().kind, WrongKind::Field);
+        visit("/orders-1", 125).unwrap();
+        visit("/orders-4", 250).unwrap();
+        assert_eq!(io.namespaces().len(), 2, "/ and the one that was named last");
+    }
 }

@@ -156,6 +156,9 @@ impl Api {
         let namespace = self.namespace(&mut query)?;
         let (room, after, limit) = (query.take("room"), query.take("after"), query.limit()?);
         query.end()?;
+        let Some(namespace) = namespace else {
+            return Ok(Reply::ok(&Sockets { sockets: Vec::new(), next: None, scope: Scope::Cluster }));
+        };
         let no_rooms: [&str; 0] = [];
         let mut broadcast = namespace.except(no_rooms);
         if let Some(room) = room {
@@ -177,6 +180,8 @@ impl Api {
     pub(super) async fn socket(&self, id: &str, mut query: Query<'_>) -> Result<Reply, Fault> {
         let namespace = self.namespace(&mut query)?;
         query.end()?;
+        let unknown = || Fault::new(Code::UnknownSocket, "no socket has this id, or it has left");
+        let namespace = namespace.ok_or_else(unknown)?;
         if let Some(socket) = namespace.socket(id) {
             return Ok(Reply::ok(&SocketView::local(&socket, &self.0.node)));
         }
@@ -188,7 +193,7 @@ impl Api {
         // Others may have joined a room of that name.
         match fetched.iter().find(|socket| socket.id() == id) {
             Some(socket) => Ok(Reply::ok(&SocketView::of(socket, &namespace, &self.0.node))),
-            None => Err(Fault::new(Code::UnknownSocket, "no socket has this id, or it has left")),
+            None => Err(unknown()),
         }
     }
 
@@ -197,6 +202,9 @@ impl Api {
         let prefix = query.take("prefix").unwrap_or_default();
         let (after, limit) = (query.take("after"), query.limit()?);
         query.end()?;
+        let Some(namespace) = namespace else {
+            return Ok(Reply::ok(&Rooms { rooms: Vec::new(), next: None, scope: Scope::Cluster }));
+        };
         let (mut rooms, scope): (Vec<RoomView>, Scope) = if self.0.node.clustered {
             let no_rooms: [&str; 0] = [];
             let (fetched, scope) = self.fetch(&namespace.except(no_rooms)).await;
@@ -241,7 +249,7 @@ impl Api {
         }))
     }
 
-    fn namespace(&self, query: &mut Query<'_>) -> Result<Namespace, Fault> {
+    fn namespace(&self, query: &mut Query<'_>) -> Result<Option<Namespace>, Fault> {
         Ok(namespace(&self.0.io, &query.namespace()?)?)
     }
 }
