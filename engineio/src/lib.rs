@@ -61,6 +61,7 @@
 
 mod attached;
 mod config;
+mod deadline;
 mod engine;
 mod error;
 mod frame;

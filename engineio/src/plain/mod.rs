@@ -34,6 +34,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use crate::deadline::after;
 use crate::observe::{Carrier, Observers, Watch, What};
 use crate::rate::Rates;
 use crate::session::{Line, Round};
@@ -189,6 +190,21 @@ impl<W: Wire> PlainWebSocket<W> {
         self.close_by.filter(|_| !lost).map(|until| (&mut self.link, until))
     }
 
+    /// Whether the peer is put out while it [lingers](PlainWebSocket::lingers); then nothing is held for it any more. If it
+    /// isn't, the task is woken when it is.
+    pub fn is_put_out(&mut self, cx: &mut Context<'_>) -> bool {
+        loop {
+            self.mailbox.look(Outlet::Shut);
+            if self.mailbox.take_put_out().is_some() {
+                self.shared.clear();
+                return true;
+            }
+            if self.mailbox.poll_left(cx, Outlet::Shut).is_pending() {
+                return false;
+            }
+        }
+    }
+
     /// Nothing is left to be done. How it ended.
     pub fn finish(&mut self) -> Close {
         self.shared.end(Close::lost());
@@ -251,7 +267,7 @@ impl<W: Wire> PlainWebSocket<W> {
 
     /// Says goodbye after what is queued.
     fn leave(&mut self, now: Instant, farewell: Farewell) {
-        self.close_by.get_or_insert(now + self.terms.close_timeout);
+        self.close_by.get_or_insert(after(now, self.terms.close_timeout));
         self.mailbox.shut();
         self.state = State::Closing(farewell);
     }
@@ -261,7 +277,7 @@ impl<W: Wire> PlainWebSocket<W> {
         let farewell = Farewell { close, answered: true };
         match self.state {
             State::Open => {
-                self.close_by = Some(now + self.terms.close_timeout);
+                self.close_by = Some(after(now, self.terms.close_timeout));
                 let until = now + SETTLING.min(self.terms.close_timeout / 2);
                 self.state = State::Settling { farewell, until };
             }

@@ -158,6 +158,11 @@ impl Shared {
         !state.deaf
     }
 
+    /// Whether nothing was taken in when it was last [asked](Shared::listens).
+    pub(super) fn is_deaf(&self) -> bool {
+        self.state.lock().deaf
+    }
+
     /// Whether the application has dealt with all that has come. If not, the task is woken when it has.
     pub(super) fn is_settled(&self) -> bool {
         let mut state = self.state.lock();

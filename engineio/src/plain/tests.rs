@@ -122,15 +122,23 @@ impl Wire for Peer {
 
 /// The alarm is looked at by the tests, which turn the clock.
 #[derive(Default)]
-struct Alarm(Option<Instant>);
+struct Alarm {
+    next: Option<Instant>,
+    /// What the log says of clients that were put out.
+    put_out: Vec<Limit>,
+}
 
 impl Wires for Alarm {
     fn poll_alarm(&mut self, _: &mut Context<'_>, _: Instant, next: Instant) -> Poll<()> {
-        self.0 = Some(next);
+        self.next = Some(next);
         Poll::Pending
     }
 
-    fn log(&mut self, _: Line<'_>) {}
+    fn log(&mut self, line: Line<'_>) {
+        if let Line::PutOut(limit) = line {
+            self.put_out.push(limit);
+        }
+    }
 }
 
 struct Rig {
@@ -207,7 +215,7 @@ impl Rig {
     fn at(&mut self, seconds: u64) {
         let to = self.start + Duration::from_secs(seconds);
         self.turn();
-        while let Some(next) = self.alarm.0.take().filter(|next| *next <= to && !self.over) {
+        while let Some(next) = self.alarm.next.take().filter(|next| *next <= to && !self.over) {
             self.now = next;
             self.turn();
         }
@@ -456,6 +464,35 @@ fn a_peer_that_takes_nothing_of_too_much_is_put_out_at_the_write_timeout() {
     rig.at(40);
     assert!(rig.over);
     assert_eq!(rig.websocket.mailbox().holds(), 0);
+    assert_eq!(rig.alarm.put_out, [Limit::SendBudget]);
+}
+
+#[test]
+fn what_a_peer_has_sent_is_let_go_if_it_is_put_out_while_it_lingers() {
+    let mut rig = Rig::new();
+    rig.comes(&[frame(0x81, b"hi"), frame(0x88, b"\x03\xe8")].concat());
+    rig.at(5);
+    assert!(rig.over && rig.websocket.lingers().is_some());
+    assert!(rig.websocket.mailbox().holds() > 0, "nobody has read it");
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(!rig.websocket.is_put_out(&mut cx));
+    rig.websocket.mailbox().put_out(Limit::Memory);
+    assert!(rig.websocket.is_put_out(&mut cx));
+    assert_eq!(rig.websocket.mailbox().holds(), 0);
+}
+
+#[test]
+fn each_time_may_be_so_long_that_it_means_never() {
+    let mut rig = Rig::on(&Engine::default(), |terms| {
+        (terms.close_timeout, terms.message_timeout, terms.write_timeout) =
+            (Duration::MAX, Duration::MAX, Duration::MAX);
+        terms.keepalive = Some(Keepalive { interval: Duration::MAX, grace: Duration::MAX });
+    });
+    rig.comes(&frame(0x01, b"a"));
+    rig.at(1_000);
+    rig.sender.close(1000, "");
+    rig.at(2_000);
+    assert!(!rig.over);
 }
 
 #[test]

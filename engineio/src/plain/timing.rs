@@ -4,7 +4,8 @@ use std::task::Context;
 use std::time::Instant;
 
 use super::{Keepalive, PlainWebSocket, State, Wire, Wires};
-use crate::Limit;
+use crate::deadline::after;
+use crate::{Limit, Stalled};
 
 impl<W: Wire> PlainWebSocket<W> {
     /// The peer lives.
@@ -22,7 +23,7 @@ impl<W: Wire> PlainWebSocket<W> {
             self.noted = true;
             self.alive(now);
         }
-        if self.is_open() && !self.reads() {
+        if self.is_open() && self.shared.is_deaf() {
             // A peer that isn't read from can't be expected to be heard.
             self.alive(now);
             self.begun = self.begun.map(|_| now);
@@ -50,12 +51,12 @@ impl<W: Wire> PlainWebSocket<W> {
         let close = self.close_by.map(|at| (at, Due::End));
         let open = self.is_open();
         let message =
-            self.begun.filter(|_| open).map(|begun| (begun + self.terms.message_timeout, Due::Message));
+            self.begun.filter(|_| open).map(|begun| (after(begun, self.terms.message_timeout), Due::Message));
         let keepalive = self.terms.keepalive.filter(|_| open).map(|Keepalive { interval, grace }| {
             if self.pinged {
-                (self.heard + interval + grace, Due::End)
+                (after(self.heard, interval.saturating_add(grace)), Due::End)
             } else {
-                (self.heard + interval, Due::Ping)
+                (after(self.heard, interval), Due::Ping)
             }
         });
         let stalled = self.stalled.until(self.terms.write_timeout).map(|at| (at, Due::PutOut));
@@ -72,8 +73,8 @@ impl<W: Wire> PlainWebSocket<W> {
             Due::Message => self.met(now, Limit::MessageTimeout),
             Due::Settled => self.settle(now),
             Due::PutOut => {
+                self.stalled = Stalled::default();
                 self.mailbox.mailbox().put_out(Limit::SendBudget);
-                self.put_out();
             }
             Due::End => self.over(true),
         }

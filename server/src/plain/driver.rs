@@ -59,7 +59,8 @@ impl Future for Driver {
             self.over = true;
         }
         let Driver { websocket, alarm, .. } = &mut *self;
-        if let Some((link, until)) = websocket.lingers()
+        if !websocket.is_put_out(cx)
+            && let Some((link, until)) = websocket.lingers()
             && link.poll_linger(cx).is_pending()
             && alarm.poll_alarm(cx, now(), until).is_pending()
         {
@@ -112,10 +113,16 @@ impl Driver {
 
     fn finish(&mut self) {
         let close = self.websocket.finish();
-        self.holders.leave(self.websocket.mailbox());
         if let Some(life) = self.life.take() {
             life.websocket_closed(&self.path, &close);
         }
+    }
+}
+
+/// Also if a panic ends it.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.holders.leave(self.websocket.mailbox());
     }
 }
 

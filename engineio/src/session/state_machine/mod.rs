@@ -27,6 +27,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::deadline::after;
 use crate::rate::Rates;
 use crate::{CloseReason, Config, Engine, Limit, Message, Packet, Revision, Transport, Violation};
 
@@ -218,10 +219,12 @@ impl Heartbeat {
     fn alive(&mut self, now: Instant, revision: Revision, config: &Config) {
         *self = match (revision, &self) {
             // "The server sends a ping packet, the client answers with a pong" (revision 4).
-            (Revision::V4, Heartbeat::DeadAt(_)) => Heartbeat::PingAt(now + config.ping_interval),
+            (Revision::V4, Heartbeat::DeadAt(_)) => Heartbeat::PingAt(after(now, config.ping_interval)),
             (Revision::V4, Heartbeat::PingAt(_)) => return,
             // In revision 3 the client pings, every pingInterval.
-            (Revision::V3, _) => Heartbeat::DeadAt(now + config.ping_interval + config.ping_timeout),
+            (Revision::V3, _) => {
+                Heartbeat::DeadAt(after(now, config.ping_interval.saturating_add(config.ping_timeout)))
+            }
         };
     }
 }
@@ -285,8 +288,10 @@ impl StateMachine {
             Transport::WebSocket => State::Direct,
         };
         let heartbeat = match revision {
-            Revision::V4 => Heartbeat::PingAt(now + config.ping_interval),
-            Revision::V3 => Heartbeat::DeadAt(now + config.ping_interval + config.ping_timeout),
+            Revision::V4 => Heartbeat::PingAt(after(now, config.ping_interval)),
+            Revision::V3 => {
+                Heartbeat::DeadAt(after(now, config.ping_interval.saturating_add(config.ping_timeout)))
+            }
         };
         let rates = Rates::new(now, config.packets_per_second, config.bytes_per_second);
         StateMachine { state, parked: false, heartbeat, revision, rates, engine }
@@ -324,7 +329,7 @@ impl StateMachine {
             Input::Taken => self.heartbeat.alive(now, self.revision, &self.engine.config),
             Input::ProbeOpened => match &mut self.state {
                 State::Polling => {
-                    let until = now + self.engine.config.upgrade_timeout;
+                    let until = after(now, self.engine.config.upgrade_timeout);
                     self.state = State::Probing { until, probe: Probe::Opened };
                 }
                 // It gets no time of its own.
@@ -459,7 +464,7 @@ impl StateMachine {
             State::Probing { .. } => self.state = State::Polling,
             State::Closing { until, probe: probe @ Some(_) } => {
                 *probe = None;
-                *until = (*until).min(now + self.engine.config.close_timeout);
+                *until = (*until).min(after(now, self.engine.config.close_timeout));
             }
             _ => {}
         }
@@ -493,7 +498,7 @@ impl StateMachine {
         if self.parked {
             return self.end(reason, out);
         }
-        let closed = now + self.engine.config.close_timeout;
+        let closed = after(now, self.engine.config.close_timeout);
         let (until, probe) = match std::mem::replace(&mut self.state, State::Closed) {
             State::Probing { until, probe } => (until.max(closed), Some(probe)),
             _ => (closed, None),
@@ -531,7 +536,7 @@ impl StateMachine {
         match self.heartbeat {
             Heartbeat::PingAt(at) if at <= now => {
                 out.push(Output::Send(Packet::Ping("".into())));
-                self.heartbeat = Heartbeat::DeadAt(now + self.engine.config.ping_timeout);
+                self.heartbeat = Heartbeat::DeadAt(after(now, self.engine.config.ping_timeout));
             }
             Heartbeat::DeadAt(at) if at <= now => self.end(CloseReason::PingTimeout, out),
             Heartbeat::PingAt(_) | Heartbeat::DeadAt(_) => {}

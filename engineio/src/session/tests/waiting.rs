@@ -157,3 +157,23 @@ fn a_session_gives_its_thread_back_after_a_number_of_packets() {
         assert_eq!(before, TOTAL);
     }
 }
+
+#[test]
+fn each_time_may_be_so_long_that_it_means_never() {
+    let never = Duration::MAX;
+    let config = Config {
+        ping_interval: never,
+        ping_timeout: never,
+        upgrade_timeout: never,
+        close_timeout: never,
+        ..Config::default()
+    };
+    for revision in [Revision::V3, Revision::V4] {
+        let mut rig = Rig::new(revision, None, &Owing::default(), config.clone());
+        rig.probe().says("2probe");
+        rig.settle();
+        rig.mailbox().close(CloseReason::ForcedClose);
+        rig.advance(Duration::from_secs(3600));
+        assert!(!rig.over);
+    }
+}
