@@ -96,7 +96,10 @@ impl Namespace {
             return Err(Refusal::Offset);
         };
         // From here on it misses what is broadcast, so that nothing falls between that and what is read below.
-        let claimed = recovery.adopt(self, session, presented).ok_or(Refusal::Unknown)?;
+        let granted = recovery.adopt(self, session, presented).ok_or(Refusal::Unknown)?;
+        let history = Arc::clone(&granted.history);
+        // From here on it goes back to where others may take it, also if a parser of the application panics.
+        let claimed = self.claimed(granted);
         let missed = timeout(self.config().cluster_timeout, sessions.missed(self.name(), offset)).await;
         let refusal = match missed {
             Ok(Ok(Some(missed))) => {
@@ -106,13 +109,14 @@ impl Namespace {
                     }
                 }
                 let wanted = missed.into_iter().filter_map(|message| self.keep_missed(session, message));
-                claimed.history.prepend(wanted.collect());
-                return Ok(self.claimed(claimed));
+                history.prepend(wanted.collect());
+                return Ok(claimed);
             }
             Ok(Ok(None)) => Refusal::Offset,
             Ok(Err(_)) | Err(_) => Refusal::Unreachable,
         };
-        if recovery.end(&claimed.history) {
+        drop(claimed.into_granted());
+        if recovery.end(&history) {
             self.leave();
         }
         Err(refusal)
