@@ -132,12 +132,12 @@ impl Asker {
                 let sockets = select(selection, Flags::default());
                 sockets.sockets_join(rooms);
             }
+            // These have their place here, whatever this node has sent and not got back yet.
             MessageBody::SocketsLeave { selection, rooms } => {
-                let sockets = select(selection, Flags::default());
-                sockets.sockets_leave(rooms);
+                select(selection, Flags::default()).leave_at_once(&rooms);
             }
             MessageBody::DisconnectSockets { selection, close } => {
-                select(selection, Flags::default()).disconnect_sockets(close);
+                select(selection, Flags::default()).disconnect_at_once(close);
             }
             MessageBody::FetchSockets { selection, request } => {
                 let found = select(selection, Flags::default()).sockets();

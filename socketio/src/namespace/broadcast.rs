@@ -15,7 +15,7 @@ use crate::handler::listener::Direction;
 use crate::namespace::Namespace;
 use crate::namespace::flags::Flags;
 use crate::namespace::outgoing::{Outgoing, Recall};
-use crate::namespace::room::Selection;
+use crate::namespace::room::{Room, Selection};
 use crate::namespace::to_rooms::{ToRooms, room_list};
 use crate::recovery::NamespaceRecovery;
 use crate::recovery::offset::Offset;
@@ -301,14 +301,23 @@ impl Broadcast {
     pub fn sockets_leave(&self, rooms: impl ToRooms) {
         let rooms = room_list(rooms);
         self.tell_others(|selection| MessageBody::SocketsLeave { selection, rooms: rooms.clone() });
-        self.after_own(move |selected| selected.sockets().iter().for_each(|socket| socket.leave(&rooms)));
+        self.after_own(move |selected| selected.leave_at_once(&rooms));
     }
 
     /// Disconnects all selected sockets from the namespace. With `close`, ends their sessions:
     /// `disconnectSockets(close)` in JavaScript. See [`Socket::disconnect`].
     pub fn disconnect_sockets(&self, close: bool) {
         self.tell_others(|selection| MessageBody::DisconnectSockets { selection, close });
-        self.after_own(move |selected| selected.sockets().iter().for_each(|socket| socket.disconnect(close)));
+        self.after_own(move |selected| selected.disconnect_at_once(close));
+    }
+
+    /// Makes the selected sockets of this node leave rooms, whatever is still on its way to them.
+    pub(crate) fn leave_at_once(&self, rooms: &[Room]) {
+        self.sockets().iter().for_each(|socket| socket.leave(rooms));
+    }
+
+    pub(crate) fn disconnect_at_once(&self, close: bool) {
+        self.sockets().iter().for_each(|socket| socket.disconnect_at_once(close));
     }
 
     /// Does something to sockets of this node, once they have got what was sent to them before.

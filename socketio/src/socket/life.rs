@@ -26,19 +26,20 @@ impl Socket {
     /// In a middleware, the client is not connected yet, and this does nothing, as in JavaScript: return an
     /// error instead. With `close`, the session ends when the middlewares have decided.
     pub fn disconnect(&self, close: bool) {
-        if self.is_pending() && (!close || self.close_early()) {
-            return;
-        }
         match self.0.namespace.shared_recovery() {
             Some(cluster) if self.is_connected() => {
                 let socket = self.clone();
-                cluster.then(move || socket.disconnect_now(close));
+                cluster.then(move || socket.disconnect_at_once(close));
             }
-            _ => self.disconnect_now(close),
+            _ => self.disconnect_at_once(close),
         }
     }
 
-    fn disconnect_now(&self, close: bool) {
+    /// The same, whatever is still on its way to the client.
+    pub(crate) fn disconnect_at_once(&self, close: bool) {
+        if self.is_pending() && (!close || self.close_early()) {
+            return;
+        }
         let was_connected = self.0.life.leave();
         if was_connected {
             self.end_trail();

@@ -16,6 +16,7 @@ use crate::namespace::Namespace;
 use crate::socket::Socket;
 use crate::testing::Peer;
 
+mod in_order;
 mod missing;
 
 /// Links nodes of one process. Each hears all others in the order of their messages.

@@ -1,0 +1,129 @@
+//! What clients of one node get, and when, where an adapter gives all broadcasts one order.
+
+use std::sync::atomic::AtomicU64;
+
+use serde_json::Map;
+
+use super::*;
+use crate::Config;
+use crate::cluster::sessions::Session;
+use crate::recovery::settings::Recovery;
+
+/// What a node sends comes back when the test says so.
+#[derive(Clone, Debug, Default)]
+struct Stream(Arc<Inside>);
+
+#[derive(Debug, Default)]
+struct Inside {
+    node: Mutex<Option<Node>>,
+    sent: Mutex<Vec<NodeMessage>>,
+    last: AtomicU64,
+}
+
+impl Stream {
+    fn node(&self) -> Node {
+        self.0.node.lock().clone().unwrap()
+    }
+
+    fn next(&self) -> Offset {
+        Offset::new(self.0.last.fetch_add(1, Ordering::Relaxed) + 1, 0)
+    }
+
+    /// The first messages of this node that have not come back yet do so.
+    fn come_back(&self, count: usize) {
+        let sent: Vec<_> = self.0.sent.lock().drain(..count).collect();
+        for message in sent {
+            let offset = self.next();
+            if let Some(serial) = message.serial {
+                self.node().returned(serial, offset);
+            }
+        }
+    }
+
+    /// Another node has sent this.
+    fn hear(&self, body: MessageBody) {
+        let message = NodeMessage::new(Some("another".into()), None, "/".into(), body);
+        self.node().receive(message.at(self.next()));
+    }
+
+    fn hear_event(&self, name: &str, room: &str) {
+        let selection = to(room);
+        let event = Event::outgoing(name, ()).unwrap();
+        self.hear(MessageBody::Broadcast { event, selection, flags: Flags::default(), request: None });
+    }
+}
+
+impl Adapter for Stream {
+    fn start(&self, node: Node) {
+        *self.0.node.lock() = Some(node);
+    }
+
+    fn other_nodes(&self, _: &str) -> AdapterFuture<usize> {
+        Box::pin(ready(1))
+    }
+
+    fn publish(&self, message: NodeMessage) -> AdapterFuture<Result<(), AdapterError>> {
+        self.0.sent.lock().push(message);
+        Box::pin(ready(Ok(())))
+    }
+
+    fn sessions(&self) -> Option<&dyn Sessions> {
+        Some(self)
+    }
+}
+
+impl Sessions for Stream {
+    fn keep(&self, _: Session, _: Duration) {}
+
+    fn take(&self, pid: &str) -> AdapterFuture<Result<Option<Session>, AdapterError>> {
+        let _ = Session::new("".into(), pid.into(), Vec::new(), Map::new());
+        Box::pin(ready(Ok(None)))
+    }
+
+    fn forget(&self, _: &str) {}
+
+    fn missed(&self, _: &str, _: Offset) -> AdapterFuture<Result<Option<Vec<NodeMessage>>, AdapterError>> {
+        Box::pin(ready(Ok(None)))
+    }
+}
+
+fn to(room: &str) -> Selection {
+    Selection { rooms: vec![room.into()], except: Vec::new() }
+}
+
+/// A node, with a client in the room `r`.
+fn node() -> (Stream, Io, Peer, Socket) {
+    let stream = Stream::default();
+    let config = Config { recovery: Some(Recovery::default()), ..Config::default() };
+    let io = Io::with_adapter(config, stream.clone());
+    let (mut peer, socket) = joined(&io);
+    peer.take();
+    socket.join("r").unwrap();
+    (stream, io, peer, socket)
+}
+
+/// The names of the events that a client was sent.
+fn events(peer: &mut Peer) -> Vec<String> {
+    let name = |packet: &String| packet.strip_prefix("2[\"")?.split('"').next().map(str::to_owned);
+    peer.take().iter().filter_map(name).collect()
+}
+
+// proves: features/adapters
+#[tokio::test]
+async fn what_another_node_sends_is_done_in_its_order_whatever_is_on_its_way_from_here() {
+    let (stream, io, mut peer, socket) = node();
+    io.emit("own", ()).unwrap();
+    stream.hear_event("before", "r");
+    stream.hear(MessageBody::SocketsLeave { selection: to("r"), rooms: vec!["r".into()] });
+    stream.hear_event("secret", "r");
+    assert_eq!(events(&mut peer), ["before"]);
+    stream.come_back(1);
+    assert_eq!(events(&mut peer), ["own"]);
+
+    io.emit("own", ()).unwrap();
+    stream.hear(MessageBody::DisconnectSockets { selection: to(socket.id()), close: false });
+    stream.hear_event("secret", socket.id());
+    assert!(!socket.is_connected());
+    stream.come_back(1);
+    assert_eq!(events(&mut peer), [""; 0]);
+}
