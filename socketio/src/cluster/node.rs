@@ -128,11 +128,10 @@ impl Asker {
                     tracing::debug!(event = %Excerpt(event.name()), %error, "another node's event can't be sent");
                 }
             }
-            MessageBody::SocketsJoin { selection, rooms } => {
-                let sockets = select(selection, Flags::default());
-                sockets.sockets_join(rooms);
-            }
             // These have their place here, whatever this node has sent and not got back yet.
+            MessageBody::SocketsJoin { selection, rooms } => {
+                select(selection, Flags::default()).join_at_once(&rooms);
+            }
             MessageBody::SocketsLeave { selection, rooms } => {
                 select(selection, Flags::default()).leave_at_once(&rooms);
             }

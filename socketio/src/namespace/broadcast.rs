@@ -290,11 +290,7 @@ impl Broadcast {
     pub fn sockets_join(&self, rooms: impl ToRooms) {
         let rooms = room_list(rooms);
         self.tell_others(|selection| MessageBody::SocketsJoin { selection, rooms: rooms.clone() });
-        for socket in self.sockets() {
-            if let Err(error) = socket.join(&rooms) {
-                tracing::debug!(socket = socket.id(), %error, "a socket can't join a room");
-            }
-        }
+        self.after_own(move |selected| selected.join_at_once(&rooms));
     }
 
     /// Makes all selected sockets leave a room, or several: `socketsLeave(rooms)` in JavaScript.
@@ -311,7 +307,15 @@ impl Broadcast {
         self.after_own(move |selected| selected.disconnect_at_once(close));
     }
 
-    /// Makes the selected sockets of this node leave rooms, whatever is still on its way to them.
+    /// Makes the selected sockets of this node join rooms, whatever is still on its way to them.
+    pub(crate) fn join_at_once(&self, rooms: &[Room]) {
+        for socket in self.sockets() {
+            if let Err(error) = socket.join(rooms) {
+                tracing::debug!(socket = socket.id(), %error, "a socket can't join a room");
+            }
+        }
+    }
+
     pub(crate) fn leave_at_once(&self, rooms: &[Room]) {
         self.sockets().iter().for_each(|socket| socket.leave(rooms));
     }

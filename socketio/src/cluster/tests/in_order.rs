@@ -127,3 +127,27 @@ async fn what_another_node_sends_is_done_in_its_order_whatever_is_on_its_way_fro
     stream.come_back(1);
     assert_eq!(events(&mut peer), [""; 0]);
 }
+
+// proves: features/adapters
+#[tokio::test]
+async fn what_is_done_to_sockets_keeps_its_order_among_what_is_sent() {
+    let (stream, io, mut peer, socket) = node();
+    io.emit("first", ()).unwrap();
+    io.sockets_leave("r");
+    io.sockets_join("r");
+    io.to("new").emit("too early", ()).unwrap();
+    io.sockets_join("new");
+    io.to("new").emit("news", ()).unwrap();
+    io.disconnect_sockets(false);
+    io.emit("too late", ()).unwrap();
+    assert_eq!(events(&mut peer), [""; 0]);
+    // The first event, and what two other messages say of rooms.
+    stream.come_back(3);
+    assert_eq!((events(&mut peer), &*socket.rooms()), (vec!["first".into()], &["r".into()][..]));
+    stream.come_back(1);
+    assert_eq!((events(&mut peer), socket.rooms().len()), (Vec::new(), 2));
+    stream.come_back(2);
+    assert_eq!((events(&mut peer), socket.is_connected()), (vec!["news".into()], false));
+    stream.come_back(2);
+    assert_eq!(events(&mut peer), [""; 0]);
+}
