@@ -13,9 +13,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
+use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until};
 
 use crate::clock;
+use crate::handler::task::guarded;
 use crate::recovery::offset::Offset;
 
 /// Where an event is in the order.
@@ -35,6 +37,8 @@ pub(crate) struct Ordered {
     state: Mutex<State>,
     /// How long what this node has sent may take to come back.
     patience: Duration,
+    /// Where the node was started.
+    runtime: Option<Handle>,
 }
 
 #[derive(Default)]
@@ -62,7 +66,8 @@ struct Waiting {
 
 impl Ordered {
     pub(crate) fn new(patience: Duration) -> Arc<Ordered> {
-        Arc::new(Ordered { state: Mutex::default(), patience })
+        let runtime = Handle::try_current().ok();
+        Arc::new(Ordered { state: Mutex::default(), patience, runtime })
     }
 
     /// Sends something, which is delivered when it comes back. `publish` is told its serial number.
@@ -71,9 +76,15 @@ impl Ordered {
         let serial = state.wait(false, clock::after(self.patience), deliver);
         // Under the lock, so that the serial numbers are in the order of sending.
         publish(serial);
-        if !std::mem::replace(&mut state.watched, true) {
+        if state.watched {
+            return;
+        }
+        // Applications send from any thread.
+        let runtime = Handle::try_current().ok().or_else(|| self.runtime.clone());
+        if let Some(runtime) = runtime {
+            state.watched = true;
             drop(state);
-            tokio::spawn(Arc::clone(self).watch());
+            runtime.spawn(Watch(Arc::clone(self)).run());
         }
     }
 
@@ -114,31 +125,43 @@ impl Ordered {
         deliver(state, &self.state);
     }
 
-    /// Delivers what does not come back in time.
-    async fn watch(self: Arc<Self>) {
-        loop {
-            let due = {
-                let mut state = self.state.lock();
-                let Some((_, first)) = state.waiting.first_key_value() else {
-                    state.watched = false;
-                    return;
-                };
-                let due = first.due;
-                if state.stalled || due <= clock::now() {
-                    if !std::mem::replace(&mut state.stalled, true) {
-                        tracing::warn!(
-                            "what this server sends does not come back to it: its own clients get events without \
-                             an offset, and who loses the connection soon can't recover"
-                        );
-                    }
-                    state.release(|_| true, |waiting| Place::Early(waiting.offset));
-                    deliver(state, &self.state);
-                    continue;
-                }
-                due
-            };
+    /// Delivers what has not come back in time. Returns when to look again; `None` if nothing waits.
+    fn look(&self) -> Option<Instant> {
+        let mut state = self.state.lock();
+        let Some((_, first)) = state.waiting.first_key_value() else {
+            state.watched = false;
+            return None;
+        };
+        let due = first.due;
+        if state.stalled || due <= clock::now() {
+            if !std::mem::replace(&mut state.stalled, true) {
+                tracing::warn!(
+                    "what this server sends does not come back to it: its own clients get events without \
+                     an offset, and who loses the connection soon can't recover"
+                );
+            }
+            state.release(|_| true, |waiting| Place::Early(waiting.offset));
+            deliver(state, &self.state);
+            return Some(clock::now());
+        }
+        Some(due)
+    }
+}
+
+/// The task that looks after what waits. When it ends, another may begin, also if its runtime ended it.
+struct Watch(Arc<Ordered>);
+
+impl Watch {
+    async fn run(self) {
+        while let Some(due) = self.0.look() {
             sleep_until(due).await;
         }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.state.lock().watched = false;
     }
 }
 
@@ -166,15 +189,6 @@ impl State {
 /// Delivers what is ready, one by one. Whoever comes while somebody is at it leaves it to them: listeners that are
 /// called may send again.
 fn deliver<'a>(mut state: MutexGuard<'a, State>, ordered: &'a Mutex<State>) {
-    /// A listener may panic.
-    struct Done<'a>(&'a Mutex<State>);
-
-    impl Drop for Done<'_> {
-        fn drop(&mut self) {
-            self.0.lock().delivering = false;
-        }
-    }
-
     if std::mem::replace(&mut state.delivering, true) {
         return;
     }
@@ -184,9 +198,12 @@ fn deliver<'a>(mut state: MutexGuard<'a, State>, ordered: &'a Mutex<State>) {
             return;
         };
         drop(state);
-        let done = Done(ordered);
-        deliver(place);
-        std::mem::forget(done);
+        // What comes after it is delivered all the same.
+        if guarded(|| deliver(place)).is_err() {
+            tracing::error!(
+                "an event was not sent to all clients of this server: a parser or an observer panicked"
+            );
+        }
         state = ordered.lock();
     }
 }
@@ -279,10 +296,42 @@ mod tests {
             panic!("a listener");
         });
         ordered.send(|_| (), deliver);
-        let panicked =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| ordered.returned(0, offset(1))));
-        assert!(panicked.is_err());
-        ordered.heard(|| ());
+        ordered.returned(0, offset(1));
         assert_eq!(take(&log), ["after"]);
+        // Also where it is delivered since it did not come back.
+        ordered.send(|_| (), Box::new(|_| panic!("a parser")));
+        ordered.send(|_| (), logged(&log, "next"));
+        advance(PATIENCE).await;
+        tokio::task::yield_now().await;
+        assert_eq!(take(&log), ["next early"]);
+        ordered.send(|_| (), logged(&log, "last"));
+        tokio::task::yield_now().await;
+        assert_eq!(take(&log), ["last early"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_sent_from_a_thread_of_the_application_is_looked_after_too() {
+        let (ordered, log) = (Ordered::new(PATIENCE), Log::default());
+        let (sender, deliver) = (Arc::clone(&ordered), logged(&log, "a"));
+        std::thread::spawn(move || sender.send(|_| (), deliver)).join().unwrap();
+        tokio::task::yield_now().await;
+        // The thread's clock was not paused.
+        advance(100 * PATIENCE).await;
+        tokio::task::yield_now().await;
+        assert_eq!(take(&log), ["a early"]);
+    }
+
+    #[test]
+    fn another_task_looks_after_what_waits_when_the_runtime_of_the_first_has_ended() {
+        let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let (ordered, log) = (Ordered::new(Duration::ZERO), Log::default());
+        runtime().block_on(async { ordered.send(|_| (), logged(&log, "a")) });
+        runtime().block_on(async {
+            ordered.send(|_| (), logged(&log, "b"));
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+        });
+        assert_eq!(take(&log), ["a early", "b early"]);
     }
 }
