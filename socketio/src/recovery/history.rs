@@ -59,6 +59,8 @@ struct State {
     doubted: Option<Instant>,
     /// Who waits for the lost socket to be settled.
     waiting: Vec<oneshot::Sender<()>>,
+    /// Who waits for room. They hear that it is worth a look when these are dropped.
+    senders: Vec<oneshot::Sender<()>>,
 }
 
 enum Stage {
@@ -69,6 +71,14 @@ enum Stage {
     Lost(Box<Lost>),
     /// A new socket has it, and is not let in yet. It has got what came up to the offset.
     Claimed(Box<Lost>, Option<Offset>),
+    Over,
+}
+
+/// Where what is sent to the client goes.
+pub(crate) enum Way {
+    Open(Arc<Mailbox>),
+    /// Nowhere at present. The receiver hears when it is worth another look.
+    Blocked(oneshot::Receiver<()>),
     Over,
 }
 
@@ -148,6 +158,7 @@ impl History {
             had: None,
             doubted: None,
             waiting: Vec::new(),
+            senders: Vec::new(),
         };
         let (pid, home, budget) = (Sid::generate(), Arc::clone(home), Arc::clone(budget));
         History { pid, number, home, window, budget, state: Mutex::new(state) }
@@ -280,6 +291,23 @@ impl History {
         match &self.state.lock().stage {
             Stage::Connected(mailbox, _) => Some(Arc::clone(mailbox)),
             _ => None,
+        }
+    }
+
+    /// Where what is sent to the client goes, if it is connected. The connection of the mailbox `ended` is over.
+    pub(crate) fn way(&self, ended: Option<&Arc<Mailbox>>) -> Way {
+        let mut state = self.state.lock();
+        match &state.stage {
+            Stage::Connected(mailbox, _) if ended.is_none_or(|ended| !Arc::ptr_eq(ended, mailbox)) => {
+                Way::Open(Arc::clone(mailbox))
+            }
+            Stage::Connected(..) | Stage::Lost(_) | Stage::Claimed(..) => {
+                let (sender, blocked) = oneshot::channel();
+                state.senders.retain(|sender| !sender.is_closed());
+                state.senders.push(sender);
+                Way::Blocked(blocked)
+            }
+            Stage::New | Stage::Over => Way::Over,
         }
     }
 
@@ -438,6 +466,7 @@ impl History {
         mailbox.push_owed(&frames);
         self.budget.sub(lost.cost());
         state.stage = Stage::Connected(Arc::clone(mailbox), clock::now());
+        state.senders.clear();
         Ok(*lost)
     }
 
@@ -484,6 +513,7 @@ impl History {
         self.drop_first(state, count);
         // Who waits hears of it by that.
         state.waiting.clear();
+        state.senders.clear();
         match std::mem::replace(&mut state.stage, Stage::Over) {
             Stage::Lost(lost) | Stage::Claimed(lost, _) => {
                 self.budget.sub(lost.cost());

@@ -4,6 +4,8 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engineio::QueueError;
+
 use super::Socket;
 use super::stage::Phase;
 use crate::ack::Ack;
@@ -19,6 +21,7 @@ use crate::namespace::outgoing::{Outgoing, Recall};
 use crate::namespace::room::Selection;
 use crate::namespace::to_rooms::ToRooms;
 use crate::packet::frames::Frames;
+use crate::recovery::history::Way;
 
 /// # Sending
 impl Socket {
@@ -92,20 +95,25 @@ impl Socket {
     }
 
     /// Waits until the client has taken most of its queue. Wait for this before each [`emit`](Socket::emit)
-    /// to send any amount at the client's pace.
+    /// to send any amount at the client's pace. While the client is away and can recover, this waits for it.
     ///
     /// # Errors
-    /// [`SendError::Closed`] if the session is over.
+    /// [`SendError::Closed`] if the session is over, and the client can't recover.
     pub async fn ready(&self) -> Result<(), SendError> {
-        let history = self.0.history.as_ref().filter(|_| self.was_let_in());
-        let mailbox = match history.and_then(|history| history.mailbox()) {
-            Some(mailbox) => mailbox,
-            None => Arc::clone(&self.0.mailbox),
+        let Some(history) = self.0.history.as_ref().filter(|_| self.was_let_in()) else {
+            return Ok(poll_fn(|cx| self.0.mailbox.poll_room(cx)).await?);
         };
-        match poll_fn(|cx| mailbox.poll_room(cx)).await {
-            // What is sent to a client that is away waits elsewhere.
-            Err(engineio::QueueError::Closed) if history.is_some_and(|history| history.is_open()) => Ok(()),
-            room => Ok(room?),
+        let mut ended = None;
+        loop {
+            match history.way(ended.as_ref()) {
+                Way::Open(mailbox) => match poll_fn(|cx| mailbox.poll_room(cx)).await {
+                    Err(QueueError::Closed) => ended = Some(mailbox),
+                    room => return Ok(room?),
+                },
+                // It is an error when the sender is dropped, which is what happens.
+                Way::Blocked(blocked) => drop(blocked.await),
+                Way::Over => return Err(SendError::Closed),
+            }
         }
     }
 
@@ -164,7 +172,7 @@ impl Socket {
         let history = self.0.history.as_ref().filter(|_| self.was_let_in());
         match history.and_then(|history| history.mailbox()) {
             Some(mailbox) => match mailbox.push(&[]) {
-                Err(engineio::QueueError::Full) => Err(SendError::Full),
+                Err(QueueError::Full) => Err(SendError::Full),
                 // A connection that is being lost right now is not in the way.
                 Ok(()) | Err(_) => Ok(()),
             },

@@ -1,5 +1,7 @@
 //! Clients that get their socket back.
 
+use std::task::{Context, Waker};
+
 use super::*;
 
 // proves: features/connection-state-recovery, protocol/missed-events
@@ -285,4 +287,24 @@ async fn a_client_that_was_refused_once_can_come_back_the_next_time() {
     io.emit("e", 3).unwrap();
     assert!(roamer.come_back(&io));
     assert_eq!(roamer.take_got(), [1, 2, 3]);
+}
+
+// proves: features/connection-state-recovery
+#[tokio::test]
+async fn a_sender_at_the_clients_pace_waits_for_a_client_that_is_away() {
+    let io = io();
+    let mut roamer = Roamer::join(&io);
+    let socket = roamer.socket(&io);
+    socket.ready().await.unwrap();
+    roamer.lose();
+    let mut ready = std::pin::pin!(socket.ready());
+    assert!(ready.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    assert!(roamer.come_back(&io));
+    ready.await.unwrap();
+
+    roamer.lose();
+    let mut ready = std::pin::pin!(socket.ready());
+    assert!(ready.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    socket.disconnect(false);
+    assert!(matches!(ready.await, Err(SendError::Closed)));
 }
