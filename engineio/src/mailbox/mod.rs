@@ -342,6 +342,11 @@ impl Mailbox {
         }
     }
 
+    /// The bytes that may wait.
+    pub fn budget(&self) -> usize {
+        self.budget
+    }
+
     /// The bytes that wait to be sent, as the budget counts them.
     pub fn cost(&self) -> usize {
         self.cost.load(Ordering::Relaxed)

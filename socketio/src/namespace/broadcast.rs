@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engineio::memory::Held;
+
 use crate::ack::broadcast::{BroadcastAck, Counting, ask_selected};
 use crate::args::event::Event;
 use crate::args::{Args, ToArgs, event};
@@ -147,7 +149,9 @@ impl Broadcast {
         let (broadcast, own) = (self.clone(), event.clone());
         let (selection, flags) = (self.selection.clone(), self.flags);
         let body = MessageBody::Broadcast { event, selection, flags, request: None };
+        let held = Held::new(own.cost());
         let deliver = move |place| {
+            let _until_it_is_queued = held;
             // It was JSON when it was sent.
             let _ = broadcast.deliver(own.name(), own.args(), place);
         };

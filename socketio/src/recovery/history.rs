@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engineio::memory::Held;
 use engineio::{CloseReason, Frame, Mailbox, QueueError, Sid};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -59,6 +60,8 @@ struct State {
     doubted: Option<Instant>,
     /// Who waits for the lost socket to be settled.
     waiting: Vec<oneshot::Sender<()>>,
+    /// Bytes of events that are on their way to the client through an adapter.
+    coming: usize,
     /// Who waits for room. They hear that it is worth a look when these are dropped.
     senders: Vec<oneshot::Sender<()>>,
 }
@@ -80,6 +83,22 @@ pub(crate) enum Way {
     /// Nowhere at present. The receiver hears when it is worth another look.
     Blocked(oneshot::Receiver<()>),
     Over,
+}
+
+/// An event that is on its way to the client through an adapter, until it is dropped.
+pub(crate) struct Coming {
+    history: Arc<History>,
+    held: Held,
+}
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        let mut state = self.history.state.lock();
+        state.coming -= self.held.bytes();
+        if state.has_room() {
+            state.senders.clear();
+        }
+    }
 }
 
 /// What comes of a claim.
@@ -158,6 +177,7 @@ impl History {
             had: None,
             doubted: None,
             waiting: Vec::new(),
+            coming: 0,
             senders: Vec::new(),
         };
         let (pid, home, budget) = (Sid::generate(), Arc::clone(home), Arc::clone(budget));
@@ -294,11 +314,29 @@ impl History {
         }
     }
 
-    /// Where what is sent to the client goes, if it is connected. The connection of the mailbox `ended` is over.
+    /// An event goes to the client through an adapter.
+    pub(crate) fn coming(self: &Arc<Self>, bytes: usize) -> Coming {
+        self.state.lock().coming += bytes;
+        Coming { history: Arc::clone(self), held: Held::new(bytes) }
+    }
+
+    /// Whether more waits for a connected client than it may, with what is still on its way through an adapter.
+    pub(crate) fn is_full(&self) -> bool {
+        let state = self.state.lock();
+        match &state.stage {
+            Stage::Connected(mailbox, _) => mailbox.cost() + state.coming >= mailbox.budget(),
+            _ => false,
+        }
+    }
+
+    /// Where what is sent to the client goes, if it is connected and not too much is on its way. The connection of the
+    /// mailbox `ended` is over.
     pub(crate) fn way(&self, ended: Option<&Arc<Mailbox>>) -> Way {
         let mut state = self.state.lock();
         match &state.stage {
-            Stage::Connected(mailbox, _) if ended.is_none_or(|ended| !Arc::ptr_eq(ended, mailbox)) => {
+            Stage::Connected(mailbox, _)
+                if state.has_room() && ended.is_none_or(|ended| !Arc::ptr_eq(ended, mailbox)) =>
+            {
                 Way::Open(Arc::clone(mailbox))
             }
             Stage::Connected(..) | Stage::Lost(_) | Stage::Claimed(..) => {
@@ -525,6 +563,14 @@ impl History {
 }
 
 impl State {
+    /// Whether not too much is on its way through an adapter.
+    fn has_room(&self) -> bool {
+        match &self.stage {
+            Stage::Connected(mailbox, _) => self.coming <= mailbox.budget() / 4,
+            _ => false,
+        }
+    }
+
     fn is_doubted(&self) -> bool {
         self.doubted.is_some_and(|until| until > clock::now())
     }

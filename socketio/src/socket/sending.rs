@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engineio::QueueError;
+use engineio::{Limit, QueueError};
 
 use super::Socket;
 use super::stage::Phase;
@@ -140,7 +140,9 @@ impl Socket {
         let (socket, own, history) = (self.clone(), event.clone(), Arc::clone(history));
         let selection = Selection { rooms: vec![self.room()], except: Vec::new() };
         let body = MessageBody::Broadcast { event: event.clone(), selection, flags, request: None };
+        let coming = history.coming(event.cost());
         let deliver = move |place| {
+            let _until_it_is_queued = coming;
             let recall = match place {
                 Place::At(offset) => Recall::At(offset),
                 Place::Early(_) | Place::Nowhere => Recall::Volatile,
@@ -173,6 +175,10 @@ impl Socket {
         match history.and_then(|history| history.mailbox()) {
             Some(mailbox) => match mailbox.push(&[]) {
                 Err(QueueError::Full) => Err(SendError::Full),
+                Ok(()) if history.is_some_and(|history| history.is_full()) => {
+                    self.config().hits.count(Limit::SendBudget);
+                    Err(SendError::Full)
+                }
                 // A connection that is being lost right now is not in the way.
                 Ok(()) | Err(_) => Ok(()),
             },

@@ -1,6 +1,7 @@
 //! What clients of one node get, and when, where an adapter gives all broadcasts one order.
 
 use std::sync::atomic::AtomicU64;
+use std::task::{Context, Waker};
 
 use serde_json::Map;
 
@@ -8,6 +9,8 @@ use super::*;
 use crate::Config;
 use crate::cluster::sessions::Session;
 use crate::recovery::settings::Recovery;
+use crate::SendError;
+use crate::testing::BUDGET;
 
 /// What a node sends comes back when the test says so.
 #[derive(Clone, Debug, Default)]
@@ -150,4 +153,37 @@ async fn what_is_done_to_sockets_keeps_its_order_among_what_is_sent() {
     assert_eq!((events(&mut peer), socket.is_connected()), (vec!["news".into()], false));
     stream.come_back(2);
     assert_eq!(events(&mut peer), [""; 0]);
+}
+
+// proves: features/send-budget
+#[tokio::test]
+async fn a_sender_waits_for_what_is_on_its_way_through_the_adapter() {
+    let (stream, _io, mut peer, socket) = node();
+    let is_ready = || {
+        let ready = std::pin::pin!(socket.ready());
+        ready.poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    };
+    let text = "x".repeat(BUDGET / 10);
+    let mut sent = 0;
+    while is_ready() {
+        socket.emit("e", &text).unwrap();
+        sent += 1;
+    }
+    assert_eq!(sent, 3, "more than a quarter of the budget");
+    let mut ready = std::pin::pin!(socket.ready());
+    assert!(ready.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    stream.come_back(sent);
+    assert_eq!(events(&mut peer), ["e"; 3]);
+    ready.await.unwrap();
+
+    // Without waiting.
+    let mut sent = 0;
+    while socket.emit("e", &text).is_ok() {
+        sent += 1;
+    }
+    assert_eq!(sent, 10);
+    assert!(matches!(socket.emit("e", 1), Err(SendError::Full)));
+    stream.come_back(sent);
+    assert_eq!(events(&mut peer).len(), sent);
+    socket.emit("e", 1).unwrap();
 }
