@@ -52,6 +52,12 @@ impl StoredSessions {
 }
 
 impl Sessions for StoredSessions {
+    /// That of its stream.
+    fn order(&self, namespace: &str) -> u16 {
+        // Streams beyond these would share their orders, as all of them did before.
+        self.streams.number(namespace) as u16
+    }
+
     fn keep(&self, session: Session, time: Duration) {
         match write(&session) {
             Ok(value) => {

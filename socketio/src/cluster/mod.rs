@@ -52,7 +52,9 @@ pub(crate) struct Cluster {
     requests: Mutex<HashMap<RequestId, TakeAnswer>>,
     /// Whether clients recover on any node.
     shares_sessions: bool,
-    ordered: Arc<Ordered>,
+    /// Each order that the adapter has.
+    orders: Mutex<HashMap<u16, Arc<Ordered>>>,
+    patience: Duration,
 }
 
 /// The other nodes, as those know them who send to them. The [`Adapter`](crate::Adapter) brings the messages there.
@@ -93,8 +95,20 @@ impl Cluster {
     pub(crate) fn new(nodes: Box<dyn Nodes>, id: NodeId, recovery: Option<&Recovery>) -> Arc<Cluster> {
         let shares_sessions = recovery.is_some() && nodes.sessions().is_some();
         let patience = recovery.map(|recovery| recovery.adapter_patience).unwrap_or_default();
-        let (requests, ordered) = (Mutex::default(), Ordered::new(patience));
-        Arc::new(Cluster { nodes, id, requests, shares_sessions, ordered })
+        let (requests, orders) = (Mutex::default(), Mutex::default());
+        Arc::new(Cluster { nodes, id, requests, shares_sessions, orders, patience })
+    }
+
+    /// The order of a namespace.
+    fn order(&self, namespace: &str) -> Arc<Ordered> {
+        let number = self.sessions().map_or(0, |sessions| sessions.order(namespace));
+        let mut orders = self.orders.lock();
+        Arc::clone(orders.entry(number).or_insert_with(|| Ordered::new(number, self.patience)))
+    }
+
+    /// The order in which this node has sent something.
+    fn order_of(&self, serial: u64) -> Option<Arc<Ordered>> {
+        self.orders.lock().get(&ordered::number(serial)).cloned()
     }
 
     /// Where sessions are kept, if clients recover on any node.
@@ -109,7 +123,7 @@ impl Cluster {
             let message = NodeMessage::new(from, None, Arc::clone(namespace), body);
             drop(self.nodes.publish(NodeMessage { serial: Some(serial), ..message }));
         };
-        self.ordered.send(publish, deliver);
+        self.order(namespace).send(publish, deliver);
     }
 
     pub(crate) fn id(&self) -> &NodeId {
@@ -128,12 +142,21 @@ impl Cluster {
 
     /// What this node has sent to all was found in its place.
     pub(crate) fn placed(&self, serial: u64, offset: Offset) {
-        self.ordered.placed(serial, offset);
+        if let Some(order) = self.order_of(serial) {
+            order.placed(serial, offset);
+        }
     }
 
-    /// Does something after what this node has sent to all before.
-    pub(crate) fn then(&self, act: impl FnOnce() + Send + 'static) {
-        self.ordered.then(act);
+    /// What this node has sent to all has come back.
+    fn returned(&self, serial: u64, offset: Offset) {
+        if let Some(order) = self.order_of(serial) {
+            order.returned(serial, offset);
+        }
+    }
+
+    /// Does something after what this node has sent to all clients of a namespace before.
+    pub(crate) fn then(&self, namespace: &str, act: impl FnOnce() + Send + 'static) {
+        self.order(namespace).then(act);
     }
 
     pub(crate) fn namespace_closed(&self, name: &str) {

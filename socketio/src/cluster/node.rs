@@ -80,7 +80,7 @@ impl Node {
         let asker = Asker { cluster: Arc::clone(cluster), namespace, node: from, offset };
         match namespaces.find(&asker.namespace) {
             Some(namespace) if cluster.shares_sessions && offset.is_some() => {
-                cluster.ordered.heard(move || asker.serve(&namespace, body));
+                cluster.order(&asker.namespace).heard(move || asker.serve(&namespace, body));
             }
             Some(namespace) => asker.serve(&namespace, body),
             None => asker.decline(body),
@@ -91,7 +91,7 @@ impl Node {
     pub fn returned(&self, serial: u64, offset: Offset) {
         let namespaces = self.namespaces.upgrade();
         if let Some(cluster) = namespaces.as_ref().and_then(|namespaces| namespaces.cluster()) {
-            cluster.ordered.returned(serial, offset);
+            cluster.returned(serial, offset);
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The one order in which clients get broadcasts on all nodes, where an adapter has one.
+//! The order in which clients get broadcasts on all nodes, where an adapter has one. It may have several, each for some of
+//! the namespaces.
 //!
 //! ```text
 //!   emit ──▶ waiting ──▶ the adapter ──▶ comes back, with its offset ──▶ ready ──▶ clients of this node
@@ -28,6 +29,15 @@ pub(crate) enum Place {
     Early(Option<Offset>),
     /// It has none, and never will.
     Nowhere,
+}
+
+/// The lowest bits of a serial number say which of the adapter's orders it is of.
+const NUMBER_BITS: u32 = u16::BITS;
+
+/// Which of the adapter's orders a serial number is of.
+pub(crate) fn number(serial: u64) -> u16 {
+    // The lowest bits alone.
+    serial as u16
 }
 
 /// Sends an event to the clients of this node.
@@ -65,9 +75,10 @@ struct Waiting {
 }
 
 impl Ordered {
-    pub(crate) fn new(patience: Duration) -> Arc<Ordered> {
+    pub(crate) fn new(number: u16, patience: Duration) -> Arc<Ordered> {
         let runtime = Handle::try_current().ok();
-        Arc::new(Ordered { state: Mutex::default(), patience, runtime })
+        let state = Mutex::new(State { next: number.into(), ..State::default() });
+        Arc::new(Ordered { state, patience, runtime })
     }
 
     /// Sends something, which is delivered when it comes back. `publish` is told its serial number.
@@ -168,7 +179,7 @@ impl Drop for Watch {
 impl State {
     fn wait(&mut self, is_sequel: bool, due: Instant, deliver: Deliver) -> u64 {
         let serial = self.next;
-        self.next += 1;
+        self.next += 1 << NUMBER_BITS;
         self.waiting.insert(serial, Waiting { due, is_sequel, offset: None, deliver });
         serial
     }
@@ -240,7 +251,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_sent_is_delivered_when_it_comes_back_and_what_follows_after_it() {
-        let (ordered, log) = (Ordered::new(PATIENCE), Log::default());
+        let (ordered, log) = (Ordered::new(0, PATIENCE), Log::default());
         let mut serials = Vec::new();
         ordered.then({
             let deliver = logged(&log, "nothing before");
@@ -263,7 +274,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_does_not_come_back_is_delivered_in_time_and_once() {
-        let (ordered, log) = (Ordered::new(PATIENCE), Log::default());
+        let (ordered, log) = (Ordered::new(0, PATIENCE), Log::default());
         let mut serials = Vec::new();
         for name in ["a", "b"] {
             ordered.send(|serial| serials.push(serial), logged(&log, name));
@@ -289,7 +300,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_sends_while_something_is_delivered_is_not_held_up_and_a_panic_ends_nothing() {
-        let (ordered, log) = (Ordered::new(PATIENCE), Log::default());
+        let (ordered, log) = (Ordered::new(0, PATIENCE), Log::default());
         let (again, after) = (Arc::clone(&ordered), logged(&log, "after"));
         let deliver: Deliver = Box::new(move |_| {
             again.then(move || after(Place::Nowhere));
@@ -311,7 +322,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_sent_from_a_thread_of_the_application_is_looked_after_too() {
-        let (ordered, log) = (Ordered::new(PATIENCE), Log::default());
+        let (ordered, log) = (Ordered::new(0, PATIENCE), Log::default());
         let (sender, deliver) = (Arc::clone(&ordered), logged(&log, "a"));
         std::thread::spawn(move || sender.send(|_| (), deliver)).join().unwrap();
         tokio::task::yield_now().await;
@@ -324,7 +335,7 @@ mod tests {
     #[test]
     fn another_task_looks_after_what_waits_when_the_runtime_of_the_first_has_ended() {
         let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let (ordered, log) = (Ordered::new(Duration::ZERO), Log::default());
+        let (ordered, log) = (Ordered::new(0, Duration::ZERO), Log::default());
         runtime().block_on(async { ordered.send(|_| (), logged(&log, "a")) });
         runtime().block_on(async {
             ordered.send(|_| (), logged(&log, "b"));

@@ -23,6 +23,13 @@ use crate::recovery::offset::Offset;
 /// }
 /// ```
 pub trait Sessions: Send + Sync {
+    /// Which order the messages of a namespace have. There is one, 0, unless the adapter spreads namespaces over several
+    /// streams: then each stream has its own, and what is sent in one of them doesn't wait for the others.
+    fn order(&self, namespace: &str) -> u16 {
+        let _ = namespace;
+        0
+    }
+
     /// Stores a session, at most for `time`. The calls of one node take effect in their order.
     fn keep(&self, session: Session, time: Duration);
 

@@ -334,7 +334,7 @@ impl Broadcast {
             None => act(self),
             Some(cluster) => {
                 let selected = self.clone();
-                cluster.then(move || act(&selected));
+                cluster.then(self.namespace.name(), move || act(&selected));
             }
         }
     }

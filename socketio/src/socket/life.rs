@@ -29,7 +29,7 @@ impl Socket {
         match self.0.namespace.shared_recovery() {
             Some(cluster) if self.is_connected() => {
                 let socket = self.clone();
-                cluster.then(move || socket.disconnect_at_once(close));
+                cluster.then(self.namespace_name(), move || socket.disconnect_at_once(close));
             }
             _ => self.disconnect_at_once(close),
         }

@@ -56,8 +56,12 @@ impl Streams {
         if self.count == 1 {
             return Arc::clone(&self.stream);
         }
-        let number = hash(namespace).rem_euclid(self.count.cast_signed());
-        format!("{}-{number}", self.stream).into()
+        format!("{}-{}", self.stream, self.number(namespace)).into()
+    }
+
+    /// Which of the streams is that of a namespace.
+    pub(crate) fn number(&self, namespace: &str) -> u32 {
+        hash(namespace).rem_euclid(self.count.cast_signed()).cast_unsigned()
     }
 
     fn append(&self, message: &NodeMessage) -> Result<Command, PublishError> {

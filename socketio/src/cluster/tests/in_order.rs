@@ -7,9 +7,9 @@ use serde_json::Map;
 
 use super::*;
 use crate::Config;
+use crate::SendError;
 use crate::cluster::sessions::Session;
 use crate::recovery::settings::Recovery;
-use crate::SendError;
 use crate::testing::BUDGET;
 
 /// What a node sends comes back when the test says so.
@@ -22,6 +22,9 @@ struct Inside {
     sent: Mutex<Vec<NodeMessage>>,
     last: AtomicU64,
 }
+
+/// Namespaces that begin so have an order of their own.
+const ASIDE: &str = "/aside";
 
 impl Stream {
     fn node(&self) -> Node {
@@ -76,6 +79,10 @@ impl Adapter for Stream {
 }
 
 impl Sessions for Stream {
+    fn order(&self, namespace: &str) -> u16 {
+        u16::from(namespace.starts_with(ASIDE))
+    }
+
     fn keep(&self, _: Session, _: Duration) {}
 
     fn take(&self, pid: &str) -> AdapterFuture<Result<Option<Session>, AdapterError>> {
@@ -186,4 +193,26 @@ async fn a_sender_waits_for_what_is_on_its_way_through_the_adapter() {
     stream.come_back(sent);
     assert_eq!(events(&mut peer).len(), sent);
     socket.emit("e", 1).unwrap();
+}
+
+// proves: features/adapters
+#[tokio::test]
+async fn what_comes_back_in_one_order_says_nothing_of_another() {
+    let (stream, io, mut peer, _socket) = node();
+    let aside = io.of(ASIDE);
+    peer.send(&format!("0{ASIDE},"));
+    peer.take();
+    io.emit("first", ()).unwrap();
+    aside.emit("aside", ()).unwrap();
+    io.emit("second", ()).unwrap();
+    // The streams are read in turns.
+    stream.0.sent.lock().swap(1, 2);
+    stream.come_back(2);
+    let got = peer.take();
+    assert_eq!(got.len(), 2, "{got:?}");
+    assert!(got[0].starts_with(r#"2["first","#) && got[1].starts_with(r#"2["second","#), "{got:?}");
+    stream.come_back(1);
+    let got = peer.take();
+    // With its offset.
+    assert!(matches!(&got[..], [event] if event.starts_with(r#"2/aside,["aside","#)), "{got:?}");
 }
