@@ -4,12 +4,14 @@
 //! again: the code that uses the connection has to handle that anyway.
 
 use std::collections::{BTreeMap, HashMap};
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use rand::RngExt as _;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::client::{Address, Server, SlotRange};
@@ -22,6 +24,8 @@ const SLOTS: u16 = 16_384;
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How long to wait before the next try.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long a server that could not be reached is left alone.
+const AWAY: Duration = Duration::from_secs(1);
 /// How long a server may take to tell which has which slots.
 const SURVEY: Duration = Duration::from_secs(2);
 
@@ -42,10 +46,21 @@ struct Slots {
     moved: HashMap<u16, Address>,
 }
 
+/// What a connection to a cluster needs of its servers.
+trait Servers: Send + Sync {
+    fn survey(&self) -> Task<Result<Slots, LinkError>>;
+    fn dial(&self, address: &Address, on_push: OnPush) -> Dialling;
+}
+
+type Dialled = Result<Box<dyn Connection>, LinkError>;
+type Dialling = Task<Dialled>;
+
 struct ClusterConnection {
-    cluster: RedisCluster,
+    servers: Arc<dyn Servers>,
     slots: Slots,
     connections: BTreeMap<Address, Box<dyn Connection>>,
+    /// Servers that could not be reached. Each is tried again, and nothing waits for that.
+    away: BTreeMap<Address, JoinHandle<Dialled>>,
     on_push: OnPush,
     /// Ordinary pub/sub goes by the server with this slot, so that it keeps its order.
     home: u16,
@@ -66,7 +81,7 @@ impl RedisCluster {
     }
 
     /// Asks the servers, one after the other, which has which slots.
-    async fn survey(&self) -> Result<Slots, LinkError> {
+    async fn ask_all(&self) -> Result<Slots, LinkError> {
         let mut error = LinkError("there is no server".into());
         let known = self.known.lock().clone();
         let found = known.iter().map(|address| self.server(address));
@@ -88,14 +103,22 @@ impl RedisCluster {
     }
 }
 
+impl Servers for RedisCluster {
+    fn survey(&self) -> Task<Result<Slots, LinkError>> {
+        let cluster = self.clone();
+        Box::pin(async move { cluster.ask_all().await })
+    }
+
+    fn dial(&self, address: &Address, on_push: OnPush) -> Dialling {
+        self.server(address).dial(on_push)
+    }
+}
+
 impl Dial for RedisCluster {
     fn dial(&self, on_push: OnPush) -> Task<Result<Box<dyn Connection>, LinkError>> {
-        let cluster = self.clone();
+        let servers = Arc::new(self.clone());
         Box::pin(async move {
-            let slots = cluster.survey().await?;
-            let (connections, home) = (BTreeMap::new(), rand::rng().random_range(0..SLOTS));
-            let connection =
-                ClusterConnection { cluster, slots, connections, on_push, home, moving_to: None };
+            let connection = ClusterConnection::open(servers, on_push).await?;
             Ok(Box::new(connection) as Box<dyn Connection>)
         })
     }
@@ -121,12 +144,38 @@ impl Slots {
 }
 
 impl ClusterConnection {
+    async fn open(servers: Arc<dyn Servers>, on_push: OnPush) -> Result<ClusterConnection, LinkError> {
+        let slots = servers.survey().await?;
+        let (connections, home) = (BTreeMap::new(), rand::rng().random_range(0..SLOTS));
+        let away = BTreeMap::new();
+        Ok(ClusterConnection { servers, slots, connections, away, on_push, home, moving_to: None })
+    }
+
     /// The connection to a server, taken out for as long as it is used.
-    async fn take(&mut self, address: &Address) -> Result<Box<dyn Connection>, LinkError> {
-        match self.connections.remove(address) {
-            Some(connection) => Ok(connection),
-            None => self.cluster.server(address).dial(Arc::clone(&self.on_push)).await,
+    fn take(&mut self, address: &Address) -> Dialling {
+        if let Some(connection) = self.connections.remove(address) {
+            return Box::pin(ready(Ok(connection)));
         }
+        let Some(trying) = self.away.remove(address) else {
+            return self.servers.dial(address, Arc::clone(&self.on_push));
+        };
+        if trying.is_finished() {
+            return Box::pin(async { trying.await.unwrap_or_else(|_| Err(LinkError("it is away".into()))) });
+        }
+        self.away.insert(address.clone(), trying);
+        Box::pin(ready(Err(LinkError("it is away".into()))))
+    }
+
+    /// A server could not be reached.
+    fn try_later(&mut self, address: Address) {
+        let (servers, on_push) = (Arc::clone(&self.servers), Arc::clone(&self.on_push));
+        self.away.entry(address).or_insert_with_key(|address| {
+            let address = address.clone();
+            tokio::spawn(async move {
+                sleep(AWAY).await;
+                servers.dial(&address, on_push).await
+            })
+        });
     }
 
     /// Looks again which server has which slots, after a while.
@@ -137,7 +186,7 @@ impl ClusterConnection {
             ));
         }
         sleep(PAUSE).await;
-        if let Ok(slots) = self.cluster.survey().await {
+        if let Ok(slots) = self.servers.survey().await {
             self.slots = slots;
         }
         Ok(())
@@ -165,27 +214,28 @@ impl ClusterConnection {
                 },
             }
         }
-        let mut parts = Vec::new();
+        // It takes seconds to find out that a server can't be reached. The others don't wait for that.
+        let mut sending = Vec::new();
         for (address, places) in by_server {
-            match self.take(&address).await {
-                Ok(connection) => parts.push((address, connection, places)),
-                // A server that is away counts nobody. What is for its slots has to wait.
-                Err(_) => {
-                    again |= places.iter().any(|at| matches!(self.target(&commands[*at]), Target::Slot(_)));
-                }
-            }
+            let taken = self.take(&address);
+            sending.push(async move {
+                let Ok(mut connection) = taken.await else { return (address, places, None) };
+                let part: Vec<_> = places.iter().map(|at| commands[*at].clone()).collect();
+                let sent = connection.send(&part).await;
+                (address, places, Some((connection, sent)))
+            });
         }
-        let sending = parts.into_iter().map(|(address, mut connection, places)| async move {
-            let part: Vec<_> = places.iter().map(|at| commands[*at].clone()).collect();
-            let sent = connection.send(&part).await;
-            (address, connection, places, sent)
-        });
         let mut lost = None;
         let mut moving: BTreeMap<Address, Vec<usize>> = BTreeMap::new();
-        for (address, connection, places, sent) in join_all(sending).await {
+        for (address, places, sent) in join_all(sending).await {
             match sent {
-                Err(error) => lost = Some(error),
-                Ok(answers) => {
+                // A server that is away counts nobody. What is for its slots has to wait.
+                None => {
+                    again |= places.iter().any(|at| matches!(self.target(&commands[*at]), Target::Slot(_)));
+                    self.try_later(address);
+                }
+                Some((_, Err(error))) => lost = Some(error),
+                Some((connection, Ok(answers))) => {
                     self.connections.insert(address, connection);
                     for (at, answer) in places.into_iter().zip(answers) {
                         match answer.as_ref().err().and_then(|error| asked_to_ask(error)) {
@@ -379,6 +429,97 @@ fn crc16(bytes: &[u8]) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::link::fake::FakeRedis;
+
+    /// A cluster in memory.
+    #[derive(Clone, Default)]
+    struct FakeCluster(Arc<Mutex<State>>);
+
+    #[derive(Default)]
+    struct State {
+        ranges: Vec<SlotRange>,
+        servers: HashMap<Address, FakeRedis>,
+        /// How many times a server was tried that can't be reached.
+        tried: usize,
+    }
+
+    impl Servers for FakeCluster {
+        fn survey(&self) -> Task<Result<Slots, LinkError>> {
+            let ranges = self.0.lock().ranges.clone();
+            Box::pin(async { Ok(Slots { ranges, moved: HashMap::new() }) })
+        }
+
+        /// A server that is not there costs what one costs whose host was cut off.
+        fn dial(&self, address: &Address, on_push: OnPush) -> Dialling {
+            let mut state = self.0.lock();
+            if let Some(server) = state.servers.get(address) {
+                return server.dial().dial(on_push);
+            }
+            state.tried += 1;
+            Box::pin(async {
+                sleep(Duration::from_secs(5)).await;
+                Err(LinkError("timed out".into()))
+            })
+        }
+    }
+
+    impl FakeCluster {
+        fn server(&self, address: &str) -> FakeRedis {
+            let server = FakeRedis::new();
+            self.0.lock().servers.insert(Address::parse(address).unwrap(), server.clone());
+            server
+        }
+
+        /// The first of the servers has these slots, and the others are its replicas.
+        fn range(&self, first: u16, last: u16, servers: &[&str]) {
+            let all: Vec<_> = servers.iter().map(|address| Address::parse(address).unwrap()).collect();
+            self.0.lock().ranges.push(SlotRange { first, last, server: all[0].clone(), all });
+        }
+
+        async fn connect(&self) -> ClusterConnection {
+            ClusterConnection::open(Arc::new(self.clone()), Arc::new(|_| ())).await.unwrap()
+        }
+    }
+
+    fn sharded(name: &str) -> Channel {
+        Channel::Sharded(name.into())
+    }
+
+    fn publish(name: &str) -> Command {
+        Command::Publish { channel: sharded(name), payload: name.to_owned().into() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn replicas_that_are_cut_off_are_waited_for_once_and_together_and_messages_not_for_them() {
+        let cluster = FakeCluster::default();
+        let main = cluster.server("main:1");
+        cluster.range(0, SLOTS - 1, &["main:1", "gone:1", "gone:2", "gone:3"]);
+        let mut connection = cluster.connect().await;
+        let commands = [publish("foo"), Command::Count(sharded("foo"))];
+        let since = Instant::now();
+        {
+            let mut sending = connection.send(&commands);
+            let at_once = timeout(Duration::from_secs(1), &mut sending).await;
+            assert!(at_once.is_err(), "somebody may be subscribed there");
+            assert_eq!(main.published(), ["foo"]);
+            assert_eq!(sending.await.unwrap(), [Ok(Told::Nothing), Ok(Told::Number(0))]);
+        }
+        assert!(since.elapsed() < Duration::from_secs(6), "{:?}", since.elapsed());
+        let since = Instant::now();
+        for _ in 0..10 {
+            connection.send(&[Command::Ping]).await.unwrap();
+            connection.send(&[Command::Count(sharded("foo"))]).await.unwrap();
+        }
+        assert_eq!((since.elapsed(), cluster.0.lock().tried), (Duration::ZERO, 3));
+        // One that is back is asked again.
+        let back = cluster.server("gone:2");
+        let mut subscriber = back.dial().dial(Arc::new(|_| ())).await.unwrap();
+        subscriber.send(&[Command::Subscribe(sharded("foo"))]).await.unwrap();
+        while connection.send(&[Command::Count(sharded("foo"))]).await.unwrap() != [Ok(Told::Number(1))] {
+            sleep(AWAY).await;
+        }
+        assert!(since.elapsed() < Duration::from_secs(10));
+    }
 
     #[test]
     fn slots_are_those_of_redis() {
