@@ -13,12 +13,14 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::backoff::Backoff;
 use crate::counts::Counts;
-use crate::link::{Channel, Command, Connection, Dial, LinkError, OnPush, Push};
+use crate::link::{Channel, Command, Connection, Dial, LinkError, OnPush, Push, is_passing};
 
 /// How often a connection on which nothing is asked is tested.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
 /// How long Redis may take to answer. It may be busy with a script, or be paused for a moment.
 const SILENCE: Duration = Duration::from_secs(15);
+/// How long channels wait that a part of a cluster could not take.
+const RETRY: Duration = Duration::from_secs(1);
 /// Channels that are subscribed to together.
 const BATCH: usize = 256;
 
@@ -209,6 +211,8 @@ impl Shared {
         gap: &mut Option<Instant>,
         backoff: &mut Backoff,
     ) -> Result<(), LinkError> {
+        // What a part of a cluster could not take. The rest goes on without it.
+        let mut refused = Vec::new();
         loop {
             let (ended, lost, commands) = self.next_step();
             if ended {
@@ -218,20 +222,38 @@ impl Shared {
                 return Err(LinkError("the connection was lost".into()));
             }
             if commands.is_empty() {
-                if let Some(since) = gap.take() {
+                if refused.is_empty()
+                    && let Some(since) = gap.take()
+                {
                     let away = since.elapsed();
                     tracing::info!(?away, "Redis is back: messages from other nodes arrive again");
                 }
                 backoff.reset();
-                if timeout(PING_INTERVAL, self.wake.notified()).await.is_err() {
+                let pause = if refused.is_empty() { PING_INTERVAL } else { RETRY };
+                if timeout(pause, self.wake.notified()).await.is_err() {
                     ask(&mut *connection, &[Command::Ping]).await?;
+                    self.channels.lock().dirty.extend(refused.drain(..));
                 }
                 continue;
             }
             let replies = ask(&mut *connection, &commands).await?;
             for (command, reply) in commands.iter().zip(replies) {
-                if let Err(error) = reply {
-                    return Err(LinkError(format!("Redis refuses a subscription: {error}").into()));
+                match (reply, command) {
+                    (Err(error), Command::Subscribe(channel) | Command::Unsubscribe(channel))
+                        if is_passing(&error) =>
+                    {
+                        refused.push(channel.clone());
+                        if gap.is_none() {
+                            *gap = Some(Instant::now());
+                            self.counts.gaps.add(1);
+                            tracing::warn!(%error, "a part of Redis is away: some of what other nodes send is missed");
+                        }
+                        continue;
+                    }
+                    (Err(error), _) => {
+                        return Err(LinkError(format!("Redis refuses a subscription: {error}").into()));
+                    }
+                    (Ok(_), _) => {}
                 }
                 self.change(|state| match command {
                     Command::Subscribe(channel) => state.confirmed.insert(channel.clone()),
@@ -361,6 +383,22 @@ mod tests {
         assert!(redis.channels().is_empty());
         subscriber.settled().await;
         assert_eq!((redis.channels(), counts.gaps()), (vec!["s".to_owned()], 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_channel_that_a_part_of_redis_can_not_take_holds_nothing_up() {
+        let (redis, subscriber, heard, counts) = started();
+        redis.lack(Some("c0"));
+        subscriber.want((0..1000).map(|n| exact(&format!("c{n}"))));
+        for confirmed in ["c999", "c1"].map(|name| subscriber.confirmed(exact(name))) {
+            assert_eq!(timeout(SILENCE, confirmed).await, Ok(true));
+        }
+        redis.publish("c999", "1");
+        assert_eq!((heard.take(), counts.gaps()), (vec!["c999 1".to_owned()], 1));
+        sleep(10 * RETRY).await;
+        redis.lack(None);
+        subscriber.settled().await;
+        assert_eq!((redis.channels().len(), counts.gaps()), (1000, 1));
     }
 
     #[tokio::test(start_paused = true)]

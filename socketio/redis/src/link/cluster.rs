@@ -3,7 +3,7 @@
 //! A connection to it is one connection to each server that is needed. When one of them is lost, all are opened
 //! again: the code that uses the connection has to handle that anyway.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use parking_lot::Mutex;
 use rand::RngExt as _;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::client::{Address, Server, SlotRange};
 use super::{
@@ -20,10 +20,15 @@ use super::{
 };
 
 const SLOTS: u16 = 16_384;
-/// How long a slot may be without a server: until a replica takes over, or all of its keys have moved.
+/// How long a slot may be without a server: until a replica takes over, or all of its keys have moved. After that, what is
+/// for it fails at once.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// The same for subscriptions, which are tried again.
+const SUBSCRIPTION_PATIENCE: Duration = Duration::from_secs(1);
 /// How long to wait before the next try.
 const PAUSE: Duration = Duration::from_millis(100);
+/// What is said of a command whose slot has no server: as by Redis itself.
+const NO_SERVER: &str = "CLUSTERDOWN no server of the cluster has the slot";
 /// How long a server that could not be reached is left alone.
 const AWAY: Duration = Duration::from_secs(1);
 /// How long a server may take to tell which has which slots.
@@ -61,6 +66,10 @@ struct ClusterConnection {
     connections: BTreeMap<Address, Box<dyn Connection>>,
     /// Servers that could not be reached. Each is tried again, and nothing waits for that.
     away: BTreeMap<Address, JoinHandle<Dialled>>,
+    /// Slots that have been without a server for too long.
+    down: BTreeSet<u16>,
+    /// Looks for their servers. Nothing waits for that.
+    search: Option<JoinHandle<Result<Slots, LinkError>>>,
     on_push: OnPush,
     /// Ordinary pub/sub goes by the server with this slot, so that it keeps its order.
     home: u16,
@@ -147,8 +156,18 @@ impl ClusterConnection {
     async fn open(servers: Arc<dyn Servers>, on_push: OnPush) -> Result<ClusterConnection, LinkError> {
         let slots = servers.survey().await?;
         let (connections, home) = (BTreeMap::new(), rand::rng().random_range(0..SLOTS));
-        let away = BTreeMap::new();
-        Ok(ClusterConnection { servers, slots, connections, away, on_push, home, moving_to: None })
+        let (away, down) = (BTreeMap::new(), BTreeSet::new());
+        Ok(ClusterConnection {
+            servers,
+            slots,
+            connections,
+            away,
+            down,
+            search: None,
+            on_push,
+            home,
+            moving_to: None,
+        })
     }
 
     /// The connection to a server, taken out for as long as it is used.
@@ -179,27 +198,49 @@ impl ClusterConnection {
     }
 
     /// Looks again which server has which slots, after a while.
-    async fn survey(&mut self, deadline: Instant) -> Result<(), LinkError> {
-        if Instant::now() >= deadline {
-            return Err(LinkError(
-                "the servers of the cluster don't agree on who has a slot, or one is away".into(),
-            ));
-        }
+    async fn survey(&mut self) {
         sleep(PAUSE).await;
         if let Ok(slots) = self.servers.survey().await {
             self.slots = slots;
         }
-        Ok(())
     }
 
-    /// Sends those commands that have no reply yet, each to its server. Says whether some have to be sent again.
+    /// Has somebody look for the servers of slots that are without one, and takes what was found.
+    async fn search(&mut self) {
+        match self.search.take() {
+            Some(search) if search.is_finished() => {
+                if let Ok(Ok(slots)) = search.await {
+                    self.slots = slots;
+                }
+            }
+            None if !self.down.is_empty() => {
+                let servers = Arc::clone(&self.servers);
+                self.search = Some(tokio::spawn(async move {
+                    sleep(AWAY).await;
+                    servers.survey().await
+                }));
+            }
+            search => self.search = search,
+        }
+    }
+
+    /// The slots of commands that have no reply yet.
+    fn open_slots(&self, commands: &[Command], replies: &[Option<Reply>]) -> BTreeSet<u16> {
+        let open = commands.iter().zip(replies).filter(|(_, reply)| reply.is_none());
+        let slot = |(command, _): (&Command, _)| match self.target(command) {
+            Target::Slot(slot) => Some(slot),
+            Target::All => None,
+        };
+        open.filter_map(slot).collect()
+    }
+
+    /// Sends those commands that have no reply yet, each to its server. Some may have to be sent again.
     async fn send_open(
         &mut self,
         commands: &[Command],
         replies: &mut [Option<Reply>],
-    ) -> Result<bool, LinkError> {
+    ) -> Result<(), LinkError> {
         let mut by_server: BTreeMap<Address, Vec<usize>> = BTreeMap::new();
-        let mut again = false;
         for (at, command) in commands.iter().enumerate().filter(|(at, _)| replies[*at].is_none()) {
             match self.target(command) {
                 Target::All => {
@@ -208,10 +249,11 @@ impl ClusterConnection {
                         .into_iter()
                         .for_each(|server| by_server.entry(server).or_default().push(at));
                 }
-                Target::Slot(slot) => match self.slots.server(slot) {
-                    Some(server) => by_server.entry(server.clone()).or_default().push(at),
-                    None => again = true,
-                },
+                Target::Slot(slot) => {
+                    if let Some(server) = self.slots.server(slot) {
+                        by_server.entry(server.clone()).or_default().push(at);
+                    }
+                }
             }
         }
         // It takes seconds to find out that a server can't be reached. The others don't wait for that.
@@ -230,17 +272,14 @@ impl ClusterConnection {
         for (address, places, sent) in join_all(sending).await {
             match sent {
                 // A server that is away counts nobody. What is for its slots has to wait.
-                None => {
-                    again |= places.iter().any(|at| matches!(self.target(&commands[*at]), Target::Slot(_)));
-                    self.try_later(address);
-                }
+                None => self.try_later(address),
                 Some((_, Err(error))) => lost = Some(error),
                 Some((connection, Ok(answers))) => {
                     self.connections.insert(address, connection);
                     for (at, answer) in places.into_iter().zip(answers) {
                         match answer.as_ref().err().and_then(|error| asked_to_ask(error)) {
                             Some(server) => moving.entry(server).or_default().push(at),
-                            None => again |= self.note(&commands[at], answer, &mut replies[at]),
+                            None => self.note(&commands[at], answer, &mut replies[at]),
                         }
                     }
                 }
@@ -250,32 +289,34 @@ impl ClusterConnection {
             return Err(error);
         }
         for (address, places) in moving {
-            again |= self.send_asking(&address, &places, commands, replies).await?;
+            self.send_asking(&address, &places, commands, replies).await?;
         }
-        Ok(again)
+        Ok(())
     }
 
-    /// Sends commands to the server that their slot is being moved to. Says whether some have to be sent again.
+    /// Sends commands to the server that their slot is being moved to.
     async fn send_asking(
         &mut self,
         address: &Address,
         places: &[usize],
         commands: &[Command],
         replies: &mut [Option<Reply>],
-    ) -> Result<bool, LinkError> {
-        let Ok(mut connection) = self.take(address).await else { return Ok(true) };
+    ) -> Result<(), LinkError> {
+        let Ok(mut connection) = self.take(address).await else {
+            self.try_later(address.clone());
+            return Ok(());
+        };
         let asking = places.iter().flat_map(|at| [Command::Asking, commands[*at].clone()]);
         let answers = connection.send(&asking.collect::<Vec<_>>()).await?;
         self.connections.insert(address.clone(), connection);
-        let mut again = false;
         for (at, answer) in places.iter().zip(answers.into_iter().skip(1).step_by(2)) {
-            again |= self.note(&commands[*at], answer, &mut replies[*at]);
+            self.note(&commands[*at], answer, &mut replies[*at]);
         }
-        Ok(again)
+        Ok(())
     }
 
-    /// Notes what a server replied. Says whether the command has to be sent again.
-    fn note(&mut self, command: &Command, answer: Reply, reply: &mut Option<Reply>) -> bool {
+    /// Notes what a server replied, unless the command has to be sent again.
+    fn note(&mut self, command: &Command, answer: Reply, reply: &mut Option<Reply>) {
         match (self.target(command), answer) {
             (Target::All, Ok(Told::Number(more))) => {
                 let before = if let Some(Ok(Told::Number(before))) = reply { *before } else { 0 };
@@ -295,24 +336,41 @@ impl ClusterConnection {
                 if let Some(server) = error.rsplit(' ').next().and_then(Address::parse) {
                     self.slots.moved.insert(slot, server);
                 }
-                return true;
             }
-            (Target::Slot(_), Err(error)) if is_passing(&error) => return true,
-            (Target::Slot(_), answer) => *reply = Some(answer),
+            (Target::Slot(_), Err(error)) if is_passing(&error) => {}
+            (Target::Slot(slot), answer) => {
+                self.down.remove(&slot);
+                *reply = Some(answer);
+            }
         }
-        false
     }
 }
 
 impl Connection for ClusterConnection {
     fn send<'a>(&'a mut self, commands: &'a [Command]) -> Answer<'a, Vec<Reply>> {
         Box::pin(async move {
-            let deadline = Instant::now() + PATIENCE;
+            let subscribes =
+                |command: &Command| matches!(command, Command::Subscribe(_) | Command::Unsubscribe(_));
+            let patience = if commands.iter().all(subscribes) { SUBSCRIPTION_PATIENCE } else { PATIENCE };
+            let deadline = Instant::now() + patience;
             let mut replies = vec![None; commands.len()];
-            while self.send_open(commands, &mut replies).await? {
-                self.survey(deadline).await?;
+            self.search().await;
+            loop {
+                self.send_open(commands, &mut replies).await?;
+                let open = self.open_slots(commands, &replies);
+                if open.is_subset(&self.down) {
+                    break;
+                }
+                if timeout_at(deadline, self.survey()).await.is_err() {
+                    self.down.extend(open);
+                    break;
+                }
             }
-            Ok(replies.into_iter().map(|reply| reply.unwrap_or(Ok(Told::Nothing))).collect())
+            let mut answer = |(command, reply): (&Command, Option<Reply>)| match self.target(command) {
+                Target::Slot(_) => reply.unwrap_or_else(|| Err(NO_SERVER.into())),
+                Target::All => reply.unwrap_or(Ok(Told::Nothing)),
+            };
+            Ok(commands.iter().zip(replies).map(&mut answer).collect())
         })
     }
 
@@ -405,7 +463,7 @@ fn asked_to_ask(error: &str) -> Option<Address> {
 }
 
 /// Whether an error says that a server can't carry out a command now, and that it has not.
-fn is_passing(error: &str) -> bool {
+pub(crate) fn is_passing(error: &str) -> bool {
     ["TRYAGAIN", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "READONLY"]
         .iter()
         .any(|code| error.starts_with(code))
@@ -519,6 +577,50 @@ mod tests {
             sleep(AWAY).await;
         }
         assert!(since.elapsed() < Duration::from_secs(10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slot_without_a_server_is_waited_for_once_and_alone() {
+        let cluster = FakeCluster::default();
+        let main = cluster.server("main:1");
+        cluster.range(0, 12_000, &["main:1"]);
+        cluster.range(12_001, SLOTS - 1, &["gone:1"]);
+        let (here, there) = ("{bar}", "{foo}");
+        assert!(slot(here) < 12_000 && slot(there) > 12_000);
+        let mut connection = cluster.connect().await;
+        let since = Instant::now();
+        let replies = connection.send(&[publish(there), publish(here)]).await.unwrap();
+        assert_eq!(replies, [Err(NO_SERVER.into()), Ok(Told::Nothing)]);
+        assert_eq!(since.elapsed(), PATIENCE);
+        let since = Instant::now();
+        for _ in 0..10 {
+            let replies = connection.send(&[publish(there), publish(here)]).await.unwrap();
+            assert!(replies[0].is_err() && replies[1].is_ok());
+        }
+        assert_eq!((since.elapsed(), main.published().len()), (Duration::ZERO, 11));
+        // A replica takes over.
+        let other = cluster.server("other:1");
+        cluster.0.lock().ranges.pop();
+        cluster.range(12_001, SLOTS - 1, &["other:1"]);
+        while connection.send(&[publish(there)]).await.unwrap()[0].is_err() {
+            sleep(PAUSE).await;
+        }
+        assert!(since.elapsed() < Duration::from_secs(5));
+        assert_eq!(other.published(), [there]);
+        assert!(connection.down.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn other_subscriptions_hardly_wait_for_a_slot_without_a_server() {
+        let cluster = FakeCluster::default();
+        cluster.server("main:1");
+        cluster.range(0, 12_000, &["main:1"]);
+        let mut connection = cluster.connect().await;
+        let since = Instant::now();
+        let subscribe = ["{foo}", "{bar}"].map(|name| Command::Subscribe(sharded(name)));
+        let replies = connection.send(&subscribe).await.unwrap();
+        assert_eq!(replies, [Err(NO_SERVER.into()), Ok(Told::Nothing)]);
+        assert_eq!(since.elapsed(), SUBSCRIPTION_PATIENCE);
     }
 
     #[test]

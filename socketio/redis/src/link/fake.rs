@@ -28,6 +28,8 @@ struct State {
     /// How many commands were sent together, each time.
     batches: Vec<usize>,
     refuses: bool,
+    /// The name of a channel that no server has now.
+    lacks: Option<Box<str>>,
     streams: BTreeMap<Arc<str>, Vec<(usize, Fields)>>,
     values: BTreeMap<Arc<str>, Bytes>,
     /// The number of the last entry of all streams.
@@ -49,6 +51,7 @@ impl FakeRedis {
             published: Vec::new(),
             batches: Vec::new(),
             refuses: false,
+            lacks: None,
             streams: BTreeMap::new(),
             values: BTreeMap::new(),
             appended: watch::Sender::new(0),
@@ -76,6 +79,10 @@ impl FakeRedis {
 
     pub(crate) fn refuse(&self, refuses: bool) {
         self.0.lock().refuses = refuses;
+    }
+
+    pub(crate) fn lack(&self, channel: Option<&str>) {
+        self.0.lock().lacks = channel.map(Into::into);
     }
 
     /// What was published, as text.
@@ -165,6 +172,9 @@ impl State {
             return Err("NOPERM no".into());
         }
         match command {
+            Command::Subscribe(channel) if self.lacks.as_deref() == Some(channel.name()) => {
+                Err("CLUSTERDOWN no server has it".into())
+            }
             Command::Subscribe(channel) => {
                 self.client(id).channels.insert(channel.clone());
                 Ok(Told::Nothing)

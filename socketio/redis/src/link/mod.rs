@@ -14,7 +14,7 @@ mod cluster;
 pub(crate) mod fake;
 
 pub(crate) use client::Server;
-pub(crate) use cluster::RedisCluster;
+pub(crate) use cluster::{RedisCluster, is_passing};
 
 pub(crate) type Task<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
