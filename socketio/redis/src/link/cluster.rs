@@ -346,6 +346,14 @@ impl ClusterConnection {
     }
 }
 
+impl Drop for ClusterConnection {
+    /// Nobody would take what it has begun.
+    fn drop(&mut self) {
+        self.away.values().for_each(JoinHandle::abort);
+        self.search.iter().for_each(JoinHandle::abort);
+    }
+}
+
 impl Connection for ClusterConnection {
     fn send<'a>(&'a mut self, commands: &'a [Command]) -> Answer<'a, Vec<Reply>> {
         Box::pin(async move {
@@ -577,6 +585,18 @@ mod tests {
             sleep(AWAY).await;
         }
         assert!(since.elapsed() < Duration::from_secs(10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_tried_any_more_once_a_connection_is_dropped() {
+        let cluster = FakeCluster::default();
+        cluster.server("main:1");
+        cluster.range(0, SLOTS - 1, &["main:1", "gone:1"]);
+        let mut connection = cluster.connect().await;
+        connection.send(&[Command::Ping]).await.unwrap();
+        drop(connection);
+        sleep(10 * AWAY).await;
+        assert_eq!(cluster.0.lock().tried, 1);
     }
 
     #[tokio::test(start_paused = true)]
