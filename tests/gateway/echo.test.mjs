@@ -357,6 +357,10 @@ test("in a cluster each client gets a message once, and members see those of all
   assert.deepEqual([await got[0].next(), await got[0].next(), await got[1].next()], [[1], [2], [2]]);
   await nodes[0].apps("events", { channel: "orders", name: "App\\Events\\Sent", data: 3 });
   assert.deepEqual([await got[0].next(), await got[1].next()], [[3], [3]]);
+  // What is sent to one socket is for nobody on another node either.
+  anna.connector.socket.emit("subscribe", { channel: ben.socketId() });
+  await until("it is refused", () => anna.errors.length > 0);
+  assert.deepEqual(anna.errors, [[ben.socketId(), 403]]);
   ben.disconnect();
   assert.deepEqual(await leaving.next(), [{ name: "ben" }]);
   assert.deepEqual(got.map((one) => one.got), [[], []], "nothing comes twice");

@@ -36,6 +36,9 @@ use crate::operations::MAIN;
 use crate::told::Told;
 use crate::web::{Authorities, UrlError};
 
+/// How many characters a socket's id has.
+const ID_LENGTH: usize = 20;
+
 /// What the preset does.
 #[derive(Clone, Debug, Default)]
 pub struct EchoSettings {
@@ -181,8 +184,7 @@ impl Echo {
                 _ = socket.closed() => return,
                 admitted = self.authenticate(&socket, &channel, &auth) => admitted,
             }
-        } else if channel.is_empty() || self.0.home.socket(&channel).is_some() {
-            // The room that a socket has for itself is no channel.
+        } else if channel.is_empty() || self.is_a_sockets_own(&channel).await {
             Err(Refused { status: 403 })
         } else {
             Ok(None)
@@ -211,6 +213,21 @@ impl Echo {
             // It has left meanwhile, or asked again.
             Some(Err(_)) | None => {}
         }
+    }
+
+    /// Whether it is the room that a socket has for itself, which is no channel. Other nodes are asked as far as they
+    /// answer.
+    async fn is_a_sockets_own(&self, room: &str) -> bool {
+        let State { io, home, .. } = &*self.0;
+        if home.socket(room).is_some() {
+            return true;
+        }
+        // They are asked only about what may be an id, and once: somebody is in the room here from then on.
+        if !io.has_adapter() || room.len() != ID_LENGTH || home.has_room(room) {
+            return false;
+        }
+        let found = home.to(room).fetch_sockets().await.unwrap_or_else(|error| error.found);
+        found.iter().any(|socket| socket.id() == room)
     }
 
     /// Asks the application. Gives the member that a presence channel has then.
