@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{AlgorithmFamily, DecodingKey, DecodingKeyKind};
 
 /// The shortest secret of HS256, in bytes.
@@ -52,7 +52,11 @@ fn is_public(text: &str) -> bool {
 /// The keys of a JWK set that can be used.
 pub(super) fn read_set(text: &str) -> Option<Vec<Key>> {
     let set: JwkSet = serde_json::from_str(text).ok()?;
-    let key = |jwk| {
+    let key = |jwk: &Jwk| {
+        // What is for encryption signs nothing.
+        if jwk.common.public_key_use.as_ref().is_some_and(|usage| *usage != PublicKeyUse::Signature) {
+            return None;
+        }
         let key = DecodingKey::from_jwk(jwk).ok()?;
         if let DecodingKeyKind::SecretOrDer(secret) = key.kind()
             && key.family() == AlgorithmFamily::Hmac

@@ -98,6 +98,9 @@ fn a_set_of_keys_has_names() {
     let of = |id: &str| signed(SECRET, &json!({ "alg": "HS256", "kid": id }).to_string(), &claims);
     assert_eq!(kind(&jwt, &of("r")), Some(Rejected::NoKeyFor(Algorithm::HS256)));
     assert_eq!(kind(&jwt, &of("x")), Some(Rejected::UnknownKey("x".to_owned())));
+    let used = |usage: &str| json!({ "keys": [{ "kty": "RSA", "n": MODULUS, "e": "AQAB", "use": usage }] });
+    assert!(Jwt::new(&used("sig").to_string()).unwrap().check(RS256_TOKEN).is_ok());
+    assert!(Jwt::new(&used("enc").to_string()).is_err(), "a key for encryption signs nothing");
 }
 
 #[test]
