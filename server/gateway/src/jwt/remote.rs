@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::Request;
 use http::header::ACCEPT;
 use http_body_util::Full;
+use jsonwebtoken::AlgorithmFamily;
 use parking_lot::RwLock;
 
 use super::key::{Key, read_set};
@@ -144,7 +145,9 @@ impl Remote {
         let request = request.body(Full::<Bytes>::default()).map_err(|error| error.to_string())?;
         let response = self.web.send(request).await.map_err(|error| chain(&error))?;
         let answered = answered(response, MAX_SET).await.map_err(|error| error.to_string())?;
-        let keys = std::str::from_utf8(&answered.body).ok().and_then(read_set).unwrap_or_default();
+        let mut keys = std::str::from_utf8(&answered.body).ok().and_then(read_set).unwrap_or_default();
+        // A secret that is published is none.
+        keys.retain(|key| key.key.family() != AlgorithmFamily::Hmac);
         match answered.status.is_success() && !keys.is_empty() {
             true => Ok(keys),
             false => Err(format!("got {answered}, and expected a JWK set with RSA, EC or Ed25519 keys")),

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ::ring::hmac;
+use ::ring::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
@@ -240,9 +241,10 @@ impl Publisher {
             format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
     }
 
-    /// Publishes secrets under these names, each signed with by [`of`].
+    /// Publishes a key under these names, which [`of`] signs with.
     fn publishes(&self, names: &[&str]) {
-        let key = |name: &&str| json!({ "kty": "oct", "kid": name, "k": URL_SAFE_NO_PAD.encode(SECRET) });
+        let public = URL_SAFE_NO_PAD.encode(pair().public_key());
+        let key = |name: &&str| json!({ "kty": "OKP", "crv": "Ed25519", "kid": name, "x": public });
         let keys: Vec<_> = names.iter().map(key).collect();
         self.says("200 OK", &json!({ "keys": keys }).to_string());
     }
@@ -259,9 +261,15 @@ impl Publisher {
     }
 }
 
+fn pair() -> Ed25519KeyPair {
+    Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap()
+}
+
 fn of(name: &str) -> String {
-    let header = json!({ "alg": "HS256", "kid": name }).to_string();
-    signed(SECRET, &header, &json!({ "exp": in_seconds(60) }))
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let header = part(&json!({ "alg": "EdDSA", "kid": name }));
+    let message = format!("{header}.{}", part(&json!({ "exp": in_seconds(60) })));
+    format!("{message}.{}", URL_SAFE_NO_PAD.encode(pair().sign(message.as_bytes())))
 }
 
 #[tokio::test]
@@ -318,6 +326,10 @@ async fn a_try_that_failed_is_repeated_after_30_s() {
 async fn an_outage_of_the_url_keeps_the_keys_and_is_no_refusal_where_there_are_none() {
     let publisher = Publisher::start().await;
     let jwt = publisher.jwt(Duration::ZERO);
+    let secret = json!({ "keys": [{ "kty": "oct", "k": URL_SAFE_NO_PAD.encode(SECRET) }] }).to_string();
+    publisher.says("200 OK", &secret);
+    let forged = hs256(&json!({ "exp": in_seconds(60) }));
+    assert_eq!(jwt.claims_of(&forged, LIMIT).await.err(), Some(Rejected::NoKeys), "anybody knows the secret");
     for (status, body) in [("500 no", ""), ("200 OK", "<html>"), ("200 OK", r#"{"keys":[]}"#), ("302 to", "")]
     {
         publisher.says(status, body);
