@@ -43,7 +43,6 @@
 //! [`Metrics`] and [`Operations`] are always there, and so is [`Builder::observer`]: an observer of your own
 //! needs no feature.
 
-mod drain;
 mod http;
 mod net;
 mod observe;

@@ -11,13 +11,13 @@ use engineio::{Application, Config, Engine};
 use http::{HeaderMap, Method, Response};
 use socketio::Io;
 
-use crate::drain::Drain;
 use crate::http::client_files::ClientFiles;
 use crate::http::folder::Folder;
 use crate::http::mount::Mount;
 use crate::http::proxies::{TrustedProxies, TrustedProxy};
 use crate::http::settings::HttpSettings;
 use crate::net::admission::Admission;
+use crate::net::drain::Drain;
 use crate::observe::metrics::Metrics;
 use crate::observe::operations::Operations;
 use crate::plain::{self, Accepted, Request};

@@ -10,7 +10,6 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode};
 use socketio::Io;
 
-use crate::drain::Drain;
 use crate::http::answers::{as_bytes, unreadable};
 use crate::http::client_files::{self, ClientFiles};
 use crate::http::cors::Cors;
@@ -19,6 +18,7 @@ use crate::http::mount::Mount;
 use crate::http::proxies::TrustedProxies;
 use crate::http::settings::HttpSettings;
 use crate::net::admission::Admission;
+use crate::net::drain::Drain;
 use crate::net::head_watch::Refuser;
 
 /// Answers a request for a page: by its path, if there is such a page.

@@ -9,8 +9,8 @@ use http::Response;
 use http::request::Parts;
 use http_body_util::combinators::UnsyncBoxBody;
 
-use crate::drain::Turns;
 use crate::http::body::Body;
+use crate::net::drain::Turns;
 use crate::net::peer::Peer;
 
 /// The body of a request, whatever server it came to. A body that breaks off says no more than that.

@@ -1,9 +1,10 @@
-//! Connections: where the server listens, TLS, admission, the bytes that hyper sees, and every time limit of a
-//! connection. Nothing here knows of sessions or of what is served.
+//! Connections: where the server listens, TLS, admission, the bytes that hyper sees, every time limit of a connection,
+//! and when each client has to go as the server stops. Nothing here knows of sessions or of what is served.
 
 pub(crate) mod admission;
 pub(crate) mod alarm;
 pub(crate) mod connection;
+pub(crate) mod drain;
 pub(crate) mod files;
 pub(crate) mod head_watch;
 pub(crate) mod http_connection;

@@ -11,9 +11,9 @@ use engineio::plain::{PlainWebSocket, Sender, Wires};
 use engineio::session::{Line, Round};
 use tokio::sync::watch;
 
-use crate::drain::Turns;
 use crate::net::admission::SessionPlace;
 use crate::net::alarm::Alarm;
+use crate::net::drain::Turns;
 use crate::session::life::Life;
 use crate::session::websocket::WebSocket;
 use crate::session::wires::log;

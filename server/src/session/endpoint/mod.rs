@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use engineio::{Application, CloseReason, Engine};
 use http::request::Parts;
 
-use crate::drain::Turns;
 use crate::http::mount::{Answering, Mount, RequestBody};
 use crate::http::settings::HttpSettings;
 use crate::net::admission::Admission;
+use crate::net::drain::Turns;
 use crate::net::peer::Peer;
 use crate::session::registry::Registry;
 
