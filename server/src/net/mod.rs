@@ -14,7 +14,7 @@ pub(crate) mod listener;
 #[cfg(not(feature = "tls"))]
 pub(crate) mod no_tls_stream;
 pub(crate) mod peer;
-pub(crate) mod room;
+pub(crate) mod places;
 pub(crate) mod side_listener;
 pub(crate) mod stall;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]

@@ -1,7 +1,7 @@
 //! Listeners for operators.
 //!
 //! A connection here has the same limits as one of a client, but doesn't count for the clients' number. A
-//! request is never refused because strangers hold all places: see [`room`](crate::net::room).
+//! request is never refused because strangers hold all places: see [`places`](crate::net::places).
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::net::admission::Admission;
 use crate::net::head_watch::Watched;
 use crate::net::http_connection::http_connection;
-use crate::net::room::{Place, Room};
+use crate::net::places::{Place, Places};
 use crate::net::stall::StallLimit;
 
 /// How long to wait after a failure to accept.
@@ -33,22 +33,22 @@ pub(crate) async fn serve<A, B>(
     A: Fn(Request<Incoming>) -> Response<B> + Clone + Send + Sync + 'static,
     B: http_body::Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {
-    let room = Room::new(admission.places_aside);
+    let places = Places::new(admission.places_aside);
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let (place, answer, admission) = (room.enter(), answer.clone(), admission.clone());
+                let (place, answer, admission) = (places.enter(), answer.clone(), admission.clone());
                 tokio::spawn(async move {
                     tokio::select! {
                         () = connection(stream, whose, &place, admission, answer) => {}
-                        () = place.given_up() => tracing::debug!("a connection for {whose} made room for another"),
+                        () = place.given_up() => tracing::debug!("a connection for {whose} made places for another"),
                     }
                 });
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection for {whose} could not be accepted");
                 // It may be for want of a file descriptor.
-                room.give_one_up();
+                places.give_one_up();
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

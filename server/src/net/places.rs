@@ -11,9 +11,9 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
-/// So many places.
+/// The places of one listener.
 #[derive(Debug)]
-pub(crate) struct Room {
+pub(crate) struct Places {
     size: usize,
     seats: Mutex<Vec<Arc<Seat>>>,
     /// Counts what happens, so that it can be told what was first.
@@ -27,20 +27,20 @@ struct Seat {
     given_up: Notify,
 }
 
-impl Room {
-    pub(crate) fn new(size: usize) -> Arc<Room> {
-        Arc::new(Room { size, seats: Mutex::default(), now: AtomicU64::new(0) })
+impl Places {
+    pub(crate) fn new(size: usize) -> Arc<Places> {
+        Arc::new(Places { size, seats: Mutex::default(), now: AtomicU64::new(0) })
     }
 
     /// A place, until it is dropped.
-    pub(crate) fn enter(self: &Arc<Room>) -> Place {
+    pub(crate) fn enter(self: &Arc<Places>) -> Place {
         let seat = Arc::new(Seat { moved: AtomicU64::new(self.tick()), given_up: Notify::new() });
         let mut seats = self.seats.lock();
         if seats.len() >= self.size {
             give_up_the_oldest(&mut seats);
         }
         seats.push(seat.clone());
-        Place { room: self.clone(), seat }
+        Place { places: self.clone(), seat }
     }
 
     /// Ends the connection that was not sent anything for longest.
@@ -63,7 +63,7 @@ fn give_up_the_oldest(seats: &mut Vec<Arc<Seat>>) {
 /// A connection's place.
 #[derive(Debug)]
 pub(crate) struct Place {
-    room: Arc<Room>,
+    places: Arc<Places>,
     seat: Arc<Seat>,
 }
 
@@ -75,13 +75,13 @@ impl Place {
 
     /// A connection whose writes are noticed.
     pub(crate) fn seat<T>(&self, io: T) -> Seated<T> {
-        Seated { io, room: self.room.clone(), seat: self.seat.clone() }
+        Seated { io, places: self.places.clone(), seat: self.seat.clone() }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.room.seats.lock().retain(|seat| !Arc::ptr_eq(seat, &self.seat));
+        self.places.seats.lock().retain(|seat| !Arc::ptr_eq(seat, &self.seat));
     }
 }
 
@@ -89,14 +89,14 @@ impl Drop for Place {
 #[derive(Debug)]
 pub(crate) struct Seated<T> {
     io: T,
-    room: Arc<Room>,
+    places: Arc<Places>,
     seat: Arc<Seat>,
 }
 
 impl<T> Seated<T> {
     fn wrote(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if matches!(written, Poll::Ready(Ok(1..))) {
-            self.seat.moved.store(self.room.tick(), Ordering::Relaxed);
+            self.seat.moved.store(self.places.tick(), Ordering::Relaxed);
         }
         written
     }
@@ -148,20 +148,20 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn whoever_comes_to_a_full_room_gets_the_place_of_whom_nothing_was_sent_to_for_longest() {
-        let room = Room::new(3);
+    async fn whoever_comes_to_full_places_gets_the_place_of_whom_nothing_was_sent_to_for_longest() {
+        let places = Places::new(3);
         let gone = |place: &Place| place.given_up().now_or_never().is_some();
-        let [first, second, third] = [room.enter(), room.enter(), room.enter()];
+        let [first, second, third] = [places.enter(), places.enter(), places.enter()];
         first.seat(tokio::io::sink()).write_all(b"answer").await.unwrap();
-        let _fourth = room.enter();
+        let _fourth = places.enter();
         assert!([&first, &second, &third].map(gone) == [false, true, false]);
         // A place that is another's is not given back.
         drop(second);
-        assert_eq!(room.seats.lock().len(), 3);
+        assert_eq!(places.seats.lock().len(), 3);
         drop(third);
-        let _fifth = room.enter();
+        let _fifth = places.enter();
         assert!(!gone(&first), "there was a place");
-        room.give_one_up();
+        places.give_one_up();
         assert!(gone(&first));
     }
 }
