@@ -196,8 +196,16 @@ impl Storm {
     async fn pass(&mut self, time: Duration) {
         let end = Instant::now() + time;
         loop {
-            let next = lock(&self.bus).next().filter(|(at, _)| *at <= end);
-            let Some((at, link)) = next else { break };
+            // Nodes send from tasks of their own too: what isn't on its way yet may come at any time.
+            let soon = Instant::now() + Duration::from_millis(10);
+            let next = lock(&self.bus).next().filter(|(at, _)| *at <= soon.min(end));
+            let Some((at, link)) = next else {
+                if soon >= end {
+                    break;
+                }
+                sleep_until(soon).await;
+                continue;
+            };
             sleep_until(at).await;
             let arrived = lock(&self.bus).links.get_mut(&link).and_then(VecDeque::pop_front);
             if let Some((_, message)) = arrived {
