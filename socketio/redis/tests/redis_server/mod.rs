@@ -1,6 +1,7 @@
 //! A `redis-server` of our own, or a cluster of three, where one is installed.
 
 use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -49,17 +50,21 @@ impl Drop for RedisServer {
 }
 
 /// Three servers, each with a third of the slots.
-pub(crate) struct RedisCluster([RedisServer; 3]);
+pub(crate) struct RedisCluster {
+    servers: [RedisServer; 3],
+    folder: PathBuf,
+}
 
 impl RedisCluster {
     pub(crate) fn start() -> Option<RedisCluster> {
-        let folder = std::env::temp_dir();
-        let folder = folder.to_str().expect("it is text");
+        // What an earlier server left there, it would take for its own.
+        let folder =
+            std::env::temp_dir().join(format!("redis-cluster-{}-{}", std::process::id(), free_port()));
+        std::fs::create_dir(&folder).expect("a new folder");
         let mut servers = Vec::new();
-        for _ in 0..3 {
+        for number in 0..3 {
             let bus = free_port().to_string();
-            // It is written, and never read again.
-            let file = format!("nodes-{bus}.conf");
+            let file = format!("nodes-{number}.conf");
             let options = [
                 "--cluster-enabled",
                 "yes",
@@ -68,12 +73,13 @@ impl RedisCluster {
                 "--cluster-config-file",
                 &file,
                 "--dir",
-                folder,
+                folder.to_str().expect("it is text"),
             ];
             servers.push(RedisServer::start_with(&options)?);
         }
-        let cluster = RedisCluster(servers.try_into().ok().expect("there are three"));
-        let places = cluster.0.each_ref().map(|server| format!("127.0.0.1:{}", server.port));
+        let servers = servers.try_into().ok().expect("there are three");
+        let cluster = RedisCluster { servers, folder };
+        let places = cluster.servers.each_ref().map(|server| format!("127.0.0.1:{}", server.port));
         let created = Command::new("redis-cli")
             .args(["--cluster", "create"])
             .args(&places)
@@ -86,7 +92,14 @@ impl RedisCluster {
 
     /// One of them: the others are found.
     pub(crate) fn url(&self) -> String {
-        self.0[0].url()
+        self.servers[0].url()
+    }
+}
+
+impl Drop for RedisCluster {
+    fn drop(&mut self) {
+        // They may still write there; what is left is the system's to remove.
+        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
