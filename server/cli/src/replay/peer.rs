@@ -32,6 +32,10 @@ const CONNECTION_FIELDS: [&str; 6] =
 /// Header fields that a journal holds only if it was told to.
 const SECRET_FIELDS: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "set-cookie"];
 
+/// What the server has to read a poll before the next request, which comes on another connection. A POST may end the
+/// session, and a poll that is read after that is refused.
+const HEAD_START: Duration = Duration::from_millis(5);
+
 /// What the server said so far.
 #[derive(Default)]
 struct Ear {
@@ -304,6 +308,9 @@ impl Peer {
             self.requests.insert(request.record, task);
             // The server gets requests in the order of the journal, though each has a connection of its own.
             let _ = timeout(self.patience, on_its_way.recv()).await;
+            if polls {
+                tokio::time::sleep(HEAD_START).await;
+            }
         }
     }
 
