@@ -30,9 +30,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socketio::Io;
 use socketio_server::inspector::{self, Inspector};
 use socketio_server::journal::{Journal, Sink};
-use socketio_server::{
-    ClientFiles, Folder, ListenAddress, ListenError, Listener, Metrics, Server, Tls, TrailingSlash,
-};
+use socketio_server::{ClientFiles, Folder, ListenAddress, Listener, Metrics, Server, Tls, TrailingSlash};
 use socketio_server_cli::apps;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -200,10 +198,11 @@ async fn bind(option: &str, address: SocketAddr) -> Result<TcpListener, String> 
 }
 
 /// Listens everywhere, or nowhere.
-async fn listen(options: &Options, tls: Option<Tls>) -> Result<Vec<Listener>, ListenError> {
+async fn listen(options: &Options, tls: Option<Tls>) -> Result<Vec<Listener>, String> {
     let mut listeners = Vec::new();
     for place in &options.listen {
-        for listener in place.bind(options.backlog).await? {
+        let bound = place.bind(options.backlog).await;
+        for listener in bound.map_err(|error| format!("listen: {error}"))? {
             listeners.push(match (listener.address(), &tls) {
                 (ListenAddress::Tcp(_), Some(tls)) => listener.tls(tls.clone()),
                 // A proxy on the same machine uses the Unix socket.

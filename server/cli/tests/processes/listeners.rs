@@ -90,7 +90,7 @@ async fn what_can_not_be_listened_on_is_named() {
         let mut program = Program::server(["--listen=127.0.0.1:0", &format!("--listen={place}")]);
         let (status, log) = program.ended().await;
         assert_eq!(status.code(), Some(1));
-        assert!(log.starts_with(&format!("socketio-server: can't listen on {place}: ")), "{log}");
+        assert!(log.starts_with(&format!("socketio-server: listen: can't listen on {place}: ")), "{log}");
     }
 }
 
