@@ -18,9 +18,9 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use socketio::FetchedSocket;
 
-use super::Echo;
 use super::channels::is_presence;
 use super::message::Message;
+use super::{Echo, presence};
 
 /// A status, and JSON.
 pub(crate) type Reply = (StatusCode, Value);
@@ -99,7 +99,7 @@ impl Echo {
                 let count = self.occupied().await.get(channel).copied().unwrap_or_default();
                 let mut answer = json!({ "subscription_count": count, "occupied": count > 0 });
                 if is_presence(channel) {
-                    answer["user_count"] = self.members(channel).await.len().into();
+                    answer["user_count"] = presence::members(&self.0.home, channel).await.len().into();
                 }
                 ok(answer)
             }
@@ -109,7 +109,8 @@ impl Echo {
             Some(Asked::Users(channel)) => {
                 let user =
                     |member: Value| json!({ "id": member["user_id"], "user_info": member["user_info"] });
-                let users: Vec<_> = self.members(channel).await.into_iter().map(user).collect();
+                let users: Vec<_> =
+                    presence::members(&self.0.home, channel).await.into_iter().map(user).collect();
                 ok(json!({ "users": users }))
             }
             None => error(StatusCode::NOT_FOUND, "There is no such path, or it has another method"),

@@ -131,7 +131,10 @@ impl Echo {
 
     #[cfg(feature = "redis")]
     fn listen(&self, redis: &EchoRedis) -> Result<(), EchoError> {
-        redis::Subscription::open(redis, self.clone()).map(redis::Subscription::start)
+        let echo = self.clone();
+        let hear = move |channel: &str, payload: &[u8]| echo.heard(channel, payload);
+        let subscription = redis::Subscription::open(&redis.url, &redis.prefix, hear);
+        subscription.map(redis::Subscription::start).map_err(|error| EchoError::Redis(error.to_string()))
     }
 
     #[cfg(not(feature = "redis"))]
@@ -161,7 +164,7 @@ impl Echo {
                 let echo = leaving.clone();
                 async move {
                     if let Some(member) = left {
-                        echo.left(&socket, &channel, &member).await;
+                        presence::left(&echo.0.home, &socket, &channel, &member).await;
                     }
                 }
             })
@@ -171,7 +174,7 @@ impl Echo {
                 let echo = ending.clone();
                 async move {
                     for (channel, member) in &left {
-                        echo.left(&socket, channel, member).await;
+                        presence::left(&echo.0.home, &socket, channel, member).await;
                     }
                 }
             });
@@ -195,7 +198,7 @@ impl Echo {
                 let _ = socket.emit("subscription_error", (&channel, status));
                 let left = channels(&socket).lock().refuse(&socket, &channel, ticket);
                 if let Some(member) = left {
-                    self.left(&socket, &channel, &member).await;
+                    presence::left(&self.0.home, &socket, &channel, &member).await;
                 }
                 return;
             }
@@ -204,7 +207,7 @@ impl Echo {
         match joined {
             Some(Ok(again)) => {
                 if let Some(member) = member {
-                    self.joined(&socket, &channel, &member, again).await;
+                    presence::joined(&self.0.home, &socket, &channel, &member, again).await;
                 }
             }
             Some(Err(JoinError::TooManyRooms)) => {

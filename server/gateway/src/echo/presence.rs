@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use socketio::{FetchedSocket, Namespace, Socket};
 
-use super::Echo;
 use crate::time::millis;
 
 /// The key of the socket's data.
@@ -82,38 +81,36 @@ fn users<'a>(members: impl IntoIterator<Item = &'a Member>) -> Vec<&'a Value> {
     members.into_iter().filter(|one| seen.insert(one.user())).map(|one| &one.member).collect()
 }
 
-impl Echo {
-    /// Tells a socket who is there, and the others of it. `again` if it was there before.
-    pub(super) async fn joined(&self, socket: &Socket, channel: &str, member: &Member, again: bool) {
-        let mut present = present(&self.0.home, channel).await;
-        present.retain(|one| one.socket != socket.id());
-        present.sort_by_key(|one| std::cmp::Reverse(one.member.since));
-        let all = users(std::iter::once(member).chain(present.iter().map(|one| &one.member)));
-        let _ = socket.emit("presence:subscribed", (channel, all));
-        // Of two that join at once, one is told of.
-        let before = |one: &Present| {
-            one.member.user() == member.user()
-                && (one.member.since, one.socket.as_str()) < (member.since, socket.id())
-        };
-        if !again && !present.iter().any(before) {
-            let _ = socket.to(channel).emit("presence:joining", (channel, &member.member));
-        }
+/// Tells a socket who is there, and the others of it. `again` if it was there before.
+pub(super) async fn joined(home: &Namespace, socket: &Socket, channel: &str, member: &Member, again: bool) {
+    let mut present = present(home, channel).await;
+    present.retain(|one| one.socket != socket.id());
+    present.sort_by_key(|one| std::cmp::Reverse(one.member.since));
+    let all = users(std::iter::once(member).chain(present.iter().map(|one| &one.member)));
+    let _ = socket.emit("presence:subscribed", (channel, all));
+    // Of two that join at once, one is told of.
+    let before = |one: &Present| {
+        one.member.user() == member.user()
+            && (one.member.since, one.socket.as_str()) < (member.since, socket.id())
+    };
+    if !again && !present.iter().any(before) {
+        let _ = socket.to(channel).emit("presence:joining", (channel, &member.member));
     }
+}
 
-    /// Tells the others that a socket has left.
-    pub(super) async fn left(&self, socket: &Socket, channel: &str, member: &Member) {
-        let present = present(&self.0.home, channel).await;
-        let same = |one: &Present| one.socket != socket.id() && one.member.user() == member.user();
-        if !present.iter().any(same) {
-            let _ = self.0.home.to(channel).emit("presence:leaving", (channel, &member.member));
-        }
+/// Tells the others that a socket has left.
+pub(super) async fn left(home: &Namespace, socket: &Socket, channel: &str, member: &Member) {
+    let present = present(home, channel).await;
+    let same = |one: &Present| one.socket != socket.id() && one.member.user() == member.user();
+    if !present.iter().any(same) {
+        let _ = home.to(channel).emit("presence:leaving", (channel, &member.member));
     }
+}
 
-    /// The users in a channel.
-    pub(super) async fn members(&self, channel: &str) -> Vec<Value> {
-        let present = present(&self.0.home, channel).await;
-        users(present.iter().map(|one| &one.member)).into_iter().cloned().collect()
-    }
+/// The users in a channel.
+pub(super) async fn members(home: &Namespace, channel: &str) -> Vec<Value> {
+    let present = present(home, channel).await;
+    users(present.iter().map(|one| &one.member)).into_iter().cloned().collect()
 }
 
 #[cfg(test)]

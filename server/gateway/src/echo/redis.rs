@@ -11,8 +11,6 @@ use redis::io::tcp::TcpSettings;
 use redis::io::tcp::socket2::TcpKeepalive;
 use redis::{Client, IntoConnectionInfo as _, RedisError};
 
-use super::{Echo, EchoError, EchoRedis};
-
 /// How long it may take to connect and to subscribe.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -23,21 +21,22 @@ const PEER_TIMEOUT: Duration = Duration::from_secs(10);
 const SHORTEST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(2);
 
-pub(super) struct Subscription {
+pub(super) struct Subscription<H> {
     client: Client,
     prefix: String,
-    echo: Echo,
+    /// What is done with a message, by its channel without the prefix.
+    hear: H,
 }
 
-impl Subscription {
-    pub(super) fn open(settings: &EchoRedis, echo: Echo) -> Result<Subscription, EchoError> {
-        let wrong = |error: RedisError| EchoError::Redis(error.to_string());
-        let info = settings.url.as_str().into_connection_info().map_err(wrong)?;
+impl<H: Fn(&str, &[u8]) + Send + Sync + 'static> Subscription<H> {
+    /// # Errors
+    /// The URL is wrong.
+    pub(super) fn open(url: &str, prefix: &str, hear: H) -> Result<Subscription<H>, RedisError> {
+        let info = url.into_connection_info()?;
         let keepalive =
             TcpKeepalive::new().with_time(PEER_TIMEOUT / 2).with_interval(PEER_TIMEOUT / 5).with_retries(3);
         let info = info.set_tcp_settings(TcpSettings::default().set_keepalive(keepalive));
-        let client = Client::open(info).map_err(wrong)?;
-        Ok(Subscription { client, prefix: settings.prefix.clone(), echo })
+        Ok(Subscription { client: Client::open(info)?, prefix: prefix.to_owned(), hear })
     }
 
     pub(super) fn start(self) {
@@ -80,7 +79,7 @@ impl Subscription {
     fn hear(&self, message: &redis::Msg) {
         let Ok(channel) = message.get_channel::<String>() else { return };
         if let Some(channel) = channel.strip_prefix(&self.prefix) {
-            self.echo.heard(channel, message.get_payload_bytes());
+            (self.hear)(channel, message.get_payload_bytes());
         }
     }
 }
