@@ -8,13 +8,14 @@ use std::time::Instant;
 
 use engineio::memory::Holders;
 use engineio::plain::{PlainWebSocket, Sender, Wires};
-use engineio::session::{Line, Round};
+use engineio::session::Line;
 use tokio::sync::watch;
 
 use crate::net::admission::SessionPlace;
 use crate::net::alarm::Alarm;
 use crate::net::drain::Turns;
 use crate::session::life::Life;
+use crate::session::turn::{now, poll_rounds};
 use crate::session::websocket::WebSocket;
 use crate::session::wires::log;
 
@@ -98,17 +99,7 @@ impl Driver {
     /// Gives it a turn. Ready once it is over.
     fn poll_websocket(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.websocket.begin_turn();
-        loop {
-            match self.websocket.round(cx, now(), &mut self.alarm) {
-                Round::Again => {}
-                Round::Yield => {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                Round::Sleep => return Poll::Pending,
-                Round::Over => return Poll::Ready(()),
-            }
-        }
+        poll_rounds(cx, |cx, now| self.websocket.round(cx, now, &mut self.alarm))
     }
 
     fn finish(&mut self) {
@@ -139,11 +130,6 @@ async fn let_go(stopping: &mut watch::Receiver<Stopping>) {
     if let Some(turns) = stopped(stopping).await {
         turns.next().await;
     }
-}
-
-/// The time as tokio has it, so that tests can turn it.
-pub(super) fn now() -> Instant {
-    tokio::time::Instant::now().into()
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use tokio::sync::watch;
 
-use super::driver::{Driver, Stopping, now, stopped};
+use super::driver::{Driver, Stopping, stopped};
 use super::request::{Accepted, Request, Terms};
 use super::websocket::WebSocket;
 use crate::Denied;
@@ -31,6 +31,7 @@ use crate::net::connection::Connection;
 use crate::net::drain::Turns;
 use crate::net::peer::Peer;
 use crate::session::life::Life;
+use crate::session::turn::now;
 use crate::session::websocket;
 
 /// What an application decides about each request.

@@ -7,5 +7,6 @@ pub(crate) mod driver;
 pub(crate) mod endpoint;
 pub(crate) mod life;
 pub(crate) mod registry;
+pub(crate) mod turn;
 pub(crate) mod websocket;
 pub(crate) mod wires;

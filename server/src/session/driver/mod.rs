@@ -3,14 +3,13 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
 
-use engineio::session::Round;
 use engineio::{Layer, Session};
 use tokio::time::error::Elapsed;
 
 use crate::session::life::Life;
 use crate::session::registry::Registered;
+use crate::session::turn::poll_rounds;
 use crate::session::wires::Wires;
 
 /// A session and its wires: a future that is ready when the session has ended and its client has been told. It belongs
@@ -68,18 +67,7 @@ impl<L: Layer> Driver<L> {
     /// Gives the session a turn. Ready once it is over.
     fn poll_session(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.session.begin_turn();
-        loop {
-            let now = Instant::from(tokio::time::Instant::now());
-            match self.session.round(cx, now, &mut self.wires) {
-                Round::Again => {}
-                Round::Yield => {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                Round::Sleep => return Poll::Pending,
-                Round::Over => return Poll::Ready(()),
-            }
-        }
+        poll_rounds(cx, |cx, now| self.session.round(cx, now, &mut self.wires))
     }
 
     /// Gives up the session's place, and says goodbye on the WebSocket in use.
