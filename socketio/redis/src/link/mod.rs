@@ -12,6 +12,7 @@ mod client;
 mod cluster;
 #[cfg(test)]
 pub(crate) mod fake;
+mod slots;
 
 pub(crate) use client::Server;
 pub(crate) use cluster::{RedisCluster, is_passing};
