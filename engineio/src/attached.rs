@@ -23,7 +23,7 @@ pub struct Attached {
 type Value = dyn Any + Send + Sync;
 
 impl Attached {
-    /// Attaches a value. It takes the place of one of the same type.
+    /// Attaches a value, instead of any other of the same type.
     pub fn insert<T: Any + Send + Sync>(&mut self, value: T) {
         let values = Arc::make_mut(self.values.get_or_insert_default());
         values.retain(|other| !other.is::<T>());
@@ -39,7 +39,7 @@ impl Attached {
 
 impl fmt::Debug for Attached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What they are can't be told.
+        // The values have no `Debug` of their own.
         let count = self.values.as_ref().map_or(0, |values| values.len());
         write!(f, "Attached({count})")
     }

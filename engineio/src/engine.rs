@@ -4,21 +4,21 @@ use std::sync::Arc;
 
 use crate::memory::{Budget, Holders};
 use crate::observe::Observers;
-use crate::{Config, LimitHits};
+use crate::{EngineConfig, LimitHits};
 
-/// Engine.IO on one server: the settings, and what counts and watches the sessions. All sessions share one `Arc` of it.
+/// Engine.IO on one server: the settings, the counts, and the observers. All sessions share one `Arc` of it.
 ///
 /// ```
-/// use engineio::{Config, Engine, Limit};
+/// use engineio::{EngineConfig, Engine, Limit};
 ///
-/// let engine = Engine::new(Config { max_payload: 10_000, ..Config::default() });
+/// let engine = Engine::new(EngineConfig { max_payload: 10_000, ..EngineConfig::default() });
 /// assert_eq!(engine.hits.get(Limit::Payload), 0);
 /// assert!(engine.observers.is_empty());
 /// ```
 #[derive(Debug, Default)]
 pub struct Engine {
     /// The settings.
-    pub config: Config,
+    pub config: EngineConfig,
     /// Counts how often each limit was met.
     pub hits: Arc<LimitHits>,
     /// The sessions that can be closed when memory runs short.
@@ -28,13 +28,13 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// One with these settings, which nobody observes.
+    /// Creates an `Engine` with these settings and no observers.
     #[must_use]
-    pub fn new(config: Config) -> Engine {
+    pub fn new(config: EngineConfig) -> Engine {
         Engine { config, ..Engine::default() }
     }
 
-    /// What clients together may make the process hold.
+    /// How much memory all clients together may use.
     #[must_use]
     pub fn memory(&self) -> Budget {
         Budget::new(self.config.memory_budget, self.holders.clone())

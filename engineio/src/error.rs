@@ -35,15 +35,15 @@ crate::rules! {
         PayloadLength => "PAYLOAD_LENGTH",
             "a payload length that is not a number",
             "Engine.IO protocol 3, \"Payload\"";
-        /// A payload of revision 3 that ends before the length that it announced.
+        /// A payload of revision 3 that is shorter than its length prefix says.
         PayloadTruncated => "PAYLOAD_TRUNCATED",
             "a payload that is shorter than its length says",
             "Engine.IO protocol 3, \"Payload\"";
-        /// More packets in one payload than [`Config::max_packets`](crate::Config) allows.
+        /// More packets in one payload than [`EngineConfig::max_packets`](crate::EngineConfig) allows.
         TooManyPackets => "TOO_MANY_PACKETS",
             "too many packets in one payload",
             "docs/protocol.md, \"Polling\"";
-        /// A POST whose type says that it is binary, which in revision 4 none is.
+        /// A POST with a binary content type in revision 4, where all payloads are text.
         BinaryPayload => "BINARY_PAYLOAD",
             "a binary payload, which Engine.IO 4 does not have",
             "Engine.IO protocol 4, \"Packet encoding\", \"HTTP long-polling\"";
@@ -51,15 +51,15 @@ crate::rules! {
         Overlap => "OVERLAPPING_REQUEST",
             "a second GET or POST while the first is still open",
             "docs/protocol.md, \"Polling\"";
-        /// A request that did not end: its client left, or it took too long.
+        /// A request that was not completed: its client left, or it took too long.
         Aborted => "ABORTED_REQUEST",
             "a request that the client abandoned",
             "docs/protocol.md, \"Polling\"";
-        /// A client's ping in revision 4, or its pong in revision 3: there it is the other side that pings.
+        /// A client's ping in revision 4, where the server pings, or its pong in revision 3, where the client pings.
         Heartbeat => "HEARTBEAT_DIRECTION",
             "a heartbeat in the wrong direction",
             "Engine.IO protocol 4, \"Heartbeat\"";
-        /// A probing WebSocket brought something other than `2probe` and `5`.
+        /// A probing WebSocket received something other than `2probe` and `5`.
         Probe => "BROKEN_PROBE",
             "a packet other than 2probe and 5 on a probing WebSocket",
             "Engine.IO protocol 4, \"Upgrade\"";
@@ -105,7 +105,7 @@ pub enum CloseReason {
     ForcedClose,
     /// The server ended the session while it ran over polling.
     ForcedServerClose,
-    /// No sign of life within the heartbeat's time.
+    /// Nothing was received within the heartbeat's time.
     PingTimeout,
     /// The client sent something that could not be decoded.
     ParseError,

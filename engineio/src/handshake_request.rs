@@ -1,4 +1,4 @@
-//! What is kept of an HTTP request.
+//! The parts of an HTTP request that are kept.
 
 use std::net::SocketAddr;
 use std::time::SystemTime;
@@ -7,8 +7,8 @@ use memchr::memchr;
 
 use crate::{Attached, Query};
 
-/// The HTTP request that opened a session, or the one that upgraded it. It is kept for long, so it owns compact copies
-/// and pins nothing of the HTTP server's.
+/// The HTTP request that opened a session, or the one that upgraded it. It is kept for as long as the session, so it
+/// has compact copies and no reference to the HTTP server's buffers.
 ///
 /// ```
 /// use engineio::HandshakeRequest;
@@ -33,7 +33,7 @@ pub struct HandshakeRequest {
     pub url: Box<str>,
     /// The request's header fields.
     pub headers: Headers,
-    /// What the HTTP side found out about the request.
+    /// Values that hooks have attached to the request.
     pub attached: Attached,
 }
 
@@ -45,7 +45,7 @@ impl HandshakeRequest {
     }
 }
 
-/// Bytes in which the fields of most requests have room.
+/// Enough bytes for the fields of most requests.
 const USUAL_HEAD: usize = 512;
 
 /// Header fields in one allocation. Names are in lower case; bytes that are not UTF-8 are replaced.

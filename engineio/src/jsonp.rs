@@ -10,14 +10,14 @@ use bytes::Bytes;
 
 use crate::{Query, Refusal};
 
-/// A request by JSONP. It has the index of the client's function, `j` in the query.
+/// A request by JSONP, with the index of the client's function: `j` in the query.
 ///
 /// ```
-/// use engineio::{Config, Jsonp, Method, Open, Query, Route};
+/// use engineio::{EngineConfig, Jsonp, Method, Open, Query, Route, Transport};
 ///
-/// let config = Config { jsonp: true, ..Config::default() };
+/// let config = EngineConfig { jsonp: true, ..EngineConfig::default() };
 /// let query = Query::new("EIO=3&transport=polling&j=0");
-/// let route = Route::find(&config, Method::Get, query, false, |_| None);
+/// let route = Route::find(&config, Method::Get, query, Transport::Polling, |_| None);
 /// let Ok(Route::Open(Open { jsonp: Some(jsonp), .. })) = route else { panic!("a request by JSONP") };
 /// assert_eq!(jsonp.script(b"1:6"), "___eio[0](\"1:6\");");
 /// assert_eq!(Jsonp::payload(b"d=1:6"), "1:6");
@@ -26,13 +26,13 @@ use crate::{Query, Refusal};
 pub struct Jsonp(u32);
 
 impl Jsonp {
-    /// What `j` asks for.
+    /// Reads `j`.
     ///
     /// # Errors
-    /// If it is there and no number: it becomes part of a script.
+    /// If it is not a number. It becomes part of a script, so nothing else is safe.
     pub(crate) fn asked(query: Query<'_>) -> Result<Option<Jsonp>, Refusal> {
         let Some(index) = query.get("j") else { return Ok(None) };
-        // A number's own parser would take a sign as well.
+        // `parse` would accept a sign too.
         let digits = index.bytes().all(|byte| byte.is_ascii_digit());
         let index = Some(index).filter(|_| digits).and_then(|index| index.parse().ok());
         index.map(|index| Some(Jsonp(index))).ok_or(Refusal::JsonpUnfit)
@@ -69,8 +69,7 @@ impl Jsonp {
     }
 }
 
-/// Browsers turn a line feed in a form into CRLF, so clients send `\n` for it, and `\\n` for a `\n` of the
-/// payload's own.
+/// Browsers turn a line feed in a form into CRLF, so clients send `\n` instead, and `\\n` for a `\n` in the payload.
 fn restore_newlines(field: &str) -> String {
     let mut payload = String::with_capacity(field.len());
     let mut rest = field;

@@ -1,8 +1,8 @@
 //! The boundary between Engine.IO and the applications on it.
 //!
-//! A [`Session`](crate::Session) owns one [`StateMachine`](crate::StateMachine) and one [`Layer`]. It passes the layer
-//! what arrives, and the layer answers through the session's [`Mailbox`]. Socket.IO is a layer, and so is a plain
-//! echo. A session is the same under both.
+//! A [`Session`](crate::Session) owns one [`StateMachine`](crate::StateMachine) and one [`Layer`]. It passes the
+//! layer what arrives, and the layer answers through the session's [`Mailbox`]. Socket.IO is a layer, and so is a
+//! plain echo.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -52,7 +52,7 @@ pub trait Application: Send + Sync + 'static {
     type Layer: Layer + Send + 'static;
 
     /// Whether [`Layer::upgraded`] gets the request of the WebSocket: its headers may differ from those of the
-    /// [handshake](Opened::handshake), a renewed cookie for example. No by default, and then nothing of it is kept.
+    /// [handshake](Opened::handshake), a renewed cookie for example. No by default: then the request is not kept.
     const WANTS_UPGRADE_REQUEST: bool = false;
 
     /// A session opened. Only the open packet has been sent to the client.
@@ -93,25 +93,24 @@ pub trait Layer {
     /// A message arrived.
     fn message(&mut self, message: Message, now: Instant);
 
-    /// Called after [`Mailbox::wake`], and once [`deadline`](Layer::deadline) has passed.
+    /// Called after [`Mailbox::ring`], and once [`deadline`](Layer::deadline) has passed.
     fn poll(&mut self, now: Instant);
 
-    /// When [`poll`](Layer::poll) is due at the latest. The session asks for it after it has called the
-    /// methods above or [`upgraded`](Layer::upgraded). If it changes for another reason, call
-    /// [`Mailbox::wake`].
+    /// When [`poll`](Layer::poll) must be called at the latest. The session asks for it after it has called the
+    /// methods above or [`upgraded`](Layer::upgraded). If it changes for another reason, call [`Mailbox::ring`].
     fn deadline(&self) -> Option<Instant>;
 
-    /// The session has upgraded from polling to WebSocket. It stays there. `request` is the one that the WebSocket
+    /// The session has upgraded from polling to `transport`. It stays there. `request` is the one that the transport
     /// came with, if the application [wants it](Application::WANTS_UPGRADE_REQUEST).
-    fn upgraded(&mut self, request: Option<HandshakeRequest>) {
-        let _ = request;
+    fn upgraded(&mut self, transport: Transport, request: Option<HandshakeRequest>) {
+        let _ = (transport, request);
     }
 
     /// The session ended.
     fn closed(&mut self, reason: CloseReason);
 
-    /// A frame goes out now. The session calls this only while an observer [watches](crate::observe), so that
-    /// the layer can show it what the frame means; also after [`closed`](Layer::closed).
+    /// A frame is being sent. The session calls this only while there are [observers](crate::observe), so that the
+    /// layer can show them what the frame means. It may call this after [`closed`](Layer::closed) too.
     fn sent(&mut self, frame: &Frame) {
         let _ = frame;
     }
@@ -139,6 +138,6 @@ pub struct Opened {
     pub mailbox: Arc<Mailbox>,
     /// The request that opened the session.
     pub handshake: HandshakeRequest,
-    /// Who watches, and is to be shown what the layer makes of it.
+    /// The observers, to which the layer shows what it does.
     pub observers: Observers,
 }

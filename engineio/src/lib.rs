@@ -21,13 +21,14 @@
 //! | [`Packet`], [`Message`] | codes 0 to 6 in text and binary |
 //! | [`Frame`] | one encoded packet, shared by all sessions that send it |
 //! | [`PayloadFormat`] | many packets in one HTTP body |
-//! | [`Route`], [`ErrorCode`], [`open_packet`] | the handshake |
+//! | [`Route`], [`ErrorCode`], [`open_packet`] | what a request asks for, and the handshake |
 //! | [`Session`] | a session without its wires: what waits for what, in which order, and for how long |
 //! | [`StateMachine`] | a session's state machine: polls, probe, upgrade, heartbeat, end |
 //! | [`Mailbox`], [`MailboxReceiver`] | the queue of what a session has to send: everyone's handle on it, and the session's |
-//! | [`Config`], [`Engine`] | the settings, and what the sessions of a server share beside them |
-//! | [`Limit`], [`LimitHits`], [`Rate`] | limits for clients, and how often they were met |
+//! | [`EngineConfig`], [`Engine`] | the settings, and what the sessions of a server share beside them |
+//! | [`Limit`], [`LimitHits`], [`TokenBucket`] | limits for clients, and how often they were met |
 //! | [`websocket`] | reads messages from a client's WebSocket frames |
+//! | `client` | a client's own side of a session, with the feature `client` |
 //! | [`plain`] | WebSockets for clients that speak neither Engine.IO nor Socket.IO, without their wires |
 //! | [`Application`], [`Layer`] | the boundary to the application on a session |
 //!
@@ -40,11 +41,11 @@
 //!
 //! ```
 //! use std::{sync::Arc, time::Instant};
-//! use engineio::{Engine, Input, Method, Output, PollAnswer, Query, Route, StateMachine};
+//! use engineio::{Engine, Input, Method, Output, PollAnswer, Query, Route, StateMachine, Transport};
 //!
 //! let engine = Arc::new(Engine::default());
 //! let query = Query::new("EIO=4&transport=polling");
-//! let route = Route::find(&engine.config, Method::Get, query, false, |_| None);
+//! let route = Route::find(&engine.config, Method::Get, query, Transport::Polling, |_| None);
 //! let Ok(Route::Open(open)) = route else { panic!("a handshake") };
 //! let revision = open.format(&engine.config).unwrap().revision;
 //!
@@ -60,12 +61,14 @@
 //! ```
 
 mod attached;
+#[cfg(feature = "client")]
+pub mod client;
 mod config;
 mod deadline;
 mod engine;
 mod error;
 mod frame;
-mod handshake;
+mod framing;
 mod handshake_request;
 mod jsonp;
 mod layer;
@@ -74,12 +77,14 @@ mod limit_hits;
 mod mailbox;
 pub mod memory;
 pub mod observe;
+mod pace;
 mod packet;
 mod payload;
 pub mod plain;
 mod query;
 mod rate;
 mod refusal;
+mod route;
 mod rule;
 pub mod session;
 mod sid;
@@ -87,13 +92,15 @@ mod stalled;
 mod sync;
 mod transport;
 pub mod websocket;
+pub mod webtransport;
 
 pub use attached::Attached;
-pub use config::Config;
+pub use config::EngineConfig;
+pub use deadline::deadline;
 pub use engine::Engine;
 pub use error::{CloseReason, Violation};
 pub use frame::{FRAME_OVERHEAD, Frame};
-pub use handshake::{Known, Method, Open, Route, open_packet};
+pub use framing::{Framing, MessageReader};
 pub use handshake_request::{HandshakeRequest, Headers};
 pub use jsonp::Jsonp;
 pub use layer::{Application, Layer, Opened};
@@ -103,9 +110,10 @@ pub use mailbox::{HIGH_WATER, LongAnswer, Mailbox, MailboxReceiver, Outlet, Queu
 pub use packet::{Message, Packet, PacketType, Revision};
 pub use payload::{Identity, Payload, PayloadFormat, PayloadReader};
 pub use query::Query;
-pub use rate::Rate;
+pub use rate::TokenBucket;
 pub use refusal::{ErrorCode, Refusal};
+pub use route::{Known, Method, Open, Route, open_packet};
 pub use session::{Input, Output, PollAnswer, Session, StateMachine};
 pub use sid::Sid;
 pub use stalled::Stalled;
-pub use transport::Transport;
+pub use transport::{CurrentTransport, Transport};

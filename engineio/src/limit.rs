@@ -3,7 +3,7 @@
 /// `/// doc Variant = "name"`, once for each limit.
 macro_rules! limits {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
-        /// What bounds clients. The limits of HTTP and of Socket.IO are here too, so that there is one list.
+        /// A limit for clients. The limits of HTTP and of Socket.IO are here too, so that there is one list.
         ///
         /// ```
         /// use engineio::Limit;
@@ -20,7 +20,7 @@ macro_rules! limits {
             /// All of them.
             pub const ALL: &[Limit] = &[$(Limit::$variant,)+];
 
-            /// The limit in a few letters and underscores, as metrics name it.
+            /// The limit's name in metrics, in lower case with underscores.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self {$(Limit::$variant => $name,)+}

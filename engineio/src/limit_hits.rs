@@ -22,7 +22,7 @@ pub struct LimitHits {
 }
 
 impl LimitHits {
-    /// Shows each limit that is met to whoever watches. Only the first call has an effect.
+    /// Shows each limit that is met to these observers. Only the first call has an effect.
     pub fn show_to(&self, observers: &Observers) {
         let _ = self.observers.set(observers.clone());
     }

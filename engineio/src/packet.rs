@@ -1,9 +1,8 @@
 //! Engine.IO packets: their codes, and the two ways in which one packet is written.
 //!
-//! A packet is a type and an optional payload. As text it is the type's digit followed by the payload. As
-//! binary it can only be a message: revision 4 sends the bytes bare and lets the transport mark them as
-//! binary, revision 3 puts the byte `0x04` in front of them.
-//! (Engine.IO protocol, "Packet encoding".)
+//! A packet is a type and an optional payload. As text, it is the type's digit followed by the payload. Only a
+//! message can be binary: revision 4 sends its bytes alone, and the transport says that they are binary; revision 3
+//! puts the byte `0x04` before them. (Engine.IO protocol, "Packet encoding".)
 
 use std::fmt;
 
@@ -15,7 +14,7 @@ use bytestring::ByteString;
 
 use crate::Violation;
 
-/// Standard base64, as we write it. What clients write is [read](decode_base64) with more patience.
+/// Standard base64, as we write it. What clients write is [read](decode_base64) less strictly.
 pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -68,11 +67,11 @@ pub enum PacketType {
     Ping = b'2',
     /// `3`: the answer to a ping.
     Pong = b'3',
-    /// `4`: what the layer above sends.
+    /// `4`: a message of the layer above.
     Message = b'4',
     /// `5`: a probed WebSocket takes over from polling.
     Upgrade = b'5',
-    /// `6`: nothing; it lets a parked poll go.
+    /// `6`: nothing. It ends a parked poll.
     Noop = b'6',
 }
 
@@ -99,7 +98,7 @@ impl PacketType {
     }
 }
 
-/// What the layer above sends and receives: the payload of a packet of type 4.
+/// A message of the layer above: the payload of a packet of type 4.
 ///
 /// ```
 /// use engineio::Message;
@@ -203,9 +202,9 @@ pub enum Packet {
 impl Packet {
     /// Reads a packet from its text form: a WebSocket text frame, or one packet of a text payload.
     ///
-    /// `b` introduces a binary message in base64, with the type's digit after it in revision 3 (`b4…`) and
-    /// without one in revision 4 (`b…`). The base64 is read as Node's `Buffer` reads it, which refuses none. The
-    /// payload of a text message shares `text`'s memory.
+    /// `b` introduces a binary message in base64, with the type's digit after it in revision 3 (`b4…`) and without
+    /// one in revision 4 (`b…`). The base64 is read as Node's `Buffer` reads it, which accepts anything. The payload
+    /// of a text message shares `text`'s memory.
     ///
     /// # Errors
     /// [`Violation::EmptyPacket`] or [`Violation::UnknownPacketType`].
@@ -231,8 +230,8 @@ impl Packet {
     /// payload. The payload shares `bytes`' memory.
     ///
     /// # Errors
-    /// In revision 3, [`Violation::EmptyPacket`] or [`Violation::UnknownPacketType`]: its binary packets
-    /// start with the type as a byte. In revision 4 anything is a message.
+    /// In revision 3, [`Violation::EmptyPacket`] or [`Violation::UnknownPacketType`]: its binary packets start with
+    /// the type as a byte. In revision 4, all bytes are a message.
     pub fn decode_binary(bytes: &Bytes, revision: Revision) -> Result<Packet, Violation> {
         match revision {
             Revision::V4 => Ok(Packet::Message(Message::Binary(bytes.clone()))),
@@ -272,14 +271,14 @@ fn decode_base64_packet(text: &str, revision: Revision) -> Result<Packet, Violat
 }
 
 /// The bytes of a client's base64, read as Node's `Buffer` reads it, since that is what clients are tested with: both
-/// alphabets, up to the first `=`. Everything else is passed over, such as the line ends of Java's encoder, and so
-/// are bits that don't make a byte.
+/// alphabets, up to the first `=`. Everything else is ignored, such as the line ends of Java's encoder, and bits that
+/// don't make a byte.
 fn decode_base64(text: &str) -> Vec<u8> {
     if let Ok(bytes) = BASE64.decode(text) {
         return bytes;
     }
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 2);
-    // What has been read and not written: its bits, and how many of them count.
+    // The bits that have been read and not yet written, and their number.
     let (mut bits, mut count) = (0u32, 0);
     for digit in text.bytes().take_while(|byte| *byte != b'=').filter_map(base64_digit) {
         bits = bits << 6 | u32::from(digit);

@@ -23,7 +23,7 @@ impl<'a> Query<'a> {
         Query(query)
     }
 
-    /// The last parameter of that name: of several the last wins, as in the reference.
+    /// The last parameter of that name. If there are several, the last one counts, as in the reference.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Cow<'a, str>> {
         let [value] = self.get_all([name]);
@@ -44,11 +44,11 @@ impl<'a> Query<'a> {
         }
         let mut rest = self.0;
         while !rest.is_empty() {
-            // Most are shorter than what a search by memchr begins to be worth.
+            // Most are too short for memchr to be faster.
             let end = rest.bytes().position(|byte| byte == b'&').unwrap_or(rest.len());
             let pair = &rest[..end];
             for (at, name) in names.iter().enumerate() {
-                // What is after the name tells most pairs from it, without a look at the name.
+                // For most pairs, the byte after the name's length shows that the name is another.
                 let value = match pair.as_bytes().get(name.len()) {
                     Some(b'=') => name.len() + 1,
                     None if pair.len() == name.len() => name.len(),

@@ -1,65 +1,69 @@
-//! Why requests are refused: what the client learns, and what the operator should know.
+//! Why requests are refused: what the client is told, and what operators see.
 //!
 //! (Engine.IO protocol, "Error handling".)
 
 use crate::{Revision, Transport};
 
-/// The code of a refused request, which is all that its client learns. Codes and messages are part of the protocol.
-///
-/// ```
-/// use engineio::ErrorCode;
-///
-/// let code = ErrorCode::SessionUnknown;
-/// assert_eq!((code.status(), code.number()), (400, 1));
-/// assert_eq!(code.body(), r#"{"code":1,"message":"Session ID unknown"}"#);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ErrorCode {
-    /// 0: no transport was named, or one that is not offered.
-    TransportUnknown,
-    /// 1: no session has that id, or it has ended.
-    SessionUnknown,
-    /// 2: a handshake by another method than GET.
-    HandshakeMethod,
-    /// 3: the request does not fit the session, or is not the WebSocket handshake that it should be.
-    BadRequest,
-    /// 4: the request's origin, or the application, forbids it.
-    Forbidden,
-    /// 5: a revision that is not spoken, or none.
-    RevisionUnsupported,
+/// Declares the codes from one table: those of the protocol, in order from 0 on.
+macro_rules! error_codes {
+    (
+        $(#[$attribute:meta])*
+        pub enum $Code:ident {$( $(#[doc = $doc:literal])+ $variant:ident => $message:literal, )+}
+    ) => {
+        $(#[$attribute])*
+        pub enum $Code {$( $(#[doc = $doc])+ $variant, )+}
+
+        impl $Code {
+            /// All codes, each at the place of its [number](Self::number).
+            pub const ALL: &[$Code] = &[$($Code::$variant,)+];
+
+            /// What the client is told: `message` in the body.
+            #[must_use]
+            pub fn message(self) -> &'static str {
+                match self {$($Code::$variant => $message,)+}
+            }
+        }
+    };
+}
+
+error_codes! {
+    /// The code of a refused request: all that its client is told. Codes and messages are part of the protocol.
+    ///
+    /// ```
+    /// use engineio::ErrorCode;
+    ///
+    /// let code = ErrorCode::SessionUnknown;
+    /// assert_eq!((code.status(), code.number()), (400, 1));
+    /// assert_eq!(code.body(), r#"{"code":1,"message":"Session ID unknown"}"#);
+    /// ```
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum ErrorCode {
+        /// 0: the transport is missing, or the server doesn't offer it.
+        TransportUnknown => "Transport unknown",
+        /// 1: no session has that id, or it has ended.
+        SessionUnknown => "Session ID unknown",
+        /// 2: a handshake that is not a GET.
+        HandshakeMethod => "Bad handshake method",
+        /// 3: the request does not fit the session, or is not the WebSocket handshake that it should be.
+        BadRequest => "Bad request",
+        /// 4: the request's origin, or the application, forbids it.
+        Forbidden => "Forbidden",
+        /// 5: the revision is missing, or the server doesn't accept it.
+        RevisionUnsupported => "Unsupported protocol version",
+    }
 }
 
 impl ErrorCode {
-    /// The error's number, `code` in the body.
+    /// The error's number: `code` in the body.
     #[must_use]
     pub fn number(self) -> u8 {
-        match self {
-            ErrorCode::TransportUnknown => 0,
-            ErrorCode::SessionUnknown => 1,
-            ErrorCode::HandshakeMethod => 2,
-            ErrorCode::BadRequest => 3,
-            ErrorCode::Forbidden => 4,
-            ErrorCode::RevisionUnsupported => 5,
-        }
+        self as u8
     }
 
     /// The HTTP status: 403 for [`Forbidden`](ErrorCode::Forbidden), 400 otherwise.
     #[must_use]
     pub fn status(self) -> u16 {
         if self == ErrorCode::Forbidden { 403 } else { 400 }
-    }
-
-    /// The error in words, `message` in the body.
-    #[must_use]
-    pub fn message(self) -> &'static str {
-        match self {
-            ErrorCode::TransportUnknown => "Transport unknown",
-            ErrorCode::SessionUnknown => "Session ID unknown",
-            ErrorCode::HandshakeMethod => "Bad handshake method",
-            ErrorCode::BadRequest => "Bad request",
-            ErrorCode::Forbidden => "Forbidden",
-            ErrorCode::RevisionUnsupported => "Unsupported protocol version",
-        }
     }
 
     /// The body of the answer, `application/json`.
@@ -70,7 +74,7 @@ impl ErrorCode {
 }
 
 crate::rules! {
-    /// Why a request is refused. Its client only learns the [code](Refusal::error_code); logs and hooks learn this.
+    /// Why a request is refused. Its client is only told the [code](Refusal::error_code); logs and hooks get this.
     ///
     /// ```
     /// use engineio::{ErrorCode, Refusal};
@@ -81,7 +85,7 @@ crate::rules! {
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     #[non_exhaustive]
     pub enum Refusal {
-        /// `transport` is missing, or names none that is offered.
+        /// `transport` is missing, or the server doesn't offer it.
         TransportUnknown => "UNKNOWN_TRANSPORT",
             "`transport` is missing, or names a transport that is not offered",
             "Engine.IO protocol 4, \"Query parameters\"";
@@ -89,16 +93,16 @@ crate::rules! {
         JsonpOff => "JSONP_OFF",
             "JSONP is off: the setting `jsonp` turns it on",
             "docs/protocol.md, \"Compression and JSONP\"";
-        /// No session has the id that `sid` names: it has ended, or never existed.
+        /// There is no session with the id `sid`: it has ended, or never existed.
         SessionUnknown => "UNKNOWN_SID",
             "no session has this id: it has ended, or never existed",
             "Engine.IO protocol 4, \"Query parameters\"";
-        /// A handshake by another method than GET.
+        /// A handshake that is not a GET.
         HandshakeMethod => "BAD_HANDSHAKE_METHOD",
             "a handshake must be a GET request",
             "Engine.IO protocol 4, \"Handshake\"";
-        /// `transport` says WebSocket and the request does not ask for one, or the other way round; or the
-        /// request for a WebSocket is incomplete (RFC 6455, section 4.2.1).
+        /// `transport` is `websocket` but the request is not a WebSocket handshake, or the other way round; or the
+        /// handshake is incomplete (RFC 6455, section 4.2.1).
         TransportHandshake => "TRANSPORT_HANDSHAKE_ERROR",
             "`transport` and the request disagree: one of them asks for a WebSocket, the other does not",
             "Engine.IO protocol 4, \"WebSocket\"";
@@ -120,7 +124,7 @@ crate::rules! {
         } => "PROTOCOL_MISMATCH",
             "the session uses Engine.IO {}, and the request names another revision" (session.number()),
             "docs/protocol.md, \"Handshake and HTTP\"";
-        /// A WebSocket for a session that polls, where upgrades are off.
+        /// A WebSocket for a polling session, and upgrades are off.
         UpgradesOff => "UPGRADES_OFF",
             "upgrades are off",
             "Engine.IO protocol 4, \"Upgrade\"";
@@ -135,19 +139,19 @@ crate::rules! {
         /// The application forbids it.
         Forbidden => "FORBIDDEN",
             "the application refused the request",
-            "docs/protocol.md, \"What the application decides by HTTP\"";
+            "docs/protocol.md, \"What the application decides over HTTP\"";
         /// `EIO` names a revision that the server doesn't accept, or is not a number.
         RevisionUnsupported => "UNSUPPORTED_PROTOCOL_VERSION",
             "`EIO` is not a revision that this server accepts",
             "Engine.IO protocol 4, \"Query parameters\"";
-        /// What the application has put before the endpoint failed.
+        /// A middleware of the application failed.
         MiddlewareFailed => "MIDDLEWARE_FAILURE",
             "a middleware failed",
-            "docs/protocol.md, \"What the application decides by HTTP\"";
-        /// The application made no id for the session, or one that another session has.
+            "docs/protocol.md, \"What the application decides over HTTP\"";
+        /// The application returned no id for the session, or one that is in use.
         NoId => "ID_GENERATION_ERROR",
             "the application gave no session id, or one that is in use",
-            "docs/protocol.md, \"What the application decides by HTTP\"";
+            "docs/protocol.md, \"What the application decides over HTTP\"";
     }
 }
 
@@ -180,7 +184,15 @@ mod tests {
     // proves: protocol/error-bodies
     #[test]
     fn a_refusal_has_a_number_and_a_status() {
-        assert_eq!(ErrorCode::SessionUnknown.body(), r#"{"code":1,"message":"Session ID unknown"}"#);
+        let bodies = [
+            r#"{"code":0,"message":"Transport unknown"}"#,
+            r#"{"code":1,"message":"Session ID unknown"}"#,
+            r#"{"code":2,"message":"Bad handshake method"}"#,
+            r#"{"code":3,"message":"Bad request"}"#,
+            r#"{"code":4,"message":"Forbidden"}"#,
+            r#"{"code":5,"message":"Unsupported protocol version"}"#,
+        ];
+        assert!(ErrorCode::ALL.iter().map(|code| code.body()).eq(bodies));
         assert_eq!((ErrorCode::Forbidden.status(), ErrorCode::BadRequest.status()), (403, 400));
     }
 }

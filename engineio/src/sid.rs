@@ -34,8 +34,8 @@ impl Sid {
     /// The most characters in an id that the application makes.
     pub const MAX_LEN: usize = 36;
 
-    /// A new id from `random`, which has to be a secure source outside of tests: 120 bits, so that ids can't be
-    /// guessed and don't collide.
+    /// A new id of 120 bits from `random`, so that it can't be guessed and collides with no other. Outside of tests,
+    /// `random` must be cryptographically secure.
     ///
     /// # Panics
     /// If the random source fails.
@@ -49,8 +49,8 @@ impl Sid {
         Sid { bytes, len: Sid::LEN as u8 }
     }
 
-    /// A new id from a generator that this thread keeps: cryptographically secure, and seeded by the operating
-    /// system again and again.
+    /// A new id from a generator that this thread keeps: cryptographically secure, and reseeded by the operating
+    /// system from time to time.
     #[must_use]
     pub fn generate() -> Sid {
         Sid::random(&mut rand::rng())
@@ -79,7 +79,7 @@ impl Sid {
 
 impl Hash for Sid {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // In one piece, and without the room that it doesn't take.
+        // In one piece, and without the unused bytes.
         state.write(&self.bytes[..usize::from(self.len)]);
     }
 }

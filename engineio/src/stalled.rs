@@ -1,9 +1,9 @@
-//! When a client is slow: too much waits for it, and it takes nothing.
+//! When a client is stalled: too much waits for it, and it reads nothing.
 
 use std::time::{Duration, Instant};
 
-/// Since when a client has taken nothing while its budget was used up. A client that takes some of it in time
-/// is not stalled, however much waits.
+/// Since when a client has read nothing while its budget was used up. A client that reads something in time is not
+/// stalled, however much waits.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ pub struct Stalled {
 }
 
 impl Stalled {
-    /// Notes whether too much waits, and whether the client has `taken` something since this was noted last. Says
+    /// Notes whether too much waits, and whether the client has `taken` something since the last call. Returns
     /// whether [`until`](Stalled::until) has changed.
     pub fn note(&mut self, now: Instant, too_much: bool, taken: bool) -> bool {
         let before = self.since;
@@ -31,7 +31,7 @@ impl Stalled {
         self.since != before
     }
 
-    /// When the client's `patience` is over that it gets; `None` while it is not needed.
+    /// When the client's time, `patience`, is over; `None` while it is not stalled.
     #[must_use]
     pub fn until(self, patience: Duration) -> Option<Instant> {
         self.since.and_then(|since| since.checked_add(patience))
@@ -53,7 +53,7 @@ mod tests {
         assert!(stalled.note(at(1), true, false));
         assert!(!stalled.note(at(20), true, false));
         assert_eq!(stalled.until(PATIENCE), Some(at(31)));
-        // Whatever it takes counts, though too much still waits.
+        // Reading anything counts, even if too much still waits.
         assert!(stalled.note(at(30), true, true));
         assert_eq!(stalled.until(PATIENCE), Some(at(60)));
         assert!(stalled.note(at(59), false, true));

@@ -1,4 +1,4 @@
-//! The mutex: parking_lot's, or with `--cfg loom` loom's, which tries every order in which threads can take it.
+//! The mutex: parking_lot's, or with `--cfg loom` loom's, which tests every order in which threads can lock it.
 
 #[cfg(not(loom))]
 pub(crate) use parking_lot::{Mutex, MutexGuard};

@@ -104,7 +104,7 @@ fn whoever_waits_for_room_is_woken_by_it_and_by_the_end() {
             assert_eq!(mailbox.push(&[frame()]), Ok(()));
             let waiter = {
                 let mailbox = Arc::clone(&mailbox);
-                thread::spawn(move || block_on(poll_fn(|cx| mailbox.poll_room(cx))))
+                thread::spawn(move || block_on(poll_fn(|cx| mailbox.poll_space(cx))))
             };
             if ends {
                 receiver.shut()

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use engineio::memory::{ALLOWANCE, Budget, Held, Holder, Holders, held};
+use engineio::websocket::deflate::{Agreement, COMPRESSOR_MEMORY, PerMessageDeflate, WINDOW_MEMORY};
+use engineio::websocket::{FrameEvent, FrameLimits, Reader};
 use engineio::{
     FRAME_OVERHEAD, Frame, Limit, LimitHits, Mailbox, MailboxReceiver, PayloadFormat, QueueError, Revision,
 };
@@ -60,9 +62,9 @@ fn who_finds_room_for_a_message_finds_it_still_when_it_is_made() {
     mailbox.push(&[Frame::binary(&[0; 50_000])]).unwrap();
     let _others = Held::new(30_000);
     let mut cx = Context::from_waker(Waker::noop());
-    assert_eq!(mailbox.poll_room(&mut cx), Poll::Ready(Ok(())));
+    assert_eq!(mailbox.poll_space(&mut cx), Poll::Ready(Ok(())));
     assert_eq!(mailbox.push(&[Frame::binary(&[0; 50_000])]), Ok(()));
-    assert_eq!(mailbox.poll_room(&mut cx), Poll::Pending);
+    assert_eq!(mailbox.poll_space(&mut cx), Poll::Pending);
 }
 
 // proves: limit/memory-budget
@@ -79,9 +81,9 @@ fn over_the_budget_a_mailbox_takes_messages_up_to_the_allowance() {
     assert_eq!(mailbox.push(&[of_cost(64)]), Err(QueueError::Full));
     assert_eq!((hits.get(Limit::Memory), hits.get(Limit::SendBudget)), (1, 0));
     let mut cx = Context::from_waker(Waker::noop());
-    assert_eq!(mailbox.poll_room(&mut cx), Poll::Pending);
+    assert_eq!(mailbox.poll_space(&mut cx), Poll::Pending);
     drop(others);
-    assert_eq!(mailbox.poll_room(&mut cx), Poll::Ready(Ok(())));
+    assert_eq!(mailbox.poll_space(&mut cx), Poll::Ready(Ok(())));
     assert_eq!(mailbox.push(&[of_cost(64)]), Ok(()));
     // Exactly, and by one.
     let exact = Mailbox::new(BUDGET).within(budget(held() + 100_000));
@@ -128,6 +130,46 @@ fn the_rarer_forms_of_a_frame_count_once_they_are_made() {
     assert!((with_v3 + 120_000..with_v3 + 135_000).contains(&with_base64), "{with_v3}, {with_base64}");
     drop((payloads, frame));
     assert_eq!(held(), before);
+}
+
+// proves: security/deflate-contexts
+#[test]
+fn what_a_connection_keeps_to_compress_and_inflate_counts() {
+    let _turn = turn();
+    let ours = PerMessageDeflate { context_takeover: true, threshold: 0, ..PerMessageDeflate::default() };
+    let agreement = Agreement::find(&ours, ["permessage-deflate"], None).unwrap();
+    let before = held();
+    let (mut deflating, mut inflating) = (agreement.deflating(), agreement.inflating());
+    assert_eq!(held(), before, "nothing before it is needed");
+    let queue = VecDeque::from([Frame::text("hello")]);
+    let (frames, budget) = (held(), budget(usize::MAX));
+    deflating.prepare(&queue, 0, Revision::V4, &budget);
+    let compressed = deflating.form(0, &queue[0], Revision::V4);
+    assert!((COMPRESSOR_MEMORY..COMPRESSOR_MEMORY + 100).contains(&(held() - frames)));
+    // The frame masked with zeros, as a client would send it.
+    let frame = [&[compressed[0], compressed[1] | 0x80, 0, 0, 0, 0], &compressed[2..]].concat();
+    let mut reader = Reader::new(FrameLimits { message: 100, fragments: 1 });
+    reader.feed(&frame);
+    let with_compressor = held();
+    assert_eq!(reader.next_inflated(Some(&mut inflating)), Ok(Some(FrameEvent::Text("4hello".into()))));
+    assert_eq!(held() - with_compressor, WINDOW_MEMORY);
+    drop((deflating, inflating, queue));
+    assert_eq!(held(), before);
+}
+
+#[test]
+fn the_compressed_form_of_a_frame_counts_once() {
+    let _turn = turn();
+    let agreement = Agreement::find(&PerMessageDeflate::default(), ["permessage-deflate"], None).unwrap();
+    let frame = Frame::text(&(0..20_000).map(|number| format!("{number},")).collect::<String>());
+    let before = held();
+    let len = agreement.deflating().form(0, &frame, Revision::V4).len();
+    let with_form = held() - before;
+    assert!((len..len + 1_000).contains(&with_form), "{len}, {with_form}");
+    assert_eq!(agreement.deflating().form(0, &frame.clone(), Revision::V4).len(), len);
+    assert_eq!(held() - before, with_form);
+    drop(frame);
+    assert!(held() < before);
 }
 
 /// Clients of one server, whose budget has room for `more` bytes than are held now.
@@ -185,7 +227,7 @@ fn when_memory_runs_short_those_who_hold_most_go_first_and_nobody_else_notices()
         sent += 1;
     }
     assert!(sent > 50, "{sent}");
-    assert_eq!((large.cost(), large.driver.take_put_out()), (0, Some(Limit::Memory)), "it lets go at once");
+    assert_eq!((large.cost(), large.driver.take_evicted()), (0, Some(Limit::Memory)), "it lets go at once");
     assert_eq!(large.push(&[Frame::binary(&[])]), Err(QueueError::Closed));
     for untouched in [&small, &medium, &other] {
         assert!(!untouched.is_closed());
@@ -196,7 +238,7 @@ fn when_memory_runs_short_those_who_hold_most_go_first_and_nobody_else_notices()
 
 // proves: protocol/bursts, security/memory-short
 #[test]
-fn whoever_holds_little_is_never_put_out_for_others() {
+fn whoever_holds_little_is_never_evicted_for_others() {
     let _turn = turn();
     let clients = Clients::with_room_for(100_000);
     let little = clients.one(10, 1_000);
@@ -212,7 +254,7 @@ fn whoever_holds_little_is_never_put_out_for_others() {
 }
 
 #[test]
-fn nobody_else_goes_while_those_who_were_put_out_still_let_go() {
+fn nobody_else_goes_while_those_who_were_evicted_still_let_go() {
     let _turn = turn();
     // Short from 875,000 on.
     let clients = Clients::with_room_for(1_000_000);
@@ -278,7 +320,7 @@ fn a_search_that_finds_nobody_is_not_repeated_at_once() {
             self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             0
         }
-        fn put_out(&self) {
+        fn evict(&self) {
             unreachable!("it holds nothing");
         }
     }
@@ -303,9 +345,9 @@ fn whoever_waits_for_room_waits_already_when_memory_runs_short() {
     let clients = Clients::with_room_for(1_000_000);
     let mailbox = clients.one(1, 50_000);
     let mut cx = Context::from_waker(Waker::noop());
-    assert_eq!(mailbox.poll_room(&mut cx), Poll::Ready(Ok(())));
+    assert_eq!(mailbox.poll_space(&mut cx), Poll::Ready(Ok(())));
     let _others = Held::new(900_000);
-    assert_eq!(mailbox.poll_room(&mut cx), Poll::Pending);
+    assert_eq!(mailbox.poll_space(&mut cx), Poll::Pending);
     assert!(mailbox.driver.is_crowded());
-    assert!(clients.one(1, 1_000).poll_room(&mut cx).is_ready());
+    assert!(clients.one(1, 1_000).poll_space(&mut cx).is_ready());
 }

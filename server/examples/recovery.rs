@@ -14,7 +14,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use socketio::{Config, DisconnectReason, Io, Recovery, Socket};
+use socketio::{DisconnectReason, Io, IoConfig, Recovery, Socket};
 use socketio_server::Server;
 
 /// Who came with the first CONNECT; kept with the socket, and so recovered with it.
@@ -26,7 +26,7 @@ struct Player {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let recovery = Recovery { max_disconnection: Duration::from_secs(60), ..Recovery::default() };
-    let io = Io::with_config(Config { recovery: Some(recovery), ..Config::default() });
+    let io = Io::with_config(IoConfig { recovery: Some(recovery), ..IoConfig::default() });
     io.on_connect(|socket: Socket| async move {
         if socket.recovered() {
             // It is in its rooms, and has been sent what it missed.

@@ -1,4 +1,4 @@
-//! A Socket.IO server over hyper, to embed in your program. The program `socketio-server` is made of it.
+//! A Socket.IO server over hyper, to embed in your program. The program `socketio-server` is built on it.
 //!
 //! ```text
 //!   Listener ─▶ hyper ─▶ Service ─▶ Endpoint ─▶ SessionHandle ─▶ Session ◀─ Driver
@@ -31,14 +31,15 @@
 //!
 //! # Features
 //!
-//! All features are on by default. This crate and what it depends on are at most 90 crates then, and at most 70 without
-//! any of the features. `tests/features` counts them.
+//! All features but `webtransport` are on by default. This crate and what it depends on are at most 90 crates then, and at
+//! most 70 without any of the features. `tests/features` counts them.
 //!
 //! | feature | what it adds | crates |
 //! |---|---|---|
-//! | `compression` | [`Builder::http_compression`]: answers to polls, and the client's files, in gzip, Brotli or deflate | 9, from `brotli` and `flate2` |
+//! | `compression` | [`Builder::http_compression`]: answers to polls, and the client's files, in gzip, Brotli or deflate | 4, from `brotli` |
 //! | `observe` | [`journal`] and [`inspector`] | `socketio-explain` |
 //! | `tls` | [`Tls`] and [`Listener::tls`], with rustls and ring; building ring needs a C compiler | 9, from `tokio-rustls` |
+//! | `webtransport` | `WebTransport`: HTTP/3 for the official client's third transport, on wtransport and quinn | 71, from `wtransport` |
 //!
 //! [`Metrics`] and [`Operations`] are always there, and so is [`Builder::observer`]: an observer of your own
 //! needs no feature.
@@ -52,8 +53,11 @@ mod server;
 mod service;
 mod session;
 mod site;
+#[cfg(feature = "webtransport")]
+mod webtransport;
 
-pub use engineio::{Config, Limit, LimitHits, Refusal, Sid};
+pub use engineio::websocket::deflate;
+pub use engineio::{EngineConfig, Limit, LimitHits, Refusal, Sid};
 pub use http::body::Body;
 pub use http::client_files::{ClientFiles, ClientFilesError};
 pub use http::cookie::{Cookie, CookieError, SameSite};
@@ -77,3 +81,5 @@ pub use observe::operations::Operations;
 pub use observe::{inspector, inspector::Inspector, journal};
 pub use server::{BuildError, Builder, Server};
 pub use service::{Layered, Service};
+#[cfg(feature = "webtransport")]
+pub use webtransport::WebTransport;

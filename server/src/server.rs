@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engineio::observe::Observer;
-use engineio::{Application, Config, Engine};
+use engineio::{Application, Engine, EngineConfig};
 use http::{HeaderMap, Method, Response};
 use socketio::Io;
 
@@ -20,10 +20,12 @@ use crate::net::admission::Admission;
 use crate::net::drain::Drain;
 use crate::observe::metrics::Metrics;
 use crate::observe::operations::Operations;
-use crate::plain::{self, Accepted, Request};
+use crate::plain::{self, Accepted, WebSocketRequest};
 use crate::service::Service;
 use crate::session::endpoint::Endpoint;
 use crate::site::{Pages, Site};
+#[cfg(feature = "webtransport")]
+use crate::webtransport::WebTransport;
 use crate::{AllowedHosts, Cookie, Cors, Denied, Hooks, LimitHits, Limits, TrailingSlash};
 
 /// A server: endpoints and pages, ready to serve.
@@ -42,6 +44,8 @@ use crate::{AllowedHosts, Cookie, Cors, Denied, Hooks, LimitHits, Limits, Traili
 /// ```
 pub struct Server {
     service: Service,
+    #[cfg(feature = "webtransport")]
+    pub(crate) webtransport: Vec<WebTransport>,
 }
 
 /// Builds a [`Server`]: see [`Server::builder`].
@@ -64,7 +68,7 @@ pub struct Builder {
     http: HttpSettings,
     limits: Limits,
     proxies: TrustedProxies,
-    /// Where the applications count how often clients met their limits.
+    /// The applications' counts of how often clients met their limits.
     hits: Vec<Arc<LimitHits>>,
     ios: Vec<Io>,
     client_files: Option<ClientFiles>,
@@ -80,7 +84,7 @@ type MakeMount = Box<dyn FnOnce(&str, Arc<Engine>, Arc<HttpSettings>, Arc<Admiss
 impl Builder {
     /// Sets the protocol's settings for all endpoints.
     #[must_use]
-    pub fn config(mut self, config: Config) -> Builder {
+    pub fn config(mut self, config: EngineConfig) -> Builder {
         self.engine.config = config;
         self
     }
@@ -232,8 +236,8 @@ impl Builder {
     #[must_use]
     pub fn socketio(mut self, path: &str, io: Io) -> Builder {
         self.client_paths.push(path.into());
-        self.hits.push(io.config().hits.clone());
-        // It may be spoken with at several paths.
+        self.hits.push(io.limit_hits().clone());
+        // An `Io` may be served at several paths.
         if !self.ios.iter().any(|other| std::ptr::eq(other.config(), io.config())) {
             self.ios.push(io.clone());
         }
@@ -255,7 +259,7 @@ impl Builder {
     #[must_use]
     pub fn websocket<F, R>(mut self, path: &str, handler: F) -> Builder
     where
-        F: Fn(Request) -> R + Send + Sync + 'static,
+        F: Fn(WebSocketRequest) -> R + Send + Sync + 'static,
         R: Future<Output = Result<Accepted, Denied>> + Send + 'static,
     {
         let handler: Box<plain::Handler> = Box::new(move |request| Box::pin(handler(request)));
@@ -287,7 +291,7 @@ impl Builder {
         let engine = Arc::new(self.engine);
         let mut hits = self.hits;
         hits.push(engine.hits.clone());
-        // An application may count where the server does.
+        // An application may share the server's counts.
         hits.sort_by_key(Arc::as_ptr);
         hits.dedup_by(|one, other| Arc::ptr_eq(one, other));
         let admission = Arc::new(Admission::new(self.limits, engine.hits.clone()));
@@ -314,12 +318,18 @@ impl Builder {
             pages: self.pages,
             drain: self.drain,
             admission,
+            #[cfg(feature = "webtransport")]
+            engine,
             proxies: self.proxies,
             hits,
             ios: self.ios,
             draining: AtomicBool::new(false),
         };
-        Ok(Server { service: Service::new(site) })
+        Ok(Server {
+            service: Service::new(site),
+            #[cfg(feature = "webtransport")]
+            webtransport: Vec::new(),
+        })
     }
 }
 
@@ -348,6 +358,16 @@ impl Server {
     #[must_use]
     pub fn operations(&self, metrics: Arc<Metrics>) -> Operations {
         Operations::new(self.service.site().clone(), metrics)
+    }
+
+    /// Accepts clients by WebTransport too, from when it [serves](Server::serve) on.
+    ///
+    /// It needs the feature `webtransport`, which is off by default.
+    #[must_use]
+    #[cfg(feature = "webtransport")]
+    pub fn webtransport(mut self, listener: WebTransport) -> Server {
+        self.webtransport.push(listener);
+        self
     }
 
     /// Turns the server into a service for another HTTP server: axum, hyper, or anything that uses tower.

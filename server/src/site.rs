@@ -21,7 +21,7 @@ use crate::net::admission::Admission;
 use crate::net::drain::Drain;
 use crate::net::head_watch::Refuser;
 
-/// Answers a request for a page: by its path, if there is such a page.
+/// Answers a request for a page, if there is a page at that path.
 pub(crate) type Pages = dyn Fn(&Method, &str, &HeaderMap) -> Option<Response<Bytes>> + Send + Sync;
 
 /// What a server serves.
@@ -30,17 +30,20 @@ pub(crate) struct Site {
     /// The Socket.IO paths, under which the client's files are found.
     pub(crate) client_paths: Vec<Box<str>>,
     pub(crate) client_files: Option<ClientFiles>,
-    /// By their paths, without a slash at the end.
+    /// By their paths, without the slash at the end.
     pub(crate) folders: Vec<(Box<str>, Folder)>,
-    /// Which foreign pages may read those files as they may read an endpoint's answers.
+    /// The settings of HTTP for all that is served.
     pub(crate) http: Arc<HttpSettings>,
     pub(crate) pages: Option<Box<Pages>>,
     pub(crate) drain: Drain,
     pub(crate) admission: Arc<Admission>,
+    /// What bounds a connection that has come before its request.
+    #[cfg(feature = "webtransport")]
+    pub(crate) engine: Arc<engineio::Engine>,
     pub(crate) proxies: TrustedProxies,
-    /// Where it is counted how often clients met which limit.
+    /// Counts of how often clients met each limit.
     pub(crate) hits: Vec<Arc<LimitHits>>,
-    /// What Socket.IO is spoken with, each once.
+    /// The applications of the Socket.IO endpoints, each once.
     pub(crate) ios: Vec<Io>,
     /// The server is stopping.
     pub(crate) draining: AtomicBool,
@@ -54,8 +57,8 @@ pub(crate) enum Resource {
 }
 
 impl Site {
-    /// What a request asks for, if it is here. Files and pages are answered, since only they know whether they have the
-    /// path.
+    /// What a request asks for, if this server has it. Files and pages are answered at once, since only they know
+    /// whether they have the path.
     pub(crate) fn find(&self, request: &Parts) -> Option<Resource> {
         let path = request.uri.path();
         if let Some(endpoint) = self.endpoints.iter().find(|endpoint| endpoint.serves(path)) {
@@ -83,18 +86,19 @@ impl Site {
         file.or_else(folder).or_else(page).map(Resource::Ready)
     }
 
-    /// Drains. `last` begins when all clients are gone; this returns when it ends, or at the timeout.
+    /// Drains. `last` is polled once all clients are gone. Returns when it ends, or at the timeout.
     pub(crate) async fn drain(&self, last: impl Future<Output = ()>) {
-        tracing::info!(sessions = self.sessions(), wait = ?self.drain.wait, "draining");
+        // Who has read the line finds it so.
         self.draining.store(true, Ordering::Release);
+        tracing::info!(sessions = self.sessions(), wait = ?self.drain.wait, "draining");
         if !self.drain.wait.is_zero() {
             tokio::time::sleep(self.drain.wait).await;
         }
-        let turns = Arc::new(self.drain.turns(self.sessions()));
+        let schedule = Arc::new(self.drain.schedule(self.sessions()));
         let drained = async {
             tokio::select! {
                 biased;
-                _ = join_all(self.endpoints.iter().map(|endpoint| endpoint.drain(turns.clone()))) => {
+                _ = join_all(self.endpoints.iter().map(|endpoint| endpoint.drain(schedule.clone()))) => {
                     self.emptied().await;
                 }
                 // All may leave before their turn.
@@ -116,7 +120,7 @@ impl Site {
         self.hits.iter().map(|hits| hits.get(limit)).sum()
     }
 
-    /// Calls `each` with what waits to be sent to each session, in bytes as the send budget counts them.
+    /// Calls `each` with the bytes that wait to be sent to each session, as the send budget counts them.
     pub(crate) fn each_queue(&self, each: &mut dyn FnMut(usize)) {
         self.endpoints.iter().for_each(|endpoint| endpoint.each_queue(each));
     }

@@ -13,13 +13,13 @@ pub(crate) struct Excerpt<'a>(pub(crate) &'a str);
 
 const MAX_CHARS: usize = 100;
 
-/// Lets ten lines of a kind into the log in ten seconds, however many clients cause.
+/// Lets at most ten lines of one kind into the log in ten seconds.
 #[derive(Default)]
-pub(crate) struct Sparingly(Mutex<Lines>);
+pub(crate) struct LogThrottle(Mutex<Lines>);
 
 #[derive(Default)]
 struct Lines {
-    /// When the first of the lines that count now was let in.
+    /// When the first line of this period was written.
     since: Option<Instant>,
     count: u32,
     left_out: u64,
@@ -28,7 +28,7 @@ struct Lines {
 const PERIOD: Duration = Duration::from_secs(10);
 const LINES: u32 = 10;
 
-impl Sparingly {
+impl LogThrottle {
     /// Whether a line may be written, and how many were left out before it.
     pub(crate) fn next(&self) -> Option<u64> {
         self.next_at(clock::now())
@@ -52,7 +52,7 @@ impl fmt::Display for Excerpt<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut chars = self.0.chars();
         for char in chars.by_ref().take(MAX_CHARS) {
-            // U+2028 and the direction marks are not control characters, but no better in a log.
+            // U+2028 and the direction marks are not control characters, but as harmful in a log.
             if char.is_ascii_graphic() || char == ' ' || char.is_alphanumeric() {
                 f.write_char(char)?;
             } else {
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn of_many_lines_a_few_are_written_and_the_next_says_how_many_were_not() {
-        let (lines, start) = (Sparingly::default(), Instant::now());
+        let (lines, start) = (LogThrottle::default(), Instant::now());
         let written: Vec<_> = (0..100).map(|_| lines.next_at(start)).collect();
         assert_eq!((&written[..10], &written[10..]), (&[Some(0); 10][..], &[None; 90][..]));
         assert_eq!(lines.next_at(start + Duration::from_millis(9_999)), None);

@@ -1,12 +1,17 @@
 //! An echo of WebSocket messages on the reader that sessions have, for the Autobahn test suite. Sessions
-//! themselves speak Engine.IO, which its cases don't.
+//! themselves speak Engine.IO, which its cases don't. Messages are compressed if the client offers that, and may refer to
+//! those before them.
 //!
 //! ```sh
 //! cargo run --package socketio-tests --example autobahn-echo -- 127.0.0.1:9001
 //! ```
 
+use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
 
+use engineio::memory::Budget;
+use engineio::websocket::deflate::{Agreement, Deflating, Inflating, PerMessageDeflate};
 use engineio::websocket::{self, FrameEvent, FrameLimits, Reader};
 use engineio::{Frame, Revision};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -45,38 +50,50 @@ async fn serve(mut connection: TcpStream) -> io::Result<()> {
             break input.drain(..at + 4).collect::<Vec<u8>>();
         }
     };
-    let Some(key) = key(&head) else {
+    let Some(key) = fields(&head, "sec-websocket-key").next() else {
         return connection.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").await;
     };
     let accept = derive_accept_key(key.as_bytes());
     let answer = format!(
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Accept: {accept}\r\n\r\n"
+         Sec-WebSocket-Accept: {accept}\r\n"
     );
     connection.write_all(answer.as_bytes()).await?;
-    echo(&mut connection, input).await?;
+    let ours = PerMessageDeflate { threshold: 0, context_takeover: true, ..PerMessageDeflate::default() };
+    let agreement = Agreement::find(&ours, fields(&head, "sec-websocket-extensions"), None);
+    let answer = agreement.map(|agreement| format!("Sec-WebSocket-Extensions: {}\r\n", agreement.answer()));
+    connection.write_all((answer.unwrap_or_default() + "\r\n").as_bytes()).await?;
+    echo(&mut connection, input, agreement).await?;
     // Closing a socket with unread bytes resets it, and the client may never see the close frame.
     connection.shutdown().await?;
     while connection.read(&mut [0; 1024]).await? > 0 {}
     Ok(())
 }
 
-/// The value of `Sec-WebSocket-Key` in a request.
-fn key(head: &[u8]) -> Option<&str> {
-    let fields = std::str::from_utf8(head).ok()?.lines().filter_map(|line| line.split_once(':'));
-    let mut keys = fields.filter(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-key"));
-    keys.next().map(|(_, key)| key.trim())
+/// The values of that field in a request.
+fn fields<'a>(head: &'a [u8], wanted: &str) -> impl Iterator<Item = &'a str> {
+    let lines = std::str::from_utf8(head).unwrap_or_default().lines();
+    let fields = lines.filter_map(|line| line.split_once(':'));
+    fields.filter(move |(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.trim())
 }
 
 /// Sends every message back until the connection ends.
-async fn echo(connection: &mut TcpStream, mut input: Vec<u8>) -> io::Result<()> {
-    let mut reader = Reader::new(LIMITS);
-    let mut output = Vec::new();
+async fn echo(
+    connection: &mut TcpStream,
+    mut input: Vec<u8>,
+    agreement: Option<Agreement>,
+) -> io::Result<()> {
+    let mut echo = Echo {
+        reader: Reader::new(LIMITS),
+        compression: agreement.map(|agreement| (agreement.deflating(), agreement.inflating())),
+        memory: Budget::new(usize::MAX, Arc::default()),
+        output: Vec::new(),
+    };
     loop {
-        reader.feed(&input);
-        let ended = answer(&mut reader, &mut output);
-        connection.write_all(&output).await?;
-        output.clear();
+        echo.reader.feed(&input);
+        let ended = echo.answer();
+        connection.write_all(&echo.output).await?;
+        echo.output.clear();
         input.clear();
         if ended || connection.read_buf(&mut input).await? == 0 {
             return Ok(());
@@ -84,30 +101,51 @@ async fn echo(connection: &mut TcpStream, mut input: Vec<u8>) -> io::Result<()> 
     }
 }
 
-/// Appends the answer to all that can be read. Says whether the last of it is a close frame.
-fn answer(reader: &mut Reader, output: &mut Vec<u8>) -> bool {
-    loop {
-        match reader.next() {
-            Ok(Some(FrameEvent::Text(text))) => {
-                // Frames of text are packets, with a digit that isn't wanted here; the header is the same.
-                let at = output.len();
-                output.extend_from_slice(Frame::binary(text.as_bytes()).websocket(Revision::V4));
-                output[at] = 0x81;
-            }
-            Ok(Some(FrameEvent::Binary(bytes))) => {
-                output.extend_from_slice(Frame::binary(&bytes).websocket(Revision::V4));
-            }
-            Ok(Some(FrameEvent::Ping(payload))) => websocket::pong(&payload, output),
-            Ok(Some(FrameEvent::Pong(_))) => {}
-            Ok(Some(FrameEvent::Close { code, .. })) => {
-                websocket::close(code, "", output);
-                return true;
-            }
-            Ok(None) => return false,
-            Err(violation) => {
-                websocket::close(Some(violation.code()), "", output);
-                return true;
+/// One connection.
+struct Echo {
+    reader: Reader,
+    compression: Option<(Deflating, Inflating)>,
+    memory: Budget,
+    output: Vec<u8>,
+}
+
+impl Echo {
+    /// Appends the answer to all that can be read. Says whether the last of it is a close frame.
+    fn answer(&mut self) -> bool {
+        loop {
+            let inflating = self.compression.as_mut().map(|(_, inflating)| inflating);
+            match self.reader.next_inflated(inflating) {
+                Ok(Some(FrameEvent::Text(text))) => {
+                    // Frames of text are packets, with a digit that isn't wanted here; the header is the same.
+                    let at = self.output.len();
+                    self.message(text.as_bytes());
+                    self.output[at] ^= 0x81 ^ 0x82;
+                }
+                Ok(Some(FrameEvent::Binary(bytes))) => self.message(&bytes),
+                Ok(Some(FrameEvent::Ping(payload))) => websocket::pong(&payload, &mut self.output),
+                Ok(Some(FrameEvent::Pong(_))) => {}
+                Ok(Some(FrameEvent::Close { code, .. })) => {
+                    websocket::close(code, "", &mut self.output);
+                    return true;
+                }
+                Ok(None) => return false,
+                Err(violation) => {
+                    websocket::close(Some(violation.code()), "", &mut self.output);
+                    return true;
+                }
             }
         }
+    }
+
+    fn message(&mut self, message: &[u8]) {
+        let queue = VecDeque::from([Frame::binary(message)]);
+        let Some((deflating, _)) = &mut self.compression else {
+            return self.output.extend_from_slice(queue[0].websocket(Revision::V4));
+        };
+        deflating.prepare(&queue, 0, Revision::V4, &self.memory);
+        let form = deflating.form(0, &queue[0], Revision::V4);
+        self.output.extend_from_slice(form);
+        let len = form.len();
+        deflating.pop_front(len);
     }
 }

@@ -22,6 +22,8 @@ SECTIONS = {
     7: "closing",
     9: "sizes up to 16 MiB",
     10: "messages in small pieces",
+    12: "compressed messages of many kinds and sizes",
+    13: "compression with each parameter",
 }
 
 AGENTS = [("reader", "the reader of sessions"), ("plain", "a plain WebSocket")]

@@ -41,6 +41,16 @@ CLUSTERS = {
     "cluster-fetch": 3,
     "cluster-memory": 2,
 }
+# What the servers of a row are told.
+OPTIONS = {
+    "deflate-echo-4k": "--deflate",
+    "deflate-broadcast-16": "--deflate",
+    "deflate-memory-5000": "--deflate",
+    "plain-echo-1": "--plain",
+    "plain-echo-16": "--plain",
+}
+COMPRESSING = ["ours", "bun", "node"]
+PLAIN = ["raw", "ours", "bun", "node"]
 # Those with a backend that speaks HTTP.
 GATEWAY = ("gateway-publish", "gateway-hooks", "gateway-ack")
 
@@ -55,6 +65,7 @@ class Line:
     times_limit: float | None = None
     at_most: float | None = None
     times_best: float | None = None
+    times_raw: float | None = None
     more_is_better: bool = False
 
 
@@ -94,10 +105,10 @@ ROWS = {
         Line("held_kib", "… KiB more in the server"),
     ]),
     "connect": (BY_WEBSOCKET, [
-        Line("cpu_us", "connect by WebSocket, 32 at a time: CPU µs each", at_most=55),
+        Line("cpu_us", "connect over WebSocket, 32 at a time: CPU µs each", at_most=55),
     ]),
     "upgrade": (REAL, [
-        Line("cpu_us", "connect by polling and upgrade, 32 at a time: CPU µs each"),
+        Line("cpu_us", "connect over polling and upgrade, 32 at a time: CPU µs each"),
         Line("per_second", "… upgrades a second, 32 at a time", more_is_better=True),
     ]),
     "polling-1": (BY_POLLING, [
@@ -122,6 +133,26 @@ ROWS = {
         Line("idle_kib", "10,000 idle clients: KiB each"),
     ]),
     "memory-polling": (["floor", *REAL], [Line("idle_kib", "1,000 clients that poll: KiB each")]),
+    "deflate-echo-4k": (COMPRESSING, [
+        Line("cpu_us", "echo of 4 KiB of JSON, compressed, 4 in flight: CPU µs a message", times_best=1 / 2),
+        Line("wire_bytes", "… bytes on the wire for an answer"),
+    ]),
+    "deflate-broadcast-16": (COMPRESSING, [
+        Line("cpu_us", "broadcast of 4 KiB of JSON to 1,000, compressed, 16 in flight: CPU µs a delivery", at_most=2.0, times_best=1 / 2),
+        Line("wire_bytes", "… bytes on the wire for a delivery"),
+    ]),
+    "deflate-memory-5000": (COMPRESSING, [
+        Line("idle_kib", "5,000 idle clients that may compress: KiB each", at_most=4),
+    ]),
+    "plain-echo-1": (PLAIN, [
+        Line("cpu_us", "echo without Socket.IO, 100 clients, 1 in flight: CPU µs a message", times_raw=1),
+        Line("p50_us", "… p50 µs"), Line("p99_us", "… p99 µs"),
+    ]),
+    "plain-echo-16": (PLAIN, [
+        Line("cpu_us", "echo without Socket.IO, 16 in flight: CPU µs a message", times_raw=1 / 3),
+        Line("messages_per_second", "… messages a second", more_is_better=True),
+        Line("p50_us", "… p50 µs"), Line("p99_us", "… p99 µs"),
+    ]),
     "cluster-broadcast-1": (IN_CLUSTERS, [
         Line("cpu_us", "broadcast to 1,000 clients of another server, 1 in flight: CPU µs a delivery, both servers", times_best=1 / 3),
         Line("publish_us", "… CPU µs a broadcast, the sender's server", times_best=1 / 3),
@@ -161,7 +192,7 @@ ROWS = {
         Line("p50_us", "… p50 µs"), Line("p99_us", "… p99 µs"),
     ]),
     "gateway-hooks": (IN_CLUSTERS, [
-        Line("cpu_us", "events that a backend answers by HTTP, 100 clients, 1 in flight: CPU µs each"),
+        Line("cpu_us", "events that a backend answers over HTTP, 100 clients, 1 in flight: CPU µs each"),
         Line("messages_per_second", "… hooks a second", more_is_better=True),
         Line("p50_us", "… p50 µs"), Line("p99_us", "… p99 µs"),
     ]),
@@ -209,12 +240,12 @@ def lines(results, peers):
             yield (
                 [row, line.title, *(number(medians[peer]) for peer in peers)]
                 + [ratio(ours / other if ours and other else None) for other in (limit, floor, best)]
-                + [goal(line, ours, limit, floor, best)]
+                + [goal(line, ours, limit, floor, best, medians.get("raw"))]
                 + [f"{number(min(spread))}–{number(max(spread))}" if len(spread) > 1 else ""]
             )
 
 
-def goal(line, ours, limit, floor, best):
+def goal(line, ours, limit, floor, best, raw):
     """What is to be reached, and by how much it is missed: by ours, and by the floor if that misses it too."""
     bounds = []
     if line.times_limit:
@@ -223,6 +254,8 @@ def goal(line, ours, limit, floor, best):
         bounds.append((f"{line.at_most:g}", line.at_most))
     if line.times_best:
         bounds.append(("best" if line.times_best == 1 else f"{line.times_best:.2f} × best", best and line.times_best * best))
+    if line.times_raw:
+        bounds.append(("raw" if line.times_raw == 1 else f"{line.times_raw:.2f} × raw", raw and line.times_raw * raw))
     known = [bound for _, bound in bounds if bound]
     text = ", ".join(text for text, _ in bounds)
     if not (ours and known):

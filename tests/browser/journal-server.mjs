@@ -3,8 +3,8 @@
 
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
+import { files } from "./page-files.mjs";
 
-const files = new URL("../../server/src/observe/inspector/page/", import.meta.url);
 const types = { html: "text/html", css: "text/css", js: "text/javascript", svg: "image/svg+xml" };
 const policy = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'";
 

@@ -2,14 +2,17 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { elements, parts } from "../../server/src/observe/inspector/page/bytes.js";
-import { EVERYTHING, filter } from "../../server/src/observe/inspector/page/filter.js";
-import { bytesOf, readHead } from "../../server/src/observe/inspector/page/journal.js";
-import { Model } from "../../server/src/observe/inspector/page/model.js";
-import { Queue } from "../../server/src/observe/inspector/page/queue.js";
-import { Lines, fields } from "../../server/src/observe/inspector/page/source.js";
-import { verdict } from "../../server/src/observe/inspector/page/heartbeat.js";
 import { HEAD, Script, upgrading } from "./journals.mjs";
+import { files } from "./page-files.mjs";
+
+const page = (name) => import(new URL(name, files));
+const { elements, parts } = await page("bytes.js");
+const { EVERYTHING, filter } = await page("filter.js");
+const { bytesOf, readHead } = await page("journal.js");
+const { Model } = await page("model.js");
+const { Queue } = await page("queue.js");
+const { Lines, fields } = await page("source.js");
+const { verdict } = await page("heartbeat.js");
 
 function model(lines, limits) {
   const model = new Model(limits);

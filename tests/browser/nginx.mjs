@@ -3,9 +3,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../free-port.mjs";
 
 // Debian has it in /usr/sbin, which not everybody's PATH has.
 const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };
@@ -60,15 +61,6 @@ export async function nginx(t, prefix, node) {
   });
   await Promise.race([ended, accepting(port)]);
   return `http://127.0.0.1:${port}`;
-}
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** Until somebody accepts connections there. */

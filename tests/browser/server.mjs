@@ -18,6 +18,14 @@ export class Server {
     return server;
   }
 
+  /** Starts one on that port. */
+  static async startOn(port, ...flags) {
+    const server = new Server();
+    server.#flags = flags;
+    await server.#spawn(port);
+    return server;
+  }
+
   /** Starts it once more, on the port that it had. */
   async restart() {
     await this.#spawn(new URL(this.url).port);
@@ -59,7 +67,7 @@ export class Server {
     this.url = await new Promise((resolve, reject) => {
       const read = (chunk) => {
         this.#output += chunk;
-        const address = /listening on (http:\/\/127\.0\.0\.1:\d+)/.exec(this.#output.slice(start));
+        const address = /listening on (https?:\/\/127\.0\.0\.1:\d+)/.exec(this.#output.slice(start));
         if (address) resolve(address[1]);
       };
       child.stdout.setEncoding("utf8").on("data", read);

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -13,6 +13,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { createClient } from "redis";
 import { io } from "socket.io-client";
+import { freePort } from "../free-port.mjs";
 
 const running = new Set();
 const killAll = () => running.forEach((child) => child.kill("SIGKILL"));
@@ -30,8 +31,8 @@ function start(program, args, options) {
   return child;
 }
 
-/** What comes true, within five seconds, or the error of `what` didn't. */
-export async function until(what, look, patience = 5000) {
+/** What comes true, in time also where little of the machine is left, or the error of `what` didn't. */
+export async function until(what, look, patience = 30_000) {
   const deadline = Date.now() + patience;
   for (;;) {
     const found = await look();
@@ -39,15 +40,6 @@ export async function until(what, look, patience = 5000) {
     if (Date.now() > deadline) assert.fail(`${typeof what === "function" ? what() : what}, after ${patience} ms`);
     await sleep(5);
   }
-}
-
-export async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** A Redis that can be killed and started again on the same port. */
@@ -84,8 +76,26 @@ export class Redis {
     return { messages, close: () => client.destroy() };
   }
 
+  /** The names of all commands that others send from now on: `["SPUBLISH", ..]`. */
+  async monitor() {
+    const names = [];
+    const socket = connect(this.port, "127.0.0.1");
+    const lines = createInterface(socket);
+    const began = once(lines, "line");
+    lines.on("line", (line) => names.push(/^\+[\d.]+ \[.*?\] "(.*?)"/.exec(line)?.[1].toUpperCase()));
+    socket.write("MONITOR\r\n");
+    await began;
+    names.length = 0;
+    return { names, close: () => socket.destroy() };
+  }
+
   publish(channel, payload) {
     return this.client.publish(channel, payload);
+  }
+
+  /** How many have subscribed to a shard's channel. */
+  async subscribers(channel) {
+    return (await this.client.sendCommand(["PUBSUB", "SHARDNUMSUB", channel]))[1];
   }
 }
 
@@ -101,7 +111,7 @@ export class RedisCluster {
     cluster.cli("--cluster", "create", ...places, "--cluster-yes");
     cluster.url = places.slice(0, 2).map((place) => `redis://${place}`).join(",");
     for (const [port] of cluster.ports) {
-      await until("the cluster is ready", () => cluster.cli("-p", `${port}`, "cluster", "info").includes("cluster_state:ok"), 15_000);
+      await until("the cluster is ready", () => cluster.cli("-p", `${port}`, "cluster", "info").includes("cluster_state:ok"));
     }
     return cluster;
   }
@@ -132,6 +142,12 @@ export class RedisCluster {
     return { slot, at: this.ports.findIndex(([own]) => own === port) };
   }
 
+  /** How many have subscribed to a shard's channel. */
+  subscribers(channel) {
+    const port = this.ports[this.owner(channel).at][0];
+    return JSON.parse(this.cli("-p", `${port}`, "--json", "pubsub", "shardnumsub", channel))[1];
+  }
+
   /**
    * Moves the slot of a channel or a key to another server, as a cluster that grows does. `meanwhile` is when the key is
    * there, and the slot is not yet.
@@ -159,7 +175,7 @@ export class RedisCluster {
     cli("cluster", "meet", "127.0.0.1", `${this.ports[of][0]}`, `${this.ports[of][1]}`);
     await until("they have met", () => cli("cluster", "nodes").includes(id));
     await until("it is a replica", () => cli("cluster", "replicate", id).startsWith("OK"));
-    await until("it has what its master has", () => cli("info", "replication").includes("master_link_status:up"), 15_000);
+    await until("it has what its master has", () => cli("info", "replication").includes("master_link_status:up"));
     return at;
   }
 
@@ -170,6 +186,57 @@ export class RedisCluster {
 
   async stop() {
     await Promise.all(this.servers.map((_, at) => this.kill(at)));
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** A Redis with a replica, and a sentinel that has the replica take over. */
+export class WatchedRedis {
+  static async start() {
+    const watched = new WatchedRedis();
+    watched.folder = mkdtempSync(join(tmpdir(), "redis-sentinel-"));
+    const [master, replica, sentinel] = [await freePort(), await freePort(), await freePort()];
+    watched.servers = new Map([
+      [master, await watched.start(master)],
+      [replica, await watched.start(replica, "--replicaof", "127.0.0.1", `${master}`)],
+    ]);
+    await until("it is a replica", () => watched.cli(replica, "info", "replication").includes("master_link_status:up"));
+    const file = join(watched.folder, "sentinel.conf");
+    const settings = ["down-after-milliseconds main 300", "failover-timeout main 1000"].map((line) => `sentinel ${line}\n`);
+    writeFileSync(file, `port ${sentinel}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 ${master} 1\n${settings.join("")}`);
+    watched.sentinel = start("redis-server", [file, "--sentinel"], { stdio: "ignore", cwd: watched.folder });
+    watched.port = sentinel;
+    await until("the sentinel knows the replica", () => watched.cli(sentinel, "sentinel", "replicas", "main").includes(`${replica}`));
+    // The first of them is never there.
+    watched.url = [1, sentinel].map((port) => `redis+sentinel://127.0.0.1:${port}/main`).join(",");
+    return watched;
+  }
+
+  async start(port, ...options) {
+    const args = ["--port", `${port}`, "--save", "", "--appendonly", "no", "--bind", "127.0.0.1", "--dir", this.folder];
+    const server = start("redis-server", [...args, "--repl-diskless-sync-delay", "0", ...options], { stdio: "ignore" });
+    await until("redis-server listens", () => this.cli(port, "ping").startsWith("PONG"));
+    return server;
+  }
+
+  cli(port, ...args) {
+    try {
+      return execFileSync("redis-cli", ["-p", `${port}`, ...args], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+    } catch {
+      return "";
+    }
+  }
+
+  /** The port of the server that is the master now, as the sentinel has it. */
+  master() {
+    return Number(this.cli(this.port, "sentinel", "get-master-addr-by-name", "main").split("\n")[1]);
+  }
+
+  async stop() {
+    for (const server of [this.sentinel, ...this.servers.values()]) {
+      server.kill("SIGKILL");
+      await server.ended;
+    }
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
@@ -248,7 +315,8 @@ export function ours(redis, mode, { recovery = false } = {}) {
 /** The program itself, with the application for tests; without a Redis, alone. */
 export function program(redis, ...options) {
   const cluster = redis ? ["--redis", redis.url] : [];
-  const args = ["--app", "echo", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--log-level", "error", ...cluster, ...options];
+  const app = options.includes("--app") ? [] : ["--app", "echo"];
+  const args = [...app, "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--log-level", "error", ...cluster, ...options];
   return listening(start(process.env.TESTED_SERVER, args, { stdio: ["ignore", "pipe", "inherit"] }));
 }
 
@@ -275,6 +343,25 @@ export async function together(...nodes) {
   for (const node of nodes) {
     await until("the servers count each other", async () => (await node.do("servers")) === nodes.length);
   }
+}
+
+/** Waits until so many servers listen to what is for these rooms. With sharded pub/sub, they join before they do. */
+export async function listened(redis, rooms, count) {
+  for (const room of rooms) {
+    const subscribers = () => redis.subscribers(`socket.io#/#${room}#`);
+    await until(() => `${count} listen to ${room}`, async () => (await subscribers()) === count);
+  }
+}
+
+/** Sends rounds of events, with the number of the round, until `heard` says of one of them that all have it. */
+export async function rounds(what, send, heard) {
+  const sent = [];
+  await until(what, async () => {
+    sent.push((rounds.last = (rounds.last ?? 0) + 1));
+    await send(rounds.last);
+    await sleep(20);
+    return sent.some(heard);
+  });
 }
 
 /** Each client has received exactly these events, in any order, and nothing more follows in a while. */

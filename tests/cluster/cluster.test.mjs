@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { Redis, expectEvents, ours, sleep, theirs, together, until } from "./cluster.mjs";
+import { Redis, expectEvents, listened, ours, theirs, together, until } from "./cluster.mjs";
 
 const modes = (process.env.MODES ?? "classic,sharded,streams").split(",");
 
@@ -57,6 +57,7 @@ for (const mode of modes) {
     // proves: features/adapters
     test("rooms, exceptions, ids, and odd names", async () => {
       for (const [client, room] of [[b1, "r"], [a1, "r"], [a1, "q"]]) await client.emitWithAck("join", room);
+      if (mode === "sharded") await listened(redis, ["r"], 2);
       await A.emit("1", [], { rooms: ["r"] });
       await B.emit("2", [], { rooms: ["r", "q"], except: [a1.id] });
       await B.emit("3", [], { rooms: [a1.id] });
@@ -66,20 +67,43 @@ for (const mode of modes) {
       await expectEvents(all, [[["1"], ["3"], ["6"]], [["5"], ["6"]], [["1"], ["2"], ["5"]], [["4"], ["5"], ["6"]]]);
       for (const room of ["a#b", "ö", "exactly 20 character", "*", "[x]", "#", "7"]) {
         await Promise.all([a2.emitWithAck("join", room), b2.emitWithAck("join", room)]);
-        if (mode === "sharded") await sleep(50); // A subscribes to a room without telling when that is done.
+        if (mode === "sharded") await listened(redis, [room], 2);
         await A.emit("A", [room], { rooms: [room] });
         await B.emit("B", [room], { rooms: [room] });
         await expectEvents([a2, b2], [[["A", room], ["B", room]], [["A", room], ["B", room]]], { more: 20 });
       }
+      // In JavaScript, a room that is named by a number is another one; here it is the same.
+      await A.emit("number", [], { rooms: [7] });
+      await expectEvents([a2, b2], [[], [["number"]]]);
     });
 
     test("what is local stays, and Redis sees nothing of it", async () => {
-      const tap = await redis.tap();
+      const monitor = await redis.monitor();
+      const sends = () => monitor.names.filter((name) => ["PUBLISH", "SPUBLISH", "XADD"].includes(name)).length;
       await A.emit("e", ["A"], { local: true });
       await B.emit("e", ["B"], { local: true });
       await expectEvents(all, [[["e", "A"]], [["e", "A"]], [["e", "B"]], [["e", "B"]]]);
-      assert.deepEqual(tap.messages, []);
-      tap.close();
+      assert.equal(sends(), 0, monitor.names.join(" "));
+      await B.emit("e", ["all"]);
+      await expectEvents(all, all.map(() => [["e", "all"]]));
+      assert.equal(sends(), 1, monitor.names.join(" "));
+      monitor.close();
+    });
+
+    test("a volatile event is lost to a client of the other server that doesn't read, and others are not", async () => {
+      for (const [from, to] of [[A, B], [B, A]]) {
+        const [client, other] = await Promise.all([to.client(), to.client()]);
+        client.io.engine.transport.ws._socket.pause();
+        const text = "x".repeat(100_000);
+        for (let n = 0; n < 80; n++) await from.emit("volatile", [n, text], { rooms: [client.id], volatile: true });
+        await from.emit("next", [], { rooms: [client.id, other.id] });
+        await until("the other server has sent it", () => other.received.some(([name]) => name === "next"));
+        client.io.engine.transport.ws._socket.resume();
+        await until("it arrives", () => client.received.some(([name]) => name === "next"));
+        const came = client.received.filter(([name]) => name === "volatile").length;
+        assert.ok(came < 80, `${came} volatile events`);
+        [client, other].forEach((socket) => socket.disconnect());
+      }
     });
 
     test("clients of both servers acknowledge", async () => {
@@ -89,19 +113,19 @@ for (const mode of modes) {
       }
       const json = (at) => ({ at, x: 5, bytes: { type: "Buffer", data: [at] } });
       for (const node of [A, B]) {
-        const { answers, failed = 0, silent = 0, error } = await node.do("ack", { event: ["q", 5], timeout: 2000 });
+        const { answers, failed = 0, silent = 0, error } = await node.do("ack", { event: ["q", 5], timeout: 20_000 });
         assert.equal(error, undefined);
         // Ours tells all arguments of its own clients.
         const firsts = answers.map((answer) => (Array.isArray(answer) ? answer[0] : answer));
         assert.deepEqual(firsts.sort((a, b) => a.at - b.at), [0, 1, 2, 3].map(json));
         assert.deepEqual([failed, silent], [0, 0]);
-        const nothing = await node.do("ack", { event: ["nothing"], timeout: 2000 });
+        const nothing = await node.do("ack", { event: ["nothing"], timeout: 20_000 });
         assert.equal(nothing.error, undefined);
         assert.equal(nothing.answers.length, 4);
         const before = Date.now();
-        const nobody = await node.do("ack", { event: ["q", 5], rooms: ["nobody"], timeout: 2000 });
+        const nobody = await node.do("ack", { event: ["q", 5], rooms: ["nobody"], timeout: 20_000 });
         assert.deepEqual(nobody.answers, []);
-        assert.ok(Date.now() - before < 500, "nobody is waited for");
+        assert.ok(Date.now() - before < 10_000, "nobody is waited for");
       }
       all.forEach((client) => client.off("q").off("nothing"));
       all.forEach((client) => client.received.splice(0));
@@ -109,10 +133,10 @@ for (const mode of modes) {
 
     test("a client that does not acknowledge is waited for until the time is over", async () => {
       for (const client of [a1, a2, b1]) client.on("q", (done) => done(1));
-      const theirs = await A.do("ack", { event: ["q"], timeout: 300 });
+      const theirs = await A.do("ack", { event: ["q"], timeout: 2000 });
       assert.match(theirs.error, /timed out/);
       assert.deepEqual(theirs.answers, [1, 1, 1]);
-      const ours = await B.do("ack", { event: ["q"], timeout: 300 });
+      const ours = await B.do("ack", { event: ["q"], timeout: 2000 });
       assert.deepEqual([ours.answers.length, ours.failed, ours.silent], [3, 1, 0]);
       await until("nothing stays in the tables", async () => (await B.do("counts")).acks === 0);
       all.forEach((client) => client.off("q") && client.received.splice(0));
@@ -159,10 +183,10 @@ for (const mode of modes) {
 
     // It takes five seconds, and is the same on our side in each mode.
     if (mode === "classic") {
-      test("a server without a handler does not answer", { timeout: 8000 }, async () => {
+      test("a server without a handler does not answer", async () => {
         const [theirs, ours] = await Promise.all([A, B].map((node) => node.do("server side with ack", { event: ["nobody"] })));
         assert.match(theirs.error, /timeout/i);
-        assert.ok(theirs.took > 4700 && theirs.took < 5300);
+        assert.ok(theirs.took > 4700, `${theirs.took} ms`);
         assert.deepEqual(ours, { answers: [], silent: 1 });
       });
     }
@@ -173,18 +197,19 @@ for (const mode of modes) {
       await A.do("join", { rooms: [b1.id], join: ["j3"] });
       await A.emit("A", [], { rooms: ["j3"] });
       // With sharded pub/sub, A sends to a channel that B may not have subscribed to yet.
-      await until("B's event arrives", () => a1.received.length);
-      await sleep(100);
-      const [onA, , onB] = all.map((client) => client.received.splice(0));
+      for (const node of [A, B]) await node.emit("behind it");
+      await until("all is there", () => all.every((client) => client.received.filter(([name]) => name === "behind it").length === 2));
+      const [onA, , onB] = all.map((client) => client.received.splice(0).filter(([name]) => name !== "behind it"));
       assert.deepEqual(onA, [["B"]]);
-      assert.ok(mode === "sharded" || onB.length === 1, JSON.stringify(onB));
+      assert.ok(onB.length === 1 || (mode === "sharded" && onB.length === 0), JSON.stringify(onB));
       // What B sends right after it had A's socket join arrives, though A listens to the room's channel only later.
       const rooms = [...Array(20).keys()].map((n) => `at once ${n}`);
       await Promise.all(rooms.flatMap((room) => [B.do("join", { rooms: [a1.id], join: [room] }), B.emit("at once", [room], { rooms: [room] })]));
       await expectEvents(all, [rooms.map((room) => ["at once", room])]);
       await B.do("leave", { rooms: [a1.id], join: ["j1"] });
       await A.do("leave", { rooms: [b1.id], join: ["j3"] });
-      await sleep(50);
+      const left = async (node) => (await node.do("fetch", { rooms: ["j1", "j3"] })).sockets.length === 0;
+      for (const node of [A, B]) await until("they have left", () => left(node));
       await B.emit("left", [], { rooms: ["j1", "j3"] });
       await A.emit("left", [], { rooms: ["j1", "j3"] });
       await expectEvents(all, []);
@@ -203,7 +228,7 @@ for (const mode of modes) {
       await A.do("open", { nsp: "/n" });
       assert.equal(await A.do("servers", { nsp: "/n" }), 1);
       const { took } = await A.do("fetch", { nsp: "/n" });
-      assert.ok(took < 100, `${took} ms`);
+      assert.ok(took < 4000, `nobody is waited for, and it took ${took} ms`);
       await B.do("open", { nsp: "/n" });
       await until("B is counted", async () => (await A.do("servers", { nsp: "/n" })) === 2);
       await B.do("close namespace", { nsp: "/n" });

@@ -194,11 +194,9 @@ describe("recovery without Redis", () => {
     await until("they come", () => numbers().length === 5);
     const [{ _pid, _lastOffset }, id] = [socket, socket.id];
     await redis.kill();
-    const before = Date.now();
     for (let n = 0; n < 20; n++) await emit();
     await B.do("emit to", { socket: id, event: ["e", sent++] });
     await until("they come", () => numbers().length === 26);
-    assert.ok(Date.now() - before < 1500, "they need not wait for Redis");
     assert.equal(socket._lastOffset, _lastOffset, "they have no offset");
     await redis.start();
     await until("Redis has what waited", async () => {

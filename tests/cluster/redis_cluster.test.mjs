@@ -2,7 +2,9 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { RedisCluster, expectEvents, ours, program, sleep, theirs, together, until } from "./cluster.mjs";
+import { RedisCluster, expectEvents, listened, ours, program, rounds, theirs, together, until } from "./cluster.mjs";
+
+const has = (client, name, n) => client.received.some((event) => event[0] === name && event[1] === n);
 
 describe("a Redis Cluster", () => {
   let redis;
@@ -17,7 +19,7 @@ describe("a Redis Cluster", () => {
       const clients = await Promise.all([A.client(), B.client(), C.client()]);
       const rooms = ["r", "s", "t", "u", "v"];
       for (const client of clients) for (const room of rooms) await client.emitWithAck("join", room);
-      await sleep(100); // A subscribes to a room without telling when that is done.
+      if (mode === "sharded") await listened(redis, rooms, 3);
       for (const node of [A, B, C]) {
         await node.emit("all", [1, { $bytes: [1] }]);
         for (const room of rooms) await node.emit("room", [room], { rooms: [room] });
@@ -43,14 +45,9 @@ describe("a Redis Cluster", () => {
     const [b, c] = await Promise.all([B.client(), C.client()]);
     for (const client of [b, c]) await client.emitWithAck("join", "r");
     const both = async (what) => {
-      let n = 0;
       for (const fields of [{}, { rooms: ["r"] }]) {
-        await until(`${what}: both directions work`, async () => {
-          await B.emit("B", [++n], fields);
-          await C.emit("C", [n], fields);
-          await sleep(20);
-          return [[b, "C"], [c, "B"]].every(([client, name]) => client.received.some((event) => event[0] === name && event[1] === n));
-        }, 20_000);
+        const send = (n) => Promise.all([B.emit("B", [n], fields), C.emit("C", [n], fields)]);
+        await rounds(`${what}: both directions work`, send, (n) => has(b, "C", n) && has(c, "B", n));
         b.received.length = c.received.length = 0;
       }
       await together(B, C);
@@ -87,7 +84,7 @@ describe("a Redis Cluster", () => {
       }
       const numbers = (client, name) => client.received.filter((event) => event[0] === name).map((event) => event[1]);
       // A read waits for five seconds where the stream was.
-      await until("all have come", () => [[b, "C"], [c, "B"]].every(([client, name]) => numbers(client, name).length >= to), 10_000);
+      await until("all have come", () => [[b, "C"], [c, "B"]].every(([client, name]) => numbers(client, name).length >= to));
       for (const [client, name] of [[b, "C"], [c, "B"]]) assert.deepEqual(numbers(client, name), all.slice(0, to));
     };
     await emit(0, 20);
@@ -106,14 +103,9 @@ describe("a Redis Cluster", () => {
     const { at } = redis.owner("socket.io#/#");
     const replica = await redis.addReplica(at);
     await redis.kill(at);
-    await until("the replica is the master", () => redis.cli("-p", `${redis.ports[replica][0]}`, "role").startsWith("master"), 15_000);
-    let n = 0;
-    await until("both directions work", async () => {
-      await B.emit("B", [++n]);
-      await C.emit("C", [n]);
-      await sleep(20);
-      return [[b, "C"], [c, "B"]].every(([client, name]) => client.received.some((event) => event[0] === name && event[1] === n));
-    }, 20_000);
+    await until("the replica is the master", () => redis.cli("-p", `${redis.ports[replica][0]}`, "role").startsWith("master"));
+    const send = (n) => Promise.all([B.emit("B", [n]), C.emit("C", [n])]);
+    await rounds("both directions work", send, (n) => has(b, "C", n) && has(c, "B", n));
     for (const [client, name] of [[b, "C"], [c, "B"]]) {
       const numbers = client.received.filter((event) => event[0] === name).map((event) => event[1]);
       assert.ok(numbers.every((n, at) => at === 0 || n > numbers[at - 1]), JSON.stringify(numbers));

@@ -20,6 +20,13 @@ process.on("uncaughtException", (error) => {
 });
 
 async function client() {
+  if (url.startsWith("redis+sentinel:")) {
+    const places = url.split(",").map((url) => new URL(url));
+    const sentinels = places.map(({ hostname: host, port }) => ({ host, port: Number(port) }));
+    const redis = new Redis({ sentinels, name: places[0].pathname.slice(1), sentinelRetryStrategy: () => 50 });
+    redis.on("error", () => {});
+    return redis;
+  }
   if (url.includes(",")) {
     const redis = createCluster({ rootNodes: url.split(",").map((url) => ({ url })) });
     redis.on("error", () => {});

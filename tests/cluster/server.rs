@@ -12,7 +12,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use socketio::{Args, Broadcast, ClusterError, Config, FetchedSocket, Io, NodeId, RawJson, Recovery};
+use socketio::{Args, Broadcast, ClusterError, FetchedSocket, Io, IoConfig, NodeId, RawJson, Recovery};
 use socketio_redis::{Counts, Emitter, Mode, RedisAdapter, Subscriptions};
 use socketio_server::Server;
 use tokio::sync::mpsc;
@@ -79,15 +79,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let recovery = (arguments.next().as_deref() == Some("recovery"))
         .then(|| Recovery { max_disconnection: Duration::from_secs(60), ..Recovery::default() });
-    // Several with commas between them are of a Redis Cluster.
-    let redis = || match url.contains(',') {
-        true => RedisAdapter::cluster(url.split(',')),
-        false => RedisAdapter::open(&url),
+    // Several with commas between them are of a Redis Cluster, or those of sentinels.
+    let redis = || match (url.contains("+sentinel:"), url.contains(',')) {
+        (true, _) => RedisAdapter::sentinel(url.split(',')),
+        (false, true) => RedisAdapter::cluster(url.split(',')),
+        (false, false) => RedisAdapter::open(&url),
     };
     let adapter = redis()?.mode(mode).stream_count(streams);
     let emitter = Emitter::new(redis()?.mode(mode));
     let counts = adapter.counts();
-    let config = Config { cleanup_empty_child_namespaces: true, recovery, ..Config::default() };
+    let config = IoConfig { cleanup_empty_child_namespaces: true, recovery, ..IoConfig::default() };
     let io = Io::with_adapter(config, adapter);
     for namespace in [&*io, &io.of_pattern("^/dynamic-")?] {
         namespace.on_sync("join", |socket: socketio::Socket, room: String| socket.join(room).is_ok());
@@ -226,7 +227,7 @@ async fn run(
             return Ok(json!({
                 "published": counts.published(), "dropped": counts.dropped(), "unsure": counts.unsure(),
                 "refused": counts.refused(), "heard": counts.heard(), "unwanted": counts.unwanted(),
-                "foreign": counts.foreign(), "overrun": counts.overrun(), "gaps": counts.gaps(),
+                "foreign": counts.foreign(), "overrun": counts.overrun(), "gaps": counts.gaps(), "trimmed": counts.trimmed(),
                 "acks": io.pending_ack_count(),
             }));
         }

@@ -8,7 +8,8 @@ import { createInterface } from "node:readline";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { io } from "socket.io-client";
-import { freePort, until } from "./cluster.mjs";
+import { sleep, until } from "./cluster.mjs";
+import { freePort } from "../free-port.mjs";
 
 const script = fileURLToPath(new URL("three-servers", import.meta.url));
 
@@ -41,6 +42,19 @@ test("three servers behind nginx are one, whichever a client comes to, and all e
   const lines = createInterface(three.stdout)[Symbol.asyncIterator]();
   assert.match((await lines.next()).value, /leads to three servers$/);
 
+  // A page to try it with. Another that finds the ports taken says so, and leaves these alone.
+  const page = await fetch(`http://127.0.0.1:${front}/`);
+  const cookie = page.headers.get("set-cookie").split(";")[0];
+  const scripts = [...(await page.text()).matchAll(/script src="(.*?)"/g)].map(([, path]) => path);
+  for (const path of scripts) assert.equal((await fetch(`http://127.0.0.1:${front}${path}`)).status, 200, path);
+  const node = await fetch(`http://127.0.0.1:${front}/node`, { headers: { cookie } });
+  assert.deepEqual([scripts, `node=${await node.text()}`], [["/socket.io.js"], cookie]);
+  const second = spawn(script, { env, stdio: ["ignore", "ignore", "pipe"] });
+  const over = once(second, "exit");
+  const complaint = await createInterface(second.stderr)[Symbol.asyncIterator]().next();
+  assert.equal(complaint.value.split(":")[1], ` port ${front} is taken`);
+  assert.deepEqual(await over, [1, null]);
+
   // One at each server, and many behind nginx, whom the cookie leads back to their servers.
   const modes = [["polling"], ["websocket"], ["polling", "websocket"]];
   const clients = await Promise.all([
@@ -51,8 +65,9 @@ test("three servers behind nginx are one, whichever a client comes to, and all e
     for (let at = 0; at < 3; at++) assert.equal(await socket.timeout(5000).emitWithAck("message-with-ack", at), at);
   }
   // The servers may not count each other yet: the first broadcast is repeated until all have it.
-  await until("all hear all", () => {
+  await until("all hear all", async () => {
     clients[0].emit("broadcast", "ready?");
+    await sleep(100);
     return clients.every(({ heard }) => heard.length > 0);
   });
   for (const [at, sender] of clients.entries()) {

@@ -12,7 +12,7 @@ use super::clocks::{code_of, is_test, sources};
 use super::{read, root};
 
 /// The crates, by the folder of their files.
-const CRATES: [&str; 9] = [
+const CRATES: [&str; 11] = [
     "engineio/src",
     "socketio/contract/src",
     "socketio/redis/src",
@@ -21,6 +21,8 @@ const CRATES: [&str; 9] = [
     "server/cli/src",
     "server/explain/src",
     "server/gateway/src",
+    "server/lab/src",
+    "server/load/src",
     "server/src",
 ];
 

@@ -9,7 +9,8 @@ use std::path::Path;
 
 use super::{read, root};
 
-const CRATES: [&str; 5] = ["engineio", "socketio", "socketio/redis", "server", "server/explain"];
+const CRATES: [&str; 6] =
+    ["engineio", "socketio", "socketio/redis", "server", "server/explain", "server/load"];
 
 /// The types without an example. This list only gets shorter.
 const WITHOUT: &[&str] = &[];

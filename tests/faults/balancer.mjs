@@ -3,10 +3,11 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { until } from "./until.mjs";
+import { freePort } from "../free-port.mjs";
 
 const running = new Set();
 process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
@@ -28,9 +29,10 @@ http {
   # The folder is root's, and the worker isn't root.
   client_body_buffer_size 8m;
   upstream nodes {
-    ${choice === "by address" ? "ip_hash;" : ""}
+    ${choice === "by address" ? "hash $remote_addr consistent;" : ""}
     server ${one} fail_timeout=1s;
     server ${other} fail_timeout=1s;
+    keepalive 64;
   }
   map $http_upgrade $connection_upgrade {
     default upgrade;
@@ -41,7 +43,7 @@ http {
     location /socket.io/ {
       proxy_pass http://nodes;
       proxy_http_version 1.1;
-      proxy_set_header Host $host;
+      proxy_set_header Host $http_host;
       proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
       proxy_set_header Upgrade $http_upgrade;
       proxy_set_header Connection $connection_upgrade;
@@ -78,18 +80,25 @@ backend nodes
 ${servers.map((address, at) => `  server s${at} ${address} cookie s${at} check inter 200ms fall 1 rise 1`).join("\n")}
 `;
 
+/** Without HTTP: what it says of its clients is said in the PROXY protocol. */
+const tcp = (_, port, [server], header) => `
+global
+  maxconn 512
+defaults
+  mode tcp
+  timeout connect 1s
+  timeout client 60s
+  timeout server 60s
+listen clients
+  bind 127.0.0.1:${port}
+  server s ${server} ${header} check inter 200ms
+`;
+
 const programs = {
   nginx: { config: nginx, args: (folder, file) => ["-p", folder, "-c", file] },
   haproxy: { config: haproxy, args: (_, file) => ["-db", "-q", "-f", file] },
+  tunnel: { program: "haproxy", config: tcp, args: (_, file) => ["-db", "-q", "-f", file] },
 };
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  return port;
-}
 
 const accepts = (port) =>
   new Promise((resolve) => {
@@ -101,10 +110,10 @@ const accepts = (port) =>
 export async function balancer(name, choice, servers) {
   const folder = mkdtempSync(join(tmpdir(), "faults-"));
   const port = await freePort();
-  const { config, args } = programs[name];
+  const { program = name, config, args } = programs[name];
   const file = join(folder, "conf");
   writeFileSync(file, config(folder, port, servers.map(({ url }) => new URL(url).host), choice));
-  const child = spawn(name, args(folder, file), { stdio: ["ignore", "ignore", "pipe"], env });
+  const child = spawn(program, args(folder, file), { stdio: ["ignore", "ignore", "pipe"], env });
   running.add(child);
   let log = "";
   child.stderr.setEncoding("utf8").on("data", (chunk) => (log += chunk));
@@ -120,3 +129,6 @@ export async function balancer(name, choice, servers) {
     },
   };
 }
+
+/** haproxy that passes bytes on to a server, after a header: `send-proxy` or `send-proxy-v2`. */
+export const tunnel = (header, server) => balancer("tunnel", header, [server]);

@@ -2,25 +2,17 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, existsSync } from "node:fs";
-import { connect as tcp, createServer } from "node:net";
+import { connect as tcp } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { io } from "socket.io-client";
+import { freePort } from "../free-port.mjs";
 
 export const KEY = "the-key-of-the-tests";
 export const SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const here = import.meta.dirname;
-
-export async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 /** Waits until something is so. */
 export async function until(what, is) {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
-use engineio::Config;
+use engineio::EngineConfig;
 use socketio::Io;
 use socketio_server::{Builder, Limits, Server};
 use socketio_server_cli::apps;
@@ -22,8 +22,8 @@ thread_local! {
 /// What a row's server is made of, beside the echo application.
 #[derive(Default)]
 pub(crate) struct Hostile {
-    pub(crate) config: Config,
-    pub(crate) socketio: socketio::Config,
+    pub(crate) config: EngineConfig,
+    pub(crate) socketio: socketio::IoConfig,
     pub(crate) limits: Limits,
     /// Panics that the row brings about on purpose.
     pub(crate) panics: usize,
@@ -33,17 +33,17 @@ pub(crate) struct Hostile {
 pub(crate) fn impatient() -> Hostile {
     let second = Duration::from_secs(1);
     Hostile {
-        config: Config {
+        config: EngineConfig {
             ping_interval: second,
             ping_timeout: second,
             upgrade_timeout: second,
             close_timeout: second,
-            ..Config::default()
+            ..EngineConfig::default()
         },
-        socketio: socketio::Config {
+        socketio: socketio::IoConfig {
             connect_timeout: second,
             attachment_timeout: second,
-            ..socketio::Config::default()
+            ..socketio::IoConfig::default()
         },
         limits: Limits {
             head_timeout: second,

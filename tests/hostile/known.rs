@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use engineio::Sid;
 use socketio::{Args, SendError, Socket};
-use socketio_server::plain::Request;
+use socketio_server::plain::WebSocketRequest;
 
 use super::http::{end, still_polls};
 use super::*;
@@ -260,7 +260,7 @@ async fn cve_2026_45736_pings_and_closes_are_echoed_exactly() {
 // proves: flaw/cve-2021-32640
 #[tokio::test]
 async fn cve_2021_32640_a_subprotocol_with_8000_spaces_is_not_backtracked_over() {
-    let plain = |request: Request| std::future::ready(Ok(request.accept().run(async |_| {})));
+    let plain = |request: WebSocketRequest| std::future::ready(Ok(request.accept().run(async |_| {})));
     hostile_with(
         Hostile::default(),
         |builder, _| builder.websocket("/plain", plain),

@@ -1,4 +1,4 @@
-//! Each limit that no row has, hit exactly and by one.
+//! Limits without a row in docs/security.md's hostile input: each is reached exactly, then exceeded by one.
 
 use std::time::Duration;
 
@@ -91,7 +91,7 @@ async fn one_handshake_of_an_address_over_the_limit_is_429() {
 #[tokio::test]
 async fn a_client_over_its_rate_of_packets_is_closed() {
     let settings = Hostile {
-        config: Config { packets_per_second: Some(200), ..Config::default() },
+        config: EngineConfig { packets_per_second: Some(200), ..EngineConfig::default() },
         ..Hostile::default()
     };
     hostile_with(
@@ -120,7 +120,7 @@ async fn a_client_over_its_rate_of_packets_is_closed() {
 #[tokio::test]
 async fn a_client_over_its_rate_of_bytes_is_closed() {
     let settings = Hostile {
-        config: Config { bytes_per_second: Some(1_000_000), ..Config::default() },
+        config: EngineConfig { bytes_per_second: Some(1_000_000), ..EngineConfig::default() },
         ..Hostile::default()
     };
     hostile_with(
@@ -148,7 +148,8 @@ async fn a_client_over_its_rate_of_bytes_is_closed() {
 #[tokio::test]
 async fn a_client_that_takes_nothing_of_an_answer_is_cut_off_at_the_write_timeout() {
     let mut settings = impatient();
-    settings.config = Config { max_payload: 50_000_000, send_budget: 100_000_000, ..Config::default() };
+    settings.config =
+        EngineConfig { max_payload: 50_000_000, send_budget: 100_000_000, ..EngineConfig::default() };
     hostile_with(
         settings,
         |builder, _| builder,
@@ -335,7 +336,7 @@ async fn handlers_beyond_those_that_may_run_wait_and_too_many_waiting_end_the_se
 
 /// Clients together may not hold anything, so each has its allowance.
 fn without_memory() -> Hostile {
-    Hostile { config: Config { memory_budget: 0, ..Config::default() }, ..Hostile::default() }
+    Hostile { config: EngineConfig { memory_budget: 0, ..EngineConfig::default() }, ..Hostile::default() }
 }
 
 // proves: limit/memory-budget

@@ -3,7 +3,10 @@
 //! Each test runs under [`hostile`], which checks the same after every row: another client kept talking all
 //! along, nothing panicked, and there are as many sessions, tasks and file descriptors as before.
 
+mod attachments;
+mod deflate;
 mod full_size;
+mod handshakes;
 mod harness;
 mod http;
 mod known;
@@ -16,7 +19,7 @@ mod stress;
 mod upgrade;
 mod websocket;
 
-use engineio::Config;
+use engineio::EngineConfig;
 use harness::{Hostile, hostile, hostile_with, impatient};
 use socketio_tests::{Connection, Received, TestServer, WebSocket};
 

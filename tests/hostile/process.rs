@@ -86,12 +86,12 @@ impl Drop for Process {
 #[tokio::test]
 #[ignore = "the server of the other tests, which run it in a process of its own"]
 async fn a_server_in_a_process_of_its_own() {
-    let io = Io::with_config(::socketio::Config { max_backlog: BACKLOG, ..Default::default() });
+    let io = Io::with_config(::socketio::IoConfig { max_backlog: BACKLOG, ..Default::default() });
     apps::echo(&io);
     let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse().ok());
     let max_payload = number(PAYLOAD_LIMIT).unwrap_or(PAYLOAD);
-    let memory_budget = number(MEMORY).unwrap_or(Config::default().memory_budget);
-    let config = Config { send_budget: BUDGET, max_payload, memory_budget, ..Config::default() };
+    let memory_budget = number(MEMORY).unwrap_or(EngineConfig::default().memory_budget);
+    let config = EngineConfig { send_budget: BUDGET, max_payload, memory_budget, ..EngineConfig::default() };
     let max_connections = number(CONNECTIONS);
     let builder = Server::builder().config(config).limits(Limits { max_connections, ..Limits::default() });
     let builder = builder.socketio("/socket.io/", io).engineio("/engine.io/", apps::EngineEcho);

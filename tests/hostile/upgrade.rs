@@ -22,7 +22,8 @@ async fn probed(server: &TestServer) -> (String, WebSocket) {
 
 fn short_upgrades() -> Hostile {
     let mut settings = impatient();
-    settings.config = Config { upgrade_timeout: settings.config.upgrade_timeout, ..Config::default() };
+    settings.config =
+        EngineConfig { upgrade_timeout: settings.config.upgrade_timeout, ..EngineConfig::default() };
     settings
 }
 

@@ -16,7 +16,7 @@ async fn closes(server: &TestServer, name: &str, bytes: &[u8], code: Option<u16>
 // proves: hostile/32
 #[tokio::test]
 async fn row_32_a_client_that_never_reads_is_put_out_once_too_much_waits_for_it() {
-    let config = Config { send_budget: 100_000, ..Config::default() };
+    let config = EngineConfig { send_budget: 100_000, ..EngineConfig::default() };
     let settings = Hostile { config, limits: impatient().limits, ..Hostile::default() };
     hostile_with(
         settings,
@@ -239,8 +239,10 @@ async fn row_40_a_message_of_4096_fragments_is_taken_and_one_more_is_1008() {
 // proves: hostile/35, limit/max-ping-rate
 #[tokio::test]
 async fn row_35_pings_over_their_rate_are_1008() {
-    let settings =
-        Hostile { config: Config { pings_per_second: Some(200), ..Config::default() }, ..Hostile::default() };
+    let settings = Hostile {
+        config: EngineConfig { pings_per_second: Some(200), ..EngineConfig::default() },
+        ..Hostile::default()
+    };
     hostile_with(
         settings,
         |builder, _| builder,

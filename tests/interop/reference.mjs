@@ -1,7 +1,7 @@
 // The application of README.md on the reference implementation. `run --against reference` tests it instead of ours,
 // which proves that the tests ask for what the reference does.
 //
-//     node reference.mjs --listen 127.0.0.1:0 [--max-payload BYTES] [--ping-interval 300ms] [--ping-timeout 200ms] [--parser msgpack] [--recovery 2m]
+//     node reference.mjs --listen 127.0.0.1:0 [--max-payload BYTES] [--ping-interval 300ms] [--ping-timeout 200ms] [--parser msgpack] [--per-message-deflate [--deflate-context-takeover]] [--recovery 2m]
 
 import { createServer } from "node:http";
 import { parseArgs } from "node:util";
@@ -16,6 +16,8 @@ const { values: options } = parseArgs({
     "ping-interval": { type: "string", default: "25s" },
     "ping-timeout": { type: "string", default: "20s" },
     parser: { type: "string", default: "default" },
+    "per-message-deflate": { type: "boolean", default: false },
+    "deflate-context-takeover": { type: "boolean", default: false },
     recovery: { type: "string" },
   },
 });
@@ -32,6 +34,7 @@ const io = new Server(http, {
   pingInterval: milliseconds(options["ping-interval"]),
   pingTimeout: milliseconds(options["ping-timeout"]),
   ...(options.parser === "msgpack" && { parser: msgpack }),
+  ...(options["per-message-deflate"] && { perMessageDeflate: { serverNoContextTakeover: !options["deflate-context-takeover"] } }),
   ...(options.recovery && {
     connectionStateRecovery: { maxDisconnectionDuration: milliseconds(options.recovery), skipMiddlewares: false },
   }),

@@ -173,6 +173,14 @@ impl Connection {
         assert!(!self.rest.is_empty() || self.fill().await, "the connection ended before a response");
     }
 
+    /// Whatever bytes come next; `None` at the end.
+    pub async fn some_bytes(&mut self) -> Option<Vec<u8>> {
+        if self.rest.is_empty() && !self.fill().await {
+            return None;
+        }
+        Some(std::mem::take(&mut self.rest))
+    }
+
     /// Reads more; false at the end.
     pub(crate) async fn fill(&mut self) -> bool {
         matches!(self.read.read_buf(&mut self.rest).await, Ok(1..))

@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
-use engineio::Config;
+use engineio::EngineConfig;
 use socketio::Io;
-use socketio_server::{Builder, Server, Service};
+use socketio_server::{Builder, Listener, Server, Service};
 use socketio_server_cli::apps;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -23,12 +23,12 @@ pub struct TestServer {
 
 impl TestServer {
     /// The echo application: Socket.IO at `/socket.io/` and plain Engine.IO at `/engine.io/`.
-    pub async fn echo(config: Config) -> TestServer {
+    pub async fn echo(config: EngineConfig) -> TestServer {
         TestServer::echo_with(config, |builder| builder).await
     }
 
     /// The same, with more settings.
-    pub async fn echo_with(config: Config, settings: impl FnOnce(Builder) -> Builder) -> TestServer {
+    pub async fn echo_with(config: EngineConfig, settings: impl FnOnce(Builder) -> Builder) -> TestServer {
         let io = Io::new();
         apps::echo(&io);
         let builder = Server::builder().config(config).socketio("/socket.io/", io);
@@ -37,9 +37,15 @@ impl TestServer {
 
     /// Any server.
     pub async fn start(builder: Builder) -> TestServer {
+        TestServer::start_on(builder, |listener| listener).await
+    }
+
+    /// Any server, on a listener with more settings.
+    pub async fn start_on(builder: Builder, settings: impl FnOnce(Listener) -> Listener) -> TestServer {
         let server = builder.build().expect("the server's settings are right");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
+        let listener = settings(listener.into());
         let service = server.service();
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(async move {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use tokio::task::JoinHandle;
 
-use crate::{Connection, Response};
+use crate::{Connection, Deflate, Response};
 
 /// A key for the handshake; any will do.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -31,6 +31,8 @@ pub enum Received {
     Text(String),
     /// A binary frame.
     Binary(Vec<u8>),
+    /// A frame of a compressed message: its first byte, and its payload as it came.
+    Compressed(u8, Vec<u8>),
     /// A ping frame.
     Ping(Vec<u8>),
     /// A pong frame.
@@ -71,6 +73,14 @@ impl WebSocket {
         let all = [&HANDSHAKE, headers].concat();
         let response = connection.request("GET", target, &all, b"").await;
         (response, connection)
+    }
+
+    /// Opens a WebSocket whose messages may be compressed, and reads what was agreed on.
+    pub async fn compressed(address: SocketAddr, target: &str, offer: &str) -> (String, WebSocket) {
+        let headers = [("Sec-WebSocket-Extensions", offer)];
+        let (response, connection) = WebSocket::handshake(address, target, &headers).await;
+        let agreed = response.header("sec-websocket-extensions").expect("an agreement");
+        (agreed.to_owned(), WebSocket::on(connection))
     }
 
     /// Opens a WebSocket and sends frames along with the request, before its answer.
@@ -148,6 +158,7 @@ impl WebSocket {
         match header[0] {
             0x81 => Received::Text(String::from_utf8(payload).expect("text is UTF-8")),
             0x82 => Received::Binary(payload),
+            first @ (0xc1 | 0xc2) => Received::Compressed(first, payload),
             0x88 => Received::Close(payload.first_chunk().map(|code| u16::from_be_bytes(*code))),
             0x89 => Received::Ping(payload),
             0x8a => Received::Pong(payload),
@@ -162,6 +173,14 @@ impl WebSocket {
         }
     }
 
+    /// The message of the next frame, which must be compressed.
+    pub async fn next_inflated(&mut self, deflate: &mut Deflate) -> Vec<u8> {
+        match self.next().await {
+            Received::Compressed(_, payload) => deflate.inflate(&payload),
+            other => panic!("expected a compressed message, got {other:?}"),
+        }
+    }
+
     /// The next frame, which must be text.
     pub async fn next_text(&mut self) -> String {
         match self.next().await {
@@ -172,10 +191,7 @@ impl WebSocket {
 
     /// Whatever bytes come next; `None` at the end.
     pub async fn next_bytes(&mut self) -> Option<Vec<u8>> {
-        if self.connection.rest.is_empty() && !self.connection.fill().await {
-            return None;
-        }
-        Some(std::mem::take(&mut self.connection.rest))
+        self.connection.some_bytes().await
     }
 
     /// The next frame must be a close frame with this code, or without one, and the connection must end.

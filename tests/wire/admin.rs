@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use socketio::{Io, Socket};
-use socketio_admin::{Admin, Auth, Mode};
+use socketio_admin::{Admin, AdminMode, Auth};
 use socketio_server::Server;
 use socketio_tests::{Received, TestServer, WebSocket};
 
@@ -157,7 +157,7 @@ async fn an_administrator_who_may_only_look_changes_nothing() {
 // proves: features/admin-ui
 #[tokio::test]
 async fn in_production_there_are_numbers_alone() {
-    let server = start(|admin| admin.mode(Mode::Production)).await;
+    let server = start(|admin| admin.mode(AdminMode::Production)).await;
     let (_client, _) = client(&server).await;
     let mut admin = administrator(&server, json!({ "token": TOKEN })).await.expect("let in");
     assert!(admin.next_text().await.starts_with(r#"42/admin,["session","#));

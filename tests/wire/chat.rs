@@ -3,7 +3,7 @@
 use std::future::ready;
 use std::time::Duration;
 
-use engineio::Config;
+use engineio::EngineConfig;
 use serde_json::{Value, json};
 use socketio::Io;
 use socketio_server::Server;
@@ -11,10 +11,10 @@ use socketio_server_cli::apps;
 use socketio_tests::{Received, TestServer, WebSocket};
 
 async fn chat() -> TestServer {
-    chat_with(Config { close_timeout: Duration::from_millis(500), ..Config::default() }).await
+    chat_with(EngineConfig { close_timeout: Duration::from_millis(500), ..EngineConfig::default() }).await
 }
 
-async fn chat_with(config: Config) -> TestServer {
+async fn chat_with(config: EngineConfig) -> TestServer {
     let io = Io::new();
     let chat = apps::chat(&io);
     let builder = Server::builder().config(config).socketio("/socket.io/", io);
@@ -257,7 +257,7 @@ async fn subprotocols_that_are_not_spoken_are_refused_with_the_reason() {
 
 #[tokio::test]
 async fn a_plain_client_that_does_not_keep_up_is_let_go_and_the_others_are_not() {
-    let server = chat_with(Config { send_budget: 1_000_000, ..Config::default() }).await;
+    let server = chat_with(EngineConfig { send_budget: 1_000_000, ..EngineConfig::default() }).await;
     let mut slow = server.websocket("/ws").await;
     let mut ben = named(&server, "Ben").await;
     let text = "🙂".repeat(4_000);

@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use engineio::Config;
+use engineio::EngineConfig;
 use socketio::{Io, Socket};
 use socketio_server::Server;
 use socketio_tests::{Response, TestServer};
@@ -99,7 +99,7 @@ async fn a_binary_payload_of_revision_3_is_compressed_too() {
 
 #[tokio::test]
 async fn a_script_is_compressed_by_its_own_length() {
-    let server = TestServer::echo(Config { jsonp: true, ..Config::default() }).await;
+    let server = TestServer::echo(EngineConfig { jsonp: true, ..EngineConfig::default() }).await;
     let target = server.open_polling("/engine.io/", 4).await;
     // The call around it is what takes it over the threshold.
     let message = packet(1015);
@@ -113,7 +113,8 @@ async fn a_script_is_compressed_by_its_own_length() {
 async fn compression_can_be_switched_off_or_begin_elsewhere() {
     for (threshold, encoding) in [(None, None), (Some(10), Some("gzip"))] {
         let server =
-            TestServer::echo_with(Config::default(), |builder| builder.http_compression(threshold)).await;
+            TestServer::echo_with(EngineConfig::default(), |builder| builder.http_compression(threshold))
+                .await;
         let target = server.open_polling("/engine.io/", 4).await;
         let message = packet(if threshold.is_some() { 100 } else { 2000 });
         let answer = poll(&server, &target, &message, "gzip").await;

@@ -1,6 +1,6 @@
 //! The handshake and its refusals: exact bodies, codes, statuses, and the order of the checks.
 
-use engineio::Config;
+use engineio::EngineConfig;
 use socketio_server::{ClientFiles, Cors};
 use socketio_tests::{Received, Response, TestServer, WebSocket};
 
@@ -192,7 +192,7 @@ async fn the_path_is_exact_but_for_its_last_slash() {
 // proves: features/eio3, protocol/revisions
 #[tokio::test]
 async fn a_revision_can_be_switched_off() {
-    let config = engineio::Config { revision_3: false, ..Default::default() };
+    let config = engineio::EngineConfig { revision_3: false, ..Default::default() };
     let server = TestServer::echo(config).await;
     for eio in ["EIO=3&", "EIO=2&", "EIO=&", ""] {
         refused(&server, "GET", &format!("/engine.io/?{eio}transport=polling"), 400, UNSUPPORTED).await;
@@ -209,9 +209,9 @@ async fn revision_3_is_told_the_payload_limit_too() {
     );
 }
 
-// proves: features/per-message-deflate, protocol/no-deflate
+// proves: protocol/no-deflate
 #[tokio::test]
-async fn compression_of_messages_is_not_negotiated() {
+async fn by_default_compression_of_messages_is_not_agreed_on() {
     let server = echo().await;
     for offer in ["permessage-deflate; client_max_window_bits", "constructor"] {
         let headers = [("Sec-WebSocket-Extensions", offer)];
@@ -245,7 +245,7 @@ async fn the_client_files_can_be_read_by_the_pages_that_may_connect_and_by_no_ot
     let (files, cors) =
         (files.expect("the client's files"), Cors::new(["https://app.example"]).expect("an origin"));
     let server =
-        TestServer::echo_with(Config::default(), |server| server.client_files(files).cors(cors)).await;
+        TestServer::echo_with(EngineConfig::default(), |server| server.client_files(files).cors(cors)).await;
     let ask = async |origin: &str| {
         let mut connection = server.connect().await;
         connection.request("GET", "/socket.io/socket.io.js", &[("Origin", origin)], b"").await

@@ -1,6 +1,6 @@
 //! What HTTP itself demands.
 
-use engineio::Config;
+use engineio::EngineConfig;
 use socketio_server::Cors;
 use socketio_tests::{Response, TestServer};
 
@@ -144,7 +144,7 @@ async fn last(server: &TestServer, request: impl AsRef<[u8]>) -> Response {
 #[tokio::test]
 async fn what_can_not_be_read_is_refused_like_everything_else() {
     let cors = Cors::new(["http://a.example"]).expect("an origin");
-    let server = TestServer::echo_with(Config::default(), |builder| builder.cors(cors)).await;
+    let server = TestServer::echo_with(EngineConfig::default(), |builder| builder.cors(cors)).await;
     let fields = "Host: a\r\nOrigin: http://a.example\r\n";
     let many = "X: a\r\n".repeat(101);
     let long = format!("X: {}\r\n", "a".repeat(20_000));
@@ -195,7 +195,7 @@ async fn answer_amid_the_body(server: &TestServer, head: &str, body: &[u8]) -> u
 // proves: protocol/early-answers
 #[tokio::test]
 async fn an_answer_before_the_body_was_read_arrives_and_the_body_may_go_on() {
-    let server = TestServer::echo_with(Config::default(), |builder| {
+    let server = TestServer::echo_with(EngineConfig::default(), |builder| {
         builder.hooks(
             socketio_server::Hooks::new().allow_request(async |_| Err(socketio_server::Denied::new("no"))),
         )

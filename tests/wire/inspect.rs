@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use engineio::Config;
-use socketio_server::inspector::{Inspector, Options};
+use engineio::EngineConfig;
+use socketio_server::inspector::{Inspector, InspectorConfig};
 use socketio_server::journal::{Entry, Journal, Record};
 use socketio_tests::{Connection, Response, TestServer};
 use tokio::net::{TcpListener, TcpSocket};
@@ -19,11 +19,12 @@ struct Inspected {
 }
 
 impl Inspected {
-    async fn with(options: Options) -> Inspected {
-        let inspector = Inspector::new(options);
+    async fn with(config: InspectorConfig) -> Inspected {
+        let inspector = Inspector::new(config);
         let journal = Journal::new([inspector.sink()], false).expect("a thread");
         let observer = journal.clone();
-        let server = TestServer::echo_with(Config::default(), |builder| builder.observer(observer)).await;
+        let server =
+            TestServer::echo_with(EngineConfig::default(), |builder| builder.observer(observer)).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         tokio::spawn(inspector.listen(listener).expect("an address").serve());
@@ -31,7 +32,7 @@ impl Inspected {
     }
 
     async fn new() -> Inspected {
-        Inspected::with(Options::default()).await
+        Inspected::with(InspectorConfig::default()).await
     }
 
     async fn ask(&self, target: &str, headers: &[(&str, &str)]) -> Response {
@@ -112,6 +113,27 @@ impl Page {
     }
 }
 
+// proves: security/inspector
+#[tokio::test]
+async fn what_is_pasted_is_explained_to_the_page_alone() {
+    let inspected = Inspected::new().await;
+    let ask = async |method: &str, headers: &[(&str, &str)], body: &[u8]| {
+        let mut connection = Connection::open(inspected.inspector).await;
+        "localhost".clone_into(&mut connection.host);
+        connection.request(method, "/explain?eio=4&from=client", headers, body).await
+    };
+    let answer = ask("POST", &[], b"42[\"connect\"]").await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
+    assert_eq!(answer.header("access-control-allow-origin"), None);
+    let json: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
+    assert_eq!(json["messages"][0]["broken"]["rule"]["id"], "RESERVED_EVENT");
+    assert_eq!(json["messages"][0]["parts"][1]["meaning"], "type 2, EVENT");
+    assert_eq!(ask("POST", &[], &[b'4'; 300_000]).await.status, 413);
+    let get = ask("GET", &[], b"").await;
+    assert_eq!((get.status, get.header("allow")), (405, Some("POST")));
+    assert_eq!(ask("POST", &[("Origin", "http://evil.example")], b"40").await.status, 403);
+}
+
 // proves: features/wish/traffic
 #[tokio::test]
 async fn a_page_gets_the_header_what_was_before_it_and_what_comes_while_it_watches() {
@@ -131,7 +153,7 @@ async fn a_page_gets_the_header_what_was_before_it_and_what_comes_while_it_watch
 // proves: features/wish/traffic, security/inspector
 #[tokio::test]
 async fn a_page_that_does_not_read_loses_records_and_holds_up_nobody() {
-    let inspected = Inspected::with(Options { memory: 300_000, ..Options::default() }).await;
+    let inspected = Inspected::with(InspectorConfig { memory: 300_000, ..InspectorConfig::default() }).await;
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4 * 1024).expect("a small buffer");
     let stream = socket.connect(inspected.inspector).await.expect("a connection");
@@ -264,7 +286,8 @@ async fn without_a_token_nobody_comes_in_by_a_name_of_elsewhere_or_from_another_
 #[tokio::test]
 async fn with_a_token_only_who_has_it_comes_in() {
     let token = "correct-horse-battery-staple";
-    let inspected = Inspected::with(Options { token: Some(token.into()), ..Options::default() }).await;
+    let inspected =
+        Inspected::with(InspectorConfig { token: Some(token.into()), ..InspectorConfig::default() }).await;
     for target in ["/", "/records", "/inspect.js", "/nothing", "/?token=wrong", "/records?token=wrong"] {
         let refused = inspected.ask(target, &[]).await;
         assert_eq!((refused.status, refused.text().contains("needs its token")), (401, true), "{target}");

@@ -4,13 +4,14 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use engineio::Config;
+use engineio::EngineConfig;
+use engineio::websocket::deflate::PerMessageDeflate;
 use serde_json::Value;
 use socketio::{Io, Note, Socket};
 use socketio_server::Server;
-use socketio_server::journal::{self, Carrier, Entry, Journal, Options, Raw, Record};
+use socketio_server::journal::{self, Carrier, Entry, Journal, JournalConfig, Raw, Record};
 use socketio_server_cli::apps;
-use socketio_tests::{Received, TestServer, WebSocket};
+use socketio_tests::{Deflate, Received, TestServer, WebSocket};
 
 /// A file in memory.
 #[derive(Clone, Default)]
@@ -36,11 +37,11 @@ impl Page {
     }
 }
 
-async fn traced(options: Options) -> (TestServer, Arc<Journal>, Page) {
+async fn traced(config: JournalConfig) -> (TestServer, Arc<Journal>, Page) {
     let page = Page::default();
-    let journal = Journal::lines(Box::new(page.clone()), options).expect("memory");
+    let journal = Journal::lines(Box::new(page.clone()), config).expect("memory");
     let observer = journal.clone();
-    let server = TestServer::echo_with(Config::default(), |builder| builder.observer(observer)).await;
+    let server = TestServer::echo_with(EngineConfig::default(), |builder| builder.observer(observer)).await;
     (server, journal, page)
 }
 
@@ -65,7 +66,7 @@ async fn visit(server: &TestServer) {
 // proves: features/wish/traffic
 #[tokio::test]
 async fn each_record_names_the_one_that_it_came_out_of() {
-    let (server, journal, page) = traced(Options::default()).await;
+    let (server, journal, page) = traced(JournalConfig::default()).await;
     visit(&server).await;
     journal.finish();
     let records = page.records();
@@ -95,7 +96,7 @@ async fn each_record_names_the_one_that_it_came_out_of() {
 
 #[tokio::test]
 async fn answers_that_are_sent_once_their_session_is_over_name_it_and_their_requests() {
-    let (server, journal, page) = traced(Options::default()).await;
+    let (server, journal, page) = traced(JournalConfig::default()).await;
     let target = server.open_polling("/socket.io/", 4).await;
     let mut poll = server.connect().await;
     poll.send("GET", &target, &[], b"").await;
@@ -115,7 +116,7 @@ async fn answers_that_are_sent_once_their_session_is_over_name_it_and_their_requ
 #[tokio::test]
 async fn a_note_of_the_application_is_a_record_of_the_session_and_none_after_its_end() {
     let page = Page::default();
-    let journal = Journal::lines(Box::new(page.clone()), Options::default()).expect("memory");
+    let journal = Journal::lines(Box::new(page.clone()), JournalConfig::default()).expect("memory");
     let io = Io::new();
     let (sender, mut sockets) = tokio::sync::mpsc::unbounded_channel();
     io.on_connect(move |socket: Socket| {
@@ -152,7 +153,7 @@ async fn a_note_of_the_application_is_a_record_of_the_session_and_none_after_its
 #[tokio::test]
 async fn secrets_are_written_only_if_asked_for() {
     for secrets in [false, true] {
-        let (server, journal, page) = traced(Options { secrets, ..Options::default() }).await;
+        let (server, journal, page) = traced(JournalConfig { secrets, ..JournalConfig::default() }).await;
         visit(&server).await;
         journal.finish();
         // The echo tells the client its auth, but this one never polls for it.
@@ -162,7 +163,7 @@ async fn secrets_are_written_only_if_asked_for() {
 
 #[tokio::test]
 async fn a_journal_ends_where_it_is_full() {
-    let (server, journal, page) = traced(Options { limit: 1500, ..Options::default() }).await;
+    let (server, journal, page) = traced(JournalConfig { limit: 1500, ..JournalConfig::default() }).await;
     visit(&server).await;
     journal.finish();
     let records = page.records();
@@ -173,9 +174,9 @@ async fn a_journal_ends_where_it_is_full() {
 #[tokio::test]
 async fn a_plain_websocket_is_a_session_of_frames_and_what_it_carries_is_shown() {
     let page = Page::default();
-    let journal = Journal::lines(Box::new(page.clone()), Options::default()).expect("memory");
+    let journal = Journal::lines(Box::new(page.clone()), JournalConfig::default()).expect("memory");
     let observer = journal.clone();
-    let server = TestServer::echo_with(Config::default(), |builder| {
+    let server = TestServer::echo_with(EngineConfig::default(), |builder| {
         let builder = builder.observer(observer);
         builder.websocket("/ws", |request| std::future::ready(apps::plain_echo(request)))
     })
@@ -199,6 +200,42 @@ async fn a_plain_websocket_is_a_session_of_frames_and_what_it_carries_is_shown()
     assert_eq!(frames[0].raw, Some(Raw(b"40{\"looks\":\"like auth\"}".to_vec())));
     let ended = records.last().map(|record| (&record.entry, record.session));
     assert_eq!(ended, Some((&Entry::PlainEnded { code: 1000, reason: "bye".to_owned() }, Some(1))));
+}
+
+#[tokio::test]
+async fn a_frame_that_was_compressed_says_how_long_it_was() {
+    let page = Page::default();
+    let journal = Journal::lines(Box::new(page.clone()), JournalConfig::default()).expect("memory");
+    let observer = journal.clone();
+    for context_takeover in [false, true] {
+        let deflate = PerMessageDeflate { context_takeover, ..PerMessageDeflate::default() };
+        let config = EngineConfig { per_message_deflate: Some(deflate), ..EngineConfig::default() };
+        let server = TestServer::echo_with(config, |builder| builder.observer(observer.clone())).await;
+        let target = "/engine.io/?EIO=4&transport=websocket";
+        let (_, mut websocket) = WebSocket::compressed(server.address(), target, "permessage-deflate").await;
+        websocket.next_text().await;
+        let message = format!("4{}", "tea ".repeat(500));
+        let sent = Deflate::default().compress(&message);
+        websocket.raw(WebSocket::frame(0xc1, &sent)).await;
+        let Received::Compressed(_, received) = websocket.next().await else { panic!("it is compressed") };
+        drop(websocket);
+        server.stop().await;
+        let expected = [(message.len(), sent.len()), (message.len(), received.len())];
+        let frames = loop {
+            let records = page.records();
+            let frames = records.iter().filter_map(|record| match record.entry {
+                Entry::Frame { compressed: Some(len), .. } => Some((record.raw.as_ref()?.0.len(), len)),
+                _ => None,
+            });
+            let frames: Vec<_> = frames.collect();
+            // A thread of its own writes them.
+            if frames.len() == if context_takeover { 4 } else { 2 } {
+                break frames;
+            }
+            tokio::task::yield_now().await;
+        };
+        assert_eq!(frames[frames.len() - 2..], expected);
+    }
 }
 
 /// Fields that differ from run to run, or with the version.
@@ -233,7 +270,7 @@ fn settled(line: &str) -> Value {
 
 #[tokio::test]
 async fn the_example_in_the_documentation_is_what_is_written() {
-    let (server, journal, page) = traced(Options::default()).await;
+    let (server, journal, page) = traced(JournalConfig::default()).await;
     let mut websocket = WebSocket::open(server.address(), "/socket.io/?EIO=4&transport=websocket").await;
     websocket.next_text().await;
     websocket.text("40").await;

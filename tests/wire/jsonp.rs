@@ -1,6 +1,6 @@
 //! JSONP polling: payloads in scripts and forms.
 
-use engineio::Config;
+use engineio::EngineConfig;
 use socketio_tests::{Response, TestServer};
 
 use crate::{POLLING, echo};
@@ -8,7 +8,7 @@ use crate::{POLLING, echo};
 const FORM: [(&str, &str); 1] = [("Content-Type", "application/x-www-form-urlencoded")];
 
 async fn jsonp() -> TestServer {
-    TestServer::echo(Config { jsonp: true, ..Config::default() }).await
+    TestServer::echo(EngineConfig { jsonp: true, ..EngineConfig::default() }).await
 }
 
 /// The string that a script hands over.

@@ -5,6 +5,7 @@ mod bursts;
 mod chat;
 mod closing;
 mod compression;
+mod deflate;
 mod handshake;
 mod heartbeat;
 mod hooks;
@@ -18,13 +19,15 @@ mod offers;
 mod plain;
 mod polling;
 mod proxies;
+mod proxy_protocol;
+mod slow_links;
 mod socketio;
 mod upgrade;
 mod websocket;
 
 use std::time::Duration;
 
-use engineio::Config;
+use engineio::EngineConfig;
 use socketio_tests::TestServer;
 
 /// Polling at the plain echo, in revision 4.
@@ -34,17 +37,17 @@ const WEBSOCKET: &str = "/engine.io/?EIO=4&transport=websocket";
 
 /// The echo application with the default settings.
 async fn echo() -> TestServer {
-    TestServer::echo(Config::default()).await
+    TestServer::echo(EngineConfig::default()).await
 }
 
 /// The echo application with a heartbeat that can be waited for.
 async fn impatient_echo() -> TestServer {
-    TestServer::echo(Config {
+    TestServer::echo(EngineConfig {
         ping_interval: Duration::from_secs(1),
         ping_timeout: Duration::from_secs(1),
         upgrade_timeout: Duration::from_secs(1),
         close_timeout: Duration::from_secs(1),
-        ..Config::default()
+        ..EngineConfig::default()
     })
     .await
 }

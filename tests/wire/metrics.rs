@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use socketio::{Config, Io, Recovery};
+use engineio::websocket::deflate::PerMessageDeflate;
+use socketio::{Io, IoConfig, Recovery};
 use socketio_server::{Limits, Metrics, Server};
 use socketio_server_cli::apps;
-use socketio_tests::{Connection, WebSocket};
+use socketio_tests::{Connection, Deflate, Received, WebSocket};
 use tokio::net::TcpSocket;
 
 /// Where an echo server answers clients, and where it answers its operator.
@@ -16,7 +17,7 @@ async fn echo() -> (SocketAddr, SocketAddr) {
 }
 
 async fn echo_within(limits: Limits) -> (SocketAddr, SocketAddr) {
-    let config = Config { recovery: Some(Recovery::default()), ..Config::default() };
+    let config = IoConfig { recovery: Some(Recovery::default()), ..IoConfig::default() };
     let io = Io::with_config(config);
     apps::echo(&io);
     let metrics = Arc::new(Metrics::default());
@@ -54,6 +55,42 @@ async fn becomes(operations: SocketAddr, name: &str, value: f64) {
 }
 
 #[tokio::test]
+async fn metrics_tell_what_compression_saves() {
+    let metrics = Arc::new(Metrics::default());
+    let deflate = Some(PerMessageDeflate::default());
+    let config = engineio::EngineConfig { per_message_deflate: deflate, ..engineio::EngineConfig::default() };
+    let builder = Server::builder().config(config).observer(metrics.clone());
+    let server = builder.engineio("/engine.io/", apps::EngineEcho).build().expect("a server");
+    let [clients, operators] = [(); 2].map(|()| TcpSocket::new_v4().expect("a socket"));
+    for socket in [&clients, &operators] {
+        socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
+    }
+    let [clients, operators] = [clients, operators].map(|socket| socket.listen(16).expect("to listen"));
+    let (address, operations) = (clients.local_addr().unwrap(), operators.local_addr().unwrap());
+    tokio::spawn(server.operations(metrics).serve(operators));
+    tokio::spawn(server.serve(clients, std::future::pending()));
+    let target = "/engine.io/?EIO=4&transport=websocket";
+    let (_, mut websocket) = WebSocket::compressed(address, target, "permessage-deflate").await;
+    websocket.next_text().await;
+    // This one is too short to come back compressed.
+    let short = Deflate::default().compress("4short");
+    websocket.raw(WebSocket::frame(0xc1, &short)).await;
+    assert_eq!(websocket.next_text().await, "4short");
+    let message = format!("4{}", "tea ".repeat(500));
+    let long = Deflate::default().compress(&message);
+    websocket.raw(WebSocket::frame(0xc1, &long)).await;
+    let Received::Compressed(_, payload) = websocket.next().await else { panic!("it is compressed") };
+    for (name, bytes) in [
+        ("socketio_deflate_message_bytes_total{direction=\"in\"}", 6 + message.len()),
+        ("socketio_deflate_wire_bytes_total{direction=\"in\"}", short.len() + long.len()),
+        ("socketio_deflate_message_bytes_total{direction=\"out\"}", message.len()),
+        ("socketio_deflate_wire_bytes_total{direction=\"out\"}", payload.len()),
+    ] {
+        assert_eq!(sample(operations, name).await, bytes as f64, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn metrics_tell_what_is_held_and_that_it_is_given_back() {
     let (address, operations) = echo().await;
     let tasks = sample(operations, "socketio_tasks").await;
@@ -75,6 +112,8 @@ async fn metrics_tell_what_is_held_and_that_it_is_given_back() {
         ("socketio_sockets", 1.0),
         // `/`, `/custom` and `/test`.
         ("socketio_namespaces", 3.0),
+        (r#"socketio_namespace_sockets{namespace="/"}"#, 0.0),
+        (r#"socketio_namespace_sockets{namespace="/test"}"#, 1.0),
         ("socketio_rooms", 1.0),
         ("socketio_pending_acks", 1.0),
         (r#"socketio_unhandled_events_total{reason="args"}"#, 2.0),

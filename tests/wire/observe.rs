@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
-use engineio::Config;
+use engineio::EngineConfig;
 use engineio::observe::{Observation, Observer, What};
 use socketio::{Io, Note, Socket};
 use socketio_server::Server;
@@ -34,7 +34,7 @@ impl Observer for Notes {
             }
             What::ProbeOpened => write!(line, "probe opened"),
             What::ProbeDropped => write!(line, "probe dropped"),
-            What::Upgraded => write!(line, "upgraded"),
+            What::Upgraded { transport } => write!(line, "upgraded {}", transport.as_str()),
             What::Closed { reason, transport } => write!(line, "closed {} {reason}", transport.as_str()),
             What::Ended { transport } => write!(line, "ended {}", transport.as_str()),
             What::Frame(frame) => {
@@ -91,7 +91,7 @@ impl Notes {
     }
 }
 
-async fn watched(config: Config) -> (TestServer, Arc<Notes>) {
+async fn watched(config: EngineConfig) -> (TestServer, Arc<Notes>) {
     let notes = Arc::new(Notes::default());
     let observer = notes.clone();
     (TestServer::echo_with(config, |builder| builder.observer(observer)).await, notes)
@@ -120,7 +120,7 @@ async fn what_the_application_notes_is_seen_with_its_session() {
 
 #[tokio::test]
 async fn polling_and_its_upgrade_are_seen_in_order() {
-    let (server, notes) = watched(Config::default()).await;
+    let (server, notes) = watched(EngineConfig::default()).await;
     let target = server.open_polling("/socket.io/", 4).await;
     assert_eq!(
         notes.take(),
@@ -182,7 +182,7 @@ async fn polling_and_its_upgrade_are_seen_in_order() {
             format!("attachment {direction} [1, 2]"),
         ]
     };
-    let upgrade = ["frame In Probe 1 5", "packet In Probe 5 ", "upgraded"].map(str::to_owned);
+    let upgrade = ["frame In Probe 1 5", "packet In Probe 5 ", "upgraded websocket"].map(str::to_owned);
     let handled = ["handled / message".to_owned()];
     let echoed = event("Out").map(|line| line.replace("\"message\"", "\"message-back\""));
     assert_eq!(notes.take(), [&upgrade[..], &event("In"), &handled, &echoed].concat());
@@ -207,7 +207,7 @@ async fn polling_and_its_upgrade_are_seen_in_order() {
 
 #[tokio::test]
 async fn a_client_that_ends_the_connection_is_sent_no_close_frame() {
-    let (server, notes) = watched(Config::default()).await;
+    let (server, notes) = watched(EngineConfig::default()).await;
     let mut websocket = WebSocket::open(server.address(), "/socket.io/?EIO=4&transport=websocket").await;
     websocket.next_text().await;
     notes.take();
@@ -218,7 +218,7 @@ async fn a_client_that_ends_the_connection_is_sent_no_close_frame() {
 
 #[tokio::test]
 async fn what_was_wrong_is_seen() {
-    let (server, notes) = watched(Config { max_payload: 10, ..Config::default() }).await;
+    let (server, notes) = watched(EngineConfig { max_payload: 10, ..EngineConfig::default() }).await;
     assert_eq!(server.get("/engine.io/?EIO=9&transport=polling").await.status, 400);
     let seen = notes.take();
     assert_eq!(seen[..2], ["- request GET /engine.io/", "- refused UNSUPPORTED_PROTOCOL_VERSION"]);
@@ -254,7 +254,7 @@ async fn what_was_wrong_is_seen() {
 
 #[tokio::test]
 async fn a_poll_whose_client_goes_away_is_seen() {
-    let (server, notes) = watched(Config::default()).await;
+    let (server, notes) = watched(EngineConfig::default()).await;
     let target = server.open_polling("/engine.io/", 4).await;
     notes.take();
     let mut poll = server.connect().await;
@@ -268,7 +268,7 @@ async fn a_poll_whose_client_goes_away_is_seen() {
 
 #[tokio::test]
 async fn what_breaks_no_packet_but_a_rule_has_a_name_too() {
-    let (server, notes) = watched(Config::default()).await;
+    let (server, notes) = watched(EngineConfig::default()).await;
     let ends = async |rule: &str, transport: &str| {
         let seen = notes.take_until(&format!("ended {transport}")).await;
         let violation = seen.iter().position(|line| line.starts_with(&format!("violation {rule}: ")));

@@ -1,6 +1,6 @@
 //! What a server offers: transports, upgrades, paths; and to which pages.
 
-use engineio::Config;
+use engineio::EngineConfig;
 use http::Method;
 use socketio_server::{AllowedHosts, Cookie, Cors, TrailingSlash};
 use socketio_tests::{TestServer, WebSocket};
@@ -12,7 +12,7 @@ const TRANSPORT_UNKNOWN: &str = r#"{"code":0,"message":"Transport unknown"}"#;
 // proves: features/transports, protocol/offered-transports
 #[tokio::test]
 async fn polling_can_be_the_only_transport() {
-    let server = TestServer::echo(Config { websocket: false, ..Config::default() }).await;
+    let server = TestServer::echo(EngineConfig { websocket: false, ..EngineConfig::default() }).await;
     let opened = server.get(POLLING).await;
     assert!(opened.text().contains(r#""upgrades":[],"#), "{}", opened.text());
     for target in [WEBSOCKET.to_owned(), format!("{WEBSOCKET}&sid={}", opened.sid())] {
@@ -24,7 +24,7 @@ async fn polling_can_be_the_only_transport() {
 // proves: features/transports, protocol/offered-transports
 #[tokio::test]
 async fn websocket_can_be_the_only_transport() {
-    let server = TestServer::echo(Config { polling: false, ..Config::default() }).await;
+    let server = TestServer::echo(EngineConfig { polling: false, ..EngineConfig::default() }).await;
     let refused = server.get(POLLING).await;
     assert_eq!((refused.status, refused.text()), (400, TRANSPORT_UNKNOWN));
     let mut websocket = server.websocket(WEBSOCKET).await;
@@ -36,7 +36,7 @@ async fn websocket_can_be_the_only_transport() {
 // proves: features/allow-upgrades, protocol/offered-transports
 #[tokio::test]
 async fn without_upgrades_none_is_offered_and_none_is_taken() {
-    let server = TestServer::echo(Config { allow_upgrades: false, ..Config::default() }).await;
+    let server = TestServer::echo(EngineConfig { allow_upgrades: false, ..EngineConfig::default() }).await;
     let opened = server.get(POLLING).await;
     assert!(opened.text().contains(r#""upgrades":[],"#), "{}", opened.text());
     let target = format!("{POLLING}&sid={}", opened.sid());
@@ -55,7 +55,8 @@ async fn a_path_may_have_to_end_with_a_slash_or_without() {
         (TrailingSlash::Required, 200, 404),
         (TrailingSlash::Absent, 404, 200),
     ] {
-        let server = TestServer::echo_with(Config::default(), |builder| builder.trailing_slash(slash)).await;
+        let server =
+            TestServer::echo_with(EngineConfig::default(), |builder| builder.trailing_slash(slash)).await;
         for path in ["/engine.io", "/socket.io"] {
             let query = "?EIO=4&transport=polling";
             assert_eq!(server.get(&format!("{path}/{query}")).await.status, with, "{slash:?}");
@@ -76,7 +77,7 @@ async fn an_upgrade_that_is_nobodys_is_refused_at_once() {
 #[tokio::test]
 async fn pages_of_origins_under_a_pattern_get_in_and_others_do_not() {
     let cors = Cors::new(["https://*.example.com"]).unwrap().credentials().unwrap();
-    let server = TestServer::echo_with(Config::default(), |builder| builder.cors(cors)).await;
+    let server = TestServer::echo_with(EngineConfig::default(), |builder| builder.cors(cors)).await;
     let get = async |origin| server.connect().await.request("GET", POLLING, &[("Origin", origin)], b"").await;
     let friend = get("https://a.example.com").await;
     assert_eq!(friend.status, 200);
@@ -98,7 +99,7 @@ async fn a_rule_of_the_applications_sees_origin_and_request() {
     let cors = Cors::by(|origin, request| {
         origin.ends_with(".example") && request.uri.query().is_some_and(|query| query.contains("room=1"))
     });
-    let server = TestServer::echo_with(Config::default(), |builder| builder.cors(cors)).await;
+    let server = TestServer::echo_with(EngineConfig::default(), |builder| builder.cors(cors)).await;
     let get = async |target: &str| {
         let origin = [("Origin", "https://a.example")];
         server.connect().await.request("GET", target, &origin, b"").await.status
@@ -112,7 +113,7 @@ async fn a_rule_of_the_applications_sees_origin_and_request() {
 async fn a_preflight_is_answered_with_what_was_set() {
     let cors = Cors::new(["https://a.example"]).and_then(|cors| cors.allowed_headers(["x-token"])).unwrap();
     let cors = cors.methods([Method::GET, Method::POST]).max_age(std::time::Duration::from_secs(60));
-    let server = TestServer::echo_with(Config::default(), |builder| builder.cors(cors)).await;
+    let server = TestServer::echo_with(EngineConfig::default(), |builder| builder.cors(cors)).await;
     let headers = [
         ("Origin", "https://a.example"),
         ("Access-Control-Request-Method", "POST"),
@@ -131,7 +132,7 @@ async fn a_preflight_is_answered_with_what_was_set() {
 #[tokio::test]
 async fn a_cookie_goes_with_the_answer_to_a_handshake_by_polling_alone() {
     let cookie = Cookie::new("io").expect("a name");
-    let server = TestServer::echo_with(Config::default(), |builder| builder.cookie(cookie)).await;
+    let server = TestServer::echo_with(EngineConfig::default(), |builder| builder.cookie(cookie)).await;
     let opened = server.get(POLLING).await;
     let expected = format!("io={}; Path=/; HttpOnly; SameSite=Lax", opened.sid());
     assert_eq!(opened.header("set-cookie"), Some(&*expected));
@@ -145,7 +146,7 @@ async fn a_cookie_goes_with_the_answer_to_a_handshake_by_polling_alone() {
 // proves: ws/protocols, protocol/subprotocol
 #[tokio::test]
 async fn the_first_subprotocol_that_a_client_offers_is_agreed_to() {
-    let server = TestServer::echo(Config::default()).await;
+    let server = TestServer::echo(EngineConfig::default()).await;
     let offered = async |target: &str, offer: &str| {
         let fields = [("Sec-WebSocket-Protocol", offer)];
         WebSocket::handshake(server.address(), target, &fields).await.0
@@ -173,7 +174,7 @@ async fn the_first_subprotocol_that_a_client_offers_is_agreed_to() {
 #[tokio::test]
 async fn a_server_answers_for_the_hosts_that_are_allowed() {
     let hosts = AllowedHosts::new(["example.com", "*.example.org"]).expect("hosts");
-    let server = TestServer::echo_with(Config::default(), |builder| builder.allowed_hosts(hosts)).await;
+    let server = TestServer::echo_with(EngineConfig::default(), |builder| builder.allowed_hosts(hosts)).await;
     let ask = async |host: &str, target: &str| {
         let mut connection = server.connect().await;
         host.clone_into(&mut connection.host);

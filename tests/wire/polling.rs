@@ -1,6 +1,6 @@
 //! Long polling: what GETs and POSTs are answered, together and alone.
 
-use engineio::Config;
+use engineio::EngineConfig;
 use socketio_tests::{Received, TestServer};
 
 use crate::{POLLING, echo};
@@ -105,7 +105,7 @@ async fn an_aborted_post_ends_the_session_and_the_parked_get_gets_a_close() {
 // proves: features/max-http-buffer-size, protocol/post-over-the-limit
 #[tokio::test]
 async fn a_post_of_the_limit_is_taken_and_one_byte_more_is_413_and_the_session_survives() {
-    let config = Config { max_payload: 10_000, ..Config::default() };
+    let config = EngineConfig { max_payload: 10_000, ..EngineConfig::default() };
     let server = TestServer::echo(config).await;
     let target = server.open_polling("/engine.io/", 4).await;
     let exact = format!("4{}", "x".repeat(9_999));
@@ -120,7 +120,7 @@ async fn a_post_of_the_limit_is_taken_and_one_byte_more_is_413_and_the_session_s
 // proves: features/wish/size-limit, protocol/post-over-the-limit
 #[tokio::test]
 async fn a_chunked_post_over_the_limit_is_413() {
-    let config = Config { max_payload: 100, ..Config::default() };
+    let config = EngineConfig { max_payload: 100, ..EngineConfig::default() };
     let server = TestServer::echo(config).await;
     let target = server.open_polling("/engine.io/", 4).await;
     let mut post = server.connect().await;
@@ -184,7 +184,7 @@ async fn other_methods_on_a_session_are_405() {
 // proves: protocol/cut-answers
 #[tokio::test]
 async fn an_answer_is_cut_at_max_payload_and_one_larger_packet_goes_alone() {
-    let config = Config { max_payload: 30, ..Config::default() };
+    let config = EngineConfig { max_payload: 30, ..EngineConfig::default() };
     let server = TestServer::echo(config).await;
     let target = server.open_polling("/engine.io/", 4).await;
     for message in ["4aaaaaaaaa", "4bbbbbbbbb", "4cccccccccccccccccccc"] {
@@ -304,7 +304,7 @@ async fn a_revision_3_body_that_is_cut_short_ends_the_session() {
 // proves: protocol/max-packets
 #[tokio::test]
 async fn packets_of_one_payload_are_counted() {
-    let server = TestServer::echo(Config { max_packets: 100, ..Config::default() }).await;
+    let server = TestServer::echo(EngineConfig { max_packets: 100, ..EngineConfig::default() }).await;
     let target = server.open_polling("/engine.io/", 4).await;
     let body = ["3"; 100].join("\u{1e}");
     assert_eq!(server.post(&target, &body).await.text(), "ok");

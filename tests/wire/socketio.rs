@@ -321,7 +321,7 @@ async fn a_socketio_error_by_polling_is_told_by_the_next_poll() {
 // proves: features/connect-timeout
 #[tokio::test]
 async fn a_client_that_joins_no_namespace_is_closed_at_connect_timeout() {
-    let io = socketio::Io::with_config(socketio::Config {
+    let io = socketio::Io::with_config(socketio::IoConfig {
         connect_timeout: std::time::Duration::from_secs(1),
         ..Default::default()
     });

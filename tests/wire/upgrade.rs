@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use engineio::{Application, CloseReason, Frame, HandshakeRequest, Layer, Mailbox, Message, Opened};
+use engineio::{
+    Application, CloseReason, Frame, HandshakeRequest, Layer, Mailbox, Message, Opened, Transport,
+};
 use socketio::{Io, Socket};
 use socketio_server::Server;
 use socketio_tests::{Received, TestServer, WebSocket};
@@ -277,7 +279,7 @@ impl Layer for Cookie {
         None
     }
 
-    fn upgraded(&mut self, request: Option<HandshakeRequest>) {
+    fn upgraded(&mut self, _: Transport, request: Option<HandshakeRequest>) {
         self.tell(request.as_ref());
     }
 
@@ -307,7 +309,7 @@ async fn an_application_reads_the_headers_of_the_handshake_and_if_it_wants_them_
 // proves: features/upgrade-timeout, protocol/failed-probes
 #[tokio::test]
 async fn a_silent_probe_is_dropped_at_upgrade_timeout() {
-    let server = TestServer::echo(engineio::Config {
+    let server = TestServer::echo(engineio::EngineConfig {
         upgrade_timeout: std::time::Duration::from_secs(1),
         ..Default::default()
     })

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engineio::{Config, Limit};
+use engineio::{EngineConfig, Limit};
 use socketio_tests::{Received, TestServer, WebSocket};
 
 use crate::{WEBSOCKET, echo};
@@ -14,9 +14,9 @@ async fn open(server: &TestServer) -> WebSocket {
 }
 
 /// Settings under which no heartbeat helps a session along.
-fn patient(max_payload: usize) -> Config {
+fn patient(max_payload: usize) -> EngineConfig {
     let hour = Duration::from_secs(3_600);
-    Config { max_payload, ping_interval: hour, ..Config::default() }
+    EngineConfig { max_payload, ping_interval: hour, ..EngineConfig::default() }
 }
 
 // proves: websocket-node/fragmenting
@@ -105,7 +105,7 @@ async fn open_upgrade_noop_and_pongs_mean_nothing() {
 // proves: features/max-http-buffer-size, websocket-node/sizes, ws/max-payload, protocol/max-payload
 #[tokio::test]
 async fn a_message_of_the_limit_is_taken_and_one_byte_more_is_1009() {
-    let config = Config { max_payload: 100_000, ..Config::default() };
+    let config = EngineConfig { max_payload: 100_000, ..EngineConfig::default() };
     let server = TestServer::echo(config).await;
     let exact = format!("4{}", "x".repeat(99_999));
     let mut websocket = open(&server).await;
@@ -120,7 +120,7 @@ async fn a_message_of_the_limit_is_taken_and_one_byte_more_is_1009() {
 // proves: protocol/max-payload
 #[tokio::test]
 async fn fragments_over_the_limit_in_all_are_1009() {
-    let config = Config { max_payload: 1_000, ..Config::default() };
+    let config = EngineConfig { max_payload: 1_000, ..EngineConfig::default() };
     let server = TestServer::echo(config).await;
     let mut websocket = open(&server).await;
     websocket.raw(WebSocket::frame(0x01, &[b'4'; 600])).await;
@@ -131,7 +131,7 @@ async fn fragments_over_the_limit_in_all_are_1009() {
 // proves: protocol/max-payload
 #[tokio::test]
 async fn as_many_fragments_as_the_limit_are_taken_and_one_more_is_1008() {
-    let config = Config { max_fragments: 100, ..Config::default() };
+    let config = EngineConfig { max_fragments: 100, ..EngineConfig::default() };
     let server = TestServer::echo(config).await;
     let mut websocket = open(&server).await;
     let begin = [WebSocket::frame(0x01, b"4hi"), WebSocket::frame(0x00, b"").repeat(98)].concat();

@@ -7,13 +7,14 @@ use std::task::Waker;
 
 use bytes::Bytes;
 
-use super::{Cut, Mailbox};
+use super::Mailbox;
+use super::queue::Cut;
 use crate::Payload;
 use crate::sync::Mutex;
 
-/// A long answer to a poll that is being sent. It counts for its session until it is dropped. If the session is
-/// [ended for its memory](Mailbox::put_out), the rest of the answer is dropped at once. Answers of less than
-/// [`ALLOWANCE`](crate::memory::ALLOWANCE) bytes don't need this.
+/// A long answer to a poll that is being sent. It counts against its session's memory until it is dropped. If the
+/// session is [ended for its memory](Mailbox::evict), the rest of the answer is dropped at once. Answers of less
+/// than [`ALLOWANCE`](crate::memory::ALLOWANCE) bytes don't need this.
 ///
 /// ```
 /// use engineio::{LongAnswer, Mailbox};
@@ -24,6 +25,7 @@ use crate::sync::Mutex;
 /// drop(answer); // It no longer counts.
 /// ```
 pub struct LongAnswer {
+    /// The mailbox of the session that it counts against.
     mailbox: Arc<Mailbox>,
     left: Mutex<Left>,
 }
@@ -31,9 +33,9 @@ pub struct LongAnswer {
 #[derive(Default)]
 struct Left {
     payload: Payload,
-    /// What it counts for.
+    /// How many bytes are counted against the session.
     bytes: usize,
-    /// The client was put out, while so many bytes were left.
+    /// The client was evicted, with that many bytes left.
     cut: Option<usize>,
     /// The task that sends it.
     sender: Option<Waker>,
@@ -52,7 +54,7 @@ impl LongAnswer {
         answer
     }
 
-    /// Counts so many bytes more.
+    /// Counts that many more bytes.
     fn count(&self, left: &mut Left, more: usize) {
         self.mailbox.answering.fetch_add(more, Ordering::Relaxed);
         left.bytes += more;
@@ -80,7 +82,9 @@ impl LongAnswer {
             Some(waker) => waker.clone_from(sender),
             none => *none = Some(sender.clone()),
         }
-        Some(left.payload.take(most))
+        let taken = left.payload.take(most);
+        self.mailbox.note_moved(taken.len());
+        Some(taken)
     }
 
     /// Whether the session was ended for its memory.
@@ -177,20 +181,20 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_put_out_is_sent_no_more_of_it() {
+    fn whoever_is_evicted_is_sent_no_more_of_it() {
         let mailbox = Arc::new(Mailbox::new(usize::MAX));
         let count = Arc::new(Count::default());
         let waker = Waker::from(count.clone());
         let answers = [(); 2].map(|()| answer(&mailbox));
         assert!(answers[0].take(10, &waker).is_some());
-        mailbox.put_out(Limit::Memory);
+        mailbox.evict(Limit::Memory);
         assert_eq!(count.0.load(Ordering::Relaxed), 1, "whoever sends it is woken");
         assert_eq!(answers.each_ref().map(|answer| answer.left()), [LENGTH - 10, LENGTH]);
         for answer in &answers {
             assert!(answer.is_cut() && !answer.is_taken());
             assert_eq!(answer.take(10, &waker), None);
         }
-        // One that comes too late is let go as well.
+        // One that is registered too late is dropped too.
         let late = self::answer(&mailbox);
         assert_eq!((late.take(10, &waker), late.left()), (None, LENGTH));
     }

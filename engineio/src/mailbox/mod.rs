@@ -1,4 +1,4 @@
-//! What the rest of the program leaves for a session.
+//! The queue of what a session has to send, and the handle on it for the rest of the program.
 //!
 //! A session belongs to one task. The rest of the program holds its [`Mailbox`]: a queue of frames under a byte
 //! budget, a request to close, and the waker of that task. The session has the other handle, the
@@ -6,24 +6,27 @@
 //! of an idle session.
 
 mod long_answer;
+mod queue;
 mod receiver;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use crate::memory::{ALLOWANCE, Budget, Holder};
 use crate::sync::Mutex;
 use crate::{CloseReason, Frame, Limit, LimitHits};
 
+use queue::{Cut, Eviction, Queue};
+
 pub use long_answer::LongAnswer;
+pub use queue::Outlet;
 pub use receiver::MailboxReceiver;
 
-/// What may wait for a client before it is slowed down, in bytes, as far as its budget allows: while more waits,
-/// [`poll_room`](Mailbox::poll_room) makes senders wait, and while half of it does, the client's packets wait. It
-/// is what the answer to a poll holds by default, and more than a connection takes at once.
+/// The bytes that may wait for a client before it is slowed down, if its budget is not smaller. While more waits,
+/// [`poll_space`](Mailbox::poll_space) makes senders wait; while more than half of it waits, the client's own packets
+/// wait. It is as much as the answer to a poll holds by default, and more than a connection accepts at once.
 pub const HIGH_WATER: usize = 1_000_000;
 
 /// A session's queue and doorbell, for everyone but the session. The session has the [`MailboxReceiver`], and
@@ -45,89 +48,28 @@ pub const HIGH_WATER: usize = 1_000_000;
 /// ```
 #[repr(C)]
 pub struct Mailbox {
-    /// While so many bytes or more wait, senders should wait too.
+    /// While that many bytes or more wait, senders should wait too.
     mark: usize,
-    /// While so many bytes or more wait, refusable messages are refused.
+    /// While that many bytes or more wait, messages that may be refused are refused.
     budget: usize,
-    /// The cost of the frames that are queued and of those that the session has taken but not yet written. Only
-    /// who holds the queue changes it.
+    /// The cost of the frames that are queued and of those that the session has taken but not yet written. It changes
+    /// only under the lock on the queue.
     cost: AtomicUsize,
     queue: Mutex<Queue>,
-    /// What has come of the client's packets and waits to be taken in.
+    /// The bytes of the client's packets that have arrived and wait to be handled.
     incoming: AtomicUsize,
-    /// What has come of a body that has not ended.
+    /// The bytes that have arrived of an unfinished body.
     body: AtomicUsize,
-    /// What has been taken in and waits for the application.
+    /// The bytes that have been decoded and wait for the application.
     backlog: AtomicUsize,
-    /// What is on its way in long answers.
+    /// The bytes of long answers that are being sent.
     answering: AtomicUsize,
-    /// What clients together may make the process hold.
+    /// How many bytes of bodies have come, and of long answers have gone, since that was last asked.
+    moved: AtomicUsize,
+    /// How much memory all clients together may use.
     memory: Budget,
     /// Counts the messages that met a limit.
     hits: Option<Arc<LimitHits>>,
-}
-
-#[derive(Default)]
-#[repr(C)]
-struct Queue {
-    outlet: Outlet,
-    close: Option<CloseReason>,
-    closed: bool,
-    put_out: PutOut,
-    /// Something other than frames was left since the session last looked.
-    rung: bool,
-    /// The session will look before it sleeps, so nobody has to wake it.
-    awake: bool,
-    waker: Option<Waker>,
-    frames: VecDeque<Frame>,
-    /// Most mailboxes never need it, and it takes no memory in these.
-    seldom: Option<Box<Seldom>>,
-}
-
-/// What few mailboxes have.
-#[derive(Default)]
-struct Seldom {
-    /// Senders that wait for room.
-    waiting: Vec<Waker>,
-    /// Long answers on their way; seldom more than one.
-    answers: Vec<Weak<dyn Cut>>,
-}
-
-/// What is on its way and is dropped when the client is put out.
-trait Cut: Send + Sync {
-    /// The client is put out.
-    fn cut(&self);
-}
-
-/// Whether a client is put out: its session ends at once, and nothing of it is sent any more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum PutOut {
-    #[default]
-    No,
-    /// For that limit, and the session has not seen it yet.
-    For(Limit),
-    Seen,
-}
-
-/// When a message that is queued now can go out.
-///
-/// ```text
-///   the session says   Shut      NextPoll ── polled ──▶ Polled      Open
-///   a poll that comes  wakes it  doesn't                            (wakes it)
-///   a volatile message is lost   is lost                is queued   is queued
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Outlet {
-    /// Not before the session has looked once more, at whatever keeps it.
-    #[default]
-    Shut,
-    /// With the next poll. While nothing is queued, one that comes can do no more than wait, so the session may
-    /// sleep on: it notices the poll when it looks for another reason, a message or a deadline.
-    NextPoll,
-    /// With a poll that has come and that the session has not noticed. The mailbox's own: no session says so.
-    Polled,
-    /// At once.
-    Open,
 }
 
 /// Why a mailbox refused a message.
@@ -172,12 +114,13 @@ impl Mailbox {
             body: AtomicUsize::new(0),
             backlog: AtomicUsize::new(0),
             answering: AtomicUsize::new(0),
+            moved: AtomicUsize::new(0),
             memory: Budget::default(),
             hits: None,
         }
     }
 
-    /// Accepts less while clients together use up `memory`.
+    /// Accepts less while all clients together have used up `memory`.
     #[must_use]
     pub fn within(mut self, memory: Budget) -> Mailbox {
         self.memory = memory;
@@ -191,8 +134,8 @@ impl Mailbox {
         self
     }
 
-    /// Queues the frames of one message together. While the queue is under its budget, it accepts a message of
-    /// any size. While clients together use up the memory budget, this queue's budget is [`ALLOWANCE`].
+    /// Queues the frames of one message together. While the queue is under its budget, it accepts a message of any
+    /// size. While all clients together have used up the memory budget, this queue's budget is [`ALLOWANCE`].
     ///
     /// # Errors
     /// [`QueueError::Full`] over the budget and [`QueueError::Closed`] after the end; nothing is queued then.
@@ -216,10 +159,10 @@ impl Mailbox {
         Err(QueueError::Full)
     }
 
-    /// Queues a message even over the budget: an acknowledgement, or the client's copy of a broadcast. If the
-    /// client takes nothing for a time while the budget is used up, its session ends. While all clients
-    /// together use up the memory budget, a session that holds more than [`ALLOWANCE`] ends at once. Returns
-    /// whether the message was queued.
+    /// Queues a message even over the budget: an acknowledgement, or the client's copy of a broadcast. If the client
+    /// reads nothing for a time while the budget is used up, its session ends. While all clients together have used
+    /// up the memory budget, a session that holds more than [`ALLOWANCE`] ends at once. Returns whether the message
+    /// was queued.
     pub fn push_owed(&self, frames: &[Frame]) -> bool {
         let has_memory = self.has_memory_for(frames);
         let mut queue = self.queue.lock();
@@ -228,7 +171,7 @@ impl Mailbox {
         }
         if !has_memory {
             drop(queue);
-            self.put_out(Limit::Memory);
+            self.evict(Limit::Memory);
             return false;
         }
         self.append(&mut queue, self.cost(), frames);
@@ -236,19 +179,19 @@ impl Mailbox {
         true
     }
 
-    /// Queues frames after others, which have that cost.
+    /// Queues frames when frames of that cost are already queued.
     fn append(&self, queue: &mut Queue, cost: usize, frames: &[Frame]) {
         let more: usize = frames.iter().map(Frame::cost).sum();
         self.cost.store(cost + more, Ordering::Relaxed);
         queue.frames.extend(frames.iter().cloned());
     }
 
-    /// Whether there is memory to queue these frames. It may put out those who hold most, this one too, so no
-    /// lock is held meanwhile.
+    /// Whether there is memory to queue these frames. It may evict the clients that hold most, including this one, so
+    /// no lock is held meanwhile.
     fn has_memory_for(&self, frames: &[Frame]) -> bool {
         let cost = self.cost();
-        // They are held already. If they counted here, whoever waits for room might find some, and none when it
-        // has made its message, over and over.
+        // These frames are counted already. If they were counted again, a sender that waits for room might find some,
+        // and then none once it has encoded its message, again and again.
         cost < ALLOWANCE || self.memory.admits_beside(cost, frames.iter().map(Frame::held).sum())
     }
 
@@ -264,21 +207,21 @@ impl Mailbox {
         }
     }
 
-    /// Ends the session at once, because its client met this limit. Drops the queue, and the rest of answers
-    /// that are being sent.
-    pub fn put_out(&self, limit: Limit) {
+    /// Ends the session at once, because its client met this limit. Drops the queue, and the rest of any answer that
+    /// is being sent.
+    pub fn evict(&self, limit: Limit) {
         let mut queue = self.queue.lock();
-        if queue.put_out != PutOut::No {
+        if queue.eviction != Eviction::No {
             return;
         }
-        queue.put_out = PutOut::For(limit);
+        queue.eviction = Eviction::For(limit);
         queue.closed = true;
         let frames = std::mem::take(&mut queue.frames);
         let cost = frames.iter().map(Frame::cost).sum::<usize>();
         self.cost.store(self.cost() - cost, Ordering::Relaxed);
         queue.ring();
         queue.release_waiting();
-        let answers = queue.seldom.take().map(|seldom| seldom.answers).unwrap_or_default();
+        let answers = queue.rare.take().map(|rare| rare.answers).unwrap_or_default();
         drop(queue);
         answers.iter().filter_map(Weak::upgrade).for_each(|answer| answer.cut());
         self.count(limit);
@@ -289,16 +232,21 @@ impl Mailbox {
         self.body.store(bytes, Ordering::Relaxed);
     }
 
-    /// Notes an answer that is on its way. Says whether it may go on: the client was not put out.
-    fn list(&self, answer: Weak<dyn Cut>) -> bool {
-        let mut queue = self.queue.lock();
-        let answers = &mut queue.seldom.get_or_insert_default().answers;
-        answers.retain(|answer| answer.strong_count() > 0);
-        answers.push(answer);
-        queue.put_out == PutOut::No
+    /// Notes that so many bytes of a body have come, or of a long answer have gone.
+    pub(crate) fn note_moved(&self, bytes: usize) {
+        self.moved.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Sets how much waits for the application.
+    /// Registers an answer that is being sent. Returns false if the client was evicted.
+    fn list(&self, answer: Weak<dyn Cut>) -> bool {
+        let mut queue = self.queue.lock();
+        let answers = &mut queue.rare.get_or_insert_default().answers;
+        answers.retain(|answer| answer.strong_count() > 0);
+        answers.push(answer);
+        queue.eviction == Eviction::No
+    }
+
+    /// Sets how many bytes wait for the application.
     pub fn note_backlog(&self, bytes: usize) {
         self.backlog.store(bytes, Ordering::Relaxed);
     }
@@ -316,7 +264,7 @@ impl Mailbox {
         now
     }
 
-    /// Asks the session to end when the queue has been sent. The first reason counts.
+    /// Asks the session to end once the queue has been sent. The first reason counts.
     pub fn close(&self, reason: CloseReason) {
         let mut queue = self.queue.lock();
         if !queue.is_shut() {
@@ -325,8 +273,9 @@ impl Mailbox {
         }
     }
 
-    /// Wakes the session, which then polls the layer above.
-    pub fn wake(&self) {
+    /// Wakes the session, which then looks at its doors and polls its layer. Frames that are queued only have it write:
+    /// [`MailboxReceiver::look`] tells the two apart.
+    pub fn ring(&self) {
         self.queue.lock().ring();
     }
 
@@ -362,16 +311,16 @@ impl Mailbox {
     ///
     /// # Errors
     /// [`QueueError::Closed`] after the end.
-    pub fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<(), QueueError>> {
+    pub fn poll_space(&self, cx: &mut Context<'_>) -> Poll<Result<(), QueueError>> {
         let mut queue = self.queue.lock();
         if queue.is_shut() {
             return Poll::Ready(Err(QueueError::Closed));
         }
         let cost = self.cost();
-        if self.is_room(cost) && !self.memory.is_short(cost) {
+        if self.has_space(cost) && !self.memory.is_short(cost) {
             return Poll::Ready(Ok(()));
         }
-        let waiting = &mut queue.seldom.get_or_insert_default().waiting;
+        let waiting = &mut queue.rare.get_or_insert_default().waiting;
         if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
             waiting.push(cx.waker().clone());
         }
@@ -379,7 +328,7 @@ impl Mailbox {
     }
 
     /// Whether more may be sent while that much waits.
-    fn is_room(&self, cost: usize) -> bool {
+    fn has_space(&self, cost: usize) -> bool {
         cost == 0 || cost < self.mark
     }
 }
@@ -390,40 +339,8 @@ impl Holder for Mailbox {
         self.cost() + others.map(|count| count.load(Ordering::Relaxed)).iter().sum::<usize>()
     }
 
-    fn put_out(&self) {
-        Mailbox::put_out(self, Limit::Memory);
-    }
-}
-
-impl Queue {
-    /// Whether the session is over, or about to be.
-    fn is_shut(&self) -> bool {
-        self.closed || self.close.is_some()
-    }
-
-    fn ring(&mut self) {
-        self.rung = true;
-        self.wake();
-    }
-
-    fn wake(&mut self) {
-        if !std::mem::replace(&mut self.awake, true)
-            && let Some(waker) = &self.waker
-        {
-            waker.wake_by_ref();
-        }
-    }
-
-    /// Nothing is admitted any more, and who waits for room is told.
-    fn shut(&mut self) {
-        self.closed = true;
-        self.release_waiting();
-    }
-
-    fn release_waiting(&mut self) {
-        if let Some(seldom) = &mut self.seldom {
-            seldom.waiting.drain(..).for_each(Waker::wake);
-        }
+    fn evict(&self) {
+        Mailbox::evict(self, Limit::Memory);
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
-use super::{Mailbox, Outlet, PutOut, Queue};
+use super::Mailbox;
+use super::queue::{Eviction, Outlet, Queue};
 use crate::memory::ALLOWANCE;
 use crate::sync::MutexGuard;
 use crate::{CloseReason, Frame, Limit};
@@ -33,7 +34,7 @@ impl Mailbox {
         (mailbox.clone(), MailboxReceiver { mailbox })
     }
 
-    /// Lets go of what is queued, once nobody holds the lock.
+    /// Drops the queue, without the lock.
     fn let_go(&self, mut queue: MutexGuard<'_, Queue>) {
         let frames = std::mem::take(&mut queue.frames);
         for count in [&self.cost, &self.incoming] {
@@ -57,19 +58,19 @@ impl MailboxReceiver {
         self.mailbox.append(&mut queue, self.mailbox.cost(), &[frame]);
     }
 
-    /// The session begins to look: whether there is more than frames to look at. Until it sleeps again, nobody
-    /// wakes it. `outlet` is as for [`poll_left`](MailboxReceiver::poll_left): a turn may follow another without sleep,
-    /// on a transport that is new since.
+    /// A round begins. Returns whether something other than frames was left. Until the session sleeps again, nobody
+    /// wakes it. `outlet` is as for [`poll_left`](MailboxReceiver::poll_left): the transport may have changed since
+    /// the last round.
     pub fn look(&self, outlet: Outlet) -> bool {
         let mut queue = self.mailbox.queue.lock();
-        // The session finds the poll in this turn.
+        // The session finds the poll in this round.
         queue.outlet = if queue.outlet == Outlet::Polled { Outlet::Open } else { outlet };
         queue.awake = true;
         std::mem::take(&mut queue.rung)
     }
 
-    /// The session may sleep; ready if it has to look again first. While the `outlet` is open, frames are
-    /// something to look at, and [`push_volatile`](Mailbox::push_volatile) may queue.
+    /// The session may sleep. Ready if it needs another turn first. While the `outlet` is open, frames are a reason
+    /// for a turn, and [`push_volatile`](Mailbox::push_volatile) may queue.
     pub fn poll_left(&self, cx: &mut Context<'_>, outlet: Outlet) -> Poll<()> {
         let mut queue = self.mailbox.queue.lock();
         if queue.rung || (outlet == Outlet::Open && !queue.frames.is_empty()) {
@@ -90,8 +91,8 @@ impl MailboxReceiver {
         self.take_some(taken, usize::MAX);
     }
 
-    /// Moves queued frames to the end of `taken`, until it has packets of `bytes` or more. The others stay where
-    /// they are let go at once if the client is [put out](Mailbox::put_out).
+    /// Moves queued frames to the end of `taken`, until it has packets of `bytes` or more. The others stay in the
+    /// queue, which is dropped at once if the client is [evicted](Mailbox::evict).
     pub fn take_some(&self, taken: &mut VecDeque<Frame>, bytes: usize) {
         let mut queue = self.mailbox.queue.lock();
         if taken.is_empty() && self.mailbox.cost() <= bytes {
@@ -106,12 +107,13 @@ impl MailboxReceiver {
             taken.push_back(frame);
         }
         if queue.frames.is_empty() {
-            // A burst has made it large.
+            // A burst has made it large, so its memory is freed.
             queue.frames = VecDeque::new();
         }
     }
 
-    /// Whether more than half of what may wait does: time to let the client take something before it sends more.
+    /// Whether more than half of [`HIGH_WATER`](crate::HIGH_WATER) waits: then the client should read something
+    /// before its packets are handled.
     pub fn is_crowded(&self) -> bool {
         let cost = self.mailbox.cost();
         cost > self.mailbox.mark / 2 || self.mailbox.memory.is_short(cost + ALLOWANCE / 2)
@@ -122,14 +124,22 @@ impl MailboxReceiver {
         self.mailbox.cost() >= self.mailbox.budget
     }
 
-    /// Whether more of the client's packets may wait to be taken in, beside `bytes` that do.
+    /// Whether more of the client's packets may wait to be handled, besides `bytes` that already do.
     pub fn may_bring(&self, bytes: usize) -> bool {
         bytes < self.mailbox.budget && self.mailbox.has_memory(bytes)
     }
 
-    /// What has come of the client's packets now, and waits to be taken in.
+    /// Sets how many bytes of the client's packets wait to be handled.
     pub fn note_incoming(&self, bytes: usize) {
         self.mailbox.incoming.store(bytes, Ordering::Relaxed);
+    }
+
+    /// How many bytes of bodies have come and of long answers have gone since the last call, and whether a body
+    /// is coming, and an answer going.
+    pub fn take_moved_by_http(&self) -> (usize, bool, bool) {
+        let [body, answering] =
+            [&self.mailbox.body, &self.mailbox.answering].map(|count| count.load(Ordering::Relaxed));
+        (self.mailbox.moved.swap(0, Ordering::Relaxed), body > 0, answering > 0)
     }
 
     /// Whether frames wait to be taken.
@@ -137,18 +147,18 @@ impl MailboxReceiver {
         !self.mailbox.queue.lock().frames.is_empty()
     }
 
-    /// Counts frames that never were in this queue, and that go out in front of it.
+    /// Counts frames that are sent before the queue and were never in it.
     pub fn charge(&self, cost: usize) {
         let _queue = self.mailbox.queue.lock();
         self.mailbox.cost.store(self.mailbox.cost() + cost, Ordering::Relaxed);
     }
 
-    /// Gives back the cost of frames that were written.
+    /// Subtracts the cost of frames that were written.
     pub fn written(&self, cost: usize) {
         let mut queue = self.mailbox.queue.lock();
         let left = self.mailbox.cost() - cost;
         self.mailbox.cost.store(left, Ordering::Relaxed);
-        if self.mailbox.is_room(left) {
+        if self.mailbox.has_space(left) {
             queue.release_waiting();
         }
     }
@@ -161,20 +171,20 @@ impl MailboxReceiver {
         reason
     }
 
-    /// The limit for which the client is put out, once.
-    pub fn take_put_out(&self) -> Option<Limit> {
+    /// The limit because of which the client is evicted, once.
+    pub fn take_evicted(&self) -> Option<Limit> {
         let mut queue = self.mailbox.queue.lock();
-        let PutOut::For(limit) = queue.put_out else { return None };
-        queue.put_out = PutOut::Seen;
+        let Eviction::For(limit) = queue.eviction else { return None };
+        queue.eviction = Eviction::Seen;
         Some(limit)
     }
 
-    /// Lets go of what is queued. Nobody is left to whom what was taken could be written.
+    /// Drops the queue: the client is gone.
     pub fn let_go(&self) {
         self.mailbox.let_go(self.mailbox.queue.lock());
     }
 
-    /// Refuses further messages: the session has ended. What is queued may still be taken.
+    /// Refuses further messages, since the session has ended. What is queued can still be taken.
     pub fn shut(&self) {
         self.mailbox.queue.lock().shut();
     }
@@ -184,7 +194,7 @@ impl Drop for MailboxReceiver {
     fn drop(&mut self) {
         let mut queue = self.mailbox.queue.lock();
         queue.shut();
-        // An application may hold on to its sockets, and so to the mailbox.
+        // An application may keep its sockets, and with them the mailbox.
         self.mailbox.let_go(queue);
     }
 }

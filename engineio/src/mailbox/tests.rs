@@ -1,4 +1,5 @@
-use std::task::Wake;
+use std::collections::VecDeque;
+use std::task::{Wake, Waker};
 
 use super::*;
 use crate::FRAME_OVERHEAD;
@@ -74,18 +75,18 @@ fn who_waits_for_room_is_woken_when_there_is_some_or_never_will_be() {
     let (mailbox, receiver) = Mailbox::new(100).split();
     let (count, waker) = waker();
     let mut cx = Context::from_waker(&waker);
-    assert_eq!(mailbox.poll_room(&mut cx), Poll::Ready(Ok(())));
+    assert_eq!(mailbox.poll_space(&mut cx), Poll::Ready(Ok(())));
     mailbox.push(&[frame(200)]).unwrap();
-    assert_eq!(mailbox.poll_room(&mut cx), Poll::Pending);
+    assert_eq!(mailbox.poll_space(&mut cx), Poll::Pending);
     receiver.written(64);
     assert_eq!(count.0.load(Ordering::Relaxed), 0, "still over the budget");
     receiver.written(64);
     assert_eq!(count.0.load(Ordering::Relaxed), 1);
     mailbox.push(&[frame(200)]).unwrap();
-    assert_eq!(mailbox.poll_room(&mut cx), Poll::Pending);
+    assert_eq!(mailbox.poll_space(&mut cx), Poll::Pending);
     receiver.shut();
     assert_eq!(count.0.load(Ordering::Relaxed), 2);
-    assert_eq!(mailbox.poll_room(&mut cx), Poll::Ready(Err(QueueError::Closed)));
+    assert_eq!(mailbox.poll_space(&mut cx), Poll::Ready(Err(QueueError::Closed)));
 }
 
 // proves: features/modifiers
@@ -117,7 +118,7 @@ fn the_session_is_woken_once_for_all_that_was_left() {
     let mut cx = Context::from_waker(&waker);
     assert_eq!(receiver.poll_left(&mut cx, Outlet::Open), Poll::Pending);
     mailbox.push(&[frame(64)]).unwrap();
-    mailbox.wake();
+    mailbox.ring();
     mailbox.close(CloseReason::ForcedClose);
     assert_eq!(count.0.load(Ordering::Relaxed), 1);
     assert!(receiver.look(Outlet::Open));
@@ -134,7 +135,7 @@ fn a_session_that_looks_is_not_woken_and_does_not_sleep_over_what_is_left_meanwh
     assert_eq!(receiver.poll_left(&mut cx, Outlet::Open), Poll::Ready(()));
     assert!(!receiver.look(Outlet::Open), "frames are no reason to look at anything else");
     assert_eq!(taken(&receiver), 1);
-    mailbox.wake();
+    mailbox.ring();
     assert_eq!(receiver.poll_left(&mut cx, Outlet::Shut), Poll::Ready(()));
     assert!(receiver.look(Outlet::Open));
     assert_eq!(receiver.poll_left(&mut cx, Outlet::Open), Poll::Pending);
@@ -230,7 +231,7 @@ fn a_receiver_that_is_dropped_lets_go_of_what_is_queued_and_nothing_more_is_admi
     let (mailbox, receiver) = Mailbox::new(100).split();
     let (count, waker) = waker();
     mailbox.push(&[frame(200)]).unwrap();
-    assert_eq!(mailbox.poll_room(&mut Context::from_waker(&waker)), Poll::Pending);
+    assert_eq!(mailbox.poll_space(&mut Context::from_waker(&waker)), Poll::Pending);
     drop(receiver);
     assert_eq!((mailbox.cost(), count.0.load(Ordering::Relaxed)), (0, 1));
     assert_eq!(mailbox.push(&[frame(64)]), Err(QueueError::Closed));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{ALLOWANCE, Holders, held};
 
-/// How many bytes clients together may make the process hold.
+/// How many bytes the process may hold for all clients together.
 ///
 /// ```text
 ///   0 ───────────────────────────── 3/4 ────────────── 7/8 ────────────── 1
@@ -15,7 +15,7 @@ use super::{ALLOWANCE, Holders, held};
 #[derive(Clone, Debug)]
 pub struct Budget {
     bytes: usize,
-    /// None without a bound: every mailbox begins with such a budget, which takes no memory.
+    /// `None` without a limit. Every mailbox begins with such a budget, which needs no memory.
     holders: Option<Arc<Holders>>,
 }
 
@@ -33,7 +33,7 @@ impl Budget {
         bytes < ALLOWANCE || self.admits_beside(bytes, 0)
     }
 
-    /// The same, where `own` of the bytes that are held already are the ones that are to be admitted.
+    /// The same, if `own` of the bytes that are counted already are those to be admitted.
     pub(crate) fn admits_beside(&self, bytes: usize, own: usize) -> bool {
         if bytes < ALLOWANCE {
             return true;
@@ -65,14 +65,14 @@ impl Budget {
         }
     }
 
-    /// From where on clients are slowed down, and those who hold most are put out.
+    /// From this point on clients are slowed down, and those that hold most are evicted.
     fn short(&self) -> usize {
         self.bytes - self.bytes / 8
     }
 }
 
 impl Default for Budget {
-    /// Without a bound.
+    /// No limit.
     fn default() -> Budget {
         Budget { bytes: usize::MAX, holders: None }
     }

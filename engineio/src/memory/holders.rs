@@ -14,8 +14,8 @@ pub trait Holder: Send + Sync {
     /// How many bytes it holds. Shared bytes count in full.
     fn holds(&self) -> usize;
 
-    /// Ends it. Frees what it holds, as far as possible at once, and the rest when its task runs.
-    fn put_out(&self);
+    /// Ends it. Frees what it can at once, and the rest when its task runs.
+    fn evict(&self);
 }
 
 /// Everything that holds memory. Code that needs memory asks it when memory runs short; no task watches.
@@ -28,10 +28,10 @@ pub struct Holders {
 
 #[derive(Default)]
 struct Search {
-    /// Those who were put out and have not let go of everything.
+    /// Those that were evicted and have not freed everything yet.
     leaving: Vec<Weak<dyn Holder>>,
-    /// How often it may be asked until it looks again. To look costs as much as there are holders, so after a look
-    /// that did not help, that many have to ask first.
+    /// How many requests for memory to ignore before the next search. A search takes time for each holder, so after
+    /// one that did not help, that many requests have to come first.
     rest: usize,
 }
 
@@ -55,14 +55,14 @@ impl Holders {
         }
     }
 
-    /// Memory runs short: puts out those who hold most, until three quarters of `budget` are held or nobody is left
-    /// who holds more than everybody may.
+    /// Memory runs short: evicts those that hold most, until three quarters of `budget` are held, or no holder has
+    /// more than the allowance.
     pub(super) fn relieve(&self, budget: usize) {
-        // Whoever comes while another looks leaves it to that one.
+        // Another thread is searching already.
         let Some(mut search) = self.search.try_lock() else { return };
         search.leaving.retain(|holder| holder.upgrade().is_some_and(|holder| holder.holds() > 0));
         if !search.leaving.is_empty() && held() < budget {
-            // What they hold is about to come free, and nobody else has to go for it.
+            // What they hold will be freed soon, so nobody else is evicted for it.
             return;
         }
         if let Some(rest) = search.rest.checked_sub(1) {
@@ -70,13 +70,13 @@ impl Holders {
             return;
         }
         let enough = budget - budget / 4;
-        // What is about to come free.
+        // The bytes that will be freed soon.
         let mut leaving = 0;
         for holder in self.largest() {
             if held().saturating_sub(leaving) < enough {
                 return;
             }
-            holder.put_out();
+            holder.evict();
             let left = holder.holds();
             if left > 0 {
                 leaving += left;
@@ -88,7 +88,7 @@ impl Holders {
         }
     }
 
-    /// Those who hold more than everybody may, the largest first.
+    /// Those that hold more than the allowance, the largest first.
     fn largest(&self) -> impl Iterator<Item = Arc<dyn Holder>> + use<> {
         let listed = self.listed.lock();
         let mut found: Vec<_> = listed

@@ -16,19 +16,19 @@ mod holders;
 pub use budget::Budget;
 pub use holders::{Holder, Holders};
 
-/// How many bytes of each kind a session may hold even when the budget is used up, so that well-behaved clients
-/// can go on.
+/// How many bytes of each kind a session may hold even when the budget is used up, so that well-behaved clients can
+/// continue.
 pub const ALLOWANCE: usize = 16 * 1024;
 
-/// What one thread has counted: less than nothing, where it let go of what others hold. It alone writes here,
-/// so that it takes no locked instruction, and no other count shares the cache line.
+/// What one thread has counted. It is negative if the thread has freed what other threads counted. Only that thread
+/// writes here, so it needs no locked instruction, and no other count shares the cache line.
 #[derive(Default)]
 #[repr(align(128))]
 struct Count(AtomicIsize);
 
 /// The counts of the threads that run.
 static RUNNING: Mutex<Vec<Arc<Count>>> = Mutex::new(Vec::new());
-/// What threads have left behind that run no more.
+/// The sum of threads that have ended.
 static ENDED: AtomicIsize = AtomicIsize::new(0);
 
 thread_local! {
@@ -47,7 +47,7 @@ impl Mine {
 
 impl Drop for Mine {
     fn drop(&mut self) {
-        // Whoever adds up meanwhile waits, and finds it in one place.
+        // A thread that sums up meanwhile waits for the lock, so it sees the count in exactly one place.
         let mut running = RUNNING.lock();
         ENDED.fetch_add(self.0.0.load(Ordering::Relaxed), Ordering::Relaxed);
         running.retain(|count| !Arc::ptr_eq(count, &self.0));
@@ -59,7 +59,7 @@ fn change(bytes: isize) {
         count.0.store(count.0.load(Ordering::Relaxed) + bytes, Ordering::Relaxed);
     });
     if counted.is_err() {
-        // The thread is ending, and lets go of what it had.
+        // The thread is ending and drops what it had.
         ENDED.fetch_add(bytes, Ordering::Relaxed);
     }
 }
@@ -76,7 +76,7 @@ pub(crate) fn sub(bytes: usize) {
 #[must_use]
 pub fn held() -> usize {
     let running = RUNNING.lock();
-    // While it is being added up, what has left one place may not have come to be missing from another.
+    // Counts change during the sum, so it may be slightly wrong, even negative.
     let counted: isize = running.iter().map(|count| count.0.load(Ordering::Relaxed)).sum();
     usize::try_from(ENDED.load(Ordering::Relaxed) + counted).unwrap_or(0)
 }

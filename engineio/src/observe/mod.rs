@@ -1,24 +1,24 @@
 //! What observers see: requests, frames, packets, sessions, and what was wrong with them.
 //!
-//! Metrics, the journal and the inspector implement [`Observer`], and get all that they know from it. Observers
-//! can't change anything: they borrow what they see. Without observers, observations are not even made.
+//! Metrics, the journal and the inspector implement [`Observer`], and know nothing else. Observers can't change
+//! anything: they borrow what they see. Without observers, no observations are made.
 //!
-//! This crate has no HTTP or Socket.IO. [`What`] has variants for them anyway, since all other crates build on
-//! this one, and observers need one sequence.
+//! This crate has no HTTP or Socket.IO. [`What`] has variants for them anyway, because observers need everything in
+//! one order, and all other crates depend on this one.
 
+mod views;
 mod watch;
 
 use std::error::Error;
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{
-    CloseReason, Frame, HandshakeRequest, Headers, Limit, Message, Packet, PacketType, Refusal, Revision,
-    Sid, Transport,
-};
+use crate::{CloseReason, HandshakeRequest, Limit, Refusal, Revision, Sid, Transport};
 
+pub use views::{
+    Carrier, Direction, Note, PacketView, RequestView, ResponseView, SocketPacket, WebSocketFrame,
+};
 pub use watch::Watch;
 
 /// Sees everything that happens on a server.
@@ -45,10 +45,10 @@ pub struct Observation<'a> {
 #[non_exhaustive]
 pub enum What<'a> {
     /// A request's head arrived.
-    Request(Request<'a>),
+    Request(RequestView<'a>),
     /// The body of a POST was read. It is not decoded yet, except for the form of JSONP.
     RequestBody {
-        /// The [request](Request::exchange)'s number.
+        /// The [request](RequestView::exchange)'s number.
         exchange: u64,
         /// The body.
         body: &'a [u8],
@@ -63,7 +63,7 @@ pub enum What<'a> {
         reason: Option<&'a str>,
     },
     /// A request was answered.
-    Response(Response<'a>),
+    Response(ResponseView<'a>),
     /// The client left before the answer, or the server gave up.
     Aborted {
         /// The request's number.
@@ -87,9 +87,12 @@ pub enum What<'a> {
     ProbeOpened,
     /// That WebSocket was dropped. Polling goes on, or the session has ended.
     ProbeDropped,
-    /// The probed WebSocket is now the session's transport. A session that has closed only sends its queue and
-    /// its end on it.
-    Upgraded,
+    /// The probed WebSocket is now the session's transport. If the session has closed, it only sends its queue and
+    /// the close frame on it.
+    Upgraded {
+        /// Which transport that is.
+        transport: Transport,
+    },
     /// The session is over for the layer above. What is queued may still be sent.
     Closed {
         /// Why.
@@ -119,13 +122,13 @@ pub enum What<'a> {
         reason: &'a str,
     },
 
-    /// A frame of a WebSocket.
+    /// A frame of a WebSocket, or a message on a stream of WebTransport.
     Frame(WebSocketFrame<'a>),
     /// An Engine.IO packet.
     Packet {
         /// Who sent it.
         direction: Direction,
-        /// What it came or goes with.
+        /// What carries it.
         carrier: Carrier,
         /// The packet.
         packet: PacketView<'a>,
@@ -212,146 +215,13 @@ pub enum What<'a> {
     Violation {
         /// The rule's name, such as `UNKNOWN_PACKET_TYPE`.
         rule: &'static str,
-        /// Where the rule stands: a section of the protocol, or of `docs/protocol.md`.
+        /// Where to read the rule: a section of the protocol, or of `docs/protocol.md`.
         section: &'static str,
         /// What was wrong.
         error: &'a dyn Error,
     },
     /// A limit was met: something was refused, dropped, delayed or ended.
     Limit(Limit),
-}
-
-/// Who sent something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Direction {
-    /// The client, to the server.
-    In,
-    /// The server, to the client.
-    Out,
-}
-
-/// What carries a packet. A session has at most one of each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Carrier {
-    /// The answer to a handshake or to a poll: a GET.
-    Get,
-    /// The body of a POST.
-    Post,
-    /// The session's WebSocket.
-    WebSocket,
-    /// A WebSocket that is being probed.
-    Probe,
-}
-
-/// The head of a request.
-#[derive(Clone, Copy, Debug)]
-pub struct Request<'a> {
-    /// A number that is unique in this process.
-    pub exchange: u64,
-    /// The method.
-    pub method: &'a str,
-    /// Path and query.
-    pub target: &'a str,
-    /// The header fields.
-    pub headers: &'a Headers,
-    /// The peer's address; `None` on a Unix socket.
-    pub address: Option<SocketAddr>,
-    /// Whether it came over TLS.
-    pub secure: bool,
-}
-
-/// The answer to a request.
-#[derive(Clone, Copy, Debug)]
-pub struct Response<'a> {
-    /// The [request](Request::exchange)'s number.
-    pub exchange: u64,
-    /// The HTTP status.
-    pub status: u16,
-    /// The header fields, without those that the HTTP server adds.
-    pub headers: &'a Headers,
-    /// The body as it is sent: compressed, if a header field says so.
-    pub body: &'a [u8],
-}
-
-/// A frame of a WebSocket (RFC 6455, section 5.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WebSocketFrame<'a> {
-    /// Who sent it.
-    pub direction: Direction,
-    /// [`Carrier::WebSocket`] or [`Carrier::Probe`].
-    pub carrier: Carrier,
-    /// Whether it is the last of its message.
-    pub fin: bool,
-    /// 1 text, 2 binary, 0 a continuation of either; 8 close, 9 ping, 10 pong.
-    pub opcode: u8,
-    /// The payload, unmasked.
-    pub payload: &'a [u8],
-}
-
-/// A view of an Engine.IO packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PacketView<'a> {
-    /// Its type.
-    pub kind: PacketType,
-    /// Whether it is a binary message.
-    pub binary: bool,
-    /// What follows the type: UTF-8, unless it is binary.
-    pub payload: &'a [u8],
-}
-
-impl<'a> From<&'a Packet> for PacketView<'a> {
-    fn from(packet: &'a Packet) -> PacketView<'a> {
-        let (binary, payload) = match packet {
-            Packet::Message(Message::Binary(bytes)) => (true, &bytes[..]),
-            Packet::Message(Message::Text(payload))
-            | Packet::Open(payload)
-            | Packet::Ping(payload)
-            | Packet::Pong(payload) => (false, &payload.as_bytes()[..]),
-            Packet::Close | Packet::Upgrade | Packet::Noop => (false, &[][..]),
-        };
-        PacketView { kind: packet.kind(), binary, payload }
-    }
-}
-
-impl<'a> From<&'a Frame> for PacketView<'a> {
-    fn from(frame: &'a Frame) -> PacketView<'a> {
-        match frame.packet() {
-            [digit, payload @ ..] if !frame.is_binary() => {
-                let kind = PacketType::from_digit(*digit).unwrap_or(PacketType::Message);
-                PacketView { kind, binary: false, payload }
-            }
-            payload => PacketView { kind: PacketType::Message, binary: true, payload },
-        }
-    }
-}
-
-/// The fields of a Socket.IO packet. Those of a client's packet may break any rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SocketPacket<'a> {
-    /// The type on the wire: 0 CONNECT, 1 DISCONNECT, 2 EVENT, 3 ACK, 4 CONNECT_ERROR, 5 BINARY_EVENT,
-    /// 6 BINARY_ACK.
-    pub kind: u8,
-    /// How many attachments it has.
-    pub attachments: usize,
-    /// The namespace.
-    pub nsp: &'a str,
-    /// The id of the requested acknowledgement, or of this one.
-    pub id: Option<u64>,
-    /// JSON, or empty.
-    pub payload: &'a str,
-}
-
-/// What an application did for a socket elsewhere, such as a call of another server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Note<'a> {
-    /// What kind of thing, in one word that is the same for all of them: `hook`.
-    pub source: &'a str,
-    /// Which of them: `connect`.
-    pub name: &'a str,
-    /// How it went, in a line.
-    pub text: &'a str,
-    /// How long it took, up to now.
-    pub took: Option<Duration>,
 }
 
 /// All observers, if there are any. Clones share them. It is one word large.
@@ -422,20 +292,5 @@ mod tests {
             (&[Limit::Payload][..], &[Limit::Payload][..])
         );
         assert_eq!(format!("{observers:?}"), "Observers(2)");
-    }
-
-    #[test]
-    fn a_packet_and_its_frame_look_the_same() {
-        let packets = [
-            Packet::Open("{}".into()),
-            Packet::Ping("probe".into()),
-            Packet::Noop,
-            Packet::Message("hé".into()),
-            Packet::Message(vec![4, 0].into()),
-            Packet::Message(Message::Binary(bytes::Bytes::new())),
-        ];
-        for packet in packets {
-            assert_eq!(PacketView::from(&packet), PacketView::from(&Frame::from(&packet)));
-        }
     }
 }

@@ -1,27 +1,29 @@
 //! What WebSockets carry, as observers see it.
 
 use super::{Carrier, Direction, Observers, WebSocketFrame, What};
+use crate::websocket::header::payload;
 use crate::websocket::{FrameEvent, close_payload};
-use crate::{Frame, Revision, Sid};
+use crate::{Frame, Framing, Sid};
 
-/// Who watches one WebSocket of a session, if anybody does.
+/// The observers of one WebSocket of a session, if there are any.
 #[derive(Clone, Copy, Debug)]
 pub struct Watch<'a> {
     observers: &'a Observers,
     sid: &'a Sid,
-    revision: Revision,
+    framing: Framing,
     carrier: Carrier,
 }
 
 impl<'a> Watch<'a> {
-    /// What is shown is `carrier`'s, of that session.
+    /// Shows the traffic of that session's `carrier`.
     #[must_use]
-    pub fn new(observers: &'a Observers, sid: &'a Sid, revision: Revision, carrier: Carrier) -> Watch<'a> {
-        Watch { observers, sid, revision, carrier }
+    pub fn new(observers: &'a Observers, sid: &'a Sid, framing: Framing, carrier: Carrier) -> Watch<'a> {
+        Watch { observers, sid, framing, carrier }
     }
 
-    /// Shows an incoming message. A message in fragments looks like one frame.
-    pub fn incoming(self, event: &FrameEvent) {
+    /// Shows an incoming message, and its compressed length if it was compressed. A message in fragments looks like one
+    /// frame.
+    pub fn incoming(self, event: &FrameEvent, compressed: Option<usize>) {
         let (opcode, payload) = match event {
             FrameEvent::Text(text) => (1, &text.as_bytes()[..]),
             FrameEvent::Binary(bytes) => (2, &bytes[..]),
@@ -29,62 +31,48 @@ impl<'a> Watch<'a> {
             FrameEvent::Ping(payload) => (9, &payload[..]),
             FrameEvent::Pong(payload) => (10, &payload[..]),
         };
-        self.show(Direction::In, true, opcode, payload);
+        let compressed = compressed.filter(|_| opcode < 8);
+        self.show(Direction::In, true, opcode, payload, compressed);
     }
 
-    /// Shows a frame that goes out.
-    pub fn outgoing(self, frame: &Frame) {
-        if !self.observers.is_empty() {
-            let frame = frame.websocket(self.revision);
-            self.show(Direction::Out, frame[0] & 0x80 != 0, frame[0] & 0x0f, payload(frame));
+    /// Shows a frame that is sent, and the length of its payload if that is compressed.
+    pub fn outgoing(self, frame: &Frame, compressed: Option<usize>) {
+        if self.observers.is_empty() {
+            return;
+        }
+        match self.framing {
+            Framing::WebSocket(revision) => {
+                let frame = frame.websocket(revision);
+                self.show(Direction::Out, frame[0] & 0x80 != 0, frame[0] & 0x0f, payload(frame), compressed);
+            }
+            Framing::WebTransport => {
+                let opcode = if frame.is_binary() { 2 } else { 1 };
+                self.show(Direction::Out, true, opcode, frame.packet(), None);
+            }
         }
     }
 
-    /// Shows a ping that goes out.
+    /// Shows a ping that is sent.
     pub fn pinging(self) {
-        self.show(Direction::Out, true, 9, &[]);
+        self.show(Direction::Out, true, 9, &[], None);
     }
 
-    /// Shows a pong that goes out.
+    /// Shows a pong that is sent.
     pub fn answering(self, payload: &[u8]) {
-        self.show(Direction::Out, true, 10, payload);
+        self.show(Direction::Out, true, 10, payload, None);
     }
 
-    /// Shows a close frame that goes out.
+    /// Shows a close frame that goes out, where there are such.
     pub fn closing(self, code: Option<u16>, reason: &str) {
-        if !self.observers.is_empty() {
-            self.show(Direction::Out, true, 8, &close_payload(code, reason));
+        if !self.observers.is_empty() && self.framing != Framing::WebTransport {
+            self.show(Direction::Out, true, 8, &close_payload(code, reason), None);
         }
     }
 
-    fn show(self, direction: Direction, fin: bool, opcode: u8, payload: &[u8]) {
+    fn show(self, direction: Direction, fin: bool, opcode: u8, payload: &[u8], compressed: Option<usize>) {
         let carrier = self.carrier;
-        self.observers
-            .see(Some(self.sid), || What::Frame(WebSocketFrame { direction, carrier, fin, opcode, payload }));
-    }
-}
-
-/// What is after the header of a frame of ours, which masks nothing.
-fn payload(frame: &[u8]) -> &[u8] {
-    let header = match frame.get(1) {
-        Some(126) => 4,
-        Some(127) => 10,
-        _ => 2,
-    };
-    &frame[header..]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_header_of_a_frame_is_no_part_of_its_payload() {
-        for len in [0, 1, 125, 126, 65_535, 65_536] {
-            let bytes = vec![7; len];
-            let frame = Frame::binary(&bytes);
-            assert_eq!(payload(frame.websocket(Revision::V4)), bytes);
-            assert_eq!(payload(frame.websocket(Revision::V3)), [&[4], &bytes[..]].concat());
-        }
+        self.observers.see(Some(self.sid), || {
+            What::Frame(WebSocketFrame { direction, carrier, fin, opcode, payload, compressed })
+        });
     }
 }

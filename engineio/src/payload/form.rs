@@ -7,7 +7,7 @@ use crate::Frame;
 /// Between two packets of a revision 4 payload.
 pub(super) const SEPARATOR: u8 = 0x1e;
 
-/// How packets are written one behind the other.
+/// How packets are written one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Form {
     Separated,
@@ -19,7 +19,7 @@ pub(super) enum Form {
 const LENGTH_PREFIX: usize = 8;
 
 impl Form {
-    /// A packet as this form writes it, behind its prefix.
+    /// A packet as this form writes it, after its prefix.
     pub(super) fn packet(self, frame: &Frame) -> &[u8] {
         match self {
             Form::Separated if frame.is_binary() => frame.base64(),
@@ -46,7 +46,7 @@ impl Form {
         }
     }
 
-    /// What the length before a packet says. The text form counts UTF-16 units, and the `b4` of its base64.
+    /// The number in a packet's length prefix. The text form counts UTF-16 units, and the `b4` of its base64.
     pub(super) fn announced(self, frame: &Frame) -> usize {
         match self {
             Form::Counted if frame.is_binary() => 2 + base64_len(frame),
@@ -56,11 +56,11 @@ impl Form {
         }
     }
 
-    /// What a packet counts as when a body is cut: its length, and of what stands before it the most that is usual.
+    /// What a packet counts as when a body is cut: its length and the longest usual prefix.
     pub(super) fn room(self, frame: &Frame) -> usize {
         self.packet_len(frame)
             + match self {
-                // A separator stands before each packet but the first; counting it for all is on the safe side.
+                // Each packet but the first has a separator before it. Counting one for each can only be too much.
                 Form::Separated => 1,
                 Form::Counted if !frame.is_binary() => LENGTH_PREFIX,
                 Form::Counted | Form::Binary => LENGTH_PREFIX + 2,

@@ -5,10 +5,10 @@
 //! | text | packets joined by `\x1e` | `<length>:<packet>`, the length in UTF-16 code units |
 //! | binary | `b` and base64 | the same with `b4`; or the binary form below |
 //!
-//! The binary form of revision 3, for clients that did not ask for `b64`, is `00` (text) or `01` (binary),
-//! the length in bytes as decimal digits of one byte each (0 to 9, not ASCII), `ff`, and the packet. Such a client
-//! gets it for all that isn't ASCII: clients 1.x in browsers read a body as bytes, and find the lengths of the text
-//! form wrong.
+//! The binary form of revision 3, for clients that did not ask for `b64`, is `00` (text) or `01` (binary), the length
+//! in bytes as decimal digits of one byte each (0 to 9, not ASCII), `ff`, and the packet. Such a client gets it for
+//! everything but ASCII, because clients 1.x in browsers read a body as bytes, so the lengths of the text form would
+//! be wrong for them.
 
 mod form;
 mod outgoing;
@@ -40,7 +40,7 @@ pub use outgoing::{Identity, Payload};
 pub struct PayloadFormat {
     /// The session's revision.
     pub revision: Revision,
-    /// Whether `b64` stood in the handshake's query, with any value but the empty one.
+    /// Whether the handshake's query has `b64`, with any value but an empty one.
     pub base64: bool,
 }
 
@@ -51,9 +51,9 @@ impl PayloadFormat {
         self.revision == Revision::V4 || self.base64
     }
 
-    /// Takes packets from the front of `frames` for one body. It stops before the packet with which the
-    /// body would grow over `limit` bytes; a single larger packet goes alone. The second value is the
-    /// [cost](Frame::cost) of the packets taken.
+    /// Takes packets from the front of `frames` for one body. It stops before the packet that would make the body
+    /// longer than `limit` bytes. A packet that is longer by itself is sent alone. The second value is the
+    /// [cost](Frame::cost) of the packets taken. A long body is encoded while it is sent.
     pub fn encode(self, frames: &mut VecDeque<Frame>, limit: usize) -> (Payload, usize) {
         let form = match self.revision {
             Revision::V4 => Form::Separated,
@@ -68,7 +68,7 @@ impl PayloadFormat {
     /// `application/octet-stream`.
     ///
     /// # Errors
-    /// [`Violation::BinaryPayload`]: revision 4 has text payloads alone.
+    /// [`Violation::BinaryPayload`]: revision 4 has only text payloads.
     pub fn check_form(self, binary: bool) -> Result<(), Violation> {
         match self.revision {
             Revision::V4 if binary => Err(Violation::BinaryPayload),
@@ -76,10 +76,10 @@ impl PayloadFormat {
         }
     }
 
-    /// The packets of a POST's body, read as they are asked for. `binary` says whether it came as
-    /// `application/octet-stream`, `limit` how many packets it may hold.
+    /// A reader of the packets of a POST's body, which decodes each when it is asked for. `binary` says whether
+    /// the body came as `application/octet-stream`, `limit` how many packets it may hold.
     #[must_use]
-    pub fn decode(self, body: Bytes, binary: bool, limit: usize) -> PayloadReader {
+    pub fn reader(self, body: Bytes, binary: bool, limit: usize) -> PayloadReader {
         let form = match self.revision {
             Revision::V4 => Form::Separated,
             Revision::V3 if binary => Form::Binary,
@@ -89,20 +89,20 @@ impl PayloadFormat {
     }
 }
 
-/// The packets of one payload. A violation is the last item: what a client sent before it is delivered.
+/// The packets of one payload. A violation is the last item, so what the client sent before it is still delivered.
 ///
 /// ```
 /// use engineio::{Packet, PayloadFormat, Revision};
 ///
 /// let format = PayloadFormat { revision: Revision::V4, base64: false };
-/// let packets: Vec<_> = format.decode("2\x1e4hi".into(), false, 100).collect();
+/// let packets: Vec<_> = format.reader("2\x1e4hi".into(), false, 100).collect();
 /// assert_eq!(packets[0], Ok(Packet::Ping("".into())));
 /// assert_eq!(packets[1], Ok(Packet::Message("hi".into())));
 /// ```
 #[derive(Debug)]
 pub struct PayloadReader {
     form: Form,
-    /// What has not been read; `None` behind the last packet.
+    /// What has not been read; `None` after the last packet.
     rest: Option<Bytes>,
     /// How many more packets are allowed.
     left: usize,
@@ -181,7 +181,7 @@ fn utf16_prefix(bytes: &[u8], units: usize) -> Result<usize, Violation> {
     if bytes.get(..units).is_some_and(<[u8]>::is_ascii) {
         return Ok(units);
     }
-    // A code unit takes three bytes at the most. What lies behind them is not looked at.
+    // A code unit takes three bytes at the most. What comes after them is not read.
     let most = &bytes[..bytes.len().min(units.saturating_mul(3))];
     let Some(text) = most.utf8_chunks().next() else { return Err(Violation::PayloadTruncated) };
     let mut left = units;
@@ -239,7 +239,7 @@ mod tests {
         let mut queue: VecDeque<Frame> = frames.iter().cloned().collect();
         let (payload, cost) = format.encode(&mut queue, limit);
         let left: usize = queue.iter().map(Frame::cost).sum();
-        assert_eq!(cost + left, frames.iter().map(Frame::cost).sum());
+        assert_eq!(cost + left, frames.iter().map(Frame::cost).sum::<usize>());
         (payload, queue.len())
     }
 
@@ -265,7 +265,7 @@ mod tests {
     }
 
     fn decode(format: PayloadFormat, body: &'static [u8], octets: bool) -> (Vec<Packet>, Option<Violation>) {
-        collect(format.decode(Bytes::from_static(body), octets, 4_096))
+        collect(format.reader(Bytes::from_static(body), octets, 4_096))
     }
 
     fn collect(reader: PayloadReader) -> (Vec<Packet>, Option<Violation>) {
@@ -390,7 +390,7 @@ mod tests {
     // proves: protocol/max-packets
     #[test]
     fn packets_are_counted() {
-        let (packets, violation) = collect(V4.decode(Bytes::from_static(b"2\x1e2\x1e2"), false, 2));
+        let (packets, violation) = collect(V4.reader(Bytes::from_static(b"2\x1e2\x1e2"), false, 2));
         assert_eq!((packets.len(), violation), (2, Some(Violation::TooManyPackets)));
     }
 }

@@ -1,8 +1,8 @@
-//! A payload on its way out.
+//! A payload that is being sent.
 //!
 //! A short body is encoded at once. A longer one stays a list of packets until the connection asks for its next
-//! piece: long packets are then handed out where they lie, and only short ones are copied together. A client that
-//! doesn't read its answer so takes no memory beyond the packets, which all sessions share that wait for them.
+//! piece: long packets are then handed out without a copy, and only short ones are copied together. So a client that
+//! doesn't read its answer needs no memory besides the packets, which the sessions share.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::memory::Held;
 /// Bodies up to this many bytes are encoded at once, and longer ones in pieces of that many.
 const PIECE: usize = 16 * 1024;
 
-/// Packets from this length on are handed out where they lie.
+/// Packets of at least this length are handed out without a copy.
 const LONG: usize = 8 * 1024;
 
 /// One payload, as the body of a response: [`PayloadFormat::encode`](super::PayloadFormat::encode) makes it.
@@ -33,7 +33,7 @@ const LONG: usize = 8 * 1024;
 /// ```
 #[derive(Clone)]
 pub struct Payload {
-    /// What is encoded and has not been taken.
+    /// What is encoded and not taken yet.
     ready: Bytes,
     /// What comes after it.
     rest: Option<Box<Rest>>,
@@ -46,15 +46,15 @@ pub struct Payload {
 struct Rest {
     frames: VecDeque<Frame>,
     form: Form,
-    /// A long packet, what stands before it being taken.
+    /// A long packet whose prefix has been taken.
     long: Option<Bytes>,
     /// Something has been taken.
     begun: bool,
-    /// The bytes of all of it.
+    /// The length of the whole body in bytes.
     len: usize,
 }
 
-/// Which packets a payload has, and in which form. It equals that of another payload of the very same frames, for as
+/// Which packets a payload has, and in which form. It equals the identity of another payload of the same frames, as
 /// long as one of the two is kept.
 ///
 /// ```
@@ -78,7 +78,7 @@ impl Payload {
     pub(super) fn new(frames: Vec<Frame>, form: Form) -> Payload {
         let compress = frames.iter().any(Frame::may_compress);
         let entry = |frame| form.prefix_len(frame) + form.packet_len(frame);
-        // No separator stands before the first packet.
+        // The first packet has no separator before it.
         let separator = usize::from(matches!(form, Form::Separated) && !frames.is_empty());
         let len = frames.iter().map(entry).sum::<usize>() - separator;
         let mut rest = Rest { frames: frames.into(), form, long: None, begun: false, len };
@@ -96,7 +96,7 @@ impl Payload {
         self.ready.len() + self.rest.as_ref().map_or(0, |rest| rest.len)
     }
 
-    /// How many of them are encoded already, and take memory of this payload's own.
+    /// How many of them are encoded already, in memory of this payload's own.
     #[must_use]
     pub fn encoded(&self) -> usize {
         self.ready.len()
@@ -151,7 +151,7 @@ impl Payload {
         whole.into()
     }
 
-    /// Which packets it has, if it is long enough to be encoded while it is sent and none of it was taken.
+    /// Its identity, if it is long enough to be encoded while it is sent, and nothing was taken yet.
     #[must_use]
     pub fn identity(&self) -> Option<Identity> {
         let rest = self.rest.as_ref().filter(|rest| !rest.begun)?;
@@ -159,7 +159,7 @@ impl Payload {
     }
 }
 
-/// A body that is there already.
+/// A body that is already encoded.
 impl From<Bytes> for Payload {
     fn from(body: Bytes) -> Payload {
         Payload { ready: body, rest: None, binary: false, compress: false }
@@ -181,7 +181,7 @@ impl fmt::Debug for Payload {
 }
 
 impl Rest {
-    /// The next piece: a long packet, or short ones and what stands before a long one.
+    /// The next piece: a long packet, or short ones and the prefix of a long one.
     fn next(&mut self) -> Bytes {
         let piece = self.long.take().unwrap_or_else(|| self.copied());
         self.len -= piece.len();
@@ -229,10 +229,10 @@ impl Rest {
     }
 }
 
-/// The longest that may stand before a packet: a mark, the digits of a length, another mark.
+/// The longest prefix of a packet: a mark, the digits of a length, another mark.
 const LONGEST_PREFIX: usize = 24;
 
-/// A piece of a body, which counts for what the process holds until it is sent.
+/// A piece of a body. Its memory is counted until it is sent.
 struct Copied {
     bytes: Vec<u8>,
     _held: Held,

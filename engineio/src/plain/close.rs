@@ -7,8 +7,8 @@ use crate::websocket::{MAX_REASON, may_be_sent};
 /// How a WebSocket ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Close {
-    /// The code of whichever close frame came first, ours or the peer's; 1005 if the peer gave none, and 1006
-    /// if the connection was lost.
+    /// The code of the first close frame, ours or the peer's; 1005 if the peer gave none, and 1006 if the connection
+    /// was lost.
     pub code: u16,
     /// The reason in that frame.
     pub reason: Box<str>,
@@ -30,8 +30,8 @@ impl Close {
         Close { code, reason: "".into() }
     }
 
-    /// One that an application asks for. A code that can't be sent is taken for 1000, and of a reason only as much is
-    /// kept as a close frame holds.
+    /// A close that an application asks for. A code that must not be sent becomes 1000, and a reason that is too long
+    /// for a close frame is cut.
     pub(super) fn asked(code: u16, reason: &str) -> Close {
         let code = if may_be_sent(code) { code } else { 1000 };
         let ends = reason.char_indices().map(|(start, letter)| start + letter.len_utf8());

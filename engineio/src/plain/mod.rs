@@ -10,8 +10,8 @@
 //! ```
 //!
 //! A [`PlainWebSocket`] belongs to one task, which gives it turns, as a [`Session`](crate::Session) does. It has the
-//! queue, the reader and the writer of one, and decides itself about the rest: how much waits for the application, the
-//! pings, the time that a message may take, and the end.
+//! queue, the reader and the writer of a session. How much waits for the application, the pings, the time for a
+//! message, and the end, it decides itself.
 //!
 //! ```text
 //!  Open ──wish──────────▶ Closing ──▶ Goodbye ──▶ Over     we close: what is queued, a close frame, and the peer's
@@ -34,30 +34,35 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use crate::deadline::after;
+use crate::deadline::deadline;
 use crate::observe::{Carrier, Observers, Watch, What};
 use crate::rate::Rates;
 use crate::session::{Line, Round};
 use crate::{
-    FRAME_OVERHEAD, HandshakeRequest, Mailbox, MailboxReceiver, Message, Outlet, Revision, Sid, Stalled,
+    FRAME_OVERHEAD, Framing, HandshakeRequest, Mailbox, MailboxReceiver, Message, Outlet, Revision, Sid,
+    Stalled,
 };
 use shared::Shared;
 
 pub use close::Close;
 pub use outgoing::Outgoing;
 pub use shared::{Inbox, Sender};
-pub use terms::{Keepalive, Terms, Wire, Wires};
+pub use terms::{Keepalive, PlainWire, PlainWires, Terms};
 
-/// Messages that are taken in before what they brought about is written.
+/// Messages that are handled before the answers to them are written.
 const ROUND: usize = 32;
 
-/// Rounds after which other tasks have their turn.
+/// Rounds after which other tasks run.
 const ROUNDS: u8 = 8;
 
 /// What is taken from the mailbox for the wire at once, in bytes.
 const LOAD: usize = 256 * 1024;
 
-/// What the application has to answer what came before the end. It needs none if it is waiting for the next message.
+/// The same where it is compressed, or observed: see [`Session`](crate::Session).
+const SHORT_LOAD: usize = 64 * 1024;
+
+/// The time that the application has to answer messages that came before the end. If it waits for the next message,
+/// the end doesn't wait.
 const SETTLING: Duration = Duration::from_secs(1);
 
 /// A plain WebSocket on its wire. It belongs to one task, which gives it turns.
@@ -68,24 +73,26 @@ pub struct PlainWebSocket<W> {
     link: W,
     terms: Terms,
     observers: Observers,
-    /// It has no id of its own. This one is for observers alone.
+    /// It has no id in the protocol. This one is for observers.
     sid: Sid,
     state: State,
     /// Rounds of this turn.
     rounds: u8,
-    /// It has been noted that bytes came in this turn.
+    /// Bytes came in this turn, and that was noted.
     noted: bool,
-    /// A ping has been sent since the last sign of life.
+    /// A ping has been sent since anything was received.
     pinged: bool,
-    /// The last write was not taken whole. What is in its way is still to be taken by the peer.
+    /// The last write was partial: the peer has not read what came before.
     stuck: bool,
-    /// The client took something since this was noted last.
+    /// The client has read something since this was noted last.
     moved: bool,
-    /// The last sign of life.
+    /// How many bytes of what waited it has taken since it was heard. It stops at the largest number.
+    taken: u32,
+    /// When something was last received.
     heard: Instant,
-    /// When the message began that has not ended.
+    /// When the unfinished message began.
     begun: Option<Instant>,
-    /// When the end is to be over.
+    /// When the close must be over.
     close_by: Option<Instant>,
     stalled: Stalled,
     rates: Option<Box<Rates>>,
@@ -95,18 +102,18 @@ pub struct PlainWebSocket<W> {
 #[derive(Debug)]
 enum State {
     Open,
-    /// The peer has closed or broken a rule, and is read from no more. What came before may be answered until then.
+    /// The peer has closed or broken a rule, and nothing more is read. What came before may be answered until then.
     Settling {
         farewell: Farewell,
         until: Instant,
     },
-    /// What is queued goes out, and then a close frame.
+    /// The queue is being sent, and then a close frame.
     Closing(Farewell),
-    /// The close frame goes out. Whether the peer's is waited for after that.
+    /// The close frame is being sent. Unless the peer has `answered`, its close frame is waited for.
     Goodbye {
         answered: bool,
     },
-    /// Nothing is left to be said. Whether the peer may still be there to read it.
+    /// Everything is sent. Whether the peer is `lost`, so that it can't read it.
     Over {
         lost: bool,
     },
@@ -116,12 +123,12 @@ enum State {
 #[derive(Debug)]
 struct Farewell {
     close: Close,
-    /// The peer's came before it, or none will.
+    /// The peer's close frame came first, or won't come.
     answered: bool,
 }
 
-impl<W: Wire> PlainWebSocket<W> {
-    /// A WebSocket whose handshake is done, and what the application has of it.
+impl<W: PlainWire> PlainWebSocket<W> {
+    /// A WebSocket after its handshake, and the application's handles on it.
     pub fn open(
         link: W,
         terms: Terms,
@@ -149,6 +156,7 @@ impl<W: Wire> PlainWebSocket<W> {
             pinged: false,
             stuck: false,
             moved: false,
+            taken: 0,
             heard: now,
             begun: None,
             close_by: None,
@@ -158,25 +166,27 @@ impl<W: Wire> PlainWebSocket<W> {
         (websocket, sender, inbox)
     }
 
-    /// The task that drives it runs again.
+    /// A turn begins.
     pub fn begin_turn(&mut self) {
         self.rounds = 0;
         self.noted = false;
         self.link.begin_turn();
     }
 
-    /// Looks once at everything that may have come, and writes what can be written.
-    pub fn round(&mut self, cx: &mut Context<'_>, now: Instant, wires: &mut impl Wires) -> Round {
+    /// Handles everything that has arrived once, and writes what can be written.
+    pub fn round(&mut self, cx: &mut Context<'_>, now: Instant, wires: &mut impl PlainWires) -> Round {
         if self.mailbox.look(self.outlet()) {
             self.rung(now, wires);
         }
         let mut busy = self.read(cx, now, wires);
+        wires.run_application();
         self.settle(now);
         self.write(cx, now, wires);
         busy |= self.expire(cx, now, wires);
         if self.is_over() {
             return Round::Over;
         }
+        busy |= wires.poll_application(cx).is_ready();
         if !busy && self.mailbox.poll_left(cx, self.outlet()).is_pending() {
             return Round::Sleep;
         }
@@ -184,18 +194,18 @@ impl<W: Wire> PlainWebSocket<W> {
         if self.rounds < ROUNDS { Round::Again } else { Round::Yield }
     }
 
-    /// It is over. The wire, if the peer may still read what was written, and until when to wait for that.
+    /// It is over. Returns the wire, if the peer may still read what was written, and until when to wait for that.
     pub fn lingers(&mut self) -> Option<(&mut W, Instant)> {
         let lost = matches!(self.state, State::Over { lost: true });
         self.close_by.filter(|_| !lost).map(|until| (&mut self.link, until))
     }
 
-    /// Whether the peer is put out while it [lingers](PlainWebSocket::lingers); then nothing is held for it any more. If it
-    /// isn't, the task is woken when it is.
-    pub fn is_put_out(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Whether the peer was evicted while it [lingers](PlainWebSocket::lingers). If it wasn't, the task is woken when
+    /// it is.
+    pub fn is_evicted(&mut self, cx: &mut Context<'_>) -> bool {
         loop {
             self.mailbox.look(Outlet::Shut);
-            if self.mailbox.take_put_out().is_some() {
+            if self.mailbox.take_evicted().is_some() {
                 self.shared.clear();
                 return true;
             }
@@ -205,7 +215,7 @@ impl<W: Wire> PlainWebSocket<W> {
         }
     }
 
-    /// Nothing is left to be done. How it ended.
+    /// It has ended. Returns how.
     pub fn finish(&mut self) -> Close {
         self.shared.end(Close::lost());
         let close = self.shared.close().unwrap_or_else(Close::lost);
@@ -218,7 +228,7 @@ impl<W: Wire> PlainWebSocket<W> {
         &mut self.link
     }
 
-    /// Who holds memory for it.
+    /// Its mailbox, which counts its memory.
     pub fn mailbox(&self) -> &Arc<Mailbox> {
         self.mailbox.mailbox()
     }
@@ -231,16 +241,16 @@ impl<W: Wire> PlainWebSocket<W> {
         matches!(self.state, State::Open)
     }
 
-    /// How a message that is queued now would go out.
+    /// When a message that is queued now would be sent.
     fn outlet(&self) -> Outlet {
         if self.link.is_drained() { Outlet::Open } else { Outlet::Shut }
     }
 
-    /// Looks at what others left: room in the inbox, which is looked at anyway, and the wish to end.
-    fn rung(&mut self, now: Instant, wires: &mut impl Wires) {
-        if let Some(limit) = self.mailbox.take_put_out() {
-            wires.log(Line::PutOut(limit));
-            return self.put_out();
+    /// Handles what other tasks left: the wish to close. Room in the inbox is noticed anyway.
+    fn rung(&mut self, now: Instant, wires: &mut impl PlainWires) {
+        if let Some(limit) = self.mailbox.take_evicted() {
+            wires.log(Line::Evicted(limit));
+            return self.evict();
         }
         if self.mailbox.take_close().is_some()
             && self.is_open()
@@ -250,8 +260,8 @@ impl<W: Wire> PlainWebSocket<W> {
         }
     }
 
-    /// Ends it at once, and lets go of what is held for it. The peer isn't told.
-    fn put_out(&mut self) {
+    /// Ends it at once, and frees what is held for it. The peer isn't told.
+    fn evict(&mut self) {
         self.link.abandon();
         self.shared.end(Close::lost());
         self.shared.clear();
@@ -265,9 +275,9 @@ impl<W: Wire> PlainWebSocket<W> {
         self.state = State::Over { lost };
     }
 
-    /// Says goodbye after what is queued.
+    /// Closes it after the queue is sent.
     fn leave(&mut self, now: Instant, farewell: Farewell) {
-        self.close_by.get_or_insert(after(now, self.terms.close_timeout));
+        self.close_by.get_or_insert(deadline(now, self.terms.close_timeout));
         self.mailbox.shut();
         self.state = State::Closing(farewell);
     }
@@ -277,7 +287,7 @@ impl<W: Wire> PlainWebSocket<W> {
         let farewell = Farewell { close, answered: true };
         match self.state {
             State::Open => {
-                self.close_by = Some(after(now, self.terms.close_timeout));
+                self.close_by = Some(deadline(now, self.terms.close_timeout));
                 let until = now + SETTLING.min(self.terms.close_timeout / 2);
                 self.state = State::Settling { farewell, until };
             }
@@ -288,7 +298,7 @@ impl<W: Wire> PlainWebSocket<W> {
         }
     }
 
-    /// Goes on with the end once the application has dealt with what came before it.
+    /// Continues the end once the application has handled what came before it.
     fn settle(&mut self, now: Instant) {
         let State::Settling { until, .. } = self.state else { return };
         if now < until && !self.shared.is_settled() {
@@ -302,8 +312,8 @@ impl<W: Wire> PlainWebSocket<W> {
 }
 
 /// # What goes out
-impl<W: Wire> PlainWebSocket<W> {
-    fn write(&mut self, cx: &mut Context<'_>, now: Instant, wires: &mut impl Wires) {
+impl<W: PlainWire> PlainWebSocket<W> {
+    fn write(&mut self, cx: &mut Context<'_>, now: Instant, wires: &mut impl PlainWires) {
         loop {
             if self.is_over() {
                 return;
@@ -312,11 +322,13 @@ impl<W: Wire> PlainWebSocket<W> {
                 self.load();
             }
             let written = self.link.poll_write(cx);
-            if self.link.take_moved() {
-                self.moved = true;
-                if self.stuck {
-                    self.alive(now);
-                }
+            let moved = self.link.take_moved();
+            self.moved |= moved > 0;
+            if self.stuck {
+                self.takes(now, moved);
+            }
+            if let Some(bytes) = self.link.take_grown() {
+                self.mailbox.note_incoming(bytes);
             }
             match self.link.take_freed() {
                 0 => {}
@@ -346,12 +358,16 @@ impl<W: Wire> PlainWebSocket<W> {
         }
     }
 
-    /// Moves so much of what is queued to the wire.
+    /// Moves some of the queue to the wire.
     fn load(&mut self) {
-        self.mailbox.take_some(self.link.queue(), LOAD);
+        let short = self.link.compresses() || !self.observers.is_empty();
+        let most = if short { SHORT_LOAD } else { LOAD };
+        self.mailbox.take_some(self.link.queue(), most);
         if !self.observers.is_empty() {
-            let frames = self.link.queue().clone();
-            frames.iter().for_each(|frame| self.watch().outgoing(frame));
+            for at in 0..self.link.queue().len() {
+                let (frame, compressed) = (self.link.queue()[at].clone(), self.link.compressed(at));
+                self.watch().outgoing(&frame, compressed);
+            }
         }
     }
 }
@@ -363,11 +379,11 @@ impl<W> PlainWebSocket<W> {
     }
 
     fn watch(&self) -> Watch<'_> {
-        Watch::new(&self.observers, &self.sid, Revision::V4, Carrier::WebSocket)
+        Watch::new(&self.observers, &self.sid, Framing::WebSocket(Revision::V4), Carrier::WebSocket)
     }
 }
 
-/// What a message costs of what may wait for the application.
+/// What a message counts while it waits for the application.
 fn cost(message: &Message) -> usize {
     message.len() + FRAME_OVERHEAD
 }

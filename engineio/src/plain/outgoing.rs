@@ -2,8 +2,8 @@
 
 use crate::{Frame, Message};
 
-/// A message to be sent to plain WebSockets: a string goes as text, bytes as binary. It is encoded once, and clones share
-/// it, so make one for all who get the same.
+/// A message to be sent to plain WebSockets: a string is sent as text, bytes as binary. It is encoded once, and
+/// clones share it, so create one for all receivers.
 ///
 /// ```
 /// use engineio::plain::Outgoing;
@@ -17,6 +17,12 @@ pub struct Outgoing(Frame);
 impl Outgoing {
     pub(super) fn frame(&self) -> &Frame {
         &self.0
+    }
+
+    /// The same message, which is sent as it is even to peers that agreed to compression.
+    #[must_use]
+    pub fn uncompressed(self) -> Outgoing {
+        Outgoing(self.0.uncompressed())
     }
 
     /// The length of its payload in bytes.

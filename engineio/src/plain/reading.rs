@@ -3,31 +3,32 @@
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use super::{Close, Farewell, PlainWebSocket, ROUND, State, Wire, Wires};
+use super::{Close, Farewell, PlainWebSocket, PlainWire, PlainWires, ROUND, State};
 use crate::observe::{Carrier, Watch, What};
 use crate::session::{Ending, Incoming, Line};
 use crate::websocket::Place;
-use crate::{Limit, Message, Revision};
+use crate::{Framing, Limit, Message, Revision};
 
 /// "a message that violates its policy" (RFC 6455, section 7.4.1): it takes too long, or there are too many.
 const POLICY: u16 = 1008;
 
-impl<W: Wire> PlainWebSocket<W> {
+impl<W: PlainWire> PlainWebSocket<W> {
     /// Whether the peer is read from.
     pub(super) fn reads(&self) -> bool {
         match &self.state {
             State::Open => self.shared.listens(),
-            // Its messages count for nothing, but its close frame may come after them.
+            // Its messages are ignored, but its close frame may come after them.
             State::Closing(Farewell { answered, .. }) | State::Goodbye { answered } => !answered,
             State::Settling { .. } | State::Over { .. } => false,
         }
     }
 
-    /// Takes in what has come. Says whether there may be more.
-    pub(super) fn read(&mut self, cx: &mut Context<'_>, now: Instant, wires: &mut impl Wires) -> bool {
+    /// Reads what has arrived. Returns whether there may be more.
+    pub(super) fn read(&mut self, cx: &mut Context<'_>, now: Instant, wires: &mut impl PlainWires) -> bool {
         let mut read = 0;
         while read < ROUND && self.reads() {
-            let watch = Watch::new(&self.observers, &self.sid, Revision::V4, Carrier::WebSocket);
+            let watch =
+                Watch::new(&self.observers, &self.sid, Framing::WebSocket(Revision::V4), Carrier::WebSocket);
             let incoming = self.link.poll_message(cx, watch);
             if let Some(bytes) = self.link.take_grown() {
                 self.mailbox.note_incoming(bytes);
@@ -42,7 +43,7 @@ impl<W: Wire> PlainWebSocket<W> {
         }
         self.begun = match self.link.place() {
             Place::Between => None,
-            // The end of a message, and the beginning of another.
+            // A message ended, and another began.
             Place::InFrame | Place::InMessage if read > 0 => Some(now),
             Place::InFrame | Place::InMessage => self.begun.or(Some(now)),
         };
@@ -65,7 +66,7 @@ impl<W: Wire> PlainWebSocket<W> {
         self.ends(now, Close::new(POLICY));
     }
 
-    fn broken(&mut self, now: Instant, ending: Ending, wires: &mut impl Wires) {
+    fn broken(&mut self, now: Instant, ending: Ending, wires: &mut impl PlainWires) {
         if let Some(violation) = ending.violation {
             let (rule, section) = (violation.name(), violation.section());
             wires.log(Line::Broke { rule, section, error: &violation });

@@ -10,17 +10,17 @@ use crate::memory::{Budget, Held};
 use crate::sync::Mutex;
 use crate::{CloseReason, Mailbox, Message, QueueError};
 
-/// Messages wait for the application up to this many bytes, and one more; beyond that nothing is read.
+/// While messages of more than this many bytes wait for the application, nothing is read.
 const INBOX: usize = 64 * 1024;
 
-/// Sends to a plain WebSocket from anywhere. Clones share it; none of them keeps it open.
+/// Sends to a plain WebSocket from anywhere. Clones share it, and none of them keeps the connection open.
 #[derive(Clone, Debug)]
 pub struct Sender(Arc<Shared>);
 
 impl Sender {
-    /// Queues a message: a string goes as text, bytes as binary. It never waits. A message is admitted whole
-    /// while less than the [budget](super::Terms::send_budget) waits. While clients together make the
-    /// process hold all that they may, the budget is [`ALLOWANCE`](crate::memory::ALLOWANCE).
+    /// Queues a message: a string is sent as text, bytes as binary. It never waits. While less than the
+    /// [budget](super::Terms::send_budget) waits, a message of any length is accepted. While all clients together
+    /// have used up the memory budget, the budget is [`ALLOWANCE`](crate::memory::ALLOWANCE).
     ///
     /// # Errors
     /// [`QueueError::Full`] over the budget and [`QueueError::Closed`] after the end; nothing is queued then.
@@ -33,19 +33,19 @@ impl Sender {
         }
     }
 
-    /// Waits until most of what was sent has gone out. A task that waits for this before each
-    /// [`send`](Sender::send) can send any amount to a peer that reads.
+    /// Waits until most of the queue has been sent. A task that waits for this before each [`send`](Sender::send) can
+    /// send any amount to a peer that reads.
     ///
     /// # Errors
     /// [`QueueError::Closed`] after the end.
     pub async fn ready(&self) -> Result<(), QueueError> {
-        poll_fn(|cx| self.0.mailbox.poll_room(cx)).await
+        poll_fn(|cx| self.0.mailbox.poll_space(cx)).await
     }
 
-    /// Closes the connection after everything that is queued, and takes nothing in any more. Only the first close counts.
+    /// Closes the connection once the queue has been sent, and accepts nothing more. Only the first close counts.
     ///
-    /// A code that can't be sent (RFC 6455, section 7.4) is taken for 1000, and of a reason only as much is
-    /// sent as a close frame holds: 123 bytes.
+    /// A code that must not be sent (RFC 6455, section 7.4) becomes 1000. A reason is cut to 123 bytes, which is what
+    /// a close frame holds.
     pub fn close(&self, code: u16, reason: &str) {
         self.0.end(Close::asked(code, reason));
     }
@@ -63,12 +63,13 @@ impl Sender {
     }
 }
 
-/// What a peer has sent and the application has not taken. There is one, and it drops what is left when it is dropped.
+/// The messages that a peer has sent and the application has not taken. There is one inbox for each WebSocket. If it
+/// is dropped, its messages are too.
 #[derive(Debug)]
 pub struct Inbox(Arc<Shared>);
 
 impl Inbox {
-    /// The next message, when it has come whole; `None` at the end. Nothing is lost if the future is dropped before it is
+    /// Waits for the next whole message; `None` at the end. Nothing is lost if the future is dropped before it is
     /// ready.
     pub async fn next(&mut self) -> Option<Message> {
         poll_fn(|cx| self.0.poll_next(cx)).await
@@ -85,9 +86,9 @@ impl Drop for Inbox {
 #[derive(Debug)]
 pub(super) struct Shared {
     mailbox: Arc<Mailbox>,
-    /// What clients together may make the process hold.
+    /// How much memory all clients together may use.
     memory: Budget,
-    /// Longer messages go out in fragments of so many bytes.
+    /// Longer messages are sent in fragments of that many bytes.
     fragment: Option<usize>,
     state: Mutex<State>,
 }
@@ -95,17 +96,17 @@ pub(super) struct Shared {
 #[derive(Debug, Default)]
 struct State {
     inbox: VecDeque<Message>,
-    /// What it costs, as the process counts it.
+    /// What the inbox holds, as the process counts it.
     held: Held,
-    /// The task takes nothing in, and is to be woken when there is room again.
+    /// The task reads nothing, and must be woken when there is room again.
     deaf: bool,
-    /// The application has a message, and has not asked for the next.
+    /// The application has taken a message, and not asked for the next yet.
     busy: bool,
     /// The task waits until it does.
     settling: bool,
     /// Nobody takes messages any more.
     abandoned: bool,
-    /// How it ends, as soon as either side wants it to.
+    /// How it ends, once either side wants it to.
     close: Option<Close>,
     reader: Option<Waker>,
 }
@@ -119,13 +120,13 @@ impl Shared {
         (Sender(self.clone()), Inbox(self.clone()))
     }
 
-    /// Whether a message may be taken in.
+    /// Whether there is room for a message.
     fn takes_in(&self, state: &State) -> bool {
         let cost = state.held.bytes();
         cost < INBOX && !self.memory.is_short(cost)
     }
 
-    /// It ends, if it doesn't already.
+    /// Ends it, unless it is ending already.
     pub(super) fn end(&self, close: Close) {
         let mut state = self.state.lock();
         if state.close.is_some() {
@@ -140,30 +141,30 @@ impl Shared {
         }
     }
 
-    /// The peer's end was the first, though the application may have asked for another since.
+    /// The peer has closed first, even if the application has asked for another end since.
     pub(super) fn ended_by_peer(&self, close: Close) {
         self.end(close.clone());
         self.state.lock().close = Some(close);
     }
 
-    /// How it is to end.
+    /// How it will end.
     pub(super) fn close(&self) -> Option<Close> {
         self.state.lock().close.clone()
     }
 
-    /// Whether messages are taken in: there is room for them.
+    /// Whether messages are read: there is room for them.
     pub(super) fn listens(&self) -> bool {
         let mut state = self.state.lock();
         state.deaf = !self.takes_in(&state);
         !state.deaf
     }
 
-    /// Whether nothing was taken in when it was last [asked](Shared::listens).
+    /// Whether there was no room when it was last [asked](Shared::listens).
     pub(super) fn is_deaf(&self) -> bool {
         self.state.lock().deaf
     }
 
-    /// Whether the application has dealt with all that has come. If not, the task is woken when it has.
+    /// Whether the application has handled all messages. If not, the task is woken when it has.
     pub(super) fn is_settled(&self) -> bool {
         let mut state = self.state.lock();
         let waits = state.abandoned || state.close.is_some();
@@ -200,7 +201,7 @@ impl Shared {
             state.busy = false;
             if std::mem::take(&mut state.settling) {
                 drop(state);
-                self.mailbox.wake();
+                self.mailbox.ring();
             }
             return Poll::Pending;
         };
@@ -209,18 +210,18 @@ impl Shared {
         state.held.resize(held);
         self.mailbox.note_backlog(held);
         if state.inbox.is_empty() {
-            // Nothing is kept of a burst.
+            // A burst has made it large, so its memory is freed.
             state.inbox = VecDeque::new();
         }
         if state.deaf && self.takes_in(&state) {
             state.deaf = false;
             drop(state);
-            self.mailbox.wake();
+            self.mailbox.ring();
         }
         Poll::Ready(Some(message))
     }
 
-    /// Drops what has come.
+    /// Drops the messages.
     pub(super) fn clear(&self) {
         let mut state = self.state.lock();
         let inbox = std::mem::take(&mut state.inbox);
@@ -234,6 +235,6 @@ impl Shared {
     fn abandon(&self) {
         self.state.lock().abandoned = true;
         self.clear();
-        self.mailbox.wake();
+        self.mailbox.ring();
     }
 }

@@ -1,21 +1,32 @@
-//! What is due when: pings, the end of patience with a peer, with its message, and with the application.
+//! The deadlines: for pings, for the peer, for its message, and for the application.
 
 use std::task::Context;
 use std::time::Instant;
 
-use super::{Keepalive, PlainWebSocket, State, Wire, Wires};
-use crate::deadline::after;
+use super::{Keepalive, PlainWebSocket, PlainWire, PlainWires, State};
+use crate::deadline::deadline;
+use crate::pace::is_pace;
 use crate::{Limit, Stalled};
 
-impl<W: Wire> PlainWebSocket<W> {
-    /// The peer lives.
+impl<W: PlainWire> PlainWebSocket<W> {
+    /// Something was received from the peer.
     pub(super) fn alive(&mut self, now: Instant) {
         self.heard = now;
         self.pinged = false;
+        self.taken = 0;
     }
 
-    /// Sees to deadlines that have passed, and sets the alarm for the next. Says whether one had passed.
-    pub(super) fn expire(&mut self, cx: &mut Context<'_>, now: Instant, wires: &mut impl Wires) -> bool {
+    /// The peer has taken so much of what waited for it. While it does that fast enough, it need not answer pings: it
+    /// sees them after what was sent before.
+    pub(super) fn takes(&mut self, now: Instant, bytes: usize) {
+        self.taken = self.taken.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
+        if bytes > 0 && is_pace(self.taken as usize, now.saturating_duration_since(self.heard)) {
+            self.alive(now);
+        }
+    }
+
+    /// Handles deadlines that have passed, and sets the alarm for the next. Returns whether one had passed.
+    pub(super) fn expire(&mut self, cx: &mut Context<'_>, now: Instant, wires: &mut impl PlainWires) -> bool {
         if self.is_over() {
             return false;
         }
@@ -24,7 +35,7 @@ impl<W: Wire> PlainWebSocket<W> {
             self.alive(now);
         }
         if self.is_open() && self.shared.is_deaf() {
-            // A peer that isn't read from can't be expected to be heard.
+            // While nothing is read from the peer, its silence means nothing.
             self.alive(now);
             self.begun = self.begun.map(|_| now);
         }
@@ -50,16 +61,18 @@ impl<W: Wire> PlainWebSocket<W> {
         };
         let close = self.close_by.map(|at| (at, Due::End));
         let open = self.is_open();
-        let message =
-            self.begun.filter(|_| open).map(|begun| (after(begun, self.terms.message_timeout), Due::Message));
+        let message = self
+            .begun
+            .filter(|_| open)
+            .map(|begun| (deadline(begun, self.terms.message_timeout), Due::Message));
         let keepalive = self.terms.keepalive.filter(|_| open).map(|Keepalive { interval, grace }| {
             if self.pinged {
-                (after(self.heard, interval.saturating_add(grace)), Due::End)
+                (deadline(self.heard, interval.saturating_add(grace)), Due::End)
             } else {
-                (after(self.heard, interval), Due::Ping)
+                (deadline(self.heard, interval), Due::Ping)
             }
         });
-        let stalled = self.stalled.until(self.terms.write_timeout).map(|at| (at, Due::PutOut));
+        let stalled = self.stalled.until(self.terms.write_timeout).map(|at| (at, Due::Evicted));
         [settled, close, message, keepalive, stalled].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
@@ -72,9 +85,9 @@ impl<W: Wire> PlainWebSocket<W> {
             }
             Due::Message => self.met(now, Limit::MessageTimeout),
             Due::Settled => self.settle(now),
-            Due::PutOut => {
+            Due::Evicted => {
                 self.stalled = Stalled::default();
-                self.mailbox.mailbox().put_out(Limit::SendBudget);
+                self.mailbox.mailbox().evict(Limit::SendBudget);
             }
             Due::End => self.over(true),
         }
@@ -88,10 +101,10 @@ enum Due {
     Ping,
     /// A message takes too long.
     Message,
-    /// The application was given enough time.
+    /// The application's time is over.
     Settled,
-    /// The peer takes nothing of too much.
-    PutOut,
-    /// Nothing is to be expected of the peer any more.
+    /// Too much waits, and the peer reads nothing.
+    Evicted,
+    /// The time for the close is over.
     End,
 }

@@ -1,8 +1,8 @@
 //! The doors of a session: how HTTP requests reach it, one GET, one POST and one probing WebSocket at a time.
 //!
-//! A request claims its door first and gets a guard. If the door is taken, the requests overlap. A guard that
-//! is dropped before its work is done tells the session that the client left, so what was taken from a queue
-//! for a poll is never lost silently.
+//! A request claims its door first and gets a guard. If the door is taken, the requests overlap. A guard that is
+//! dropped before its work is done tells the session that the client left, so messages that were taken for a poll are
+//! never lost silently.
 
 use bytes::Bytes;
 
@@ -16,7 +16,7 @@ pub(super) struct Doors<W: Wires> {
     pub(super) post: PostDoor<W>,
     pub(super) probe: ProbeDoor<W>,
     pub(super) news: News,
-    /// The session is over; nobody looks any more.
+    /// The session is over, and doesn't look at its doors any more.
     pub(super) shut: bool,
 }
 
@@ -37,8 +37,8 @@ pub(super) enum GetDoor<W: Wires> {
     #[default]
     Free,
     /// A GET waits for its answer.
-    Waiting(W::Answer),
-    /// The answer is on its way to the client, with messages or without.
+    Waiting(W::PollReply),
+    /// The answer is being sent to the client, with or without messages.
     Answering { messages: bool },
 }
 
@@ -46,9 +46,8 @@ pub(super) enum GetDoor<W: Wires> {
 pub(super) enum PostDoor<W: Wires> {
     #[default]
     Free,
-    /// A POST's body is being read. Whoever waits for the rest of it is told by the drop of this that the session
-    /// is over.
-    Reading(Option<W::Accepted>),
+    /// A POST's body is being read. If this is dropped, the task that reads it learns that the session is over.
+    Reading(Option<W::PostReply>),
     Ready(Posted<W>),
 }
 
@@ -61,7 +60,7 @@ pub(super) enum ProbeDoor<W: Wires> {
     Ready(Box<Probe<W>>),
 }
 
-/// What the session has not seen yet.
+/// What the session has not handled yet.
 #[derive(Debug, Default)]
 pub(super) struct News {
     pub(super) poll: bool,
@@ -76,18 +75,18 @@ pub(super) struct Posted<W: Wires> {
     /// Whether it came as `application/octet-stream`.
     pub(super) binary: bool,
     pub(super) held: Held,
-    /// To be told once the packets are accepted.
-    pub(super) accepted: W::Accepted,
+    /// Is told once the packets are accepted.
+    pub(super) accepted: W::PostReply,
 }
 
 /// A WebSocket that probes.
 pub(super) struct Probe<W: Wires> {
     pub(super) websocket: W::WebSocket,
-    /// The request that it came with, if the application wants that.
+    /// Its handshake, if the application wants it.
     pub(super) request: Option<Box<HandshakeRequest>>,
 }
 
-/// What came through the doors since the session last looked, in the order in which it counts.
+/// What came through the doors since the session last looked, in order of importance.
 pub(super) enum Arrival<W: Wires> {
     PollAborted { lost: bool },
     Broken(Violation),
@@ -109,7 +108,7 @@ pub enum OpenError {
 impl<W: Wires> Doors<W> {
     /// The next thing that happened. A POST stays at its door unless `posts` are wanted.
     ///
-    /// An end comes before what is new, since what is new may have come from a client that has given up.
+    /// Ends come before anything new, which may be from a client that has given up.
     pub(super) fn next(&mut self, posts: bool) -> Option<Arrival<W>> {
         let news = &mut self.news;
         if let Some(lost) = news.poll_aborted.take() {
@@ -139,9 +138,10 @@ impl<W: Wires> Doors<W> {
         matches!(self.post, PostDoor::Ready(_))
     }
 
-    /// Begins to answer the parked GET, with messages or without; `None` if its client has gone, so that nothing is
-    /// taken from a queue for it. Whoever goes from now on is known to have lost the messages: its guard tells.
-    pub(super) fn answer(&mut self, messages: bool) -> Option<W::Answer> {
+    /// Takes the sender of the parked poll, to answer it with or without messages. `None` if its client has gone, so
+    /// that no messages are taken for it. If its client goes from now on, its guard tells the session that the
+    /// messages are lost.
+    pub(super) fn take_waiting(&mut self, messages: bool) -> Option<W::PollReply> {
         match std::mem::take(&mut self.get) {
             GetDoor::Waiting(waiting) if !waiting.is_gone() => {
                 self.get = GetDoor::Answering { messages };
@@ -154,12 +154,12 @@ impl<W: Wires> Doors<W> {
         }
     }
 
-    /// The probing WebSocket is gone; another may come.
+    /// The probing WebSocket is gone, and another may come.
     pub(super) fn free_probe(&mut self) {
         self.probe = ProbeDoor::Free;
     }
 
-    /// Nothing is let in any more, and who waits is told.
+    /// Closes the doors, and tells requests that wait.
     pub(super) fn shut(&mut self) {
         *self = Doors { shut: true, ..Doors::default() };
     }

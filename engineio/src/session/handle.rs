@@ -2,34 +2,32 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::doors::Doors;
 use super::wires::Wires;
 use crate::memory::Holders;
 use crate::sync::Mutex;
-use crate::{Engine, Known, Mailbox, MailboxReceiver, PayloadFormat, Sid, Transport};
+use crate::{CurrentTransport, Engine, Known, Mailbox, MailboxReceiver, PayloadFormat, Sid, Transport};
 
-/// What requests know of a session; the [`Session`](super::Session) has the rest. They reach it through three doors: one GET, one POST and
-/// one probing WebSocket at a time.
+/// What requests know about a session; the [`Session`](super::Session) has the rest. They reach it through three
+/// doors: one GET, one POST and one probing WebSocket at a time.
 pub struct SessionHandle<W: Wires> {
     /// The session's id.
     pub sid: Sid,
-    /// How its polls are encoded; its revision.
+    /// How its polls and POSTs are encoded; its revision.
     pub format: PayloadFormat,
-    /// The origin whose pages it belongs to, if it is bound to one and that is not the server's own.
+    /// The origin that the session is bound to, if it is bound to one other than the server's own.
     pub origin: Option<Box<[u8]>>,
-    /// Where to leave what is for the client.
+    /// The queue of messages for the client.
     pub mailbox: Arc<Mailbox>,
     pub(super) doors: Mutex<Doors<W>>,
-    /// Whether the session runs over WebSocket.
-    direct: AtomicBool,
-    /// Those who can be put out when memory runs short, of other endpoints too.
+    transport: CurrentTransport,
+    /// The holders of memory that can be evicted, of all endpoints.
     holders: Arc<Holders>,
 }
 
 impl<W: Wires> SessionHandle<W> {
-    /// One for a new session, and what the session has of the mailbox.
+    /// A handle for a new session, and the session's end of the mailbox.
     #[must_use]
     pub fn new(
         sid: Sid,
@@ -47,13 +45,13 @@ impl<W: Wires> SessionHandle<W> {
             origin,
             mailbox,
             doors: Mutex::default(),
-            direct: AtomicBool::new(transport == Transport::WebSocket),
+            transport: CurrentTransport::new(transport),
             holders: engine.holders.clone(),
         };
         (Arc::new(handle), receiver)
     }
 
-    /// From now on its client can be put out when memory runs short.
+    /// From now on, its client can be evicted when memory runs short.
     pub fn enter(&self) {
         self.holders.enter(&self.mailbox);
     }
@@ -63,19 +61,17 @@ impl<W: Wires> SessionHandle<W> {
         self.doors.lock().shut();
     }
 
-    pub(super) fn upgraded(&self) {
-        self.direct.store(true, Ordering::Release);
+    pub(super) fn upgraded(&self, transport: Transport) {
+        self.transport.set(transport);
     }
 
     /// What the checks of a request need to know.
     pub fn known(&self) -> Known {
-        let direct = self.direct.load(Ordering::Acquire);
-        let transport = if direct { Transport::WebSocket } else { Transport::Polling };
-        Known { format: self.format, transport }
+        Known { format: self.format, transport: self.transport.get() }
     }
 }
 
-/// Its session may have ended before: an answer that is still on its way can be let go for others until it is sent.
+/// Its session may have ended: an answer that is still being sent can be dropped to free memory.
 impl<W: Wires> Drop for SessionHandle<W> {
     fn drop(&mut self) {
         self.holders.leave(&self.mailbox);

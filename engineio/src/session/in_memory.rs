@@ -11,29 +11,37 @@ use parking_lot::Mutex;
 use super::wires::{Incoming, Line, Reply, WebSocketWire, Wires};
 use crate::observe::Watch;
 use crate::websocket::Place;
-use crate::{Frame, Payload, plain};
+use crate::{Frame, Framing, Payload, plain};
 
 /// The wires of a session without a network. They wake nobody: after a change, give the session a turn.
 #[derive(Debug)]
 pub struct InMemory {
     /// When the session wants its next turn.
     pub alarm: Option<Instant>,
-    /// How long a client may take nothing of too much.
+    /// How long a client may read nothing while too much waits.
     pub write_timeout: Duration,
+    /// How much later a heartbeat may be for a message that comes in.
+    pub body_timeout: Duration,
     /// The probing WebSockets that were closed.
     pub given_up: Vec<InMemoryWebSocket>,
 }
 
 impl Default for InMemory {
     fn default() -> InMemory {
-        InMemory { alarm: None, write_timeout: Duration::from_secs(30), given_up: Vec::new() }
+        let half_a_minute = Duration::from_secs(30);
+        InMemory {
+            alarm: None,
+            write_timeout: half_a_minute,
+            body_timeout: half_a_minute,
+            given_up: Vec::new(),
+        }
     }
 }
 
 impl Wires for InMemory {
     type WebSocket = InMemoryWebSocket;
-    type Answer = Slot<Payload>;
-    type Accepted = Slot<()>;
+    type PollReply = Slot<Payload>;
+    type PostReply = Slot<()>;
 
     fn is_alarm_set(&self, now: Instant) -> bool {
         self.alarm.is_some_and(|alarm| now < alarm)
@@ -51,6 +59,10 @@ impl Wires for InMemory {
         self.write_timeout
     }
 
+    fn body_timeout(&self) -> Duration {
+        self.body_timeout
+    }
+
     fn close_probe(&mut self, probe: InMemoryWebSocket, _: Option<u16>, _: Duration) {
         self.given_up.push(probe);
     }
@@ -58,7 +70,7 @@ impl Wires for InMemory {
     fn log(&mut self, _: Line<'_>) {}
 }
 
-impl plain::Wires for InMemory {
+impl plain::PlainWires for InMemory {
     fn poll_alarm(&mut self, cx: &mut Context<'_>, now: Instant, next: Instant) -> Poll<()> {
         Wires::poll_alarm(self, cx, now, next)
     }
@@ -66,7 +78,7 @@ impl plain::Wires for InMemory {
     fn log(&mut self, _: Line<'_>) {}
 }
 
-/// Where one answer goes. Clones share it, and it is gone once there is no other.
+/// Where one answer is left. Clones share it. It is gone if this is the only one.
 #[derive(Clone, Debug)]
 pub struct Slot<T>(Arc<Mutex<Option<T>>>);
 
@@ -98,26 +110,37 @@ impl<T> Reply<T> for Slot<T> {
 pub struct InMemoryWebSocket {
     /// What the client has sent.
     pub incoming: VecDeque<Incoming>,
-    /// How many bytes of packets may go out.
+    /// How much of a message has come that isn't whole.
+    pub partial: usize,
+    /// How many bytes of packets may be written.
     pub room: usize,
-    /// What the client has got.
+    /// What the client has received.
     pub sent: Vec<Frame>,
-    /// Whether bytes came in this turn, and where they have left off.
+    /// Whether bytes came in this turn, and the position after them.
     pub has_read: bool,
     /// See [`Place`].
     pub place: Place,
-    /// The close frame that the client has got from a plain WebSocket: its code, and how many others came before it.
+    /// The close frame that the client has received from a plain WebSocket: its code, and how many frames came before
+    /// it.
     pub closed: Option<(Option<u16>, usize)>,
+    /// How many bytes are held for it, once that has changed.
+    pub grown: Option<usize>,
+    /// Whether messages may be compressed.
+    pub compresses: bool,
+    /// How many frames were compressed for it.
+    pub compressed: usize,
+    /// Nothing more is compressed.
+    pub stopped: bool,
     queue: VecDeque<Frame>,
-    /// How much of the first frame went out.
+    /// How much of the first frame has been written.
     begun: usize,
     freed: usize,
-    moved: bool,
+    moved: usize,
     gone: bool,
 }
 
 impl InMemoryWebSocket {
-    /// A WebSocket on which so many bytes may go out.
+    /// A WebSocket that accepts that many bytes.
     #[must_use]
     pub fn new(room: usize) -> InMemoryWebSocket {
         InMemoryWebSocket { room, ..InMemoryWebSocket::default() }
@@ -125,6 +148,10 @@ impl InMemoryWebSocket {
 }
 
 impl WebSocketWire for InMemoryWebSocket {
+    fn framing(&self) -> Framing {
+        Framing::WebSocket(crate::Revision::V4)
+    }
+
     fn begin_turn(&mut self) {}
 
     fn poll_message(&mut self, _: &mut Context<'_>, _: Watch<'_>) -> Poll<Incoming> {
@@ -135,11 +162,24 @@ impl WebSocketWire for InMemoryWebSocket {
         &mut self.queue
     }
 
+    fn compresses(&self) -> bool {
+        self.compresses
+    }
+
+    fn compressed(&mut self, _: usize) -> Option<usize> {
+        self.compressed += usize::from(!self.stopped);
+        None
+    }
+
+    fn stop_compressing(&mut self) {
+        self.stopped = true;
+    }
+
     fn poll_write(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Some(frame) = self.queue.front() {
             let left = frame.packet().len() - self.begun;
             let most = left.min(self.room);
-            self.moved |= most > 0;
+            self.moved += most;
             self.room -= most;
             if most < left {
                 self.begun += most;
@@ -160,12 +200,16 @@ impl WebSocketWire for InMemoryWebSocket {
         std::mem::take(&mut self.freed)
     }
 
-    fn take_moved(&mut self) -> bool {
+    fn take_moved(&mut self) -> usize {
         std::mem::take(&mut self.moved)
     }
 
     fn take_grown(&mut self) -> Option<usize> {
-        None
+        self.grown.take()
+    }
+
+    fn partial(&self) -> usize {
+        self.partial
     }
 
     fn discard(&mut self) {
@@ -182,7 +226,7 @@ impl WebSocketWire for InMemoryWebSocket {
     }
 }
 
-impl plain::Wire for InMemoryWebSocket {
+impl plain::PlainWire for InMemoryWebSocket {
     fn has_read(&self) -> bool {
         self.has_read
     }

@@ -1,4 +1,4 @@
-//! The POSTs of a session whose packets have not all been taken in.
+//! The POSTs of a session whose packets have not all been handled.
 
 use std::collections::VecDeque;
 
@@ -6,63 +6,75 @@ use super::wires::{Reply as _, Wires};
 use crate::memory::Held;
 use crate::{Packet, PayloadReader, Violation};
 
-/// What a POST that waits takes beside its body.
+/// The memory of a waiting POST besides its body.
 const OVERHEAD: usize = 256;
 
-/// POSTs that are being taken in; nearly always one at most.
-pub(super) struct Inbox<W: Wires> {
+/// POSTs whose packets are being handled; nearly always one at most. Boxed, since a session on a WebSocket has none.
+pub(super) struct Inbox<W: Wires>(Option<Box<Waiting<W>>>);
+
+struct Waiting<W: Wires> {
     posts: VecDeque<Post<W>>,
-    /// What they take.
+    /// Their memory in bytes.
     bytes: usize,
 }
 
 struct Post<W: Wires> {
     packets: PayloadReader,
-    accepted: Option<W::Accepted>,
+    accepted: Option<W::PostReply>,
     held: Held,
 }
 
 impl<W: Wires> Inbox<W> {
     pub(super) fn new() -> Inbox<W> {
-        Inbox { posts: VecDeque::new(), bytes: 0 }
+        Inbox(None)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.posts.is_empty()
+        self.0.as_ref().is_none_or(|waiting| waiting.posts.is_empty())
     }
 
-    /// What it takes, in bytes.
+    /// Its memory in bytes.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.0.as_ref().map_or(0, |waiting| waiting.bytes)
     }
 
-    pub(super) fn push(&mut self, packets: PayloadReader, held: Held, accepted: W::Accepted) {
-        self.bytes += held.bytes() + OVERHEAD;
-        self.posts.push_back(Post { packets, accepted: Some(accepted), held });
+    pub(super) fn push(&mut self, packets: PayloadReader, held: Held, accepted: W::PostReply) {
+        let waiting =
+            self.0.get_or_insert_with(|| Box::new(Waiting { posts: VecDeque::with_capacity(1), bytes: 0 }));
+        waiting.bytes += held.bytes() + OVERHEAD;
+        waiting.posts.push_back(Post { packets, accepted: Some(accepted), held });
     }
 
     /// The next packet of the first POST; `None` at its end.
     pub(super) fn next_packet(&mut self) -> Option<Result<Packet, Violation>> {
-        self.posts.front_mut()?.packets.next()
+        self.0.as_mut()?.posts.front_mut()?.packets.next()
     }
 
-    /// The first POST is taken in.
+    /// The packets of the first POST are all handled.
     pub(super) fn end_first(&mut self) {
-        if let Some(post) = self.posts.pop_front() {
-            self.bytes -= post.held.bytes() + OVERHEAD;
+        let Some(waiting) = &mut self.0 else { return };
+        if let Some(post) = waiting.posts.pop_front() {
+            waiting.bytes -= post.held.bytes() + OVERHEAD;
             if let Some(accepted) = post.accepted {
                 accepted.send(());
             }
         }
     }
 
-    /// Accepts all POSTs, those too that have to wait.
+    /// Accepts all POSTs, including those that have to wait.
     pub(super) fn accept(&mut self) {
-        self.posts.iter_mut().filter_map(|post| post.accepted.take()).for_each(|accepted| accepted.send(()));
+        let posts = self.0.iter_mut().flat_map(|waiting| &mut waiting.posts);
+        posts.filter_map(|post| post.accepted.take()).for_each(|accepted| accepted.send(()));
     }
 
     pub(super) fn clear(&mut self) {
-        self.posts.clear();
-        self.bytes = 0;
+        self.0 = None;
+    }
+
+    /// Frees what is kept for the next POST.
+    pub(super) fn shrink(&mut self) {
+        if self.is_empty() {
+            self.0 = None;
+        }
     }
 }

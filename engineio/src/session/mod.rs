@@ -1,58 +1,73 @@
 //! One session, without its wires.
 //!
 //! ```text
-//!            requests                                        applications
-//!               │ open_get, open_post, open_probe                 │ push, close, wake
-//!               ▼                                                 ▼
-//!        SessionHandle, its doors                              Mailbox
-//!   ┌───────────│─────────────────────────────────────────────────│──────────────┐
-//!   │ Session   ▼                                                 ▼              │
-//!   │         inbox ──packets──▶ StateMachine ──messages──▶ Layer ──frames──▶ outbox
-//!   │                                ▲                                           │
-//!   └────────────────────────────────│───────────────────────────────────────────┘
-//!                                    └── WebSocket in use, WebSocket that is probed (Wires)
+//!        requests                            applications
+//!           │ open_get, open_post,              │ push, close, wake
+//!           ▼ open_probe                        ▼
+//!    SessionHandle, its doors                Mailbox ◀────────── frames ─────────┐
+//!   ┌───────│───────────────────────────────────│────────────────────────────────│───┐
+//!   │       ▼                                   ├──▶ outbox ──▶ answer to a poll │   │
+//!   │     inbox                                 └──▶ queue of the WebSocket      │   │
+//!   │       └──packets──▶ StateMachine ──messages─────────────────────────────▶ Layer│
+//!   │                          ▲                                                     │
+//!   └──────────────────────────│─────────────────────────────────────────────────────┘
+//!                              └── packets of the WebSocket in use, and of one that is probed (Wires)
 //! ```
 //!
-//! A [`Session`] decides in which order it handles all this, how much it takes in or writes before something
-//! else has its turn, and when a client's packets wait. A driver gives it turns, moves its bytes, and sleeps in
-//! between.
+//! A [`Session`] decides in which order it handles all this, how much it reads or writes before other tasks run, and
+//! when a client's packets wait. A driver gives it turns, moves its bytes, and sleeps in between.
+//!
+//! | file | of a session |
+//! |---|---|
+//! | `mod` | turns and rounds, what the state machine's outputs do |
+//! | `opening`, `farewell` | how it begins, and how it ends |
+//! | `deadlines` | its alarm |
+//! | `reading` | POSTs and WebSocket messages, up to the state machine |
+//! | `writing` | answers to polls, and frames on the WebSocket |
+//! | `doors`, `guards`, `handle` | how requests reach it |
+//! | `state_machine` | the protocol's states |
+//! | `wires` | what moves its bytes |
 
+mod deadlines;
 mod doors;
+mod farewell;
+mod guards;
 mod handle;
 pub mod in_memory;
 mod inbox;
+mod observing;
+mod opening;
+mod progress;
 mod reading;
-mod requests;
 mod state_machine;
 mod wires;
 mod writing;
 
 use std::collections::VecDeque;
-use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::task::Context;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::observe::{Carrier, Direction, Watch, What};
-use crate::{
-    Application, CloseReason, Engine, Frame, HandshakeRequest, Layer, Limit, MailboxReceiver, Opened, Outlet,
-    Packet, Stalled, Transport, Violation, open_packet,
-};
+use crate::observe::What;
+use crate::{CloseReason, Engine, Frame, Layer, MailboxReceiver, Outlet, Stalled};
 use doors::{Arrival, Probe};
 use inbox::Inbox;
+use progress::Progress;
 
 pub use doors::OpenError;
+pub use farewell::Farewell;
+pub use guards::{Long, OpenGet, OpenPost, OpenProbe};
 pub use handle::SessionHandle;
-pub use requests::{Long, OpenGet, OpenPost, OpenProbe};
+pub use opening::Opening;
 pub use state_machine::{Input, Output, PollAnswer, StateMachine};
 pub use wires::{Ending, Incoming, Line, Reply, WebSocketWire, Wires};
 
-/// Packets that are taken in before what they brought about is written. Without a limit, the answers to a
-/// burst would pile up to the session's budget while the client waits to read them.
+/// Packets that are handled before the answers to them are written. Without a limit, the answers to a burst would
+/// pile up to the session's budget while the client waits to read them.
 const ROUND: usize = 32;
 
-/// Rounds after which other tasks have their turn, though there is more to be done here.
+/// Rounds after which other tasks run, even if there is more to do here.
 const ROUNDS: u8 = 8;
 
 /// A session: its state machine, its layer, what waits in either direction, and its WebSockets. It belongs to one
@@ -84,14 +99,14 @@ const ROUNDS: u8 = 8;
 /// }
 /// ```
 ///
-/// What every turn looks at comes first, side by side. A broadcast finds the sessions of its receivers in cold memory,
-/// and each line of it that one has to wait for costs as much as a hundred instructions.
+/// The fields that every turn reads come first, next to each other. In a broadcast, the sessions of the receivers are
+/// not in the cache, and each cache line takes as long as a hundred instructions.
 #[repr(C)]
 pub struct Session<L, W: Wires> {
     mailbox: MailboxReceiver,
     handle: Arc<SessionHandle<W>>,
     engine: Arc<Engine>,
-    /// How many packets came and went, for the log.
+    /// How many packets were received and sent, for the log.
     received: u32,
     sent: u32,
     /// The code of the close frame that ends the WebSocket in use.
@@ -102,8 +117,10 @@ pub struct Session<L, W: Wires> {
     stirred: bool,
     /// A POST waits at its door until there is room for it.
     held_back: bool,
-    /// The client took something that was sent since this was noted last.
+    /// The client has taken some of what was sent, since the last round.
     moved: bool,
+    /// How many bytes, since a heartbeat was last due. It stops at the largest number.
+    taken: u32,
     /// Why it ended, once it has.
     reason: Option<CloseReason>,
     machine: StateMachine,
@@ -111,48 +128,23 @@ pub struct Session<L, W: Wires> {
     link: Option<W::WebSocket>,
     /// The WebSocket that is being probed.
     probe: Option<Box<Probe<W>>>,
-    /// The packets of POSTs that have not been taken in.
+    /// The packets of POSTs that have not been handled.
     inbox: Inbox<W>,
     stalled: Stalled,
-    /// The state machine's outputs; kept for its memory.
+    progress: Progress,
+    /// The state machine's outputs, kept to reuse the memory.
     out: Vec<Output>,
     layer: L,
     /// Frames taken from the mailbox for a poll, and cut from its answer.
     outbox: VecDeque<Frame>,
 }
 
-/// A session that is about to begin.
-#[derive(Debug)]
-pub struct Opening<W: Wires> {
-    /// How requests will find it.
-    pub handle: Arc<SessionHandle<W>>,
-    /// Its own side of its mailbox, which came with that.
-    pub mailbox: MailboxReceiver,
-    /// The WebSocket that it begins with; `None` if it polls.
-    pub link: Option<W::WebSocket>,
-    /// The request that opens it.
-    pub handshake: HandshakeRequest,
-    /// That request's number, for observers.
-    pub exchange: u64,
-}
-
-/// What is left to be done once a session is over.
-#[derive(Debug)]
-pub struct Farewell<W: Wires> {
-    /// The WebSocket that was in use, what is left to be sent in its queue.
-    pub websocket: W::WebSocket,
-    /// The code of the close frame that comes after that, if it is to have one.
-    pub code: Option<u16>,
-    /// How long all of it may take.
-    pub within: Duration,
-}
-
 /// What comes after a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Round {
-    /// Another: there is more to be done.
+    /// Another round: there is more to do.
     Again,
-    /// Another, once other tasks have had their turn.
+    /// Another round, once other tasks have run.
     Yield,
     /// The task sleeps until it is woken.
     Sleep,
@@ -161,64 +153,7 @@ pub enum Round {
 }
 
 impl<L: Layer, W: Wires> Session<L, W> {
-    /// Begins a session: the layer is made, and on a WebSocket the open packet is the first to go out. By polling, it
-    /// is the answer to the handshake, and is not seen to here.
-    pub fn open<A: Application<Layer = L>>(
-        application: &A,
-        opening: Opening<W>,
-        engine: Arc<Engine>,
-        now: Instant,
-    ) -> Session<L, W> {
-        let Opening { handle, mailbox, link, handshake, exchange } = opening;
-        let (sid, format) = (handle.sid, handle.format);
-        let transport = if link.is_some() { Transport::WebSocket } else { Transport::Polling };
-        if link.is_some() {
-            // It comes first, before anything that the layer queues when it opens.
-            mailbox.push_control(Frame::from(&open_packet(&engine.config, &sid, transport)));
-        }
-        engine.observers.see(Some(&sid), || What::Opened {
-            exchange,
-            transport,
-            revision: format.revision,
-            base64: format.base64,
-            handshake: &handshake,
-        });
-        let layer = application.open(
-            Opened {
-                sid,
-                revision: format.revision,
-                transport,
-                mailbox: handle.mailbox.clone(),
-                handshake,
-                observers: engine.observers.clone(),
-            },
-            now,
-        );
-        Session {
-            machine: StateMachine::new(engine.clone(), format.revision, transport, now),
-            mailbox,
-            handle,
-            engine,
-            received: 0,
-            sent: u32::from(link.is_none()),
-            close_code: None,
-            rounds: 0,
-            stirred: true,
-            held_back: false,
-            moved: false,
-            reason: None,
-            link,
-            probe: None,
-            inbox: Inbox::new(),
-            stalled: Stalled::default(),
-            // Nearly always it is one at a time, and a list that grows begins with four.
-            out: Vec::with_capacity(1),
-            layer,
-            outbox: VecDeque::new(),
-        }
-    }
-
-    /// The task that drives it runs again. It does so for a number of rounds, and then others have their turn.
+    /// A turn begins. It has a number of rounds, and then other tasks run.
     pub fn begin_turn(&mut self) {
         self.rounds = 0;
         if let Some(link) = &mut self.link {
@@ -229,15 +164,16 @@ impl<L: Layer, W: Wires> Session<L, W> {
         }
     }
 
-    /// Looks once at everything that may have come, and writes what can be written.
+    /// Handles what has arrived so far and the deadlines that have passed, and then writes what can be written.
     pub fn round(&mut self, cx: &mut Context<'_>, now: Instant, wires: &mut W) -> Round {
         if self.mailbox.look(self.outlet()) || self.held_back {
             self.rung(now, wires);
         }
         let outlet = self.outlet();
         self.answer_if_queued(now, wires);
-        // Asked once for each: others may queue something at any time.
-        let (takes_in, mut busy) = self.take_in(now, wires);
+        // Each says whether the client's packets were being handled. To ask again below could give another answer: other
+        // tasks may queue something at any time.
+        let (handled_posts, mut busy) = self.handle_posts(now, wires);
         let (reads, read) = self.read(cx, now, wires);
         busy |= read;
         busy |= self.poll_probe(cx, now, wires);
@@ -251,10 +187,10 @@ impl<L: Layer, W: Wires> Session<L, W> {
         if self.stalled.note(now, self.mailbox.is_over_budget(), moved) {
             (self.stirred, busy) = (true, true);
         }
-        // What has been written may let the client's next packets through.
+        // Once something is written, the client's next packets may be handled.
         let after = self.outlet();
         let opened = after == Outlet::Open && outlet != Outlet::Open;
-        let eased = opened || (!(takes_in && reads) && self.listens());
+        let eased = opened || (!(handled_posts && reads) && self.listens());
         if !busy && !eased && self.mailbox.poll_left(cx, after).is_pending() {
             return Round::Sleep;
         }
@@ -262,7 +198,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
         if self.rounds < ROUNDS { Round::Again } else { Round::Yield }
     }
 
-    /// How a message that is queued now would go out.
+    /// When a message that is queued now would be sent.
     fn outlet(&self) -> Outlet {
         match &self.link {
             Some(link) if self.machine.is_open() && link.is_drained() => Outlet::Open,
@@ -272,17 +208,17 @@ impl<L: Layer, W: Wires> Session<L, W> {
         }
     }
 
-    /// Whether the client's packets are taken in. They wait while a good part of what earlier ones brought
-    /// about has not been sent. What shows then that the client lives is that it takes what is sent: packets that
-    /// have waited say nothing of who sent them.
+    /// Whether the client's packets are handled. They wait while much of the answers to earlier ones has not been
+    /// sent. During that, the client is alive if it reads: packets that have waited don't show that.
     fn listens(&self) -> bool {
         !self.mailbox.is_crowded()
     }
 
-    /// Looks at what others left: requests at the doors, work for the layer, frames, a wish to close.
+    /// Handles what other tasks left besides frames: an eviction, requests at the doors, work for the layer, a wish to
+    /// close. Then a parked poll gets the frames.
     fn rung(&mut self, now: Instant, wires: &mut W) {
-        if let Some(limit) = self.mailbox.take_put_out() {
-            return self.put_out(now, limit, wires);
+        if let Some(limit) = self.mailbox.take_evicted() {
+            return self.evict(now, limit, wires);
         }
         while let Some(arrival) = self.next_arrival() {
             match arrival {
@@ -292,7 +228,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
                     let queued = !self.outbox.is_empty() || self.mailbox.has_frames();
                     self.input(now, Input::PollOpened { queued }, wires);
                 }
-                Arrival::Post(posted) => self.let_in(posted),
+                Arrival::Post(posted) => self.queue_post(posted),
                 Arrival::Probe(probe) => {
                     self.see(|| What::ProbeOpened);
                     self.probe = Some(probe);
@@ -309,52 +245,16 @@ impl<L: Layer, W: Wires> Session<L, W> {
         }
     }
 
+    /// The next request at the doors, or the end of one.
     fn next_arrival(&mut self) -> Option<Arrival<W>> {
-        // Many a client takes nothing until its POST is answered: one that posts and polls in turn, or has
-        // stopped polling for an upgrade. So POSTs are answered though what they bring has to wait.
-        let posts = self.inbox.is_empty() || self.mailbox.may_bring(self.inbox.bytes());
+        // Some clients read nothing until their POST is answered: those that post and poll in turn, or have stopped
+        // polling for an upgrade. So a POST is answered even if its packets have to wait. It stays at its door only if
+        // other POSTs wait already, and memory allows no more.
+        let has_space = self.inbox.is_empty() || self.mailbox.may_bring(self.inbox.bytes());
         let mut doors = self.handle.doors.lock();
-        let arrival = doors.next(posts);
-        self.held_back = !posts && doors.has_post();
+        let arrival = doors.next(has_space);
+        self.held_back = !has_space && doors.has_post();
         arrival
-    }
-
-    /// Ends the session of a client that met that limit, and lets go of what is held for it.
-    fn put_out(&mut self, now: Instant, limit: Limit, wires: &mut W) {
-        wires.log(Line::PutOut(limit));
-        self.outbox.clear();
-        self.clear_inbox();
-        if let Some(link) = &mut self.link {
-            link.abandon();
-        }
-        self.input(now, Input::PutOut, wires);
-        self.mailbox.let_go();
-    }
-
-    /// Sees to deadlines that have passed, and sets the alarm for the next. Says whether one had passed.
-    fn expire(&mut self, cx: &mut Context<'_>, now: Instant, wires: &mut W) -> bool {
-        if !std::mem::take(&mut self.stirred) && wires.is_alarm_set(now) {
-            return false;
-        }
-        let layer = self.layer.deadline().filter(|_| self.machine.is_open());
-        let session = self.machine.deadline();
-        let stalled = self.stalled.until(wires.write_timeout());
-        let passed = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
-        if passed(session) {
-            self.input(now, Input::Timeout, wires);
-        }
-        if passed(layer) && self.machine.is_open() {
-            self.poll_layer(now);
-        }
-        if passed(stalled) {
-            self.mailbox.mailbox().put_out(Limit::SendBudget);
-        }
-        if passed(session) || passed(layer) || passed(stalled) {
-            return true;
-        }
-        let next = session.into_iter().chain(layer).chain(stalled).min();
-        self.stirred = next.is_some_and(|next| wires.poll_alarm(cx, now, next).is_ready());
-        self.stirred
     }
 
     fn poll_layer(&mut self, now: Instant) {
@@ -376,7 +276,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
         match output {
             Output::Answer(answer) => {
                 let taken = answer == PollAnswer::Queued && !self.listens();
-                self.answer(answer);
+                self.answer_poll(answer);
                 if taken {
                     self.input(now, Input::Taken, wires);
                 }
@@ -399,44 +299,17 @@ impl<L: Layer, W: Wires> Session<L, W> {
         }
     }
 
-    /// The session is [over](Round::Over), and accepts no more requests. `None` if its client has left, or
-    /// knows.
-    pub fn farewell(&mut self) -> Option<Farewell<W>> {
-        self.handle.shut();
-        self.mailbox.shut();
-        if self.link.as_ref().is_none_or(W::WebSocket::is_gone) {
-            return None;
-        }
-        self.load(usize::MAX);
-        let (websocket, code) = (self.link.take()?, self.close_code);
-        self.watch(Carrier::WebSocket).closing(code, "");
-        Some(Farewell { websocket, code, within: self.engine.config.close_timeout })
-    }
-
-    /// Whether the client is put out while its WebSocket is closed. If it isn't, the task is woken when it is.
-    pub fn is_put_out(&mut self, cx: &mut Context<'_>) -> bool {
-        loop {
-            self.mailbox.look(Outlet::Shut);
-            if self.mailbox.take_put_out().is_some() {
-                return true;
-            }
-            if self.mailbox.poll_left(cx, Outlet::Shut).is_pending() {
-                return false;
-            }
-        }
-    }
-
     /// Why it ended, once it has.
     pub fn reason(&self) -> Option<CloseReason> {
         self.reason
     }
 
-    /// How many packets came.
+    /// How many packets were received.
     pub fn received(&self) -> u32 {
         self.received
     }
 
-    /// How many packets went.
+    /// How many packets were sent.
     pub fn sent(&self) -> u32 {
         self.sent
     }
@@ -451,63 +324,10 @@ impl<L: Layer, W: Wires> Session<L, W> {
         self.probe.as_mut().map(|probe| &mut probe.websocket)
     }
 
-    /// How requests find it.
+    /// The handle for requests.
     pub fn handle(&self) -> &Arc<SessionHandle<W>> {
         &self.handle
     }
-}
-
-/// # What observers see
-impl<L: Layer, W: Wires> Session<L, W> {
-    fn is_watched(&self) -> bool {
-        !self.engine.observers.is_empty()
-    }
-
-    fn see<'a>(&'a self, what: impl FnOnce() -> What<'a>) {
-        self.engine.observers.see(Some(&self.handle.sid), what);
-    }
-
-    /// Who watches one of the WebSockets.
-    fn watch(&self, carrier: Carrier) -> Watch<'_> {
-        watch(&self.engine, &self.handle, carrier)
-    }
-
-    fn see_incoming(&self, carrier: Carrier, packet: &Result<Packet, Violation>, wires: &mut W) {
-        match packet {
-            Ok(packet) => {
-                self.see(|| What::Packet { direction: Direction::In, carrier, packet: packet.into() });
-            }
-            Err(violation) => self.broke(violation.name(), violation.section(), violation, wires),
-        }
-    }
-
-    /// Notes a rule that the client broke.
-    fn broke(&self, rule: &'static str, section: &'static str, error: &dyn Error, wires: &mut W) {
-        wires.log(Line::Broke { rule, section, error });
-        self.see(|| What::Violation { rule, section, error });
-    }
-
-    /// Notes a rule of WebSocket that the client broke, or a limit that was met.
-    fn broken(&self, ending: Ending, wires: &mut W) {
-        if let Some(violation) = ending.violation {
-            self.broke(violation.name(), violation.section(), &violation, wires);
-        }
-        if let Some(limit) = ending.limit {
-            self.engine.hits.count(limit);
-        }
-    }
-
-    fn see_outgoing(&mut self, carrier: Carrier, frame: &Frame) {
-        if self.is_watched() {
-            self.see(|| What::Packet { direction: Direction::Out, carrier, packet: frame.into() });
-            self.layer.sent(frame);
-        }
-    }
-}
-
-/// Who watches one of a session's WebSockets. It borrows no more of the session than it has to.
-fn watch<'a, W: Wires>(engine: &'a Engine, handle: &'a SessionHandle<W>, carrier: Carrier) -> Watch<'a> {
-    Watch::new(&engine.observers, &handle.sid, handle.format.revision, carrier)
 }
 
 impl<L, W: Wires> fmt::Debug for Session<L, W> {

@@ -4,22 +4,24 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use super::doors::Posted;
+use super::observing::watch;
 use super::wires::{Ending, Incoming, WebSocketWire as _, Wires};
-use super::{Input, ROUND, Session, watch};
+use super::{Input, ROUND, Session};
 use crate::observe::{Carrier, What};
 use crate::{Frame, Layer, Message, Packet, Violation};
 
 impl<L: Layer, W: Wires> Session<L, W> {
-    /// Lets a POST in. Its packets are taken in later.
-    pub(super) fn let_in(&mut self, posted: Posted<W>) {
+    /// Queues a POST. [`handle_posts`](Session::handle_posts) reads its packets.
+    pub(super) fn queue_post(&mut self, posted: Posted<W>) {
         let Posted { body, binary, accepted, held } = posted;
-        let packets = self.handle.format.decode(body, binary, self.engine.config.max_packets);
+        let packets = self.handle.format.reader(body, binary, self.engine.config.max_packets);
         self.inbox.push(packets, held, accepted);
         self.mailbox.note_incoming(self.inbox.bytes());
     }
 
-    /// Takes in packets of a POST. Says whether it listened to the client, and whether there are more.
-    pub(super) fn take_in(&mut self, now: Instant, wires: &mut W) -> (bool, bool) {
+    /// Handles packets of the POSTs that are queued, and answers the POSTs. Returns whether the client's packets were
+    /// being handled when this began, and whether there are more to handle now.
+    pub(super) fn handle_posts(&mut self, now: Instant, wires: &mut W) -> (bool, bool) {
         let listened = self.listens();
         let (mut listens, mut taken) = (listened, 0);
         while taken < ROUND && listens && self.machine.is_open() && !self.inbox.is_empty() {
@@ -28,17 +30,17 @@ impl<L: Layer, W: Wires> Session<L, W> {
                 None => {
                     self.inbox.end_first();
                     self.mailbox.note_incoming(self.inbox.bytes());
-                    self.let_next_in();
+                    self.wake_for_next_post();
                 }
             }
             taken += 1;
             listens = self.listens();
         }
-        // It is answered before any handler of its packets has ended; what has to wait is accepted too.
+        // POSTs whose packets have to wait are answered now; `end_first` has answered the others.
         self.inbox.accept();
         if !self.machine.is_open() && !self.inbox.is_empty() {
             self.clear_inbox();
-            self.let_next_in();
+            self.wake_for_next_post();
         }
         (listened, taken > 0 && !self.inbox.is_empty())
     }
@@ -48,26 +50,26 @@ impl<L: Layer, W: Wires> Session<L, W> {
         self.mailbox.note_incoming(0);
     }
 
-    /// Has a POST that waits at its door looked at, now that there is room for it.
-    fn let_next_in(&self) {
+    /// There is room for another POST. If one waits at its door, wakes the session, whose next round queues it.
+    fn wake_for_next_post(&self) {
         if self.handle.doors.lock().has_post() {
-            self.handle.mailbox.wake();
+            self.handle.mailbox.ring();
         }
     }
 
-    /// Takes in a packet of the transport in use.
+    /// Handles a packet from the transport in use.
     fn packet(&mut self, now: Instant, carrier: Carrier, packet: Result<Packet, Violation>, wires: &mut W) {
         self.received = self.received.wrapping_add(1);
         self.see_incoming(carrier, &packet, wires);
         if !matches!(packet, Ok(Packet::Message(_))) {
-            // It may be the end. What earlier packets brought about is sent before it.
+            // It may end the session. The answers to earlier packets are sent first.
             self.answer_if_queued(now, wires);
         }
         self.input(now, Input::Packet(packet), wires);
     }
 
-    /// Reads from the WebSocket in use. Says whether it listened to the client, and whether there may be more. What was
-    /// posted before the upgrade comes first.
+    /// Reads from the WebSocket in use, once the packets that were posted before the upgrade are handled. Returns
+    /// whether the client's packets were being handled when this began, and whether there may be more to read.
     pub(super) fn read(&mut self, cx: &mut Context<'_>, now: Instant, wires: &mut W) -> (bool, bool) {
         let listened = self.listens();
         let (mut listens, mut read) = (listened, 0);
@@ -77,14 +79,15 @@ impl<L: Layer, W: Wires> Session<L, W> {
             && self.machine.is_open()
             && let Some(link) = &mut self.link
         {
-            let incoming = link.poll_message(cx, watch(&self.engine, &self.handle, Carrier::WebSocket));
+            let framing = link.framing();
+            let incoming = link.poll_message(cx, watch(&self.engine, &self.handle, framing, framing.into()));
             if let Some(bytes) = link.take_grown() {
                 self.mailbox.note_incoming(bytes);
             }
             let Poll::Ready(incoming) = incoming else { return (listened, false) };
             read += 1;
-            match self.decode(incoming) {
-                Ok(packet) => self.packet(now, Carrier::WebSocket, packet, wires),
+            match self.decode_message(incoming) {
+                Ok(packet) => self.packet(now, framing.into(), packet, wires),
                 Err(ending) => self.ended(now, ending, wires),
             }
             listens = self.listens();
@@ -92,11 +95,11 @@ impl<L: Layer, W: Wires> Session<L, W> {
         (listened, read > 0)
     }
 
-    /// The packet in what a WebSocket brought.
+    /// The packet in a WebSocket's message.
     ///
     /// # Errors
     /// How the WebSocket has ended.
-    fn decode(&self, incoming: Incoming) -> Result<Result<Packet, Violation>, Ending> {
+    fn decode_message(&self, incoming: Incoming) -> Result<Result<Packet, Violation>, Ending> {
         let revision = self.handle.format.revision;
         match incoming {
             Incoming::Message(Message::Text(text)) => Ok(Packet::decode_text(&text, revision)),
@@ -116,12 +119,12 @@ impl<L: Layer, W: Wires> Session<L, W> {
         self.input(now, Input::TransportClosed(ending.reason), wires);
     }
 
-    /// Writes to and reads from the probing WebSocket. Says whether anything came.
+    /// Writes to and reads from the probing WebSocket. Returns whether anything was received.
     pub(super) fn poll_probe(&mut self, cx: &mut Context<'_>, now: Instant, wires: &mut W) -> bool {
         let mut any = false;
         while let Some(probe) = &mut self.probe {
             let probe = &mut probe.websocket;
-            // Whoever repeats `2probe` reads the answers before it is read from again.
+            // A client that repeats `2probe` must read the answers before more is read from it.
             if probe.queue().len() >= ROUND {
                 match probe.poll_write(cx) {
                     Poll::Ready(Ok(())) => {}
@@ -130,9 +133,8 @@ impl<L: Layer, W: Wires> Session<L, W> {
                 }
                 continue;
             }
-            let Poll::Ready(incoming) =
-                probe.poll_message(cx, watch(&self.engine, &self.handle, Carrier::Probe))
-            else {
+            let watch = watch(&self.engine, &self.handle, probe.framing(), Carrier::Probe);
+            let Poll::Ready(incoming) = probe.poll_message(cx, watch) else {
                 match probe.poll_write(cx) {
                     Poll::Ready(Err(_)) => self.end_probe(now, None, wires),
                     Poll::Ready(Ok(())) | Poll::Pending => break,
@@ -140,7 +142,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
                 any = true;
                 continue;
             };
-            match self.decode(incoming) {
+            match self.decode_message(incoming) {
                 Ok(packet) => {
                     self.received = self.received.wrapping_add(1);
                     self.see_incoming(Carrier::Probe, &packet, wires);
@@ -169,7 +171,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
         if let Some(probe) = self.probe.take() {
             let websocket = probe.websocket;
             if !websocket.is_gone() {
-                self.watch(Carrier::Probe).closing(code, "");
+                self.watch(websocket.framing(), Carrier::Probe).closing(code, "");
                 wires.close_probe(websocket, code, self.engine.config.close_timeout);
             }
             self.see(|| What::ProbeDropped);
@@ -180,11 +182,14 @@ impl<L: Layer, W: Wires> Session<L, W> {
     /// Queues a packet for the probing WebSocket.
     pub(super) fn send_probe(&mut self, packet: &Packet) {
         let frame = Frame::from(packet);
-        self.watch(Carrier::Probe).outgoing(&frame);
+        let watched = self.is_watched();
+        let Some(probe) = &mut self.probe else { return };
+        let framing = probe.websocket.framing();
+        let at = probe.websocket.queue().len();
+        probe.websocket.queue().push_back(frame.clone());
+        let compressed = if watched { probe.websocket.compressed(at) } else { None };
+        self.sent = self.sent.wrapping_add(1);
+        self.watch(framing, Carrier::Probe).outgoing(&frame, compressed);
         self.see_outgoing(Carrier::Probe, &frame);
-        if let Some(probe) = &mut self.probe {
-            probe.websocket.queue().push_back(frame);
-            self.sent = self.sent.wrapping_add(1);
-        }
     }
 }

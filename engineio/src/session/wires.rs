@@ -10,38 +10,44 @@ use bytes::Bytes;
 
 use crate::observe::Watch;
 use crate::websocket::FrameViolation;
-use crate::{CloseReason, Frame, Limit, Message, Payload};
+use crate::{CloseReason, Frame, Framing, Limit, Message, Payload};
 
 /// The wires under a [`Session`](super::Session). A server moves bytes with them; in a test they are lists.
 ///
-/// Nothing here waits: what is not there yet is [`Poll::Pending`], and the task is woken when it is.
+/// Nothing here blocks: what is not ready is [`Poll::Pending`], and wakes the task later.
 pub trait Wires: Sized + 'static {
     /// A WebSocket.
     type WebSocket: WebSocketWire;
-    /// Where the answer to a GET goes. Dropped without one, it tells the GET that the session is over.
-    type Answer: Reply<Payload>;
-    /// Where a POST is told that its packets are accepted. Dropped without a word, it tells the POST that the session
-    /// is over.
-    type Accepted: Reply<()>;
+    /// The sender of the answer to a poll. If it is dropped without one, the poll learns that the session is over.
+    type PollReply: Reply<Payload>;
+    /// The sender that tells a POST that its packets are accepted. If it is dropped before, the POST learns that the
+    /// session is over.
+    type PostReply: Reply<()>;
 
     /// Whether the alarm is set and has not gone off.
     fn is_alarm_set(&self, now: Instant) -> bool;
 
-    /// Sets the alarm, which wakes the task at `next` at the latest, and maybe earlier. Ready if that has passed.
+    /// Sets the alarm, which wakes the task at `next` or earlier. Ready if `next` has passed.
     fn poll_alarm(&mut self, cx: &mut Context<'_>, now: Instant, next: Instant) -> Poll<()>;
 
-    /// How long a client may take nothing while more waits for it than its budget allows.
+    /// How long a client may read nothing while more waits for it than its budget allows.
     fn write_timeout(&self) -> Duration;
 
-    /// Closes a WebSocket that was probed, with `code` and `within` that time. The session goes on meanwhile.
+    /// How long a heartbeat may be overdue while its client is sending a WebSocket message.
+    fn body_timeout(&self) -> Duration;
+
+    /// Closes a WebSocket that was probed, with `code` and `within` that time. The session continues meanwhile.
     fn close_probe(&mut self, probe: Self::WebSocket, code: Option<u16>, within: Duration);
 
     /// Writes a line of the log.
     fn log(&mut self, line: Line<'_>);
 }
 
-/// A WebSocket, as its session has it: messages come out and frames go in.
+/// A WebSocket, as its session uses it: it reads messages and writes frames.
 pub trait WebSocketWire {
+    /// How its messages are framed, and so which transport it is.
+    fn framing(&self) -> Framing;
+
     /// A turn of the session begins: see [`Session::begin_turn`](super::Session::begin_turn).
     fn begin_turn(&mut self);
 
@@ -51,32 +57,49 @@ pub trait WebSocketWire {
     /// Frames to be written, in order.
     fn queue(&mut self) -> &mut VecDeque<Frame>;
 
-    /// Writes what is queued. Ready when all of it is through.
+    /// The length of the payload of frame number `at` of the queue on the wire, if it goes compressed.
+    fn compressed(&mut self, at: usize) -> Option<usize> {
+        let _ = at;
+        None
+    }
+
+    /// Whether messages may be compressed.
+    fn compresses(&self) -> bool {
+        false
+    }
+
+    /// What is queued from now on goes without compression.
+    fn stop_compressing(&mut self) {}
+
+    /// Writes the queue. Ready when all of it is written.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
     /// Whether all that was queued has been written.
     fn is_drained(&self) -> bool;
 
-    /// The [cost](Frame::cost) of the frames that went out since the last call.
+    /// The [cost](Frame::cost) of the frames that were written since the last call.
     fn take_freed(&mut self) -> usize;
 
-    /// Whether bytes of frames went out since the last call.
-    fn take_moved(&mut self) -> bool;
+    /// How many bytes of frames were written since the last call.
+    fn take_moved(&mut self) -> usize;
 
-    /// What has come of a message that has not ended, if that has changed since the last call.
+    /// How many bytes are held for an unfinished message and for compression, if that has changed since the last call.
     fn take_grown(&mut self) -> Option<usize>;
 
-    /// Gives up what is queued: the client has ended the connection, or broken it.
+    /// How many bytes of an unfinished message have arrived.
+    fn partial(&self) -> usize;
+
+    /// Drops the queue: the client has closed the connection, or it broke.
     fn discard(&mut self);
 
-    /// Gives up the connection as well: the client is put out, and nobody waits for it to hear so.
+    /// Drops the connection too: the client is evicted, and not told.
     fn abandon(&mut self);
 
-    /// Whether there is nobody to say goodbye to.
+    /// Whether the client is gone, so that no close frame is needed.
     fn is_gone(&self) -> bool;
 }
 
-/// Somebody who waits for one answer.
+/// The sender of one answer.
 pub trait Reply<T> {
     /// Whether nobody waits for it any more.
     fn is_gone(&self) -> bool;
@@ -85,12 +108,12 @@ pub trait Reply<T> {
     fn send(self, answer: T);
 }
 
-/// What a WebSocket brought.
+/// What was received on a WebSocket.
 #[derive(Debug)]
 pub enum Incoming {
     /// A message, whole.
     Message(Message),
-    /// The client's close frame. Nothing counts that comes after it.
+    /// The client's close frame. What comes after it is ignored.
     Closed {
         /// The status code, if it has one.
         code: Option<u16>,
@@ -104,7 +127,7 @@ pub enum Incoming {
 /// How a WebSocket ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ending {
-    /// The reason for the session.
+    /// The reason with which the session ends.
     pub reason: CloseReason,
     /// The code of the close frame that the client is sent (RFC 6455, section 7.4.1).
     pub code: Option<u16>,
@@ -119,7 +142,7 @@ impl Ending {
     pub const GONE: Ending =
         Ending { reason: CloseReason::TransportClose, code: None, violation: None, limit: None };
 
-    /// There is no memory left for what the client sends: 1013, "Try Again Later".
+    /// There is no memory for what the client sends: 1013, "Try Again Later".
     pub const CROWDED: Ending = Ending {
         reason: CloseReason::TransportError,
         code: Some(1013),
@@ -129,7 +152,7 @@ impl Ending {
 }
 
 impl Ending {
-    /// The client said goodbye. "the endpoint typically echos the status code it received" (RFC 6455, section 5.5.1)
+    /// The client has closed. "the endpoint typically echos the status code it received" (RFC 6455, section 5.5.1)
     pub(super) fn closed(code: Option<u16>) -> Ending {
         Ending { code, ..Ending::GONE }
     }
@@ -149,13 +172,13 @@ pub enum Line<'a> {
     Broke {
         /// The rule's name.
         rule: &'static str,
-        /// Where it stands.
+        /// Where to read it.
         section: &'static str,
         /// What was wrong.
         error: &'a dyn Error,
     },
-    /// The client was put out at this limit.
-    PutOut(Limit),
+    /// The client was evicted because of this limit.
+    Evicted(Limit),
     /// The WebSocket in use can't be written to.
     CanNotWrite(&'a io::Error),
 }

@@ -1,4 +1,4 @@
-//! How what is queued for a client goes out: as the answer to a poll, or on the WebSocket in use.
+//! How the queue is sent to a client: as the answer to a poll, or on the WebSocket in use.
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll};
@@ -8,24 +8,30 @@ use super::doors::Probe;
 use super::wires::{Line, Reply as _, WebSocketWire, Wires};
 use super::{Input, PollAnswer, Session};
 use crate::observe::{Carrier, What};
+use crate::pace::is_pace;
 use crate::{CloseReason, Frame, Layer, Packet};
 
-/// What is taken from the mailbox for a WebSocket at once, in bytes. What stays there is let go at once when the
-/// client is put out.
+/// What is taken from the mailbox for a WebSocket at once, in bytes. What stays there is dropped at once when the
+/// client is evicted.
 const LOAD: usize = 256 * 1024;
 
+/// The same where it is compressed, which takes much longer than to write it, or observed: then it is compressed at once, to
+/// say how long each frame is.
+const SHORT_LOAD: usize = 64 * 1024;
+
 impl<L: Layer, W: Wires> Session<L, W> {
+    /// Has the state machine answer a parked poll if frames wait for it.
     pub(super) fn answer_if_queued(&mut self, now: Instant, wires: &mut W) {
         if self.machine.is_parked() && self.mailbox.has_frames() {
             self.input(now, Input::Queued, wires);
         }
     }
 
-    /// Answers the parked GET.
-    pub(super) fn answer(&mut self, answer: PollAnswer) {
+    /// Answers the parked poll.
+    pub(super) fn answer_poll(&mut self, answer: PollAnswer) {
         let messages = answer == PollAnswer::Queued;
-        // Who has gone gets nothing. That it has gone is news of its own, which comes by the door.
-        let Some(waiting) = self.handle.doors.lock().answer(messages) else { return };
+        // The client is gone. The door tells the session so.
+        let Some(waiting) = self.handle.doors.lock().take_waiting(messages) else { return };
         let format = self.handle.format;
         let packets: &[Packet] = match answer {
             PollAnswer::Queued => {
@@ -36,11 +42,12 @@ impl<L: Layer, W: Wires> Session<L, W> {
                 self.sent = self.sent.wrapping_add((queued - self.outbox.len()) as u32);
                 self.mailbox.written(cost);
                 self.moved = true;
+                self.taken = self.taken.saturating_add(u32::try_from(cost).unwrap_or(u32::MAX));
                 if let Some(mut before) = before {
                     before.truncate(before.len() - self.outbox.len());
                     before.iter().for_each(|frame| self.see_outgoing(Carrier::Get, frame));
                 }
-                // If it goes before it has the answer, the door tells.
+                // If it goes before it has the answer, the door tells the session.
                 return waiting.send(payload);
             }
             PollAnswer::Noop => &[Packet::Noop],
@@ -54,19 +61,24 @@ impl<L: Layer, W: Wires> Session<L, W> {
         waiting.send(payload);
     }
 
-    /// Writes what is queued to the WebSocket in use.
+    /// Writes the queue to the WebSocket in use.
     pub(super) fn write(&mut self, cx: &mut Context<'_>, now: Instant, wires: &mut W) {
         if !self.machine.is_open() {
             return;
         }
         if self.link.as_ref().is_some_and(W::WebSocket::is_drained) {
-            self.load(LOAD);
+            self.load(self.most());
         }
-        // What goes out may let the client's packets through again.
+        // Once something is written, the client's packets may be handled again.
         let waited = self.link.is_some() && !self.listens();
         let Some(link) = &mut self.link else { return };
         let written = link.poll_write(cx);
         let moved = link.take_moved();
+        self.taken = self.taken.saturating_add(u32::try_from(moved).unwrap_or(u32::MAX));
+        let (moved, drained) = (moved > 0, link.is_drained());
+        if let Some(bytes) = link.take_grown() {
+            self.mailbox.note_incoming(bytes);
+        }
         match link.take_freed() {
             0 => {}
             freed => self.mailbox.written(freed),
@@ -75,13 +87,22 @@ impl<L: Layer, W: Wires> Session<L, W> {
             wires.log(Line::CanNotWrite(&error));
             link.discard();
             self.input(now, Input::TransportClosed(CloseReason::TransportError), wires);
-        } else if moved && waited {
+        } else if moved
+            && waited
+            && (drained || is_pace(self.taken as usize, self.engine.config.ping_timeout))
+        {
             self.input(now, Input::Taken, wires);
         }
         self.moved |= moved;
     }
 
-    /// Moves so much of what is queued to the WebSocket in use.
+    /// How much of the queue is moved at once.
+    pub(super) fn most(&self) -> usize {
+        let compresses = self.link.as_ref().is_some_and(W::WebSocket::compresses);
+        if compresses || self.is_watched() { SHORT_LOAD } else { LOAD }
+    }
+
+    /// Moves that much of the queue to the WebSocket in use.
     pub(super) fn load(&mut self, bytes: usize) {
         let Some(link) = &mut self.link else { return };
         let loaded = link.queue().len();
@@ -94,18 +115,21 @@ impl<L: Layer, W: Wires> Session<L, W> {
     pub(super) fn upgrade(&mut self) {
         let Some(probe) = self.probe.take() else { return };
         let Probe { websocket: mut link, request } = *probe;
-        // What a probe is sent counts for nothing until now. If `5` comes right behind `2probe`, `3probe` still waits.
+        // What was sent to a probe has not been counted until now. If `5` comes right after `2probe`, `3probe` still
+        // waits.
         link.take_freed();
         let unsent = link.queue().len();
         self.mailbox.charge(link.queue().iter().map(Frame::cost).sum());
-        link.queue().append(&mut self.outbox);
+        link.queue().extend(std::mem::take(&mut self.outbox));
+        self.inbox.shrink();
+        let transport = link.framing().transport();
         self.link = Some(link);
-        self.handle.upgraded();
-        self.see(|| What::Upgraded);
+        self.handle.upgraded(transport);
+        self.see(|| What::Upgraded { transport });
         self.see_loaded(unsent);
-        // A session that closes goes over to say so, and its layer is done.
+        // A closing session upgrades only to tell the client, and its layer is already done.
         if self.machine.is_open() {
-            self.layer.upgraded(request.map(|request| *request));
+            self.layer.upgraded(transport, request.map(|request| *request));
         }
     }
 
@@ -115,10 +139,12 @@ impl<L: Layer, W: Wires> Session<L, W> {
             return;
         }
         let Some(link) = &mut self.link else { return };
-        let frames: Vec<Frame> = link.queue().iter().skip(loaded).cloned().collect();
-        for frame in frames {
-            self.watch(Carrier::WebSocket).outgoing(&frame);
-            self.see_outgoing(Carrier::WebSocket, &frame);
+        let framing = link.framing();
+        let loaded = loaded..link.queue().len();
+        let frames: Vec<_> = loaded.map(|at| (link.queue()[at].clone(), link.compressed(at))).collect();
+        for (frame, compressed) in frames {
+            self.watch(framing, framing.into()).outgoing(&frame, compressed);
+            self.see_outgoing(framing.into(), &frame);
         }
     }
 }

@@ -1,12 +1,12 @@
-//! What a client may do wrong on a WebSocket.
+//! The rules of WebSocket that a client can break.
 
 use crate::Limit;
 
 crate::rules! {
-    /// A rule of RFC 6455 that a client broke, or a limit that its message is over.
+    /// A rule of RFC 6455 that a client broke, or a limit that its message exceeds.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub enum FrameViolation {
-        /// A reserved bit is set though no extension was negotiated: section 5.2.
+        /// A reserved bit is set though no extension was negotiated that gives it a meaning there: section 5.2.
         ReservedBit => "WEBSOCKET_RESERVED_BIT",
             "a frame with a reserved bit",
             "RFC 6455, section 5.2";
@@ -30,7 +30,7 @@ crate::rules! {
         LongControl => "WEBSOCKET_LONG_CONTROL",
             "a control frame over 125 bytes",
             "RFC 6455, section 5.5";
-        /// A continuation of no message: section 5.4.
+        /// A continuation frame without a message to continue: section 5.4.
         LoneContinuation => "WEBSOCKET_LONE_CONTINUATION",
             "a continuation frame without a message to continue",
             "RFC 6455, section 5.4";
@@ -50,7 +50,11 @@ crate::rules! {
         Utf8 => "WEBSOCKET_UTF8",
             "text that is not UTF-8",
             "RFC 6455, section 8.1";
-        /// A message over [`FrameLimits::message`](super::FrameLimits::message).
+        /// A compressed message that can't be inflated.
+        Deflate => "WEBSOCKET_DEFLATE",
+            "a compressed message that is not DEFLATE",
+            "RFC 7692, section 7.2.2";
+        /// A message over [`FrameLimits::message`](super::FrameLimits::message), also once it is inflated.
         TooLong => "WEBSOCKET_TOO_LONG",
             "a message larger than the payload limit",
             "RFC 6455, section 10.4";
@@ -58,7 +62,7 @@ crate::rules! {
         TooManyFragments => "WEBSOCKET_TOO_MANY_FRAGMENTS",
             "a message with too many fragments",
             "RFC 6455, section 10.4";
-        /// More pings and pongs in a second than [`Config::pings_per_second`](crate::Config::pings_per_second).
+        /// More pings and pongs in a second than [`EngineConfig::pings_per_second`](crate::EngineConfig::pings_per_second).
         TooManyPings => "WEBSOCKET_TOO_MANY_PINGS",
             "too many pings in a second",
             "RFC 6455, section 10.4";
@@ -70,7 +74,8 @@ impl FrameViolation {
     #[must_use]
     pub fn code(self) -> u16 {
         match self {
-            FrameViolation::Utf8 => 1007,
+            // "data within a message that was not consistent with the type of the message"
+            FrameViolation::Utf8 | FrameViolation::Deflate => 1007,
             FrameViolation::TooManyFragments | FrameViolation::TooManyPings => 1008,
             FrameViolation::TooLong => 1009,
             _ => 1002,

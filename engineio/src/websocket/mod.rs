@@ -1,8 +1,10 @@
-//! WebSocket messages out of a client's bytes, without IO (RFC 6455).
+//! Reads WebSocket messages from a client's bytes, without IO (RFC 6455).
 //!
 //! A [`Reader`] gets the bytes of a connection, in pieces of any size, and returns whole messages and control
 //! frames. It keeps no memory between two messages. It compares a frame's announced length with the limit, and
 //! reserves nothing for it. It checks text as it comes, and stops at the first byte that is not UTF-8.
+//!
+//! With [`deflate`], a message may be compressed. The reader inflates it once all of it is there.
 //!
 //! The other direction needs no state: a [`Frame`](crate::Frame) is a whole WebSocket frame already, and
 //! [`ping`], [`pong`] and [`close`] write the control frames that a server sends.
@@ -14,26 +16,24 @@
 //! └─┴─────┴───────┴─┴────────┴──────────────────┴──────┴─────────
 //! ```
 
+mod control;
+pub mod deflate;
 mod error;
+mod head;
+pub(crate) mod header;
 #[cfg(test)]
 mod tests;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use bytestring::ByteString;
 
+use control::close_code;
+use deflate::{Inflating, RSV1};
+use head::{CLOSE, Head, MASK, PING, PONG, TEXT};
+
+pub(crate) use control::close_payload;
+pub use control::{MAX_REASON, close, may_be_sent, ping, pong};
 pub use error::FrameViolation;
-
-/// The length of the masking key.
-const MASK: usize = 4;
-
-/// The longest payload of a control frame: section 5.5.
-const CONTROL: usize = 125;
-
-const TEXT: u8 = 1;
-const BINARY: u8 = 2;
-const CLOSE: u8 = 8;
-const PING: u8 = 9;
-const PONG: u8 = 10;
 
 /// What a client sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub enum FrameEvent {
     Ping(Bytes),
     /// A pong with its payload.
     Pong(Bytes),
-    /// The client says goodbye. Nothing counts that comes after it.
+    /// A close frame. What comes after it is ignored.
     Close {
         /// The status code, if the client gives one.
         code: Option<u16>,
@@ -55,22 +55,22 @@ pub enum FrameEvent {
     },
 }
 
-/// Bounds of what one message may take.
+/// The limits of one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameLimits {
-    /// The longest message in bytes, all of its fragments together.
+    /// The longest message in bytes, all of its fragments together, and inflated if it was compressed.
     pub message: usize,
     /// The most fragments of one message. Empty ones need no memory, but take time.
     pub fragments: usize,
 }
 
-/// Where in a client's bytes a [`Reader`] is.
+/// The position of a [`Reader`] in a client's bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Place {
-    /// Between two frames that are no part of one message.
+    /// Between two messages.
     #[default]
     Between,
-    /// In a frame, of which it is not known yet what it is, or that is a control frame.
+    /// In a control frame, or in a frame whose kind is not known yet.
     InFrame,
     /// In a message.
     InMessage,
@@ -80,11 +80,11 @@ pub enum Place {
 #[derive(Debug)]
 pub struct Reader {
     limits: FrameLimits,
-    /// What was fed and has not been taken.
+    /// What was fed and not read yet.
     input: BytesMut,
-    /// Something was taken off the input. Its memory may be shared with messages, or be larger than it needs.
+    /// Something was split off the input. Its memory may be shared with messages, or be larger than necessary.
     taken: bool,
-    /// The message that comes in parts; most come whole.
+    /// The message that comes in parts. Most come whole.
     partial: Option<Box<Partial>>,
 }
 
@@ -95,8 +95,8 @@ impl Reader {
         Reader { limits, input: BytesMut::new(), taken: false, partial: None }
     }
 
-    /// Takes in what the connection brought. Ask for [`next`](Reader::next) until there is nothing, before more
-    /// is read: what is fed is kept until then.
+    /// Appends bytes that were received. Call [`next`](Reader::next) until it returns `None` before you feed more,
+    /// since the bytes are kept until then.
     pub fn feed(&mut self, bytes: &[u8]) {
         if self.input.is_empty() {
             self.input = BytesMut::from(bytes);
@@ -105,13 +105,13 @@ impl Reader {
         }
     }
 
-    /// How many bytes have come of a message that has not ended.
+    /// How many bytes of an unfinished message have arrived.
     #[must_use]
     pub fn pending(&self) -> usize {
         self.input.len() + self.partial.as_ref().map_or(0, |partial| partial.payload.len())
     }
 
-    /// Where it is, once [`next`](Reader::next) has nothing to give.
+    /// The position, once [`next`](Reader::next) has returned `None`.
     #[must_use]
     pub fn place(&self) -> Place {
         match &self.partial {
@@ -134,6 +134,19 @@ impl Reader {
     /// WebSocket Connection_", with [`FrameViolation::code`].
     #[allow(clippy::should_implement_trait, reason = "its end is no end: more may be fed")]
     pub fn next(&mut self) -> Result<Option<FrameEvent>, FrameViolation> {
+        self.next_inflated(None)
+    }
+
+    /// The same for a client that may compress its messages, with what inflates these: always the same for a connection,
+    /// or always none.
+    ///
+    /// # Errors
+    /// As for [`next`](Reader::next).
+    pub fn next_inflated(
+        &mut self,
+        mut inflating: Option<&mut Inflating>,
+    ) -> Result<Option<FrameEvent>, FrameViolation> {
+        let reserved = if inflating.is_some() { RSV1 } else { 0 };
         loop {
             if let Some(partial) = &mut self.partial {
                 self.taken = true;
@@ -143,11 +156,12 @@ impl Reader {
                 }
             }
             if let Some(partial) = self.partial.take_if(|partial| partial.fin) {
-                return message(partial.text, partial.payload).map(Some);
+                let Partial { text, compressed, payload, .. } = *partial;
+                return self.message(text, payload.freeze(), compressed, inflating).map(Some);
             }
-            let Some(head) = Head::read(&self.input)? else { break };
+            let Some(head) = Head::read(&self.input, reserved)? else { break };
             self.admit(&head)?;
-            if let Some(event) = self.whole(&head)? {
+            if let Some(event) = self.whole(&head, inflating.as_deref_mut())? {
                 return Ok(Some(event));
             }
             if head.is_control() || !self.begin(&head) {
@@ -158,18 +172,44 @@ impl Reader {
         Ok(None)
     }
 
-    /// Whether a frame may come here, by its head alone.
+    /// A whole message.
+    fn message(
+        &self,
+        text: bool,
+        payload: Bytes,
+        compressed: bool,
+        inflating: Option<&mut Inflating>,
+    ) -> Result<FrameEvent, FrameViolation> {
+        let payload = match inflating {
+            Some(inflating) if compressed => inflating.message(&payload, self.limits.message)?,
+            Some(inflating) => {
+                inflating.note_uncompressed();
+                payload
+            }
+            None => payload,
+        };
+        if !text {
+            return Ok(FrameEvent::Binary(payload));
+        }
+        ByteString::try_from(payload).map(FrameEvent::Text).map_err(|_| FrameViolation::Utf8)
+    }
+
+    /// Checks the head of a frame against what came before.
     fn admit(&self, head: &Head) -> Result<(), FrameViolation> {
         if head.is_control() {
             return Ok(());
         }
-        let (before, fragments) = match (&self.partial, head.opcode) {
+        let (compressed, before, fragments) = match (&self.partial, head.opcode) {
             (None, 0) => return Err(FrameViolation::LoneContinuation),
             (Some(_), 1..) => return Err(FrameViolation::Interleaved),
-            (Some(partial), 0) => (partial.payload.len(), partial.fragments),
-            (None, _) => (0, 0),
+            (Some(partial), 0) => (partial.compressed, partial.payload.len(), partial.fragments),
+            (None, _) => (head.compressed, 0, 0),
         };
-        if head.payload > self.limits.message - before {
+        let longest = match compressed {
+            true => deflate::longest_form(self.limits.message),
+            false => self.limits.message,
+        };
+        if head.payload > longest - before {
             return Err(FrameViolation::TooLong);
         }
         if fragments >= self.limits.fragments {
@@ -178,10 +218,14 @@ impl Reader {
         Ok(())
     }
 
-    /// What a frame says by itself, once all of it is there.
-    fn whole(&mut self, head: &Head) -> Result<Option<FrameEvent>, FrameViolation> {
+    /// The event of a whole frame.
+    fn whole(
+        &mut self,
+        head: &Head,
+        inflating: Option<&mut Inflating>,
+    ) -> Result<Option<FrameEvent>, FrameViolation> {
         let alone = head.is_control() || head.fin && self.partial.is_none();
-        // It can't overflow: the payload was admitted, or is a control frame's.
+        // It can't overflow: the payload is within the limit, or is a control frame's.
         let end = head.len + head.payload;
         if !alone || self.input.len() < end {
             return Ok(None);
@@ -203,16 +247,16 @@ impl Reader {
             PING => FrameEvent::Ping(frame.freeze()),
             PONG => FrameEvent::Pong(frame.freeze()),
             CLOSE => FrameEvent::Close { code: close_code(&frame)?, payload: frame.freeze() },
-            opcode => message(opcode == TEXT, frame)?,
+            opcode => self.message(opcode == TEXT, frame.freeze(), head.compressed, inflating)?,
         }))
     }
 
-    /// Begins a frame of a message that comes in parts, once the mask is there. Says whether it is.
+    /// Begins a frame of a message that comes in parts, once the mask has arrived. Returns whether it has.
     fn begin(&mut self, head: &Head) -> bool {
         let Some(mask) = self.input.get(head.len - MASK..).and_then(<[u8]>::first_chunk) else {
             return false;
         };
-        let partial = self.partial.get_or_insert_with(|| Box::new(Partial::new(head.opcode == TEXT)));
+        let partial = self.partial.get_or_insert_with(|| Box::new(Partial::new(head)));
         partial.fragments += 1;
         partial.fin = head.fin;
         partial.missing = head.payload;
@@ -221,8 +265,7 @@ impl Reader {
         true
     }
 
-    /// Keeps the beginning of a frame in memory of its own: messages that came before it would otherwise hold
-    /// on to it, and it to theirs.
+    /// Copies the beginning of a frame, so that it doesn't share memory with messages that came before it.
     fn rest(&mut self) {
         if std::mem::take(&mut self.taken) {
             self.input = BytesMut::from(&self.input[..]);
@@ -234,23 +277,25 @@ impl Reader {
 #[derive(Debug)]
 struct Partial {
     text: bool,
-    /// Its frames up to now.
+    compressed: bool,
+    /// The number of its frames so far.
     fragments: usize,
     /// The frame that has begun is the last.
     fin: bool,
-    /// What is still to come of that frame, in bytes.
+    /// How many bytes of that frame are missing.
     missing: usize,
     /// That frame's mask, turned to where its next byte is.
     mask: [u8; MASK],
     payload: BytesMut,
-    /// So many bytes of the payload are known to be UTF-8.
+    /// How many bytes of the payload are checked to be UTF-8.
     valid: usize,
 }
 
 impl Partial {
-    fn new(text: bool) -> Partial {
+    fn new(first: &Head) -> Partial {
         Partial {
-            text,
+            text: first.opcode == TEXT,
+            compressed: first.compressed,
             fragments: 0,
             fin: false,
             missing: 0,
@@ -260,7 +305,7 @@ impl Partial {
         }
     }
 
-    /// Takes what there is of the frame that has begun.
+    /// Takes the available bytes of the frame that has begun.
     fn take(&mut self, input: &mut BytesMut) -> Result<(), FrameViolation> {
         let len = self.missing.min(input.len());
         let before = self.payload.len();
@@ -269,13 +314,13 @@ impl Partial {
         unmask(&mut self.payload[before..], self.mask);
         self.mask.rotate_left(len % MASK);
         self.missing -= len;
-        if self.text {
+        if self.text && !self.compressed {
             self.validate()?;
         }
         Ok(())
     }
 
-    /// Looks at the text that has come since the last time. A character may still lack its end.
+    /// Checks the text that has arrived since the last call. The last character may be incomplete.
     fn validate(&mut self) -> Result<(), FrameViolation> {
         match std::str::from_utf8(&self.payload[self.valid..]) {
             Ok(text) => self.valid += text.len(),
@@ -283,76 +328,6 @@ impl Partial {
             Err(_) => return Err(FrameViolation::Utf8),
         }
         Ok(())
-    }
-}
-
-/// A whole message.
-fn message(text: bool, payload: BytesMut) -> Result<FrameEvent, FrameViolation> {
-    let payload = payload.freeze();
-    if !text {
-        return Ok(FrameEvent::Binary(payload));
-    }
-    ByteString::try_from(payload).map(FrameEvent::Text).map_err(|_| FrameViolation::Utf8)
-}
-
-/// What is before a frame's payload.
-struct Head {
-    fin: bool,
-    opcode: u8,
-    /// The head's own length in bytes, with the mask at its end.
-    len: usize,
-    /// The payload's length in bytes.
-    payload: usize,
-}
-
-impl Head {
-    /// Reads a frame's head up to its mask; `None` if not all of that is there. What is wrong with its first two
-    /// bytes is told without waiting for more.
-    fn read(bytes: &[u8]) -> Result<Option<Head>, FrameViolation> {
-        let [first, second, rest @ ..] = bytes else {
-            return Ok(None);
-        };
-        let (fin, opcode) = (first & 0x80 != 0, first & 0x0f);
-        // "MUST be 0 unless an extension is negotiated that defines meanings for non-zero values." None is.
-        if first & 0x70 != 0 {
-            return Err(FrameViolation::ReservedBit);
-        }
-        if !matches!(opcode, 0..=BINARY | CLOSE..=PONG) {
-            return Err(FrameViolation::Opcode(opcode));
-        }
-        // "All frames sent from client to server have this bit set to 1."
-        if second & 0x80 == 0 {
-            return Err(FrameViolation::Unmasked);
-        }
-        let short = usize::from(second & 0x7f);
-        // "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be fragmented."
-        if opcode >= CLOSE && !fin {
-            return Err(FrameViolation::FragmentedControl);
-        }
-        if opcode >= CLOSE && short > CONTROL {
-            return Err(FrameViolation::LongControl);
-        }
-        let (payload, rest) = match short {
-            126 => match rest.split_first_chunk() {
-                Some((len, rest)) => (u64::from(u16::from_be_bytes(*len)), rest),
-                None => return Ok(None),
-            },
-            127 => match rest.split_first_chunk() {
-                Some((len, rest)) => (u64::from_be_bytes(*len), rest),
-                None => return Ok(None),
-            },
-            _ => (short as u64, rest),
-        };
-        // "the most significant bit MUST be 0"
-        if payload >> 63 != 0 {
-            return Err(FrameViolation::Length);
-        }
-        let payload = usize::try_from(payload).map_err(|_| FrameViolation::TooLong)?;
-        Ok(Some(Head { fin, opcode, len: bytes.len() - rest.len() + MASK, payload }))
-    }
-
-    fn is_control(&self) -> bool {
-        self.opcode >= CLOSE
     }
 }
 
@@ -370,55 +345,9 @@ fn unmask(payload: &mut [u8], mask: [u8; MASK]) {
     }
 }
 
-/// The status code in a close frame (section 5.5.1), whose reason must be UTF-8.
-fn close_code(payload: &[u8]) -> Result<Option<u16>, FrameViolation> {
-    let Some((code, reason)) = payload.split_first_chunk() else {
-        return if payload.is_empty() { Ok(None) } else { Err(FrameViolation::CloseLength) };
-    };
-    let code = u16::from_be_bytes(*code);
-    if !may_be_sent(code) {
-        return Err(FrameViolation::CloseCode(code));
-    }
-    std::str::from_utf8(reason).map_err(|_| FrameViolation::Utf8)?;
-    Ok(Some(code))
-}
-
-/// Appends a pong that answers a ping of that payload: at most 125 bytes, as [`FrameEvent::Ping`] has them.
-pub fn pong(payload: &[u8], out: &mut Vec<u8>) {
-    control(PONG, &payload[..payload.len().min(CONTROL)], out);
-}
-
-/// Appends a ping without a payload.
-pub fn ping(out: &mut Vec<u8>) {
-    control(PING, &[], out);
-}
-
-/// The longest reason in a close frame, in bytes: a control frame has 125, and the code takes two.
-pub const MAX_REASON: usize = CONTROL - 2;
-
-/// Appends a close frame, with a status code (section 7.4.1) and a reason in words, or with neither. `reason` is at
-/// most [`MAX_REASON`] bytes long, and goes with a code alone.
-pub fn close(code: Option<u16>, reason: &str, out: &mut Vec<u8>) {
-    control(CLOSE, &close_payload(code, reason), out);
-}
-
-/// The payload of a [`close`] frame.
-pub(crate) fn close_payload(code: Option<u16>, reason: &str) -> Vec<u8> {
-    match code {
-        Some(code) => [&code.to_be_bytes(), &reason.as_bytes()[..reason.len().min(MAX_REASON)]].concat(),
-        None => Vec::new(),
-    }
-}
-
-/// Whether that status code may be in a close frame (section 7.4): those up to 1015 are the protocol's, some of which
-/// never go over the wire; from 3000 on they are the applications'.
+/// The length of the payload of a frame that goes out, if it is compressed.
 #[must_use]
-pub fn may_be_sent(code: u16) -> bool {
-    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
-}
-
-fn control(opcode: u8, payload: &[u8], out: &mut Vec<u8>) {
-    // The length fits: it is at most 125.
-    out.extend_from_slice(&[0x80 | opcode, payload.len() as u8]);
-    out.extend_from_slice(payload);
+pub fn compressed_len(frame: &[u8]) -> Option<usize> {
+    let compressed = frame.first().is_some_and(|first| first & RSV1 != 0);
+    compressed.then(|| header::payload(frame).len())
 }

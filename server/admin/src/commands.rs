@@ -4,17 +4,17 @@ use std::sync::{Arc, Weak};
 
 use socketio::{Broadcast, Namespace, Rest, Socket};
 
-use crate::Mode;
+use crate::AdminMode;
 use crate::watcher::Watcher;
 
 /// What the page is told that it can do.
-pub(crate) fn features(read_only: bool, mode: Mode) -> Vec<&'static str> {
+pub(crate) fn features(read_only: bool, mode: AdminMode) -> Vec<&'static str> {
     let mut features = Vec::new();
     if !read_only {
         features.extend(["EMIT", "JOIN", "LEAVE", "DISCONNECT", "MJOIN", "MLEAVE", "MDISCONNECT"]);
     }
     features.push("AGGREGATED_EVENTS");
-    if mode == Mode::Development {
+    if mode == AdminMode::Development {
         features.push("ALL_EVENTS");
     }
     features

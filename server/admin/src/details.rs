@@ -48,7 +48,7 @@ struct Handshake<'a> {
 impl<'a> Details<'a> {
     pub(crate) fn of(details: &'a SocketDetails, nsp: &'a str) -> Details<'a> {
         let kept = details.data.get(KEY);
-        let HandshakeDetails { headers, time, xdomain, secure, issued, url, query, .. } = &details.handshake;
+        let HandshakeDetails { headers, time, xdomain, secure, issued, url, query, .. } = &*details.handshake;
         let handshake = Handshake {
             address: address(&details.handshake),
             headers,

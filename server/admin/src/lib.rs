@@ -21,9 +21,9 @@
 //!
 //! # What it costs
 //!
-//! In [`Mode::Development`], administrators get every event that any client sends or receives. Without an
+//! In [`AdminMode::Development`], administrators get every event that any client sends or receives. Without an
 //! adapter, the server only does this work while an administrator is connected. With one, each event goes to
-//! the other nodes, where administrators may be. Under load, use [`Mode::Production`], which only sends
+//! the other nodes, where administrators may be. Under load, use [`AdminMode::Production`], which only sends
 //! numbers, every two seconds.
 //!
 //! [`@socket.io/admin-ui`]: https://socket.io/docs/v4/admin-ui/
@@ -43,7 +43,7 @@ use socketio::{ConnectError, Io, Socket};
 
 use crate::auth::{Admission, Gate};
 pub use crate::auth::{Auth, HashError};
-pub use crate::mode::Mode;
+pub use crate::mode::AdminMode;
 use crate::watcher::Watcher;
 
 /// What is set about administrators and their page.
@@ -52,7 +52,7 @@ pub struct Admin {
     auth: Auth,
     namespace: Box<str>,
     server_id: Option<Box<str>>,
-    mode: Mode,
+    mode: AdminMode,
     read_only: bool,
     secrets: bool,
 }
@@ -65,7 +65,7 @@ impl Admin {
             auth,
             namespace: "/admin".into(),
             server_id: None,
-            mode: Mode::default(),
+            mode: AdminMode::default(),
             read_only: false,
             secrets: true,
         }
@@ -87,7 +87,7 @@ impl Admin {
 
     /// How much administrators are shown.
     #[must_use]
-    pub fn mode(mut self, mode: Mode) -> Admin {
+    pub fn mode(mut self, mode: AdminMode) -> Admin {
         self.mode = mode;
         self
     }

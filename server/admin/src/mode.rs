@@ -4,7 +4,7 @@ use std::fmt;
 
 /// How much administrators are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Mode {
+pub enum AdminMode {
     /// Every socket, room and event, as they come and go.
     #[default]
     Development,
@@ -12,11 +12,11 @@ pub enum Mode {
     Production,
 }
 
-impl fmt::Display for Mode {
+impl fmt::Display for AdminMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Mode::Development => "development",
-            Mode::Production => "production",
+            AdminMode::Development => "development",
+            AdminMode::Production => "production",
         })
     }
 }

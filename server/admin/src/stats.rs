@@ -69,7 +69,7 @@ impl Stats {
 
     pub(crate) fn count(&self, what: &What<'_>) {
         let add = |count: &AtomicU64, more: usize| count.fetch_add(more as u64, Ordering::Relaxed);
-        let sessions = |transport: Transport| &self.sessions[usize::from(transport == Transport::WebSocket)];
+        let sessions = |transport: Transport| &self.sessions[transport as usize];
         match *what {
             What::Packet { direction, packet, .. }
                 if !packet.payload.is_empty() && packet.kind != PacketType::Open =>
@@ -82,9 +82,9 @@ impl Stats {
                 add(&self.opened, 1);
                 sessions(transport).fetch_add(1, Ordering::Relaxed);
             }
-            What::Upgraded => {
+            What::Upgraded { transport } => {
                 sessions(Transport::Polling).fetch_sub(1, Ordering::Relaxed);
-                sessions(Transport::WebSocket).fetch_add(1, Ordering::Relaxed);
+                sessions(transport).fetch_add(1, Ordering::Relaxed);
             }
             What::Closed { reason, .. } => *self.closed.lock().entry(reason.as_str()).or_default() += 1,
             What::Ended { transport } => {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use socketio::{Args, Event, Io, Namespace, RawJson, RoomEvent, Socket, SocketDetails, ToArgs};
 
-use crate::Mode;
+use crate::AdminMode;
 use crate::details::{self, Details, KEY, Updated, data, kept};
 use crate::stats::Stats;
 
@@ -39,7 +39,7 @@ pub(crate) struct Watcher {
 /// What administrators see.
 #[derive(Clone, Copy)]
 pub(crate) struct Shown {
-    pub(crate) mode: Mode,
+    pub(crate) mode: AdminMode,
     pub(crate) secrets: bool,
 }
 
@@ -81,7 +81,9 @@ impl Watcher {
     /// What administrators may know of a socket.
     fn shown(&self, mut details: SocketDetails) -> SocketDetails {
         if !self.shown.secrets {
-            details::hide_secrets(&mut details.handshake);
+            let mut handshake = (*details.handshake).clone();
+            details::hide_secrets(&mut handshake);
+            details.handshake = handshake.into();
         }
         details
     }
@@ -113,14 +115,14 @@ impl Watcher {
         let _ = socket.set_data(KEY, kept(&client_id(sid), socket.transport()));
     }
 
-    fn upgraded(&self, sid: &Sid) {
+    fn upgraded(&self, sid: &Sid, transport: Transport) {
         let sockets = self.polling.lock().remove(sid).unwrap_or_default();
         for socket in sockets.iter().filter_map(|(nsp, id)| self.socket(nsp, id)) {
             // The session says so before its sockets do.
-            let _ = socket.set_data(KEY, kept(&client_id(sid), Transport::WebSocket));
+            let _ = socket.set_data(KEY, kept(&client_id(sid), transport));
             if self.has_audience() {
                 let (id, nsp) = (socket.id(), socket.namespace().name());
-                let transport = Transport::WebSocket.as_str();
+                let transport = transport.as_str();
                 self.tell("socket_updated", (Updated { id, nsp, data: None, transport: Some(transport) },));
             }
         }
@@ -186,7 +188,7 @@ impl Observer for Watcher {
     fn observe(&self, observation: &Observation<'_>) {
         let Observation { sid, what } = observation;
         self.stats.count(what);
-        if self.shown.mode == Mode::Production {
+        if self.shown.mode == AdminMode::Production {
             return;
         }
         match (*what, sid) {
@@ -204,7 +206,7 @@ impl Observer for Watcher {
                     self.tell("socket_disconnected", (nsp, socket, reason, now()));
                 }
             }
-            (What::Upgraded, Some(sid)) => self.upgraded(sid),
+            (What::Upgraded { transport }, Some(sid)) => self.upgraded(sid, transport),
             _ => {}
         }
     }
@@ -221,7 +223,7 @@ pub(crate) fn greet(namespace: &Namespace, watcher: &Arc<Watcher>, features: &[&
             // What the administrator does need not wait for other nodes.
             tokio::spawn(async move {
                 if let Some(watcher) =
-                    watcher.upgrade().filter(|watcher| watcher.shown.mode == Mode::Development)
+                    watcher.upgrade().filter(|watcher| watcher.shown.mode == AdminMode::Development)
                 {
                     let all = watcher.all_sockets().await;
                     let all = all.iter().map(|(namespace, details)| Details::of(details, namespace.name()));
@@ -234,7 +236,7 @@ pub(crate) fn greet(namespace: &Namespace, watcher: &Arc<Watcher>, features: &[&
 
 /// Watches all namespaces, those that come included.
 pub(crate) fn watch(watcher: &Arc<Watcher>) {
-    if watcher.shown.mode == Mode::Production {
+    if watcher.shown.mode == AdminMode::Production {
         return;
     }
     for namespace in watcher.io.namespaces() {
@@ -300,7 +302,7 @@ mod tests {
     #[test]
     fn nothing_is_kept_of_a_socket_that_has_left() {
         let io = Io::new();
-        let shown = Shown { mode: Mode::Development, secrets: false };
+        let shown = Shown { mode: AdminMode::Development, secrets: false };
         let watcher = Watcher::new(&io, io.of("/admin"), None, shown);
         let sid = Sid::generate();
         // As if they had come in while the session upgraded, so that the upgrade has been seen already.

@@ -2,13 +2,13 @@
 
 use std::error::Error;
 
-use socketio::{Config, Io};
+use socketio::{Io, IoConfig};
 
 use crate::options::Options;
 
 /// The application, as a node of the cluster on the Redis that the options name.
 #[cfg(feature = "redis")]
-pub(crate) fn io(config: Config, options: &Options) -> Result<Io, Box<dyn Error>> {
+pub(crate) fn io(config: IoConfig, options: &Options) -> Result<Io, Box<dyn Error>> {
     use socketio_redis::{Mode, RedisAdapter, Subscriptions};
 
     use crate::options::RedisMode;
@@ -23,9 +23,11 @@ pub(crate) fn io(config: Config, options: &Options) -> Result<Io, Box<dyn Error>
         RedisMode::ShardedDynamicPrivate => Mode::Sharded(Subscriptions::DynamicPrivate),
         RedisMode::Streams => Mode::Streams,
     };
+    let urls = options.redis.iter().map(String::as_str);
     let adapter = match &options.redis[..] {
+        [first, ..] if first.contains("+sentinel://") => RedisAdapter::sentinel(urls),
         [one] => RedisAdapter::open(one),
-        several => RedisAdapter::cluster(several.iter().map(String::as_str)),
+        _ => RedisAdapter::cluster(urls),
     };
     let adapter = adapter.map_err(|error| format!("redis: {error}"))?;
     let adapter = adapter.mode(mode).prefix(&options.redis_prefix).stream_name(&options.redis_stream);
@@ -34,7 +36,7 @@ pub(crate) fn io(config: Config, options: &Options) -> Result<Io, Box<dyn Error>
 
 /// The application alone: a build without Redis has no cluster.
 #[cfg(not(feature = "redis"))]
-pub(crate) fn io(config: Config, options: &Options) -> Result<Io, Box<dyn Error>> {
+pub(crate) fn io(config: IoConfig, options: &Options) -> Result<Io, Box<dyn Error>> {
     match options.redis.is_empty() {
         false => Err("redis: this program was built without it; build it with --features redis".into()),
         true => Ok(Io::with_config(config)),

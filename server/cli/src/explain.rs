@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Style};
 use socketio_explain::journal::Direction;
 use socketio_explain::{Explanation, Kind, Level, Part, explain, explain_journal};
 
-use crate::options::Explain;
+use crate::options::{Explain, meant_as_file};
 use crate::{logging, output};
 
 /// The most of a part's bytes that is shown, in columns.
@@ -36,12 +36,22 @@ pub(crate) fn show(asked: &Explain) -> bool {
             let by = if record.direction == Some(Direction::In) { "client" } else { "server" };
             tell(&format!("\n{run}record {n}, session {session}, from the {by}\n"), &explanation);
         }
+        let cut = records.iter().filter(|record| record.left_out.is_some()).count();
+        if cut > 0 {
+            let cut = output::counted(cut, "record");
+            output::complain(&format!(
+                "{run}bytes of {cut} were left out of the journal: that, and what the same side sent later, is not explained\n"
+            ));
+        }
+    }
+    for name in asked.named_like_files.iter().filter(|_| !legal) {
+        output::complain(&format!("{}\n", meant_as_file(name)));
     }
     legal
 }
 
 /// The explanation as lines of text, with the colours of a terminal or without.
-fn print(explanation: &Explanation, colours: bool) -> String {
+pub(crate) fn print(explanation: &Explanation, colours: bool) -> String {
     let mut out = String::new();
     // Writing to a string can't fail.
     let _ = Printer { explanation, colours }.print(&mut out);
@@ -159,7 +169,7 @@ fn shown(bytes: &[u8], widest: usize) -> String {
 }
 
 /// What a client sent must not reach the terminal as a command.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.chars().fold(String::new(), |mut out, char| {
         match char {
             '"' | '\'' | '\\' => out.push(char),

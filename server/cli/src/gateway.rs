@@ -1,9 +1,9 @@
 //! The gateway: what a backend in any language needs, by HTTP.
 
 #[cfg(feature = "gateway")]
-pub(crate) use with::{Gateway, openapi};
+pub(crate) use with::{Gateway, mistakes, openapi};
 #[cfg(not(feature = "gateway"))]
-pub(crate) use without::{Gateway, openapi};
+pub(crate) use without::{Gateway, mistakes, openapi};
 
 #[cfg(feature = "gateway")]
 mod with {
@@ -14,12 +14,12 @@ mod with {
 
     use socketio::Io;
     use socketio_gateway::{
-        Action, Api, Authorities, Echo, EchoRedis, EchoSettings, HookType, Jwt, Keys, Node, Presence, Rule,
-        Rules, Secrets, Settings, Webhook,
+        Action, Api, Authorities, Echo, EchoConfig, EchoRedis, GatewayConfig, HookType, Jwt, Keys, NodeInfo,
+        Presence, Rule, Rules, Secrets, UrlError, Webhook,
     };
     use socketio_server::Operations;
-    use tokio::sync::oneshot;
-    use tokio::task::JoinHandle;
+    use tokio::sync::watch;
+    use tokio::task::JoinSet;
 
     use crate::options::{App, EventAction, EventRule, Options};
     use crate::place::Place;
@@ -29,17 +29,18 @@ mod with {
 
     /// The application for backends, and the API, which there may be with any application.
     pub(crate) struct Gateway {
-        node: Node,
+        node: NodeInfo,
         app: Option<socketio_gateway::Gateway>,
         echo: Option<Echo>,
         api: Option<RunningApi>,
     }
 
-    /// What the files of keys and secrets have in them, where there are such files.
+    /// What the files of keys, secrets and authorities have in them, where there are such files.
     struct Fresh {
         keys: Option<Result<Keys, String>>,
         secrets: Option<Result<Secrets, String>>,
         jwt: Option<Result<Option<Jwt>, String>>,
+        authorities: Option<Result<Authorities, String>>,
     }
 
     impl Fresh {
@@ -48,6 +49,7 @@ mod with {
                 keys: options.api_key_file.as_ref().map(|_| keys(options)),
                 secrets: options.webhook_secret_file.as_ref().map(|_| secrets(options)),
                 jwt: options.jwt_key_file.as_ref().map(|_| jwt(options)),
+                authorities: options.ca_file.as_ref().map(|_| authorities(options)),
             }
         }
     }
@@ -55,8 +57,8 @@ mod with {
     /// The API, as it serves.
     struct RunningApi {
         api: Api,
-        stop: oneshot::Sender<()>,
-        serving: JoinHandle<()>,
+        stop: watch::Sender<()>,
+        serving: JoinSet<()>,
     }
 
     impl Gateway {
@@ -66,7 +68,7 @@ mod with {
             match options.app {
                 App::Gateway => {
                     warn_of_strangers(options);
-                    let app = socketio_gateway::Gateway::start(io, gateway.node.clone(), settings(options)?);
+                    let app = socketio_gateway::Gateway::start(io, gateway.node.clone(), config(options)?);
                     gateway.app = Some(app.map_err(|error| format!("webhook: {error}"))?);
                 }
                 App::LaravelEcho => gateway.echo = Some(Echo::start(io, echo(options)?)?),
@@ -90,31 +92,38 @@ mod with {
             options: &Options,
             io: &Io,
         ) -> Result<Option<SocketAddr>, Box<dyn Error>> {
-            let Some(address) = options.api else { return Ok(None) };
+            let Some(place) = options.api else { return Ok(None) };
             let keys = keys(options)?;
-            let listener = crate::bind("api", address).await?;
-            let address = listener.local_addr()?;
+            let listeners = crate::bind("api", place).await?;
+            let address = listeners[0].local_addr()?;
             let mut api = Api::new(io.clone(), self.node.clone(), keys);
             if let Some(echo) = &self.echo {
                 api = api.with_echo(echo.clone());
             }
-            let (stop, stopped) = oneshot::channel();
-            let serving = tokio::spawn(api.clone().serve(listener, async { drop(stopped.await) }));
+            let stop = watch::Sender::new(());
+            let mut serving = JoinSet::new();
+            for listener in listeners {
+                let mut stopped = stop.subscribe();
+                serving.spawn(api.clone().serve(listener, async move { drop(stopped.changed().await) }));
+            }
             self.api = Some(RunningApi { api, stop, serving });
             Ok(Some(address))
         }
 
-        /// Reads the files of keys and secrets again. What can't be read stays as it was. Gives whether there are such
+        /// Reads the files of keys, secrets and authorities again. What can't be read stays as it was. Gives whether there are such
         /// files.
         pub(crate) async fn reload(&self, options: &Options) -> bool {
             let copy = options.clone();
             let reading = tokio::task::spawn_blocking(move || Fresh::read(&copy));
-            let Ok(Ok(Fresh { keys, secrets, jwt })) = tokio::time::timeout(crate::RELOAD, reading).await
+            let Ok(Ok(Fresh { keys, secrets, jwt, authorities })) =
+                tokio::time::timeout(crate::RELOAD, reading).await
             else {
-                tracing::error!("the files of keys and secrets can't be read in time: all stay as they were");
+                tracing::error!(
+                    "the files of keys and secrets can't be read in time: the old ones stay in use"
+                );
                 return true;
             };
-            let any = keys.is_some() || secrets.is_some() || jwt.is_some();
+            let any = keys.is_some() || secrets.is_some() || jwt.is_some() || authorities.is_some();
             if let (Some(keys), Some(api)) = (read_again("api-key-file", keys), &self.api) {
                 api.api.set_keys(keys);
             }
@@ -126,7 +135,17 @@ mod with {
                     app.set_jwt_keys(&jwt);
                 }
             }
+            if let Some(authorities) = read_again("ca-file", authorities)
+                && let Err(error) = self.trust(&authorities)
+            {
+                tracing::error!("ca-file: {error}");
+            }
             any
+        }
+
+        fn trust(&self, authorities: &Authorities) -> Result<(), UrlError> {
+            self.app.as_ref().map_or(Ok(()), |app| app.set_authorities(authorities))?;
+            self.echo.as_ref().map_or(Ok(()), |echo| echo.set_authorities(authorities))
         }
 
         /// Tells the backend the last things, and finishes its requests.
@@ -136,7 +155,7 @@ mod with {
             }
             if let Some(api) = self.api {
                 drop(api.stop);
-                let _ = api.serving.await;
+                api.serving.join_all().await;
             }
         }
     }
@@ -149,10 +168,49 @@ mod with {
                 Some(fresh)
             }
             Err(error) => {
-                tracing::error!("{error}; what was in it before stays");
+                tracing::error!("{error}; its old content stays in use");
                 None
             }
         }
+    }
+
+    /// What is wrong with the files and values that the gateway only reads when it starts: the option, and the problem.
+    pub(crate) fn mistakes(options: &Options) -> Vec<(&'static str, String)> {
+        let has_webhook = options.webhook.is_some() && options.app == App::Gateway;
+        let url = |error: UrlError| format!("webhook: {error}");
+        let webhook = || webhook(options)?.map_or(Ok(()), |webhook| webhook.check().map_err(url));
+        let found = [
+            keys(options).err(),
+            secrets(options).err(),
+            authorities(options).err(),
+            jwt(options).err(),
+            has_webhook.then(webhook).and_then(Result::err),
+        ];
+        let mut mistakes = Vec::new();
+        for mistake in found.iter().flatten().filter_map(|error| named(error)) {
+            // Some read the same file.
+            if !mistakes.contains(&mistake) {
+                mistakes.push(mistake);
+            }
+        }
+        mistakes
+    }
+
+    /// The option that an error names first, and the rest.
+    fn named(error: &str) -> Option<(&'static str, String)> {
+        const KEYS: [&str; 9] = [
+            "api-key",
+            "api-key-file",
+            "webhook-secret",
+            "webhook-secret-file",
+            "ca-file",
+            "jwt-key",
+            "jwt-key-file",
+            "jwt-key-url",
+            "webhook",
+        ];
+        let (key, problem) = error.split_once(": ")?;
+        Some((KEYS.iter().find(|known| **known == key)?, problem.to_owned()))
     }
 
     /// The OpenAPI document of the API.
@@ -178,12 +236,12 @@ mod with {
         Authorities::from_file(path).map_err(|error| format!("ca-file: {error}"))
     }
 
-    fn node(options: &Options) -> Node {
+    fn node(options: &Options) -> NodeInfo {
         let usual = || {
             let host = rustix::system::uname();
             format!("{}:{}", host.nodename().to_string_lossy(), process::id())
         };
-        let node = Node::new(&options.node.clone().unwrap_or_else(usual), !options.redis.is_empty());
+        let node = NodeInfo::new(&options.node.clone().unwrap_or_else(usual), !options.redis.is_empty());
         let watched = options.trace.is_some() || options.inspect.is_some();
         if watched { node.with_notes() } else { node }
     }
@@ -200,8 +258,8 @@ mod with {
         );
     }
 
-    fn settings(options: &Options) -> Result<Settings, String> {
-        Ok(Settings {
+    fn config(options: &Options) -> Result<GatewayConfig, String> {
+        Ok(GatewayConfig {
             namespaces: options.namespaces.clone(),
             webhook: webhook(options)?,
             rules: rules(options),
@@ -210,7 +268,7 @@ mod with {
         })
     }
 
-    fn echo(options: &Options) -> Result<EchoSettings, String> {
+    fn echo(options: &Options) -> Result<EchoConfig, String> {
         if options.echo_auth_url.is_some() && options.cors.is_none() {
             tracing::warn!(
                 "pages of any origin can join private channels with the cookies of those who visit them: set cors-origin"
@@ -220,7 +278,7 @@ mod with {
             url: url.clone(),
             prefix: options.echo_redis_prefix.clone().unwrap_or_default(),
         };
-        Ok(EchoSettings {
+        Ok(EchoConfig {
             auth_url: options.echo_auth_url.clone(),
             auth_headers: options.echo_auth_headers.iter().map(|name| name.to_ascii_lowercase()).collect(),
             authorities: authorities(options)?,
@@ -281,7 +339,8 @@ mod with {
             rate: rule.rate.as_ref().and_then(|rate| rate.parse().ok()),
         };
         let rules = options.events.iter().map(rule).chain(options.webhook_events.iter().map(to_backend));
-        Rules::new(rules.collect(), other)
+        let rules = Rules::new(rules.collect(), other);
+        if options.other_events.is_none() { rules.with_default_for_others() } else { rules }
     }
 
     impl From<EventAction> for Action {
@@ -337,11 +396,21 @@ mod without {
         pub(crate) async fn stop(self) {}
     }
 
+    pub(crate) fn mistakes(options: &Options) -> Vec<(&'static str, String)> {
+        match (options.app, options.api) {
+            (App::Gateway | App::LaravelEcho, _) => vec![("app", WITHOUT.to_owned())],
+            (_, Some(_)) => vec![("api", WITHOUT.to_owned())],
+            _ => Vec::new(),
+        }
+    }
+
     pub(crate) fn openapi() -> Result<&'static str, Box<dyn Error>> {
         Err(lacks("openapi"))
     }
 
+    const WITHOUT: &str = "this program was built without the gateway; build it with --features gateway";
+
     fn lacks(what: &str) -> Box<dyn Error> {
-        format!("{what}: this program was built without the gateway; build it with --features gateway").into()
+        format!("{what}: {WITHOUT}").into()
     }
 }

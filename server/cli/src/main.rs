@@ -1,37 +1,50 @@
 //! `socketio-server`: a Socket.IO server to run without writing code.
 
 mod announce;
+mod bench;
+mod build_info;
+mod check;
 mod cluster;
+mod connect;
+mod dial;
 mod explain;
 mod gateway;
+mod health;
+#[cfg(feature = "lab")]
+mod lab;
 mod logging;
 mod options;
 mod output;
 mod place;
 mod replay;
+mod server_url;
+mod systemd;
+mod tasks;
 mod trace;
+mod webtransport;
 
 use std::error::Error;
 use std::io::{self, IsTerminal as _};
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use announce::Announcer;
-use engineio::Config;
+use engineio::EngineConfig;
 use engineio::observe::Observer;
 use gateway::Gateway;
 use logging::{Log, LogFormat};
-use options::{App, Command, Options};
+use options::{App, Command, ConfigCheck, Options, OptionsError, Stop};
+use place::NetPlace;
 use replay::Replay;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socketio::Io;
-use socketio_server::inspector::{self, Inspector};
+use socketio_server::inspector::{Inspector, InspectorConfig, Listening};
 use socketio_server::journal::{Journal, Sink};
 use socketio_server::{ClientFiles, Folder, ListenAddress, Listener, Metrics, Server, Tls, TrailingSlash};
 use socketio_server_cli::apps;
+use systemd::Sockets;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -56,10 +69,28 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Serve(options) => return run_server(&options),
         Command::Replay(replay) => run(replay),
+        #[cfg(feature = "lab")]
+        Command::Lab(lab) => run_lab(lab),
         Command::Explain(explain) => Ok(explain::show(&explain)),
+        Command::Check(options) => return end(check::run(&options)),
+        Command::Bench(options) => return end(bench::run(*options)),
+        Command::Connect(options) => return end(connect::run(*options)),
         Command::OpenApi => gateway::openapi().map(output::print),
         Command::ConfigDefault => Ok(output::print(&options::config::default_file())),
-        Command::ConfigCheck(file) => Ok(output::print(&format!("{} is right\n", file.display()))),
+        Command::Page(page) => Ok(output::print(&page)),
+        Command::Version { json } => Ok(output::print(&build_info::text(json))),
+        Command::Health(health) => health.check().map(|()| true).map_err(Into::into),
+        Command::ConfigCheck(check) => match config_mistakes(&check) {
+            mistakes if mistakes.is_empty() => {
+                for (place, name) in &check.options.renamed {
+                    output::complain(&format!(
+                        "{place}: the option's name is {name} now, and the old one will go\n"
+                    ));
+                }
+                Ok(output::print(&format!("{} is right\n", check.file.display())))
+            }
+            mistakes => return Stop::Options(mistakes).end(check.options.log),
+        },
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -71,13 +102,47 @@ fn main() -> ExitCode {
     }
 }
 
+/// What is wrong with the files that options name, and with values that are only read at the start. Nothing is written,
+/// and nobody is asked.
+fn config_mistakes(check: &ConfigCheck) -> Vec<OptionsError> {
+    let options = &check.options;
+    let mut mistakes = gateway::mistakes(options);
+    if let (Some(certificate), Some(key)) = (&options.tls_cert, &options.tls_key)
+        && let Err(error) = Tls::from_pem_files(certificate, key)
+    {
+        mistakes.push(("tls-cert", error.to_string()));
+    }
+    if let Some(Err(error)) = options.client_dir.as_deref().map(ClientFiles::read) {
+        mistakes.push(("client-dir", error.to_string()));
+    }
+    if let Some(Err(error)) = options.admin_dir.as_deref().map(Folder::read) {
+        mistakes.push(("admin-dir", error.to_string()));
+    }
+    mistakes.into_iter().map(|(key, problem)| check.mistake(key, problem)).collect()
+}
+
+/// Ends with the exit code that a command chose, or says why it could not begin.
+fn end(ended: Result<ExitCode, Box<dyn Error>>) -> ExitCode {
+    ended.unwrap_or_else(|error| {
+        output::complain(&logging::fatal(LogFormat::Text, &error));
+        ExitCode::from(2)
+    })
+}
+
 #[tokio::main]
 async fn run(replay: Replay) -> Result<bool, Box<dyn Error>> {
     Ok(replay.run().await?)
 }
 
+#[cfg(feature = "lab")]
+#[tokio::main]
+async fn run_lab(lab: options::Lab) -> Result<bool, Box<dyn Error>> {
+    lab::run(lab).await
+}
+
 /// Serves to the end, and says why if that comes too early.
 fn run_server(options: &Options) -> ExitCode {
+    let passed = Sockets::of_process();
     let log = match Log::start(options.log, options.log_level, options.log_rate) {
         Ok(log) => log,
         Err(error) => {
@@ -86,7 +151,7 @@ fn run_server(options: &Options) -> ExitCode {
         }
     };
     let served = Runtime::new().map_err(Into::into).and_then(|runtime| {
-        let served = runtime.block_on(serve(options));
+        let served = runtime.block_on(serve(options, passed));
         runtime.shutdown_timeout(LAST_THREADS);
         served
     });
@@ -97,21 +162,32 @@ fn run_server(options: &Options) -> ExitCode {
     if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
+async fn serve(options: &Options, passed: Sockets) -> Result<(), Box<dyn Error>> {
     raise_descriptor_limit();
     for name in Command::unknown_variables() {
         tracing::warn!(name, "an environment variable looks like an option, but no option has this name");
     }
+    for (place, name) in &options.renamed {
+        tracing::warn!(place, name, "an option has another name now, and the old one will go");
+    }
     let metrics = options.metrics.map(|_| Arc::new(Metrics::default()));
     let inspector = options.inspect.map(|_| {
         let (memory, token) = (options.inspect_memory, options.inspect_token.clone());
-        Inspector::new(inspector::Options { memory, token, limits: options.limits() })
+        Inspector::new(InspectorConfig { memory, token, limits: options.limits() })
     });
     let journal = journal(options, inspector.as_ref())?;
     let mut observers: Vec<Arc<dyn Observer>> = Vec::new();
     observers.extend(metrics.clone().map(|metrics| metrics as Arc<dyn Observer>));
     observers.extend(journal.clone().map(|journal| journal as Arc<dyn Observer>));
-    let (server, io) = server(options, observers)?;
+    let mut inspecting = Vec::new();
+    if let (Some(place), Some(inspector)) = (options.inspect, inspector) {
+        for listener in bind("inspect", place).await? {
+            inspecting.push(inspector.listen(listener)?);
+        }
+    }
+    // One that needs a token can't be opened by a link.
+    let open_inspector = inspecting.first().map(Listening::url).filter(|url| !url.contains('?'));
+    let (server, io) = server(options, observers, open_inspector.as_deref())?;
     let mut gateway = Gateway::start(options, &io)?;
     let tls = match (&options.tls_cert, &options.tls_key) {
         (Some(certificate), Some(key)) => Some(Tls::from_pem_files(certificate, key)?),
@@ -122,15 +198,18 @@ async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let hangup = signal(SignalKind::hangup())?;
     let mut announcer = Announcer::start(options.log)?;
-    if let (Some(address), Some(metrics)) = (options.metrics, metrics) {
-        let listener = bind("metrics", address).await?;
-        announcer.serves("metrics", &format_args!("http://{}/metrics", listener.local_addr()?));
-        tokio::spawn(gateway.add_metrics(server.operations(metrics)).serve(listener));
+    if let (Some(place), Some(metrics)) = (options.metrics, metrics) {
+        let listeners = bind("metrics", place).await?;
+        announcer.serves("metrics", &format_args!("http://{}/metrics", listeners[0].local_addr()?));
+        let operations = gateway.add_metrics(server.operations(metrics));
+        for listener in listeners {
+            tokio::spawn(operations.clone().serve(listener));
+        }
     }
-    if let (Some(address), Some(inspector)) = (options.inspect, inspector) {
-        let listener = bind("inspect", address).await?;
-        let listening = inspector.listen(listener)?;
-        announcer.serves("inspector", &listening.url());
+    if let Some(first) = inspecting.first() {
+        announcer.serves("inspector", &first.url());
+    }
+    for listening in inspecting {
         tokio::spawn(listening.serve());
     }
     let api = gateway.serve_api(options, &io).await?;
@@ -138,11 +217,13 @@ async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
         announcer.serves("API", &format_args!("http://{address}/api/"));
     }
     let reloaded_tls = tls.clone();
-    let listeners = listen(options, tls).await?;
+    let server = webtransport::listen(server, options, tls.as_ref(), &mut announcer).await?;
+    let listeners = listen(options, tls, passed).await?;
     for listener in &listeners {
         announcer.serves("listening", listener);
     }
     announcer.hint(options, &listeners);
+    systemd::ready();
     let hung_up = hung_up(reloaded_tls, &gateway, options, hangup);
     let signalled = async {
         tokio::select! {
@@ -150,6 +231,7 @@ async fn serve(options: &Options) -> Result<(), Box<dyn Error>> {
             _ = terminate.recv() => {}
             () = hung_up => {}
         }
+        systemd::stopping(options.drain_wait + options.drain_timeout);
     };
     server.serve_all(listeners, signalled).await;
     gateway.stop().await;
@@ -191,18 +273,18 @@ fn raise_descriptor_limit() {
     }
 }
 
-/// Listens at the address that an option names.
-async fn bind(option: &str, address: SocketAddr) -> Result<TcpListener, String> {
-    let bound = TcpListener::bind(address).await;
-    bound.map_err(|error| format!("{option}: can't listen on {address}: {error}"))
+/// Listens at the place that an option names; at least at one address.
+async fn bind(option: &str, place: NetPlace) -> Result<Vec<TcpListener>, String> {
+    place.bind().await.map_err(|error| format!("{option}: {error}"))
 }
 
 /// Listens everywhere, or nowhere.
-async fn listen(options: &Options, tls: Option<Tls>) -> Result<Vec<Listener>, String> {
+async fn listen(options: &Options, tls: Option<Tls>, mut passed: Sockets) -> Result<Vec<Listener>, String> {
     let mut listeners = Vec::new();
     for place in &options.listen {
-        let bound = place.bind(options.backlog).await;
+        let bound = place.bind(options.backlog, &mut passed).await;
         for listener in bound.map_err(|error| format!("listen: {error}"))? {
+            let listener = if options.proxy_protocol { listener.proxy_protocol() } else { listener };
             listeners.push(match (listener.address(), &tls) {
                 (ListenAddress::Tcp(_), Some(tls)) => listener.tls(tls.clone()),
                 // A proxy on the same machine uses the Unix socket.
@@ -213,7 +295,7 @@ async fn listen(options: &Options, tls: Option<Tls>) -> Result<Vec<Listener>, St
     Ok(listeners)
 }
 
-/// Reads certificate, keys and secrets again from their files, whenever the process is told to by SIGHUP. Ready when
+/// Reads certificates, keys and secrets again from their files, whenever the process is told to by SIGHUP. Ready when
 /// that comes because the terminal has gone from which the program was started: nobody is left who could end it.
 async fn hung_up(tls: Option<Tls>, gateway: &Gateway, options: &Options, mut hangup: Signal) {
     let had_terminal = io::stdin().is_terminal();
@@ -235,8 +317,12 @@ async fn hung_up(tls: Option<Tls>, gateway: &Gateway, options: &Options, mut han
     std::future::pending::<()>().await;
 }
 
-fn server(options: &Options, observers: Vec<Arc<dyn Observer>>) -> Result<(Server, Io), Box<dyn Error>> {
-    let config = socketio::Config {
+fn server(
+    options: &Options,
+    observers: Vec<Arc<dyn Observer>>,
+    inspector: Option<&str>,
+) -> Result<(Server, Io), Box<dyn Error>> {
+    let config = socketio::IoConfig {
         parser: options.parser.clone(),
         recovery: options.recovery(),
         connect_timeout: options.connect_timeout,
@@ -252,13 +338,14 @@ fn server(options: &Options, observers: Vec<Arc<dyn Observer>>) -> Result<(Serve
         max_running_handlers: options.max_running_handlers,
         // A namespace that clients have created by a pattern goes with the last of them.
         cleanup_empty_child_namespaces: true,
-        ..socketio::Config::default()
+        ..socketio::IoConfig::default()
     };
     let io = cluster::io(config, options)?;
     let mut builder = Server::builder()
-        .config(Config {
+        .config(EngineConfig {
             ping_interval: options.ping_interval,
             ping_timeout: options.ping_timeout,
+            strict_heartbeat: options.strict_heartbeat,
             upgrade_timeout: options.upgrade_timeout,
             close_timeout: options.close_timeout,
             max_payload: options.max_payload,
@@ -273,8 +360,10 @@ fn server(options: &Options, observers: Vec<Arc<dyn Observer>>) -> Result<(Serve
             revision_4: !options.no_eio4,
             polling: options.transports.polling,
             websocket: options.transports.websocket,
+            webtransport: options.webtransport.is_some(),
             allow_upgrades: !options.no_upgrades,
             jsonp: options.jsonp,
+            per_message_deflate: options.per_message_deflate(),
         })
         .limits(options.limits())
         .trusted_proxies(options.trusted_proxies.iter().copied())
@@ -315,7 +404,7 @@ fn server(options: &Options, observers: Vec<Arc<dyn Observer>>) -> Result<(Serve
                 TrailingSlash::Optional | TrailingSlash::Required => &options.path,
             };
             builder = builder
-                .pages(apps::chat_pages(endpoint))
+                .pages(apps::chat_pages(endpoint, inspector))
                 .websocket("/ws", move |request| std::future::ready(chat.websocket(request)));
         }
         App::Echo => {

@@ -33,6 +33,11 @@ pub(crate) fn complain(text: &str) {
     drop(io::stderr().write_all(text.as_bytes()));
 }
 
+/// So many of something: `1 session`, `2 sessions`.
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// A stream that takes lines at once and writes them when it can. Clones are the same stream.
 #[derive(Clone)]
 pub(crate) struct Output(Arc<Shared>);

@@ -55,13 +55,15 @@ fn describe(record: &Record) -> (usize, String) {
         }
         Entry::ProbeOpened => (0, "a probing WebSocket".to_owned()),
         Entry::ProbeDropped => (0, "the probing WebSocket is closed".to_owned()),
-        Entry::Upgraded => (0, "upgraded to WebSocket".to_owned()),
+        Entry::Upgraded { transport } => (0, format!("upgraded to {}", escaped(transport, LONGEST))),
         Entry::Closed { reason } => (0, format!("closed: {reason}")),
         Entry::Ended => (0, "gone".to_owned()),
         Entry::PlainOpened => (0, "plain WebSocket".to_owned()),
         Entry::PlainEnded { code, reason } => (0, format!("gone: {code} {}", escaped(reason, LONGEST))),
-        Entry::Frame { opcode, fin } => {
-            (0, format!("{opcode} frame{} ", if *fin { "" } else { ", not the last," }))
+        Entry::Frame { opcode, fin, compressed } => {
+            let compressed = compressed.map(|bytes| format!(", {bytes} bytes compressed,"));
+            let last = if *fin { "" } else { ", not the last," };
+            (0, format!("{opcode} frame{last}{} ", compressed.unwrap_or_default()))
         }
         Entry::Packet { packet, .. } => (2, format!("{packet:<8}")),
         Entry::SocketPacket { packet, nsp, id, attachments, .. } => {
@@ -142,6 +144,7 @@ mod tests {
             carrier: None,
             from: None,
             raw: Some(Raw(raw.to_vec())),
+            left_out: None,
             entry,
         }
     }

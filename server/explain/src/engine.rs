@@ -44,7 +44,7 @@ impl Walk {
         let revision = self.settings.revision;
         let binary = revision == Revision::V3 && is_binary_payload(body);
         let packets =
-            PayloadFormat { revision, base64: false }.decode(body.clone(), binary, self.config.max_packets);
+            PayloadFormat { revision, base64: false }.reader(body.clone(), binary, self.config.max_packets);
         let mut at = 0;
         for packet in packets {
             if let Err(violation @ (Violation::EmptyPayload | Violation::TooManyPackets)) = packet {
@@ -75,7 +75,7 @@ impl Walk {
                     }
                 }
             }
-            // The packet's own walk did not find it, so it is shown at the packet's beginning.
+            // The walk through the packet did not find it, so it is shown at the packet's beginning.
             if let Some(violation) = violation {
                 return Err(broken(packet_at, violation));
             }
@@ -146,7 +146,7 @@ impl Walk {
     ) -> Result<Range<usize>, BrokenRule> {
         let rest = &body[at..];
         let digits = rest.iter().skip(1).take_while(|byte| **byte <= 9).count();
-        // A length is looked for before the form that it is of.
+        // The length is checked before the form.
         match violation {
             Some(violation @ Violation::PayloadLength) => {
                 let wrong = at + (1 + digits).min(11);

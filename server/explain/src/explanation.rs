@@ -1,4 +1,4 @@
-//! What is known about bytes, and what they mean.
+//! What you know about bytes, and what they mean.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use engineio::Revision;
 use serde::{Serialize, Serializer};
 
 use crate::journal;
-use crate::rules::Rule;
+use crate::rules::ProtocolRule;
 
 /// What you know about the bytes.
 ///
@@ -164,13 +164,13 @@ pub enum Level {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BrokenRule {
-    /// The place of the first wrong byte. If something is missing at the end, this is the message's length.
+    /// The position of the first wrong byte. If something is missing at the end, this is the message's length.
     pub at: usize,
     /// The rule.
-    pub rule: Rule,
+    pub rule: ProtocolRule,
 }
 
-/// A revision as the number that `EIO` has.
+/// A revision as its number in `EIO`.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn number<S: Serializer>(revision: &Revision, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u8(revision.number())

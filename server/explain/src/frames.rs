@@ -50,7 +50,7 @@ impl Head {
     }
 }
 
-/// Whether bytes are whole frames, legal by their heads.
+/// Whether bytes are whole frames with legal headers.
 pub(crate) fn are_frames(mut bytes: &[u8]) -> bool {
     if bytes.is_empty() {
         return false;
@@ -72,7 +72,7 @@ impl Walk {
             let head = Head::read(&bytes[at..]);
             let end = head.as_ref().and_then(Head::end).and_then(|end| at.checked_add(end));
             let frame = at..end.map_or(bytes.len(), |end| end.min(bytes.len()));
-            // A server's frame is judged as a client's with a mask of zeroes.
+            // A server's frame is checked like a client's with a mask of zeroes.
             let unmasked = bytes.get(at + 1).is_some_and(|second| second & 0x80 == 0);
             if unmasked && self.may_be_a_servers() {
                 self.note("A frame without a mask is read as a server's. If a client sent it, it breaks WEBSOCKET_UNMASKED.");
@@ -178,7 +178,7 @@ impl Walk {
         }
     }
 
-    /// Explains a whole message, of which `last` is the end.
+    /// Explains a whole message, whose last frame is `last`.
     fn whole(
         &mut self,
         last: Range<usize>,
@@ -221,7 +221,7 @@ impl Walk {
     }
 }
 
-/// The place of a byte of a message, given the places of its fragments.
+/// The position of a byte of a message, given the positions of its fragments.
 fn place(fragments: &[Range<usize>], mut at: usize) -> usize {
     for fragment in fragments {
         if at < fragment.len() {

@@ -1,4 +1,4 @@
-//! The places of the parts of JSON. Nothing here decides whether the JSON is legal.
+//! The positions of the parts of JSON. Nothing here decides whether the JSON is legal.
 
 use std::ops::Range;
 
@@ -68,7 +68,7 @@ pub(crate) fn placeholders(json: &str) -> Vec<Placeholder> {
     found
 }
 
-/// A longer object is not looked into: a real placeholder has 28 characters or a few more.
+/// Longer objects are skipped: a real placeholder has 28 characters or a few more.
 const LONGEST_PLACEHOLDER: usize = 256;
 
 /// JSON knows one kind of number, so `0.0` is 0 as well.
@@ -141,7 +141,7 @@ fn tokens(json: &str) -> impl Iterator<Item = (u8, Range<usize>)> {
 /// The byte at which serde_json stopped.
 pub(crate) fn error_at(json: &str, error: &serde_json::Error) -> usize {
     let line: usize = json.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
-    // A column is the number of bytes up to the one that was read last.
+    // A column is the number of bytes up to and including the last one read.
     let at = line + error.column().saturating_sub(1);
     if error.is_eof() { json.len() } else { at.min(json.len()) }
 }

@@ -2,8 +2,8 @@
 //!
 //! [`input`] explains anything that a person may paste: a packet, a payload, WebSocket frames in hexadecimal,
 //! lines of a journal. [`explain`] explains messages if you know their form, and [`explain_journal`] the
-//! records of a journal. [`rules`] lists every rule that a client can break, and [`journal`] has the format of
-//! a journal.
+//! records of a journal. [`rules`] lists every rule that a client can break, [`journal`] has the format of
+//! a journal, and [`page`] a dialog for pages.
 //!
 //! ```
 //! use socketio_explain::{Settings, explain};
@@ -28,6 +28,7 @@ mod input;
 pub mod journal;
 mod json;
 mod messages;
+pub mod page;
 mod records;
 pub mod rules;
 mod socket;

@@ -8,8 +8,8 @@ use crate::journal::{Carrier as By, Direction, Entry, Record};
 use crate::walk::Walk;
 use crate::{Explanation, Kind, Settings, Side};
 
-/// Explains what a journal has of the wire: bodies of POSTs, packets in the answers to polls, and WebSocket messages of
-/// one frame. A session's revision is in the journal; `settings` is for sessions whose beginning is missing. After the
+/// Explains the bytes in a journal: bodies of POSTs, packets in the answers to polls, and WebSocket messages of one
+/// frame. A session's revision is in the journal; `settings` is for sessions whose beginning is missing. After the
 /// first message of a session that breaks a rule, the rest of that direction isn't explained.
 #[must_use]
 pub fn explain_journal<'a>(records: &'a [Record], settings: &Settings) -> Vec<(&'a Record, Explanation)> {
@@ -33,6 +33,10 @@ pub fn explain_journal<'a>(records: &'a [Record], settings: &Settings) -> Vec<(&
         let walk = walks
             .entry((session, from_client))
             .or_insert_with(|| Some(Walk::new(Settings { revision, sender: Some(sender), ..*settings })));
+        if record.left_out.is_some() {
+            // What comes after it may depend on what is missing.
+            *walk = None;
+        }
         let Some(walking) = walk else { continue };
         walking.settings.kind = Some(kind);
         // In the journal, a poll's binary packets lack the type with which they begin in revision 3.
@@ -56,8 +60,8 @@ fn kind(record: &Record) -> Option<Kind> {
     match &record.entry {
         // A body that begins with `d=` is a JSONP form.
         Entry::Body if !record.raw.as_ref()?.0.starts_with(b"d=") => Some(Kind::Payload),
-        Entry::Frame { opcode, fin: true } if opcode == "text" => Some(Kind::Text),
-        Entry::Frame { opcode, fin: true } if opcode == "binary" => Some(Kind::Binary),
+        Entry::Frame { opcode, fin: true, .. } if opcode == "text" => Some(Kind::Text),
+        Entry::Frame { opcode, fin: true, .. } if opcode == "binary" => Some(Kind::Binary),
         Entry::Packet { binary, .. } if record.carrier == Some(By::Get) => {
             Some(if *binary { Kind::Binary } else { Kind::Text })
         }
@@ -68,6 +72,17 @@ fn kind(record: &Record) -> Option<Kind> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_explained_from_a_record_on_of_which_bytes_are_missing() {
+        let cut = JOURNAL
+            .replace("\"raw\":\"40\\u001e451-[\\\"e\\\"]\"", "\"raw\":\"40\\u001e451-[\",\"left_out\":4");
+        assert_ne!(cut, JOURNAL);
+        let (_, records) = crate::journal::read(cut.as_bytes()).unwrap();
+        let explained = explain_journal(&records, &Settings::default());
+        let numbers: Vec<u64> = explained.iter().map(|(record, _)| record.n).collect();
+        assert_eq!(numbers, [4, 5], "the other session, and the server's side");
+    }
 
     const JOURNAL: &str = r#"{"journal":1,"by":"a test","began":0,"redacted":true}
 {"n":1,"time":1,"session":1,"kind":"opened","sid":"a","transport":"polling","revision":4,"base64":false}

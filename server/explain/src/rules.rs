@@ -11,7 +11,7 @@ use socketio::PacketViolation;
 
 /// A rule that a client can break.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Rule {
+pub struct ProtocolRule {
     /// The rule's name, such as `UNKNOWN_PACKET_TYPE`. No other rule has it.
     pub id: &'static str,
     /// What is wrong.
@@ -24,7 +24,7 @@ pub struct Rule {
 
 /// All rules, in groups.
 #[must_use]
-pub fn all() -> [(&'static str, Vec<Rule>); 4] {
+pub fn all() -> [(&'static str, Vec<ProtocolRule>); 4] {
     [
         ("Requests", list(Refusal::ALL)),
         ("WebSocket frames", list(FrameViolation::ALL)),
@@ -33,7 +33,7 @@ pub fn all() -> [(&'static str, Vec<Rule>); 4] {
     ]
 }
 
-fn list<R: Copy + Into<Rule>>(rules: &[R]) -> Vec<Rule> {
+fn list<R: Copy + Into<ProtocolRule>>(rules: &[R]) -> Vec<ProtocolRule> {
     rules.iter().copied().map(Into::into).collect()
 }
 
@@ -41,35 +41,45 @@ fn ends_the_session(reason: CloseReason) -> String {
     format!("ends the session: `{reason}`")
 }
 
-impl From<Refusal> for Rule {
-    fn from(refusal: Refusal) -> Rule {
+impl From<Refusal> for ProtocolRule {
+    fn from(refusal: Refusal) -> ProtocolRule {
         let code = refusal.error_code();
         let answer = format!("answers {} with code {}, `{}`", code.status(), code.number(), code.message());
-        Rule { id: refusal.name(), what: refusal.to_string(), section: refusal.section(), answer }
+        ProtocolRule { id: refusal.name(), what: refusal.to_string(), section: refusal.section(), answer }
     }
 }
 
-impl From<FrameViolation> for Rule {
-    fn from(violation: FrameViolation) -> Rule {
+impl From<FrameViolation> for ProtocolRule {
+    fn from(violation: FrameViolation) -> ProtocolRule {
         let answer = format!("closes the WebSocket with {}", violation.code());
-        Rule { id: violation.name(), what: violation.to_string(), section: violation.section(), answer }
+        ProtocolRule {
+            id: violation.name(),
+            what: violation.to_string(),
+            section: violation.section(),
+            answer,
+        }
     }
 }
 
-impl From<Violation> for Rule {
-    fn from(violation: Violation) -> Rule {
+impl From<Violation> for ProtocolRule {
+    fn from(violation: Violation) -> ProtocolRule {
         let answer = match violation.close_reason() {
             Some(reason) => ends_the_session(reason),
             None => "closes the probing WebSocket; polling goes on".to_owned(),
         };
-        Rule { id: violation.name(), what: violation.to_string(), section: violation.section(), answer }
+        ProtocolRule {
+            id: violation.name(),
+            what: violation.to_string(),
+            section: violation.section(),
+            answer,
+        }
     }
 }
 
-impl From<PacketViolation> for Rule {
-    fn from(error: PacketViolation) -> Rule {
+impl From<PacketViolation> for ProtocolRule {
+    fn from(error: PacketViolation) -> ProtocolRule {
         let answer = ends_the_session(error.close_reason());
-        Rule { id: error.name(), what: error.to_string(), section: error.section(), answer }
+        ProtocolRule { id: error.name(), what: error.to_string(), section: error.section(), answer }
     }
 }
 
@@ -81,7 +91,7 @@ mod tests {
 
     #[test]
     fn no_two_rules_share_an_id() {
-        let rules: Vec<Rule> = all().into_iter().flat_map(|(_, rules)| rules).collect();
+        let rules: Vec<ProtocolRule> = all().into_iter().flat_map(|(_, rules)| rules).collect();
         let ids: HashSet<&str> = rules.iter().map(|rule| rule.id).collect();
         assert_eq!(ids.len(), rules.len());
     }

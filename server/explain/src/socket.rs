@@ -171,7 +171,7 @@ fn field(kind: Option<u8>, element: &str) -> String {
     }
 }
 
-/// The places of the fields before the payload, even if something in them is wrong.
+/// The positions of the fields before the payload, even if something in them is wrong.
 struct Header {
     /// The type's character.
     kind: Option<u8>,

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use engineio::websocket::FrameEvent;
-use engineio::{Config, Packet, PayloadFormat, Revision};
+use engineio::{EngineConfig, Packet, PayloadFormat, Revision};
 use socketio::{PacketReader, PacketViolation};
 
 use super::*;
@@ -258,10 +258,11 @@ fn the_first_wrong_byte_is_found_for_each_rule() {
     let shown: BTreeSet<&str> = rows.iter().map(|(.., id)| *id).collect();
     let rules = crate::rules::all();
     let all = rules[1..].iter().flat_map(|(_, rules)| rules).map(|rule| rule.id);
-    // Limits that take long inputs, what takes time or a session, and other parsers.
+    // Limits that take long inputs, what takes time, a session or an agreement, and other parsers.
     let others = [
         "WEBSOCKET_TOO_MANY_FRAGMENTS",
         "WEBSOCKET_TOO_MANY_PINGS",
+        "WEBSOCKET_DEFLATE",
         "TOO_MANY_PACKETS",
         "BINARY_PAYLOAD",
         "OVERLAPPING_REQUEST",
@@ -291,7 +292,7 @@ fn limits_of_length_are_found_as_well() {
 
 /// What the decoders say of bytes that came by `kind`, without any walk.
 fn verdict(bytes: &[u8], kind: Kind, revision: Revision) -> Option<&'static str> {
-    let mut packets = PacketReader::new(&socketio::Config::default(), revision);
+    let mut packets = PacketReader::new(&socketio::IoConfig::default(), revision);
     let mut packet = |packet: Packet| match packet {
         Packet::Message(message) => packets.read(message).err().map(PacketViolation::name),
         _ => None,
@@ -300,7 +301,7 @@ fn verdict(bytes: &[u8], kind: Kind, revision: Revision) -> Option<&'static str>
         Kind::Payload => {
             let binary = revision == Revision::V3 && engine::is_binary_payload(bytes);
             let format = PayloadFormat { revision, base64: false };
-            format.decode(Bytes::copy_from_slice(bytes), binary, 125_000).find_map(|read| match read {
+            format.reader(Bytes::copy_from_slice(bytes), binary, 125_000).find_map(|read| match read {
                 Ok(read) => packet(read),
                 Err(violation) => Some(violation.name()),
             })
@@ -317,7 +318,7 @@ fn verdict(bytes: &[u8], kind: Kind, revision: Revision) -> Option<&'static str>
             Err(violation) => Some(violation.name()),
         },
         Kind::Frames => {
-            let mut reader = websocket_reader(&Config::default());
+            let mut reader = websocket_reader(&EngineConfig::default());
             reader.feed(bytes);
             loop {
                 let read = match reader.next() {

@@ -2,18 +2,18 @@
 
 use std::ops::Range;
 
-use engineio::{Config, websocket};
+use engineio::{EngineConfig, websocket};
 use socketio::PacketReader;
 
-use crate::rules::Rule;
+use crate::rules::ProtocolRule;
 use crate::{BrokenRule, Level, Part, Settings, Side};
 
 /// Reads messages one after another, and notes the parts of each.
 pub(crate) struct Walk {
     pub(crate) settings: Settings,
-    pub(crate) config: Config,
+    pub(crate) config: EngineConfig,
     pub(crate) frames: websocket::Reader,
-    /// The places of the payloads of a fragmented WebSocket message.
+    /// The positions of the payloads of a fragmented WebSocket message.
     pub(crate) fragments: Vec<Range<usize>>,
     pub(crate) packets: PacketReader,
     /// How many attachments the last Socket.IO packet announced.
@@ -24,11 +24,11 @@ pub(crate) struct Walk {
 
 impl Walk {
     pub(crate) fn new(settings: Settings) -> Walk {
-        let config = Config::default();
+        let config = EngineConfig::default();
         Walk {
             frames: websocket_reader(&config),
             fragments: Vec::new(),
-            packets: PacketReader::new(&socketio::Config::default(), settings.revision),
+            packets: PacketReader::new(&socketio::IoConfig::default(), settings.revision),
             announced: 0,
             parts: Vec::new(),
             notes: Vec::new(),
@@ -61,14 +61,14 @@ impl Walk {
     }
 }
 
-pub(crate) fn websocket_reader(config: &Config) -> websocket::Reader {
+pub(crate) fn websocket_reader(config: &EngineConfig) -> websocket::Reader {
     websocket::Reader::new(websocket::FrameLimits {
         message: config.max_payload,
         fragments: config.max_fragments,
     })
 }
 
-pub(crate) fn broken(at: usize, rule: impl Into<Rule>) -> BrokenRule {
+pub(crate) fn broken(at: usize, rule: impl Into<ProtocolRule>) -> BrokenRule {
     BrokenRule { at, rule: rule.into() }
 }
 

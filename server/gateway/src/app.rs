@@ -16,16 +16,17 @@ use crate::hooks::counts::Counts;
 use crate::hooks::sign::Secrets;
 use crate::hooks::{HookType, Hooks, Webhook};
 use crate::jwt::{Identity, Jwt};
-use crate::node::Node;
+use crate::node::NodeInfo;
 use crate::operations::{MAIN, NamespacePatterns};
 use crate::pattern::{self, is_pattern};
 use crate::presence::Presence;
 use crate::rules::{Action, Rules, Spent};
-use crate::web::UrlError;
+use crate::told::Told;
+use crate::web::{Authorities, UrlError};
 
 /// What the gateway does.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct GatewayConfig {
     /// The namespaces that clients can join. A `*` at the end of one stands for anything.
     pub namespaces: Vec<String>,
     /// The backend that is asked and told, if there is one.
@@ -38,10 +39,10 @@ pub struct Settings {
     pub presence: Presence,
 }
 
-impl Default for Settings {
+impl Default for GatewayConfig {
     /// The namespace `/`, and no backend.
-    fn default() -> Settings {
-        Settings {
+    fn default() -> GatewayConfig {
+        GatewayConfig {
             namespaces: vec!["/".to_owned()],
             webhook: None,
             rules: Rules::default(),
@@ -57,11 +58,13 @@ pub struct Gateway(Arc<State>);
 
 struct State {
     io: Io,
-    node: Node,
+    node: NodeInfo,
     hooks: Option<Hooks>,
     rules: Rules,
     jwt: Option<Jwt>,
     counts: Arc<Counts>,
+    /// The names of events that are dropped by mistake.
+    told: Mutex<Told<Option<Box<str>>>>,
 }
 
 impl Gateway {
@@ -69,11 +72,11 @@ impl Gateway {
     ///
     /// # Errors
     /// If the backend's URL can't be called.
-    pub fn start(io: &Io, node: Node, settings: Settings) -> Result<Gateway, UrlError> {
+    pub fn start(io: &Io, node: NodeInfo, config: GatewayConfig) -> Result<Gateway, UrlError> {
         let counts = Arc::new(Counts::default());
         // Before the node says that it has started.
         let (patterns, names): (Vec<_>, Vec<_>) =
-            settings.namespaces.into_iter().partition(|name| is_pattern(name));
+            config.namespaces.into_iter().partition(|name| is_pattern(name));
         let mut namespaces: Vec<_> = names.iter().map(|name| io.of(name)).collect();
         // It is always there, so that clients can try to join it.
         let main = io.of(MAIN);
@@ -85,15 +88,16 @@ impl Gateway {
         }
         let parents = patterns.iter().map(|pattern| io.of_pattern(&pattern::regex(pattern)));
         let parents: Vec<_> = parents.collect::<Result<_, _>>().expect("an escaped name is a pattern");
-        let hooks = settings
+        let hooks = config
             .webhook
             .map(|webhook| Hooks::start(io.clone(), node.clone(), webhook, Arc::clone(&counts)));
         let hooks = hooks.transpose()?;
-        let Settings { rules, jwt, presence, .. } = settings;
+        let GatewayConfig { rules, jwt, presence, .. } = config;
         if let Some(jwt) = &jwt {
             jwt.start();
         }
-        let gateway = Gateway(Arc::new(State { io: io.clone(), node, hooks, rules, jwt, counts }));
+        let (io_of_state, told) = (io.clone(), Mutex::new(Told::new()));
+        let gateway = Gateway(Arc::new(State { io: io_of_state, node, hooks, rules, jwt, counts, told }));
         for namespace in namespaces.iter().chain(&parents) {
             gateway.register(namespace);
         }
@@ -133,6 +137,16 @@ impl Gateway {
         }
     }
 
+    /// Trusts other authorities from now on, where it calls by HTTPS.
+    ///
+    /// # Errors
+    /// If their certificates can't be used.
+    pub fn set_authorities(&self, authorities: &Authorities) -> Result<(), UrlError> {
+        let State { hooks, jwt, .. } = &*self.0;
+        hooks.as_ref().map_or(Ok(()), |hooks| hooks.trust(authorities))?;
+        jwt.as_ref().map_or(Ok(()), |jwt| jwt.trust(authorities))
+    }
+
     /// Waits until the backend has got all its webhooks, for at most that long. Call it when the clients have
     /// left.
     pub async fn finish(&self, limit: Duration) {
@@ -167,10 +181,10 @@ impl Gateway {
                 async move { gateway.admit(&socket).await }
             });
         }
-        if self.0.jwt.is_some() {
+        if self.0.jwt.is_some() || self.asks_who_returns() {
             namespace.allow_recovery(move |socket: Socket| {
-                let same = returning.0.jwt.as_ref().is_none_or(|jwt| jwt.renew(&socket));
-                std::future::ready(same)
+                let gateway = returning.clone();
+                async move { gateway.may_return(&socket).await }
             });
         }
         let (joined, left) = (self.clone(), self.clone());
@@ -191,13 +205,40 @@ impl Gateway {
     /// Lets a client in if it has a token, where it needs one, and the backend lets it in.
     async fn admit(&self, socket: &Socket) -> Result<(), ConnectError> {
         let came = Instant::now();
+        if let Some(decided) = socket.get::<Decided>().and_then(|decided| decided.0.lock().take()) {
+            return decided;
+        }
         if let Some(jwt) = &self.0.jwt {
             jwt.admit(socket, self.0.io.config().hook_timeout / 2).await?;
         }
         match &self.0.hooks {
-            Some(hooks) => hooks.connect(socket, came).await,
+            Some(hooks) => hooks.connect(socket, came).await?,
             None => Ok(()),
         }
+    }
+
+    /// Whether the backend says who may come back for a socket. A token says it, too.
+    fn asks_who_returns(&self) -> bool {
+        let State { io, hooks, jwt, .. } = &*self.0;
+        let asks = hooks.as_ref().is_some_and(|hooks| hooks.wants(HookType::Connect));
+        let skips = io.config().recovery.as_ref().is_some_and(|recovery| recovery.skip_middlewares);
+        jwt.is_none() && asks && !skips
+    }
+
+    /// Whether a client may come back for a socket: by its token, or by the backend's word. If not, it joins as a new
+    /// one, and the backend is asked about that.
+    async fn may_return(&self, socket: &Socket) -> bool {
+        if let Some(jwt) = &self.0.jwt {
+            return jwt.renew(socket);
+        }
+        let Some(hooks) = &self.0.hooks else { return true };
+        let decided = match hooks.connect(socket, Instant::now()).await {
+            Ok(Err(_)) => return false,
+            Ok(Ok(())) => Ok(()),
+            Err(failure) => Err(failure),
+        };
+        socket.insert(Decided(Mutex::new(Some(decided))));
+        true
     }
 
     /// Watches the rooms of a namespace.
@@ -223,11 +264,13 @@ impl Gateway {
 
     async fn event(&self, socket: &Socket, event: &Event, ack: AckSender) {
         let State { hooks, rules, counts, .. } = &*self.0;
-        let (action, limited) = rules.find(socket.namespace().name(), event.name());
+        let (action, found) = rules.find(socket.namespace().name(), event.name());
+        let limited = found.and_then(|(rule, rate)| rate.map(|rate| (rule, rate)));
         if let Some((rule, rate)) = limited
             && !spent(socket).lock().spend(rule, rate, Instant::now())
         {
             counts.event("over_rate");
+            log_dropped(socket, event, "over the rate of its rule");
             return;
         }
         match (action, hooks) {
@@ -250,8 +293,49 @@ impl Gateway {
                 let _ = ack
                     .send(json!({ "error": { "code": "refused", "message": "this event is not allowed" } }));
             }
-            (Action::Backend | Action::Drop, _) => counts.event("dropped"),
+            (Action::Backend | Action::Drop, _) => {
+                counts.event("dropped");
+                let reason = self.why_dropped(action, found.is_some());
+                log_dropped(socket, event, reason);
+                // What somebody has written down is no mistake.
+                if found.is_none() && rules.default_for_others {
+                    self.warn_of_dropped(socket, event, reason);
+                }
+            }
         }
+    }
+
+    /// Why an event goes nowhere.
+    fn why_dropped(&self, action: Action, has_rule: bool) -> &'static str {
+        match (action, has_rule, &self.0.hooks) {
+            (Action::Backend, _, Some(_)) => "webhook-hook leaves out the hook event",
+            (Action::Backend, true, None) => "its rule sends it to the backend, and there is none",
+            (_, true, _) => "its rule drops it",
+            (Action::Backend, false, None) => "it has no rule, and there is no backend",
+            (_, false, _) if self.0.rules.default_for_others => {
+                "it has no rule, and is not in webhook-events"
+            }
+            (_, false, _) => "it has no rule, and other-events drops it",
+        }
+    }
+
+    /// Logs it once a minute for each name, as far as names can be told apart: clients make them up.
+    fn warn_of_dropped(&self, socket: &Socket, event: &Event, reason: &str) {
+        let now = Instant::now();
+        let mut name = Some(Box::from(event.name()));
+        let mut told = self.0.told.lock();
+        if !told.knows(&name, now) {
+            name = None;
+        }
+        let Some(left_out) = told.say(name, now) else { return };
+        drop(told);
+        tracing::warn!(
+            event = event.name(),
+            reason,
+            namespace = socket.namespace().name(),
+            left_out = Some(left_out).filter(|left_out| *left_out > 0),
+            "clients' events are dropped, without an acknowledgement"
+        );
     }
 
     /// Tells the backend of rooms. Each socket has a room of its own, which is none of the backend's business.
@@ -276,6 +360,14 @@ impl Gateway {
         });
     }
 }
+
+fn log_dropped(socket: &Socket, event: &Event, reason: &str) {
+    let (name, namespace) = (event.name(), socket.namespace().name());
+    tracing::debug!(event = name, reason, namespace, socket = socket.id(), "a client's event is dropped");
+}
+
+/// What the backend has said of a client that comes back, until it is done.
+struct Decided(Mutex<Option<Result<(), ConnectError>>>);
 
 /// Refuses clients in `/`, which isn't theirs to join. Those of revision 3 must be there before they join another
 /// namespace, and are checked as anywhere.

@@ -7,7 +7,7 @@ use crate::time::millis;
 
 /// What a backend learns about this node.
 #[derive(Clone, Debug)]
-pub struct Node {
+pub struct NodeInfo {
     pub(crate) name: Arc<str>,
     /// When it started, in milliseconds since 1970. It tells a node from one of the same name that was there before.
     pub(crate) epoch: u64,
@@ -17,17 +17,17 @@ pub struct Node {
     pub(crate) notes: bool,
 }
 
-impl Node {
+impl NodeInfo {
     /// A node of that name, which starts now. `clustered` says whether its `Io` has an adapter.
     #[must_use]
-    pub fn new(name: &str, clustered: bool) -> Node {
-        Node { name: name.into(), epoch: millis(SystemTime::now()), clustered, notes: false }
+    pub fn new(name: &str, clustered: bool) -> NodeInfo {
+        NodeInfo { name: name.into(), epoch: millis(SystemTime::now()), clustered, notes: false }
     }
 
     /// Shows hooks and API calls to those who watch the sessions that they are about: the journal and the inspector.
     #[must_use]
-    pub fn with_notes(self) -> Node {
-        Node { notes: true, ..self }
+    pub fn with_notes(self) -> NodeInfo {
+        NodeInfo { notes: true, ..self }
     }
 
     /// What a number or a list covers if it is made without asking other nodes.

@@ -84,7 +84,7 @@ async fn list(presence: Arc<Presence>, namespace: Namespace, room: Room, joined:
 mod tests {
     use std::time::Duration;
 
-    use socketio::Config;
+    use socketio::IoConfig;
     use socketio_server::Server;
     use socketio_tests::TestServer;
 
@@ -95,7 +95,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_namespace_that_is_let_go_is_not_held() {
-        let io = Io::with_config(Config { cleanup_empty_child_namespaces: true, ..Config::default() });
+        let io = Io::with_config(IoConfig { cleanup_empty_child_namespaces: true, ..IoConfig::default() });
         let _ = io.of_pattern("^/orders-").unwrap();
         let held = Arc::new(());
         let (watching, counted) = (io.clone(), Arc::clone(&held));

@@ -48,6 +48,8 @@ pub struct Rules {
     /// The one that fits best comes first.
     rules: Vec<Rule>,
     other: Action,
+    /// Nobody has said what happens to other events.
+    pub(crate) default_for_others: bool,
 }
 
 impl Rules {
@@ -61,17 +63,24 @@ impl Rules {
             let home = rule.namespace.as_deref().map(rank);
             (home.is_none(), home, rank(&rule.name))
         });
-        Rules { rules, other }
+        Rules { rules, other, default_for_others: false }
     }
 
-    /// Where an event goes; and its number and rate, if it has a rule of its own.
-    pub(crate) fn find(&self, namespace: &str, event: &str) -> (Action, Option<(usize, Rate)>) {
+    /// The same if `other` is only a default: the log then warns of other events that are dropped, since clients may
+    /// have misspelt them.
+    #[must_use]
+    pub fn with_default_for_others(self) -> Rules {
+        Rules { default_for_others: true, ..self }
+    }
+
+    /// Where an event goes; and the number and rate of its rule, if it has one.
+    pub(crate) fn find(&self, namespace: &str, event: &str) -> (Action, Option<(usize, Option<Rate>)>) {
         let fits = |rule: &Rule| {
             rule.namespace.as_deref().is_none_or(|name| pattern::fits(name, namespace))
                 && pattern::fits(&rule.name, event)
         };
         match self.rules.iter().position(fits) {
-            Some(at) => (self.rules[at].action, self.rules[at].rate.map(|rate| (at, rate))),
+            Some(at) => (self.rules[at].action, Some((at, self.rules[at].rate))),
             None => (self.other, None),
         }
     }

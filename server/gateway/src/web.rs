@@ -16,13 +16,15 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use parking_lot::RwLock;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
-/// How long a connection may be idle before it is closed. Servers in front of backends often close them after a minute.
-const IDLE: Duration = Duration::from_secs(30);
+/// How long a connection may be idle before it is closed. It must be closed here before the other side does that: a
+/// request that is on its way then would be lost. Node and uvicorn close theirs after 5 s, gunicorn after 2 s.
+const IDLE: Duration = Duration::from_millis(1500);
 
 /// The certificate authorities that servers' certificates may come from: the system's, unless others are named.
 #[derive(Clone, Debug, Default)]
@@ -88,10 +90,12 @@ impl Error for UrlError {}
 /// Calls one URL.
 pub(crate) struct WebClient {
     url: Uri,
-    http: Http,
+    connections: usize,
+    http: RwLock<Http>,
 }
 
 /// HTTP alone needs no certificates of authorities, which a small container may lack.
+#[derive(Clone)]
 enum Http {
     Plain(legacy::Client<HttpConnector, Full<Bytes>>),
     Tls(legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>),
@@ -109,25 +113,14 @@ impl WebClient {
         if authority.as_str().contains('@') || authority.host().is_empty() {
             return Err(UrlError::Url);
         }
-        let mut tcp = HttpConnector::new();
-        tcp.set_nodelay(true);
-        let mut builder = legacy::Client::builder(TokioExecutor::new());
-        builder.pool_idle_timeout(IDLE).pool_timer(TokioTimer::new()).pool_max_idle_per_host(connections);
-        let http = match url.scheme() {
-            Some(scheme) if *scheme == Scheme::HTTP => Http::Plain(builder.build(tcp)),
-            Some(scheme) if *scheme == Scheme::HTTPS => {
-                tcp.enforce_http(false);
-                let https = match &authorities.0 {
-                    Some(roots) => HttpsConnectorBuilder::new().with_tls_config(trusting(roots)?),
-                    None => {
-                        HttpsConnectorBuilder::new().with_native_roots().map_err(UrlError::Certificates)?
-                    }
-                };
-                Http::Tls(builder.build(https.https_only().enable_http1().wrap_connector(tcp)))
-            }
-            _ => return Err(UrlError::Url),
-        };
-        Ok(WebClient { url, http })
+        let http = RwLock::new(Http::new(&url, authorities, connections)?);
+        Ok(WebClient { url, connections, http })
+    }
+
+    /// Trusts these authorities from now on. Requests on their way go on.
+    pub(crate) fn trust(&self, authorities: &Authorities) -> Result<(), UrlError> {
+        *self.http.write() = Http::new(&self.url, authorities, self.connections)?;
+        Ok(())
     }
 
     pub(crate) fn url(&self) -> &Uri {
@@ -146,16 +139,40 @@ impl WebClient {
         let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
         let local =
             host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback());
-        matches!(self.http, Http::Plain(_)) && !local
+        matches!(*self.http.read(), Http::Plain(_)) && !local
     }
 
     pub(crate) async fn send(
         &self,
         request: Request<Full<Bytes>>,
     ) -> Result<Response<Incoming>, legacy::Error> {
-        match &self.http {
+        let http = self.http.read().clone();
+        match http {
             Http::Plain(client) => client.request(request).await,
             Http::Tls(client) => client.request(request).await,
+        }
+    }
+}
+
+impl Http {
+    fn new(url: &Uri, authorities: &Authorities, connections: usize) -> Result<Http, UrlError> {
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        let mut builder = legacy::Client::builder(TokioExecutor::new());
+        builder.pool_idle_timeout(IDLE).pool_timer(TokioTimer::new()).pool_max_idle_per_host(connections);
+        match url.scheme() {
+            Some(scheme) if *scheme == Scheme::HTTP => Ok(Http::Plain(builder.build(tcp))),
+            Some(scheme) if *scheme == Scheme::HTTPS => {
+                tcp.enforce_http(false);
+                let https = match &authorities.0 {
+                    Some(roots) => HttpsConnectorBuilder::new().with_tls_config(trusting(roots)?),
+                    None => {
+                        HttpsConnectorBuilder::new().with_native_roots().map_err(UrlError::Certificates)?
+                    }
+                };
+                Ok(Http::Tls(builder.build(https.https_only().enable_http1().wrap_connector(tcp))))
+            }
+            _ => Err(UrlError::Url),
         }
     }
 }
@@ -214,6 +231,23 @@ pub(crate) async fn answered(response: Response<Incoming>, limit: usize) -> Resu
     }
 }
 
+/// Reads no more of an answer than the log shows, and not for longer than that.
+pub(crate) async fn beginning(response: Response<Incoming>, limit: Duration) -> Answered {
+    let (head, mut incoming) = response.into_parts();
+    let content_type = head.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).map(str::to_owned);
+    let mut body = Vec::new();
+    let reading = async {
+        while body.len() < 4 * EXCERPT
+            && let Some(Ok(frame)) = incoming.frame().await
+        {
+            body.extend(frame.into_data().unwrap_or_default());
+        }
+    };
+    // What has come until then will do.
+    let _ = tokio::time::timeout(limit, reading).await;
+    Answered { status: head.status, content_type, body: body.into() }
+}
+
 fn trusting(roots: &Arc<RootCertStore>) -> Result<ClientConfig, UrlError> {
     let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
     let builder = builder
@@ -222,10 +256,12 @@ fn trusting(roots: &Arc<RootCertStore>) -> Result<ClientConfig, UrlError> {
     Ok(builder.with_root_certificates(Arc::clone(roots)).with_no_client_auth())
 }
 
-/// An error with its causes: hyper tells the interesting one last.
+/// An error with its causes: hyper tells the interesting one last, and first what it calls its own step.
 pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
+    let (mut text, mut source) = (error.to_string(), error.source());
+    if let Some(cause) = source.filter(|_| text.starts_with("client error (")) {
+        (text, source) = (cause.to_string(), cause.source());
+    }
     while let Some(error) = source {
         let cause = error.to_string();
         if !text.ends_with(&cause) {

@@ -13,13 +13,13 @@ use crate::http::body::Body;
 use crate::http::compression::{Compressors, Encoding};
 use crate::http::refused::{Denial, Denied, Refused, merge};
 
-/// In which a refused WebSocket is told why.
+/// The header field that tells a refused WebSocket why.
 pub(crate) const REJECT_REASON: HeaderName = HeaderName::from_static("x-websocket-reject-reason");
 
 /// A payload on its way into a response.
 pub(crate) struct Packed {
     payload: Payload,
-    /// What it takes beside the packets of its session.
+    /// The memory that it needs besides the packets of its session.
     held: Held,
     content_type: HeaderValue,
     /// Whether one of its packets may be compressed.
@@ -29,7 +29,7 @@ pub(crate) struct Packed {
 }
 
 impl Packed {
-    /// A payload, as a script where JSONP asks for one.
+    /// A payload, as a script for JSONP.
     pub(crate) fn new(payload: Payload, jsonp: Option<Jsonp>) -> Packed {
         let compress = payload.may_compress();
         let (payload, content_type) = match jsonp {
@@ -67,7 +67,7 @@ impl Packed {
         self
     }
 
-    /// The response. It says `no-store`, so that there is no need for it to vary.
+    /// The response. It has `no-store`, so it needs no `Vary`.
     pub(crate) fn response(self, body: impl FnOnce(Payload, Held) -> Body) -> Response<Body> {
         let mut response = Response::new(body(self.payload, self.held));
         let headers = response.headers_mut();
@@ -77,7 +77,7 @@ impl Packed {
             headers.insert(CONTENT_ENCODING, encoding.header());
         }
         if self.script {
-            // A page may load it as a script, and as nothing else.
+            // A page can only load it as a script.
             headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         }
         response
@@ -100,13 +100,13 @@ pub(crate) fn refused_by(limit: Limit) -> Response<Body> {
         _ => StatusCode::SERVICE_UNAVAILABLE,
     };
     let mut response = status(code);
-    // One second is what a rate is counted by, and soon enough otherwise.
+    // Rates are counted by the second, and for other limits one second is fine.
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 
-/// The response to a request that is refused. A client that asked for a WebSocket seldom gets to see its body, so it finds the
-/// essential in the header too.
+/// The response to a request that is refused. Few WebSocket clients show the body of a refusal, so the reason is in
+/// the header too.
 pub(crate) fn refusal(refused: Refused, websocket: bool) -> Response<Body> {
     let code = refused.refusal().error_code();
     let reason = refused.reason().filter(|_| websocket).and_then(reject_reason);
@@ -119,7 +119,7 @@ pub(crate) fn refusal(refused: Refused, websocket: bool) -> Response<Body> {
         Refused::Denied(Denied(denied)) => {
             let Denial { status, headers, message, json } = *denied;
             let body = json.unwrap_or_else(|| {
-                // The same fields as every refusal has, with another message.
+                // The same fields as in every refusal, with another message.
                 let message = serde_json::Value::from(&*message);
                 format!(r#"{{"code":{},"message":{message}}}"#, code.number()).into()
             });
@@ -141,13 +141,13 @@ pub(crate) fn refusal(refused: Refused, websocket: bool) -> Response<Body> {
     response
 }
 
-/// A reason as a header field can hold it: without line ends and other control characters.
+/// A reason as the value of a header field: without line ends and other control characters.
 pub(crate) fn reject_reason(reason: &str) -> Option<HeaderValue> {
     let printable: String = reason.chars().filter(|c| !c.is_control()).collect();
     HeaderValue::from_bytes(printable.as_bytes()).ok()
 }
 
-/// A request that breaks a rule of HTTP, or can't be read, is refused as others are.
+/// Refuses a request that breaks a rule of HTTP, or can't be read.
 pub(crate) fn unreadable(status: StatusCode) -> Response<Body> {
     let forbidden = status == StatusCode::FORBIDDEN;
     let code = if forbidden { ErrorCode::Forbidden } else { ErrorCode::BadRequest };
@@ -157,7 +157,7 @@ pub(crate) fn unreadable(status: StatusCode) -> Response<Body> {
     closing(response)
 }
 
-/// A response as it is written where hyper doesn't do it.
+/// A response as text, for where hyper doesn't write it.
 pub(crate) fn as_bytes(response: &Response<Body>) -> Bytes {
     let body = response.body().to_bytes();
     let mut bytes =
@@ -183,7 +183,7 @@ pub(crate) fn not_allowed() -> Response<Body> {
     response
 }
 
-/// Ends the connection after this response: what is left of the request's body is not worth reading.
+/// Ends the connection after this response, without reading the rest of the request's body.
 pub(crate) fn closing(mut response: Response<Body>) -> Response<Body> {
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response

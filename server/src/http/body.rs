@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use engineio::Payload;
 use engineio::memory::Held;
-use http_body::{Frame, SizeHint};
+use http_body::SizeHint;
 
 use crate::session::wires::{Long, OpenGet};
 
@@ -22,20 +22,19 @@ use crate::session::wires::{Long, OpenGet};
 /// ```
 #[derive(Debug, Default)]
 pub struct Body {
-    /// What has not been taken, unless it is a long answer.
+    /// The bytes that have not been taken, unless it is a long answer.
     rest: Payload,
     long: Option<Long>,
     poll: Option<OpenGet>,
     _held: Held,
 }
 
-/// The most that is handed to the connection at once. What a poll's client did not take of a large answer is
-/// then known not to have been sent.
+/// The most that is handed to the connection at once, so that it is known how much of a large answer was not sent.
 const CHUNK: usize = 64 * 1024;
 
 impl Body {
-    /// The answer to a poll, and what it takes beside the packets of its session.
-    pub(crate) fn poll(payload: Payload, held: Held, poll: OpenGet, long: Option<Long>) -> Body {
+    /// The answer to a poll, and the memory that it needs besides the packets of its session.
+    pub(crate) fn for_poll(payload: Payload, held: Held, poll: OpenGet, long: Option<Long>) -> Body {
         let rest = match &long {
             Some(long) => {
                 long.load(payload);
@@ -46,7 +45,7 @@ impl Body {
         Body { rest, long, poll: Some(poll), _held: held }
     }
 
-    /// What has not been handed to the connection.
+    /// The rest that has not been handed to the connection.
     pub(crate) fn to_bytes(&self) -> Bytes {
         self.long.as_ref().map_or_else(|| self.rest.to_bytes(), |long| long.to_bytes())
     }
@@ -82,7 +81,7 @@ impl http_body::Body for Body {
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
         let chunk = match &self.long {
             None => self.rest.take(CHUNK),
             Some(long) => match long.take(CHUNK, cx.waker()) {
@@ -95,7 +94,9 @@ impl http_body::Body for Body {
         {
             poll.written();
         }
-        Poll::Ready(Some(chunk).filter(|chunk| !chunk.is_empty()).map(|chunk| Ok(Frame::data(chunk))))
+        Poll::Ready(
+            Some(chunk).filter(|chunk| !chunk.is_empty()).map(|chunk| Ok(http_body::Frame::data(chunk))),
+        )
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,10 +1,9 @@
-//! Requests and responses as [observers](engineio::observe) see them. Without an observer, nothing of this is
-//! made.
+//! Requests and responses as [observers](engineio::observe) see them. Without observers, none of this is made.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use engineio::Headers;
-use engineio::observe::{Observers, Request, Response, What};
+use engineio::observe::{Observers, RequestView, ResponseView, What};
 use http::HeaderMap;
 use http::request::Parts;
 
@@ -14,19 +13,19 @@ use crate::net::peer::Peer;
 /// The number of the next request.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
-/// A request that is shown to observers. Dropped before it is answered, it is an aborted one.
+/// A request that is shown to observers. If this is dropped before the answer, the request is shown as aborted.
 pub(crate) struct Exchange {
     number: Number,
     observers: Observers,
     answered: bool,
 }
 
-/// What a request carries among its extensions.
+/// The request's number, in its extensions.
 #[derive(Clone, Copy)]
 struct Number(u64);
 
 impl Exchange {
-    /// Shows a request, and remembers its number with it. `None` if nobody watches.
+    /// Shows a request, and stores its number in it. `None` without observers.
     pub(crate) fn begin(observers: &Observers, parts: &mut Parts, peer: Peer) -> Option<Exchange> {
         if observers.is_empty() {
             return None;
@@ -34,7 +33,7 @@ impl Exchange {
         let number = Number(NEXT.fetch_add(1, Ordering::Relaxed));
         let headers = copy(&parts.headers);
         observers.see(None, || {
-            What::Request(Request {
+            What::Request(RequestView {
                 exchange: number.0,
                 method: parts.method.as_str(),
                 target: parts.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str),
@@ -47,7 +46,7 @@ impl Exchange {
         Some(Exchange { number, observers: observers.clone(), answered: false })
     }
 
-    /// The number of a request, which means something only while somebody watches.
+    /// The number of a request, which only observers use.
     pub(crate) fn number(parts: &Parts) -> u64 {
         parts.extensions.get().map_or(0, |number: &Number| number.0)
     }
@@ -58,7 +57,7 @@ impl Exchange {
         let headers = copy(response.headers());
         let body = response.body().to_bytes();
         self.observers.see(None, || {
-            What::Response(Response {
+            What::Response(ResponseView {
                 exchange: self.number.0,
                 status: response.status().as_u16(),
                 headers: &headers,

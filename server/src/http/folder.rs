@@ -58,7 +58,7 @@ impl Folder {
     /// If there is no `index.html`, if a file can't be read, or if there is too much.
     pub fn read(dir: &Path) -> Result<Folder, FolderError> {
         let mut folder = Folder { files: BTreeMap::new(), left: MOST_BYTES };
-        // Before all else is read, which may be much if it is the wrong folder.
+        // This is checked before everything is read, which may be much if it is the wrong folder.
         let index = dir.join(INDEX);
         match fs::symlink_metadata(&index) {
             Ok(found) if found.is_file() => {}
@@ -132,7 +132,7 @@ impl Folder {
             (CACHE_CONTROL, "no-cache"),
             (X_CONTENT_TYPE_OPTIONS, "nosniff"),
             (REFERRER_POLICY, "no-referrer"),
-            // A page of somebody else could have its users click on what they don't see.
+            // Another page could make its users click on a page that they don't see.
             (CONTENT_SECURITY_POLICY, "frame-ancestors 'none'"),
         ] {
             headers.insert(name, HeaderValue::from_static(value));
@@ -141,8 +141,8 @@ impl Folder {
     }
 }
 
-/// What the page names is relative to the folder, so the folder's path has to end with a slash. The location is
-/// relative too: a proxy may have taken a prefix away.
+/// The page's links are relative to the folder, so the folder's path has to end with a slash. The location is
+/// relative too, since a proxy may have removed a prefix.
 fn redirect(at: &str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::PERMANENT_REDIRECT;

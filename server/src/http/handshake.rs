@@ -1,4 +1,4 @@
-//! What is kept of the request that opens a session or a plain WebSocket.
+//! The parts that are kept of the request that opens a session or a plain WebSocket.
 
 use std::time::SystemTime;
 
@@ -9,7 +9,7 @@ use crate::http::exchange::copy;
 use crate::http::hooks::RequestHead;
 use crate::net::peer::Peer;
 
-/// What is kept of the request that opens a session.
+/// The parts that are kept of the request that opens a session.
 pub(crate) fn handshake(parts: &Parts, peer: Peer, head: Option<&RequestHead>) -> HandshakeRequest {
     let url = parts.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
     HandshakeRequest {

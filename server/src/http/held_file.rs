@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 
 use crate::http::compression::Encoding;
 
-/// Up to how many bytes a file is compressed at once, while the thread serves nobody else: some milliseconds.
+/// Files up to this many bytes are compressed on the thread that serves them, which takes some milliseconds.
 const AT_ONCE: usize = 500_000;
 
 /// A file, and its compressed forms, each made when it is first asked for.
@@ -33,7 +33,7 @@ impl HeldFile {
         HeldFile { plain, compressed: Default::default() }
     }
 
-    /// The file in the form that a client likes best. A long file is sent as it is until that form is made.
+    /// The file in the form that a client prefers. A long file is sent as it is until that form is made.
     pub(crate) fn accepted(&self, request: &HeaderMap) -> (&Bytes, Option<Encoding>) {
         let encoding = Encoding::accepted(request);
         let form = Encoding::ALL.iter().zip(&self.compressed).find(|(known, _)| Some(**known) == encoding);

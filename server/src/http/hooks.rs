@@ -1,4 +1,4 @@
-//! Hooks: an application's functions for HTTP requests, and the one place that runs them.
+//! Hooks: an application's functions for HTTP requests, and the code that runs them.
 //!
 //! ```text
 //!   request ─▶ middleware … ─▶ transport, session, method ─▶ allow_request ─▶ revision ─▶ generate_id
@@ -153,7 +153,7 @@ impl Hooks {
 
 /// # For the endpoint
 impl Hooks {
-    /// What the hooks see of a request; `None` if there are none.
+    /// The head of a request for the hooks; `None` without hooks.
     pub(crate) fn head(&self, parts: &Parts, peer: Peer) -> Option<RequestHead> {
         let Hooks { middleware, allow_request, generate_id, initial_headers, headers, connection_error } =
             self;
@@ -166,8 +166,8 @@ impl Hooks {
         any.then(|| RequestHead::new(parts, peer))
     }
 
-    /// Asks the middleware one by one. What passes has gathered header fields for the answer, whichever it
-    /// will be.
+    /// Asks the middlewares one by one. If all pass the request on, returns the header fields that they add to the
+    /// answer.
     pub(crate) async fn pass(
         &self,
         head: &RequestHead,
@@ -203,7 +203,7 @@ impl Hooks {
         }
     }
 
-    /// Changes the header of an answer; `initial` if it is that to a handshake.
+    /// Changes the header of an answer; `initial` if it answers a handshake.
     pub(crate) fn answer(&self, headers: &mut HeaderMap, head: &RequestHead, initial: bool) {
         for set in self.initial_headers.iter().filter(|_| initial).chain(&self.headers) {
             set(headers, head);
@@ -220,7 +220,7 @@ impl Hooks {
     }
 }
 
-/// What a hook decides, if it does so in time and doesn't panic.
+/// Waits for a hook's decision, for a limited time, and catches a panic.
 pub(crate) async fn in_time<T>(
     hook: &'static str,
     deciding: impl Future<Output = T>,
@@ -240,7 +240,7 @@ pub(crate) async fn in_time<T>(
     })
 }
 
-/// `None` if it panics. A connection that ended without an answer would look to a proxy like a server that is down.
+/// `None` if it panics. To a proxy, a connection that ended without an answer would look like a server that is down.
 async fn unless_it_panics<T>(deciding: impl Future<Output = T>) -> Option<T> {
     let mut deciding = pin!(deciding);
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| deciding.as_mut().poll(cx))) {

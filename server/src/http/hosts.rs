@@ -24,7 +24,7 @@ pub struct AllowedHosts(Box<[Host]>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Host {
     name: Box<str>,
-    /// Whether `name`, which begins with a dot, is what other names come before.
+    /// Whether `name`, which begins with a dot, matches names that end with it.
     under: bool,
     /// Any, unless it is given.
     port: Option<Box<str>>,
@@ -59,7 +59,7 @@ impl AllowedHosts {
     fn has(&self, host: &str) -> bool {
         let host = host.to_ascii_lowercase();
         let (name, port) = split(&host);
-        // "example.com." is the same, said in full.
+        // "example.com." is the same name, fully qualified.
         let name = name.strip_suffix('.').unwrap_or(name);
         self.0.iter().any(|allowed| {
             let named = if allowed.under {
@@ -96,7 +96,7 @@ impl Host {
 /// Name and port.
 fn split(host: &str) -> (&str, Option<&str>) {
     match host.rsplit_once(':') {
-        // The colons of an IPv6 address are no port's.
+        // The colons of an IPv6 address don't begin a port.
         Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
         _ => (host, None),
     }

@@ -1,4 +1,4 @@
-//! What HTTP forbids and hyper lets through.
+//! Rules of HTTP that hyper doesn't check.
 //!
 //! If a proxy and a server read one request differently, it can smuggle another one past the proxy. So the
 //! server refuses a request that can be read in two ways.
@@ -7,7 +7,7 @@ use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
 
-/// What of HTTP a request breaks, and the status of its refusal.
+/// The rule of HTTP that a request breaks, and the status of its refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HttpRefusal {
     pub(crate) status: StatusCode,
@@ -15,7 +15,7 @@ pub(crate) struct HttpRefusal {
 }
 
 impl HttpRefusal {
-    /// Of this only [`head_watch`](crate::net::head_watch) knows.
+    /// Only [`head_watch`](crate::net::head_watch) notices this.
     pub(crate) const LENGTH_BESIDE_ENCODING: HttpRefusal =
         HttpRefusal::bad_request("a request must not have both Transfer-Encoding and Content-Length");
 
@@ -53,14 +53,14 @@ pub(crate) fn check(request: &Parts, max_head: usize) -> Result<(), HttpRefusal>
             reason: "its head is longer than max-head allows",
         });
     }
-    // hyper takes any coding that ends with `chunked`, and hands on what it can't decode. "A server that
-    // receives a request message with a transfer coding it does not understand" refuses it (RFC 9112, 6.1).
+    // hyper accepts any coding that ends with `chunked`, and passes on what it can't decode. "A server that receives
+    // a request message with a transfer coding it does not understand" refuses it (RFC 9112, 6.1).
     if encodings > 1 || !chunked {
         return Err(HttpRefusal::bad_request(
             "the only Transfer-Encoding that the server accepts is chunked",
         ));
     }
-    // We are no proxy (RFC 9110, section 9.3.6).
+    // This server is not a proxy (RFC 9110, section 9.3.6).
     if request.method == Method::CONNECT {
         return Err(HttpRefusal::bad_request("CONNECT is for proxies, and this server is not one"));
     }

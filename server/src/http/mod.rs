@@ -1,7 +1,7 @@
-//! HTTP around a session: heads and bodies, answers, cookies, CORS, compression, proxies, the application's
-//! hooks, and the change to a WebSocket. Nothing here knows what a session does with a request, and nothing
-//! here touches a socket: `net` does. Only the [`body`] of an answer has something of `session`: the guard of a
-//! poll, which moves with the answer until the connection has taken it.
+//! HTTP around a session: heads and bodies, answers, cookies, CORS, compression, proxies, the application's hooks,
+//! and the change to a WebSocket. Nothing here knows what a session does with a request, and nothing here touches a
+//! socket: `net` does. The [`body`] of an answer is an exception: it has the guard of a poll, until the connection
+//! has taken the answer.
 
 pub(crate) mod answers;
 pub(crate) mod body;

@@ -1,4 +1,4 @@
-//! An endpoint, as the rest of the server has it.
+//! An endpoint, as the rest of the server sees it.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -10,10 +10,10 @@ use http::request::Parts;
 use http_body_util::combinators::UnsyncBoxBody;
 
 use crate::http::body::Body;
-use crate::net::drain::Turns;
+use crate::net::drain::DrainSchedule;
 use crate::net::peer::Peer;
 
-/// The body of a request, whatever server it came to. A body that breaks off says no more than that.
+/// The body of a request, from whichever server. The error of an incomplete body says nothing more.
 pub(crate) type RequestBody = UnsyncBoxBody<Bytes, ()>;
 
 /// The future of a [`Service`](crate::Service). It never fails.
@@ -24,8 +24,9 @@ pub(crate) trait Mount: Send + Sync {
     fn serves(&self, path: &str) -> bool;
     fn call(self: Arc<Self>, head: Parts, body: RequestBody, peer: Peer) -> Answering;
 
-    /// Lets nobody in from its first poll on, and lets each client go in its turn. Ready when it has told all.
-    fn drain(&self, turns: Arc<Turns>) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+    /// From the first poll on, refuses new clients, and closes each client at its scheduled time. Ready when all have
+    /// been told.
+    fn drain(&self, schedule: Arc<DrainSchedule>) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 
     /// Waits until nobody is left.
     fn emptied(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;

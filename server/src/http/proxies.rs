@@ -13,7 +13,7 @@ use ipnet::IpNet;
 
 use crate::net::peer::Peer;
 
-/// "A comma-separated list": each proxy adds the address of whoever it was asked by at the end.
+/// "A comma-separated list": each proxy appends the address that the request came from.
 static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// `http` or `https`.
 static FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -82,7 +82,7 @@ impl fmt::Display for TrustedProxyError {
 
 impl std::error::Error for TrustedProxyError {}
 
-/// All proxies whose word is taken; none unless told otherwise.
+/// All trusted proxies; none by default.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TrustedProxies(Vec<TrustedProxy>);
 
@@ -91,7 +91,7 @@ impl TrustedProxies {
         self.0.extend(proxies);
     }
 
-    /// Whether whoever has that address speaks for others.
+    /// Whether that address is a trusted proxy's.
     pub(crate) fn trust(&self, address: Option<IpAddr>) -> bool {
         self.0.iter().any(|TrustedProxy(place)| match (place, address) {
             (Place::Network(network), Some(address)) => network.contains(&address.to_canonical()),
@@ -100,10 +100,10 @@ impl TrustedProxies {
         })
     }
 
-    /// For whom a request is made that came from `peer`.
+    /// The client of a request that came from `peer`.
     ///
-    /// The list of addresses is read from its end, where the nearest proxy wrote, for as long as those are
-    /// trusted that wrote it. What is before that is only what a client says of itself.
+    /// The list of addresses is read from its end, where the nearest proxy wrote, as long as the writers are trusted.
+    /// Anything before that is only the client's claim.
     pub(crate) fn client(&self, peer: Peer, headers: &HeaderMap) -> Peer {
         if !self.trust(peer.address.map(|address| address.ip())) {
             return peer;
@@ -122,7 +122,7 @@ impl TrustedProxies {
     }
 }
 
-/// What is in the lists of a field, from the last to the first.
+/// The elements of a field's lists, from the last to the first.
 fn values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let lists = headers.get_all(name).iter().rev();
     lists.flat_map(|list| list.to_str().unwrap_or_default().rsplit(',')).map(str::trim)
@@ -150,7 +150,7 @@ mod tests {
         lines.collect()
     }
 
-    /// From where a request comes that was sent by `sender` with these lists.
+    /// The client of a request that `sender` sent with these lists.
     fn seen(trusted: &[&str], sender: Option<&str>, forwarded_for: &[&'static str]) -> Option<String> {
         let peer = Peer { address: sender.map(|address| address.parse().unwrap()), secure: false };
         let lines: Vec<_> = forwarded_for.iter().map(|list| (&FORWARDED_FOR, *list)).collect();

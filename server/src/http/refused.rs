@@ -111,8 +111,8 @@ impl Default for Denied {
     }
 }
 
-/// Adds header fields to an answer. Fields that it has already stay, for the protocol needs them, and so
-/// does the length of its body.
+/// Adds header fields to an answer. It doesn't replace fields that the answer already has, since the protocol needs
+/// them, nor the length of its body.
 pub(crate) fn merge(answer: &mut HeaderMap, fields: HeaderMap) {
     let mut before = None;
     for (name, value) in fields {
@@ -121,7 +121,7 @@ pub(crate) fn merge(answer: &mut HeaderMap, fields: HeaderMap) {
                 || !(answer.contains_key(&name) || name == CONTENT_LENGTH || name == TRANSFER_ENCODING);
             before = free.then_some(name);
         }
-        // Only the first of several values comes with its name.
+        // Of several values, only the first comes with its name.
         if let Some(name) = &before {
             answer.append(name, value);
         }

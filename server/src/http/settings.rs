@@ -38,7 +38,7 @@ impl TrailingSlash {
     }
 }
 
-/// What is set about HTTP, beside the protocol; the same for all endpoints of a server.
+/// The settings of HTTP, the same for all endpoints of a server.
 #[derive(Debug)]
 pub(crate) struct HttpSettings {
     pub(crate) cors: Option<Cors>,

@@ -5,16 +5,15 @@ use std::collections::HashSet;
 use http::header::SEC_WEBSOCKET_PROTOCOL;
 use http::{HeaderMap, HeaderValue};
 
-/// What is in `Sec-WebSocket-Protocol` is no list of names, or names one twice.
+/// `Sec-WebSocket-Protocol` is not a list of names, or has a name twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NoList;
 
-/// The first subprotocol that is offered, the one that the client likes best; `None` if it offers none.
+/// The first subprotocol that the client offers, which it prefers; `None` if it offers none.
 ///
-/// "The elements that comprise this value MUST be non-empty strings with characters in the range U+0021 to
-/// U+007E not including separator characters [...] and MUST all be unique strings" (RFC 6455, section 4.1).
-/// What is chosen is sent back as it came, so all of them are checked. Several fields are one list
-/// (RFC 9110, section 5.3).
+/// "The elements that comprise this value MUST be non-empty strings with characters in the range U+0021 to U+007E not
+/// including separator characters [...] and MUST all be unique strings" (RFC 6455, section 4.1). The chosen one is
+/// sent back unchanged, so all of them are checked. Several fields are one list (RFC 9110, section 5.3).
 pub(crate) fn first(headers: &HeaderMap) -> Result<Option<HeaderValue>, NoList> {
     let mut first = None;
     let mut names = HashSet::new();

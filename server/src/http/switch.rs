@@ -4,9 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use engineio::Refusal;
 use engineio::observe::{Observers, What};
+use engineio::websocket::deflate::{Agreement, PerMessageDeflate};
 use http::header::{
-    CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-    SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE, USER_AGENT,
 };
 use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode};
@@ -18,18 +19,32 @@ use crate::http::body::Body;
 use crate::http::exchange::Exchange;
 use crate::net::connection::Connection;
 
-/// What proves that an answer comes from a server that knows WebSocket (RFC 6455, section 1.3).
+/// The GUID for the proof that the server knows WebSocket (RFC 6455, section 1.3).
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// Answers a WebSocket handshake with 101 and the subprotocol that was chosen, and calls `then` with the connection
-/// and what was already read of it. Whatever outlives the handshake should spawn its own task in `then`,
-/// because the waiting task still holds the handshake's memory.
+/// What the server chooses of what a client offers.
+#[derive(Default)]
+pub(crate) struct Chosen {
+    pub(crate) protocol: Option<HeaderValue>,
+    pub(crate) deflate: Option<Agreement>,
+}
+
+/// What both sides agree on about compression.
+pub(crate) fn agree(headers: &HeaderMap, ours: Option<&PerMessageDeflate>) -> Option<Agreement> {
+    let fields = headers.get_all(SEC_WEBSOCKET_EXTENSIONS).iter().filter_map(|field| field.to_str().ok());
+    let user_agent = headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+    Agreement::find(ours?, fields, user_agent)
+}
+
+/// Answers a WebSocket handshake with 101 and what was chosen, and calls `then` with the connection and the bytes that
+/// were already read from it. In `then`, spawn a task for what outlives the handshake, because the waiting task still
+/// holds the handshake's memory.
 ///
 /// # Errors
 /// If the handshake is incomplete.
 pub(crate) fn switch(
     parts: &mut Parts,
-    protocol: Option<HeaderValue>,
+    chosen: Chosen,
     observers: Observers,
     then: impl FnOnce(Connection, Vec<u8>) + Send + 'static,
 ) -> Result<Response<Body>, Refusal> {
@@ -46,8 +61,11 @@ pub(crate) fn switch(
     if let Ok(accept) = HeaderValue::from_str(&accept) {
         headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
     }
-    if let Some(protocol) = protocol {
+    if let Some(protocol) = chosen.protocol {
         headers.insert(SEC_WEBSOCKET_PROTOCOL, protocol);
+    }
+    if let Some(Ok(deflate)) = chosen.deflate.map(|deflate| HeaderValue::try_from(deflate.answer())) {
+        headers.insert(SEC_WEBSOCKET_EXTENSIONS, deflate);
     }
     let exchange = Exchange::number(parts);
     tokio::spawn(async move {
@@ -72,7 +90,7 @@ fn accept_key(key: &[u8]) -> String {
     STANDARD.encode(hash.digest().bytes())
 }
 
-/// The only version that there is: those before it were drafts.
+/// The only version: earlier ones were drafts.
 pub(crate) fn speaks_our_version(headers: &HeaderMap) -> bool {
     only(headers, &SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13")
 }

@@ -1,4 +1,4 @@
-//! Answers on connections that are [watched](crate::net::head_watch): what they tell the connection.
+//! Answers on connections that are [watched](crate::net::head_watch), and what they tell the connection.
 
 use std::convert::Infallible;
 use std::io;
@@ -13,20 +13,20 @@ use http_body::{Frame, SizeHint};
 use crate::http::answers::closing;
 use crate::http::body::Body;
 use crate::http::mount::Answering;
-use crate::net::head_watch::Signs;
+use crate::net::head_watch::Signals;
 
-/// An answer on its way to hyper. If the request's body has not come whole, it ends the connection.
+/// An answer that is passed to hyper. If the request's body is incomplete, it ends the connection.
 pub(crate) struct WatchedAnswer {
     answering: Answering,
     /// The number of its request on the connection, from 1 on.
     number: usize,
-    signs: Option<Arc<Signs>>,
+    signals: Option<Arc<Signals>>,
 }
 
 impl WatchedAnswer {
     /// The answer to a request that hyper could read.
-    pub(crate) fn begin(signs: &Arc<Signs>, answering: Answering) -> WatchedAnswer {
-        WatchedAnswer { answering, number: signs.begin(), signs: Some(signs.clone()) }
+    pub(crate) fn begin(signals: &Arc<Signals>, answering: Answering) -> WatchedAnswer {
+        WatchedAnswer { answering, number: signals.begin(), signals: Some(signals.clone()) }
     }
 }
 
@@ -35,25 +35,25 @@ impl Future for WatchedAnswer {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Ok(mut response) = ready!(self.answering.as_mut().poll(cx));
-        let signs = self.signs.take();
-        if signs.as_ref().is_some_and(|signs| signs.is_unread(self.number))
+        let signals = self.signals.take();
+        if signals.as_ref().is_some_and(|signals| signals.is_unread(self.number))
             && response.status() != StatusCode::SWITCHING_PROTOCOLS
         {
             response = closing(response);
         }
         if let Some(long) = response.body().long()
-            && let Some(signs) = &signs
+            && let Some(signals) = &signals
         {
-            signs.is_long(Box::new(long.clone()));
+            signals.is_long(Box::new(long.clone()));
         }
-        Poll::Ready(Ok(response.map(|body| Answered { body, signs })))
+        Poll::Ready(Ok(response.map(|body| Answered { body, signals })))
     }
 }
 
-/// The body of an answer. Once it is dropped, all of it has been handed over.
+/// The body of an answer. When it is dropped, all of it has been handed over.
 pub(crate) struct Answered {
     body: Body,
-    signs: Option<Arc<Signs>>,
+    signals: Option<Arc<Signals>>,
 }
 
 impl http_body::Body for Answered {
@@ -78,8 +78,8 @@ impl http_body::Body for Answered {
 
 impl Drop for Answered {
     fn drop(&mut self) {
-        if let Some(signs) = &self.signs {
-            signs.handed_over();
+        if let Some(signals) = &self.signals {
+            signals.handed_over();
         }
     }
 }

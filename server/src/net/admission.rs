@@ -3,29 +3,29 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use engineio::{Limit, LimitHits, Rate};
+use engineio::{Limit, LimitHits, TokenBucket};
 use parking_lot::Mutex;
 use rustix::process::{Resource, getrlimit};
 use tokio::sync::Semaphore;
 
 use crate::Limits;
 
-/// Addresses that are remembered before those that have nothing here any more are looked for.
+/// How many addresses are remembered before unused ones are removed.
 const FEW_ADDRESSES: usize = 1024;
 
-/// The most connections that are told at once that there is no room for them.
+/// The most connections at once that are told that there is no room for them.
 const FAREWELLS: usize = 64;
 
-/// The most connections that a listener may have which is not for clients.
+/// The most connections of a listener for operators.
 const PLACES_ASIDE: usize = 128;
 
-/// The fewest of either, however few file descriptors there are.
+/// The fewest of either, even with few file descriptors.
 const FEW_PLACES: usize = 4;
 
-/// File descriptors that are kept at the least, beside those that are open when a server is built.
+/// The fewest file descriptors that are kept free, besides those that are open when a server is built.
 const KEPT: usize = 40;
 
 /// File descriptors of a server without connections.
@@ -36,10 +36,12 @@ const USUALLY_OPEN: usize = 16;
 pub(crate) struct Admission {
     pub(crate) limits: Limits,
     pub(crate) hits: Arc<LimitHits>,
-    /// Connections that are told that there is no room for them; others are just closed.
+    /// Connections that were closed because of their PROXY header, or for want of one.
+    pub(crate) refused_headers: AtomicU64,
+    /// Connections that may be told that there is no room for them. Others are closed without an answer.
     pub(crate) farewells: Arc<Semaphore>,
-    /// How many connections each listener may have that is not for clients.
-    pub(crate) places_aside: usize,
+    /// How many connections a listener for operators may have.
+    pub(crate) side_slots: usize,
     max_connections: usize,
     connections: AtomicUsize,
     sessions: AtomicUsize,
@@ -49,15 +51,15 @@ pub(crate) struct Admission {
 #[derive(Debug, Default)]
 struct Addresses {
     visitors: HashMap<IpAddr, Visitor>,
-    /// How many there may be before the next look for those that have gone.
+    /// How many there may be before unused ones are removed.
     sweep_at: usize,
 }
 
-/// What an address has here.
+/// The connections and handshakes of an address.
 #[derive(Debug)]
 struct Visitor {
     connections: usize,
-    handshakes: Rate,
+    handshakes: TokenBucket,
 }
 
 impl Admission {
@@ -67,9 +69,10 @@ impl Admission {
         let spare = descriptors.spare(max_connections);
         Admission {
             farewells: Arc::new(Semaphore::new((spare / 2).clamp(FEW_PLACES, FAREWELLS))),
-            places_aside: (spare / 4).clamp(FEW_PLACES, PLACES_ASIDE),
+            side_slots: (spare / 4).clamp(FEW_PLACES, PLACES_ASIDE),
             limits,
             hits,
+            refused_headers: AtomicU64::new(0),
             max_connections,
             connections: AtomicUsize::new(0),
             sessions: AtomicUsize::new(0),
@@ -81,27 +84,26 @@ impl Admission {
     pub(crate) fn connection(
         self: &Arc<Admission>,
         address: Option<IpAddr>,
-    ) -> Result<ConnectionPlace, Limit> {
+    ) -> Result<ConnectionPermit, Limit> {
         if !enter(&self.connections, self.max_connections) {
             return Err(self.refused(Limit::Connections));
         }
-        let mut place = ConnectionPlace { admission: self.clone(), address: None };
-        if let Some((address, limit)) = address.zip(self.limits.connections_per_address) {
-            let address = prefix(address);
-            let mut addresses = self.addresses.lock();
-            let visitor = addresses.visitor(address, Instant::now());
-            if visitor.connections >= limit {
-                drop(addresses);
-                return Err(self.refused(Limit::AddressConnections));
-            }
-            visitor.connections += 1;
-            place.address = Some(Box::new(address));
+        let mut permit = ConnectionPermit { admission: self.clone(), address: None };
+        if let Some(address) = address {
+            permit.count_for(address)?;
         }
-        Ok(place)
+        Ok(permit)
+    }
+
+    /// Whether a client by UDP must show first that its address is its own: places are getting few, or are counted by
+    /// address, where a stranger could take those of others.
+    #[cfg(feature = "webtransport")]
+    pub(crate) fn wants_proof(&self) -> bool {
+        self.limits.connections_per_address.is_some() || self.connections() >= self.max_connections / 2
     }
 
     /// A session's place, until it is dropped.
-    pub(crate) fn session(self: &Arc<Admission>, address: Option<IpAddr>) -> Result<SessionPlace, Limit> {
+    pub(crate) fn session(self: &Arc<Admission>, address: Option<IpAddr>) -> Result<SessionPermit, Limit> {
         if let Some((address, limit)) = address.zip(self.limits.handshakes_per_address) {
             let now = Instant::from(tokio::time::Instant::now());
             let mut addresses = self.addresses.lock();
@@ -113,7 +115,7 @@ impl Admission {
         if !enter(&self.sessions, self.limits.max_sessions) {
             return Err(self.refused(Limit::Sessions));
         }
-        Ok(SessionPlace { admission: self.clone() })
+        Ok(SessionPermit { admission: self.clone() })
     }
 
     /// How many connections there are.
@@ -133,7 +135,9 @@ impl Addresses {
             self.visitors.retain(|_, visitor| visitor.connections > 0 || !visitor.handshakes.is_full(now));
             self.sweep_at = 2 * self.visitors.len();
         }
-        self.visitors.entry(address).or_insert_with(|| Visitor { connections: 0, handshakes: Rate::new(now) })
+        self.visitors
+            .entry(address)
+            .or_insert_with(|| Visitor { connections: 0, handshakes: TokenBucket::new(now) })
     }
 }
 
@@ -143,7 +147,7 @@ fn enter(count: &AtomicUsize, limit: usize) -> bool {
     count.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).is_ok()
 }
 
-/// The address as it is counted. Whoever has an IPv6 address mostly has the 2^64 beside it.
+/// The address as it is counted. A client with an IPv6 address usually has its whole network of 2^64 addresses.
 fn prefix(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
@@ -162,33 +166,51 @@ impl Descriptors {
     fn of_this_process() -> Descriptors {
         let limit = getrlimit(Resource::Nofile).current;
         let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
-        // Where it can't be told, it is about what a server with one listener has.
+        // If that is unknown, about what a server with one listener has.
         let open = std::fs::read_dir("/dev/fd").map_or(USUALLY_OPEN, Iterator::count);
         Descriptors { limit, open }
     }
 
-    /// How many connections there may be: as many as leave a tenth of all descriptors, and some beside those that are
-    /// open already, for refusals, for whoever operates the server, and for files.
+    /// How many connections there may be. A tenth of all descriptors, or a minimum, is kept free for refusals,
+    /// operators and files.
     fn connections(self) -> usize {
         let kept = (self.limit / 10).max(self.open + KEPT).min(self.limit / 2);
         self.limit - kept
     }
 
-    /// How many there are beside so many connections.
+    /// How many are left besides that many connections.
     fn spare(self, connections: usize) -> usize {
         self.limit.saturating_sub(self.open).saturating_sub(connections)
     }
 }
 
-/// A connection is here until this is dropped.
+/// Permission for one connection, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct ConnectionPlace {
+pub(crate) struct ConnectionPermit {
     admission: Arc<Admission>,
     /// Where connections are counted by address.
     address: Option<Box<IpAddr>>,
 }
 
-impl Drop for ConnectionPlace {
+impl ConnectionPermit {
+    /// Counts the connection for that address too: it was not known before whose it is.
+    pub(crate) fn count_for(&mut self, address: IpAddr) -> Result<(), Limit> {
+        let admission = &self.admission;
+        let Some(limit) = admission.limits.connections_per_address else { return Ok(()) };
+        let address = prefix(address);
+        let mut addresses = admission.addresses.lock();
+        let visitor = addresses.visitor(address, Instant::now());
+        if visitor.connections >= limit {
+            drop(addresses);
+            return Err(admission.refused(Limit::AddressConnections));
+        }
+        visitor.connections += 1;
+        self.address = Some(Box::new(address));
+        Ok(())
+    }
+}
+
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         self.admission.connections.fetch_sub(1, Ordering::AcqRel);
         if let Some(address) = &self.address
@@ -199,19 +221,19 @@ impl Drop for ConnectionPlace {
     }
 }
 
-/// A session is here until this is dropped.
+/// Permission for one session, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct SessionPlace {
+pub(crate) struct SessionPermit {
     admission: Arc<Admission>,
 }
 
-impl SessionPlace {
+impl SessionPermit {
     pub(crate) fn limits(&self) -> &Limits {
         &self.admission.limits
     }
 }
 
-impl Drop for SessionPlace {
+impl Drop for SessionPermit {
     fn drop(&mut self) {
         self.admission.sessions.fetch_sub(1, Ordering::AcqRel);
     }

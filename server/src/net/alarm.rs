@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::task::coop::unconstrained;
 use tokio::time::Sleep;
 
-/// A timer that is set anew only when it has gone off or a deadline moved closer, since a deadline that moves
-/// away, as a heartbeat's does with every packet, need not touch the timer wheel. It belongs to one task, and
-/// wakes that.
+/// A timer that is only set when it has gone off or when a deadline moves closer. A deadline that moves away, as a
+/// heartbeat's does with every packet, doesn't touch the timer wheel. It belongs to one task, and wakes that.
 pub(crate) struct Alarm {
     at: Instant,
     /// Boxed, since most turns of the task only compare the instant.
@@ -28,7 +27,7 @@ impl Alarm {
         now < self.at
     }
 
-    /// Ready once `next` has passed. Until then the task is woken at the latest then, and maybe earlier.
+    /// Ready once `next` has passed. If it hasn't, the task is woken at `next` or earlier.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, now: Instant, next: Instant) -> Poll<()> {
         if self.is_set(now) && self.at <= next {
             return Poll::Pending;
@@ -38,8 +37,8 @@ impl Alarm {
     }
 }
 
-/// Sets a timer that is not polled again before it has gone off. A task that has used up its budget is to yield, so
-/// tokio's timers would then note nobody to be woken, and leave it to the next poll; hence not under the budget.
+/// Sets a timer that is not polled again before it has gone off. If the task has used up its budget, tokio's timer
+/// would not register the waker, so this doesn't use the budget.
 pub(crate) fn set(mut sleep: Pin<&mut Sleep>, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
     sleep.as_mut().reset(at.into());
     pin!(unconstrained(sleep)).poll(cx)
@@ -54,7 +53,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// Polls what `poll` polls, first when the task's budget is used up.
+    /// Polls with the task's budget used up first.
     pub(crate) async fn begun_without_budget<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> T {
         let mut begun = false;
         poll_fn(|cx| {

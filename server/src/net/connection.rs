@@ -1,5 +1,6 @@
 //! A connection, before it speaks HTTP and after.
 
+use std::fmt::Debug;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::net::admission::ConnectionPlace;
+use crate::net::admission::ConnectionPermit;
 use crate::net::head_watch::Watched;
 use crate::net::stall::StallLimit;
 
@@ -20,13 +21,13 @@ pub(crate) type TlsStream = tokio_rustls::server::TlsStream<Connection>;
 #[cfg(not(feature = "tls"))]
 use crate::net::no_tls_stream::TlsStream;
 
-/// A connection: as it was accepted, or as hyper gave it back after an upgrade. The latter is the same where
-/// the connection was ours or plain TCP's, and otherwise what is left of another server's layers.
+/// A connection: as it was accepted, or as hyper gave it back after an upgrade. From another HTTP server, it may have
+/// that server's layers.
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: Stream,
-    /// Its place among the server's connections, which it gives back in the end.
-    _place: Option<ConnectionPlace>,
+    /// Its permit, which is given back when it is dropped.
+    _permit: Option<ConnectionPermit>,
 }
 
 #[derive(Debug)]
@@ -34,12 +35,18 @@ enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
     Tls(Box<TlsStream>),
-    Upgraded(Box<TokioIo<Upgraded>>),
+    /// What is left of another server's layers, or of another protocol's.
+    Other(Box<dyn ByteStream>),
 }
+
+/// Bytes in both directions.
+pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Debug + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Debug + Send + Unpin> ByteStream for T {}
 
 impl From<Stream> for Connection {
     fn from(stream: Stream) -> Connection {
-        Connection { stream, _place: None }
+        Connection { stream, _permit: None }
     }
 }
 
@@ -62,6 +69,11 @@ impl From<TlsStream> for Connection {
 }
 
 impl Connection {
+    /// Any other stream.
+    pub(crate) fn from_stream(stream: impl ByteStream + 'static) -> Connection {
+        Stream::Other(Box::new(stream)).into()
+    }
+
     /// Takes a connection back from hyper, with what hyper had already read of it.
     pub(crate) fn from_upgraded(upgraded: Upgraded) -> (Connection, Vec<u8>) {
         let upgraded = match upgraded.downcast::<TokioIo<Watched<StallLimit<Connection>>>>() {
@@ -71,16 +83,24 @@ impl Connection {
             }
             Err(upgraded) => upgraded,
         };
-        // Whoever uses hyper itself does it mostly like this.
+        // Most programs that use hyper directly have this type.
         match upgraded.downcast::<TokioIo<TcpStream>>() {
             Ok(parts) => (parts.io.into_inner().into(), parts.read_buf.to_vec()),
-            Err(upgraded) => (Stream::Upgraded(Box::new(TokioIo::new(upgraded))).into(), Vec::new()),
+            Err(upgraded) => (Connection::from_stream(TokioIo::new(upgraded)), Vec::new()),
         }
     }
 
-    /// The connection, which has that place.
-    pub(crate) fn counted(self, place: ConnectionPlace) -> Connection {
-        Connection { _place: Some(place), ..self }
+    /// The same connection, which keeps its place among the server's connections until it is dropped.
+    pub(crate) fn counted(self, permit: ConnectionPermit) -> Connection {
+        Connection { _permit: Some(permit), ..self }
+    }
+
+    /// What comes first, which stays to be read. Of a connection by TCP alone; nothing of others.
+    pub(crate) async fn peek(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        match &self.stream {
+            Stream::Tcp(stream) => stream.peek(bytes).await,
+            Stream::Unix(_) | Stream::Tls(_) | Stream::Other(_) => Ok(0),
+        }
     }
 
     /// Ends our side and reads until the peer has ended its own.
@@ -95,7 +115,7 @@ impl Connection {
             return Poll::Ready(());
         }
         loop {
-            // What is read counts for nothing, so no connection has memory for it while it waits.
+            // What is read is discarded, so it needs no memory while it waits.
             let mut room = [0; 1024];
             let mut rest = ReadBuf::new(&mut room);
             match ready!(Pin::new(&mut *self).poll_read(cx, &mut rest)) {
@@ -113,7 +133,7 @@ macro_rules! forward {
             Stream::Tcp(ref mut $stream) => $call,
             Stream::Unix(ref mut $stream) => $call,
             Stream::Tls(ref mut $stream) => $call,
-            Stream::Upgraded(ref mut $stream) => $call,
+            Stream::Other(ref mut $stream) => $call,
         }
     };
 }
@@ -146,7 +166,7 @@ impl AsyncWrite for Connection {
             Stream::Tcp(stream) => stream.is_write_vectored(),
             Stream::Unix(stream) => stream.is_write_vectored(),
             Stream::Tls(stream) => stream.is_write_vectored(),
-            Stream::Upgraded(stream) => stream.is_write_vectored(),
+            Stream::Other(stream) => stream.is_write_vectored(),
         }
     }
 

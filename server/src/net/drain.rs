@@ -1,22 +1,22 @@
-//! How a server that stops closes its clients. They reconnect to other servers, and all at once may be more
-//! than those can take. So many clients leave one after the other.
+//! How a server that stops closes its clients. They reconnect to other servers, which may not be able to take all at
+//! once. So if there are many clients, they are closed one after the other.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// So many clients are let go at once.
+/// Up to this many clients are closed at once.
 const AT_ONCE: usize = 500;
 
 /// What is set about the end of a server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Drain {
-    /// How long everything goes on as before, so that load balancers notice.
+    /// How long the server continues as before, so that load balancers notice.
     pub(crate) wait: Duration,
-    /// How long it takes to let many clients go.
+    /// The time over which many clients are closed.
     pub(crate) spread: Duration,
-    /// How long clients get to leave, from when the first is let go.
+    /// How long clients have to leave, from when the first is closed.
     pub(crate) timeout: Duration,
 }
 
@@ -27,24 +27,24 @@ impl Default for Drain {
 }
 
 impl Drain {
-    /// When each of so many clients is let go, the first of them now. The last one has half of the timeout to leave.
-    pub(crate) fn turns(&self, clients: usize) -> Turns {
+    /// When to close each of that many clients, the first one now. The last one has half of the timeout to leave.
+    pub(crate) fn schedule(&self, clients: usize) -> DrainSchedule {
         let spread = if clients > AT_ONCE { self.spread.min(self.timeout / 2) } else { Duration::ZERO };
-        Turns { began: Instant::now(), spread, of: clients.max(1), taken: AtomicUsize::new(0) }
+        DrainSchedule { began: Instant::now(), spread, of: clients.max(1), taken: AtomicUsize::new(0) }
     }
 }
 
 /// Evenly spread moments, one for each client.
 #[derive(Debug)]
-pub(crate) struct Turns {
+pub(crate) struct DrainSchedule {
     began: Instant,
     spread: Duration,
     of: usize,
     taken: AtomicUsize,
 }
 
-impl Turns {
-    /// Takes the next turn, and waits for it.
+impl DrainSchedule {
+    /// Takes the next moment, and waits for it.
     pub(crate) async fn next(&self) {
         let turn = self.taken.fetch_add(1, Ordering::Relaxed).min(self.of);
         let whole = |count| u32::try_from(count).unwrap_or(u32::MAX);
@@ -158,14 +158,14 @@ mod tests {
         let began = Instant::now();
         let gone = async {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            let at_once = Arc::new(Drain::default().turns(1));
+            let at_once = Arc::new(Drain::default().schedule(1));
             for endpoint in &service.site().endpoints {
                 endpoint.drain(at_once.clone()).await;
             }
         };
         tokio::join!(service.drain(), gone);
         // Nobody polls, so each session takes its close timeout.
-        let close_timeout = crate::Config::default().close_timeout;
+        let close_timeout = crate::EngineConfig::default().close_timeout;
         assert_eq!(began.elapsed().as_secs(), 1 + close_timeout.as_secs());
     }
 

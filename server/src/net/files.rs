@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// Reads a file of at most `limit` bytes that is a file, and no pipe or device. Opening it waits for nobody.
+/// Reads a regular file of at most `limit` bytes, not a pipe or device. Opening it doesn't block.
 pub(crate) fn read_regular(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;

@@ -1,8 +1,7 @@
 //! The time that a connection may idle.
 //!
-//! hyper asks for a timer after each answer and drops it when the next head is there. Hardly one of them ever
-//! fires. So here they share one timer of tokio's, which stays where it was set. If it fires too early, it is
-//! set again.
+//! hyper asks for a timer after each answer and drops it when the next head is there. Hardly any of them ever fires.
+//! So they share one tokio timer, which is not moved. If it fires too early, it is set again.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -51,7 +50,7 @@ impl Future for Idle {
         let until = self.until.into();
         let mut alarm = self.alarm.lock();
         let alarm = match &mut *alarm {
-            // It is to wake the connection's task already.
+            // It already wakes the connection's task.
             Some(alarm) if alarm.deadline() <= until && !alarm.is_elapsed() => return Poll::Pending,
             Some(alarm) => alarm,
             none => none.insert(Box::pin(tokio::time::sleep_until(until))),

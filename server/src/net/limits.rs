@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Limits of HTTP and of the whole server. [`Config`](crate::Config) and [`socketio::Config`] have those of
+/// Limits of HTTP and of the whole server. [`EngineConfig`](crate::EngineConfig) and [`socketio::IoConfig`] have those of
 /// the protocols.
 ///
 /// The limits of connections, heads and writes apply to the server's own listeners. Inside another HTTP
@@ -50,10 +50,9 @@ pub struct Limits {
     /// Time for each hook of [`Hooks`](crate::Hooks), and for the handler of a plain WebSocket's request;
     /// then the request gets 503. 20 s by default, which is how long socket.io-client waits.
     pub hook_timeout: Duration,
-    /// Time that a write may make no progress; then the connection is closed. 30 s by default. A session's
-    /// WebSocket has its heartbeat instead. It is also the time for which a client may take nothing, by
-    /// either transport, while [`Config::send_budget`](crate::Config::send_budget) is used up; then its
-    /// session ends.
+    /// Time that a write may make no progress; then the connection is closed. 30 s by default. A session's WebSocket
+    /// has its heartbeat instead. It is also how long a client may read nothing, by either transport, while
+    /// [`EngineConfig::send_budget`](crate::EngineConfig::send_budget) is used up; then its session ends.
     pub write_timeout: Duration,
     /// Bytes of a request's head; more get 431. 16 KiB by default.
     pub max_head: usize,

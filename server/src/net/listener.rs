@@ -92,7 +92,9 @@ pub struct Listener {
     socket: Socket,
     address: ListenAddress,
     tls: Option<Tls>,
-    /// The file of a Unix socket that is ours to remove.
+    /// Trusted proxies send a header before everything else.
+    proxy_protocol: bool,
+    /// The file of a Unix socket, if this has to remove it.
     _file: Option<SocketFile>,
 }
 
@@ -131,6 +133,15 @@ impl Listener {
         self
     }
 
+    /// Expects the PROXY protocol, version 1 or 2, of each connection from one of the
+    /// [`trusted_proxies`](crate::Builder::trusted_proxies): the header says who the client is, and whether it uses TLS.
+    /// A connection from there without a header is closed, and so is one from elsewhere that has one.
+    #[must_use]
+    pub fn proxy_protocol(mut self) -> Listener {
+        self.proxy_protocol = true;
+        self
+    }
+
     /// The address that it listens on, with the actual port.
     #[must_use]
     pub fn address(&self) -> &ListenAddress {
@@ -150,7 +161,12 @@ impl Listener {
         }
     }
 
-    /// The TLS that is spoken on its connections, if any.
+    /// Whether trusted proxies send a header first.
+    pub(crate) fn expects_proxy_header(&self) -> bool {
+        self.proxy_protocol
+    }
+
+    /// The TLS of its connections, if any.
     pub(crate) fn encryption(&self) -> Option<&Tls> {
         self.tls.as_ref()
     }
@@ -171,7 +187,7 @@ impl From<TcpListener> for Listener {
     fn from(listener: TcpListener) -> Listener {
         let address = listener.local_addr().unwrap_or(SocketAddr::from(([0; 4], 0)));
         let address = ListenAddress::Tcp(address);
-        Listener { socket: Socket::Tcp(listener), address, tls: None, _file: None }
+        Listener { socket: Socket::Tcp(listener), address, tls: None, proxy_protocol: false, _file: None }
     }
 }
 
@@ -181,13 +197,13 @@ impl From<UnixListener> for Listener {
         let address = listener.local_addr().ok();
         let path = address.as_ref().and_then(|address| address.as_pathname()).unwrap_or(Path::new(""));
         let address = ListenAddress::Unix(path.into());
-        Listener { socket: Socket::Unix(listener), address, tls: None, _file: None }
+        Listener { socket: Socket::Unix(listener), address, tls: None, proxy_protocol: false, _file: None }
     }
 }
 
 fn bind_tcp(address: SocketAddr, backlog: u32) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // Connections of a server before us that linger don't keep us from its port.
+    // Lingering connections of an earlier server don't block its port.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(backlog)
@@ -212,7 +228,7 @@ async fn remove_stale(path: &Path) -> io::Result<()> {
         )),
         Ok(_) => match UnixStream::connect(path).await {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
-            // Somebody listens, or we are not allowed to find out: binding fails and says so.
+            // Another process listens, or this one may not connect: binding fails and says so.
             Ok(_) | Err(_) => Ok(()),
         },
     }

@@ -14,8 +14,10 @@ pub(crate) mod listener;
 #[cfg(not(feature = "tls"))]
 pub(crate) mod no_tls_stream;
 pub(crate) mod peer;
-pub(crate) mod places;
+pub(crate) mod proxy_header;
 pub(crate) mod side_listener;
+pub(crate) mod slots;
 pub(crate) mod stall;
 #[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
 pub(crate) mod tls;
+pub(crate) mod write_hook;

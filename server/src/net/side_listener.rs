@@ -1,7 +1,7 @@
 //! Listeners for operators.
 //!
 //! A connection here has the same limits as one of a client, but doesn't count for the clients' number. A
-//! request is never refused because strangers hold all places: see [`places`](crate::net::places).
+//! request is never refused because others hold all slots: see [`slots`](crate::net::slots).
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -17,55 +17,67 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::net::admission::Admission;
 use crate::net::head_watch::Watched;
 use crate::net::http_connection::http_connection;
-use crate::net::places::{Place, Places};
+use crate::net::slots::{Slot, Slots};
 use crate::net::stall::StallLimit;
 
 /// How long to wait after a failure to accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Answers requests for as long as it is polled. `whose` names the listener in the log.
-pub(crate) async fn serve<A, B>(
+pub(crate) async fn serve<A, F, B>(
     listener: TcpListener,
     whose: &'static str,
     admission: Arc<Admission>,
     answer: A,
 ) where
-    A: Fn(Request<Incoming>) -> Response<B> + Clone + Send + Sync + 'static,
+    A: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<B>> + Send,
     B: http_body::Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {
-    let places = Places::new(admission.places_aside);
+    let slots = Slots::new(admission.side_slots);
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let (place, answer, admission) = (places.enter(), answer.clone(), admission.clone());
+                let (slot, answer, admission) = (slots.enter(), answer.clone(), admission.clone());
                 tokio::spawn(async move {
                     tokio::select! {
-                        () = connection(stream, whose, &place, admission, answer) => {}
-                        () = place.given_up() => tracing::debug!("a connection for {whose} made places for another"),
+                        () = connection(stream, whose, &slot, admission, answer) => {}
+                        () = slot.evicted() => tracing::debug!("a connection for {whose} made room for another"),
                     }
                 });
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection for {whose} could not be accepted");
-                // It may be for want of a file descriptor.
-                places.give_one_up();
+                // There may be no file descriptor left.
+                slots.evict_one();
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
-async fn connection<A, B>(stream: TcpStream, whose: &str, place: &Place, admission: Arc<Admission>, answer: A)
-where
-    A: Fn(Request<Incoming>) -> Response<B>,
+async fn connection<A, F, B>(
+    stream: TcpStream,
+    whose: &str,
+    slot: &Slot,
+    admission: Arc<Admission>,
+    answer: A,
+) where
+    A: Fn(Request<Incoming>) -> F,
+    F: Future<Output = Response<B>>,
     B: http_body::Body<Data = Bytes, Error = Infallible> + 'static,
 {
-    let io = StallLimit::new(place.seat(stream), admission.clone());
-    let (io, signs) = Watched::new(io, admission.clone(), None);
+    let io = StallLimit::new(slot.track(stream), admission.clone());
+    let (io, signals) = Watched::new(io, admission.clone(), None);
     let service = service_fn(|request| {
-        // Nobody who operates a server asks in a way that can be read in two.
-        let clear = !signs.ambiguous();
-        std::future::ready(clear.then(|| answer(request)).ok_or(Ambiguous))
+        // Tools of operators don't send ambiguous requests.
+        let answer = (!signals.ambiguous()).then(|| answer(request));
+        async {
+            match answer {
+                Some(answer) => Ok(answer.await),
+                None => Err(Ambiguous),
+            }
+        }
     });
     let http = http_connection(&admission.limits);
     if let Err(error) = http.serve_connection(TokioIo::new(io), service).await {

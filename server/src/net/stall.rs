@@ -1,23 +1,25 @@
-//! Ends a connection whose peer takes nothing for too long.
+//! Ends a connection whose peer reads nothing for too long.
 //!
 //! The heartbeat notices a client that is gone, and ends its session. But an answer that the client doesn't
 //! read would wait in hyper as long as the peer's machine still acknowledges.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use engineio::Limit;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 use crate::net::admission::Admission;
+use crate::net::write_hook::{Hooked, WriteHook};
 
 /// A connection whose writes fail with `TimedOut` once one has waited for too long.
+pub(crate) type StallLimit<T> = Hooked<T, WriteTimeout>;
+
+/// Ends a write at the limit.
 #[derive(Debug)]
-pub(crate) struct StallLimit<T> {
-    io: T,
+pub(crate) struct WriteTimeout {
     admission: Arc<Admission>,
     /// Goes off at the limit of the write that waits; `None` while none does.
     limit: Option<Pin<Box<Sleep>>>,
@@ -25,18 +27,20 @@ pub(crate) struct StallLimit<T> {
 
 impl<T> StallLimit<T> {
     pub(crate) fn new(io: T, admission: Arc<Admission>) -> StallLimit<T> {
-        StallLimit { io, admission, limit: None }
+        Hooked { io, hook: WriteTimeout { admission, limit: None } }
     }
 
     /// The connection itself, when HTTP is over.
     pub(crate) fn into_inner(self) -> T {
         self.io
     }
+}
 
-    fn limited<R>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
-        if written.is_ready() {
+impl WriteHook for WriteTimeout {
+    fn after(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if result.is_ready() {
             self.limit = None;
-            return written;
+            return result;
         }
         let timeout = self.admission.limits.write_timeout;
         let limit = self.limit.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
@@ -44,45 +48,6 @@ impl<T> StallLimit<T> {
         self.limit = None;
         self.admission.hits.count(Limit::WriteTimeout);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl<T: AsyncRead + Unpin> AsyncRead for StallLimit<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
-    }
-}
-
-impl<T: AsyncWrite + Unpin> AsyncWrite for StallLimit<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
-        self.limited(cx, written)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.io).poll_write_vectored(cx, bytes);
-        self.limited(cx, written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.io).poll_flush(cx);
-        self.limited(cx, flushed)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
     }
 }
 

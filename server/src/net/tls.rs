@@ -53,7 +53,7 @@ struct State {
     reading: AtomicBool,
 }
 
-/// Reads a file: any file when the program starts, and one that can't keep it waiting once it serves.
+/// Reads a file: any file when the program starts, and later only a regular file, which can't block it.
 type ReadFile = fn(&Path, u64) -> io::Result<Vec<u8>>;
 
 impl Tls {
@@ -86,8 +86,8 @@ impl Tls {
     /// Like [`reload`](Tls::reload), but on another thread, and for at most that long.
     ///
     /// # Errors
-    /// As [`reload`](Tls::reload), and if the files can't be read in that time. A thread that still waits for
-    /// them goes on, and no other starts before it ends.
+    /// As [`reload`](Tls::reload), and if the files can't be read in that time. A thread that still waits for them
+    /// continues, and no other starts before it ends.
     pub async fn reload_within(&self, patience: Duration) -> Result<(), TlsError> {
         let wrong = |problem| TlsError { file: self.0.certificate.clone(), problem };
         if self.0.reading.swap(true, Ordering::AcqRel) {
@@ -95,11 +95,11 @@ impl Tls {
         }
         let state = self.0.clone();
         let (tell, told) = oneshot::channel();
-        // A thread of the runtime's would hold up the end of the runtime.
+        // The runtime would wait for one of its own threads when it shuts down.
         let thread = std::thread::Builder::new().name("certificate".to_owned()).spawn(move || {
             let read = state.read_again();
             state.reading.store(false, Ordering::Release);
-            // It may have taken too long, and then nobody wants it.
+            // It fails if this took too long and nobody waits any more.
             drop(tell.send(read));
         });
         if let Err(error) = thread {
@@ -113,6 +113,12 @@ impl Tls {
             }
             Ok(Err(_)) | Err(_) => Err(wrong(Problem::TooSlow(patience))),
         }
+    }
+
+    /// What it uses now. After a reload it is another.
+    #[cfg(feature = "webtransport")]
+    pub(crate) fn config(&self) -> Arc<ServerConfig> {
+        self.0.config.read().clone()
     }
 
     /// Speaks TLS on a connection.
@@ -129,7 +135,7 @@ impl State {
     }
 
     fn put(&self, config: ServerConfig) {
-        // With the whole configuration the sessions to resume are gone too, and the old key with them.
+        // A new configuration also drops the sessions to resume, and with them the old key.
         *self.config.write() = Arc::new(config);
     }
 }
@@ -140,7 +146,7 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// Reads a file, whatever it is: a pipe too, which may keep one waiting.
+/// Reads any file, even a pipe, which may block.
 fn read_any(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     files::take(&File::open(path)?, limit)
 }

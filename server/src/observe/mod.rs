@@ -1,5 +1,5 @@
-//! Ways to see what happens: the journal, the inspector, and metrics. They watch through `engineio::observe`
-//! and change nothing. A server without them does no work for them.
+//! Ways to see what happens: the journal, the inspector, and metrics. They are observers (`engineio::observe`), and
+//! change nothing. A server without them does no work for them.
 
 #[cfg(feature = "observe")]
 pub mod inspector;
@@ -7,3 +7,4 @@ pub mod inspector;
 pub mod journal;
 pub(crate) mod metrics;
 pub(crate) mod operations;
+mod process;

@@ -60,7 +60,9 @@ impl Operations {
     /// people reach the address.
     pub async fn serve(self, listener: TcpListener) {
         let admission = self.site.admission.clone();
-        let answer = move |request: http::Request<_>| self.answer(request.method(), request.uri().path());
+        let answer = move |request: http::Request<_>| {
+            std::future::ready(self.answer(request.method(), request.uri().path()))
+        };
         side_listener::serve(listener, "metrics", admission, answer).await;
     }
 

@@ -5,14 +5,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use engineio::plain::{self, PlainWebSocket};
-use engineio::{Engine, Refusal, Revision};
+use engineio::{Engine, Framing, Refusal, Revision};
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use tokio::sync::watch;
 
+use super::application::Application;
 use super::driver::{Driver, Stopping, stopped};
-use super::request::{Accepted, Request, Terms};
+use super::request::{Accepted, Terms, WebSocketRequest};
 use super::websocket::WebSocket;
 use crate::Denied;
 use crate::http::answers::{REJECT_REASON, refused_by, reject_reason, status};
@@ -25,17 +26,17 @@ use crate::http::mount::{Answering, Mount, RequestBody};
 use crate::http::refused::{Denial, merge};
 use crate::http::settings::HttpSettings;
 use crate::http::subprotocol;
-use crate::http::switch::{has_key, speaks_our_version, switch};
+use crate::http::switch::{Chosen, agree, has_key, speaks_our_version, switch};
 use crate::net::admission::Admission;
 use crate::net::connection::Connection;
-use crate::net::drain::Turns;
+use crate::net::drain::DrainSchedule;
 use crate::net::peer::Peer;
-use crate::session::life::Life;
+use crate::session::log::SessionLog;
 use crate::session::turn::now;
 use crate::session::websocket;
 
 /// What an application decides about each request.
-pub(crate) type Handler = dyn Fn(Request) -> Deciding + Send + Sync;
+pub(crate) type Handler = dyn Fn(WebSocketRequest) -> Deciding + Send + Sync;
 
 type Deciding = Pin<Box<dyn Future<Output = Result<Accepted, Denied>> + Send>>;
 
@@ -46,8 +47,8 @@ pub(crate) struct Endpoint {
     http: Arc<HttpSettings>,
     admission: Arc<Admission>,
     handler: Box<Handler>,
-    /// The clients' turns to go, once the server is stopping. Each connection holds a receiver, and each request that
-    /// is being decided; so their number is known, and when all are gone.
+    /// The schedule for closing clients, once the server is stopping. Each connection and each undecided request
+    /// holds a receiver, so their number is known, and when all are gone.
     stopping: watch::Sender<Stopping>,
 }
 
@@ -86,12 +87,13 @@ impl Endpoint {
             self.http.strangers.refused(&parts.headers);
             return Err(Denied::new(Refusal::OriginForbidden.to_string()));
         }
-        let place = match self.admission.session(peer.address.map(|address| address.ip())) {
-            Ok(place) => place,
+        let permit = match self.admission.session(peer.address.map(|address| address.ip())) {
+            Ok(permit) => permit,
             Err(limit) => return Ok(refused_by(limit)),
         };
         let mut stopping = self.stopping.subscribe();
-        let request = Request::new(handshake(parts, peer, None), &self.engine, &self.admission.limits);
+        let request =
+            WebSocketRequest::new(handshake(parts, peer, None), &self.engine, &self.admission.limits);
         let deciding = async { (self.handler)(request).await };
         let accepted = tokio::select! {
             biased;
@@ -102,26 +104,29 @@ impl Endpoint {
         let (observers, holders) = (self.engine.observers.clone(), self.engine.holders.clone());
         let exchange = Exchange::number(parts);
         let path = self.path.clone();
-        let switched = switch(parts, protocol, self.engine.observers.clone(), move |io, read| {
+        let deflate = agree(&parts.headers, accepted.terms.per_message_deflate.as_ref());
+        let chosen = Chosen { protocol, deflate };
+        let switched = switch(parts, chosen, self.engine.observers.clone(), move |io, read| {
             let Terms { handshake, terms, protocol, run, .. } = accepted;
-            let life = Life::begin(handshake.address);
-            let link = link(io, &read, &terms);
+            let log = SessionLog::begin(handshake.address);
+            let link = link(io, &read, &terms).compressing(deflate);
             let (websocket, sender, inbox) =
                 PlainWebSocket::open(link, terms, observers, exchange, &handshake, now());
-            let driver = Driver::new(websocket, sender.clone(), stopping, path, holders, place, life);
-            tokio::spawn(driver);
-            tokio::spawn(run(WebSocket::new(sender, inbox, protocol, handshake)));
+            let application =
+                Application::new(run(WebSocket::new(sender.clone(), inbox, protocol, handshake)));
+            let driver = Driver::new(websocket, sender, stopping, path, holders, permit, log);
+            tokio::spawn(driver.running(application));
         });
-        // Over HTTP/2, or under a server that lets no connection be taken over.
+        // Over HTTP/2, or inside a server that allows no upgrades.
         let mut response = switched.map_err(|_| bad_request("this connection can't become a WebSocket"))?;
         merge(response.headers_mut(), accepted.headers);
         Ok(response)
     }
 }
 
-/// The wire of a connection whose handshake is done; `read` is what was already read of it.
+/// The wire of a connection after its handshake; `read` has the bytes that were already read.
 fn link(io: Connection, read: &[u8], terms: &plain::Terms) -> websocket::WebSocket {
-    let link = websocket::WebSocket::new(io, read, Revision::V4, terms.frames)
+    let link = websocket::WebSocket::new(io, read, Framing::WebSocket(Revision::V4), terms.frames)
         .within(terms.memory.clone())
         .limiting_pings(terms.pings_per_second);
     if terms.auto_pong { link } else { link.without_pongs() }
@@ -169,8 +174,7 @@ fn ours(denied: Denied) -> Denied {
     denied.header(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"))
 }
 
-/// A refusal. A client that asked for a WebSocket seldom gets to see its body, so the reason is in the
-/// header too.
+/// A refusal. Few WebSocket clients show the body of a refusal, so the reason is in the header too.
 fn refusal(denial: Denial) -> Response<Body> {
     let Denial { status, headers, message, json } = denial;
     let content_type = if json.is_some() { "application/json" } else { "text/plain; charset=utf-8" };
@@ -204,10 +208,10 @@ impl Mount for Endpoint {
         })
     }
 
-    /// Each connection waits for its own turn, so there is nobody else to tell.
-    fn drain(&self, turns: Arc<Turns>) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+    /// Each connection waits for its own moment, so nothing else has to be done.
+    fn drain(&self, schedule: Arc<DrainSchedule>) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async {
-            self.stopping.send_replace(Some(turns));
+            self.stopping.send_replace(Some(schedule));
         })
     }
 

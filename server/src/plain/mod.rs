@@ -1,21 +1,22 @@
 //! Plain WebSockets: for clients without Socket.IO and Engine.IO.
 //!
 //! ```text
-//!   GET, Upgrade: websocket ─▶ Endpoint ─▶ handler(Request) ─▶ Err(Denied) ─▶ 403
+//!   GET, Upgrade: websocket ─▶ Endpoint ─▶ handler(WebSocketRequest) ─▶ Err(Denied) ─▶ 403
 //!                                 │ broken                  └▶ Ok(Accepted) ─▶ 101
 //!                                 ▼                                             │
 //!                            400, 405, 426         peer ◀─▶ Driver ◀─ queues ─▶ WebSocket
 //! ```
 //!
-//! A handler accepts or refuses each [`Request`], and says what runs on the [`WebSocket`]:
+//! A handler accepts or refuses each [`WebSocketRequest`], and says what runs on the [`WebSocket`]. That runs in the task
+//! of the connection: what takes long without an `.await` belongs into [`tokio::task::spawn_blocking`].
 //!
 //! ```
-//! use socketio_server::plain::Request;
+//! use socketio_server::plain::WebSocketRequest;
 //! use socketio_server::{Denied, Server};
 //!
 //! # fn run() -> Result<(), socketio_server::BuildError> {
 //! let server = Server::builder()
-//!     .websocket("/echo", |request: Request| async move {
+//!     .websocket("/echo", |request: WebSocketRequest| async move {
 //!         if request.origin().is_some_and(|origin| origin != "https://app.example") {
 //!             return Err(Denied::new("this page is not welcome"));
 //!         }
@@ -38,6 +39,7 @@
 //! time that a peer may be silent, the time for a message, and the time for closing. [`Cors`](crate::Cors)
 //! refuses pages of other origins here too. [`Hooks`](crate::Hooks) don't run; the handler decides.
 
+mod application;
 mod driver;
 mod endpoint;
 mod request;
@@ -45,7 +47,7 @@ mod websocket;
 
 pub use engineio::plain::{Close, Outgoing, Sender};
 pub use engineio::{HandshakeRequest, Message, QueueError};
-pub use request::{Accept, Accepted, NotOffered, Request};
+pub use request::{Accept, Accepted, NotOffered, WebSocketRequest};
 pub use websocket::WebSocket;
 
 pub(crate) use endpoint::{Endpoint, Handler};

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use engineio::plain::{self, Keepalive};
+use engineio::websocket::deflate::PerMessageDeflate;
 use engineio::{Engine, HandshakeRequest};
 use http::header::SEC_WEBSOCKET_PROTOCOL;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -14,14 +15,21 @@ use crate::plain::WebSocket;
 
 /// A client that asks for a WebSocket, in a handshake that breaks no rule.
 #[derive(Debug)]
-pub struct Request {
+pub struct WebSocketRequest {
     handshake: HandshakeRequest,
     terms: plain::Terms,
 }
 
-impl Request {
-    pub(super) fn new(handshake: HandshakeRequest, engine: &Engine, server: &crate::Limits) -> Request {
-        Request { handshake, terms: plain::Terms::new(engine, server.message_timeout, server.write_timeout) }
+impl WebSocketRequest {
+    pub(super) fn new(
+        handshake: HandshakeRequest,
+        engine: &Engine,
+        server: &crate::Limits,
+    ) -> WebSocketRequest {
+        WebSocketRequest {
+            handshake,
+            terms: plain::Terms::new(engine, server.message_timeout, server.write_timeout),
+        }
     }
 
     /// The HTTP request: its URL, query and header fields, and who sent it.
@@ -30,14 +38,14 @@ impl Request {
         &self.handshake
     }
 
-    /// The origin of the page that the client runs in. Browsers always say it; other programs seldom do, and
-    /// may say anything.
+    /// The origin of the page that the client runs in. Browsers always send it. Other programs rarely do, and may
+    /// send anything.
     #[must_use]
     pub fn origin(&self) -> Option<&str> {
         self.handshake.headers.get("origin")
     }
 
-    /// The subprotocols that the client offers, the one that it likes best first (RFC 6455, section 1.9).
+    /// The subprotocols that the client offers, in order of preference (RFC 6455, section 1.9).
     pub fn protocols(&self) -> impl Iterator<Item = &str> {
         let fields = self.handshake.headers.iter();
         fields
@@ -56,27 +64,27 @@ impl Request {
         pairs.find(|(cookie, _)| cookie.trim() == name).map(|(_, value)| value.trim())
     }
 
-    /// Lets the client in. [`Accept::run`] completes it.
+    /// Accepts the client. [`Accept::run`] completes it.
     pub fn accept(self) -> Accept {
         Accept { request: self, protocol: None, headers: HeaderMap::new() }
     }
 }
 
-/// A client that is let in: on which terms.
+/// An accepted client, and its settings.
 #[derive(Debug)]
 #[must_use = "the client is let in by what `run` returns"]
 pub struct Accept {
-    request: Request,
+    request: WebSocketRequest,
     protocol: Option<Box<str>>,
     headers: HeaderMap,
 }
 
 impl Accept {
-    /// Chooses a subprotocol, one of those that the client offers. Without this none is chosen, and a browser
-    /// that offers some gives up.
+    /// Chooses one of the subprotocols that the client offers. Without this, none is chosen, and a browser that
+    /// offers some closes the connection.
     ///
     /// # Errors
-    /// If the client doesn't offer it. Passed on with `?`, that refuses the client with 400.
+    /// If the client doesn't offer it. With `?`, the client is refused with 400.
     pub fn protocol(mut self, name: &str) -> Result<Accept, NotOffered> {
         // "the value chosen MUST be derived from the client's handshake" (RFC 6455, section 4.2.2).
         if !self.request.protocols().any(|offered| offered == name) {
@@ -86,8 +94,7 @@ impl Accept {
         Ok(self)
     }
 
-    /// Adds a header field to the answer, such as a `Set-Cookie`. The fields of the handshake itself can't be
-    /// set by it.
+    /// Adds a header field to the answer, such as a `Set-Cookie`. It can't set the fields of the handshake itself.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Accept {
         if !name.as_str().starts_with("sec-websocket-") {
             self.headers.append(name, value);
@@ -95,43 +102,50 @@ impl Accept {
         self
     }
 
-    /// The longest message that is taken, in bytes, in one frame or many; the server's
-    /// [`max_payload`](crate::Config::max_payload) unless set. A longer one ends the connection with 1009.
+    /// The longest message that is accepted, in bytes, in one frame or many; the server's
+    /// [`max_payload`](crate::EngineConfig::max_payload) unless set. A longer one ends the connection with 1009.
     pub fn max_payload(mut self, bytes: usize) -> Accept {
         self.request.terms.frames.message = bytes;
         self
     }
 
-    /// The most fragments of one message; the server's [`max_fragments`](crate::Config::max_fragments) unless set. More end the
+    /// The most fragments of one message; the server's [`max_fragments`](crate::EngineConfig::max_fragments) unless set. More end the
     /// connection with 1008.
     pub fn max_fragments(mut self, fragments: usize) -> Accept {
         self.request.terms.frames.fragments = fragments;
         self
     }
 
-    /// Sends messages over so many bytes in fragments of that length; without this, each is one frame. A peer can then
-    /// have a pong between two of them.
+    /// Whether and how messages are compressed, if the peer offers it; the server's
+    /// [`per_message_deflate`](crate::EngineConfig::per_message_deflate) unless set.
+    pub fn per_message_deflate(mut self, deflate: Option<PerMessageDeflate>) -> Accept {
+        self.request.terms.per_message_deflate = deflate;
+        self
+    }
+
+    /// Sends messages over that many bytes in fragments of that length; without this, each is one frame. A peer can then
+    /// have a pong between two of them. Messages in fragments are not compressed.
     pub fn fragment(mut self, bytes: usize) -> Accept {
         self.request.terms.fragment = Some(bytes);
         self
     }
 
-    /// Leaves pings unanswered, although "an endpoint MUST send a Pong frame in response" (RFC 6455, section 5.5.2): to
-    /// test how a client takes it.
+    /// Leaves pings unanswered, although "an endpoint MUST send a Pong frame in response" (RFC 6455, section 5.5.2):
+    /// to test how a client reacts.
     pub fn no_pong(mut self) -> Accept {
         self.request.terms.auto_pong = false;
         self
     }
 
-    /// The bytes that may wait to be sent, each message counted as its length and 64; the server's
-    /// [`send_budget`](crate::Config::send_budget) unless set.
+    /// The bytes that may wait to be sent. Each message counts its length plus 64; the server's
+    /// [`send_budget`](crate::EngineConfig::send_budget) unless set.
     pub fn send_budget(mut self, bytes: usize) -> Accept {
         self.request.terms.send_budget = bytes;
         self
     }
 
-    /// How long a close may take, with all that is queued before it, until the connection is cut; the server's
-    /// [`close_timeout`](crate::Config::close_timeout) unless set.
+    /// How long a close may take, including everything queued before it, until the connection is cut; the server's
+    /// [`close_timeout`](crate::EngineConfig::close_timeout) unless set.
     pub fn close_timeout(mut self, timeout: Duration) -> Accept {
         self.request.terms.close_timeout = timeout;
         self
@@ -145,21 +159,21 @@ impl Accept {
         self
     }
 
-    /// Pings a peer from which nothing has come for `interval`, and cuts the connection if nothing comes for
-    /// `grace` either; 20 s and 10 s unless set.
+    /// Pings a peer that has sent nothing for `interval`, and cuts the connection if nothing comes for `grace` after
+    /// that; 20 s and 10 s unless set.
     pub fn keepalive(mut self, interval: Duration, grace: Duration) -> Accept {
         self.request.terms.keepalive = Some(Keepalive { interval, grace });
         self
     }
 
-    /// Never pings. A peer that is gone without a word is then noticed when something is sent to it, or never.
+    /// Never pings. A peer that has vanished is then only noticed when something is sent to it.
     pub fn no_keepalive(mut self) -> Accept {
         self.request.terms.keepalive = None;
         self
     }
 
-    /// Says what runs on the connection, in a task of its own. It begins with the connection. When the
-    /// [`WebSocket`] is dropped, the connection is closed.
+    /// Sets what runs on the connection, in a task of its own. When the [`WebSocket`] is dropped, the connection is
+    /// closed.
     pub fn run<F, R>(self, run: F) -> Accepted
     where
         F: FnOnce(WebSocket) -> R + Send + 'static,
@@ -169,7 +183,7 @@ impl Accept {
     }
 }
 
-/// A client that is let in, and what runs on its connection.
+/// An accepted client, and what runs on its connection.
 #[must_use]
 pub struct Accepted {
     accept: Accept,
@@ -191,7 +205,7 @@ pub(super) struct Terms {
 impl Accepted {
     pub(super) fn terms(self) -> Terms {
         let Accepted { accept: Accept { request, protocol, headers }, run } = self;
-        let Request { handshake, terms } = request;
+        let WebSocketRequest { handshake, terms } = request;
         Terms { handshake, terms, protocol, headers, run }
     }
 }
@@ -202,7 +216,7 @@ impl fmt::Debug for Accepted {
     }
 }
 
-/// A subprotocol that was to be chosen is not among those that the client offers.
+/// The chosen subprotocol is not among those that the client offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotOffered {
     name: Box<str>,
@@ -231,7 +245,7 @@ mod tests {
 
     use super::*;
 
-    fn request(fields: &[(&str, &str)]) -> Request {
+    fn request(fields: &[(&str, &str)]) -> WebSocketRequest {
         let fields = fields.iter().map(|(name, value)| (*name, value.as_bytes()));
         let handshake = HandshakeRequest {
             time: SystemTime::now(),
@@ -241,7 +255,7 @@ mod tests {
             headers: Headers::new(fields),
             attached: Attached::default(),
         };
-        Request::new(handshake, &Engine::default(), &crate::Limits::default())
+        WebSocketRequest::new(handshake, &Engine::default(), &crate::Limits::default())
     }
 
     // proves: ws/protocols

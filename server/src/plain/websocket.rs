@@ -1,9 +1,9 @@
-//! A plain WebSocket as its application has it.
+//! A plain WebSocket, for its application.
 
 use engineio::plain::{Close, Inbox, Outgoing, Sender};
 use engineio::{HandshakeRequest, Message, QueueError};
 
-/// A plain WebSocket. Dropping it closes it with 1000, or with 1011 if its task panics.
+/// A plain WebSocket. Dropping it closes it with 1000, or with 1011 if what runs on it panics.
 ///
 /// Keep calling [`next`](WebSocket::next), even if you expect nothing: it tells you when the connection ends,
 /// and while messages are unread, the server stops reading from the network.
@@ -39,7 +39,7 @@ impl WebSocket {
         self.sender.send(message)
     }
 
-    /// Waits until most of what was sent has gone out. See [`Sender::ready`].
+    /// Waits until most of the queue has been sent. See [`Sender::ready`].
     ///
     /// # Errors
     /// [`QueueError::Closed`] after the end.

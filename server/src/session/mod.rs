@@ -3,9 +3,10 @@
 //!
 //! A request comes here once `site` has found whose path it is and `http_rules` has let it through.
 
+pub(crate) mod arrived;
 pub(crate) mod driver;
 pub(crate) mod endpoint;
-pub(crate) mod life;
+pub(crate) mod log;
 pub(crate) mod registry;
 pub(crate) mod turn;
 pub(crate) mod websocket;

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use crate::session::wires::SessionHandle;
 
-/// Locks that the sessions are spread over.
+/// How many locks the sessions are spread over.
 const SHARDS: usize = 16;
 
 /// The sessions of one endpoint.
@@ -30,7 +30,7 @@ impl Registry {
     }
 
     fn shard(&self, sid: &Sid) -> &Mutex<HashMap<Sid, Arc<SessionHandle>>> {
-        // An application's ids may all begin or end alike.
+        // An application's ids may have a common prefix or suffix.
         let sum = sid.as_str().bytes().fold(0, |sum: u8, byte| sum.wrapping_mul(31).wrapping_add(byte));
         &self.shards[usize::from(sum) % SHARDS]
     }
@@ -50,12 +50,12 @@ impl Registry {
         self.shard(sid).lock().get(sid).cloned()
     }
 
-    /// How many sessions there are, those included that are over and still say goodbye.
+    /// How many sessions there are, including those that are over and still being closed.
     pub(crate) fn len(&self) -> usize {
         self.len.load(Ordering::Acquire)
     }
 
-    /// Calls `each` for every session of this moment.
+    /// Calls `each` for every current session.
     pub(crate) fn for_each(&self, mut each: impl FnMut(&SessionHandle)) {
         for shard in &self.shards {
             let entries: Vec<Arc<SessionHandle>> = shard.lock().values().cloned().collect();
@@ -84,7 +84,7 @@ impl Registry {
     }
 }
 
-/// A session's place in the registry. It is given up with the driver, however that ends.
+/// A session's entry in the registry. It is removed when the driver is dropped.
 #[derive(Debug)]
 pub(crate) struct Registered {
     registry: Arc<Registry>,
@@ -92,10 +92,10 @@ pub(crate) struct Registered {
 }
 
 impl Registered {
-    /// The session is over: nobody finds it any more, and who waits at its doors is told.
+    /// Removes the session, which is over, and tells the requests that wait at its doors.
     pub(crate) fn unlist(&self) {
         let mut listed = self.registry.shard(&self.handle.sid).lock();
-        // An application may have given the id to another session since it was given up.
+        // An application may have given the id to another session since.
         if listed.get(&self.handle.sid).is_some_and(|handle| Arc::ptr_eq(handle, &self.handle)) {
             listed.remove(&self.handle.sid);
         }

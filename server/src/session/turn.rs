@@ -5,8 +5,7 @@ use std::time::Instant;
 
 use engineio::session::Round;
 
-/// Runs rounds until there is nothing left to do, it is over, or other tasks should have their turn. Ready once it is
-/// over.
+/// Runs rounds until there is nothing left to do, it is over, or other tasks should run. Ready once it is over.
 pub(crate) fn poll_rounds(
     cx: &mut Context<'_>,
     mut round: impl FnMut(&mut Context<'_>, Instant) -> Round,
@@ -24,7 +23,7 @@ pub(crate) fn poll_rounds(
     }
 }
 
-/// The time as tokio has it, so that tests can turn it.
+/// The time of tokio's clock, which tests can control.
 pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into()
 }

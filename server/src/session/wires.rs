@@ -1,4 +1,4 @@
-//! The wires under a session: its WebSockets, the alarm of its task, and those who wait for an answer.
+//! The wires under a session: its WebSockets, the alarm of its task, and the senders of answers.
 
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use engineio::session::{self, Line, Reply};
 use engineio::{Limit, Payload};
 use tokio::sync::oneshot;
 
-use crate::net::admission::SessionPlace;
+use crate::net::admission::SessionPermit;
 use crate::net::alarm::Alarm;
 use crate::session::websocket::WebSocket;
 
@@ -21,19 +21,19 @@ pub(crate) type Long = session::Long<Wires>;
 pub(crate) struct Wires {
     alarm: Alarm,
     /// Among all sessions of the server.
-    place: SessionPlace,
+    permit: SessionPermit,
 }
 
 impl Wires {
-    pub(crate) fn new(place: SessionPlace) -> Wires {
-        Wires { alarm: Alarm::new(), place }
+    pub(crate) fn new(permit: SessionPermit) -> Wires {
+        Wires { alarm: Alarm::new(), permit }
     }
 }
 
 impl session::Wires for Wires {
     type WebSocket = WebSocket;
-    type Answer = ReplySender<Payload>;
-    type Accepted = ReplySender<()>;
+    type PollReply = ReplySender<Payload>;
+    type PostReply = ReplySender<()>;
 
     fn is_alarm_set(&self, now: Instant) -> bool {
         self.alarm.is_set(now)
@@ -44,7 +44,11 @@ impl session::Wires for Wires {
     }
 
     fn write_timeout(&self) -> Duration {
-        self.place.limits().write_timeout
+        self.permit.limits().write_timeout
+    }
+
+    fn body_timeout(&self) -> Duration {
+        self.permit.limits().body_timeout
     }
 
     fn close_probe(&mut self, probe: WebSocket, code: Option<u16>, within: Duration) {
@@ -56,13 +60,13 @@ impl session::Wires for Wires {
     }
 }
 
-/// Writes a line of a session, or of a plain WebSocket.
+/// Logs a line of a session, or of a plain WebSocket.
 pub(crate) fn log(line: &Line<'_>) {
     match *line {
         Line::Broke { rule, section, error } => {
             tracing::info!(rule, section, %error, "a client broke a rule");
         }
-        Line::PutOut(limit) => {
+        Line::Evicted(limit) => {
             let why = match limit {
                 Limit::SendBudget => "it read nothing while its send budget was used up",
                 _ => "memory runs short, and it held most",
@@ -77,7 +81,7 @@ pub(crate) fn log(line: &Line<'_>) {
 #[derive(Debug)]
 pub(crate) struct ReplySender<T>(oneshot::Sender<T>);
 
-/// A sender for one answer, and its receiver. That fails if the session is over before.
+/// A sender for one answer, and its receiver, which fails if the session ends before.
 pub(crate) fn reply_channel<T>() -> (ReplySender<T>, oneshot::Receiver<T>) {
     let (sender, receiver) = oneshot::channel();
     (ReplySender(sender), receiver)
@@ -89,7 +93,7 @@ impl<T> Reply<T> for ReplySender<T> {
     }
 
     fn send(self, answer: T) {
-        // Nobody may be there any more to be told.
+        // The receiver may be gone.
         drop(self.0.send(answer));
     }
 }

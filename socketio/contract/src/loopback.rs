@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use socketio::{
-    Adapter, AdapterError, AdapterFuture, MessageBody, Namespace, Node, NodeId, NodeMessage, Offset, Session,
-    Sessions,
+    Adapter, AdapterError, AdapterFuture, MessageBody, Namespace, Node, NodeId, NodeMessage, Offset,
+    PersistedSession, SessionStore,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -28,7 +28,7 @@ struct Cluster {
     members: Vec<Member>,
     /// Everything that was sent and needs no answer, in the order that all nodes see.
     log: Vec<NodeMessage>,
-    sessions: HashMap<Box<str>, (Session, Instant)>,
+    sessions: HashMap<Box<str>, (PersistedSession, Instant)>,
 }
 
 #[derive(Debug)]
@@ -127,7 +127,7 @@ impl Adapter for Loopback {
         Box::pin(ready(Ok(())))
     }
 
-    fn sessions(&self) -> Option<&dyn Sessions> {
+    fn sessions(&self) -> Option<&dyn SessionStore> {
         Some(self)
     }
 
@@ -157,13 +157,13 @@ impl Cluster {
     }
 }
 
-impl Sessions for Loopback {
-    fn keep(&self, session: Session, time: Duration) {
+impl SessionStore for Loopback {
+    fn keep(&self, session: PersistedSession, time: Duration) {
         let until = Instant::now() + time;
         self.with_cluster(|cluster| cluster.sessions.insert(session.pid.clone(), (session, until)));
     }
 
-    fn take(&self, pid: &str) -> AdapterFuture<Result<Option<Session>, AdapterError>> {
+    fn take(&self, pid: &str) -> AdapterFuture<Result<Option<PersistedSession>, AdapterError>> {
         let taken = self.with_cluster(|cluster| cluster.sessions.remove(pid));
         let session = taken.filter(|(_, until)| *until > Instant::now()).map(|(session, _)| session);
         Box::pin(ready(Ok(session)))

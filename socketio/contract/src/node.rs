@@ -1,6 +1,6 @@
 //! A node of the cluster.
 
-use socketio::{Adapter, Config, Io};
+use socketio::{Adapter, Io, IoConfig};
 
 use crate::client::TestClient;
 
@@ -12,7 +12,7 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn start(adapter: impl Adapter) -> Node {
-        let io = Io::with_adapter(Config::default(), adapter);
+        let io = Io::with_adapter(IoConfig::default(), adapter);
         let client = TestClient::join(&io);
         Node { io, client }
     }

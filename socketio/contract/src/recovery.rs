@@ -1,11 +1,11 @@
 //! Clients that lose their connection and come back to another node.
 
 use serde_json::{Value, json};
-use socketio::{Adapter, Binary, Config, Io, Recovery};
+use socketio::{Adapter, Binary, Io, IoConfig, Recovery};
 
 use crate::client::{PATIENCE, TestClient};
 
-/// Tests what is asked of an adapter that has [`Sessions`](socketio::Sessions): clients recover on any node, with
+/// Tests what is asked of an adapter that has a [`SessionStore`](socketio::SessionStore): clients recover on any node, with
 /// exactly what they missed. Each call of `adapter` makes one for a further node of the same cluster.
 ///
 /// # Panics
@@ -14,7 +14,7 @@ pub async fn check_recovery<A: Adapter>(mut adapter: impl FnMut() -> A) {
     // However busy the machine is, an event is waited for until it has its place.
     let recovery = Recovery { adapter_patience: PATIENCE, ..Recovery::default() };
     let config =
-        || Config { recovery: Some(recovery.clone()), cluster_timeout: PATIENCE, ..Config::default() };
+        || IoConfig { recovery: Some(recovery.clone()), cluster_timeout: PATIENCE, ..IoConfig::default() };
     let nodes = [(); 3].map(|()| Io::with_adapter(config(), adapter()));
     for node in &nodes {
         node.cluster_ready().await;
@@ -330,7 +330,7 @@ mod tests {
     fn nodes() -> (Loopback, [Io; 2]) {
         let cluster = Loopback::default();
         let late = cluster.another();
-        let config = || Config { recovery: Some(Recovery::default()), ..Config::default() };
+        let config = || IoConfig { recovery: Some(Recovery::default()), ..IoConfig::default() };
         let nodes = [late.clone(), cluster.another()].map(|adapter| Io::with_adapter(config(), adapter));
         (late, nodes)
     }

@@ -96,10 +96,9 @@ struct Data<'a> {
     request_id: Option<Cow<'a, str>>,
     #[serde(default)]
     rooms: Rooms,
-    #[serde(default)]
-    close: bool,
+    close: Option<bool>,
     #[serde(borrow)]
-    sockets: Option<&'a RawValue>,
+    sockets: Option<Vec<&'a RawValue>>,
     client_count: Option<usize>,
 }
 
@@ -111,7 +110,14 @@ pub(crate) fn read(
     data: &str,
     whole: &RawJson,
 ) -> Result<Option<NodeMessage>, Garbage> {
-    let data: Data<'_> = serde_json::from_str(data)?;
+    let told = match kind {
+        // What is told of sockets has no bytes.
+        kind::FETCH_SOCKETS_RESPONSE if !whole.attachments().is_empty() => {
+            RawJson::new(data, whole.attachments().to_vec())?.stringified().into_owned().into()
+        }
+        _ => Cow::Borrowed(data),
+    };
+    let data: Data<'_> = serde_json::from_str(&told)?;
     let request = wire::id(data.request_id);
     let must = |request: Option<RequestId>| request.ok_or("a request has no id");
     let opts = data.opts.ok_or("it does not say for which sockets");
@@ -127,9 +133,10 @@ pub(crate) fn read(
         kind::SOCKETS_LEAVE => {
             MessageBody::SocketsLeave { selection: opts?.into_parts().0, rooms: data.rooms.0 }
         }
-        kind::DISCONNECT_SOCKETS => {
-            MessageBody::DisconnectSockets { selection: opts?.into_parts().0, close: data.close }
-        }
+        kind::DISCONNECT_SOCKETS => MessageBody::DisconnectSockets {
+            selection: opts?.into_parts().0,
+            close: data.close == Some(true),
+        },
         kind::FETCH_SOCKETS => {
             MessageBody::FetchSockets { selection: opts?.into_parts().0, request: must(request)? }
         }
@@ -138,7 +145,7 @@ pub(crate) fn read(
             MessageBody::ServerSideEmit { event: Event::from_raw(whole.part(event.get()))?, request }
         }
         kind::FETCH_SOCKETS_RESPONSE => {
-            let sockets = wire::sockets(data.sockets.ok_or("sockets are missing")?, whole)?;
+            let sockets = wire::sockets(data.sockets.ok_or("sockets are missing")?);
             MessageBody::FetchedSockets { request: must(request)?, sockets }
         }
         kind::SERVER_SIDE_EMIT_RESPONSE => {
@@ -146,7 +153,7 @@ pub(crate) fn read(
             MessageBody::ServerSideAnswer { request: must(request)?, answer }
         }
         kind::BROADCAST_CLIENT_COUNT => {
-            let clients = data.client_count.ok_or("a count is missing")?;
+            let clients = wire::clients(data.client_count)?;
             MessageBody::ClientCount { request: must(request)?, clients }
         }
         kind::BROADCAST_ACK => {

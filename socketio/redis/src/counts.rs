@@ -66,4 +66,8 @@ counts! {
     overrun,
     /// How often the connection that hears was lost. What others sent meanwhile is missed.
     gaps,
+    /// How often a stream had let go of entries that may not have been read here: this node was away from Redis for too
+    /// long, or too slow, or Redis has lost the stream. See
+    /// [`stream_max_len`](crate::RedisAdapter::stream_max_len).
+    trimmed,
 }

@@ -66,6 +66,11 @@ pub(crate) trait Format: Send + Sync + 'static {
     /// Whether somebody here may want a message of another node. Asked before it is decoded.
     fn is_wanted(&self, channel: &str, node: &Node) -> bool;
 
+    /// The request that a message answers, as far as that can be told without decoding it.
+    fn answered<'a>(&self, _channel: &str, _payload: &'a [u8]) -> Option<&'a str> {
+        None
+    }
+
     /// Writes a message.
     fn encode(&self, message: &NodeMessage) -> Result<Command, PublishError>;
 

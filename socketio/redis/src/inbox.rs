@@ -49,20 +49,24 @@ pub(crate) fn inbox(
     (Inbox { sender, unread: Arc::clone(&unread), limit, node, format, counts }, Letters { receiver, unread })
 }
 
-/// What a message takes beside its payload, about.
+/// What a message takes beside its bytes, about.
 const OVERHEAD: usize = 128;
 
 impl Letter {
     fn cost(&self) -> usize {
         OVERHEAD
             + match self {
-                Letter::Message { payload, .. } => payload.len(),
+                Letter::Message { channel, payload } => channel.len() + payload.len(),
                 Letter::Entry(entry) => entry.cost(),
             }
     }
 }
 
 impl Inbox {
+    pub(crate) fn has_room(&self) -> bool {
+        self.unread.load(Ordering::Acquire) <= self.limit
+    }
+
     pub(crate) fn put(&self, letter: Letter) {
         self.counts.heard.add(1);
         let unread = self.unread.load(Ordering::Acquire);
@@ -74,7 +78,8 @@ impl Inbox {
             }
         }
         let cost = letter.cost();
-        if unread > self.limit {
+        // A stream is not read on while there is no room.
+        if unread > self.limit && matches!(letter, Letter::Message { .. }) {
             if self.counts.overrun() == 0 {
                 tracing::warn!(
                     "other nodes send more than this one can read: some is lost; this is said once"
@@ -118,7 +123,13 @@ impl Reader {
             Letter::Message { channel, .. } => (&**channel, self.format.is_wanted(channel, &self.node)),
             Letter::Entry(entry) => (&*entry.stream, self.format.is_wanted_entry(entry, &self.node)),
         };
-        if !wanted {
+        let is_awaited = |letter: &Letter| match letter {
+            Letter::Message { channel, payload } => {
+                self.format.answered(channel, payload).is_none_or(|request| self.node.awaits(request))
+            }
+            Letter::Entry(_) => true,
+        };
+        if !wanted || !is_awaited(letter) {
             return self.counts.unwanted.add(1);
         }
         let decoded = match letter {
@@ -148,5 +159,22 @@ impl Reader {
                 "a message on a channel of this cluster can't be understood; others are counted and not said"
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_take_memory_as_well() {
+        let letter = Letter::Message { channel: "c".repeat(1000), payload: Bytes::new() };
+        assert!(letter.cost() > 1000);
+        let fields = vec![("n".repeat(1000).into(), Bytes::new()); 10];
+        assert!(Letter::Entry(Entry { stream: "s".into(), id: "1-0".into(), fields }).cost() > 10_000);
+        // Also where they are short.
+        let fields = vec![("".into(), Bytes::new()); 1000];
+        let bytes = 1000 * size_of::<(std::borrow::Cow<'_, str>, Bytes)>();
+        assert!(Letter::Entry(Entry { stream: "s".into(), id: "1-0".into(), fields }).cost() > bytes);
     }
 }

@@ -15,7 +15,10 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use socketio::{AdapterError, AdapterFuture, MessageBody, NodeMessage, Offset, RawJson, Session, Sessions};
+use socketio::{
+    AdapterError, AdapterFuture, MessageBody, NodeMessage, Offset, PersistedSession, RawJson, SessionStore,
+};
+use tokio::sync::Semaphore;
 
 use crate::format::{Format as _, Heard};
 use crate::link::{Command, Entry, Position, Told};
@@ -25,6 +28,8 @@ use crate::wire::{self, Garbage, Rooms};
 
 /// Entries that are read at once.
 const COUNT: usize = 1000;
+/// For how many clients streams are read at once.
+pub(crate) const READS_AT_ONCE: usize = 8;
 /// How many times that may be: more entries than streams have.
 const READS: usize = 100;
 
@@ -34,6 +39,8 @@ pub(crate) struct StoredSessions {
     pub(crate) prefix: Arc<str>,
     /// The bytes that one client may have missed.
     pub(crate) limit: usize,
+    /// After a server has gone, all of its clients come at once. Each takes memory while the stream is read for it.
+    pub(crate) reads: Arc<Semaphore>,
 }
 
 impl StoredSessions {
@@ -51,14 +58,14 @@ impl StoredSessions {
     }
 }
 
-impl Sessions for StoredSessions {
+impl SessionStore for StoredSessions {
     /// That of its stream.
     fn order(&self, namespace: &str) -> u16 {
         // Streams beyond these would share their orders, as all of them did before.
         self.streams.number(namespace) as u16
     }
 
-    fn keep(&self, session: Session, time: Duration) {
+    fn keep(&self, session: PersistedSession, time: Duration) {
         match write(&session) {
             Ok(value) => {
                 let key = self.key(&session.pid);
@@ -68,7 +75,7 @@ impl Sessions for StoredSessions {
         }
     }
 
-    fn take(&self, pid: &str) -> AdapterFuture<Result<Option<Session>, AdapterError>> {
+    fn take(&self, pid: &str) -> AdapterFuture<Result<Option<PersistedSession>, AdapterError>> {
         let taken = self.ask(Command::Take(self.key(pid)));
         Box::pin(async move {
             match taken.await? {
@@ -89,8 +96,9 @@ impl Sessions for StoredSessions {
     ) -> AdapterFuture<Result<Option<Vec<NodeMessage>>, AdapterError>> {
         let (streams, publisher) = (Arc::clone(&self.streams), Arc::clone(&self.publisher));
         let (namespace, limit) = (namespace.to_owned(), self.limit);
-        let stream = streams.of(&namespace);
+        let (stream, reads) = (streams.of(&namespace), Arc::clone(&self.reads));
         Box::pin(async move {
+            let _turn = reads.acquire().await;
             let is_broadcast = |entry: &Entry| entry.is("nsp", &namespace) && entry.is("type", "3");
             let (mut missed, mut bytes) = (Vec::new(), 0);
             let mut from = Position { stream, id: after.to_string().into() };
@@ -130,7 +138,7 @@ impl Sessions for StoredSessions {
 
 /// Writes `{sid, pid, rooms, data}`, byte for byte as npm's adapter does. Behind that comes the node, which npm's
 /// adapter doesn't look at.
-fn write(session: &Session) -> Result<Bytes, PublishError> {
+fn write(session: &PersistedSession) -> Result<Bytes, PublishError> {
     let node = session.node.as_deref().map(|node| format!(r#","node":{}"#, wire::quoted(node)));
     let json = format!(
         r#"{{"sid":{},"pid":{},"rooms":{},"data":{}{}}}"#,
@@ -143,7 +151,7 @@ fn write(session: &Session) -> Result<Bytes, PublishError> {
     Ok(STANDARD.encode(wire::to_msgpack(json, Vec::new())?).into())
 }
 
-fn read(value: &Bytes) -> Result<Session, Garbage> {
+fn read(value: &Bytes) -> Result<PersistedSession, Garbage> {
     #[derive(Deserialize)]
     struct Stored {
         sid: Box<str>,
@@ -160,12 +168,13 @@ fn read(value: &Bytes) -> Result<Session, Garbage> {
     let Stored { sid, pid, rooms, data, node } = serde_json::from_str(&whole.stringified())?;
     // JavaScript lets an application put anything there.
     let data = if let Value::Object(data) = data { data } else { Map::new() };
-    Ok(Session::new(sid.into(), pid, rooms.0, data).by(node.map(Into::into)))
+    Ok(PersistedSession::new(sid.into(), pid, rooms.0, data).by(node.map(Into::into)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::link::fake::FakeRedis;
 
     fn unhex(hex: &str) -> Vec<u8> {
         let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
@@ -178,7 +187,8 @@ mod tests {
     #[test]
     fn a_session_is_written_as_node_writes_it_and_read_from_what_node_wrote() {
         let data = json!({ "k": 1 }).as_object().unwrap().clone();
-        let session = Session::new("s".into(), "p".into(), vec!["s".into(), "r".into()], data.clone());
+        let session =
+            PersistedSession::new("s".into(), "p".into(), vec!["s".into(), "r".into()], data.clone());
         let packed = STANDARD.decode(write(&session).unwrap()).unwrap();
         assert_eq!(packed, b"\x84\xa3sid\xa1s\xa3pid\xa1p\xa5rooms\x92\xa1s\xa1r\xa4data\x81\xa1k\x01");
         assert_eq!(read(&write(&session).unwrap()).unwrap(), session);
@@ -193,7 +203,7 @@ mod tests {
         let read = read(&STANDARD.encode(theirs).into()).unwrap();
         let mut more = data;
         more.insert("bin".into(), json!({ "type": "Buffer", "data": [1] }));
-        assert_eq!(read, Session::new("s".into(), "p".into(), vec!["s".into(), "7".into()], more));
+        assert_eq!(read, PersistedSession::new("s".into(), "p".into(), vec!["s".into(), "7".into()], more));
     }
 
     #[test]
@@ -201,5 +211,28 @@ mod tests {
         for garbage in ["", "=", "gA==", "wA==", "gaNzaWTA", "kA=="] {
             assert!(read(&Bytes::from_static(garbage.as_bytes())).is_err(), "{garbage}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn streams_are_read_for_few_clients_at_once() {
+        let redis = FakeRedis::new();
+        let counts = Arc::default();
+        let sessions = StoredSessions {
+            publisher: Arc::new(Publisher::start(redis.dial(), 1_000_000, counts)),
+            streams: Arc::new(Streams::new("s", 1, 10, "p")),
+            prefix: "".into(),
+            limit: 1_000_000,
+            reads: Arc::new(Semaphore::new(READS_AT_ONCE)),
+        };
+        redis.set_silent(true);
+        let all = futures_util::future::join_all(
+            (0..20).map(|n| sessions.missed("/", format!("{n}-0").parse().unwrap())),
+        );
+        let all = tokio::spawn(all);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        redis.set_silent(false);
+        assert!(all.await.unwrap().iter().all(|missed| matches!(missed, Ok(None))));
+        let batches = redis.batches();
+        assert!(batches.iter().sum::<usize>() == 20 && batches.iter().all(|size| *size <= 8), "{batches:?}");
     }
 }

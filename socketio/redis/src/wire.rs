@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use socketio::{Args, Event, Flags, PacketViolation, RawJson, Room, Selection, SocketDetails};
+use socketio::{Args, Event, Flags, MessageBody, PacketViolation, RawJson, Room, Selection, SocketDetails};
 
 /// The bytes of JSON that a message may have.
 pub(crate) const LIMIT: usize = 256_000_000;
@@ -140,11 +140,38 @@ pub(crate) fn answer(argument: Option<&RawValue>, whole: &RawJson) -> Result<Arg
     }
 }
 
-/// Sockets as another node tells them. What is no socket is left out.
-pub(crate) fn sockets(list: &RawValue, whole: &RawJson) -> Result<Vec<SocketDetails>, Garbage> {
-    let sockets: Vec<&RawValue> = serde_json::from_str(list.get())?;
-    let read = |socket: &RawValue| serde_json::from_str(&whole.part(socket.get()).stringified()).ok();
-    Ok(sockets.into_iter().filter_map(read).collect())
+/// The answer to a request for sockets.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Fetched<'a> {
+    #[serde(borrow)]
+    request_id: Cow<'a, str>,
+    sockets: Vec<SocketDetails>,
+}
+
+impl Fetched<'_> {
+    pub(crate) fn into_body(self) -> MessageBody {
+        MessageBody::FetchedSockets { request: (&*self.request_id).into(), sockets: self.sockets }
+    }
+}
+
+/// Reads a message that begins like this, if it is JSON and just what is expected. That takes one look at each byte: answers
+/// with sockets are large. Everything else is left to [`read`].
+pub(crate) fn read_at_once<'a, T: Deserialize<'a>>(payload: &'a [u8], beginning: &str) -> Option<T> {
+    let text = payload.starts_with(beginning.as_bytes()).then(|| std::str::from_utf8(payload).ok())?;
+    serde_json::from_str(text?).ok()
+}
+
+/// Sockets as another node tells them, without bytes. What is no socket is left out.
+pub(crate) fn sockets(list: Vec<&RawValue>) -> Vec<SocketDetails> {
+    list.into_iter().filter_map(|socket| serde_json::from_str(socket.get()).ok()).collect()
+}
+
+/// How many clients a node says that it asks. Nobody has more than four million, and a place is kept for each.
+pub(crate) fn clients(count: Option<usize>) -> Result<usize, Garbage> {
+    const MOST: usize = 1 << 22;
+    let count = count.ok_or("a count is missing")?;
+    if count > MOST { Err("nobody has so many clients".into()) } else { Ok(count) }
 }
 
 /// A pattern of Redis that matches this text alone.
@@ -164,11 +191,17 @@ pub(crate) fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
 
+/// About the bytes of a socket's JSON.
+const SOCKET_LEN: usize = 512;
+
 /// Sockets as JSON, in the answer to the request of that id.
 pub(crate) fn fetched(request: &str, sockets: &[SocketDetails]) -> Result<String, PublishError> {
-    let sockets = serde_json::to_string(sockets);
-    let sockets = sockets.map_err(|error| PublishError::Unwritable(error.to_string().into()))?;
-    Ok(format!(r#"{{"requestId":{},"sockets":{sockets}}}"#, quoted(request)))
+    let unwritable = |error: &dyn fmt::Display| PublishError::Unwritable(error.to_string().into());
+    let mut json = Vec::with_capacity(SOCKET_LEN * (sockets.len() + 1));
+    json.extend_from_slice(format!(r#"{{"requestId":{},"sockets":"#, quoted(request)).as_bytes());
+    serde_json::to_writer(&mut json, sockets).map_err(|error| unwritable(&error))?;
+    json.push(b'}');
+    String::from_utf8(json).map_err(|error| unwritable(&error))
 }
 
 /// A list of rooms as JSON.

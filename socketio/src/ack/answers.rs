@@ -42,8 +42,8 @@ pub struct Answer<T> {
 /// ```
 #[derive(Debug)]
 pub struct Answers<T> {
-    /// One for each client that got the event, in the order of arrival; those that failed to answer in time
-    /// come last.
+    /// One for each client that got the event, in the order of arrival. Clients that did not answer in time come
+    /// last.
     pub answers: Vec<Answer<T>>,
     /// How many other nodes did not answer in time, or did not tell how many clients they sent the event to.
     pub silent_nodes: usize,
@@ -56,7 +56,7 @@ impl<T> Answers<T> {
     /// JavaScript.
     ///
     /// # Errors
-    /// All answers, if one is missing or does not fit.
+    /// All answers, if one is missing or can't be read.
     pub fn all(self) -> Result<Vec<T>, Answers<T>> {
         if self.silent_nodes > 0 || self.answers.iter().any(|answer| answer.result.is_err()) {
             return Err(self);

@@ -16,8 +16,8 @@ use crate::ack::collector::Collector;
 use crate::ack::pending::Waiter;
 use crate::args::FromArgs;
 use crate::clock;
+use crate::cluster::awaited_nodes::AwaitedNodes;
 use crate::cluster::message::{AdapterFuture, NodeId};
-use crate::cluster::roll::Roll;
 use crate::cluster::{Cluster, Request, recount_pause};
 use crate::error::AckError;
 use crate::handler::task::Task;
@@ -29,7 +29,7 @@ use crate::socket::Socket;
 /// The answers of many clients to an event: see [`Broadcast::emit_with_ack`](crate::Broadcast::emit_with_ack).
 /// The event has already been sent. If you drop this, answers that have not come are ignored.
 ///
-/// The event has been sent already. Dropping this forgets the answers that have not come.
+/// The event has been sent already. If this is dropped, answers that have not arrived are ignored.
 ///
 /// ```
 /// use socketio::{Io, SendError};
@@ -43,8 +43,8 @@ use crate::socket::Socket;
 #[must_use = "the answers are lost unless they are awaited"]
 pub struct BroadcastAck<T> {
     collector: Arc<Collector<RawAnswer>>,
-    /// The sockets here that are to answer, for each namespace that the event went to.
-    asked: Vec<Asked>,
+    /// The sockets of this node that must answer, for each namespace that the event was sent to.
+    asked: Vec<AwaitedSockets>,
     requests: Vec<Request>,
     counting: Vec<Counting>,
     sent: Instant,
@@ -55,12 +55,12 @@ pub struct BroadcastAck<T> {
     answer: PhantomData<fn() -> T>,
 }
 
-/// Counts the nodes that are to tell how many of their clients got an event, and counts them again as long as
-/// some are silent: they may have gone.
+/// Counts the nodes that must say how many of their clients got an event. It counts again as long as some are silent,
+/// since they may have gone.
 pub(crate) struct Counting {
     cluster: Arc<Cluster>,
     namespace: Arc<str>,
-    roll: Arc<Roll>,
+    awaited: Arc<AwaitedNodes>,
     /// Whether it is known how many got the event.
     has_counted: bool,
     pause: Duration,
@@ -68,7 +68,7 @@ pub(crate) struct Counting {
 }
 
 enum CountingStep {
-    /// The adapter counts all, or those that have gone.
+    /// The adapter counts all nodes, or those that have gone.
     Asking(AdapterFuture<usize>),
     Waiting(Pin<Box<Sleep>>),
 }
@@ -77,13 +77,13 @@ impl Counting {
     pub(crate) fn new(
         cluster: &Arc<Cluster>,
         namespace: &Arc<str>,
-        roll: Arc<Roll>,
+        awaited: Arc<AwaitedNodes>,
         timeout: Duration,
     ) -> Counting {
         Counting {
             cluster: Arc::clone(cluster),
             namespace: Arc::clone(namespace),
-            roll,
+            awaited,
             has_counted: false,
             pause: recount_pause(timeout),
             step: CountingStep::Asking(cluster.other_nodes(namespace)),
@@ -98,17 +98,17 @@ impl Counting {
                     if std::mem::replace(&mut self.has_counted, true) {
                         collector.expect_fewer_nodes(count);
                     } else {
-                        self.roll.asked(count);
+                        self.awaited.asked(count);
                         collector.expect_nodes(count);
                     }
                     self.step = CountingStep::Waiting(Box::pin(sleep(self.pause)));
                 }
                 CountingStep::Waiting(wait) => {
-                    // Once all have told, their clients are waited for, and nobody is counted.
+                    // Once all have answered, only their clients are waited for, and nodes are not counted again.
                     if collector.missing().1 == 0 || wait.as_mut().poll(cx).is_pending() {
                         return;
                     }
-                    self.step = CountingStep::Asking(self.cluster.recount(&self.namespace, &self.roll));
+                    self.step = CountingStep::Asking(self.cluster.recount(&self.namespace, &self.awaited));
                 }
             }
         }
@@ -124,13 +124,13 @@ pub(crate) fn ask_selected(
     outgoing: &Outgoing,
     id: u64,
     collector: &Arc<Collector<RawAnswer>>,
-) -> Asked {
+) -> AwaitedSockets {
     let limit = namespace.config().max_pending_acks;
-    let (mut asked, mut refused) = (Asked { sockets: Vec::new(), id }, Vec::new());
+    let (mut asked, mut refused) = (AwaitedSockets { sockets: Vec::new(), id }, Vec::new());
     namespace.members().for_each(selection, |socket| {
         let waiter = Waiter::Broadcast(Arc::clone(collector), socket.room());
         if let Err(error) = socket.pending_acks().insert(id, waiter, limit) {
-            namespace.config().hits.count(Limit::PendingAcks);
+            namespace.hits().count(Limit::PendingAcks);
             refused.push((socket.room(), error));
         } else if socket.push_share(outgoing, volatile) || !socket.pending_acks().forget(id) {
             asked.sockets.push(socket.clone());
@@ -144,13 +144,13 @@ pub(crate) fn ask_selected(
     asked
 }
 
-/// The entries in the tables of sockets that are to answer an event. Dropped, it takes them out.
-pub(crate) struct Asked {
+/// The sockets that must answer an event. Each has an entry in its table, which is removed when this is dropped.
+pub(crate) struct AwaitedSockets {
     pub(crate) sockets: Vec<Socket>,
     pub(crate) id: u64,
 }
 
-impl Drop for Asked {
+impl Drop for AwaitedSockets {
     fn drop(&mut self) {
         for socket in &self.sockets {
             socket.pending_acks().forget(self.id);
@@ -184,7 +184,7 @@ impl<T> BroadcastAck<T> {
     }
 
     /// These sockets are to answer.
-    pub(crate) fn add(&mut self, asked: Asked) {
+    pub(crate) fn add(&mut self, asked: AwaitedSockets) {
         self.collector.expect(asked.sockets.len());
         self.asked.push(asked);
     }
@@ -202,15 +202,15 @@ impl<T> BroadcastAck<T> {
 
     /// Sets how long to wait, from when the event was sent, instead of
     /// [`Broadcast::timeout`](crate::Broadcast::timeout) or
-    /// [`Config::ack_timeout`](crate::Config::ack_timeout). Other nodes already know those, and wait no longer.
+    /// [`IoConfig::ack_timeout`](crate::IoConfig::ack_timeout). Other nodes already know those, and wait no longer.
     pub fn timeout(mut self, timeout: Duration) -> BroadcastAck<T> {
         self.timeout = timeout;
         self.sleep = None;
         self
     }
 
-    /// The next answer, as they arrive; `None` after the last. When the time is over, each missing answer
-    /// follows as [`AckError::Timeout`]. A call that is dropped early loses no answer.
+    /// Waits for the next answer; `None` after the last. When the time is over, each missing answer follows as
+    /// [`AckError::Timeout`]. A call that is dropped early loses no answer.
     pub async fn next(&mut self) -> Option<Answer<T>>
     where
         T: FromArgs,
@@ -244,7 +244,7 @@ impl<T> BroadcastAck<T> {
             }
             _ => {}
         }
-        // An instant too far away to be one never comes.
+        // A timeout for which there is no instant never ends.
         let Some(deadline) = self.sent.checked_add(self.timeout) else { return Poll::Pending };
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if sleep.as_mut().poll(cx).is_pending() {
@@ -254,17 +254,17 @@ impl<T> BroadcastAck<T> {
         self.collector.poll_next(cx)
     }
 
-    /// The time is over: everyone who has not answered has failed to.
+    /// The time is over: each missing answer is a timeout.
     fn give_up(&mut self) {
         if self.collector.missing().1 > 0 {
-            self.silent_ids = self.counting.iter().flat_map(|counting| counting.roll.silent()).collect();
+            self.silent_ids = self.counting.iter().flat_map(|counting| counting.awaited.silent()).collect();
         }
         self.counting.clear();
         self.requests.clear();
         for asked in self.asked.drain(..) {
             for socket in &asked.sockets {
                 if socket.pending_acks().forget(asked.id) {
-                    socket.config().hits.count(Limit::AckTimeout);
+                    socket.hits().count(Limit::AckTimeout);
                     self.collector.add((Some(socket.room()), Err(AckError::Timeout)));
                 }
             }
@@ -306,7 +306,7 @@ mod tests {
     use super::*;
     use crate::SendError;
     use crate::io::Io;
-    use crate::io::config::Config;
+    use crate::io::config::IoConfig;
     use crate::testing::Peer;
 
     fn joined(io: &Io) -> (Peer, Socket) {
@@ -339,7 +339,7 @@ mod tests {
     // proves: features/broadcast-acks, features/modifiers, protocol/broadcast-acks
     #[tokio::test(start_paused = true)]
     async fn who_failed_is_told_with_the_reason() {
-        let io = Io::with_config(Config { max_pending_acks: 1, ..Config::default() });
+        let io = Io::with_config(IoConfig { max_pending_acks: 1, ..IoConfig::default() });
         let mut all: [(Peer, Socket); 5] = std::array::from_fn(|_| joined(&io));
         let _busy = all[4].1.emit_with_ack::<()>("another", ());
         let mut asking = io.timeout(Duration::from_secs(3)).emit_with_ack::<i32>("q", ()).unwrap();

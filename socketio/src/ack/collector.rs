@@ -1,4 +1,4 @@
-//! Answers that come one by one, from sockets here and from other nodes, and the one task that awaits them.
+//! Answers that arrive one by one, from sockets of this node and from other nodes, and the task that awaits them.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -12,10 +12,9 @@ pub(crate) struct Collector<A>(Mutex<State<A>>);
 
 struct State<A> {
     answers: VecDeque<A>,
-    /// Answers that are expected and have not come. Below zero for as long as an answer has overtaken the
-    /// count that it belongs to.
+    /// How many expected answers are missing. Negative while an answer has arrived before its node's count.
     missing: i64,
-    /// Nodes that have not told how many answers to expect from them. Below zero likewise.
+    /// How many nodes have not said how many answers to expect from them. It can be negative too.
     silent: i64,
     waiting: Option<Waker>,
 }
@@ -33,7 +32,7 @@ impl<A> Collector<A> {
         self.change(|state| state.missing += answers as i64);
     }
 
-    /// So many nodes will tell how many answers come from them.
+    /// That many nodes will say how many answers to expect from them.
     pub(crate) fn expect_nodes(&self, nodes: usize) {
         self.change(|state| state.silent += nodes as i64);
     }
@@ -43,7 +42,7 @@ impl<A> Collector<A> {
         self.change(|state| state.missing -= answers as i64);
     }
 
-    /// So many nodes have gone that were to tell how many answers come from them.
+    /// That many nodes have gone before they said how many answers to expect from them.
     pub(crate) fn expect_fewer_nodes(&self, nodes: usize) {
         self.change(|state| state.silent -= nodes as i64);
     }
@@ -79,13 +78,13 @@ impl<A> Collector<A> {
         (count(state.missing), count(state.silent))
     }
 
-    /// The next answer; none if all have come. One task at a time may wait.
+    /// Waits for the next answer; `None` if all have arrived. One task at a time may wait.
     pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<A>> {
         let mut state = self.0.lock();
         if let Some(answer) = state.answers.pop_front() {
             return Poll::Ready(Some(answer));
         }
-        // Fewer than none, if a node tells more than it was asked for, or joined meanwhile.
+        // Negative if a node answers more often than it was asked, or joined meanwhile.
         if state.missing <= 0 && state.silent <= 0 {
             return Poll::Ready(None);
         }
@@ -93,7 +92,7 @@ impl<A> Collector<A> {
         Poll::Pending
     }
 
-    /// Takes the answers that come until the deadline.
+    /// Takes the answers that arrive until the deadline.
     pub(crate) async fn collect(&self, deadline: Instant, answers: &mut Vec<A>) {
         let all = async {
             while let Some(answer) = poll_fn(|cx| self.poll_next(cx)).await {

@@ -50,7 +50,7 @@ struct Waiting {
     timeout: Duration,
 }
 
-/// An entry in a socket's table. Dropped, it takes the entry out.
+/// An entry in a socket's table, which is removed when this is dropped.
 struct Entry {
     socket: Socket,
     id: u64,
@@ -69,7 +69,7 @@ impl<T> Ack<T> {
     }
 
     /// Sets how long to wait, from when the event was sent, instead of
-    /// [`Config::ack_timeout`](crate::Config::ack_timeout).
+    /// [`IoConfig::ack_timeout`](crate::IoConfig::ack_timeout).
     pub fn timeout(mut self, timeout: Duration) -> Ack<T> {
         if let Ok(waiting) = &mut self.state {
             waiting.timeout = timeout;
@@ -88,7 +88,7 @@ impl Waiting {
         socket.pending_acks().insert(id, Waiter::One(sender), config.max_pending_acks).inspect_err(
             |error| {
                 if let AckError::TooManyPending = error {
-                    config.hits.count(Limit::PendingAcks);
+                    socket.hits().count(Limit::PendingAcks);
                 }
             },
         )?;
@@ -105,7 +105,7 @@ impl Waiting {
         let Waiting { entry, receiver, sent, timeout } = self;
         let answer = match sent.checked_add(timeout) {
             Some(deadline) => tokio::time::timeout_at(deadline, receiver).await.map_err(|_| {
-                entry.socket.config().hits.count(Limit::AckTimeout);
+                entry.socket.hits().count(Limit::AckTimeout);
                 AckError::Timeout
             })?,
             None => receiver.await,

@@ -12,8 +12,8 @@ use crate::args::Args;
 use crate::error::AckError;
 use crate::namespace::room::Room;
 
-/// The acknowledgements that are awaited from one socket. Each entry is taken out exactly once: by the
-/// answer, by whoever waits and gives up, or by the socket's end.
+/// The acknowledgements that are awaited from one socket. Each entry is removed exactly once: by the answer, by the
+/// task that stops waiting, or by the socket's end.
 #[derive(Default)]
 pub(crate) struct PendingAcks(Mutex<BTreeMap<u64, Waiter>>);
 
@@ -38,23 +38,23 @@ impl PendingAcks {
         self.0.lock().remove(&id)
     }
 
-    /// Nobody waits for that answer any more. Says whether it was still awaited.
+    /// Stops waiting for that answer. Returns whether it was still awaited.
     pub(crate) fn forget(&self, id: u64) -> bool {
         self.remove(id).is_some()
     }
 
-    /// An answer came. One that nobody waits for, or no longer, is ignored.
+    /// An answer has arrived. If nobody waits for it, it is ignored.
     pub(crate) fn resolve(&self, id: u64, args: Args) {
         match self.remove(id) {
-            // Whoever gives up takes the entry out, so somebody is there.
+            // A task that stops waiting removes its entry, so the receiver exists.
             Some(Waiter::One(sender)) => drop(sender.send(args)),
             Some(Waiter::Broadcast(collector, socket)) => collector.add((Some(socket), Ok(args))),
             None => {}
         }
     }
 
-    /// The socket ended: nobody will answer any more. Nothing is sent after that, so an entry that comes
-    /// later is taken out again by whoever fails to send.
+    /// The socket has ended, so nobody will answer. Nothing is sent after that: a task that adds an entry later fails
+    /// to send, and removes the entry.
     pub(crate) fn end(&self) {
         let waiting = std::mem::take(&mut *self.0.lock());
         for waiter in waiting.into_values() {

@@ -19,7 +19,7 @@ use crate::socket::Socket;
 /// }
 /// ```
 pub struct AckSender {
-    /// Whom to send it, and its id, if the client asked for one.
+    /// The socket and the id, if the client asked for an acknowledgement.
     asked: Option<(Socket, u64)>,
 }
 
@@ -43,7 +43,7 @@ impl AckSender {
         socket.acknowledge(id, args)
     }
 
-    /// Sends what a handler returned, where nobody sees an error.
+    /// Sends what a handler returned, and logs an error.
     pub(crate) fn send_returned(self, args: impl ToArgs) {
         let Some((socket, id)) = self.asked else { return };
         match socket.acknowledge(id, args) {

@@ -3,9 +3,8 @@
 //! JSON can't hold bytes. In a binary packet, each value is `{"_placeholder":true,"num":n}`, and the bytes
 //! follow the packet as its n-th attachment. (Socket.IO protocol, "Binary event".)
 //!
-//! [`Binary`] takes and gives its attachment while it is (de)serialised, at any depth of the user's own types.
-//! serde carries no context, so the packet's attachments are at hand in a thread-local for as long as one
-//! call to serde lasts.
+//! [`Binary`] takes and gives its attachment while it is (de)serialised, at any depth of the user's own types. serde
+//! has no context, so the packet's attachments are in a thread-local during one call to serde.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -37,19 +36,19 @@ use serde_json::Number;
 pub struct Binary(pub Bytes);
 
 thread_local! {
-    /// The attachments of the arguments that are being deserialised here.
+    /// The attachments of the arguments that this thread is deserialising.
     static READING: RefCell<Option<Vec<Bytes>>> = const { RefCell::new(None) };
-    /// The attachments that the arguments being serialised here have had so far.
+    /// The attachments so far of the arguments that this thread is serialising.
     static WRITING: RefCell<Option<Vec<Bytes>>> = const { RefCell::new(None) };
 }
 
-/// Runs `read` with the given attachments at hand.
+/// Runs `read` with the given attachments in the thread-local.
 pub(crate) fn with_attachments<R>(attachments: Vec<Bytes>, read: impl FnOnce() -> R) -> R {
     let _restore = Restore(&READING, READING.replace(Some(attachments)));
     read()
 }
 
-/// The attachments of the arguments that are being deserialised here.
+/// The attachments of the arguments that this thread is deserialising.
 pub(crate) fn attachments_at_hand() -> Vec<Bytes> {
     READING.with_borrow(Clone::clone).unwrap_or_default()
 }
@@ -62,7 +61,7 @@ pub(crate) fn collect_attachments<R>(attachments: &mut Vec<Bytes>, write: impl F
     written
 }
 
-/// Puts back what stood in the slot, also when the user's code panics.
+/// Restores the slot's previous content, even if the user's code panics.
 struct Restore(&'static std::thread::LocalKey<RefCell<Option<Vec<Bytes>>>>, Option<Vec<Bytes>>);
 
 impl Drop for Restore {
@@ -124,14 +123,14 @@ impl<'de> Visitor<'de> for BinaryVisitor {
     }
 }
 
-/// The attachment of that number, if the arguments that are being deserialised here have it.
+/// The attachment of that number, if the arguments that this thread is deserialising have it.
 pub(crate) fn attachment(num: &Number) -> Option<Binary> {
     let Index(num) = Index::deserialize(num).ok()?;
     READING.with_borrow(|attachments| attachments.as_ref()?.get(num).cloned()).map(Binary)
 }
 
-/// Checks the placeholders of a binary packet: a `num` must be the index of one of `count` attachments.
-/// The same index may stand twice.
+/// Checks the placeholders of a binary packet: a `num` must be the index of one of `count` attachments. The same
+/// index may occur twice.
 pub(crate) fn check_placeholders(json: &str, count: usize) -> Result<(), serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_str(json);
     Check { count }.deserialize(&mut deserializer).map(drop)
@@ -142,7 +141,7 @@ struct Check {
     count: usize,
 }
 
-/// What the check wants to know of a value.
+/// What the check needs to know about a value.
 #[derive(Clone, Copy, PartialEq)]
 enum Seen {
     True,

@@ -11,7 +11,7 @@ use crate::packet::read_event;
 
 /// An event: its name and its arguments. Cloning it is cheap.
 ///
-/// Catch-all listeners and event middlewares get it. It doesn't tell whether an acknowledgement is asked for.
+/// Catch-all listeners and event middlewares get it. It doesn't say whether the client asked for an acknowledgement.
 ///
 /// ```
 /// use socketio::{Event, Io, Socket};
@@ -28,7 +28,7 @@ pub struct Event {
     args: Args,
 }
 
-/// Refuses a name that an application may not use.
+/// Checks that an application may use the name.
 pub(crate) fn check_name(name: &str) -> Result<(), SendError> {
     if RESERVED_EVENTS.contains(&name) { Err(SendError::ReservedEvent) } else { Ok(()) }
 }
@@ -77,7 +77,7 @@ impl Event {
         &self.args
     }
 
-    /// The bytes that it takes to keep the event, about.
+    /// About how many bytes it takes to keep the event.
     pub(crate) fn cost(&self) -> usize {
         size_of::<Event>() + self.name.len() + self.args.cost()
     }

@@ -50,7 +50,7 @@ pub use write::{ArgsWriter, ToArgs};
 pub struct Args {
     /// A JSON array.
     array: ByteString,
-    /// The array's elements that are no arguments: an event's name, and what was split off.
+    /// How many of the array's elements are not arguments: an event's name, and those that were split off.
     skip: usize,
     /// Where the first argument starts in the array, or its closing bracket if there is none.
     start: usize,
@@ -81,7 +81,7 @@ impl Args {
         Ok(args)
     }
 
-    /// The arguments in the payload of an acknowledgement, which may name so many attachments.
+    /// The arguments in the payload of an acknowledgement with that many attachments.
     pub(crate) fn read_array(payload: ByteString, attachments: usize) -> Result<Args, PacketViolation> {
         if payload.is_empty() {
             return Ok(Args::none());
@@ -173,7 +173,7 @@ impl Args {
         }
     }
 
-    /// The bytes that these arguments hold in memory, about.
+    /// About how many bytes these arguments take in memory.
     pub(crate) fn cost(&self) -> usize {
         self.array.len() + self.attachments.iter().map(Bytes::len).sum::<usize>()
     }

@@ -69,8 +69,8 @@ impl RawJson {
         msgpack::encode_value(&self.json, &self.attachments)
     }
 
-    /// A part of this, which lies in [`json`](RawJson::json), such as a value that serde_json found there. It
-    /// shares the memory, and has all the attachments.
+    /// A part of this: a slice of [`json`](RawJson::json), such as a value that serde_json found there. It shares the
+    /// memory, and has all the attachments.
     ///
     /// # Panics
     /// If it lies somewhere else.

@@ -1,4 +1,4 @@
-//! Arguments become the types that handlers ask for, each once and only when asked.
+//! How arguments become the types that handlers ask for: each is read once, when it is needed.
 
 use std::cell::Cell;
 use std::fmt;
@@ -130,7 +130,7 @@ impl ArgsError {
 impl fmt::Display for ArgsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let error = self.error.to_string();
-        // Lines and columns inside of one argument tell a reader nothing.
+        // A line and column within one argument would be useless.
         let what = error.rsplit_once(" at line ").map_or(&*error, |(what, _)| what);
         write!(f, "argument {}: {what}", self.index)
     }
@@ -148,7 +148,7 @@ impl std::error::Error for ArgsError {
     }
 }
 
-/// Gives a type its arguments: to a tuple all of them, to anything else the first.
+/// Gives a type its arguments: a tuple gets all of them, anything else the first.
 struct Positional<'de, 'c> {
     args: &'de Args,
     /// What the type is that is being read.
@@ -210,7 +210,7 @@ impl<'de> Deserializer<'de> for Positional<'de, '_> {
     }
 }
 
-/// Hands a tuple's visitor the arguments, filled up with `null`s.
+/// Gives a tuple's visitor the arguments, with `null`s for missing ones.
 struct Elements<'de, 'c, V> {
     visitor: V,
     positional: Positional<'de, 'c>,

@@ -40,9 +40,9 @@ impl From<Args> for Rest {
 
 enum Slot {
     Empty,
-    /// [`Rest::serialize`] is to put the arguments here.
+    /// Where [`Rest::serialize`] puts the arguments.
     Wanted,
-    /// [`Rest::deserialize`] is to take the arguments from here.
+    /// Where [`Rest::deserialize`] finds the arguments.
     Full(Args),
 }
 
@@ -50,7 +50,7 @@ thread_local! {
     static SLOT: Cell<Slot> = const { Cell::new(Slot::Empty) };
 }
 
-/// The arguments that a value is, whose shape is that of a rest.
+/// The arguments in a value whose shape is that of a rest.
 pub(super) fn taken_from<T: Serialize + ?Sized>(value: &T) -> Option<Args> {
     SLOT.set(Slot::Wanted);
     drop(value.serialize(serde_json::value::Serializer));
@@ -60,7 +60,7 @@ pub(super) fn taken_from<T: Serialize + ?Sized>(value: &T) -> Option<Args> {
     }
 }
 
-/// The value of a seed, whose shape is that of a rest, made of these.
+/// Reads a value whose shape is that of a rest from these arguments.
 pub(super) fn given_to<'de, T: DeserializeSeed<'de>>(
     seed: T,
     args: Args,
@@ -84,7 +84,7 @@ pub(super) fn write_each(
     values(args)?.into_iter().try_for_each(|value| write(Element::Value(value)))
 }
 
-/// One of several arguments. Bytes are numbered anew as it is written.
+/// One of several arguments. Its attachments are renumbered when it is written.
 pub(super) enum Element<'a> {
     Raw(&'a RawValue),
     Value(Value),
@@ -102,7 +102,7 @@ impl Serialize for Element<'_> {
 impl Args {
     fn of_values(values: &[Value]) -> Result<Args, serde_json::Error> {
         let args = Args::new(values)?;
-        // The list is one argument, which lies within the brackets of all.
+        // The list is one argument, inside the brackets of all arguments.
         let json = args.json();
         let array = args.array.slice_ref(json);
         Ok(Args { attachments: args.attachments, ..Args::from_array(array, 0, 1, values.len()) })

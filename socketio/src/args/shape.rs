@@ -20,9 +20,9 @@ pub(super) enum Shape {
 impl Shape {
     /// The shape of a type, or of what a reference refers to.
     ///
-    /// serde can't tell: an array, a complex number or a point calls the same methods as a tuple does, and
-    /// `null` calls the same method as `()`. So the type itself has to say, and its name is all that a type
-    /// without a lifetime of `'static` tells. The name of a tuple begins with a parenthesis.
+    /// serde can't tell: an array, a complex number or a point calls the same methods as a tuple does, and `null`
+    /// calls the same method as `()`. So the type's name has to tell, since nothing else is known about a type that
+    /// is not `'static`: a tuple's name begins with a parenthesis.
     pub(super) fn of<T: ?Sized>() -> Shape {
         let mut name = type_name::<T>();
         while let Some(referent) = name.strip_prefix('&') {

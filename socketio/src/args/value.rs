@@ -11,10 +11,9 @@ use crate::args::binary::{Binary, attachment};
 
 /// Any value that JavaScript can send: what JSON can hold, and bytes, at any depth.
 ///
-/// It is for code that doesn't know what it gets. It can be one argument among others, a part of a type of your
-/// own, or what an acknowledgement is read as. In a `serde_json::Value`, bytes would be lost: they read as their
-/// placeholder, `{"_placeholder":true,"num":0}`. Where all arguments are passed on unread, [`Args`](crate::Args)
-/// cost less.
+/// It is for code that doesn't know what it gets. It can be one argument among others, a part of a type of your own,
+/// or what an acknowledgement is read as. In a `serde_json::Value`, bytes would be lost: they read as their
+/// placeholder, `{"_placeholder":true,"num":0}`. To pass on all arguments unread, [`Args`](crate::Args) are cheaper.
 ///
 /// ```
 /// use socketio::{Binary, Io, Socket, Value};
@@ -39,7 +38,7 @@ pub enum Value {
     Null,
     /// `true` or `false`.
     Bool(bool),
-    /// A number. One that is no `i64` and no `u64` is an `f64`.
+    /// A number: an `f64` unless it is an `i64` or a `u64`.
     Number(Number),
     /// A string.
     String(String),
@@ -79,7 +78,7 @@ impl Value {
         }
     }
 
-    /// The bytes, if it is these. `as_binary()?.0` shares them instead of copying.
+    /// The bytes, if it is bytes. `as_binary()?.0` shares them instead of copying.
     #[must_use]
     pub fn as_binary(&self) -> Option<&Binary> {
         match self {
@@ -289,7 +288,7 @@ mod tests {
         ];
         assert_eq!((one, &value, &*text), (1, &expected.into_iter().collect(), "x"));
         assert_eq!(value.get("b").and_then(Value::as_binary).map(|bytes| &bytes[..]), Some(&b"zero"[..]));
-        // Written again, bytes are numbered in the order in which they then stand.
+        // When it is written again, attachments are numbered in their new order.
         let sent = Args::new((Binary(bytes::Bytes::from_static(b"first")), &value)).unwrap();
         let placeholder = |num| format!(r#"{{"_placeholder":true,"num":{num}}}"#);
         let [first, a, b] = [0, 1, 2].map(placeholder);
@@ -312,7 +311,7 @@ mod tests {
 
     #[test]
     fn what_only_looks_like_a_placeholder_is_an_object() {
-        // Without attachments there is nothing that it could stand for.
+        // Without attachments, it can't be a placeholder.
         let looks = r#"[{"_placeholder":true,"num":0}]"#;
         assert_eq!(
             args(looks, &[]).read::<Value>().unwrap(),

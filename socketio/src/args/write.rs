@@ -1,4 +1,4 @@
-//! Rust values become arguments, written once, straight into their frame.
+//! How Rust values become arguments: they are written once, directly into the frame.
 
 use std::cell::Cell;
 use std::fmt;
@@ -61,7 +61,7 @@ pub trait ToArgs {
     #[doc(hidden)]
     fn write(self, out: &mut ArgsWriter<'_>) -> Result<(), serde_json::Error>;
 
-    /// How many bytes will be appended, about, as far as it is known before.
+    /// About how many bytes will be appended, if that is known.
     #[doc(hidden)]
     fn len_hint(&self) -> usize {
         0
@@ -96,8 +96,8 @@ pub struct ArgsWriter<'a> {
 }
 
 impl<'a> ArgsWriter<'a> {
-    /// A writer of the array whose start is the end of `json`: nothing, or with `named` the opening bracket
-    /// and the event's name.
+    /// Creates a writer that appends the array to `json`, which already has the opening bracket and the event's name
+    /// if `named`.
     pub(crate) fn new(json: &'a mut Vec<u8>, named: bool) -> ArgsWriter<'a> {
         ArgsWriter { json, named, attachments: Vec::new() }
     }
@@ -280,7 +280,7 @@ impl<'a, 'b> Serializer for Shaped<'a, 'b> {
     }
 }
 
-/// Serialises a tuple as JSON. A [`Rest`](super::Rest) in one that is several arguments is several itself.
+/// Serialises a tuple as JSON. A [`Rest`](super::Rest) in a tuple of arguments is several arguments itself.
 struct ShapedTuple<'a, 'b> {
     tuple: <JsonSerializer<'a, 'b> as Serializer>::SerializeTuple,
     shape: Shape,

@@ -2,17 +2,17 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::io::config::Config;
+use crate::io::config::IoConfig;
 
-/// The namespaces that the server put this client out of, or did not let it in.
+/// The namespaces that the server has disconnected this client from, or refused it.
 ///
-/// "After we send 41 or 44, packets for that namespace except CONNECT are ignored": they cross on the wire.
-/// As many as a client can be in are remembered, by a hash of their names, since clients choose the names.
+/// "After we send 41 or 44, packets for that namespace except CONNECT are ignored": they cross on the wire. As many
+/// names are remembered as a client can have namespaces; they are stored as hashes, since clients choose the names.
 #[derive(Default)]
 pub(super) struct Departed(pub(super) Vec<u64>);
 
 impl Departed {
-    pub(super) fn insert(&mut self, nsp: &str, config: &Config) {
+    pub(super) fn insert(&mut self, nsp: &str, config: &IoConfig) {
         self.remove(nsp);
         if self.0.len() >= config.max_namespaces {
             self.0.remove(0);

@@ -1,4 +1,4 @@
-//! How a client joins a namespace: CONNECT, the parents, the socket that it comes back for, the middlewares.
+//! How a client joins a namespace: CONNECT, the parents, the recovery of its old socket, the middlewares.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -8,22 +8,21 @@ use bytestring::ByteString;
 use engineio::{CloseReason, Frame, Limit, LimitHits, Revision, Sid};
 
 use super::Client;
-use super::membership::{Gate, Membership, Waiting};
-use crate::client::link::{Command, Verdict};
+use super::namespace_join::{NamespaceJoin, PendingJoin, WaitsFor};
+use crate::client::link::{Command, JoinDecision};
 use crate::error::DisconnectReason;
 use crate::error::connect_error::ConnectError;
 use crate::handler::task::{Task, finish, first_poll};
 use crate::handler::{Middleware, RecoveryGuard};
-use crate::io::TooManyNamespaces;
-use crate::io::config::Config;
+use crate::io::{Io, TooManyNamespaces};
 use crate::log::Excerpt;
 use crate::namespace::Namespace;
 use crate::namespace::parents::choose;
 use crate::namespace::room::Room;
 use crate::packet::Packet;
 use crate::recovery::claimed::Claimed;
-use crate::recovery::history::{Claim, Granted};
-use crate::recovery::presented::{Presented, Refusal};
+use crate::recovery::history::{Claim, RecoveredSocket};
+use crate::recovery::request::{RecoveryFailure, RecoveryRequest};
 use crate::socket::Socket;
 use crate::socket::life::NotAdmitted;
 
@@ -42,7 +41,7 @@ impl Client {
             self.end(at, DisconnectReason::ClientNamespaceDisconnect);
         }
         if self.has_too_many_sockets() {
-            self.io.config().hits.count(Limit::Namespaces);
+            self.io.hits().count(Limit::Namespaces);
             return self.refuse_with(nsp, &too_many_namespaces());
         }
         let auth = auth.map(Box::from);
@@ -58,7 +57,7 @@ impl Client {
         let too_long = nsp.len() > self.io.config().max_dynamic_name;
         if parents.is_empty() || too_long {
             if !parents.is_empty() {
-                self.io.config().hits.count(Limit::NamespaceName);
+                self.io.hits().count(Limit::NamespaceName);
             }
             return self.refuse(nsp, self.io.config().parser.invalid_namespace(nsp));
         }
@@ -68,8 +67,8 @@ impl Client {
             Ok(Poll::Ready(parent)) => parent,
             Ok(Poll::Pending) => {
                 let serial = self.next_serial();
-                self.wait(serial, Gate::Parents { nsp: nsp.into(), auth }, Vec::new());
-                let (link, time) = (Arc::clone(&self.link), HookTime::of(self.io.config()));
+                self.wait(serial, WaitsFor::Parents { nsp: nsp.into(), auth }, Vec::new());
+                let (link, time) = (Arc::clone(&self.link), HookTime::of(&self.io));
                 tokio::spawn(async move {
                     let chosen = time.limit("a rule of dynamic namespaces", finish(choosing)).await;
                     let parent = chosen.and_then(Result::ok).flatten();
@@ -82,7 +81,7 @@ impl Client {
         self.join_child(nsp, parent, auth, Vec::new());
     }
 
-    /// Has the client join a child of the parent that was found, if any was.
+    /// Lets the client join a child of the parent, if one was found.
     pub(super) fn join_child(
         &mut self,
         nsp: &str,
@@ -94,7 +93,7 @@ impl Client {
         match parent.map(|parent| self.io.enter_child(nsp, &parent)) {
             Some(Ok(namespace)) => return self.join(namespace, auth, packets),
             Some(Err(TooManyNamespaces)) => {
-                self.io.config().hits.count(Limit::DynamicNamespaces);
+                self.io.hits().count(Limit::DynamicNamespaces);
                 self.refuse_with(nsp, &too_many_namespaces());
             }
             None => self.refuse(nsp, self.io.config().parser.invalid_namespace(nsp)),
@@ -102,7 +101,7 @@ impl Client {
         self.release(&packets);
     }
 
-    /// Has the middlewares of a namespace, which the client has entered, decide.
+    /// Lets the middlewares decide. The client has already entered the namespace.
     pub(super) fn join(&mut self, namespace: Namespace, auth: Option<Box<str>>, packets: Vec<Packet>) {
         self.departed.remove(namespace.name());
         match self.claim(&namespace, auth.as_deref()) {
@@ -116,7 +115,7 @@ impl Client {
             }
             Some(Claim::NotYet(history, ended)) => {
                 let serial = self.next_serial();
-                self.wait(serial, Gate::OldSocket { namespace, auth, history }, packets);
+                self.wait(serial, WaitsFor::OldSocket { namespace, auth, history }, packets);
                 let link = Arc::clone(&self.link);
                 tokio::spawn(async move {
                     // An error says that it has ended for good.
@@ -128,27 +127,30 @@ impl Client {
         }
     }
 
-    /// Asks the adapter for the session that the client comes back for. `here` is its socket, if it was on this node.
+    /// Asks the adapter for the session that the client wants to recover. `here` is its socket, if it was on this
+    /// node.
     fn take_session(
         &mut self,
         namespace: Namespace,
         auth: Option<Box<str>>,
         packets: Vec<Packet>,
-        presented: Presented,
-        here: Option<Granted>,
+        presented: RecoveryRequest,
+        here: Option<RecoveredSocket>,
     ) {
         let (link, serial) = (Arc::clone(&self.link), self.next_serial());
-        self.wait(serial, Gate::Session { namespace: namespace.clone(), auth }, packets);
+        self.wait(serial, WaitsFor::Session { namespace: namespace.clone(), auth }, packets);
+        let taking: Task<_> = Box::pin(namespace.take_session(presented, here));
         tokio::spawn(async move {
-            let claimed = namespace.take_session(presented, here).await;
+            // A custom parser may panic over what was missed.
+            let claimed = finish(taking).await.unwrap_or(Err(RecoveryFailure::Unreadable));
             link.command(Command::Claimed { serial, claimed });
         });
     }
 
-    /// The adapter has answered. If the client has gone meanwhile, the socket goes back to where it was.
-    pub(super) fn claimed(&mut self, serial: u32, claimed: Result<Claimed, Refusal>) {
-        let Some(Waiting { gate: Gate::Session { namespace, auth }, packets, .. }) =
-            self.take_waiting(serial)
+    /// The adapter has answered. If the client has gone meanwhile, the socket is given back.
+    pub(super) fn claimed(&mut self, serial: u32, claimed: Result<Claimed, RecoveryFailure>) {
+        let Some(PendingJoin { waits_for: WaitsFor::Session { namespace, auth }, packets, .. }) =
+            self.take_pending(serial)
         else {
             return;
         };
@@ -164,13 +166,13 @@ impl Client {
         self.ask(namespace, auth, packets, granted);
     }
 
-    /// Has the application decide about a socket, a new one or that which the client comes back for.
+    /// Lets the application decide about a socket: a new one, or the one that the client wants to recover.
     fn ask(
         &mut self,
         namespace: Namespace,
         auth: Option<Box<str>>,
         packets: Vec<Packet>,
-        granted: Option<Granted>,
+        granted: Option<RecoveredSocket>,
     ) {
         let guard =
             granted.as_ref().and_then(|_| namespace.find_handler(|table| table.allow_recovery.clone()));
@@ -181,52 +183,56 @@ impl Client {
         };
         let socket = self.new_socket(namespace, auth, granted);
         if middlewares.is_empty() && guard.is_none() {
-            return self.decided(&socket, packets, Verdict::Admitted);
+            return self.decided(&socket, packets, JoinDecision::Admitted);
         }
         let mut deciding: Task<_> = Box::pin(decide(guard, middlewares, socket.clone()));
-        let verdict = match first_poll(&mut deciding) {
-            Ok(Poll::Ready(verdict)) => verdict,
+        let decision = match first_poll(&mut deciding) {
+            Ok(Poll::Ready(decision)) => decision,
             Ok(Poll::Pending) => {
                 let (link, serial) = (Arc::clone(&self.link), socket.serial());
                 let nsp = socket.namespace_name().to_owned();
-                let time = HookTime::of(self.io.config());
-                self.wait(serial, Gate::Middlewares(socket), packets);
+                let time = HookTime::of(&self.io);
+                self.wait(serial, WaitsFor::Middlewares(socket), packets);
                 tokio::spawn(async move {
                     let what = format!("the middlewares of {}", Excerpt(&nsp));
-                    let verdict = match time.limit(&what, finish(deciding)).await {
-                        Some(decided) => decided.unwrap_or_else(|_| Verdict::Refused(internal_error(&nsp))),
-                        None => Verdict::Refused(ConnectError::new("The server took too long to decide")),
+                    let decision = match time.limit(&what, finish(deciding)).await {
+                        Some(decided) => {
+                            decided.unwrap_or_else(|_| JoinDecision::Refused(internal_error(&nsp)))
+                        }
+                        None => {
+                            JoinDecision::Refused(ConnectError::new("The server took too long to decide"))
+                        }
                     };
-                    link.command(Command::Verdict { serial, verdict });
+                    link.command(Command::Decided { serial, decision });
                 });
                 return;
             }
-            Err(_) => Verdict::Refused(internal_error(socket.namespace_name())),
+            Err(_) => JoinDecision::Refused(internal_error(socket.namespace_name())),
         };
-        self.decided(&socket, packets, verdict);
+        self.decided(&socket, packets, decision);
     }
 
-    /// What comes of it if the client says that it had a socket here.
+    /// Tries a recovery, if the client asks for one.
     fn claim(&self, namespace: &Namespace, auth: Option<&str>) -> Option<Claim> {
         let recovery = namespace.recovery().filter(|_| self.link.revision == Revision::V4)?;
         let is_shared = namespace.shared_recovery().is_some();
-        Some(recovery.claim(Presented::read(auth?)?, namespace.name(), is_shared))
+        Some(recovery.claim(RecoveryRequest::read(auth?)?, namespace.name(), is_shared))
     }
 
     /// Whether the client may not have another socket. Sockets that ended count for as long as handlers (or
     /// the application) hold them, so that connecting over and over can't pile up running handlers.
     fn has_too_many_sockets(&self) -> bool {
         let limit = self.io.config().max_namespaces;
-        // Each socket holds the link, and so does this.
+        // Each socket holds the link, and so does the client itself.
         let alive = Arc::strong_count(&self.link) - 1;
-        self.memberships.len() >= limit || alive >= limit.saturating_mul(2)
+        self.joins.len() >= limit || alive >= limit.saturating_mul(2)
     }
 
     fn new_socket(
         &mut self,
         namespace: Namespace,
         auth: Option<Box<str>>,
-        granted: Option<Granted>,
+        granted: Option<RecoveredSocket>,
     ) -> Socket {
         let id: Room = match (self.link.revision, namespace.name(), &granted) {
             // Clients of revision 3 are not told their ids: they derive them from the session's.
@@ -244,41 +250,43 @@ impl Client {
         serial
     }
 
-    fn wait(&mut self, serial: u32, gate: Gate, packets: Vec<Packet>) {
-        self.memberships.push(Membership::Waiting(Box::new(Waiting { serial, gate, packets })));
+    fn wait(&mut self, serial: u32, waits_for: WaitsFor, packets: Vec<Packet>) {
+        self.joins.push(NamespaceJoin::Pending(Box::new(PendingJoin { serial, waits_for, packets })));
     }
 
-    /// Takes out a membership for which something was decided. One that is no longer wanted is not found.
-    pub(super) fn take_waiting(&mut self, serial: u32) -> Option<Waiting> {
+    /// Takes out a pending join that something was decided about. `None` if it has ended meanwhile.
+    pub(super) fn take_pending(&mut self, serial: u32) -> Option<PendingJoin> {
         let at = self.find_serial(serial).filter(|_| !self.closing)?;
-        match self.memberships.swap_remove(at) {
-            Membership::Waiting(waiting) => Some(*waiting),
-            joined @ Membership::Joined(_) => {
-                self.memberships.push(joined);
+        match self.joins.swap_remove(at) {
+            NamespaceJoin::Pending(pending) => Some(*pending),
+            joined @ NamespaceJoin::Joined(_) => {
+                self.joins.push(joined);
                 None
             }
         }
     }
 
     /// The application has decided on a socket.
-    pub(super) fn decided(&mut self, socket: &Socket, packets: Vec<Packet>, verdict: Verdict) {
+    pub(super) fn decided(&mut self, socket: &Socket, packets: Vec<Packet>, decision: JoinDecision) {
         let nsp = socket.namespace_name();
-        let refusal = match verdict {
-            Verdict::NotRecovered => return self.join_anew(socket, packets, Refusal::Denied),
-            Verdict::Admitted if socket.is_incomplete() => {
-                return self.join_anew(socket, packets, Refusal::Offset);
+        let refusal = match decision {
+            JoinDecision::NotRecovered => return self.join_anew(socket, packets, RecoveryFailure::Denied),
+            JoinDecision::Admitted if socket.is_incomplete() => {
+                return self.join_anew(socket, packets, RecoveryFailure::Offset);
             }
-            Verdict::Refused(error) if error.closes_session() => {
+            JoinDecision::Refused(error) if error.closes_session() => {
                 self.release(&packets);
                 socket.discard(DisconnectReason::ForcedClose);
                 return self.close(CloseReason::ForcedClose);
             }
-            Verdict::Refused(error) => self.io.config().parser.connect_error(self.link.revision, nsp, &error),
-            Verdict::Admitted => match socket.admit() {
+            JoinDecision::Refused(error) => {
+                self.io.config().parser.connect_error(self.link.revision, nsp, &error)
+            }
+            JoinDecision::Admitted => match socket.admit() {
                 Ok(()) => {
                     self.release(&packets);
                     self.connect_deadline = None;
-                    self.memberships.push(Membership::Joined(socket.clone()));
+                    self.joins.push(NamespaceJoin::Joined(socket.clone()));
                     for packet in packets {
                         if !self.closing {
                             self.packet(packet);
@@ -286,7 +294,9 @@ impl Client {
                     }
                     return;
                 }
-                Err(NotAdmitted::Incomplete) => return self.join_anew(socket, packets, Refusal::Offset),
+                Err(NotAdmitted::Incomplete) => {
+                    return self.join_anew(socket, packets, RecoveryFailure::Offset);
+                }
                 Err(NotAdmitted::Closed) => self.io.config().parser.invalid_namespace(nsp),
             },
         };
@@ -295,10 +305,10 @@ impl Client {
         self.refuse(nsp, refusal);
     }
 
-    /// The client does not get the socket that it comes back for, and comes as a new one.
-    fn join_anew(&mut self, recovered: &Socket, packets: Vec<Packet>, why: Refusal) {
+    /// The client does not recover its socket, and joins as a new one.
+    fn join_anew(&mut self, recovered: &Socket, packets: Vec<Packet>, why: RecoveryFailure) {
         let namespace = recovered.namespace().clone();
-        // The new socket is there before the old one leaves, so that the namespace is not let go between them.
+        // The new socket enters before the old one leaves, so that the namespace is not removed in between.
         namespace.enter();
         let auth = recovered.auth();
         recovered.discard(DisconnectReason::ServerNamespaceDisconnect);
@@ -308,7 +318,7 @@ impl Client {
         self.ask(namespace, auth, packets, None);
     }
 
-    /// Tells the client that it can't join. The session goes on, until the connect timeout at the least.
+    /// Tells the client that it can't join. The session continues, at least until the connect timeout.
     fn refuse(&mut self, nsp: &str, answer: Frame) {
         self.departed.insert(nsp, self.io.config());
         self.link.mailbox.push_owed(&[answer]);
@@ -319,31 +329,31 @@ impl Client {
     }
 }
 
-/// Asks whether the client gets the socket that it comes back for, if it does, and runs the middlewares one
-/// after the other, up to the first that refuses.
-async fn decide(guard: Option<RecoveryGuard>, middlewares: Vec<Middleware>, socket: Socket) -> Verdict {
+/// Asks whether the client may recover its socket, if it wants to, and runs the middlewares one after the other until
+/// one refuses.
+async fn decide(guard: Option<RecoveryGuard>, middlewares: Vec<Middleware>, socket: Socket) -> JoinDecision {
     if let Some(guard) = guard
         && !guard(socket.clone()).await
     {
-        return Verdict::NotRecovered;
+        return JoinDecision::NotRecovered;
     }
     for middleware in middlewares {
         if let Err(error) = middleware(socket.clone()).await {
-            return Verdict::Refused(error);
+            return JoinDecision::Refused(error);
         }
     }
-    Verdict::Admitted
+    JoinDecision::Admitted
 }
 
-/// How long those may take that decide who joins.
+/// How long the decision about a join may take.
 struct HookTime {
     limit: Duration,
     hits: Arc<LimitHits>,
 }
 
 impl HookTime {
-    fn of(config: &Config) -> HookTime {
-        HookTime { limit: config.hook_timeout, hits: Arc::clone(&config.hits) }
+    fn of(io: &Io) -> HookTime {
+        HookTime { limit: io.config().hook_timeout, hits: Arc::clone(io.hits()) }
     }
 
     /// What is decided, if that is in time.

@@ -1,36 +1,35 @@
-//! What the sockets of one client share: the way to its session's driver.
+//! What the sockets of one client share: the mailbox and the commands for its session.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use engineio::memory::Held;
 use engineio::observe::{Observers, What};
-use engineio::{HandshakeRequest, Limit, Mailbox, Opened, Revision, Sid, Transport};
+use engineio::{CurrentTransport, HandshakeRequest, Limit, Mailbox, Opened, Revision, Sid, Transport};
 use parking_lot::Mutex;
 
 use crate::error::connect_error::ConnectError;
 use crate::recovery::claimed::Claimed;
-use crate::recovery::presented::Refusal;
+use crate::recovery::request::RecoveryFailure;
 
-/// The way to a session: its mailbox, and commands for the [`Client`](crate::Client) on it.
+/// How sockets reach their session: its mailbox, and commands for the [`Client`](crate::Client) on it.
 pub(crate) struct Link {
     pub(crate) sid: Sid,
     pub(crate) revision: Revision,
-    /// Whether the session is on WebSocket.
-    direct: AtomicBool,
-    /// Nobody runs commands any more. It is changed under the lock on `left`.
+    transport: CurrentTransport,
+    /// Commands are no longer run. It changes under the lock on `inbox`.
     ended: AtomicBool,
     pub(crate) handshake: HandshakeRequest,
     pub(crate) mailbox: Arc<Mailbox>,
     observers: Observers,
-    left: Mutex<Left>,
+    inbox: Mutex<Inbox>,
 }
 
-/// What is left for a client, by whoever has something to do with it.
+/// What others leave for a client.
 #[derive(Default)]
-struct Left {
+struct Inbox {
     commands: Vec<Command>,
-    /// What packets take that wait in the client and in its sockets.
+    /// The memory of packets that wait in the client and in its sockets.
     backlog: Held,
 }
 
@@ -38,30 +37,30 @@ struct Left {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Overloaded(pub(crate) Limit);
 
-/// What an application says of a client that wants to join a namespace.
+/// What the application decides about a client that wants to join a namespace.
 #[derive(Debug)]
-pub(crate) enum Verdict {
+pub(crate) enum JoinDecision {
     Admitted,
     Refused(ConnectError),
-    /// The socket that it comes back for is not its own. It may come as a new client.
+    /// It must not recover that socket, but may join as a new client.
     NotRecovered,
 }
 
-/// What others want of a client. Sockets go by their serial number: a socket holds the link, so the link
+/// What other tasks ask of a client. They name a socket by its serial number: a socket holds the link, so the link
 /// must not hold a socket.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// The parent of a name that a client wants to join is known, by its number, or that it has none.
+    /// The parents have decided: the number of the parent of a name that a client wants to join, or none.
     Parent { serial: u32, parent: Option<u64> },
     /// The application has decided on a socket.
-    Verdict { serial: u32, verdict: Verdict },
-    /// The old socket, which a socket is to be recovered from, has ended.
+    Decided { serial: u32, decision: JoinDecision },
+    /// The old socket that a client wants to recover has ended.
     OldSocketEnded { serial: u32 },
-    /// The adapter has told whether there is the session that a client comes back for.
-    Claimed { serial: u32, claimed: Result<Claimed, Refusal> },
-    /// Put a socket out of its namespace.
+    /// The adapter has answered whether it has the session that a client wants to recover.
+    Claimed { serial: u32, claimed: Result<Claimed, RecoveryFailure> },
+    /// Disconnect a socket from its namespace.
     Disconnect { serial: u32 },
-    /// Put all sockets out of their namespaces, and end the session.
+    /// Disconnect all sockets, and end the session.
     Close,
 }
 
@@ -71,21 +70,21 @@ impl Link {
         Link {
             sid,
             revision,
-            direct: AtomicBool::new(transport == Transport::WebSocket),
+            transport: CurrentTransport::new(transport),
             ended: AtomicBool::new(false),
             handshake,
             mailbox,
             observers,
-            left: Mutex::default(),
+            inbox: Mutex::default(),
         }
     }
 
     pub(crate) fn transport(&self) -> Transport {
-        if self.direct.load(Ordering::Acquire) { Transport::WebSocket } else { Transport::Polling }
+        self.transport.get()
     }
 
-    pub(crate) fn upgraded(&self) {
-        self.direct.store(true, Ordering::Release);
+    pub(crate) fn upgraded(&self, transport: Transport) {
+        self.transport.set(transport);
     }
 
     /// Shows something to whoever watches.
@@ -98,35 +97,35 @@ impl Link {
         !self.observers.is_empty()
     }
 
-    /// Has the driver run a command.
+    /// Leaves a command for the session's task, and wakes it.
     pub(crate) fn command(&self, command: Command) {
-        let mut left = self.left.lock();
+        let mut inbox = self.inbox.lock();
         if self.ended.load(Ordering::Relaxed) {
-            drop(left);
+            drop(inbox);
             return drop(command);
         }
-        left.commands.push(command);
-        drop(left);
-        self.mailbox.wake();
+        inbox.commands.push(command);
+        drop(inbox);
+        self.mailbox.ring();
     }
 
     /// The session has ended, and runs no commands any more.
     pub(crate) fn end(&self) {
-        let mut left = self.left.lock();
+        let mut inbox = self.inbox.lock();
         self.ended.store(true, Ordering::Relaxed);
-        let commands = std::mem::take(&mut left.commands);
-        drop(left);
+        let commands = std::mem::take(&mut inbox.commands);
+        drop(inbox);
         drop(commands);
     }
 
     pub(crate) fn take_commands(&self) -> Vec<Command> {
-        std::mem::take(&mut self.left.lock().commands)
+        std::mem::take(&mut self.inbox.lock().commands)
     }
 
-    /// Counts a packet that has to wait. Like a mailbox, the backlog takes a packet whole while it is under its
-    /// limit.
+    /// Counts a packet that has to wait. Like a mailbox, the backlog accepts a packet of any size while it is under
+    /// its limit.
     pub(crate) fn hold(&self, cost: usize, limit: usize) -> Result<(), Overloaded> {
-        let backlog = &mut self.left.lock().backlog;
+        let backlog = &mut self.inbox.lock().backlog;
         let before = backlog.bytes();
         backlog.resize(before + cost);
         self.mailbox.note_backlog(before + cost);
@@ -141,7 +140,7 @@ impl Link {
 
     /// Counts a packet that waits no longer.
     pub(crate) fn release(&self, cost: usize) {
-        let backlog = &mut self.left.lock().backlog;
+        let backlog = &mut self.inbox.lock().backlog;
         let before = backlog.bytes();
         backlog.resize(before - cost);
         self.mailbox.note_backlog(before - cost);
@@ -149,6 +148,6 @@ impl Link {
 
     #[cfg(test)]
     pub(crate) fn backlog(&self) -> usize {
-        self.left.lock().backlog.bytes()
+        self.inbox.lock().backlog.bytes()
     }
 }

@@ -1,6 +1,6 @@
-//! A session's Socket.IO side: one client and the namespaces it is in. Here is what its packets do, how it joins
-//! and leaves, and the [`link`] by which its sockets reach it. What happens to a socket once it is there is in
-//! [`socket`](crate::socket).
+//! A session's Socket.IO side: one client and the namespaces it is in. This module has what its packets do, how it
+//! joins and leaves, and the [`link`] by which its sockets reach it. What happens to a socket after it has joined is
+//! in [`socket`](crate::socket).
 //!
 //! ```text
 //!              CONNECT            parents, then middlewares, let it in
@@ -19,7 +19,9 @@ use std::time::Instant;
 
 use bytestring::ByteString;
 use engineio::observe::What;
-use engineio::{Application, CloseReason, Frame, HandshakeRequest, Layer, Limit, Message, Opened, Revision};
+use engineio::{
+    Application, CloseReason, Frame, HandshakeRequest, Layer, Limit, Message, Opened, Revision, Transport,
+};
 
 use crate::client::link::{Command, Link, Overloaded};
 use crate::error::DisconnectReason;
@@ -33,13 +35,13 @@ use crate::packet::{Body, Packet};
 mod departed;
 mod joining;
 pub(crate) mod link;
-mod membership;
+mod namespace_join;
 pub mod observe;
 #[cfg(test)]
 mod tests;
 
 use departed::Departed;
-use membership::{Gate, Membership, Waiting};
+use namespace_join::{NamespaceJoin, PendingJoin, WaitsFor};
 
 /// One client: the [`Layer`] of a session. A server's driver makes it through [`Io`] and calls it.
 ///
@@ -59,7 +61,7 @@ pub struct Client {
     link: Arc<Link>,
     decoder: Decoder,
     /// Nearly always one.
-    memberships: Vec<Membership>,
+    joins: Vec<NamespaceJoin>,
     departed: Departed,
     /// When the session ends unless a namespace has been joined.
     connect_deadline: Option<Instant>,
@@ -85,7 +87,7 @@ impl Client {
             io,
             link,
             decoder: Decoder::default(),
-            memberships: Vec::new(),
+            joins: Vec::new(),
             departed: Departed::default(),
             connect_deadline,
             next_serial: 0,
@@ -94,7 +96,7 @@ impl Client {
         if client.io.is_closed() {
             client.close(CloseReason::ServerShuttingDown);
         } else if client.link.revision == Revision::V3 {
-            // Revision 3 has no CONNECT to `/`: a session is in it from the start.
+            // In revision 3, there is no CONNECT to `/`: a session joins it when it opens.
             client.connect(&ByteString::from_static("/"), None);
         }
         client
@@ -104,7 +106,7 @@ impl Client {
         if let Body::Connect { auth } = &packet.body {
             return self.connect(&packet.nsp, auth.as_deref());
         }
-        if let Err(error) = packet.check_name(self.io.config().max_event_name) {
+        if let Err(error) = packet.check_from_client(self.io.config().max_event_name) {
             return self.violation(error);
         }
         let Some(at) = self.find(&packet.nsp) else {
@@ -116,52 +118,57 @@ impl Client {
             }
             return;
         };
-        match (&mut self.memberships[at], packet.body) {
-            (membership, Body::Disconnect) => {
-                membership.end_trail();
+        match (&mut self.joins[at], packet.body) {
+            (join, Body::Disconnect) => {
+                join.end_history();
                 self.end(at, DisconnectReason::ClientNamespaceDisconnect);
             }
-            (Membership::Waiting(waiting), body) => {
+            (NamespaceJoin::Pending(pending), body) => {
                 let packet = Packet { nsp: packet.nsp, body };
                 let cost = packet.cost();
-                waiting.packets.push(packet);
+                pending.packets.push(packet);
                 if let Err(overloaded) = self.link.hold(cost, self.io.config().max_backlog) {
                     self.overloaded(overloaded);
                 }
             }
-            // The socket was told to end, and the client does not know yet.
-            (Membership::Joined(socket), _) if !socket.is_connected() => {}
-            (Membership::Joined(socket), Body::Event(event)) => {
+            // The server has disconnected the socket, and the client does not know yet.
+            (NamespaceJoin::Joined(socket), _) if !socket.is_connected() => {}
+            (NamespaceJoin::Joined(socket), Body::Event(event)) => {
                 if let Err(overloaded) = socket.submit(Job::Event(event)) {
                     self.overloaded(overloaded);
                 }
             }
-            (Membership::Joined(socket), Body::Ack { id: Some(id), args }) => {
+            (NamespaceJoin::Joined(socket), Body::Ack { id: Some(id), args }) => {
                 socket.pending_acks().resolve(id, args);
             }
-            (Membership::Joined(_), Body::Ack { id: None, .. } | Body::Connect { .. }) => {}
+            (
+                NamespaceJoin::Joined(_),
+                Body::Ack { id: None, .. } | Body::Connect { .. } | Body::ConnectError { .. },
+            ) => {}
         }
     }
 
-    /// More of the client's packets wait than may.
+    /// Ends the session: more of the client's packets wait than are allowed.
     fn overloaded(&mut self, Overloaded(limit): Overloaded) {
-        self.io.config().hits.count(limit);
+        self.io.hits().count(limit);
         tracing::warn!(limit = limit.name(), "too many packets of a client wait");
         self.close(CloseReason::ForcedClose);
     }
 
-    /// Ends a membership. If it is the server's doing, the client is told.
+    /// Ends a join. If it is the server's doing, the client is told.
     fn end(&mut self, at: usize, reason: DisconnectReason) {
-        match self.memberships.swap_remove(at) {
-            Membership::Waiting(waiting) => {
-                self.release(&waiting.packets);
-                match waiting.gate {
-                    Gate::Parents { .. } => {}
-                    Gate::Middlewares(socket) => socket.discard(reason),
-                    Gate::OldSocket { namespace, .. } | Gate::Session { namespace, .. } => namespace.leave(),
+        match self.joins.swap_remove(at) {
+            NamespaceJoin::Pending(pending) => {
+                self.release(&pending.packets);
+                match pending.waits_for {
+                    WaitsFor::Parents { .. } => {}
+                    WaitsFor::Middlewares(socket) => socket.discard(reason),
+                    WaitsFor::OldSocket { namespace, .. } | WaitsFor::Session { namespace, .. } => {
+                        namespace.leave();
+                    }
                 }
             }
-            Membership::Joined(socket) => {
+            NamespaceJoin::Joined(socket) => {
                 let told = reason == DisconnectReason::ServerNamespaceDisconnect;
                 if told {
                     self.departed.insert(socket.namespace_name(), self.io.config());
@@ -174,15 +181,15 @@ impl Client {
         }
     }
 
-    fn release(&self, waiting: &[Packet]) {
-        self.link.release(waiting.iter().map(Packet::cost).sum());
+    fn release(&self, pending: &[Packet]) {
+        self.link.release(pending.iter().map(Packet::cost).sum());
     }
 
     fn violation(&mut self, error: PacketViolation) {
         tracing::info!(rule = error.name(), section = error.section(), %error, "a client broke the protocol");
         self.link.see(|| What::Violation { rule: error.name(), section: error.section(), error: &error });
         if let Some(limit) = error.limit() {
-            self.io.config().hits.count(limit);
+            self.io.hits().count(limit);
         }
         self.close(error.close_reason());
     }
@@ -197,21 +204,28 @@ impl Client {
         for command in self.link.take_commands() {
             match command {
                 Command::Parent { serial, parent } => {
-                    let waiting = self.take_waiting(serial);
-                    if let Some(Waiting { gate: Gate::Parents { nsp, auth }, packets, .. }) = waiting {
+                    let pending = self.take_pending(serial);
+                    if let Some(PendingJoin { waits_for: WaitsFor::Parents { nsp, auth }, packets, .. }) =
+                        pending
+                    {
                         self.join_child(&nsp, parent, auth, packets);
                     }
                 }
-                Command::Verdict { serial, verdict } => {
-                    let waiting = self.take_waiting(serial);
-                    if let Some(Waiting { gate: Gate::Middlewares(socket), packets, .. }) = waiting {
-                        self.decided(&socket, packets, verdict);
+                Command::Decided { serial, decision } => {
+                    let pending = self.take_pending(serial);
+                    if let Some(PendingJoin { waits_for: WaitsFor::Middlewares(socket), packets, .. }) =
+                        pending
+                    {
+                        self.decided(&socket, packets, decision);
                     }
                 }
                 Command::OldSocketEnded { serial } => {
-                    let waiting = self.take_waiting(serial);
-                    if let Some(Waiting { gate: Gate::OldSocket { namespace, auth, .. }, packets, .. }) =
-                        waiting
+                    let pending = self.take_pending(serial);
+                    if let Some(PendingJoin {
+                        waits_for: WaitsFor::OldSocket { namespace, auth, .. },
+                        packets,
+                        ..
+                    }) = pending
                     {
                         self.join(namespace, auth, packets);
                     }
@@ -223,7 +237,7 @@ impl Client {
                     }
                 }
                 Command::Close => {
-                    while let Some(last) = self.memberships.len().checked_sub(1) {
+                    while let Some(last) = self.joins.len().checked_sub(1) {
                         self.end(last, DisconnectReason::ServerNamespaceDisconnect);
                     }
                     self.close(CloseReason::ForcedClose);
@@ -238,11 +252,11 @@ impl Client {
     }
 
     fn find(&self, nsp: &str) -> Option<usize> {
-        self.memberships.iter().position(|membership| membership.nsp() == nsp)
+        self.joins.iter().position(|join| join.nsp() == nsp)
     }
 
     fn find_serial(&self, serial: u32) -> Option<usize> {
-        self.memberships.iter().position(|membership| membership.serial() == serial)
+        self.joins.iter().position(|join| join.serial() == serial)
     }
 }
 
@@ -281,7 +295,7 @@ impl Layer for Client {
             self.violation(PacketViolation::AttachmentTimeout);
         } else if self.connect_deadline.is_some_and(|deadline| deadline <= now) {
             tracing::debug!("a client joined no namespace in time");
-            self.io.config().hits.count(Limit::ConnectTimeout);
+            self.io.hits().count(Limit::ConnectTimeout);
             self.close(CloseReason::ForcedClose);
         }
     }
@@ -293,10 +307,10 @@ impl Layer for Client {
         [self.decoder.deadline(), self.connect_deadline].into_iter().flatten().min()
     }
 
-    fn upgraded(&mut self, _: Option<HandshakeRequest>) {
-        self.link.upgraded();
-        for membership in &self.memberships {
-            if let Membership::Joined(socket) = membership {
+    fn upgraded(&mut self, transport: Transport, _: Option<HandshakeRequest>) {
+        self.link.upgraded(transport);
+        for join in &self.joins {
+            if let NamespaceJoin::Joined(socket) = join {
                 // It takes no place among what waits.
                 let _ = socket.submit(Job::Upgraded);
             }
@@ -306,7 +320,7 @@ impl Layer for Client {
     fn closed(&mut self, reason: CloseReason) {
         self.run_commands();
         self.closing = true;
-        while let Some(last) = self.memberships.len().checked_sub(1) {
+        while let Some(last) = self.joins.len().checked_sub(1) {
             self.end(last, reason.into());
         }
         self.link.end();
@@ -325,6 +339,6 @@ impl Drop for Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.memberships.iter().map(Membership::nsp)).finish()
+        f.debug_list().entries(self.joins.iter().map(NamespaceJoin::nsp)).finish()
     }
 }

@@ -1,7 +1,7 @@
-//! What a session's messages mean, for [those who watch](engineio::observe).
+//! What a session's messages mean, for [observers](engineio::observe).
 //!
-//! Both directions are read the same way, message by message: a packet is shown with its text, and then its
-//! attachments as they follow. What is not a packet is not shown; if a client sent it, the violation is.
+//! Both directions are read the same way, message by message: a packet is shown with its text, then its attachments.
+//! What is not a packet is not shown; if a client sent it, the violation is.
 
 use bytes::Bytes;
 use engineio::observe::{Direction, SocketPacket, What};
@@ -12,8 +12,8 @@ use crate::packet::parser::Parser;
 use crate::packet::raw::RawPacket;
 use crate::packet::text::Header;
 
-/// Reads a text packet of the default parser as far as its payload, which may be anything. `None` if it does
-/// not even come to that.
+/// Reads a text packet of the default parser up to its payload, which may be anything. `None` if even that is
+/// malformed.
 #[must_use]
 pub fn read_text(text: &str) -> Option<SocketPacket<'_>> {
     let Header { digit, attachments, nsp, id, payload, .. } = Header::read(text).ok()?;

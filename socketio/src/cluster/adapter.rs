@@ -1,4 +1,4 @@
-//! Other nodes: what an adapter is, and the messages that go between nodes.
+//! The interface of adapters, which connect the nodes of a cluster.
 //!
 //! Sockets and rooms of this node are always in this node's memory, and sending to them needs no adapter.
 //! An adapter brings messages to the other nodes of a cluster and back.
@@ -9,15 +9,15 @@ use std::sync::Arc;
 use crate::cluster::Nodes;
 use crate::cluster::message::{AdapterError, AdapterFuture, NodeId, NodeMessage};
 use crate::cluster::node::Node;
-use crate::cluster::sessions::Sessions;
+use crate::cluster::sessions::SessionStore;
 use crate::namespace::Namespace;
 
 /// Takes messages to the other nodes of a cluster, and brings theirs to this one.
 ///
-/// It only moves [`NodeMessage`]s. The code on both sides of it finds the receivers of a broadcast, answers
-/// requests, and decides when to stop waiting. The messages are those of socket.io's own cluster adapters
-/// (`BROADCAST`, `SOCKETS_JOIN`, `FETCH_SOCKETS`, ..). An adapter that writes the same format can share a
-/// cluster with servers in JavaScript: [`RawJson`](crate::RawJson) reads and writes their values.
+/// It only moves [`NodeMessage`]s. The rest of this crate finds the receivers of a broadcast, answers requests, and
+/// decides when to stop waiting. The messages are those of socket.io's own cluster adapters (`BROADCAST`,
+/// `SOCKETS_JOIN`, `FETCH_SOCKETS`, ..). An adapter that writes the same format can share a cluster with servers in
+/// JavaScript: [`RawJson`](crate::RawJson) reads and writes their values.
 ///
 /// No method may block, or call the [`Io`](crate::Io), a socket or the node back before it returns: some are called under
 /// their locks. Do that in a task. The crate `socketio-adapter-contract` tests all of these rules.
@@ -42,7 +42,7 @@ use crate::namespace::Namespace;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let io = Io::with_adapter(socketio::Config::default(), Alone);
+/// let io = Io::with_adapter(socketio::IoConfig::default(), Alone);
 /// # }
 /// ```
 pub trait Adapter: Send + Sync + 'static {
@@ -86,13 +86,13 @@ pub trait Adapter: Send + Sync + 'static {
     /// wait for anything, and not call [`Node::receive`] or [`Node::returned`]: queue the message.
     fn publish(&self, message: NodeMessage) -> AdapterFuture<Result<(), AdapterError>>;
 
-    /// What lets clients recover on any node, if the adapter has it.
+    /// The store with which clients recover on any node, if the adapter has one.
     ///
-    /// With it, and if [clients may recover](Node::recovers), there is one order of all broadcasts, joins and
-    /// the like: every [`NodeMessage`] without an answer has its [`offset`](NodeMessage::offset), and all nodes receive them
-    /// in this order. A message of this node that has a [`serial`](NodeMessage::serial) comes back too, in its place:
-    /// hand it to [`Node::returned`].
-    fn sessions(&self) -> Option<&dyn Sessions> {
+    /// With it, and if [clients may recover](Node::recovers), there is one order of all broadcasts, joins and the
+    /// like: every [`NodeMessage`] without an answer has its [`offset`](NodeMessage::offset), and all nodes receive
+    /// them in this order. A message of this node that has a [`serial`](NodeMessage::serial) comes back too, at its
+    /// position in that order: pass it to [`Node::returned`].
+    fn sessions(&self) -> Option<&dyn SessionStore> {
         None
     }
 
@@ -101,9 +101,9 @@ pub trait Adapter: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// Stops: the node gets no more messages, and the others stop counting it. Messages that are published
-    /// before or after this still go out, since clients that are disconnected may cause some. The future is
-    /// ready when the others no longer count this node; dropping it stops nothing. It may be called again.
+    /// Stops: the node gets no more messages, and the others stop counting it. Messages that are published before or
+    /// after this are still sent, since clients that disconnect may cause some. The future is ready when the others
+    /// no longer count this node; dropping it stops nothing. It may be called again.
     fn close(&self) -> AdapterFuture<()> {
         Box::pin(ready(()))
     }
@@ -126,7 +126,7 @@ impl Nodes for Arc<dyn Adapter> {
         (**self).namespace_closed(name);
     }
 
-    fn sessions(&self) -> Option<&dyn Sessions> {
+    fn sessions(&self) -> Option<&dyn SessionStore> {
         (**self).sessions()
     }
 }

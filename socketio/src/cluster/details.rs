@@ -2,10 +2,17 @@
 
 use std::fmt;
 
+use std::ops::Deref;
+use std::sync::OnceLock;
+
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
+
+use crate::packet::json::replace_lone_surrogates;
+use crate::socket::handshake::Handshake;
 
 /// What other nodes learn about a socket, in the form of socket.io's adapters.
 ///
@@ -24,10 +31,9 @@ pub struct SocketDetails {
     /// The socket's id.
     pub id: String,
     /// How it came.
-    #[serde(default, deserialize_with = "handshake")]
-    pub handshake: HandshakeDetails,
-    /// The rooms that it is in, the one named by its id included. Servers in JavaScript may have numbers among
-    /// them.
+    #[serde(default)]
+    pub handshake: WrittenHandshake,
+    /// The rooms that it is in, including the one named by its id. Servers in JavaScript may have numbers among them.
     #[serde(default, deserialize_with = "room_names")]
     pub rooms: Vec<String>,
     /// What [`Socket::set_data`](crate::Socket::set_data) keeps: an object.
@@ -77,13 +83,82 @@ pub struct HandshakeDetails {
     pub auth: Value,
 }
 
-/// Reads what another node tells, whatever it is: what doesn't fit is left at its default. One odd field must not
-/// hide a socket.
+/// A [`HandshakeDetails`] as JSON, which is read when somebody looks at it: few of those who fetch sockets do. It
+/// dereferences to what it says.
+///
+/// ```
+/// use socketio::{SocketDetails, WrittenHandshake};
+///
+/// let mut details = SocketDetails::default();
+/// details.handshake = serde_json::from_str::<WrittenHandshake>(r#"{"secure":true}"#)?;
+/// assert!(details.handshake.secure);
+/// # Ok::<_, serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct WrittenHandshake {
+    /// `None` if it was made of a `HandshakeDetails`.
+    json: Option<Box<RawValue>>,
+    /// Apart, since few are read.
+    read: OnceLock<Box<HandshakeDetails>>,
+}
+
+impl WrittenHandshake {
+    pub(crate) fn of(handshake: &Handshake<'_>) -> WrittenHandshake {
+        // There are strings and numbers in it, all of which can be written, and JSON.
+        WrittenHandshake { json: to_raw_value(handshake).ok(), read: OnceLock::new() }
+    }
+}
+
+impl Deref for WrittenHandshake {
+    type Target = HandshakeDetails;
+
+    fn deref(&self) -> &HandshakeDetails {
+        self.read.get_or_init(|| {
+            let read = |json: &RawValue| {
+                // A server in JavaScript may send lone surrogates.
+                let json = replace_lone_surrogates(json.get());
+                handshake(&mut serde_json::Deserializer::from_str(&json)).ok()
+            };
+            Box::new(self.json.as_deref().and_then(read).unwrap_or_default())
+        })
+    }
+}
+
+impl From<HandshakeDetails> for WrittenHandshake {
+    fn from(details: HandshakeDetails) -> WrittenHandshake {
+        WrittenHandshake { json: None, read: OnceLock::from(Box::new(details)) }
+    }
+}
+
+impl PartialEq for WrittenHandshake {
+    fn eq(&self, other: &WrittenHandshake) -> bool {
+        **self == **other
+    }
+}
+
+impl Serialize for WrittenHandshake {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.json {
+            Some(json) => json.serialize(serializer),
+            None => (**self).serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for WrittenHandshake {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<WrittenHandshake, D::Error> {
+        let json = Box::<RawValue>::deserialize(deserializer)?;
+        Ok(WrittenHandshake { json: Some(json), read: OnceLock::new() })
+    }
+}
+
+/// Reads what another node has sent. A field that can't be read gets its default, since one odd field must not hide a
+/// socket.
 fn or_default<'de, D: Deserializer<'de>, T: OfValue + Default>(deserializer: D) -> Result<T, D::Error> {
     Ok(T::of(Value::deserialize(deserializer)?).unwrap_or_default())
 }
 
-/// What a value is taken apart into, without reading it a second time.
+/// Reads a field from a value that is already parsed.
 trait OfValue: Sized {
     fn of(value: Value) -> Option<Self>;
 }
@@ -118,7 +193,7 @@ impl OfValue for u64 {
     }
 }
 
-/// The same for a handshake, which is read as it comes where it is an object.
+/// The same for a handshake: its fields are read one by one if it is an object.
 fn handshake<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HandshakeDetails, D::Error> {
     struct Handshake;
 
@@ -173,4 +248,26 @@ fn room_names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>,
         _ => None,
     };
     Ok(rooms.into_iter().filter_map(name).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::Io;
+    use crate::testing::Peer;
+
+    #[tokio::test]
+    async fn a_handshake_is_the_same_whatever_it_is_read_from() {
+        let io = Io::new();
+        let _peer = Peer::join(&io);
+        let socket = io.sockets().remove(0);
+        let written = serde_json::to_value(socket.handshake()).unwrap();
+        assert_eq!(written["headers"]["user-agent"], "test");
+        let told = socket.details().handshake;
+        let made = WrittenHandshake::from((*told).clone());
+        for handshake in [told, made] {
+            assert_eq!(serde_json::to_value(&handshake).unwrap(), written);
+            assert_eq!(handshake.headers["user-agent"], "test");
+        }
+    }
 }

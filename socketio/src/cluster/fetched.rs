@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::args::ToArgs;
-use crate::cluster::details::{HandshakeDetails, SocketDetails};
+use crate::cluster::details::{HandshakeDetails, SocketDetails, WrittenHandshake};
 use crate::cluster::error::ClusterError;
 use crate::error::SendError;
 use crate::namespace::Namespace;
@@ -39,17 +39,17 @@ pub struct FetchedSocket {
 /// Where a socket was found.
 #[derive(Clone, Debug)]
 enum Found {
-    Here(Box<Here>),
+    Here(Box<LocalSocket>),
     Elsewhere(Box<SocketDetails>),
 }
 
-/// A socket of this node, with what can change of it. The rest is written only for those who look at it.
+/// A socket of this node, with a copy of what can change. The other details are made when they are asked for.
 #[derive(Clone, Debug)]
-struct Here {
+struct LocalSocket {
     socket: Socket,
     rooms: Vec<Room>,
     data: Map<String, Value>,
-    details: OnceLock<SocketDetails>,
+    details: OnceLock<Box<SocketDetails>>,
 }
 
 impl SocketDetails {
@@ -63,7 +63,7 @@ impl SocketDetails {
             id: socket.id().to_owned(),
             rooms: iter::once(socket.id()).chain(rooms).map(str::to_owned).collect(),
             data: Value::Object(data),
-            handshake: HandshakeDetails::of(&socket.handshake()),
+            handshake: WrittenHandshake::of(&socket.handshake()),
         }
     }
 }
@@ -90,8 +90,11 @@ impl Broadcast {
         for Broadcast { namespace, selection, flags, .. } in self.each() {
             let Some(cluster) = namespace.cluster().filter(|_| !flags.local) else { continue };
             let timeout = flags.timeout.unwrap_or(namespace.config().cluster_timeout);
-            let (others, all) = cluster.fetch_sockets(namespace.shared_name(), selection, timeout).await;
-            found.extend(others.into_iter().map(|details| FetchedSocket::remote(namespace.clone(), details)));
+            let (answers, all) = cluster.fetch_sockets(namespace.shared_name(), selection, timeout).await;
+            for sockets in answers {
+                let remote = |details| FetchedSocket::remote(namespace.clone(), details);
+                found.extend(sockets.into_iter().map(remote));
+            }
             complete = complete.and(all);
         }
         match complete {
@@ -105,7 +108,7 @@ impl FetchedSocket {
     pub(crate) fn local(socket: Socket) -> FetchedSocket {
         let (rooms, data) = (socket.rooms(), socket.data_object());
         let namespace = socket.namespace().clone();
-        let here = Here { socket, rooms, data, details: OnceLock::new() };
+        let here = LocalSocket { socket, rooms, data, details: OnceLock::new() };
         FetchedSocket { namespace, found: Found::Here(Box::new(here)) }
     }
 
@@ -185,7 +188,7 @@ impl FetchedSocket {
         self.itself().sockets_leave(rooms);
     }
 
-    /// Puts it out of the namespace; with `close`, its session ends.
+    /// Disconnects it from the namespace. With `close`, its session ends.
     pub fn disconnect(&self, close: bool) {
         self.itself().disconnect_sockets(close);
     }
@@ -195,9 +198,10 @@ impl FetchedSocket {
     }
 }
 
-impl Here {
+impl LocalSocket {
     fn details(&self) -> &SocketDetails {
-        self.details.get_or_init(|| SocketDetails::with(&self.socket, &self.rooms, self.data.clone()))
+        let details = || SocketDetails::with(&self.socket, &self.rooms, self.data.clone());
+        self.details.get_or_init(|| Box::new(details()))
     }
 }
 
@@ -251,7 +255,7 @@ mod tests {
             "query": null, "auth": null, "more": 1,
         });
         assert_eq!(
-            read(json!({ "id": "a", "handshake": handshake })).unwrap().handshake,
+            *read(json!({ "id": "a", "handshake": handshake })).unwrap().handshake,
             HandshakeDetails::default()
         );
         let data = json!({ "bytes": { "type": "Buffer", "data": [1] } });
@@ -260,5 +264,8 @@ mod tests {
             data
         );
         assert!(read(json!({ "rooms": [] })).is_err(), "without an id");
+        let alone = r#"{"id":"a","handshake":{"url":"/\ud800","secure":true}}"#;
+        let alone: SocketDetails = serde_json::from_str(alone).unwrap();
+        assert_eq!((&*alone.handshake.url, alone.handshake.secure), ("/\u{fffd}", true));
     }
 }

@@ -38,9 +38,9 @@ pub struct NodeMessage {
     pub to: Option<NodeId>,
     /// The namespace that it is about.
     pub namespace: Arc<str>,
-    /// Its place in the order of all messages, if the adapter [has one](crate::Adapter::sessions).
+    /// Its position in the order of all messages, if the adapter [has one](crate::Adapter::sessions).
     pub offset: Option<Offset>,
-    /// By what the node that sent it knows it again when it comes back. No other node looks at it.
+    /// The number by which the node that sent it recognises it when it comes back. Other nodes ignore it.
     pub serial: Option<u64>,
     /// What it says.
     pub body: MessageBody,
@@ -58,7 +58,7 @@ impl NodeMessage {
         NodeMessage { from, to, namespace, offset: None, serial: None, body }
     }
 
-    /// The same, with its place in the order of all messages.
+    /// The same, with its position in the order of all messages.
     #[must_use]
     pub fn at(mut self, offset: Offset) -> NodeMessage {
         self.offset = Some(offset);
@@ -135,7 +135,7 @@ pub enum MessageBody {
     ServerSideAnswer {
         /// What it answers.
         request: RequestId,
-        /// The arguments; servers in JavaScript know the first alone.
+        /// The arguments. Servers in JavaScript only use the first.
         answer: Args,
     },
     /// How many clients were sent a broadcast that is to be acknowledged (`BROADCAST_CLIENT_COUNT`, 11).
@@ -149,7 +149,7 @@ pub enum MessageBody {
     ClientAnswer {
         /// What it answers.
         request: RequestId,
-        /// The arguments; servers in JavaScript know the first alone.
+        /// The arguments. Servers in JavaScript only use the first.
         answer: Args,
     },
 }

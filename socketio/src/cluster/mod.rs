@@ -1,6 +1,5 @@
-//! This node among others: what it asks them, and what they ask it. Here are the messages, the trait for
-//! adapters, and the view of clients on other nodes. Adapters are in their own crates, such as
-//! `socketio-redis`.
+//! This node and the others: what they ask each other, the messages, the trait for adapters, and the view of clients
+//! on other nodes. Adapters are in their own crates, such as `socketio-redis`.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -19,12 +18,12 @@ use crate::ack::collector::Collector;
 use crate::args::FromArgs;
 use crate::args::event::Event;
 use crate::clock;
+use crate::cluster::awaited_nodes::AwaitedNodes;
 use crate::cluster::details::SocketDetails;
 use crate::cluster::error::ClusterError;
 use crate::cluster::message::{AdapterError, AdapterFuture, MessageBody, NodeId, NodeMessage, RequestId};
 use crate::cluster::ordered::{Deliver, Ordered};
-use crate::cluster::roll::Roll;
-use crate::cluster::sessions::Sessions;
+use crate::cluster::sessions::SessionStore;
 use crate::error::AckError;
 use crate::namespace::flags::Flags;
 use crate::namespace::room::Selection;
@@ -32,13 +31,13 @@ use crate::recovery::offset::Offset;
 use crate::recovery::settings::Recovery;
 
 pub(crate) mod adapter;
+pub(crate) mod awaited_nodes;
 pub(crate) mod details;
 pub(crate) mod error;
 pub(crate) mod fetched;
 pub(crate) mod message;
 pub(crate) mod node;
 pub(crate) mod ordered;
-pub(crate) mod roll;
 pub(crate) mod sessions;
 #[cfg(test)]
 mod tests;
@@ -47,8 +46,7 @@ mod tests;
 pub(crate) struct Cluster {
     nodes: Box<dyn Nodes>,
     id: NodeId,
-    /// What takes the answers to requests that others have not answered yet. Whoever awaits them takes the
-    /// entry out.
+    /// Where to put the answers to requests that are not answered yet. The task that awaits them removes the entry.
     requests: Mutex<HashMap<RequestId, TakeAnswer>>,
     /// Whether clients recover on any node.
     shares_sessions: bool,
@@ -57,27 +55,27 @@ pub(crate) struct Cluster {
     patience: Duration,
 }
 
-/// The other nodes, as those know them who send to them. The [`Adapter`](crate::Adapter) brings the messages there.
+/// What code that sends to other nodes needs of the [`Adapter`](crate::Adapter).
 pub(crate) trait Nodes: Send + Sync {
     fn publish(&self, message: NodeMessage) -> AdapterFuture<Result<(), AdapterError>>;
     fn other_nodes(&self, namespace: &str) -> AdapterFuture<usize>;
     fn other_node_ids(&self, namespace: &str) -> AdapterFuture<Option<Vec<NodeId>>>;
     fn namespace_closed(&self, name: &str);
-    fn sessions(&self) -> Option<&dyn Sessions>;
+    fn sessions(&self) -> Option<&dyn SessionStore>;
 }
 
 /// How often other nodes are counted again while their answers are awaited: some may have gone.
 const RECOUNT: Duration = Duration::from_millis(500);
 
-/// A short request looks early enough to tell who is silent.
+/// If the timeout is short, they are counted early enough to know who is silent.
 pub(crate) fn recount_pause(timeout: Duration) -> Duration {
     RECOUNT.min(timeout / 2).max(Duration::from_millis(1))
 }
 
-/// It is told who answers, if the answer says so.
+/// It gets the answer, and the node that sent it if the answer says so.
 type TakeAnswer = Arc<dyn Fn(Option<&NodeId>, MessageBody) + Send + Sync>;
 
-/// A request that others may still answer. Dropped, it is forgotten.
+/// A request that others may still answer. When this is dropped, answers are ignored.
 pub(crate) struct Request {
     cluster: Arc<Cluster>,
     pub(crate) id: RequestId,
@@ -106,17 +104,17 @@ impl Cluster {
         Arc::clone(orders.entry(number).or_insert_with(|| Ordered::new(number, self.patience)))
     }
 
-    /// The order in which this node has sent something.
+    /// The order of messages that this node sends.
     fn order_of(&self, serial: u64) -> Option<Arc<Ordered>> {
         self.orders.lock().get(&ordered::number(serial)).cloned()
     }
 
     /// Where sessions are kept, if clients recover on any node.
-    pub(crate) fn sessions(&self) -> Option<&dyn Sessions> {
+    pub(crate) fn sessions(&self) -> Option<&dyn SessionStore> {
         if self.shares_sessions { self.nodes.sessions() } else { None }
     }
 
-    /// Sends something to all nodes, this one included, in the one order that all have.
+    /// Sends something to all nodes, including this one, in the one order that all have.
     pub(crate) fn publish_to_all(&self, namespace: &Arc<str>, body: MessageBody, deliver: Deliver) {
         let publish = |serial| {
             let from = Some(Arc::clone(&self.id));
@@ -140,21 +138,21 @@ impl Cluster {
         self.is_node(message.from.as_ref())
     }
 
-    /// What this node has sent to all was found in its place.
+    /// A message that this node has sent to all was found in the order.
     pub(crate) fn placed(&self, serial: u64, offset: Offset) {
         if let Some(order) = self.order_of(serial) {
             order.placed(serial, offset);
         }
     }
 
-    /// What this node has sent to all has come back.
+    /// A message that this node has sent to all has come back.
     fn returned(&self, serial: u64, offset: Offset) {
         if let Some(order) = self.order_of(serial) {
             order.returned(serial, offset);
         }
     }
 
-    /// Does something after what this node has sent to all clients of a namespace before.
+    /// Does something after everything that this node has sent to a namespace before.
     pub(crate) fn then(&self, namespace: &str, act: impl FnOnce() + Send + 'static) {
         self.order(namespace).then(act);
     }
@@ -163,7 +161,7 @@ impl Cluster {
         self.nodes.namespace_closed(name);
     }
 
-    /// Tells other nodes something about a namespace.
+    /// Sends a message about a namespace to other nodes.
     pub(crate) fn publish(
         &self,
         namespace: &Arc<str>,
@@ -178,11 +176,11 @@ impl Cluster {
         self.nodes.other_nodes(namespace)
     }
 
-    /// Looks who is still there of those that were asked. Returns how many have gone without an answer.
-    pub(crate) fn recount(&self, namespace: &str, roll: &Arc<Roll>) -> AdapterFuture<usize> {
+    /// Counts which of the nodes that were asked are still there. Returns how many have gone without an answer.
+    pub(crate) fn recount(&self, namespace: &str, awaited: &Arc<AwaitedNodes>) -> AdapterFuture<usize> {
         let (count, names) = (self.nodes.other_nodes(namespace), self.nodes.other_node_ids(namespace));
-        let roll = Arc::clone(roll);
-        Box::pin(async move { roll.counted(count.await, names.await) })
+        let awaited = Arc::clone(awaited);
+        Box::pin(async move { awaited.counted(count.await, names.await) })
     }
 
     fn request(
@@ -194,7 +192,11 @@ impl Cluster {
         Request { cluster: Arc::clone(self), id }
     }
 
-    /// An answer came. Whoever asked may have given up.
+    fn awaits(&self, request: &str) -> bool {
+        self.requests.lock().contains_key(request)
+    }
+
+    /// An answer has arrived. The task that asked may have stopped waiting.
     fn answered(&self, request: &RequestId, from: Option<&NodeId>, answer: MessageBody) {
         let take = self.requests.lock().get(request).cloned();
         if let Some(take) = take {
@@ -202,7 +204,7 @@ impl Cluster {
         }
     }
 
-    /// Has the clients of other nodes acknowledge an event.
+    /// Asks the clients of other nodes to acknowledge an event.
     pub(crate) fn ask_clients(
         self: &Arc<Self>,
         namespace: &Arc<str>,
@@ -210,9 +212,9 @@ impl Cluster {
         selection: Selection,
         flags: Flags,
         collector: &Arc<Collector<RawAnswer>>,
-        roll: &Arc<Roll>,
+        awaited: &Arc<AwaitedNodes>,
     ) -> Request {
-        let (answers, nodes) = (Arc::clone(collector), Arc::clone(roll));
+        let (answers, nodes) = (Arc::clone(collector), Arc::clone(awaited));
         let request = self.request(move |from, answer| match answer {
             MessageBody::ClientCount { clients, .. } if nodes.answered(from) => answers.node_expects(clients),
             MessageBody::ClientAnswer { answer, .. } => answers.add((None, Ok(answer))),
@@ -223,15 +225,15 @@ impl Cluster {
         request
     }
 
-    /// The sockets of other nodes, and why some may be missing.
+    /// The sockets of other nodes, one list for each node, and why some may be missing.
     pub(crate) async fn fetch_sockets(
         self: &Arc<Self>,
         namespace: &Arc<str>,
         selection: Selection,
         timeout: Duration,
-    ) -> (Vec<SocketDetails>, Result<(), ClusterError>) {
-        let (collector, roll) = (Arc::new(Collector::default()), Arc::new(Roll::default()));
-        let (found, nodes) = (Arc::clone(&collector), Arc::clone(&roll));
+    ) -> (Vec<Vec<SocketDetails>>, Result<(), ClusterError>) {
+        let (collector, awaited) = (Arc::new(Collector::default()), Arc::new(AwaitedNodes::default()));
+        let (found, nodes) = (Arc::clone(&collector), Arc::clone(&awaited));
         let request = self.request(move |from, answer| {
             if let MessageBody::FetchedSockets { sockets, .. } = answer
                 && nodes.answered(from)
@@ -240,14 +242,14 @@ impl Cluster {
             }
         });
         let body = MessageBody::FetchSockets { selection, request: Arc::clone(&request.id) };
-        match self.ask(namespace, body, &collector, &roll, timeout).await {
+        match self.ask(namespace, body, &collector, &awaited, timeout).await {
             Err(error) => (Vec::new(), Err(error)),
             Ok(sockets) => {
                 let complete = match collector.missing() {
                     (0, _) => Ok(()),
-                    (missing, _) => Err(ClusterError::Timeout { missing, nodes: roll.silent() }),
+                    (missing, _) => Err(ClusterError::Timeout { missing, nodes: awaited.silent() }),
                 };
-                (sockets.into_iter().flatten().collect(), complete)
+                (sockets, complete)
             }
         }
     }
@@ -259,8 +261,8 @@ impl Cluster {
         event: Event,
         timeout: Duration,
     ) -> Result<Answers<T>, ClusterError> {
-        let (collector, roll) = (Arc::new(Collector::default()), Arc::new(Roll::default()));
-        let (answers, nodes) = (Arc::clone(&collector), Arc::clone(&roll));
+        let (collector, awaited) = (Arc::new(Collector::default()), Arc::new(AwaitedNodes::default()));
+        let (answers, nodes) = (Arc::clone(&collector), Arc::clone(&awaited));
         let request = self.request(move |from, answer| {
             if let MessageBody::ServerSideAnswer { answer, .. } = answer
                 && nodes.answered(from)
@@ -269,10 +271,10 @@ impl Cluster {
             }
         });
         let body = MessageBody::ServerSideEmit { event, request: Some(Arc::clone(&request.id)) };
-        let answers = self.ask(namespace, body, &collector, &roll, timeout).await?;
+        let answers = self.ask(namespace, body, &collector, &awaited, timeout).await?;
         let read = |args| Answer { socket: None, result: T::from_args(args).map_err(AckError::Args) };
         let (silent_nodes, _) = collector.missing();
-        let silent_ids = if silent_nodes > 0 { roll.silent() } else { Vec::new() };
+        let silent_ids = if silent_nodes > 0 { awaited.silent() } else { Vec::new() };
         Ok(Answers { answers: answers.into_iter().map(read).collect(), silent_nodes, silent_ids })
     }
 
@@ -282,7 +284,7 @@ impl Cluster {
         namespace: &Arc<str>,
         body: MessageBody,
         collector: &Collector<A>,
-        roll: &Arc<Roll>,
+        awaited: &Arc<AwaitedNodes>,
         timeout: Duration,
     ) -> Result<Vec<A>, ClusterError> {
         let deadline = clock::after(timeout);
@@ -292,7 +294,7 @@ impl Cluster {
             return Ok(Vec::new());
         }
         collector.expect(nodes);
-        roll.asked(nodes);
+        awaited.asked(nodes);
         let published = timeout_at(deadline, self.publish(namespace, None, body)).await;
         let not_in_time = |_| ClusterError::Timeout { missing: nodes, nodes: Vec::new() };
         published.map_err(not_in_time)?.map_err(ClusterError::Adapter)?;
@@ -301,7 +303,7 @@ impl Cluster {
             let pause = recount_pause(timeout);
             loop {
                 sleep(pause).await;
-                collector.expect_fewer(self.recount(namespace, roll).await);
+                collector.expect_fewer(self.recount(namespace, awaited).await);
             }
         };
         {

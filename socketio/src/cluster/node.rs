@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Weak};
+use std::task::Poll;
 
 use super::Cluster;
 use crate::ack::answers::Answer;
@@ -10,13 +11,13 @@ use crate::args::Args;
 use crate::args::event::Event;
 use crate::cluster::details::SocketDetails;
 use crate::cluster::message::{MessageBody, NodeId, NodeMessage, RequestId};
-use crate::cluster::ordered::Place;
+use crate::cluster::ordered::OrderPosition;
 use crate::handler::ServerEventHandler;
-use crate::handler::task::{finish, guarded};
+use crate::handler::task::{Task, finish, first_poll, guarded};
 use crate::log::Excerpt;
 use crate::namespace::broadcast::Broadcast;
 use crate::namespace::flags::Flags;
-use crate::namespace::{Namespace, Siblings};
+use crate::namespace::{Namespace, Namespaces};
 use crate::recovery::offset::Offset;
 
 /// This node, as its [`Adapter`](crate::Adapter) knows it: where messages of other nodes go. It does not keep the node alive.
@@ -33,13 +34,13 @@ use crate::recovery::offset::Offset;
 /// ```
 #[derive(Clone)]
 pub struct Node {
-    namespaces: Weak<dyn Siblings>,
+    namespaces: Weak<dyn Namespaces>,
     id: NodeId,
     recovers: bool,
 }
 
 impl Node {
-    pub(crate) fn new(namespaces: Weak<dyn Siblings>, id: NodeId, recovers: bool) -> Node {
+    pub(crate) fn new(namespaces: Weak<dyn Namespaces>, id: NodeId, recovers: bool) -> Node {
         Node { namespaces, id, recovers }
     }
 
@@ -49,24 +50,33 @@ impl Node {
         &self.id
     }
 
-    /// Whether clients of this node may recover: [`Config::recovery`](crate::Config::recovery).
+    /// Whether clients of this node may recover: [`IoConfig::recovery`](crate::IoConfig::recovery).
     #[must_use]
     pub fn recovers(&self) -> bool {
         self.recovers
     }
 
-    /// A namespace, if it is there. Adapters of clusters in which a node is asked for more than a [`NodeMessage`] can
-    /// say answer by what they find in it.
+    /// A namespace, if it exists. An adapter needs it to answer requests for which there is no [`NodeMessage`].
     #[must_use]
     pub fn namespace(&self, name: &str) -> Option<Namespace> {
         self.namespaces.upgrade()?.find(name)
     }
 
-    /// Does what another node asks, or takes its answer. Messages of this node and those that are for another
-    /// are ignored, so that all that is heard on a channel can be handed in.
+    /// Whether answers to a request of this id are awaited here. An adapter need not read others.
+    #[must_use]
+    pub fn awaits(&self, request: &str) -> bool {
+        let namespaces = self.namespaces.upgrade();
+        namespaces
+            .as_ref()
+            .and_then(|namespaces| namespaces.cluster())
+            .is_some_and(|cluster| cluster.awaits(request))
+    }
+
+    /// Does what another node asks, or takes its answer. Messages of this node and messages for other nodes are
+    /// ignored, so you can pass everything that arrives on a channel.
     ///
-    /// It doesn't wait: answers that take time are [published](crate::Adapter::publish) by tasks of their own, so it
-    /// must be called where tokio's tasks can be spawned.
+    /// It doesn't wait: answers that take time are [published](crate::Adapter::publish) by tasks of their own, so
+    /// call it within a tokio runtime.
     pub fn receive(&self, message: NodeMessage) {
         let NodeMessage { from, to, namespace, body, offset, .. } = message;
         if from.as_ref() == Some(&self.id) || to.is_some_and(|to| to != self.id) {
@@ -77,17 +87,18 @@ impl Node {
         if let Some(request) = body.answers().cloned() {
             return cluster.answered(&request, from.as_ref(), body);
         }
-        let asker = Asker { cluster: Arc::clone(cluster), namespace, node: from, offset };
-        match namespaces.find(&asker.namespace) {
+        let requester = Requester { cluster: Arc::clone(cluster), namespace, node: from, offset };
+        match namespaces.find(&requester.namespace) {
             Some(namespace) if cluster.shares_sessions && offset.is_some() => {
-                cluster.order(&asker.namespace).heard(move || asker.serve(&namespace, body));
+                cluster.order(&requester.namespace).heard(move || requester.serve(&namespace, body));
             }
-            Some(namespace) => asker.serve(&namespace, body),
-            None => asker.decline(body),
+            Some(namespace) => requester.serve(&namespace, body),
+            None => requester.decline(body),
         }
     }
 
-    /// A message of this node has come back, in its place: see [`Adapter::sessions`](crate::Adapter::sessions).
+    /// A message of this node has come back, at its position in the order: see
+    /// [`Adapter::sessions`](crate::Adapter::sessions).
     pub fn returned(&self, serial: u64, offset: Offset) {
         let namespaces = self.namespaces.upgrade();
         if let Some(cluster) = namespaces.as_ref().and_then(|namespaces| namespaces.cluster()) {
@@ -97,15 +108,15 @@ impl Node {
 }
 
 /// The node that asks for something, and for which namespace.
-struct Asker {
+struct Requester {
     cluster: Arc<Cluster>,
     namespace: Arc<str>,
-    /// Whoever has not signed gets the answer along with all others.
+    /// If the node has no name, the answer is sent to all nodes.
     node: Option<NodeId>,
     offset: Option<Offset>,
 }
 
-impl Asker {
+impl Requester {
     fn answer(&self, body: MessageBody) {
         drop(self.cluster.publish(&self.namespace, self.node.clone(), body));
     }
@@ -114,10 +125,10 @@ impl Asker {
         let select = |selection, flags| Broadcast::here(namespace.clone(), selection, flags);
         match body {
             MessageBody::Broadcast { event, selection, flags, request } => {
-                let place = self.offset.map_or(Place::Nowhere, Place::At);
+                let position = self.offset.map_or(OrderPosition::Nowhere, OrderPosition::At);
                 let sent = match request {
                     None if self.cluster.shares_sessions => {
-                        select(selection, flags).deliver(event.name(), event.args(), place)
+                        select(selection, flags).deliver(event.name(), event.args(), position)
                     }
                     None => select(selection, flags).emit(event.name(), event.args()),
                     Some(request) => select(selection, flags)
@@ -128,7 +139,7 @@ impl Asker {
                     tracing::debug!(event = %Excerpt(event.name()), %error, "another node's event can't be sent");
                 }
             }
-            // These have their place here, whatever this node has sent and not got back yet.
+            // These don't wait for what this node has sent and not got back yet.
             MessageBody::SocketsJoin { selection, rooms } => {
                 select(selection, Flags::default()).join_at_once(&rooms);
             }
@@ -146,14 +157,19 @@ impl Asker {
             MessageBody::ServerSideEmit { event, request } => {
                 let handler = namespace.find_handler(|table| table.server_events.get(event.name()).cloned());
                 if let Some(handler) = handler {
-                    tokio::spawn(self.handle(handler, event, request));
+                    // It begins here, so that handlers begin in the order of the events.
+                    let mut task: Task = Box::pin(self.handle(handler, event, request));
+                    if let Ok(Poll::Pending) = first_poll(&mut task) {
+                        tokio::spawn(finish(task));
+                    }
                 }
             }
             _ => {}
         }
     }
 
-    /// The namespace is not there, since no client of this node has joined it. Who asks waits for each node.
+    /// No client of this node has joined the namespace, so it doesn't exist here. The other node still waits for an
+    /// answer.
     fn decline(self, body: MessageBody) {
         match body {
             MessageBody::Broadcast { request: Some(request), .. } => {
@@ -166,7 +182,7 @@ impl Asker {
         }
     }
 
-    /// Passes on what clients of this node answer. Who asks knows how long it waits for the others.
+    /// Passes on what clients of this node answer. The node that asks decides how long to wait.
     async fn pass_on(self, mut answers: BroadcastAck<Args>, request: RequestId) {
         let clients = answers.asked_here();
         self.answer(MessageBody::ClientCount { request: Arc::clone(&request), clients });
@@ -177,7 +193,7 @@ impl Asker {
         }
     }
 
-    /// Runs a handler of an event that is for the servers themselves.
+    /// Runs a handler for an event between servers.
     async fn handle(self, handler: ServerEventHandler, event: Event, request: Option<RequestId>) {
         let (name, args) = event.into_parts();
         let (namespace, event) = (&*self.namespace, &*name);

@@ -6,7 +6,7 @@
 //!                                        another node's, with its own ──▶   │
 //! ```
 //!
-//! What this node sends reaches its own clients when it comes back. So a client's offset says that it has got
+//! What this node sends reaches its own clients when it comes back, so a client that has an offset has received
 //! everything before it. If nothing comes back for a while, clients get it anyway, without an offset.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -23,29 +23,30 @@ use crate::recovery::offset::Offset;
 
 /// Where an event is in the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum OrderPosition {
     At(Offset),
-    /// It is delivered before its turn. Clients that have what came up to this offset, if any, have it already.
+    /// It is delivered early. Clients that have received everything up to this offset, if there is one, have it
+    /// already.
     Early(Option<Offset>),
-    /// It has none, and never will.
+    /// It has no position.
     Nowhere,
 }
 
-/// The lowest bits of a serial number say which of the adapter's orders it is of.
+/// The lowest bits of a serial number say which of the adapter's orders it belongs to.
 const NUMBER_BITS: u32 = u16::BITS;
 
-/// Which of the adapter's orders a serial number is of.
+/// Which of the adapter's orders a serial number belongs to.
 pub(crate) fn number(serial: u64) -> u16 {
     // The lowest bits alone.
     serial as u16
 }
 
 /// Sends an event to the clients of this node.
-pub(crate) type Deliver = Box<dyn FnOnce(Place) + Send>;
+pub(crate) type Deliver = Box<dyn FnOnce(OrderPosition) + Send>;
 
 pub(crate) struct Ordered {
     state: Mutex<State>,
-    /// How long what this node has sent may take to come back.
+    /// How long a message of this node may take to come back.
     patience: Duration,
     /// Where the node was started.
     runtime: Option<Handle>,
@@ -54,22 +55,22 @@ pub(crate) struct Ordered {
 #[derive(Default)]
 struct State {
     next: u64,
-    /// What has not come back, and what is to be done after it, by serial number.
+    /// What has not come back, and what has to follow it, by serial number.
     waiting: BTreeMap<u64, Waiting>,
-    ready: VecDeque<(Deliver, Place)>,
+    ready: VecDeque<(Deliver, OrderPosition)>,
     delivering: bool,
-    /// Nothing comes back at present.
+    /// Nothing comes back at the moment.
     stalled: bool,
-    /// A task looks after what waits.
+    /// The [`Watchdog`] runs.
     watched: bool,
 }
 
 struct Waiting {
     /// When it is delivered if it has not come back.
     due: Instant,
-    /// It is not sent, and waits for what was sent before.
+    /// It is not sent: it only waits for what was sent before.
     is_sequel: bool,
-    /// Where it is in the order, if that is known before it comes back.
+    /// Its position in the order, if that is known before it comes back.
     offset: Option<Offset>,
     deliver: Deliver,
 }
@@ -81,7 +82,7 @@ impl Ordered {
         Arc::new(Ordered { state, patience, runtime })
     }
 
-    /// Sends something, which is delivered when it comes back. `publish` is told its serial number.
+    /// Sends something, which is delivered when it comes back. `publish` gets its serial number.
     pub(crate) fn send(self: &Arc<Self>, publish: impl FnOnce(u64), deliver: Deliver) {
         let mut state = self.state.lock();
         let serial = state.wait(false, clock::after(self.patience), deliver);
@@ -95,23 +96,23 @@ impl Ordered {
         if let Some(runtime) = runtime {
             state.watched = true;
             drop(state);
-            runtime.spawn(Watch(Arc::clone(self)).run());
+            runtime.spawn(Watchdog(Arc::clone(self)).run());
         }
     }
 
-    /// Does something after what was sent before has been delivered: at once if that is so.
+    /// Does something once everything sent before has been delivered, or at once.
     pub(crate) fn then(&self, act: impl FnOnce() + Send + 'static) {
         let act: Deliver = Box::new(|_| act());
         let mut state = self.state.lock();
         if state.waiting.is_empty() {
-            state.ready.push_back((act, Place::Nowhere));
+            state.ready.push_back((act, OrderPosition::Nowhere));
             deliver(state, &self.state);
         } else {
             state.wait(true, clock::after(self.patience), act);
         }
     }
 
-    /// What this node has sent is there in the order, and has perhaps not come back yet.
+    /// A message of this node has its position in the order, and may not have come back yet.
     pub(crate) fn placed(&self, serial: u64, offset: Offset) {
         if let Some(waiting) = self.state.lock().waiting.get_mut(&serial) {
             waiting.offset = Some(offset);
@@ -122,17 +123,17 @@ impl Ordered {
     pub(crate) fn returned(&self, serial: u64, offset: Offset) {
         let mut state = self.state.lock();
         state.stalled = false;
-        // What was sent before and has not come back got lost.
-        state.release(|(at, _)| at < serial, |waiting| Place::Early(waiting.offset));
-        state.release(|(at, _)| at == serial, |_| Place::At(offset));
-        state.release(|(_, waiting)| waiting.is_sequel, |_| Place::Nowhere);
+        // Messages sent earlier that have not come back are lost.
+        state.release(|(at, _)| at < serial, |waiting| OrderPosition::Early(waiting.offset));
+        state.release(|(at, _)| at == serial, |_| OrderPosition::At(offset));
+        state.release(|(_, waiting)| waiting.is_sequel, |_| OrderPosition::Nowhere);
         deliver(state, &self.state);
     }
 
     /// Something came from another node.
     pub(crate) fn heard(&self, act: impl FnOnce() + Send + 'static) {
         let mut state = self.state.lock();
-        state.ready.push_back((Box::new(|_| act()), Place::Nowhere));
+        state.ready.push_back((Box::new(|_| act()), OrderPosition::Nowhere));
         deliver(state, &self.state);
     }
 
@@ -148,10 +149,10 @@ impl Ordered {
             if !std::mem::replace(&mut state.stalled, true) {
                 tracing::warn!(
                     "what this server sends does not come back to it: its own clients get events without \
-                     an offset, and who loses the connection soon can't recover"
+                     an offset, and can't recover if they lose their connection soon"
                 );
             }
-            state.release(|_| true, |waiting| Place::Early(waiting.offset));
+            state.release(|_| true, |waiting| OrderPosition::Early(waiting.offset));
             deliver(state, &self.state);
             return Some(clock::now());
         }
@@ -159,10 +160,11 @@ impl Ordered {
     }
 }
 
-/// The task that looks after what waits. When it ends, another may begin, also if its runtime ended it.
-struct Watch(Arc<Ordered>);
+/// The task that delivers what has not come back in time. When it ends, another may begin, even if its runtime has
+/// shut down.
+struct Watchdog(Arc<Ordered>);
 
-impl Watch {
+impl Watchdog {
     async fn run(self) {
         while let Some(due) = self.0.look() {
             sleep_until(due).await;
@@ -170,7 +172,7 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
+impl Drop for Watchdog {
     fn drop(&mut self) {
         self.0.state.lock().watched = false;
     }
@@ -184,33 +186,37 @@ impl State {
         serial
     }
 
-    /// Makes ready what waits, for as long as the first of it is such.
-    fn release(&mut self, is_such: impl Fn((u64, &Waiting)) -> bool, place: impl Fn(&Waiting) -> Place) {
+    /// Moves entries from waiting to ready, as long as the first one matches.
+    fn release(
+        &mut self,
+        is_such: impl Fn((u64, &Waiting)) -> bool,
+        position: impl Fn(&Waiting) -> OrderPosition,
+    ) {
         while let Some(first) = self.waiting.first_entry() {
             if !is_such((*first.key(), first.get())) {
                 return;
             }
             let waiting = first.remove();
-            let place = place(&waiting);
-            self.ready.push_back((waiting.deliver, place));
+            let position = position(&waiting);
+            self.ready.push_back((waiting.deliver, position));
         }
     }
 }
 
-/// Delivers what is ready, one by one. Whoever comes while somebody is at it leaves it to them: listeners that are
-/// called may send again.
+/// Delivers what is ready, one by one. If another call is already delivering, that call does it: listeners may send
+/// again.
 fn deliver<'a>(mut state: MutexGuard<'a, State>, ordered: &'a Mutex<State>) {
     if std::mem::replace(&mut state.delivering, true) {
         return;
     }
     loop {
-        let Some((deliver, place)) = state.ready.pop_front() else {
+        let Some((deliver, position)) = state.ready.pop_front() else {
             state.delivering = false;
             return;
         };
         drop(state);
-        // What comes after it is delivered all the same.
-        if guarded(|| deliver(place)).is_err() {
+        // What comes after it is still delivered.
+        if guarded(|| deliver(position)).is_err() {
             tracing::error!(
                 "an event was not sent to all clients of this server: a parser or an observer panicked"
             );
@@ -231,12 +237,12 @@ mod tests {
 
     fn logged(log: &Log, name: &'static str) -> Deliver {
         let log = Arc::clone(log);
-        Box::new(move |place| {
-            log.lock().push(match place {
-                Place::At(offset) => format!("{name} at {offset}"),
-                Place::Early(None) => format!("{name} early"),
-                Place::Early(Some(offset)) => format!("{name} early, from {offset}"),
-                Place::Nowhere => name.to_owned(),
+        Box::new(move |position| {
+            log.lock().push(match position {
+                OrderPosition::At(offset) => format!("{name} at {offset}"),
+                OrderPosition::Early(None) => format!("{name} early"),
+                OrderPosition::Early(Some(offset)) => format!("{name} early, from {offset}"),
+                OrderPosition::Nowhere => name.to_owned(),
             });
         })
     }
@@ -255,17 +261,17 @@ mod tests {
         let mut serials = Vec::new();
         ordered.then({
             let deliver = logged(&log, "nothing before");
-            move || deliver(Place::Nowhere)
+            move || deliver(OrderPosition::Nowhere)
         });
         assert_eq!(take(&log), ["nothing before"]);
         for name in ["a", "b"] {
             ordered.send(|serial| serials.push(serial), logged(&log, name));
             let after = logged(&log, "after");
-            ordered.then(move || after(Place::Nowhere));
+            ordered.then(move || after(OrderPosition::Nowhere));
         }
         ordered.heard({
             let other = logged(&log, "another's");
-            move || other(Place::Nowhere)
+            move || other(OrderPosition::Nowhere)
         });
         ordered.returned(serials[0], offset(7));
         ordered.returned(serials[1], offset(9));
@@ -303,7 +309,7 @@ mod tests {
         let (ordered, log) = (Ordered::new(0, PATIENCE), Log::default());
         let (again, after) = (Arc::clone(&ordered), logged(&log, "after"));
         let deliver: Deliver = Box::new(move |_| {
-            again.then(move || after(Place::Nowhere));
+            again.then(move || after(OrderPosition::Nowhere));
             panic!("a listener");
         });
         ordered.send(|_| (), deliver);

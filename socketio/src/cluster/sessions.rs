@@ -15,26 +15,26 @@ use crate::recovery::offset::Offset;
 /// and asks for the broadcasts that the client missed.
 ///
 /// ```
-/// use socketio::{AdapterError, Sessions};
+/// use socketio::{AdapterError, SessionStore};
 ///
 /// /// What the node does to which a client comes back.
-/// async fn taken(sessions: &dyn Sessions, pid: &str) -> Result<bool, AdapterError> {
+/// async fn taken(sessions: &dyn SessionStore, pid: &str) -> Result<bool, AdapterError> {
 ///     Ok(sessions.take(pid).await?.is_some())
 /// }
 /// ```
-pub trait Sessions: Send + Sync {
-    /// Which order the messages of a namespace have. There is one, 0, unless the adapter spreads namespaces over several
-    /// streams: then each stream has its own, and what is sent in one of them doesn't wait for the others.
+pub trait SessionStore: Send + Sync {
+    /// The order that a namespace's messages belong to. There is only one, 0, unless the adapter spreads namespaces
+    /// over several streams: then each stream has its own, and messages in one don't wait for the others.
     fn order(&self, namespace: &str) -> u16 {
         let _ = namespace;
         0
     }
 
     /// Stores a session, at most for `time`. The calls of one node take effect in their order.
-    fn keep(&self, session: Session, time: Duration);
+    fn keep(&self, session: PersistedSession, time: Duration);
 
     /// Takes the session with this pid. Only one caller on all nodes gets it.
-    fn take(&self, pid: &str) -> AdapterFuture<Result<Option<Session>, AdapterError>>;
+    fn take(&self, pid: &str) -> AdapterFuture<Result<Option<PersistedSession>, AdapterError>>;
 
     /// Removes the session with this pid.
     fn forget(&self, pid: &str);
@@ -54,14 +54,14 @@ pub trait Sessions: Send + Sync {
 ///
 /// ```
 /// use serde_json::Map;
-/// use socketio::Session;
+/// use socketio::PersistedSession;
 ///
-/// let session = Session::new("sid".into(), "pid".into(), vec!["sid".into(), "lobby".into()], Map::new());
+/// let session = PersistedSession::new("sid".into(), "pid".into(), vec!["sid".into(), "lobby".into()], Map::new());
 /// assert_eq!(session.rooms.len(), 2);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Session {
+pub struct PersistedSession {
     /// The socket's id.
     pub sid: Room,
     /// The secret that the client sends when it comes back.
@@ -75,16 +75,16 @@ pub struct Session {
     pub node: Option<NodeId>,
 }
 
-impl Session {
+impl PersistedSession {
     /// A session that an adapter has read.
     #[must_use]
-    pub fn new(sid: Room, pid: Box<str>, rooms: Vec<Room>, data: Map<String, Value>) -> Session {
-        Session { sid, pid, rooms, data, node: None }
+    pub fn new(sid: Room, pid: Box<str>, rooms: Vec<Room>, data: Map<String, Value>) -> PersistedSession {
+        PersistedSession { sid, pid, rooms, data, node: None }
     }
 
     /// The same, with the node that stored it.
     #[must_use]
-    pub fn by(mut self, node: Option<NodeId>) -> Session {
+    pub fn by(mut self, node: Option<NodeId>) -> PersistedSession {
         self.node = node;
         self
     }

@@ -49,7 +49,7 @@ pub enum Error {
     Json(serde_json::Error),
 }
 
-/// Applies an expression to whichever error it is.
+/// Applies an expression to the error inside.
 macro_rules! each {
     ($error:expr, $inner:ident => $apply:expr) => {
         match $error {
@@ -88,7 +88,7 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {
-    /// What is below the error that this one stands for, whose message is this one's.
+    /// The source of the error inside, since this error has that one's message.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         each!(self, error => std::error::Error::source(error))
     }

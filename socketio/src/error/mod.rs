@@ -1,6 +1,6 @@
-//! Why something was not sent, answered or joined, and why a socket ended. Here are the errors that several folders
-//! share, and one type for all ([`any`]). What a client may do wrong in a packet is in [`packet`](crate::packet), and what
-//! can go wrong between nodes in [`cluster`](crate::cluster).
+//! Why something was not sent, answered or joined, and why a socket ended. This module has the errors that several
+//! folders share, and one type for all ([`any`]). The rules for packets are in [`packet`](crate::packet), and the
+//! errors between nodes in [`cluster`](crate::cluster).
 
 use std::fmt;
 
@@ -108,7 +108,7 @@ pub enum AckError {
     /// The event was not sent.
     Send(SendError),
     /// Too many acknowledgements of this socket are still missing, so the event was not sent. See
-    /// [`Config::max_pending_acks`](crate::Config::max_pending_acks).
+    /// [`IoConfig::max_pending_acks`](crate::IoConfig::max_pending_acks).
     TooManyPending,
     /// The client's answer can't be read as the expected type.
     Args(ArgsError),
@@ -165,7 +165,7 @@ impl From<SendError> for AckError {
 pub enum JoinError {
     /// The socket was not accepted, or has ended.
     Closed,
-    /// The socket is in too many rooms. See [`Config::max_rooms`](crate::Config::max_rooms).
+    /// The socket is in too many rooms. See [`IoConfig::max_rooms`](crate::IoConfig::max_rooms).
     TooManyRooms,
 }
 
@@ -243,8 +243,8 @@ impl DisconnectReason {
 }
 
 impl DisconnectReason {
-    /// Whether the client may come back for its socket: nobody meant it to leave. The reference's set, but
-    /// for a server that shuts down, which will not be there.
+    /// Whether the client may recover its socket: neither side ended it on purpose. The same reasons as in the
+    /// reference, except a server that shuts down.
     pub(crate) fn is_lost_connection(self) -> bool {
         match self {
             DisconnectReason::TransportError

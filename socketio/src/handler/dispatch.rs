@@ -14,7 +14,7 @@ use std::task::Poll;
 use crate::ack::sender::AckSender;
 use crate::args::Args;
 use crate::args::event::Event;
-use crate::handler::listener::Direction;
+use crate::handler::listener::EventDirection;
 use crate::handler::task::{Task, guarded};
 use crate::handler::unhandled::Unhandled;
 use crate::handler::{EventError, EventHandler, EventMiddleware, Handlers, Listener, Table, WrongArgs};
@@ -23,7 +23,7 @@ use crate::packet;
 use crate::socket::Socket;
 
 impl Socket {
-    /// Shows an event to those who watch, and hands it to its handler. Ready if all is done at once.
+    /// Shows an event to observers and listeners, and passes it to its handler. Ready if the handler has finished.
     pub(crate) fn start_event(&self, event: packet::Event) -> Poll<()> {
         let cost = event.cost();
         let ended = move |socket: &Socket| socket.event_ended(cost);
@@ -31,14 +31,14 @@ impl Socket {
         let ack = AckSender::new(self, id);
         let (mut watched, mut keeps) = (false, false);
         for handlers in self.handler_tables() {
-            watched |= handlers.watches(Direction::Incoming);
+            watched |= handlers.watches(EventDirection::Incoming);
             keeps |= handlers.takes_unhandled();
         }
         if !watched {
             return self.run(&name, || self.handle(&name, args, ack, keeps), ended);
         }
         let event = Event::new(name.clone(), args);
-        self.show(Direction::Incoming, &event);
+        self.show(EventDirection::Incoming, &event);
         let checked: Task = Box::pin(self.clone().check(self.event_middlewares(), event, ack, keeps));
         self.run(&name, || Some(checked), ended)
     }
@@ -67,10 +67,10 @@ impl Socket {
         }
     }
 
-    /// Calls the handler of an event; gives what is left to do, if anything. The handler takes the arguments, so
-    /// `keeps` makes a copy for whoever is to be shown those that don't fit.
+    /// Calls the handler of an event, and returns what is left to do, if anything. The handler takes the arguments,
+    /// so `keeps` makes a copy to show if they don't fit.
     fn handle(&self, name: &str, args: Args, ack: AckSender, keeps: bool) -> Option<Task> {
-        let Some(handler) = self.event_handler(name) else {
+        let Some(handler) = self.find_event_handler(name) else {
             return match self.find_handler(|table| table.other.clone()) {
                 Some(handler) => Some(handler(self.clone(), Event::new(name.to_owned(), args), ack)),
                 None => self.unhandled(name, Some(args), ack, Unhandled::NoHandler),
@@ -83,8 +83,8 @@ impl Socket {
         }
     }
 
-    /// An event that no handler takes. Gives what is left to do, if anything. `args` are there if somebody
-    /// wants to answer.
+    /// Notes an event that no handler takes, and calls `on_unhandled`. Returns what is left to do, if anything.
+    /// `args` is `None` only if the application has no `on_unhandled`, since they are kept for nothing else.
     #[cold]
     fn unhandled(&self, name: &str, args: Option<Args>, ack: AckSender, why: Unhandled) -> Option<Task> {
         let handler = self.find_handler(|table| table.unhandled.clone());
@@ -94,8 +94,8 @@ impl Socket {
         Some(handler?(self.clone(), event, ack, why))
     }
 
-    /// Calls the listeners for an event. They change nothing, so one that panics ends nothing.
-    pub(crate) fn show(&self, direction: Direction, event: &Event) {
+    /// Calls the listeners for an event. If one panics, the event goes on.
+    pub(crate) fn show(&self, direction: EventDirection, event: &Event) {
         let mut listeners: Vec<Listener> = Vec::new();
         for handlers in self.handler_tables() {
             handlers.look(|table| listeners.extend(table.listeners.of(direction)));
@@ -115,18 +115,19 @@ impl Socket {
         middlewares
     }
 
-    fn event_handler(&self, name: &str) -> Option<EventHandler> {
+    /// The socket's own handler, else its namespace's, else the parent's.
+    fn find_event_handler(&self, name: &str) -> Option<EventHandler> {
         let own = self.handlers().and_then(|handlers| handlers.event(name));
         own.or_else(|| self.namespace().handler_tables().rev().find_map(|handlers| handlers.event(name)))
     }
 
-    /// Finds a handler: the socket's own, or its namespace's, or the parent's.
+    /// Finds a handler: the socket's own, else its namespace's, else the parent's.
     pub(crate) fn find_handler<R>(&self, find: impl Fn(&Table) -> Option<R>) -> Option<R> {
         let own = self.handlers().and_then(|handlers| handlers.look(&find));
         own.or_else(|| self.namespace().find_handler(find))
     }
 
-    /// All handlers that an event of this socket may meet: the parent's, the namespace's, its own.
+    /// The handlers for an event of this socket: the parent's, the namespace's, its own.
     fn handler_tables(&self) -> impl Iterator<Item = &Arc<Handlers>> {
         self.namespace().handler_tables().chain(self.handlers())
     }

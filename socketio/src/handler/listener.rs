@@ -1,4 +1,4 @@
-//! Catch-all listeners: they see events come and go, and change nothing.
+//! Catch-all listeners: they see incoming and outgoing events, and change nothing.
 
 /// The catch-all listeners of a namespace or of one socket, in the order in which they are called.
 pub(crate) struct Listeners<L> {
@@ -9,14 +9,14 @@ pub(crate) struct Listeners<L> {
 
 /// Which way an event goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Direction {
+pub(crate) enum EventDirection {
     Incoming,
     Outgoing,
 }
 
 /// Where a listener is put among the others.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Place {
+pub(crate) enum ListenerPosition {
     First,
     Last,
 }
@@ -28,14 +28,14 @@ impl<L> Default for Listeners<L> {
 }
 
 impl<L: Clone> Listeners<L> {
-    pub(crate) fn add(&mut self, direction: Direction, place: Place, listener: L) -> u64 {
+    pub(crate) fn add(&mut self, direction: EventDirection, place: ListenerPosition, listener: L) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
         let list = match direction {
-            Direction::Incoming => &mut self.incoming,
-            Direction::Outgoing => &mut self.outgoing,
+            EventDirection::Incoming => &mut self.incoming,
+            EventDirection::Outgoing => &mut self.outgoing,
         };
-        list.insert(if place == Place::First { 0 } else { list.len() }, (id, listener));
+        list.insert(if place == ListenerPosition::First { 0 } else { list.len() }, (id, listener));
         id
     }
 
@@ -46,10 +46,10 @@ impl<L: Clone> Listeners<L> {
         })
     }
 
-    pub(crate) fn of(&self, direction: Direction) -> impl Iterator<Item = L> {
+    pub(crate) fn of(&self, direction: EventDirection) -> impl Iterator<Item = L> {
         let list = match direction {
-            Direction::Incoming => &self.incoming,
-            Direction::Outgoing => &self.outgoing,
+            EventDirection::Incoming => &self.incoming,
+            EventDirection::Outgoing => &self.outgoing,
         };
         list.iter().map(|(_, listener)| listener.clone())
     }

@@ -14,7 +14,7 @@ use crate::args::event::Event;
 use crate::args::{Args, ArgsError, FromArgs, ToArgs};
 use crate::error::DisconnectReason;
 use crate::error::connect_error::ConnectError;
-use crate::handler::listener::{Direction, Listeners, Place};
+use crate::handler::listener::{EventDirection, ListenerPosition, Listeners};
 use crate::handler::task::Task;
 use crate::handler::unhandled::Unhandled;
 use crate::namespace::room_event::RoomListener;
@@ -29,7 +29,7 @@ mod running;
 pub(crate) mod task;
 pub(crate) mod unhandled;
 
-/// Handles an event; what is left to do, if anything, is the task.
+/// Handles an event. The task is what is left to do, if anything.
 pub(crate) type EventHandler =
     Arc<dyn Fn(Socket, Args, AckSender) -> Result<Option<Task>, WrongArgs> + Send + Sync>;
 /// Handles an event that no other handler takes.
@@ -40,7 +40,7 @@ pub(crate) type OtherHandler = Arc<dyn Fn(Socket, Event, AckSender) -> Task + Se
 pub(crate) type SocketHandler = Arc<dyn Fn(Socket) -> Task + Send + Sync>;
 pub(crate) type DisconnectHandler = Arc<dyn Fn(Socket, DisconnectReason) -> Task + Send + Sync>;
 pub(crate) type Middleware = Arc<dyn Fn(Socket) -> Task<Result<(), ConnectError>> + Send + Sync>;
-/// Says whether a client gets the socket that it comes back for.
+/// Decides whether a client may recover its socket.
 pub(crate) type RecoveryGuard = Arc<dyn Fn(Socket) -> Task<bool> + Send + Sync>;
 pub(crate) type EventMiddleware = Arc<dyn Fn(Socket, Event) -> Task<Result<(), EventError>> + Send + Sync>;
 pub(crate) type ErrorHandler = Arc<dyn Fn(Socket, Event, EventError) -> Task + Send + Sync>;
@@ -48,11 +48,11 @@ pub(crate) type ErrorHandler = Arc<dyn Fn(Socket, Event, EventError) -> Task + S
 /// Sees the events of a socket.
 pub(crate) type Listener = Arc<dyn Fn(&Socket, &Event) + Send + Sync>;
 
-/// Handles an event that another node sent to this one; gives the answer.
+/// Handles an event that another node sent to this one, and returns the answer.
 pub(crate) type ServerEventHandler =
     Arc<dyn Fn(Args) -> Result<Task<Result<Args, serde_json::Error>>, ArgsError> + Send + Sync>;
 
-/// An event's arguments don't fit its handler. Somebody else may acknowledge it.
+/// An event's arguments don't fit its handler. The handler for unhandled events may acknowledge it.
 pub(crate) struct WrongArgs {
     pub(crate) error: ArgsError,
     pub(crate) ack: AckSender,
@@ -61,13 +61,13 @@ pub(crate) struct WrongArgs {
 /// Why an event middleware refused an event: any error. Text becomes one by `into()`.
 pub type EventError = Box<dyn std::error::Error + Send + Sync>;
 
-/// The handlers of a namespace, of all that a parent brings into being, or of one socket. A socket's own
-/// come before its namespace's, and these before the parent's.
+/// The handlers of a namespace, of a parent's children, or of one socket. A socket's own come before its namespace's,
+/// and these before the parent's.
 #[derive(Default)]
 pub(crate) struct Handlers {
     table: RwLock<Table>,
-    /// Listeners or middlewares for incoming events have been registered, listeners for outgoing ones (here
-    /// or with a socket of the namespace), or for rooms. Without them nobody looks into the table.
+    /// Listeners or middlewares for incoming events have been registered, listeners for outgoing ones (here or with a
+    /// socket of the namespace), or for rooms. Without them, the table is not looked at.
     watches_incoming: AtomicBool,
     watches_outgoing: AtomicBool,
     watches_rooms: AtomicBool,
@@ -83,7 +83,7 @@ pub(crate) struct Table {
     pub(crate) upgrade: Option<SocketHandler>,
     pub(crate) listeners: Listeners<Listener>,
     pub(crate) event_middlewares: Vec<EventMiddleware>,
-    /// The names are the application's, so a hash that clients could aim at will do.
+    /// The names are the application's, so the hash needs no protection against clients.
     pub(crate) events: FxHashMap<Box<str>, Registered>,
     pub(crate) error: Option<ErrorHandler>,
     /// For events that have no handler of their own.
@@ -102,13 +102,12 @@ pub(crate) struct Registered {
 }
 
 impl Handlers {
-    /// Looks at the handlers. What runs is cloned out first, so that handlers can register handlers.
+    /// Reads the handlers. A handler is cloned before it runs, so that it can register handlers.
     pub(crate) fn look<R>(&self, look: impl FnOnce(&Table) -> R) -> R {
         look(&self.table.read())
     }
 
-    /// Changes the handlers. What is replaced should be dropped by the caller, not under the lock: it may
-    /// own anything.
+    /// Changes the handlers. The caller should drop what is replaced, without the lock: it may own anything.
     pub(crate) fn register<R>(&self, register: impl FnOnce(&mut Table) -> R) -> R {
         register(&mut self.table.write())
     }
@@ -121,7 +120,7 @@ impl Handlers {
         drop(self.register(|table| table.events.insert(event.into(), registered)));
     }
 
-    /// The handler of an event. One that is there for a single event is taken out.
+    /// The handler of an event. If it is for a single event, it is removed.
     pub(crate) fn event(&self, name: &str) -> Option<EventHandler> {
         let lasting = |registered: &Registered| (!registered.once).then(|| Arc::clone(&registered.handler));
         match self.look(|table| table.events.get(name).map(lasting))? {
@@ -132,8 +131,8 @@ impl Handlers {
 
     pub(crate) fn add_listener(
         self: &Arc<Self>,
-        direction: Direction,
-        place: Place,
+        direction: EventDirection,
+        place: ListenerPosition,
         listener: Listener,
     ) -> ListenerHandle {
         let id = self.register(|table| table.listeners.add(direction, place, listener));
@@ -148,7 +147,7 @@ impl Handlers {
     {
         let middleware: EventMiddleware = Arc::new(move |socket, event| Box::pin(middleware(socket, event)));
         self.register(|table| table.event_middlewares.push(middleware));
-        self.watch(Direction::Incoming);
+        self.watch(EventDirection::Incoming);
     }
 
     pub(crate) fn set_unhandled(&self, handler: UnhandledHandler) {
@@ -169,18 +168,18 @@ impl Handlers {
         self.watches_rooms.load(Ordering::Acquire)
     }
 
-    pub(crate) fn watch(&self, direction: Direction) {
+    pub(crate) fn watch(&self, direction: EventDirection) {
         self.watching(direction).store(true, Ordering::Release);
     }
 
-    pub(crate) fn watches(&self, direction: Direction) -> bool {
+    pub(crate) fn watches(&self, direction: EventDirection) -> bool {
         self.watching(direction).load(Ordering::Acquire)
     }
 
-    fn watching(&self, direction: Direction) -> &AtomicBool {
+    fn watching(&self, direction: EventDirection) -> &AtomicBool {
         match direction {
-            Direction::Incoming => &self.watches_incoming,
-            Direction::Outgoing => &self.watches_outgoing,
+            EventDirection::Incoming => &self.watches_incoming,
+            EventDirection::Outgoing => &self.watches_outgoing,
         }
     }
 }
@@ -209,7 +208,7 @@ impl ListenerHandle {
     pub fn remove(self) {
         if let Some(handlers) = self.handlers.upgrade() {
             let removed = handlers.register(|table| table.listeners.remove(self.id));
-            // What it owns is dropped here, and not under the lock.
+            // What it owns is dropped here, without the lock.
             drop(removed);
         }
     }
@@ -221,8 +220,9 @@ impl fmt::Debug for ListenerHandle {
     }
 }
 
-/// # A user's closure as it is stored
-pub(crate) fn event_handler<A, F, Fut>(handler: F) -> EventHandler
+/// An application's asynchronous closure as a handler, which reads its arguments and sends its result as the
+/// acknowledgement.
+pub(crate) fn async_event_handler<A, F, Fut>(handler: F) -> EventHandler
 where
     A: FromArgs,
     F: Fn(Socket, A) -> Fut + Send + Sync + 'static,

@@ -38,7 +38,7 @@ enum Gate {
     #[default]
     Closed,
     Open,
-    /// A handler is being started. Others leave their jobs to the thread that does this.
+    /// A thread is starting handlers. Other threads leave their jobs to it.
     Starting,
     /// The last job, the socket's end, has been started.
     Over,
@@ -52,7 +52,7 @@ pub(crate) enum Job {
 }
 
 impl Job {
-    /// Whether it counts among the running handlers. What happens to the socket never has to wait for them.
+    /// Whether it counts as a running handler. A change of the socket itself never waits for those.
     pub(super) fn counts(&self) -> bool {
         matches!(self, Job::Event(_))
     }
@@ -73,8 +73,8 @@ impl HandlerQueue {
         }
     }
 
-    /// Begins with a job, if it may start at once. Says whether it did: then the right to start jobs goes with it,
-    /// until [`started`](HandlerQueue::started).
+    /// Takes a job that may start at once. Returns whether it may: then the caller alone may start jobs, until it
+    /// calls [`started`](HandlerQueue::started).
     pub(super) fn try_begin(&mut self, job: &Job, limit: usize) -> bool {
         let may_begin = self.waiting.is_empty() && self.admits(job, limit);
         if may_begin {
@@ -83,14 +83,14 @@ impl HandlerQueue {
         may_begin
     }
 
-    /// Has a job wait for its turn. Says whether it waits for other events' handlers to end.
+    /// Queues a job. Returns whether it has to wait because too many handlers run.
     pub(super) fn wait(&mut self, job: Job, limit: usize) -> bool {
         let is_crowded = self.gate != Gate::Closed && job.counts() && self.running as usize >= limit;
         self.waiting.push_back(job);
         is_crowded
     }
 
-    /// Takes the next job that may start. With it goes the right to start jobs.
+    /// Takes the next job that may start. Then the caller alone may start jobs.
     pub(super) fn next(&mut self, limit: usize) -> Option<Job> {
         if !self.admits(self.waiting.front()?, limit) {
             return None;
@@ -116,7 +116,7 @@ impl HandlerQueue {
         std::mem::take(&mut self.waiting).iter().map(Job::cost).sum()
     }
 
-    /// What the events take whose handlers run.
+    /// The memory of the events whose handlers are running, in bytes.
     pub(super) fn handled_bytes(&self) -> usize {
         self.handled.bytes()
     }

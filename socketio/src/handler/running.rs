@@ -14,7 +14,7 @@ use crate::log::Excerpt;
 use crate::socket::Socket;
 
 impl Socket {
-    /// Runs `on_connect`, and then what came meanwhile.
+    /// Runs `on_connect`, and then the events that have arrived meanwhile.
     pub(crate) fn start(&self) {
         let handler = self.namespace().find_handler(|table| table.connect.clone());
         let connect = || handler.map(|handler| handler(self.clone()));
@@ -44,11 +44,11 @@ impl Socket {
         }
         let cost = job.cost();
         let is_crowded = queue.wait(job, config.max_running_handlers);
-        // It counts before another task can take it, which lets go of it.
+        // It is counted before another task can take it and subtract it.
         let held = self.link().hold(cost, config.max_backlog);
         drop(queue);
         if is_crowded {
-            config.hits.count(Limit::RunningHandlers);
+            self.hits().count(Limit::RunningHandlers);
         }
         held
     }
@@ -94,7 +94,7 @@ impl Socket {
         }
     }
 
-    /// The handler of an event of that cost ended in its task.
+    /// A handler has ended in a task of its own. Its event had this cost.
     pub(crate) fn event_ended(&self, cost: usize) {
         let Some(mut queue) = self.queue() else { return };
         queue.ended(cost);
@@ -133,8 +133,7 @@ impl Socket {
         Poll::Ready(())
     }
 
-    /// Runs user code as far as it goes at once, and the rest in a task of its own, with `ended` at that
-    /// task's end. Ready if there was no rest.
+    /// Polls user code once. If it isn't ready, a task of its own runs the rest, and then `ended`.
     pub(crate) fn run(
         &self,
         name: &str,
@@ -176,7 +175,7 @@ impl Socket {
         }
     }
 
-    /// A panic is a bug in the handler; it ends this socket and nothing else.
+    /// A panic is a bug in the handler. It ends this socket only.
     pub(crate) fn panicked(&self, name: &str) {
         tracing::error!(
             namespace = %Excerpt(self.namespace_name()),

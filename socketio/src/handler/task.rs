@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-/// A future whose type is not told.
+/// A boxed future, of whatever type.
 pub(crate) type Task<T = ()> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// The user's code panicked. The panic's message has been printed by the panic hook.
@@ -19,13 +19,13 @@ impl From<Box<dyn Any + Send>> for Panicked {
     }
 }
 
-/// Runs user code that may panic. What it leaves half done is its own state; ours is not touched in there.
+/// Runs user code that may panic. It may leave its own state half done, but doesn't touch ours.
 pub(crate) fn guarded<R>(run: impl FnOnce() -> R) -> Result<R, Panicked> {
     Ok(catch_unwind(AssertUnwindSafe(run))?)
 }
 
-/// Polls a task for the first time, here and now. Most handlers are done with that, and need no task of
-/// their own. Nobody is woken: who gets [`Poll::Pending`] polls again.
+/// Polls a task for the first time. Most handlers finish at once, and need no task of their own. It uses no waker: on
+/// [`Poll::Pending`], the caller has to poll again.
 pub(crate) fn first_poll<T>(task: &mut Task<T>) -> Result<Poll<T>, Panicked> {
     guarded(|| task.as_mut().poll(&mut Context::from_waker(Waker::noop())))
 }

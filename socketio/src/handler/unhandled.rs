@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Serialize, Serializer};
 
 use crate::args::ArgsError;
-use crate::log::{Excerpt, Sparingly};
+use crate::log::{Excerpt, LogThrottle};
 
 /// Why an event was not handled: an argument of the handler of
 /// [`Namespace::on_unhandled`](crate::Namespace::on_unhandled).
@@ -52,13 +52,13 @@ pub struct UnhandledCounts {
     pub args: u64,
 }
 
-/// What an [`Io`](crate::Io) counts, and what keeps clients from filling its log.
+/// The counts of an [`Io`](crate::Io), and the limits of its log.
 #[derive(Default)]
 pub(crate) struct UnhandledEvents {
     no_handler: AtomicU64,
     args: AtomicU64,
-    no_handler_log: Sparingly,
-    args_log: Sparingly,
+    no_handler_log: LogThrottle,
+    args_log: LogThrottle,
 }
 
 impl UnhandledEvents {
@@ -77,8 +77,7 @@ impl UnhandledEvents {
         count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts an event, and tells of it in the log. `waits` says whether the client wants an acknowledgement that
-    /// it will not get.
+    /// Counts and logs an event. `waits` says whether the client wants an acknowledgement that it will not get.
     pub(crate) fn note(&self, namespace: &str, name: &str, why: &Unhandled, waits: bool) {
         self.count(why);
         match why {

@@ -1,26 +1,23 @@
 //! Settings and limits.
 
-use std::sync::Arc;
 use std::time::Duration;
-
-use engineio::LimitHits;
 
 use crate::packet::parser::Parser;
 use crate::recovery::settings::Recovery;
 
-/// Settings of an [`Io`](crate::Io). They limit how much one client can make the server hold. Each field's
-/// documentation has its default.
+/// Settings of an [`Io`](crate::Io). They limit how much memory one client can use. Each field's documentation has
+/// its default.
 ///
 /// ```
 /// use std::time::Duration;
-/// use socketio::{Config, Io};
+/// use socketio::{IoConfig, Io};
 ///
 /// fn application() -> Io {
-///     Io::with_config(Config { max_rooms: 16, ack_timeout: Duration::from_secs(5), ..Config::default() })
+///     Io::with_config(IoConfig { max_rooms: 16, ack_timeout: Duration::from_secs(5), ..IoConfig::default() })
 /// }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Config {
+pub struct IoConfig {
     /// How packets are written. Clients must use the same parser. [`Parser::Default`].
     pub parser: Parser,
     /// Whether a client that has lost its connection can get its socket back, and the limits of that. `None`.
@@ -62,13 +59,11 @@ pub struct Config {
     pub max_pending_acks: usize,
     /// Event handlers of one socket that can run at once; events beyond that wait. 256.
     pub max_running_handlers: usize,
-    /// Counts how often each limit was met. Clones share the counts.
-    pub hits: Arc<LimitHits>,
 }
 
-impl Default for Config {
-    fn default() -> Config {
-        Config {
+impl Default for IoConfig {
+    fn default() -> IoConfig {
+        IoConfig {
             parser: Parser::Default,
             recovery: None,
             connect_timeout: Duration::from_secs(45),
@@ -86,7 +81,6 @@ impl Default for Config {
             max_rooms: 1024,
             max_pending_acks: 1024,
             max_running_handlers: 256,
-            hits: Arc::default(),
         }
     }
 }

@@ -2,32 +2,32 @@
 //! share. What a namespace does is in [`namespace`](crate::namespace), and a session in
 //! [`client`](crate::client).
 
-use std::borrow::Cow;
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
-use engineio::CloseReason;
+use engineio::{CloseReason, LimitHits};
 use parking_lot::RwLock;
-use serde::de::DeserializeOwned;
 
 use crate::cluster::adapter::Adapter;
 use crate::cluster::message::NodeId;
 use crate::cluster::node::Node;
 use crate::cluster::{Cluster, random_node_id};
 use crate::handler::unhandled::{UnhandledCounts, UnhandledEvents};
-use crate::io::config::Config;
+use crate::io::config::IoConfig;
+use crate::io::creation::Creations;
 use crate::io::shared::Shared;
-use crate::namespace::parents::{Names, Parent, PatternError};
+use crate::namespace::parents::Parent;
 use crate::namespace::room::Selection;
-use crate::namespace::{Common, Kind, Namespace, Siblings};
+use crate::namespace::{IoCore, Kind, Namespace, Namespaces};
 use crate::recovery::Recoveries;
 use crate::recovery::settings::RecoveryCounts;
 
 pub(crate) mod config;
+mod creation;
+mod namespaces;
 pub(crate) mod shared;
 pub(crate) mod state;
 
@@ -56,11 +56,13 @@ pub(crate) mod state;
 pub struct Io(Arc<State>);
 
 struct State {
-    common: Arc<Common>,
+    core: Arc<IoCore>,
     adapter: Option<Arc<dyn Adapter>>,
     main: Namespace,
     namespaces: RwLock<HashMap<Arc<str>, Namespace>>,
-    /// How many of them clients have brought into being. It is changed under the lock on `namespaces` alone.
+    /// Those that nobody has yet.
+    creations: Creations,
+    /// How many of both clients have created.
     dynamic: AtomicUsize,
     parents: RwLock<Vec<Parent>>,
     next_parent: AtomicU64,
@@ -71,40 +73,41 @@ struct State {
 
 type NamespaceListener = Arc<dyn Fn(&Namespace) + Send + Sync>;
 
-/// Why a name that a parent allows was not brought into being.
+/// Why a namespace that a parent allows was not created.
 pub(crate) struct TooManyNamespaces;
 
 impl Io {
     /// Creates an `Io` with the default settings.
     #[must_use]
     pub fn new() -> Io {
-        Io::with_config(Config::default())
+        Io::with_config(IoConfig::default())
     }
 
     /// Creates an `Io` with these settings.
     #[must_use]
-    pub fn with_config(config: Config) -> Io {
+    pub fn with_config(config: IoConfig) -> Io {
         Io::build(config, None)
     }
 
     /// Creates an `Io` that is a node of a cluster: `io.adapter(..)` in JavaScript. The adapter takes
     /// broadcasts to the other nodes.
     #[must_use]
-    pub fn with_adapter(config: Config, adapter: impl Adapter) -> Io {
+    pub fn with_adapter(config: IoConfig, adapter: impl Adapter) -> Io {
         Io::build(config, Some(Arc::new(adapter)))
     }
 
-    fn build(config: Config, adapter: Option<Arc<dyn Adapter>>) -> Io {
+    fn build(config: IoConfig, adapter: Option<Arc<dyn Adapter>>) -> Io {
         let io = Io(Arc::new_cyclic(|io: &Weak<State>| {
-            let namespaces: Weak<dyn Siblings> = io.clone();
+            let namespaces: Weak<dyn Namespaces> = io.clone();
             let recoveries = config.recovery.clone().map(|settings| Arc::new(Recoveries::new(settings)));
             let cluster = adapter.as_ref().map(|adapter| {
                 let (id, recovers) = (random_node_id(), recoveries.is_some());
                 adapter.start(Node::new(namespaces.clone(), Arc::clone(&id), recovers));
                 Cluster::new(Box::new(Arc::clone(adapter)), id, config.recovery.as_ref())
             });
-            let common = Arc::new(Common {
+            let core = Arc::new(IoCore {
                 config,
+                hits: Arc::default(),
                 recoveries,
                 unhandled: UnhandledEvents::default(),
                 cluster,
@@ -112,12 +115,13 @@ impl Io {
                 namespaces,
             });
             let name: Arc<str> = Arc::from("/");
-            let main = Namespace::new(Arc::clone(&name), Kind::Plain, Arc::clone(&common));
+            let main = Namespace::new(Arc::clone(&name), Kind::Plain, Arc::clone(&core));
             State {
-                common,
+                core,
                 adapter,
                 namespaces: RwLock::new(HashMap::from([(name, main.clone())])),
                 main,
+                creations: Creations::default(),
                 dynamic: AtomicUsize::new(0),
                 parents: RwLock::default(),
                 next_parent: AtomicU64::new(0),
@@ -138,8 +142,14 @@ impl Io {
 
     /// The settings.
     #[must_use]
-    pub fn config(&self) -> &Config {
-        &self.0.common.config
+    pub fn config(&self) -> &IoConfig {
+        &self.0.core.config
+    }
+
+    /// How often clients have met each limit of the [settings](Io::config) so far.
+    #[must_use]
+    pub fn limit_hits(&self) -> &Arc<LimitHits> {
+        self.hits()
     }
 
     /// The number of open Engine.IO sessions, including those that have joined no namespace:
@@ -170,14 +180,14 @@ impl Io {
     /// [`on_unhandled`](Namespace::on_unhandled) answered.
     #[must_use]
     pub fn unhandled_counts(&self) -> UnhandledCounts {
-        self.0.common.unhandled.counts()
+        self.0.core.unhandled.counts()
     }
 
-    /// How many recoveries have succeeded so far, and why others have failed; `None` if [`Config::recovery`]
+    /// How many recoveries have succeeded so far, and why others have failed; `None` if [`IoConfig::recovery`]
     /// is off.
     #[must_use]
     pub fn recovery_counts(&self) -> Option<RecoveryCounts> {
-        Some(self.0.common.recoveries.as_ref()?.counts())
+        Some(self.0.core.recoveries.as_ref()?.counts())
     }
 
     /// Ends all sockets with the reason `server shutting down`, and then their sessions. Sessions that open
@@ -240,7 +250,7 @@ impl Io {
     }
 
     /// Leaves the cluster, and waits until the other nodes no longer count this one, for at most
-    /// [`Config::cluster_timeout`]. Call it before the process ends, so that the others don't wait for its
+    /// [`IoConfig::cluster_timeout`]. Call it before the process ends, so that the others don't wait for its
     /// answers.
     pub async fn leave_cluster(&self) {
         if let Some(adapter) = self.adapter() {
@@ -249,223 +259,6 @@ impl Io {
                 tracing::warn!(
                     "the other nodes may count this one for some time: leaving the cluster took too long"
                 );
-            }
-        }
-    }
-}
-
-/// # Namespaces
-impl Io {
-    /// Returns the namespace of that name, and creates it if it doesn't exist. Adds a leading slash if there
-    /// is none.
-    ///
-    /// If a [pattern](Io::of_pattern) allows the name, the namespace becomes a child of that pattern's
-    /// parent.
-    pub fn of(&self, name: &str) -> Namespace {
-        let name = if name.starts_with('/') { Cow::Borrowed(name) } else { Cow::Owned(format!("/{name}")) };
-        if let Some(namespace) = self.namespace(&name) {
-            return namespace;
-        }
-        let parent = {
-            let parents = self.0.parents.read();
-            parents.iter().find(|parent| parent.names.match_pattern(&name)).cloned()
-        };
-        let kind = parent.map_or(Kind::Plain, |parent| parent.namespace.child(false));
-        let Ok(namespace) = self.create(&name, |_| {}, || Ok::<_, Infallible>(kind));
-        namespace
-    }
-
-    /// The namespace of that name, if it is there.
-    #[must_use]
-    pub fn namespace(&self, name: &str) -> Option<Namespace> {
-        self.0.find(name)
-    }
-
-    /// All existing namespaces, in no particular order, without the parents of [`of_pattern`](Io::of_pattern)
-    /// and [`of_dynamic`](Io::of_dynamic).
-    #[must_use]
-    pub fn namespaces(&self) -> Vec<Namespace> {
-        self.0.namespaces.read().values().cloned().collect()
-    }
-
-    /// Lets clients create namespaces by joining a name that the regular expression matches:
-    /// `io.of(/^\/orders-\d+$/)` in JavaScript. It matches anywhere in the name unless you anchor it. The
-    /// name begins with a slash.
-    ///
-    /// Returns the parent of these namespaces. The children use its handlers and middlewares, including those
-    /// that you register later. A broadcast of the parent goes to the clients of all children. A child can
-    /// have its own handlers, which come before the parent's.
-    ///
-    /// ```
-    /// # use socketio::{Io, Socket};
-    /// let io = Io::new();
-    /// let orders = io.of_pattern(r"^/orders-\d+$")?;
-    /// orders.on_connect(|socket: Socket| async move {
-    ///     println!("a client in {}", socket.namespace().name());
-    /// });
-    /// orders.emit("closing time", ())?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// If the pattern is not a regular expression in the syntax of the crate `regex-lite`.
-    pub fn of_pattern(&self, pattern: &str) -> Result<Namespace, PatternError> {
-        Ok(self.add_parent(pattern, Names::pattern(pattern)?))
-    }
-
-    /// Lets clients create namespaces by joining a name that the function allows. The function gets the name
-    /// and the client's auth: `io.of((name, auth, next) => ..)` in JavaScript. If the auth can't be read as
-    /// `A`, the function is not called and doesn't allow the name; `serde_json::Value` reads any auth.
-    ///
-    /// Returns the parent, like [`of_pattern`](Io::of_pattern). The server tries parents in the order in
-    /// which you created them.
-    pub fn of_dynamic<A, F, Fut>(&self, function: F) -> Namespace
-    where
-        A: DeserializeOwned,
-        F: Fn(String, A) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = bool> + Send + 'static,
-    {
-        self.add_parent("*", Names::function(function))
-    }
-
-    /// Calls a function for each namespace that is created from now on, before any client is in it:
-    /// `io.on("new_namespace", ..)` in JavaScript.
-    pub fn on_new_namespace(&self, listener: impl Fn(&Namespace) + Send + Sync + 'static) -> &Io {
-        self.0.new_namespace.write().push(Arc::new(listener));
-        self
-    }
-
-    /// Removes a namespace: see [`Namespace::close`]. Returns whether it existed.
-    pub fn remove_namespace(&self, name: &str) -> bool {
-        let namespace = self.namespace(name);
-        if let Some(namespace) = &namespace {
-            namespace.close();
-        }
-        namespace.is_some()
-    }
-
-    fn add_parent(&self, name: &str, names: Names) -> Namespace {
-        let namespace = Namespace::new(Arc::from(name), Kind::Parent, Arc::clone(&self.0.common));
-        let number = self.0.next_parent.fetch_add(1, Ordering::Relaxed);
-        self.0.parents.write().push(Parent { number, namespace: namespace.clone(), names });
-        namespace
-    }
-
-    /// Finds a namespace, or else creates it as what `kind` says, under the lock. `found` gets it before it can be
-    /// let go.
-    fn create<E>(
-        &self,
-        name: &str,
-        found: impl Fn(&Namespace),
-        kind: impl FnOnce() -> Result<Kind, E>,
-    ) -> Result<Namespace, E> {
-        let mut namespaces = self.0.namespaces.write();
-        if let Some(namespace) = namespaces.get(name) {
-            found(namespace);
-            return Ok(namespace.clone());
-        }
-        let name: Arc<str> = Arc::from(name);
-        let kind = kind()?;
-        let namespace = Namespace::new(Arc::clone(&name), kind, Arc::clone(&self.0.common));
-        found(&namespace);
-        namespaces.insert(name, namespace.clone());
-        if let Some(adapter) = self.adapter() {
-            adapter.namespace_opened(&namespace);
-        }
-        drop(namespaces);
-        let listeners = self.0.new_namespace.read().clone();
-        for listener in listeners {
-            listener(&namespace);
-        }
-        Ok(namespace)
-    }
-}
-
-/// # For clients and namespaces
-impl Io {
-    /// The namespace of that name, if it is there, with a socket counted as present.
-    pub(crate) fn enter(&self, name: &str) -> Option<Namespace> {
-        let namespaces = self.0.namespaces.read();
-        let namespace = namespaces.get(name)?;
-        namespace.enter();
-        Some(namespace.clone())
-    }
-
-    /// The namespace of that name, which a parent allows, with a socket counted as present.
-    pub(crate) fn enter_child(&self, name: &str, parent: &Namespace) -> Result<Namespace, TooManyNamespaces> {
-        let child = self.create(name, Namespace::enter, || {
-            let dynamic = self.0.dynamic.load(Ordering::Relaxed);
-            if dynamic >= self.config().max_dynamic_namespaces {
-                return Err(TooManyNamespaces);
-            }
-            self.0.dynamic.store(dynamic + 1, Ordering::Relaxed);
-            Ok(parent.child(true))
-        })?;
-        // The parent may have been closed since it was asked. Either it saw this child, or it is seen here.
-        if parent.members().is_closed() && child.is_child_of(parent) {
-            child.close();
-        }
-        Ok(child)
-    }
-
-    #[cfg(test)]
-    pub(crate) fn node(&self, id: crate::NodeId) -> Node {
-        let namespaces: Arc<dyn Siblings> = self.0.clone();
-        Node::new(Arc::downgrade(&namespaces), id, false)
-    }
-
-    pub(crate) fn parents(&self) -> Vec<Parent> {
-        self.0.parents.read().clone()
-    }
-
-    /// The parent of that number, unless it has been closed.
-    pub(crate) fn parent(&self, number: u64) -> Option<Namespace> {
-        let parents = self.0.parents.read();
-        parents.iter().find(|parent| parent.number == number).map(|parent| parent.namespace.clone())
-    }
-}
-
-impl Siblings for State {
-    fn find(&self, name: &str) -> Option<Namespace> {
-        if name == "/" {
-            return Some(self.main.clone());
-        }
-        self.namespaces.read().get(name).cloned()
-    }
-
-    fn cluster(&self) -> Option<&Arc<Cluster>> {
-        self.common.cluster.as_ref()
-    }
-
-    fn children_of(&self, parent: &Namespace) -> Vec<Namespace> {
-        let namespaces = self.namespaces.read();
-        namespaces.values().filter(|namespace| namespace.is_child_of(parent)).cloned().collect()
-    }
-
-    /// Forgets a namespace that its last socket has left, unless another came.
-    fn let_go(&self, namespace: &Namespace) {
-        let mut namespaces = self.namespaces.write();
-        if namespace.is_empty() {
-            self.take_out(&mut namespaces, namespace);
-        }
-    }
-
-    /// Forgets a namespace, or a parent.
-    fn remove(&self, namespace: &Namespace) {
-        self.parents.write().retain(|parent| parent.namespace != *namespace);
-        self.take_out(&mut self.namespaces.write(), namespace);
-    }
-}
-
-impl State {
-    fn take_out(&self, namespaces: &mut HashMap<Arc<str>, Namespace>, namespace: &Namespace) {
-        if namespaces.get(namespace.name()) == Some(namespace) {
-            namespaces.remove(namespace.name());
-            if namespace.is_dynamic() {
-                self.dynamic.fetch_sub(1, Ordering::Relaxed);
-            }
-            if let Some(cluster) = self.cluster() {
-                cluster.namespace_closed(namespace.name());
             }
         }
     }

@@ -11,9 +11,9 @@ use crate::args::event::Event;
 use crate::args::{Args, ToArgs, event};
 use crate::cluster::Cluster;
 use crate::cluster::message::MessageBody;
-use crate::cluster::ordered::Place;
+use crate::cluster::ordered::OrderPosition;
 use crate::error::SendError;
-use crate::handler::listener::Direction;
+use crate::handler::listener::EventDirection;
 use crate::namespace::Namespace;
 use crate::namespace::flags::Flags;
 use crate::namespace::outgoing::{Outgoing, Recall};
@@ -97,8 +97,8 @@ impl Broadcast {
     }
 
     /// How long to wait for answers of clients and of other nodes, instead of
-    /// [`Config::ack_timeout`](crate::Config::ack_timeout) and
-    /// [`Config::cluster_timeout`](crate::Config::cluster_timeout).
+    /// [`IoConfig::ack_timeout`](crate::IoConfig::ack_timeout) and
+    /// [`IoConfig::cluster_timeout`](crate::IoConfig::cluster_timeout).
     pub fn timeout(mut self, timeout: Duration) -> Broadcast {
         self.flags.timeout = Some(timeout);
         self
@@ -107,8 +107,8 @@ impl Broadcast {
 
 /// # Sending
 impl Broadcast {
-    /// Sends an event to all selected sockets, even if much already waits for a client. If a client then
-    /// takes nothing for `write_timeout`, or holds most when memory runs short, its session is closed.
+    /// Sends an event to all selected sockets, even if much already waits for a client. If a client then reads
+    /// nothing for `write_timeout`, or holds most when memory runs short, its session is closed.
     ///
     /// # Errors
     /// [`SendError::ReservedEvent`] and [`SendError::Serialize`]; nothing is sent then.
@@ -121,11 +121,11 @@ impl Broadcast {
         let cluster = self.namespace.cluster().filter(|_| !self.flags.local);
         if self.namespace.shared_recovery().is_some() {
             return match cluster {
-                None => self.deliver(event, args, Place::Nowhere),
-                Some(cluster) => self.emit_to_all(cluster, event, args),
+                None => self.deliver(event, args, OrderPosition::Nowhere),
+                Some(cluster) => self.emit_in_order(cluster, event, args),
             };
         }
-        let watched = self.namespace.is_watched(Direction::Outgoing);
+        let watched = self.namespace.is_watched(EventDirection::Outgoing);
         let outgoing = self.namespace.encode(
             event,
             None,
@@ -143,49 +143,55 @@ impl Broadcast {
         Ok(())
     }
 
-    /// Sends an event that clients may recover on any node. It gets its place before anybody gets it.
-    fn emit_to_all(&self, cluster: &Cluster, event: &str, args: impl ToArgs) -> Result<(), SendError> {
+    /// Sends an event that clients may recover on any node. It gets its position in the order before any client gets
+    /// it.
+    fn emit_in_order(&self, cluster: &Cluster, event: &str, args: impl ToArgs) -> Result<(), SendError> {
         let event = Event::outgoing(event, args)?;
         let (broadcast, own) = (self.clone(), event.clone());
         let (selection, flags) = (self.selection.clone(), self.flags);
         let body = MessageBody::Broadcast { event, selection, flags, request: None };
         let held = Held::new(own.cost());
-        let deliver = move |place| {
+        let deliver = move |position| {
             let _until_it_is_queued = held;
-            // It was JSON when it was sent.
-            let _ = broadcast.deliver(own.name(), own.args(), place);
+            // Can't fail: it was already serialised.
+            let _ = broadcast.deliver(own.name(), own.args(), position);
         };
         cluster.publish_to_all(self.namespace.shared_name(), body, Box::new(deliver));
         Ok(())
     }
 
-    /// Sends an event to the selected sockets of this node, once its `place` in the order of all nodes is settled.
-    pub(crate) fn deliver(&self, event: &str, args: impl ToArgs, place: Place) -> Result<(), SendError> {
-        let watched = self.namespace.is_watched(Direction::Outgoing);
-        let recall = match place {
-            Place::At(offset) if !self.flags.volatile => Recall::At(offset),
+    /// Sends an event to the selected sockets of this node, once its `position` in the order of all nodes is known.
+    pub(crate) fn deliver(
+        &self,
+        event: &str,
+        args: impl ToArgs,
+        position: OrderPosition,
+    ) -> Result<(), SendError> {
+        let watched = self.namespace.is_watched(EventDirection::Outgoing);
+        let recall = match position {
+            OrderPosition::At(offset) if !self.flags.volatile => Recall::At(offset),
             _ => Recall::Volatile,
         };
         let outgoing = self.namespace.encode(event, None, args, self.flags, recall, watched)?;
-        match place {
-            // It may be found in its place later, by those who have it already.
-            Place::Early(offset) if !self.flags.volatile => self.share(&outgoing, Some(offset)),
+        match position {
+            // Clients that already have it may find it again at its position.
+            OrderPosition::Early(offset) if !self.flags.volatile => self.share(&outgoing, Some(offset)),
             _ => self.share(&outgoing, None),
         }
         Ok(())
     }
 
-    /// Sends an event to the selected sockets of this node, and keeps it for those that are away. `early` says that it
-    /// comes before its turn, and where that is if it is known.
+    /// Sends an event to the selected sockets of this node, and keeps it for those that are away. `early` means that
+    /// it is sent before its turn, and has its offset if that is known.
     fn share(&self, outgoing: &Outgoing, early: Option<Option<Offset>>) {
-        let watched = outgoing.event.is_some() && self.namespace.is_watched(Direction::Outgoing);
+        let watched = outgoing.event.is_some() && self.namespace.is_watched(EventDirection::Outgoing);
         let volatile = self.flags.volatile;
         let mut sent_to = Vec::new();
         let missed = self.namespace.recovery().map(NamespaceRecovery::begin_broadcast);
         let members = self.namespace.members();
         if watched || early.is_some() {
             members.for_each(&self.selection, |socket| {
-                if early.is_some_and(|offset| !socket.doubt_trail(offset)) {
+                if early.is_some_and(|offset| !socket.doubt_history(offset)) {
                     return;
                 }
                 if socket.push_share(outgoing, volatile) && watched {
@@ -193,7 +199,7 @@ impl Broadcast {
                 }
             });
         } else {
-            // Nearly all broadcasts: a loop as short as it can be.
+            // Nearly all broadcasts take this loop, so it is as short as possible.
             members.for_each(&self.selection, |socket| {
                 socket.push_share(outgoing, volatile);
             });
@@ -205,8 +211,8 @@ impl Broadcast {
             (Some(missed), Some(offset)) => missed.doubt(&self.selection, offset),
             _ => Vec::new(),
         };
-        // They don't come back here: they would get something twice, or not at all. Those whose client has come and is
-        // not let in yet have to begin anew.
+        // They can't recover here, since they would get something twice or not at all. Those that are recovering
+        // right now have to join as new clients.
         for history in doubted {
             self.namespace.give_up(&history);
         }
@@ -242,7 +248,7 @@ impl Broadcast {
 
     fn ask<T>(&self, event: &str, args: &Args, answers: &mut BroadcastAck<T>) -> Result<(), SendError> {
         let cluster = self.namespace.cluster().filter(|_| !self.flags.local);
-        let watched = self.namespace.is_watched(Direction::Outgoing);
+        let watched = self.namespace.is_watched(EventDirection::Outgoing);
         let id = self.namespace.next_ack_id();
         let outgoing = self.namespace.encode(
             event,
@@ -255,9 +261,9 @@ impl Broadcast {
         if let (Some(cluster), Some(event)) = (cluster, outgoing.event.clone()) {
             let (name, selection) = (self.namespace.shared_name(), self.selection.clone());
             let flags = Flags { timeout: Some(answers.patience()), ..self.flags };
-            let roll = Arc::default();
-            let request = cluster.ask_clients(name, event, selection, flags, answers.collector(), &roll);
-            answers.add_request(request, Counting::new(cluster, name, roll, answers.patience()));
+            let awaited = Arc::default();
+            let request = cluster.ask_clients(name, event, selection, flags, answers.collector(), &awaited);
+            answers.add_request(request, Counting::new(cluster, name, awaited, answers.patience()));
         }
         let volatile = self.flags.volatile;
         let asked =
@@ -290,7 +296,7 @@ impl Broadcast {
     }
 
     /// Makes all selected sockets join a room, or several: `socketsJoin(rooms)` in JavaScript. A socket that
-    /// would then be in [too many](crate::Config::max_rooms) joins none of them.
+    /// would then be in [too many](crate::IoConfig::max_rooms) joins none of them.
     pub fn sockets_join(&self, rooms: impl ToRooms) {
         let rooms = room_list(rooms);
         self.tell_others(|selection| MessageBody::SocketsJoin { selection, rooms: rooms.clone() });
@@ -311,7 +317,7 @@ impl Broadcast {
         self.after_own(move |selected| selected.disconnect_at_once(close));
     }
 
-    /// Makes the selected sockets of this node join rooms, whatever is still on its way to them.
+    /// Makes the selected sockets of this node join rooms, without waiting for what is still being sent to them.
     pub(crate) fn join_at_once(&self, rooms: &[Room]) {
         for socket in self.sockets() {
             if let Err(error) = socket.join(rooms) {
@@ -328,7 +334,7 @@ impl Broadcast {
         self.sockets().iter().for_each(|socket| socket.disconnect_at_once(close));
     }
 
-    /// Does something to sockets of this node, once they have got what was sent to them before.
+    /// Does something to sockets of this node, after everything that was sent to them before.
     fn after_own(&self, act: impl FnOnce(&Broadcast) + Send + 'static) {
         match self.namespace.shared_recovery() {
             None => act(self),
@@ -352,7 +358,7 @@ impl Broadcast {
         self.in_rooms && self.selection.rooms.is_empty()
     }
 
-    /// This, or the same for each of a parent's children; nothing if it is nobody.
+    /// This selection, or the same for each of a parent's children. Empty if it selects nobody.
     pub(crate) fn each(&self) -> Vec<Broadcast> {
         if self.is_nobody() {
             return Vec::new();

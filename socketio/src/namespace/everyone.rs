@@ -149,7 +149,7 @@ impl Namespace {
     }
 
     /// Sends an event to the other servers of the cluster, and waits for their answers, for at most
-    /// [`Config::cluster_timeout`](crate::Config::cluster_timeout): `serverSideEmitWithAck` in JavaScript. It
+    /// [`IoConfig::cluster_timeout`](crate::IoConfig::cluster_timeout): `serverSideEmitWithAck` in JavaScript. It
     /// reads each answer as `T`. A server without a handler for the event doesn't answer. Without an adapter,
     /// there are no answers.
     ///

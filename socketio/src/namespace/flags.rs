@@ -15,7 +15,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Flags {
-    /// It may be lost to those to whom it can't be written at once.
+    /// Clients to which it can't be written at once don't get it.
     pub volatile: bool,
     /// Other nodes don't get it.
     pub local: bool,

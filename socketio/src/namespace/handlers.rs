@@ -8,12 +8,12 @@ use crate::args::event::Event;
 use crate::args::{Args, FromArgs, ToArgs};
 use crate::error::DisconnectReason;
 use crate::error::connect_error::ConnectError;
-use crate::handler::listener::{Direction, Place};
+use crate::handler::listener::{EventDirection, ListenerPosition};
 use crate::handler::unhandled::Unhandled;
 use crate::handler::{
     EventError, ListenerHandle, Middleware, RecoveryGuard, ServerEventHandler, acking_event_handler,
-    disconnect_handler, error_handler, event_handler, other_handler, socket_handler, sync_event_handler,
-    unhandled_handler,
+    async_event_handler, disconnect_handler, error_handler, other_handler, socket_handler,
+    sync_event_handler, unhandled_handler,
 };
 use crate::namespace::room_event::RoomEvent;
 use crate::socket::Socket;
@@ -54,7 +54,7 @@ impl Namespace {
     }
 
     /// Decides whether a client may recover its former socket
-    /// ([`Config::recovery`](crate::Config::recovery)). This runs before the middlewares, even if they are
+    /// ([`IoConfig::recovery`](crate::IoConfig::recovery)). This runs before the middlewares, even if they are
     /// skipped. The socket has the old id, rooms, data and values, and the new request's handshake. If you
     /// refuse, the client joins as a new one, with a new id, and the old socket waits on.
     ///
@@ -126,7 +126,7 @@ impl Namespace {
         F: Fn(Socket, A) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: ToArgs> + Send + 'static,
     {
-        self.0.handlers.register_event(event, event_handler(handler), false);
+        self.0.handlers.register_event(event, async_event_handler(handler), false);
         self.clone()
     }
 
@@ -257,12 +257,12 @@ impl Namespace {
     /// listener.remove();
     /// ```
     pub fn on_any(&self, listener: impl Fn(&Socket, &Event) + Send + Sync + 'static) -> ListenerHandle {
-        self.0.handlers.add_listener(Direction::Incoming, Place::Last, Arc::new(listener))
+        self.0.handlers.add_listener(EventDirection::Incoming, ListenerPosition::Last, Arc::new(listener))
     }
 
     /// The same as [`on_any`](Namespace::on_any), but runs before the existing listeners.
     pub fn prepend_any(&self, listener: impl Fn(&Socket, &Event) + Send + Sync + 'static) -> ListenerHandle {
-        self.0.handlers.add_listener(Direction::Incoming, Place::First, Arc::new(listener))
+        self.0.handlers.add_listener(EventDirection::Incoming, ListenerPosition::First, Arc::new(listener))
     }
 
     /// Sees every event to a client of this namespace when it has been queued: `socket.onAnyOutgoing(..)` in
@@ -272,7 +272,7 @@ impl Namespace {
         &self,
         listener: impl Fn(&Socket, &Event) + Send + Sync + 'static,
     ) -> ListenerHandle {
-        self.0.handlers.add_listener(Direction::Outgoing, Place::Last, Arc::new(listener))
+        self.0.handlers.add_listener(EventDirection::Outgoing, ListenerPosition::Last, Arc::new(listener))
     }
 
     /// The same as [`on_any_outgoing`](Namespace::on_any_outgoing), but runs before the existing listeners.
@@ -280,7 +280,7 @@ impl Namespace {
         &self,
         listener: impl Fn(&Socket, &Event) + Send + Sync + 'static,
     ) -> ListenerHandle {
-        self.0.handlers.add_listener(Direction::Outgoing, Place::First, Arc::new(listener))
+        self.0.handlers.add_listener(EventDirection::Outgoing, ListenerPosition::First, Arc::new(listener))
     }
 }
 

@@ -1,18 +1,18 @@
-//! A namespace: the handlers of its events, its sockets and their rooms. Here is also what is done to many sockets at
-//! once ([`broadcast`]), and how clients create namespaces ([`parents`]). What concerns one socket is in
+//! A namespace: the handlers of its events, its sockets and their rooms. It also has the operations on many sockets
+//! ([`broadcast`]), and how clients create namespaces ([`parents`]). Everything about one socket is in
 //! [`socket`](crate::socket).
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
-use engineio::Mailbox;
+use engineio::{LimitHits, Mailbox};
 
 use crate::cluster::Cluster;
-use crate::handler::listener::Direction;
+use crate::handler::listener::EventDirection;
 use crate::handler::unhandled::UnhandledEvents;
 use crate::handler::{Handlers, Middleware, Table};
-use crate::io::config::Config;
+use crate::io::config::IoConfig;
 use crate::io::shared::Shared;
 use crate::namespace::room::Room;
 use crate::namespace::rooms::Rooms;
@@ -26,12 +26,12 @@ pub(crate) mod flags;
 mod handlers;
 pub(crate) mod outgoing;
 pub(crate) mod parents;
+pub(crate) mod pending_events;
 pub(crate) mod room;
 pub(crate) mod room_event;
 mod room_events;
 pub(crate) mod rooms;
 pub(crate) mod to_rooms;
-pub(crate) mod untold;
 
 /// A namespace: a separate channel over a client's session, with its own handlers and rooms. Cloning it is
 /// cheap.
@@ -61,7 +61,7 @@ pub struct Namespace(Arc<State>);
 struct State {
     name: Arc<str>,
     kind: Kind,
-    common: Arc<Common>,
+    core: Arc<IoCore>,
     handlers: Arc<Handlers>,
     rooms: Rooms<Socket>,
     recovery: Option<NamespaceRecovery>,
@@ -75,35 +75,36 @@ struct State {
 /// What kind of namespace it is.
 pub(crate) enum Kind {
     Plain,
-    /// No client is in it: it stands for its children.
+    /// It has no clients of its own, only children.
     Parent,
     /// A parent's child, with the parent's handlers.
     Child {
         parent: Arc<Handlers>,
-        /// Whether a client has brought it into being, and not the server's own code.
+        /// Whether a client has created it, not the server's own code.
         dynamic: bool,
     },
 }
 
 /// What the namespaces of an [`Io`](crate::Io) share.
-pub(crate) struct Common {
-    pub(crate) config: Config,
-    pub(crate) namespaces: Weak<dyn Siblings>,
+pub(crate) struct IoCore {
+    pub(crate) config: IoConfig,
+    pub(crate) hits: Arc<LimitHits>,
+    pub(crate) namespaces: Weak<dyn Namespaces>,
     pub(crate) recoveries: Option<Arc<Recoveries>>,
     pub(crate) unhandled: UnhandledEvents,
     pub(crate) cluster: Option<Arc<Cluster>>,
     pub(crate) shared: Shared,
 }
 
-/// The namespaces of an [`Io`](crate::Io), as each of them knows the others, and as the other nodes do.
-pub(crate) trait Siblings: Send + Sync {
+/// The namespaces of an [`Io`](crate::Io), for the namespaces themselves and for other nodes.
+pub(crate) trait Namespaces: Send + Sync {
     fn find(&self, name: &str) -> Option<Namespace>;
     fn cluster(&self) -> Option<&Arc<Cluster>>;
     /// The children of a parent.
     fn children_of(&self, parent: &Namespace) -> Vec<Namespace>;
-    /// Lets go a child that may be empty.
+    /// Removes a child that may be empty.
     fn let_go(&self, namespace: &Namespace);
-    /// Takes a namespace out of service.
+    /// Removes a namespace.
     fn remove(&self, namespace: &Namespace);
 }
 
@@ -122,14 +123,14 @@ impl Namespace {
     /// It returns at once, and you can call it in a handler of this namespace. `io.of` then creates a new
     /// namespace of that name, except for `/`, which can't be created again.
     pub fn close(&self) {
-        if let Some(siblings) = self.0.common.namespaces.upgrade() {
-            siblings.remove(self);
+        if let Some(namespaces) = self.0.core.namespaces.upgrade() {
+            namespaces.remove(self);
         }
         for socket in self.members().close() {
             socket.put_out();
         }
         self.give_up_lost();
-        // Closed itself by now, a parent has no further ones: see `Io::enter_child`.
+        // A closed parent gets no further children: see `Io::enter_child`.
         for child in self.children() {
             child.close();
         }
@@ -141,8 +142,8 @@ impl Namespace {
         if self.name() == "/" {
             return;
         }
-        if let Some(siblings) = self.0.common.namespaces.upgrade() {
-            siblings.let_go(self);
+        if let Some(namespaces) = self.0.core.namespaces.upgrade() {
+            namespaces.let_go(self);
         }
     }
 
@@ -162,16 +163,16 @@ impl Namespace {
 }
 
 impl Namespace {
-    pub(crate) fn new(name: Arc<str>, kind: Kind, common: Arc<Common>) -> Namespace {
+    pub(crate) fn new(name: Arc<str>, kind: Kind, core: Arc<IoCore>) -> Namespace {
         Namespace(Arc::new_cyclic(|namespace| State {
             name,
             kind,
-            recovery: common.recoveries.as_ref().map(|shared| {
+            recovery: core.recoveries.as_ref().map(|shared| {
                 let weak = WeakNamespace(Weak::clone(namespace));
                 let give_up = move |history: &History| weak.upgrade().is_some_and(|it| it.give_up(history));
                 NamespaceRecovery::new(shared, Arc::new(give_up))
             }),
-            common,
+            core,
             handlers: Arc::default(),
             rooms: Rooms::default(),
             present: AtomicUsize::new(0),
@@ -201,7 +202,7 @@ impl Namespace {
     }
 
     pub(crate) fn cluster(&self) -> Option<&Arc<Cluster>> {
-        self.0.common.cluster.as_ref()
+        self.0.core.cluster.as_ref()
     }
 
     /// The cluster, if clients recover on any node of it.
@@ -233,17 +234,17 @@ impl Namespace {
     }
 
     /// A socket here has a listener of its own.
-    pub(crate) fn watch(&self, direction: Direction) {
+    pub(crate) fn watch(&self, direction: EventDirection) {
         self.0.handlers.watch(direction);
     }
 
-    /// Whether somebody listens for what happens to rooms.
+    /// Whether there are listeners for changes of rooms.
     pub(crate) fn watches_rooms(&self) -> bool {
         self.handler_tables().any(|handlers| handlers.watches_rooms())
     }
 
-    /// Whether somebody may want to see the events of sockets here.
-    pub(crate) fn is_watched(&self, direction: Direction) -> bool {
+    /// Whether there may be listeners for the events of sockets here.
+    pub(crate) fn is_watched(&self, direction: EventDirection) -> bool {
         self.handler_tables().any(|handlers| handlers.watches(direction))
     }
 
@@ -251,8 +252,8 @@ impl Namespace {
         self.inherited().is_some_and(|handlers| Arc::ptr_eq(handlers, &parent.0.handlers))
     }
 
-    /// Counts a socket that is here or may be let in. Called under the lock on the list of namespaces, so
-    /// that a namespace which is let go for its emptiness is empty.
+    /// Counts a socket that is here or may join. Called under the lock on the list of namespaces, so that a namespace
+    /// that is removed because it is empty really is.
     pub(crate) fn enter(&self) {
         self.0.present.fetch_add(1, Ordering::Relaxed);
     }
@@ -263,9 +264,9 @@ impl Namespace {
         if left == 0
             && self.inherited().is_some()
             && self.config().cleanup_empty_child_namespaces
-            && let Some(siblings) = self.0.common.namespaces.upgrade()
+            && let Some(namespaces) = self.0.core.namespaces.upgrade()
         {
-            siblings.let_go(self);
+            namespaces.let_go(self);
         }
     }
 
@@ -273,10 +274,10 @@ impl Namespace {
         self.0.present.load(Ordering::Relaxed) == 0
     }
 
-    /// The namespaces that clients have brought into being here.
+    /// The namespaces that clients have created here.
     pub(crate) fn children(&self) -> Vec<Namespace> {
-        match self.0.common.namespaces.upgrade() {
-            Some(siblings) => siblings.children_of(self),
+        match self.0.core.namespaces.upgrade() {
+            Some(namespaces) => namespaces.children_of(self),
             None => Vec::new(),
         }
     }
@@ -290,14 +291,14 @@ impl Namespace {
     }
 
     /// Nobody comes back to a history.
-    pub(crate) fn end_trail(&self, history: &History) {
+    pub(crate) fn end_history(&self, history: &History) {
         if self.recovery().is_some_and(|recovery| recovery.end(history)) {
             self.forget_session(history);
             self.leave();
         }
     }
 
-    /// The application puts out a socket that has ended or is ending. It does not come back.
+    /// The application disconnects a socket that has ended or is ending, so it can't be recovered.
     pub(crate) fn put_out(&self, history: &History, mailbox: &Arc<Mailbox>) {
         if self.recovery().is_some_and(|recovery| recovery.put_out(history, mailbox)) {
             self.forget_session(history);
@@ -305,8 +306,8 @@ impl Namespace {
         }
     }
 
-    /// Nobody comes back to a history whose socket is away, unless somebody has come back already. Says whether
-    /// it was away.
+    /// Ends a history whose socket is away, unless a client is already recovering it. Returns whether the socket was
+    /// away.
     pub(crate) fn give_up(&self, history: &History) -> bool {
         let given_up = self.recovery().is_some_and(|recovery| recovery.give_up(history));
         if given_up {
@@ -315,22 +316,26 @@ impl Namespace {
         given_up
     }
 
-    /// Nobody who has lost the connection comes back here.
+    /// No lost socket can be recovered here any more.
     pub(crate) fn give_up_lost(&self) {
         let lost = self.recovery().map_or(0, NamespaceRecovery::close);
         (0..lost).for_each(|_| self.leave());
     }
 
     pub(crate) fn shared(&self) -> &Shared {
-        &self.0.common.shared
+        &self.0.core.shared
     }
 
-    pub(crate) fn config(&self) -> &Config {
-        &self.0.common.config
+    pub(crate) fn config(&self) -> &IoConfig {
+        &self.0.core.config
+    }
+
+    pub(crate) fn hits(&self) -> &Arc<LimitHits> {
+        &self.0.core.hits
     }
 
     pub(crate) fn unhandled_events(&self) -> &UnhandledEvents {
-        &self.0.common.unhandled
+        &self.0.core.unhandled
     }
 
     pub(crate) fn next_ack_id(&self) -> u64 {
@@ -338,7 +343,7 @@ impl Namespace {
     }
 }
 
-/// A namespace as those know it that do not keep it.
+/// A reference to a namespace that does not keep it alive.
 struct WeakNamespace(Weak<State>);
 
 impl WeakNamespace {

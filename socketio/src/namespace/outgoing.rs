@@ -1,4 +1,4 @@
-//! An event on its way out of a namespace, written once for all who get it.
+//! An event for one socket or many, encoded once.
 
 use std::sync::Arc;
 
@@ -8,42 +8,41 @@ use crate::args::{ToArgs, event};
 use crate::error::SendError;
 use crate::namespace::flags::Flags;
 use crate::packet::frames::{Frames, Tail};
-use crate::recovery::kept::Kept;
+use crate::recovery::kept::KeptEvent;
 use crate::recovery::offset::Offset;
 
-/// An event on its way out.
+/// An event that is being sent.
 pub(crate) struct Outgoing {
     pub(crate) frames: Frames,
-    /// The event as it was, if anybody wants to see it.
+    /// The event itself, if it was kept for listeners or other nodes.
     pub(crate) event: Option<Event>,
-    /// The event as those get it who miss it.
-    pub(crate) kept: Option<Arc<Kept>>,
+    /// The event for clients that are away, which get it when they recover.
+    pub(crate) kept: Option<Arc<KeptEvent>>,
 }
 
-/// What becomes of an event, without an acknowledgement, that a client misses because it has lost its
-/// connection.
+/// Whether a client that has lost its connection can get an event later. Events with an acknowledgement never can.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Recall {
-    /// It gets it when it comes back.
+    /// It can, when it comes back.
     Kept,
-    /// The same, and it has this offset already.
+    /// It can, and the event already has this offset.
     At(Offset),
-    /// It doesn't, but the event must not be taken for one that is kept.
+    /// It can't, since the event is volatile. The client must not take the last argument for an offset.
     Volatile,
-    /// It is of those that can't come back.
+    /// It can't: the event asks for an acknowledgement, or the client can't recover.
     Never,
 }
 
 impl Recall {
-    /// Of an event that is sent to those who can come back.
+    /// A volatile event can't be recovered; any other event can.
     pub(crate) fn of(flags: Flags) -> Recall {
         if flags.volatile { Recall::Volatile } else { Recall::Kept }
     }
 }
 
 impl Namespace {
-    /// Writes an event, of whose flags only `compress` matters here. If it is `watched`, whoever looks at it
-    /// later need not read the frames.
+    /// Encodes an event. Of the flags, only `compress` matters here. With `with_event`, the event itself is kept too,
+    /// for listeners and other nodes.
     pub(crate) fn encode(
         &self,
         event: &str,
@@ -51,7 +50,7 @@ impl Namespace {
         args: impl ToArgs,
         flags: Flags,
         recall: Recall,
-        watched: bool,
+        with_event: bool,
     ) -> Result<Outgoing, SendError> {
         let recovery = self.recovery().filter(|_| id.is_none() && recall != Recall::Never);
         let tail = match recovery {
@@ -63,7 +62,7 @@ impl Namespace {
             },
         };
         let parser = &self.config().parser;
-        let mut outgoing = if watched {
+        let mut outgoing = if with_event {
             let event = Event::outgoing(event, args)?;
             let frames = parser.event(self.name(), id, event.name(), event.args(), tail)?;
             Outgoing { frames, event: Some(event), kept: None }

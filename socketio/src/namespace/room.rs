@@ -1,4 +1,4 @@
-//! Names of rooms, and which sockets are meant by them.
+//! Rooms, and selections of sockets by rooms.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::error::JoinError;
 /// A room's name.
 pub type Room = Arc<str>;
 
-/// Which sockets: those in any of `rooms`, or all if there are none, and in none of `except`.
+/// A selection of sockets: those in any of `rooms`, or all if there are none, but in none of `except`.
 ///
 /// ```
 /// use socketio::Selection;
@@ -18,14 +18,13 @@ pub type Room = Arc<str>;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// The rooms whose sockets are meant; none for all sockets.
+    /// The rooms whose sockets are selected; empty for all sockets.
     pub rooms: Vec<Room>,
     /// The rooms whose sockets are not meant.
     pub except: Vec<Room>,
 }
 
-/// Adds those rooms to the ones that a socket has joined, in which it is not yet, and says which these are. If they
-/// are too many, it adds none.
+/// Adds rooms to those that a socket has joined, and returns the new ones. If they are too many, it adds none.
 pub(crate) fn add_rooms(
     joined: &mut Vec<Room>,
     rooms: &[Room],

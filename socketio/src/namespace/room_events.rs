@@ -6,9 +6,9 @@ use engineio::observe::What;
 
 use crate::handler::task::guarded;
 use crate::namespace::Namespace;
+use crate::namespace::pending_events::{Member, PendingEvent};
 use crate::namespace::room::Room;
 use crate::namespace::room_event::{RoomEvent, RoomListener};
-use crate::namespace::untold::{Happened, Member};
 use crate::socket::Socket;
 
 impl Member for Socket {
@@ -39,22 +39,22 @@ impl Member for Socket {
         self.link().is_watched()
     }
 
-    fn tell(&self, events: &VecDeque<Happened<Socket>>) {
+    fn tell(&self, events: &VecDeque<PendingEvent<Socket>>) {
         self.namespace().tell(events);
     }
 }
 
 impl Namespace {
     /// Calls the observers and the listeners. No lock may be held.
-    fn tell(&self, events: &VecDeque<Happened<Socket>>) {
+    fn tell(&self, events: &VecDeque<PendingEvent<Socket>>) {
         let mut listeners: Vec<RoomListener> = Vec::new();
         for handlers in self.handler_tables() {
             handlers.look(|table| listeners.extend_from_slice(&table.room_listeners));
         }
-        for Happened { event, observed } in events {
-            // Before it is connected and when it ends, other observations say where it is.
+        for PendingEvent { event, observed } in events {
+            // Before it is connected and when it ends, other observations show its rooms.
             if let Some(socket) = observed.as_ref().filter(|socket| socket.is_connected()) {
-                // Whoever tells has to come back, or nobody is told again.
+                // This thread has to call it again, or listeners would never be told again.
                 if guarded(|| socket.see_room(event)).is_err() {
                     tracing::error!(namespace = self.name(), "an observer of rooms panicked");
                 }

@@ -10,42 +10,42 @@ use parking_lot::{RwLock, RwLockWriteGuard};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::error::JoinError;
+use crate::namespace::pending_events::{Member, PendingEvents};
 use crate::namespace::room::{Room, Selection, add_rooms};
-use crate::namespace::untold::{Member, Untold};
 
 /// The sockets of a namespace and their rooms. Each socket also is in a room named by its own id, which
 /// takes no entry of its own.
 ///
-/// One lock guards both directions, so they can't disagree. While a broadcast visits its receivers under it, their
+/// One lock guards both tables, so they can't disagree. While a broadcast visits its receivers under it, their
 /// histories, awaited acknowledgements and mailboxes are locked; `docs/architecture.md` has the order, under "Locks".
 pub(crate) struct Rooms<S> {
     membership: RwLock<Membership<S>>,
 }
 
 struct Membership<S> {
-    /// The namespace is out of service.
+    /// The namespace is closed.
     closed: bool,
     sockets: FxHashMap<ById<S>, Vec<Room>>,
     rooms: HashMap<Room, FxHashSet<ById<S>>>,
-    untold: Untold<S>,
+    pending: PendingEvents<S>,
 }
 
 impl<S: Member> Default for Rooms<S> {
     fn default() -> Rooms<S> {
         let (sockets, rooms) = (FxHashMap::default(), HashMap::new());
-        let membership = Membership { closed: false, sockets, rooms, untold: Untold::default() };
+        let membership = Membership { closed: false, sockets, rooms, pending: PendingEvents::default() };
         Rooms { membership: RwLock::new(membership) }
     }
 }
 
 impl<S: Member> Rooms<S> {
-    /// Adds a socket, in its own room and in those; not if the namespace is out of service.
+    /// Adds a socket, in its own room and in those, unless the namespace is closed.
     pub(crate) fn add(&self, socket: &S, rooms: Vec<Room>) -> bool {
         let mut membership = self.membership.write();
         let open = !membership.closed;
         if open {
-            let Membership { rooms: joined, untold, .. } = &mut *membership;
-            untold.joined(&socket.room(), socket, || !joined.contains_key(socket.id()));
+            let Membership { rooms: joined, pending, .. } = &mut *membership;
+            pending.joined(&socket.room(), socket, || !joined.contains_key(socket.id()));
             for room in &rooms {
                 membership.add_member(room, socket);
             }
@@ -55,7 +55,7 @@ impl<S: Member> Rooms<S> {
         open
     }
 
-    /// Takes no further sockets. Returns those that are here.
+    /// Accepts no further sockets. Returns those that are here.
     pub(crate) fn close(&self) -> Vec<S> {
         let mut membership = self.membership.write();
         membership.closed = true;
@@ -66,20 +66,20 @@ impl<S: Member> Rooms<S> {
         self.membership.read().closed
     }
 
-    /// Takes a socket out of everything. Returns the rooms it was in.
+    /// Removes a socket. Returns the rooms it was in.
     pub(crate) fn remove(&self, socket: &S) -> Vec<Room> {
         let mut membership = self.membership.write();
         let Some(left) = membership.sockets.remove(socket.id()) else { return Vec::new() };
         for room in &left {
             membership.remove_member(room, socket);
         }
-        let Membership { rooms, untold, .. } = &mut *membership;
-        untold.left(&socket.room(), socket, || !rooms.contains_key(socket.id()));
+        let Membership { rooms, pending, .. } = &mut *membership;
+        pending.left(&socket.room(), socket, || !rooms.contains_key(socket.id()));
         self.tell(membership, socket);
         left
     }
 
-    /// Has a socket join all of the rooms, or none of them.
+    /// Makes a socket join all of the rooms, or none of them.
     pub(crate) fn join(&self, socket: &S, rooms: &[Room], limit: usize) -> Result<(), JoinError> {
         let mut guard = self.membership.write();
         let membership = &mut *guard;
@@ -106,13 +106,13 @@ impl<S: Member> Rooms<S> {
         self.tell(membership, socket);
     }
 
-    /// Tells listeners what happened, once the lock is given back.
+    /// Tells listeners what happened, after unlocking.
     fn tell(&self, mut membership: RwLockWriteGuard<'_, Membership<S>>, socket: &S) {
-        let mut events = membership.untold.begin();
+        let mut events = membership.pending.begin();
         drop(membership);
-        while let Some(untold) = events {
-            socket.tell(&untold);
-            events = self.membership.write().untold.next();
+        while let Some(pending) = events {
+            socket.tell(&pending);
+            events = self.membership.write().pending.next();
         }
     }
 
@@ -127,7 +127,7 @@ impl<S: Member> Rooms<S> {
         membership.rooms.keys().map(|room| (Arc::clone(room), size(room))).collect()
     }
 
-    /// Whether a socket is in a room, be it its own.
+    /// Whether a socket is in a room, including its own.
     pub(crate) fn has_room(&self, room: &str) -> bool {
         let membership = self.membership.read();
         membership.rooms.contains_key(room) || membership.sockets.contains_key(room)
@@ -183,39 +183,39 @@ impl<S: Member> Rooms<S> {
 
 impl<S: Member> Membership<S> {
     fn add_member(&mut self, room: &Room, socket: &S) {
-        let Membership { sockets, rooms, untold, .. } = self;
+        let Membership { sockets, rooms, pending, .. } = self;
         let entry = rooms.entry(Arc::clone(room));
         let is_new = matches!(entry, Entry::Vacant(_));
         entry.or_default().insert(ById(socket.clone()));
-        untold.joined(room, socket, || is_new && !sockets.contains_key(&**room));
+        pending.joined(room, socket, || is_new && !sockets.contains_key(&**room));
     }
 
     fn remove_member(&mut self, room: &Room, socket: &S) {
-        let Membership { sockets, rooms, untold, .. } = self;
+        let Membership { sockets, rooms, pending, .. } = self;
         let Entry::Occupied(mut members) = rooms.entry(Arc::clone(room)) else { return };
         members.get_mut().remove(socket.id());
         let is_empty = members.get().is_empty();
         if is_empty {
             members.remove();
         }
-        untold.left(room, socket, || is_empty && !sockets.contains_key(&**room));
+        pending.left(room, socket, || is_empty && !sockets.contains_key(&**room));
     }
 
-    fn members<'a>(&'a self, room: &str) -> Members<'a, S> {
-        Members {
+    fn members<'a>(&'a self, room: &str) -> OneRoom<'a, S> {
+        OneRoom {
             own: self.sockets.get_key_value(room).map(|(ById(socket), _)| socket),
             joined: self.rooms.get(room),
         }
     }
 }
 
-/// The members of a room: those that joined it, and the socket that it is the own room of.
-struct Members<'a, S> {
+/// The members of a room: those that have joined it, and the socket whose own room it is.
+struct OneRoom<'a, S> {
     own: Option<&'a S>,
     joined: Option<&'a FxHashSet<ById<S>>>,
 }
 
-impl<'a, S: Member> Members<'a, S> {
+impl<'a, S: Member> OneRoom<'a, S> {
     fn for_each(self, mut visit: impl FnMut(&'a S)) {
         if let Some(own) = self.own {
             visit(own);
@@ -233,7 +233,7 @@ impl<'a, S: Member> Members<'a, S> {
     }
 }
 
-/// A socket that is found by its id. Ids are random and the server's own, so a hash without a key will do.
+/// A socket that is found by its id. Ids are random and made by the server, so the hash needs no key.
 struct ById<S>(S);
 
 impl<S: Member> Borrow<str> for ById<S> {
@@ -261,7 +261,7 @@ mod tests {
     use super::*;
     use crate::Broadcast;
     use crate::io::Io;
-    use crate::io::config::Config;
+    use crate::io::config::IoConfig;
     use crate::socket::Socket;
     use crate::testing::{BUDGET, Peer};
 
@@ -367,7 +367,7 @@ mod tests {
     // proves: features/rooms
     #[tokio::test]
     async fn the_rooms_of_a_socket_are_bounded() {
-        let io = Io::with_config(Config { max_rooms: 3, ..Config::default() });
+        let io = Io::with_config(IoConfig { max_rooms: 3, ..IoConfig::default() });
         let [(mut peer, socket)] = sockets(&io);
         for room in ["a", "b", "c", "a"] {
             socket.join(room).unwrap();

@@ -134,7 +134,7 @@ impl<T: ToRooms> ToRooms for BTreeSet<T> {
 mod tests {
     use super::*;
     use crate::io::Io;
-    use crate::io::config::Config;
+    use crate::io::config::IoConfig;
     use crate::socket::Socket;
     use crate::testing::Peer;
     use crate::{Broadcast, JoinError};
@@ -234,7 +234,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_list_that_is_too_long_is_not_joined_in_part() {
-        let io = Io::with_config(Config { max_rooms: 3, ..Config::default() });
+        let io = Io::with_config(IoConfig { max_rooms: 3, ..IoConfig::default() });
         io.middleware(|socket: Socket| async move {
             assert_eq!(socket.join(["1", "2", "3", "4"]), Err(JoinError::TooManyRooms));
             assert!(socket.rooms().is_empty());

@@ -13,7 +13,7 @@ pub(crate) const RESERVED_EVENTS: [&str; 6] =
     ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 
 pub(crate) fn read_array(payload: &str, attachments: usize) -> Result<JsonArray<'_>, PacketViolation> {
-    // JSON may begin with a space. Here it would be where an ack id can, and the reference reads it as 0.
+    // JSON may begin with a space. Here it would be where an ack id can be, and the reference reads it as 0.
     if payload.starts_with(|first: char| first.is_ascii_whitespace()) {
         return Err(PacketViolation::Json);
     }

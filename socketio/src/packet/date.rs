@@ -3,7 +3,7 @@
 /// The milliseconds of a day.
 const DAY: i64 = 86_400_000;
 
-/// A time as `Date.prototype.toISOString` writes it; `None` beyond what a `Date` can be.
+/// A time as `Date.prototype.toISOString` writes it; `None` outside of a `Date`'s range.
 pub(crate) fn iso_date(millis: i64) -> Option<String> {
     if !(-100_000_000 * DAY..=100_000_000 * DAY).contains(&millis) {
         return None;
@@ -19,7 +19,7 @@ pub(crate) fn iso_date(millis: i64) -> Option<String> {
     Some(format!("{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", time % 1000))
 }
 
-/// A time as `Date.prototype.toString` writes it, in UTC; empty beyond what a `Date` can be.
+/// A time as `Date.prototype.toString` writes it, in UTC; empty outside of a `Date`'s range.
 pub(crate) fn date_text(millis: i64) -> String {
     const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] =
@@ -32,11 +32,17 @@ pub(crate) fn date_text(millis: i64) -> String {
     // 1970 began with a Thursday.
     let (weekday, month) = (WEEKDAYS[days.rem_euclid(7) as usize], MONTHS[month as usize - 1]);
     let time = millis.rem_euclid(DAY);
-    // Formatting takes long, and this is written for each socket that is told of.
+    // `format!` is slow, and this is written for each socket.
     let mut text = String::with_capacity(64);
     text.extend([weekday, " ", month]);
     two_digits(&mut text, " ", day);
-    text.push_str(&format!(" {year:04}"));
+    match year {
+        0..=9999 => {
+            two_digits(&mut text, " ", year / 100);
+            two_digits(&mut text, "", year % 100);
+        }
+        _ => text.push_str(&format!(" {year:04}")),
+    }
     two_digits(&mut text, " ", time / 3_600_000);
     two_digits(&mut text, ":", time / 60_000 % 60);
     two_digits(&mut text, ":", time / 1000 % 60);
@@ -51,8 +57,8 @@ fn two_digits(text: &mut String, before: &str, number: i64) {
 
 /// Year, month and day of a day counted from 1970, in the Gregorian calendar.
 ///
-/// Counted from a 1 March, a year's leap day is its last, and months have 31, 30, 31, 30, 31 days over and
-/// over: 153 days in five.
+/// If a year begins on 1 March, its leap day is the last day, and the lengths of months repeat: 31, 30, 31, 30, 31,
+/// which is 153 days in five.
 fn civil(days: i64) -> (i64, i64, i64) {
     const ERA: i64 = 146_097; // the days of 400 years
     let days = days + 719_468; // from 1 March of the year 0

@@ -1,16 +1,16 @@
-//! Puts a binary packet and its attachments together.
+//! Reads packets from messages: text at once, binary ones when all attachments are there.
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use engineio::{Message, Revision};
 
-use crate::io::config::Config;
+use crate::io::config::IoConfig;
 use crate::packet::error::PacketViolation;
 use crate::packet::parser::Parser;
 use crate::packet::{Packet, text};
 
-/// The packets of one session, out of its messages.
+/// Reads the packets of one session from its messages.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
     /// Boxed, since nearly always there is none.
@@ -24,7 +24,7 @@ struct Incomplete {
     missing: usize,
     attachments: Vec<Bytes>,
     bytes: usize,
-    /// `None` if the setting leads to no instant: never.
+    /// `None` for never: there is no such instant.
     deadline: Option<Instant>,
 }
 
@@ -33,14 +33,14 @@ struct Incomplete {
 pub(crate) struct DecoderLimits {
     /// Attachments of a packet.
     pub(crate) attachments: usize,
-    /// Bytes of a packet and its attachments, beyond which it may have no further one.
+    /// Bytes of a packet and its attachments. Once it has that many, it gets no further attachment.
     pub(crate) bytes: usize,
     /// How long the attachments may take.
     pub(crate) timeout: Duration,
 }
 
 impl DecoderLimits {
-    pub(crate) fn of(config: &Config) -> DecoderLimits {
+    pub(crate) fn of(config: &IoConfig) -> DecoderLimits {
         DecoderLimits {
             attachments: config.max_attachments,
             bytes: config.max_backlog,
@@ -50,7 +50,7 @@ impl DecoderLimits {
 }
 
 impl Decoder {
-    /// Takes a message; gives the packet that it completes.
+    /// Takes a message, and returns the packet that it completes.
     pub(crate) fn message(
         &mut self,
         message: Message,
@@ -59,7 +59,8 @@ impl Decoder {
         limits: DecoderLimits,
         now: Instant,
     ) -> Result<Option<Packet>, PacketViolation> {
-        if let Some(packet) = parser.read(&message, revision, limits.bytes) {
+        // Of parsers other than the default: one message is one packet.
+        if let Some(packet) = parser.read_whole(&message, revision, limits.bytes) {
             return packet.map(Some);
         }
         match (message, self.incomplete.take()) {
@@ -105,7 +106,7 @@ impl Decoder {
         self.incomplete.as_ref().map_or(0, |incomplete| incomplete.missing)
     }
 
-    /// When the missing attachments must have come.
+    /// When the missing attachments must have arrived.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.incomplete.as_ref().and_then(|incomplete| incomplete.deadline)
     }

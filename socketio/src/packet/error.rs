@@ -7,9 +7,9 @@ engineio::rules! {
     ///
     /// ```
     /// use engineio::Revision;
-    /// use socketio::{Config, PacketViolation, PacketReader};
+    /// use socketio::{IoConfig, PacketViolation, PacketReader};
     ///
-    /// let mut reader = PacketReader::new(&Config::default(), Revision::V4);
+    /// let mut reader = PacketReader::new(&IoConfig::default(), Revision::V4);
     /// let error = reader.read("2{}".into()).unwrap_err();
     /// assert_eq!(error, PacketViolation::NotAnArray);
     /// println!("{error}");
@@ -25,11 +25,11 @@ engineio::rules! {
         AttachmentCount => "ATTACHMENT_COUNT",
             "illegal number of attachments",
             "Socket.IO protocol 5, \"Packet encoding\", \"Format\"";
-        /// More attachments than [`Config::max_attachments`](crate::Config::max_attachments).
+        /// More attachments than [`IoConfig::max_attachments`](crate::IoConfig::max_attachments).
         TooManyAttachments => "TOO_MANY_ATTACHMENTS",
             "too many attachments",
             "docs/protocol.md, \"Socket.IO packets\"";
-        /// An acknowledgement id over 2^53 - 1, which no JavaScript number holds exactly.
+        /// An acknowledgement id over 2^53 - 1, which a JavaScript number can't hold exactly.
         AckId => "ACK_ID",
             "an acknowledgement id that is not an integer from 0 to 2^53 - 1",
             "docs/protocol.md, \"Socket.IO packets\"";
@@ -53,11 +53,11 @@ engineio::rules! {
         EventName => "EVENT_NAME",
             "an event's name is neither a string nor a number",
             "Socket.IO protocol 5, \"Sending and receiving data\"";
-        /// An event's name is over [`Config::max_event_name`](crate::Config::max_event_name).
+        /// An event's name is over [`IoConfig::max_event_name`](crate::IoConfig::max_event_name).
         EventNameTooLong => "EVENT_NAME_TOO_LONG",
             "an event's name is too long",
             "docs/protocol.md, \"Socket.IO packets\"";
-        /// An event of a name that the protocol keeps for itself, such as `connect`.
+        /// An event with a name that the protocol reserves, such as `connect`.
         ReservedEvent => "RESERVED_EVENT",
             "a reserved event name",
             "docs/protocol.md, \"Socket.IO packets\"";
@@ -85,12 +85,12 @@ engineio::rules! {
         UnexpectedAttachment => "UNEXPECTED_ATTACHMENT",
             "a binary message that no packet announced",
             "Socket.IO protocol 5, \"Sending and receiving data\"";
-        /// A packet and its attachments over [`Config::max_backlog`](crate::Config::max_backlog).
+        /// A packet that is longer with its attachments than [`IoConfig::max_backlog`](crate::IoConfig::max_backlog).
         AttachmentsTooLarge => "ATTACHMENTS_TOO_LARGE",
             "the packet and its attachments are too large",
             "docs/protocol.md, \"Socket.IO packets\"";
         /// Attachments that took longer than
-        /// [`Config::attachment_timeout`](crate::Config::attachment_timeout).
+        /// [`IoConfig::attachment_timeout`](crate::IoConfig::attachment_timeout).
         AttachmentTimeout => "ATTACHMENT_TIMEOUT",
             "an attachment did not come in time",
             "docs/protocol.md, \"Socket.IO packets\"";
@@ -102,7 +102,7 @@ engineio::rules! {
         MsgPack(what: &'static str = "it ends too early") => "MSGPACK",
             "not a MessagePack packet: {what}",
             "docs/protocol.md, \"MessagePack\"";
-        /// A parser of the application's own did not understand a message.
+        /// The application's own parser did not understand a message.
         Unreadable => "UNREADABLE",
             "the parser can't read the message",
             "docs/protocol.md, \"Socket.IO packets\"";
@@ -114,7 +114,7 @@ impl PacketViolation {
     #[must_use]
     pub fn close_reason(self) -> CloseReason {
         match self {
-            // Well-formed packets, which the client must not send, or not yet.
+            // A well-formed packet that the client must not send at this time.
             PacketViolation::ConnectErrorFromClient | PacketViolation::NotJoined => CloseReason::ForcedClose,
             _ => CloseReason::ParseError,
         }

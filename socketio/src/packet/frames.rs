@@ -1,4 +1,4 @@
-//! A packet that is written, and what may be added to it.
+//! An encoded packet, and what can be appended to it.
 
 use crate::recovery::offset::Offset;
 use engineio::Frame;
@@ -19,7 +19,7 @@ impl Frames {
         }
     }
 
-    /// The same packet, which asks not to be compressed.
+    /// The same packet, marked not to be compressed.
     pub(crate) fn uncompressed(self) -> Frames {
         match self {
             Frames::One(frame) => Frames::One(frame.uncompressed()),
@@ -28,13 +28,13 @@ impl Frames {
     }
 }
 
-/// What is after the arguments of an event, for the connection state recovery. Clients take the last
-/// element of any event for an offset if it is a string, the event's name included.
+/// What is appended to the arguments of an event, for the connection state recovery. If the last element of an event
+/// is a string, even its name, clients take it for an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tail {
     None,
     /// The event's offset.
     Offset(Offset),
-    /// Where the last element is a string, a `null` that keeps it from being taken for an offset.
+    /// A `null` after a last element that is a string, so that clients don't take it for an offset.
     NoString,
 }

@@ -4,13 +4,13 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memchr2};
 
-/// How deep arrays and objects may nest. serde_json's own limit is the same, but it does not count while it
-/// skips a value, so a deep value would only be found out by the handler that deserialises it.
+/// How deep arrays and objects may nest. serde_json's own limit is the same, but it does not count while it skips a
+/// value, so a deep value would only be noticed by the handler that deserialises it.
 pub(crate) const MAX_DEPTH: usize = 127;
 
-/// What a look at JSON finds, without parsing it.
+/// What a scan of JSON finds, without parsing it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Looks {
+pub(crate) struct JsonScan {
     /// Arrays and objects nest deeper than [`MAX_DEPTH`].
     pub(crate) too_deep: bool,
     /// There may be a number that no double holds.
@@ -19,17 +19,17 @@ pub(crate) struct Looks {
     pub(crate) may_escape: bool,
 }
 
-impl Looks {
-    /// Looks at brackets and exponents outside of strings, and at escapes. Short JSON can't be too deep: there it
-    /// looks at exponents anywhere, and doesn't tell them from escapes. It neither recurses nor allocates.
-    pub(crate) fn of(json: &str) -> Looks {
+impl JsonScan {
+    /// Looks for brackets and exponents outside of strings, and for escapes. Short JSON can't be too deep: there it
+    /// looks for exponents anywhere, and doesn't distinguish them from escapes. It neither recurses nor allocates.
+    pub(crate) fn of(json: &str) -> JsonScan {
         let bytes = json.as_bytes();
         if bytes.len() <= MAX_DEPTH {
             let found = has_exponent_or_escape(bytes);
-            return Looks { too_deep: false, may_overflow: found, may_escape: found };
+            return JsonScan { too_deep: false, may_overflow: found, may_escape: found };
         }
         let (mut depth, mut at) = (0usize, 0);
-        let mut looks = Looks { too_deep: false, may_overflow: false, may_escape: false };
+        let mut looks = JsonScan { too_deep: false, may_overflow: false, may_escape: false };
         while let Some(byte) = bytes.get(at) {
             at += 1;
             match byte {
@@ -57,7 +57,7 @@ impl Looks {
 
 /// Whether arrays and objects nest deeper than [`MAX_DEPTH`].
 pub(crate) fn too_deep(json: &str) -> bool {
-    Looks::of(json).too_deep
+    JsonScan::of(json).too_deep
 }
 
 /// The bytes that are looked at in one step.
@@ -79,7 +79,7 @@ fn has_exponent_or_escape(bytes: &[u8]) -> bool {
     found != [false; STEP]
 }
 
-/// There is no branch for a byte, so that the processor looks at all of them at once.
+/// There is no branch for each byte, so that the compiler can vectorise the loop.
 #[inline(always)]
 fn look(step: &[u8; STEP + 1], found: &mut [bool; STEP]) {
     for at in 0..STEP {
@@ -92,7 +92,7 @@ fn is_exponent_or_escape(before: u8, byte: u8) -> bool {
     (before.is_ascii_digit() & (byte | 0x20 == b'e')) | (byte == b'\\')
 }
 
-/// Whether there are as many digits in a row as the largest double has, in a string too.
+/// Whether there are as many digits in a row as the largest double has, even within a string.
 fn has_many_digits(bytes: &[u8]) -> bool {
     const DIGITS: usize = 309;
     (DIGITS..=bytes.len()).step_by(DIGITS).any(|end| {
@@ -127,9 +127,8 @@ fn string_rest(rest: &[u8]) -> StringRest {
 /// Replaces numbers that no double holds, such as `1e400`, by `null`; not a number that is the array's first
 /// element, if `keeps_first`.
 ///
-/// `JSON.parse` makes an infinity of them, and `JSON.stringify` makes `null` of that. Whoever gets them as they
-/// are, and is stricter, refuses the whole packet. The replacement is filled up with spaces, so everything stays
-/// where it was.
+/// `JSON.parse` makes an infinity of them, and `JSON.stringify` makes `null` of that. A stricter parser would refuse
+/// the whole packet. The replacement is padded with spaces, so all positions stay the same.
 pub(crate) fn replace_infinities(json: &str, keeps_first: bool) -> Cow<'_, str> {
     let bytes = json.as_bytes();
     let mut repaired: Option<Vec<u8>> = None;
@@ -166,9 +165,9 @@ fn is_of_number(byte: u8) -> bool {
 
 /// Replaces escapes of lone surrogates by `\ufffd`.
 ///
-/// A JavaScript string is a sequence of UTF-16 units, and `JSON.stringify` writes a surrogate without its
-/// partner as an escape, `"\ud83d"`. That is legal JSON (RFC 8259, section 8.2) which no UTF-8 string can
-/// hold. The replacement has the same length, so everything stays where it was.
+/// A JavaScript string is a sequence of UTF-16 units, and `JSON.stringify` writes a surrogate without its partner as
+/// an escape, `"\ud83d"`. That is legal JSON (RFC 8259, section 8.2), but UTF-8 can't express it. The replacement has
+/// the same length, so all positions stay the same.
 pub(crate) fn replace_lone_surrogates(json: &str) -> Cow<'_, str> {
     let bytes = json.as_bytes();
     let mut repaired: Option<Vec<u8>> = None;
@@ -232,7 +231,7 @@ mod tests {
             (&format!("[{digits}.5,1]"), &format!("[null{},1]", " ".repeat(307))),
         ] {
             for filler in ["", &"[]".repeat(70), &r#","a","#.repeat(40)] {
-                assert!(Looks::of(&format!("{filler}{json}{filler}")).may_overflow, "{filler}{json}");
+                assert!(JsonScan::of(&format!("{filler}{json}{filler}")).may_overflow, "{filler}{json}");
             }
             assert_eq!(replace_infinities(json, false), *repaired);
             assert!(serde_json::from_str::<serde_json::Value>(repaired).is_ok());
@@ -252,11 +251,11 @@ mod tests {
             "e",
             &long,
         ] {
-            assert!(!Looks::of(json).may_overflow || json == "[e1e]", "{json}");
+            assert!(!JsonScan::of(json).may_overflow || json == "[e1e]", "{json}");
         }
         for at in 0..120 {
             let json = format!("{}1e9{}", "x".repeat(at), "x".repeat(120 - at));
-            assert!(Looks::of(&json).may_overflow, "{json}");
+            assert!(JsonScan::of(&json).may_overflow, "{json}");
         }
     }
 

@@ -1,6 +1,5 @@
-//! Socket.IO packets, and the rules for what they may contain, with any parser. Here are the parsers, and the
-//! decoder that puts attachments together. Which packets are allowed when is decided in
-//! [`client`](crate::client).
+//! Socket.IO packets, and the rules for what they may contain, with any parser. This module has the parsers, and the
+//! decoder that collects attachments. Which packets are allowed when is decided in [`client`](crate::client).
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,7 +12,7 @@ use serde::de::IgnoredAny;
 use crate::args::Args;
 use crate::packet::array::{JsonArray, RESERVED_EVENTS, read_array};
 use crate::packet::error::PacketViolation;
-use crate::packet::json::Looks;
+use crate::packet::json::JsonScan;
 use crate::packet::raw::{MAX_ACK_ID, RawPacketType};
 
 pub(crate) mod array;
@@ -28,7 +27,7 @@ pub(crate) mod raw;
 pub(crate) mod reader;
 pub(crate) mod text;
 
-/// A packet that a client sent.
+/// A packet that a client sent, or a server.
 #[derive(Debug)]
 pub(crate) struct Packet {
     pub(crate) nsp: ByteString,
@@ -37,9 +36,13 @@ pub(crate) struct Packet {
 
 #[derive(Debug)]
 pub(crate) enum Body {
-    /// Join the namespace. `auth` is the JSON of an object.
+    /// Join the namespace, or, from a server, joined it. `auth` is the JSON of an object.
     Connect {
         auth: Option<ByteString>,
+    },
+    /// The client may not join the namespace: only servers send it. Its payload was not looked at.
+    ConnectError {
+        payload: ByteString,
     },
     /// Leave the namespace.
     Disconnect,
@@ -55,16 +58,16 @@ pub(crate) enum Body {
 pub(crate) struct Event {
     pub(crate) name: ByteString,
     pub(crate) args: Args,
-    /// The id that an acknowledgement is to carry, if the client wants one.
+    /// The id for the acknowledgement, if the client wants one.
     pub(crate) id: Option<u64>,
 }
 
-/// What a packet that waits is counted for, beyond its bytes.
+/// What a waiting packet counts, besides its bytes.
 const OVERHEAD: usize = 64;
 
 impl Packet {
-    /// Holds a client's packet to the rules. Its attachments may still come: `announced` is how many the
-    /// payload may name.
+    /// Checks a packet by the rules. Its attachments may be missing: `announced` is how many the payload may
+    /// name.
     pub(crate) fn read(
         kind: RawPacketType,
         nsp: ByteString,
@@ -76,7 +79,7 @@ impl Packet {
         if id.is_some_and(|id| id > MAX_ACK_ID) {
             return Err(PacketViolation::AckId);
         }
-        let looks = Looks::of(&payload);
+        let looks = JsonScan::of(&payload);
         if looks.too_deep {
             return Err(PacketViolation::TooDeep);
         }
@@ -85,7 +88,7 @@ impl Packet {
             Some(Cow::Owned(repaired)) => repaired.into(),
             Some(Cow::Borrowed(_)) | None => payload,
         };
-        // Where an event's name stands, a number is a name.
+        // A number is allowed as an event's name.
         let repaired =
             looks.may_overflow.then(|| json::replace_infinities(&payload, kind == RawPacketType::Event));
         let payload = match repaired {
@@ -98,7 +101,7 @@ impl Packet {
             RawPacketType::Disconnect => return Err(PacketViolation::DisconnectPayload),
             RawPacketType::Event => Body::Event(read_event(payload, id, announced, looks.may_escape)?),
             RawPacketType::Ack => Body::Ack { id, args: Args::read_array(payload, announced)? },
-            RawPacketType::ConnectError => return Err(PacketViolation::ConnectErrorFromClient),
+            RawPacketType::ConnectError => Body::ConnectError { payload },
         };
         let mut packet = Packet { nsp, body };
         if revision == Revision::V3 {
@@ -117,9 +120,10 @@ impl Packet {
         self.nsp = self.nsp.slice_ref(name);
     }
 
-    /// Bounds the name of an event.
-    pub(crate) fn check_name(&self, longest: usize) -> Result<(), PacketViolation> {
+    /// The rules for clients alone: what they may send, and how long the name of an event may be.
+    pub(crate) fn check_from_client(&self, longest: usize) -> Result<(), PacketViolation> {
         match &self.body {
+            Body::ConnectError { .. } => Err(PacketViolation::ConnectErrorFromClient),
             Body::Event(event) if event.name.len() > longest => Err(PacketViolation::EventNameTooLong),
             _ => Ok(()),
         }
@@ -132,19 +136,19 @@ impl Packet {
         }
     }
 
-    /// The bytes that it takes to keep the packet, about.
+    /// About how many bytes it takes to keep the packet.
     pub(crate) fn cost(&self) -> usize {
         let body = match &self.body {
             Body::Event(event) => event.cost(),
             Body::Ack { args, .. } => args.cost(),
-            Body::Connect { .. } | Body::Disconnect => 0,
+            Body::Connect { .. } | Body::ConnectError { .. } | Body::Disconnect => 0,
         };
         self.nsp.len() + body + OVERHEAD
     }
 }
 
 impl Event {
-    /// The bytes that it takes to keep the event, about.
+    /// About how many bytes it takes to keep the event.
     pub(crate) fn cost(&self) -> usize {
         self.args.cost() + OVERHEAD
     }
@@ -188,14 +192,14 @@ pub(crate) fn read_event(
             payload.slice_ref(&raw_name[1..raw_name.len() - 1])
         }
         b'"' => serde_json::from_str::<String>(raw_name).map_err(|_| PacketViolation::Json)?.into(),
-        // A client may use numbers as names. JavaScript makes no difference between 5 and "5" there.
+        // A client may use numbers as names. JavaScript doesn't distinguish 5 from "5" there.
         b'-' | b'0'..=b'9' => payload.slice_ref(raw_name),
         _ => return Err(PacketViolation::EventName),
     };
     if RESERVED_EVENTS.contains(&&*name) {
         return Err(PacketViolation::ReservedEvent);
     }
-    // The first argument is after the comma; the closing bracket is there if there is none.
+    // The first argument follows the comma. If there is none, the closing bracket is there.
     let after_name = raw_name.as_ptr().addr() - payload.as_ptr().addr() + raw_name.len();
     let rest = &payload.as_bytes()[after_name..];
     let separator = rest.iter().position(|byte| matches!(byte, b',' | b']')).unwrap_or_default();

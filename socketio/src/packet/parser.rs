@@ -21,10 +21,10 @@ use crate::packet::{Packet, msgpack, text};
 /// option `parser`.
 ///
 /// ```
-/// use socketio::{Config, Io, Parser};
+/// use socketio::{IoConfig, Io, Parser};
 ///
 /// fn application() -> Io {
-///     Io::with_config(Config { parser: Parser::MsgPack, ..Config::default() })
+///     Io::with_config(IoConfig { parser: Parser::MsgPack, ..IoConfig::default() })
 /// }
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -43,12 +43,12 @@ pub enum Parser {
     Custom(Arc<dyn PacketParser>),
 }
 
-/// A parser: what writes each packet as one message, and reads it again.
+/// A parser, which writes each packet as one message, and reads it again.
 ///
 /// ```
 /// use std::sync::Arc;
 /// use engineio::Message;
-/// use socketio::{Config, Io, PacketParser, RawPacketType, Parser, ParserError, RawPacket};
+/// use socketio::{IoConfig, Io, PacketParser, RawPacketType, Parser, ParserError, RawPacket};
 ///
 /// /// `TYPE ID NAMESPACE PAYLOAD`, without binary values.
 /// #[derive(Debug)]
@@ -77,17 +77,17 @@ pub enum Parser {
 ///     }
 /// }
 ///
-/// let io = Io::with_config(Config { parser: Parser::Custom(Arc::new(Words)), ..Config::default() });
+/// let io = Io::with_config(IoConfig { parser: Parser::Custom(Arc::new(Words)), ..IoConfig::default() });
 /// ```
 pub trait PacketParser: fmt::Debug + Send + Sync + 'static {
     /// Writes a packet. Its payload is JSON, of what the application sends.
     fn encode(&self, packet: &RawPacket) -> Message;
 
-    /// Reads a packet. The rules for what is in a packet (of that type) are checked after this, JSON
-    /// included; nothing here need check them.
+    /// Reads a packet. The rules for what is in a packet (of that type) are checked after this, JSON included; so a
+    /// parser needn't check them.
     ///
     /// # Errors
-    /// If this is no packet. The session ends with `parse error`.
+    /// If this is not a packet. The session ends with `parse error`.
     fn decode(&self, message: Message) -> Result<RawPacket, ParserError>;
 }
 
@@ -102,7 +102,7 @@ pub trait PacketParser: fmt::Debug + Send + Sync + 'static {
 pub struct ParserError(Box<str>);
 
 impl ParserError {
-    /// An error in these words, which go to the log.
+    /// An error with this text, which is logged.
     #[must_use]
     pub fn new(what: impl Into<Box<str>>) -> ParserError {
         ParserError(what.into())
@@ -119,7 +119,7 @@ impl std::error::Error for ParserError {}
 
 /// # Writing
 impl Parser {
-    /// An event. With an `id` the client is to acknowledge it.
+    /// An event. With an `id`, it asks for an acknowledgement.
     pub(crate) fn event(
         &self,
         nsp: &str,
@@ -128,15 +128,16 @@ impl Parser {
         args: impl ToArgs,
         tail: Tail,
     ) -> Result<Frames, serde_json::Error> {
-        self.args(RawPacketType::Event, nsp, id, Some(name), args, tail)
+        self.with_args(RawPacketType::Event, nsp, id, Some(name), args, tail)
     }
 
     /// The acknowledgement of the event that carried `id`.
     pub(crate) fn ack(&self, nsp: &str, id: u64, args: impl ToArgs) -> Result<Frames, serde_json::Error> {
-        self.args(RawPacketType::Ack, nsp, Some(id), None, args, Tail::None)
+        self.with_args(RawPacketType::Ack, nsp, Some(id), None, args, Tail::None)
     }
 
-    fn args(
+    /// A packet with arguments: an event, which has a `name`, or an acknowledgement.
+    fn with_args(
         &self,
         kind: RawPacketType,
         nsp: &str,
@@ -154,6 +155,11 @@ impl Parser {
         Ok(Frames::One(whole.encode(&RawPacket { kind, nsp: nsp.into(), id, payload, attachments })?))
     }
 
+    /// A client's CONNECT, with the JSON of its auth if it has one.
+    pub(crate) fn join(&self, nsp: &str, auth: &str) -> Frame {
+        self.control(RawPacketType::Connect, nsp, |json| json.extend_from_slice(auth.as_bytes()))
+    }
+
     /// The answer to CONNECT: `{"sid":"…"}`, in revision 3 nothing. The `pid` is for a recovery.
     pub(crate) fn connect(&self, revision: Revision, nsp: &str, socket_id: &str, pid: Option<Sid>) -> Frame {
         self.control(RawPacketType::Connect, nsp, |json| {
@@ -169,7 +175,7 @@ impl Parser {
         })
     }
 
-    /// Tells the client that it is no longer in the namespace.
+    /// Tells the other side that the client is no longer in the namespace.
     pub(crate) fn disconnect(&self, nsp: &str) -> Frame {
         self.control(RawPacketType::Disconnect, nsp, |_| {})
     }
@@ -199,7 +205,7 @@ impl Parser {
         let payload = String::from_utf8(json).unwrap_or_default().into();
         let mut raw = RawPacket { kind, nsp: nsp.into(), id: None, payload, attachments: Vec::new() };
         whole.encode(&raw).unwrap_or_else(|error| {
-            // Only a refusal holds something of the application's, which may nest too deep.
+            // Only a refusal contains data of the application, which may nest too deep.
             tracing::error!(%error, "a refusal is sent without its data");
             raw.payload = r#"{"message":"Internal error"}"#.into();
             whole.encode(&raw).unwrap_or_else(|_| Frame::binary(&[]))
@@ -211,7 +217,7 @@ impl Parser {
 impl Parser {
     /// The packet that is in one message. `None` with the default parser, where a packet can take several
     /// messages: they go to the [`Decoder`](crate::packet::decoder::Decoder). `limit` bounds the bytes it may take.
-    pub(crate) fn read(
+    pub(crate) fn read_whole(
         &self,
         message: &Message,
         revision: Revision,
@@ -225,7 +231,7 @@ impl Parser {
         }))
     }
 
-    /// The packet in one message, whatever it says, for those who watch. `None` with the default parser.
+    /// The packet in one message, without checks, for observers. `None` with the default parser.
     pub(crate) fn raw(&self, message: &Message) -> Option<Result<RawPacket, PacketViolation>> {
         Some(self.whole()?.decode(message, usize::MAX))
     }
@@ -239,7 +245,7 @@ impl Parser {
     }
 }
 
-/// A parser that has each packet in one message.
+/// A parser with one message for each packet.
 #[derive(Clone, Copy)]
 enum Whole<'a> {
     MsgPack,
@@ -282,12 +288,12 @@ mod tests {
     use crate::args::Args;
     use crate::args::binary::Binary;
     use crate::io::Io;
-    use crate::io::config::Config;
+    use crate::io::config::IoConfig;
     use crate::socket::Socket;
     use crate::testing::Peer;
 
     fn io(parser: Parser) -> Io {
-        Io::with_config(Config { parser, ..Config::default() })
+        Io::with_config(IoConfig { parser, ..IoConfig::default() })
     }
 
     /// A client that speaks MessagePack.

@@ -5,18 +5,18 @@ use std::time::Instant;
 use engineio::{Message, Revision};
 
 use crate::clock;
-use crate::io::config::Config;
+use crate::io::config::IoConfig;
 use crate::packet::decoder::{Decoder, DecoderLimits};
 use crate::packet::error::PacketViolation;
 use crate::packet::parser::Parser;
 
-/// Holds a client's messages to the rules of packets, one after the other, exactly as its session does.
+/// Checks a client's messages by the rules of packets, one after the other, exactly as its session does.
 ///
 /// ```
 /// use engineio::Revision;
-/// use socketio::{Config, PacketViolation, PacketReader};
+/// use socketio::{IoConfig, PacketViolation, PacketReader};
 ///
-/// let mut reader = PacketReader::new(&Config::default(), Revision::V4);
+/// let mut reader = PacketReader::new(&IoConfig::default(), Revision::V4);
 /// assert_eq!(reader.read(r#"2["chat","hi"]"#.into()), Ok(true));
 /// assert_eq!(reader.read(r#"51-["picture",{"_placeholder":true,"num":0}]"#.into()), Ok(false));
 /// assert_eq!(reader.read(vec![1, 2, 3].into()), Ok(true));
@@ -34,9 +34,9 @@ pub struct PacketReader {
 }
 
 impl PacketReader {
-    /// A reader for a new session's messages. Of `config` it takes the parser and the limits of packets.
+    /// Creates a reader for a new session's messages. From `config`, it uses the parser and the limits of packets.
     #[must_use]
-    pub fn new(config: &Config, revision: Revision) -> PacketReader {
+    pub fn new(config: &IoConfig, revision: Revision) -> PacketReader {
         PacketReader {
             decoder: Decoder::default(),
             parser: config.parser.clone(),
@@ -47,15 +47,15 @@ impl PacketReader {
         }
     }
 
-    /// Takes a message, the payload of an Engine.IO packet of type 4. Says whether it completes a packet; if
-    /// not, attachments are still to come.
+    /// Takes a message, the payload of an Engine.IO packet of type 4. Returns whether it completes a packet; if not,
+    /// attachments are missing.
     ///
     /// # Errors
-    /// The rule that is broken. Whether the namespace is joined is not asked. The reader is of no use from
-    /// there on, as the session would be.
+    /// The rule that is broken. It doesn't check whether the namespace is joined. Don't use the reader after an
+    /// error: a session would have ended.
     pub fn read(&mut self, message: Message) -> Result<bool, PacketViolation> {
         match self.decoder.message(message, &self.parser, self.revision, self.limits, self.now)? {
-            Some(packet) => packet.check_name(self.max_event_name).map(|()| true),
+            Some(packet) => packet.check_from_client(self.max_event_name).map(|()| true),
             None => Ok(false),
         }
     }

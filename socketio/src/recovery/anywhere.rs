@@ -1,4 +1,4 @@
-//! Clients that come back to another node than before, if the adapter keeps [`Sessions`](crate::Sessions).
+//! Clients that come back to another node than before, if the adapter has a [`SessionStore`](crate::SessionStore).
 //!
 //! ```text
 //!   this node                           the adapter                      the node that the client comes to
@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Only the node that takes the session may recover the socket. The node that the client was on still has its
-//! history, and also asks for the session before it gives out its socket. If another node has stored the
-//! session since, that one counts.
+//! history. It takes the session too before it lets the client recover the socket. If another node has stored the
+//! session since, that one is used.
 
 use std::sync::Arc;
 
@@ -18,58 +18,59 @@ use tokio::time::timeout;
 
 use super::NamespaceRecovery;
 use super::claimed::Claimed;
-use super::history::{Granted, History, Lost};
-use super::kept::Kept;
-use super::presented::{Presented, Refusal};
+use super::history::{History, Lost, RecoveredSocket};
+use super::kept::KeptEvent;
+use super::request::{RecoveryFailure, RecoveryRequest};
 use crate::clock;
 use crate::cluster::Cluster;
 use crate::cluster::message::{MessageBody, NodeMessage};
-use crate::cluster::sessions::Session;
+use crate::cluster::sessions::PersistedSession;
 use crate::namespace::Namespace;
 use crate::namespace::outgoing::Recall;
 use crate::namespace::room::{Room, Selection};
 use crate::socket::values::Values;
 
 impl Namespace {
-    /// Takes the session of a client that comes back. `here` is its socket if it was on this node.
+    /// Takes the session of a client that wants to recover. `here` is its socket if it was on this node.
     pub(crate) async fn take_session(
         self,
-        presented: Presented,
-        here: Option<Granted>,
-    ) -> Result<Claimed, Refusal> {
+        presented: RecoveryRequest,
+        here: Option<RecoveredSocket>,
+    ) -> Result<Claimed, RecoveryFailure> {
         let here = here.map(|granted| self.claimed(granted));
         let (Some(cluster), Some(recovery)) = (self.shared_recovery(), self.recovery()) else {
-            return here.ok_or(Refusal::Unknown);
+            return here.ok_or(RecoveryFailure::Unknown);
         };
-        let Some(sessions) = cluster.sessions() else { return Err(Refusal::Unknown) };
+        let Some(sessions) = cluster.sessions() else { return Err(RecoveryFailure::Unknown) };
         let patience = self.config().cluster_timeout;
         let session = match timeout(patience, sessions.take(presented.pid.as_str())).await {
             Ok(Ok(session)) => session,
             Ok(Err(error)) => {
-                tracing::debug!(%error, "the session of a client that comes back can't be taken");
-                return Err(Refusal::Unreachable);
+                tracing::debug!(%error, "can't take the session of a client that wants to recover");
+                return Err(RecoveryFailure::Unreachable);
             }
-            Err(_) => return Err(Refusal::Unreachable),
+            Err(_) => return Err(RecoveryFailure::Unreachable),
         };
-        // Without an offset, no other node can have given it out.
-        let is_own = |session: &Session| presented.offset.is_none() || cluster.is_node(session.node.as_ref());
+        // Without an offset, no other node can have recovered it.
+        let is_own =
+            |session: &PersistedSession| presented.offset.is_none() || cluster.is_node(session.node.as_ref());
         match (session, here) {
             (Some(session), Some(here)) if is_own(&session) => Ok(here),
             (Some(session), here) => {
-                // The client has been on another node since it was here, and may have changed there.
+                // The client has been on another node since, and may have joined other rooms there.
                 self.end_claimed(recovery, here);
                 self.adopt(cluster, recovery, &session, presented).await
             }
             (None, Some(here)) => {
                 // Another node has given it out.
                 self.end_claimed(recovery, Some(here));
-                Err(Refusal::Taken)
+                Err(RecoveryFailure::Taken)
             }
-            (None, None) => Err(Refusal::Unknown),
+            (None, None) => Err(RecoveryFailure::Unknown),
         }
     }
 
-    /// Nobody gets the socket that was claimed here.
+    /// The socket that was claimed here is given up.
     fn end_claimed(&self, recovery: &NamespaceRecovery, here: Option<Claimed>) {
         if let Some(granted) = here.and_then(Claimed::into_granted)
             && recovery.end(&granted.history)
@@ -78,27 +79,27 @@ impl Namespace {
         }
     }
 
-    fn claimed(&self, granted: Granted) -> Claimed {
+    fn claimed(&self, granted: RecoveredSocket) -> Claimed {
         let namespace = self.clone();
         Claimed::new(granted, move |history| namespace.put_back(history))
     }
 
-    /// Makes a socket of another node, or one whose events are not all here, one of this node that is away, and claims
-    /// it.
+    /// Turns a socket of another node, or one whose events are not all here, into a lost socket of this node, and
+    /// claims it.
     async fn adopt(
         &self,
         cluster: &Cluster,
         recovery: &NamespaceRecovery,
-        session: &Session,
-        presented: Presented,
-    ) -> Result<Claimed, Refusal> {
+        session: &PersistedSession,
+        presented: RecoveryRequest,
+    ) -> Result<Claimed, RecoveryFailure> {
         let (Some(sessions), Some(offset)) = (cluster.sessions(), presented.offset) else {
-            return Err(Refusal::Offset);
+            return Err(RecoveryFailure::Offset);
         };
-        // From here on it misses what is broadcast, so that nothing falls between that and what is read below.
-        let granted = recovery.adopt(self, session, presented).ok_or(Refusal::Unknown)?;
+        // From now on, broadcasts are kept for it, so that none is missed between this and what is read below.
+        let granted = recovery.adopt(self, session, presented).ok_or(RecoveryFailure::Unknown)?;
         let history = Arc::clone(&granted.history);
-        // From here on it goes back to where others may take it, also if a parser of the application panics.
+        // From now on, it is given back if it is dropped, even if the application's parser panics.
         let claimed = self.claimed(granted);
         let missed = timeout(self.config().cluster_timeout, sessions.missed(self.name(), offset)).await;
         let refusal = match missed {
@@ -112,8 +113,8 @@ impl Namespace {
                 history.prepend(wanted.collect());
                 return Ok(claimed);
             }
-            Ok(Ok(None)) => Refusal::Offset,
-            Ok(Err(_)) | Err(_) => Refusal::Unreachable,
+            Ok(Ok(None)) => RecoveryFailure::Offset,
+            Ok(Err(_)) | Err(_) => RecoveryFailure::Unreachable,
         };
         drop(claimed.into_granted());
         if recovery.end(&history) {
@@ -122,8 +123,8 @@ impl Namespace {
         Err(refusal)
     }
 
-    /// A broadcast that was missed, if it was for that socket.
-    fn keep_missed(&self, session: &Session, message: NodeMessage) -> Option<Arc<Kept>> {
+    /// A missed broadcast, if it was for that socket.
+    fn keep_missed(&self, session: &PersistedSession, message: NodeMessage) -> Option<Arc<KeptEvent>> {
         let (offset, MessageBody::Broadcast { event, selection, flags, request: None }) =
             (message.offset?, message.body)
         else {
@@ -135,7 +136,7 @@ impl Namespace {
         self.encode(event.name(), None, event.args(), flags, Recall::At(offset), false).ok()?.kept
     }
 
-    /// Keeps the session of a socket that is being lost, so that any node can give it out.
+    /// Stores the session of a socket that is being lost, so that any node can recover it.
     pub(crate) fn keep_session(
         &self,
         history: &History,
@@ -149,14 +150,15 @@ impl Namespace {
         let others = rooms.iter().filter(|room| *room != id);
         let rooms = [id].into_iter().chain(others).cloned().collect();
         let data = values.map(|values| values.data()).unwrap_or_default();
-        let session = Session::new(Arc::clone(id), history.pid().as_str().into(), rooms, data).by(node);
+        let session =
+            PersistedSession::new(Arc::clone(id), history.pid().as_str().into(), rooms, data).by(node);
         sessions.keep(session, recovery.shared().settings.max_disconnection);
     }
 
-    /// A socket that was claimed is not let in. Another may claim it, unless it has missed something.
+    /// A socket that was claimed is not recovered. It may be claimed again, unless it has missed something.
     pub(crate) fn put_back(&self, history: &Arc<History>) {
         if history.is_doubted() {
-            return self.end_trail(history);
+            return self.end_history(history);
         }
         let Some(recovery) = self.recovery() else { return };
         if self.shared_recovery().is_some()
@@ -167,7 +169,7 @@ impl Namespace {
         recovery.put_back(history);
     }
 
-    /// Nobody may come back for a socket that is away.
+    /// A socket that is away can no longer be recovered.
     pub(crate) fn forget_session(&self, history: &History) {
         if let Some(sessions) = self.shared_recovery().and_then(|cluster| cluster.sessions()) {
             sessions.forget(history.pid().as_str());
@@ -176,14 +178,19 @@ impl Namespace {
 }
 
 /// Whether a broadcast is for the socket of a session.
-fn selects(selection: &Selection, session: &Session) -> bool {
+fn selects(selection: &Selection, session: &PersistedSession) -> bool {
     let is_in = |room: &Room| session.sid == *room || session.rooms.contains(room);
     (selection.rooms.is_empty() || selection.rooms.iter().any(is_in)) && !selection.except.iter().any(is_in)
 }
 
 impl NamespaceRecovery {
-    /// Keeps a socket of another node as one that has been claimed here.
-    fn adopt(&self, namespace: &Namespace, session: &Session, presented: Presented) -> Option<Granted> {
+    /// Adds a socket of another node as one that has been claimed here.
+    fn adopt(
+        &self,
+        namespace: &Namespace,
+        session: &PersistedSession,
+        presented: RecoveryRequest,
+    ) -> Option<RecoveredSocket> {
         // One of this node, if it was here before.
         let old = self.shared.table.lock().histories.get(&presented.pid).cloned();
         if old.is_some_and(|old| namespace.give_up(&old)) {
@@ -207,11 +214,11 @@ impl NamespaceRecovery {
         let values = Some(Arc::new(Values::with_data(session.data.clone())));
         let away =
             Lost { ticket, id: Arc::clone(&id), rooms: rooms.clone(), values: values.clone(), settled: true };
-        let history = Arc::new(self.new_trail().adopted(presented, away));
+        let history = Arc::new(self.new_history().adopted(presented, away));
         lost.insert(&history, &id, &rooms);
         table.insert(&history);
         drop((lost, table));
         namespace.enter();
-        Some(Granted { history, id, values, ticket, offset: presented.offset, is_foreign: true })
+        Some(RecoveredSocket { history, id, values, ticket, offset: presented.offset, is_foreign: true })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The bytes that are taken. They are counted by what is kept, wherever that comes to its end.
+/// The bytes in use. Each kept event adds and subtracts its own.
 pub(crate) struct Budget {
     pub(super) limit: usize,
     used: AtomicUsize,
@@ -34,8 +34,8 @@ impl Budget {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// What connected clients could have missed may take half, so that it does not push out what clients
-    /// that are away did miss.
+    /// Events that connected clients may have missed can use half, so that they don't evict events that clients have
+    /// missed.
     pub(super) fn shortage(&self) -> Shortage {
         match self.used() {
             used if used > self.limit => Shortage::All,

@@ -1,22 +1,25 @@
-//! A socket that was away, on its way to the client.
+//! A lost socket that a client is recovering.
 
 use std::fmt;
 use std::sync::Arc;
 
-use super::history::{Granted, History};
+use super::history::{History, RecoveredSocket};
 
-/// A socket that was away, on its way to the client. Dropped, it goes back to where others may take it.
-pub(crate) struct Claimed(Option<(Granted, PutBack)>);
+/// A lost socket that a client is recovering. If this is dropped, the socket is given back.
+pub(crate) struct Claimed(Option<(RecoveredSocket, PutBack)>);
 
-/// What takes a history back whose socket was not let in.
+/// Gives back a history whose socket was not recovered.
 type PutBack = Box<dyn FnOnce(&Arc<History>) + Send>;
 
 impl Claimed {
-    pub(crate) fn new(granted: Granted, put_back: impl FnOnce(&Arc<History>) + Send + 'static) -> Claimed {
+    pub(crate) fn new(
+        granted: RecoveredSocket,
+        put_back: impl FnOnce(&Arc<History>) + Send + 'static,
+    ) -> Claimed {
         Claimed(Some((granted, Box::new(put_back))))
     }
 
-    pub(crate) fn into_granted(mut self) -> Option<Granted> {
+    pub(crate) fn into_granted(mut self) -> Option<RecoveredSocket> {
         self.0.take().map(|(granted, _)| granted)
     }
 }

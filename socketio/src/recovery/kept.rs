@@ -1,4 +1,4 @@
-//! An event, kept for those who could have missed it.
+//! An event that is kept for clients that could have missed it.
 
 use std::sync::Arc;
 
@@ -10,17 +10,17 @@ use super::offset::Offset;
 use crate::clock;
 use crate::packet::frames::Frames;
 
-/// An event that somebody may have to be sent again.
-pub(crate) struct Kept {
+/// An event that a client may need again.
+pub(crate) struct KeptEvent {
     pub(crate) offset: Offset,
     pub(super) frames: Frames,
     pub(super) at: Instant,
     budget: Arc<Budget>,
 }
 
-impl Kept {
-    pub(super) fn new(offset: Offset, frames: Frames, budget: &Arc<Budget>) -> Arc<Kept> {
-        let kept = Kept { offset, frames, at: clock::now(), budget: Arc::clone(budget) };
+impl KeptEvent {
+    pub(super) fn new(offset: Offset, frames: Frames, budget: &Arc<Budget>) -> Arc<KeptEvent> {
+        let kept = KeptEvent { offset, frames, at: clock::now(), budget: Arc::clone(budget) };
         budget.add(kept.cost());
         Arc::new(kept)
     }
@@ -30,7 +30,7 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for KeptEvent {
     fn drop(&mut self) {
         self.budget.sub(self.cost());
     }

@@ -1,22 +1,22 @@
-//! The sockets of a namespace that are away, by room.
+//! The lost sockets of a namespace, by room.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::history::{History, Lost};
-use super::kept::Kept;
+use super::kept::KeptEvent;
 use crate::namespace::room::{Room, Selection};
 
-/// The sockets that are away, each in the rooms that it was in.
+/// The lost sockets, by the rooms that they were in.
 #[derive(Default)]
 pub(super) struct LostSockets {
     closed: bool,
-    by_id: Trails,
-    by_room: HashMap<Room, Trails>,
+    by_id: Histories,
+    by_room: HashMap<Room, Histories>,
 }
 
-/// Trails by the id of the socket.
-type Trails = HashMap<Room, Arc<History>>;
+/// Histories by the id of their socket.
+type Histories = HashMap<Room, Arc<History>>;
 
 impl LostSockets {
     pub(super) fn insert(&mut self, history: &Arc<History>, id: &Room, rooms: &[Room]) {
@@ -38,7 +38,7 @@ impl LostSockets {
         }
     }
 
-    /// Takes no further ones. Takes all of them out.
+    /// Removes all sockets, and accepts no further ones.
     pub(super) fn close(&mut self) -> Vec<Arc<History>> {
         self.closed = true;
         self.by_room.clear();
@@ -55,7 +55,7 @@ impl LostSockets {
     }
 
     /// Keeps an event for each selected socket, once.
-    pub(super) fn miss(&self, selection: &Selection, event: &Arc<Kept>) {
+    pub(super) fn miss(&self, selection: &Selection, event: &Arc<KeptEvent>) {
         self.for_each(selection, |history| history.miss(event));
     }
 
@@ -66,7 +66,7 @@ impl LostSockets {
         }
         let excepted: Vec<_> = selection.except.iter().map(|room| (room, self.by_room.get(room))).collect();
         let mut visit = |id: &Room, history: &Arc<History>| {
-            let is_in = |(room, members): &(&Room, Option<&Trails>)| {
+            let is_in = |(room, members): &(&Room, Option<&Histories>)| {
                 *room == id || members.is_some_and(|members| members.contains_key(id))
             };
             if !excepted.iter().any(is_in) {

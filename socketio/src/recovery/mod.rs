@@ -1,5 +1,5 @@
-//! Connection state recovery: a client that lost its connection gets its socket back, with its id, its rooms,
-//! what was kept with it, and the events that it missed.
+//! Connection state recovery: a client that lost its connection gets its socket back, with its id, its rooms, its
+//! data, and the events that it missed.
 //!
 //! ```text
 //!                  on connect                 the connection is lost
@@ -12,14 +12,14 @@
 //!   A DISCONNECT from either side ends a history wherever it is.
 //! ```
 //!
-//! Each socket has a [`History`]: the latest events that it was sent, in the order of sending. They are the
-//! frames themselves, which all receivers of a broadcast share. A lost socket's history stays in a second table
-//! of rooms, beside the namespace's, where broadcasts go on filling it. All of it is on one budget of bytes.
+//! Each socket has a [`History`]: the latest events that it was sent, in the order of sending. They are the frames
+//! themselves, which all receivers of a broadcast share. A lost socket's history stays in a second table of rooms,
+//! where broadcasts are still added to it. One budget of bytes bounds all of it.
 //!
-//! "The client sends the offset of the last packet it has received": every event without an acknowledgement
-//! carries one as its last argument, a number that is unique in this process. An offset is looked up in the
-//! history of the pid that it comes with, so what follows it there is what was missed, whatever anybody else
-//! was sent, and however long ago the client got its last event.
+//! "The client sends the offset of the last packet it has received": every event without an acknowledgement carries
+//! one as its last argument, a number that is unique in this process. An offset is looked up in the history of the
+//! pid that the client sends. The events after it are what the client missed, whatever others were sent, and however
+//! long ago its last event was.
 
 pub(crate) mod anywhere;
 mod budget;
@@ -28,17 +28,19 @@ pub(crate) mod history;
 pub(crate) mod kept;
 mod lost;
 pub(crate) mod offset;
-pub(crate) mod presented;
+pub(crate) mod request;
 pub(crate) mod settings;
 mod table;
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use engineio::{Frame, Mailbox};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
-use tokio::time::Instant;
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
 
 use crate::clock;
 use crate::log::Excerpt;
@@ -46,11 +48,11 @@ use crate::namespace::room::{Room, Selection};
 use crate::packet::frames::Frames;
 use crate::socket::values::Values;
 use budget::{Budget, Shortage};
-use history::{Claim, History, Home, Lost, NotResumed, Ticket};
-use kept::Kept;
+use history::{Claim, History, HomeNamespace, Lost, NotResumed, Ticket};
+use kept::KeptEvent;
 use lost::LostSockets;
 use offset::Offset;
-use presented::{Presented, Refusal};
+use request::{RecoveryFailure, RecoveryRequest};
 use settings::{Recovery, RecoveryCounts};
 use table::Table;
 
@@ -59,8 +61,12 @@ pub(crate) struct Recoveries {
     pub(crate) settings: Recovery,
     budget: Arc<Budget>,
     next_offset: AtomicU64,
-    next_trail: AtomicU64,
+    next_history: AtomicU64,
     table: Mutex<Table>,
+    /// A task waits until the first who is away is given up.
+    awaited: AtomicBool,
+    /// Somebody is to be given up sooner than all others.
+    sooner: Arc<Notify>,
     counts: Mutex<RecoveryCounts>,
 }
 
@@ -70,8 +76,10 @@ impl Recoveries {
             budget: Arc::new(Budget::new(settings.bytes)),
             settings,
             next_offset: AtomicU64::new(first_offset()),
-            next_trail: AtomicU64::new(0),
+            next_history: AtomicU64::new(0),
             table: Mutex::default(),
+            awaited: AtomicBool::new(false),
+            sooner: Arc::default(),
             counts: Mutex::default(),
         }
     }
@@ -87,41 +95,41 @@ impl Recoveries {
     }
 
     /// An event that was written with that offset.
-    pub(crate) fn keep(&self, offset: Offset, frames: &Frames) -> Arc<Kept> {
-        // What is sent grows what is kept, so what is too much is given up here.
+    pub(crate) fn keep(&self, offset: Offset, frames: &Frames) -> Arc<KeptEvent> {
+        // Sending adds to what is kept, so what is too much is dropped here.
         self.relieve();
-        let kept = Kept::new(offset, frames.clone(), &self.budget);
+        let kept = KeptEvent::new(offset, frames.clone(), &self.budget);
         if !matches!(self.budget.shortage(), Shortage::None) {
             self.table.lock().sweep(kept.at);
         }
         kept
     }
 
-    /// Somebody is away, and is given up in time also if nothing else happens until then.
+    /// A socket is away, and must be given up in time even if nothing else happens.
     fn wait_for(self: &Arc<Recoveries>, table: &mut Table, ticket: Ticket, history: &Arc<History>) {
+        let is_first = table.away.first_key_value().is_none_or(|(first, _)| ticket < *first);
         table.away.insert(ticket, Arc::clone(history));
-        if !std::mem::replace(&mut table.awaited, true) {
-            tokio::spawn(Recoveries::give_up_in_time(Arc::downgrade(self)));
+        if self.awaited.load(Ordering::Acquire) {
+            if is_first {
+                self.sooner.notify_one();
+            }
+        } else if let Ok(runtime) = Handle::try_current() {
+            self.awaited.store(true, Ordering::Release);
+            let watch = Watch { recoveries: Arc::downgrade(self), sooner: Arc::clone(&self.sooner) };
+            runtime.spawn(watch.run());
         }
     }
 
-    /// Gives up each who is away when their time is over, until nobody is.
-    async fn give_up_in_time(recoveries: Weak<Recoveries>) {
-        while let Some(first) = recoveries.upgrade().and_then(|recoveries| recoveries.first_to_give_up()) {
-            tokio::time::sleep_until(first).await;
-        }
-    }
-
-    /// When the next is to be given up, if anybody is still away.
+    /// When the next one is given up, if there is one.
     fn first_to_give_up(&self) -> Option<Instant> {
         self.relieve();
-        let mut table = self.table.lock();
+        let table = self.table.lock();
         let first = table.away.first_key_value().map(|((at, _), _)| *at);
-        table.awaited = first.is_some();
+        self.awaited.store(first.is_some(), Ordering::Release);
         first
     }
 
-    /// Gives up who is away for too long, and more of them while they are too many or take too much.
+    /// Gives up sockets that were away for too long, and more while there are too many or they use too much memory.
     fn relieve(&self) {
         loop {
             let mut table = self.table.lock();
@@ -135,27 +143,51 @@ impl Recoveries {
             drop(table);
             let given_up = history.give_up_at_home();
             if given_up && !expired {
-                tracing::debug!("a client that is away was dropped at a limit of the recovery");
+                tracing::debug!("a lost socket was given up early, at a limit of the recovery");
                 self.counts.lock().given_up += 1;
             }
         }
     }
 }
 
-/// Where the offsets begin: anywhere below 2^53. A client that a server knew before it was started anew, or that
-/// another node knew, must not come with an offset that means something else here.
+/// The task that gives up each who is away when their time is over, until nobody is. When it ends, another may begin, also
+/// if its runtime ended it.
+struct Watch {
+    recoveries: Weak<Recoveries>,
+    sooner: Arc<Notify>,
+}
+
+impl Watch {
+    async fn run(self) {
+        while let Some(first) = self.recoveries.upgrade().and_then(|recoveries| recoveries.first_to_give_up())
+        {
+            let _ = timeout_at(first, self.sooner.notified()).await;
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some(recoveries) = self.recoveries.upgrade() {
+            recoveries.awaited.store(false, Ordering::Release);
+        }
+    }
+}
+
+/// Where the offsets begin: at a random number below 2^53. An offset from before a restart, or from another node,
+/// must not mean something here.
 fn first_offset() -> u64 {
     RandomState::new().hash_one(()) >> 11
 }
 
 /// The recovery in one namespace.
 ///
-/// Of its locks, who is lost comes first, then the table, and a history last.
+/// Its locks nest in this order: lost sockets, the table, a history.
 pub(crate) struct NamespaceRecovery {
     shared: Arc<Recoveries>,
-    home: Home,
-    /// While it is locked for reading, nobody who is connected gets lost and nobody who is lost comes back:
-    /// a broadcast finds each socket once, among the connected ones or here.
+    home: HomeNamespace,
+    /// While it is locked for reading, no socket gets lost or is recovered: a broadcast finds each socket once, among
+    /// the connected ones or here.
     lost: RwLock<LostSockets>,
     /// The offset of the last event, if an adapter gives them.
     last: Mutex<Option<Offset>>,
@@ -163,7 +195,7 @@ pub(crate) struct NamespaceRecovery {
 
 /// # Events
 impl NamespaceRecovery {
-    pub(crate) fn new(shared: &Arc<Recoveries>, home: Home) -> NamespaceRecovery {
+    pub(crate) fn new(shared: &Arc<Recoveries>, home: HomeNamespace) -> NamespaceRecovery {
         NamespaceRecovery {
             shared: Arc::clone(shared),
             home,
@@ -177,7 +209,7 @@ impl NamespaceRecovery {
     }
 
     /// An event that was written with that offset.
-    pub(crate) fn keep(&self, offset: Offset, frames: &Frames) -> Arc<Kept> {
+    pub(crate) fn keep(&self, offset: Offset, frames: &Frames) -> Arc<KeptEvent> {
         if !offset.is_own() {
             let mut last = self.last.lock();
             *last = (*last).max(Some(offset));
@@ -185,23 +217,23 @@ impl NamespaceRecovery {
         self.shared.keep(offset, frames)
     }
 
-    /// Begins a broadcast. The sockets of the namespace are visited while this is held.
+    /// Begins a broadcast. The caller holds this while it visits the sockets of the namespace.
     pub(crate) fn begin_broadcast(&self) -> Missed<'_> {
         Missed(self.lost.read())
     }
 }
 
-/// The sockets that miss what is broadcast now.
+/// The lost sockets, which miss a broadcast.
 pub(crate) struct Missed<'a>(RwLockReadGuard<'a, LostSockets>);
 
 impl Missed<'_> {
-    /// Keeps the event for those that are selected.
-    pub(crate) fn keep(&self, selection: &Selection, event: &Arc<Kept>) {
+    /// Keeps the event for the selected ones.
+    pub(crate) fn keep(&self, selection: &Selection, event: &Arc<KeptEvent>) {
         self.0.miss(selection, event);
     }
 
-    /// Those that are selected miss an event that is not kept. `offset` is where it stands, if that is known: who has
-    /// what came up to there misses nothing. Returns the others.
+    /// The selected ones miss an event that is not kept. `offset` is its position, if that is known: clients that
+    /// have everything up to there miss nothing. Returns the others.
     pub(crate) fn doubt(&self, selection: &Selection, offset: Option<Offset>) -> Vec<Arc<History>> {
         let mut doubted = Vec::new();
         self.0.for_each(selection, |history| {
@@ -213,23 +245,23 @@ impl Missed<'_> {
     }
 }
 
-/// # Coming and going
+/// # Loss and return
 impl NamespaceRecovery {
-    pub(crate) fn new_trail(&self) -> History {
-        let number = self.shared.next_trail.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn new_history(&self) -> History {
+        let number = self.shared.next_history.fetch_add(1, Ordering::Relaxed);
         let own = || Offset::own(self.shared.next_offset.load(Ordering::Relaxed));
         let since = self.last.lock().map_or_else(own, Offset::next);
         let window = self.shared.settings.max_disconnection;
         History::new(number, since, &self.home, window, &self.shared.budget)
     }
 
-    /// A socket is connected that has come with nothing. `reply` is the first that it is sent.
+    /// A new socket is connected. `reply` is sent first.
     pub(crate) fn begin(&self, history: &Arc<History>, mailbox: &Arc<Mailbox>, reply: &Frame) {
         self.shared.table.lock().insert(history);
         history.begin(mailbox, reply);
     }
 
-    /// A socket has lost its connection. Says whether it can be recovered.
+    /// A socket has lost its connection. Returns whether it can be recovered.
     pub(crate) fn lose(
         &self,
         history: &Arc<History>,
@@ -256,10 +288,10 @@ impl NamespaceRecovery {
         away
     }
 
-    /// A client comes back to the namespace. `is_shared` says whether it may have been on another node.
+    /// A client wants to recover its socket. `is_shared` says whether it may have been on another node.
     pub(crate) fn claim(
         &self,
-        presented: Result<Presented, Refusal>,
+        presented: Result<RecoveryRequest, RecoveryFailure>,
         namespace: &str,
         is_shared: bool,
     ) -> Claim {
@@ -271,14 +303,14 @@ impl NamespaceRecovery {
                 match &history {
                     Some(history) if history.is_at_home(&self.home) => {
                         match history.claim(presented.offset) {
-                            Claim::Refused(Refusal::Offset) if may_be_elsewhere => {
+                            Claim::Refused(RecoveryFailure::Offset) if may_be_elsewhere => {
                                 Claim::Elsewhere(presented)
                             }
                             claim => claim,
                         }
                     }
                     None if may_be_elsewhere => Claim::Elsewhere(presented),
-                    _ => Claim::Refused(Refusal::Unknown),
+                    _ => Claim::Refused(RecoveryFailure::Unknown),
                 }
             }
         };
@@ -290,23 +322,25 @@ impl NamespaceRecovery {
         claim
     }
 
-    /// The client does not get the socket that it asks for.
-    pub(crate) fn refused(&self, refusal: Refusal, namespace: &str) {
+    /// Counts and logs a failed recovery.
+    pub(crate) fn refused(&self, refusal: RecoveryFailure, namespace: &str) {
         let namespace = Excerpt(namespace);
-        tracing::info!(%namespace, reason = %refusal, "a client came back, and is connected as a new one");
+        tracing::info!(%namespace, reason = %refusal, "a client can't recover its socket, and joins as a new one");
         let mut counts = self.shared.counts.lock();
         let count = match refusal {
-            Refusal::Unknown | Refusal::Unreachable => &mut counts.unknown,
-            Refusal::Expired => &mut counts.expired,
-            Refusal::Malformed => &mut counts.malformed,
-            Refusal::Offset => &mut counts.offset,
-            Refusal::Taken => &mut counts.taken,
-            Refusal::Denied => &mut counts.denied,
+            RecoveryFailure::Unknown | RecoveryFailure::Unreachable | RecoveryFailure::Unreadable => {
+                &mut counts.unknown
+            }
+            RecoveryFailure::Expired => &mut counts.expired,
+            RecoveryFailure::Malformed => &mut counts.malformed,
+            RecoveryFailure::Offset => &mut counts.offset,
+            RecoveryFailure::Taken => &mut counts.taken,
+            RecoveryFailure::Denied => &mut counts.denied,
         };
         *count += 1;
     }
 
-    /// A socket that has claimed the history is let in: it is sent what it missed, and `reply`.
+    /// A socket that has claimed the history is accepted: sends what it missed, and `reply`.
     pub(crate) fn resume(
         &self,
         history: &History,
@@ -320,22 +354,21 @@ impl NamespaceRecovery {
         Ok(())
     }
 
-    /// A socket that has claimed the history is not let in.
+    /// A socket that has claimed the history is not accepted.
     pub(crate) fn put_back(&self, history: &Arc<History>) {
         if let Some(ticket) = history.put_back() {
             self.shared.wait_for(&mut self.shared.table.lock(), ticket, history);
         }
     }
 
-    /// Nobody comes back to the history. Says whether its socket was away.
+    /// Ends the history. Returns whether its socket was away.
     pub(crate) fn end(&self, history: &History) -> bool {
         let old = history.end();
         self.forget(history, old.as_ref());
         old.is_some()
     }
 
-    /// Nobody comes back to the history, if its socket is away and nobody has claimed it. Says whether that was
-    /// so.
+    /// Ends the history if its socket is away and not claimed. Returns whether that was so.
     pub(crate) fn give_up(&self, history: &History) -> bool {
         let old = history.give_up();
         if old.is_some() {
@@ -344,15 +377,15 @@ impl NamespaceRecovery {
         old.is_some()
     }
 
-    /// The application puts out a socket that has ended or is ending: nobody comes back to its history, unless
-    /// somebody has already. Says whether it was away.
+    /// The application disconnects a socket that has ended or is ending. Ends its history, unless a client is already
+    /// recovering it. Returns whether it was away.
     pub(crate) fn put_out(&self, history: &History, mailbox: &Arc<Mailbox>) -> bool {
         let Some(old) = history.put_out(mailbox) else { return false };
         self.forget(history, old.as_ref());
         old.is_some()
     }
 
-    /// A history has ended, and with it the socket that was away, if there was one.
+    /// Removes a history that has ended, and its lost socket, if there was one.
     fn forget(&self, history: &History, old: Option<&Lost>) {
         if let Some(old) = old {
             self.lost.write().remove(old);
@@ -364,7 +397,7 @@ impl NamespaceRecovery {
         table.remove(history);
     }
 
-    /// Gives up everyone who is away, and keeps nobody who is lost from now on. Returns how many there were.
+    /// Gives up all lost sockets, and keeps none from now on. Returns how many there were.
     pub(crate) fn close(&self) -> usize {
         let histories = self.lost.write().close();
         histories.iter().filter(|history| self.end(history)).count()

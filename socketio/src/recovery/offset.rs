@@ -1,9 +1,9 @@
-//! Where an event stands among those that a client may have to be sent again.
+//! The offsets of events, by which a client says what it has received.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The place of an event in the order of sending. When a client comes back, it names the last one that it
+/// The position of an event in the order of sending. When a client comes back, it names the last one that it
 /// received.
 ///
 /// This process's offsets are one number. An adapter's are two, like the id of an entry in a Redis stream:
@@ -48,7 +48,7 @@ impl Offset {
         self.second.is_none()
     }
 
-    /// Whether it is of the same kind as another, and less.
+    /// Whether it is of the same kind as the other, and smaller.
     pub(crate) fn is_before(self, other: Offset) -> bool {
         self.second.is_some() == other.second.is_some() && self < other
     }

@@ -9,11 +9,11 @@ use std::time::Duration;
 ///
 /// ```
 /// use std::time::Duration;
-/// use socketio::{Config, Io, Recovery};
+/// use socketio::{IoConfig, Io, Recovery};
 ///
 /// fn application() -> Io {
 ///     let recovery = Recovery { max_disconnection: Duration::from_secs(60), ..Recovery::default() };
-///     Io::with_config(Config { recovery: Some(recovery), ..Config::default() })
+///     Io::with_config(IoConfig { recovery: Some(recovery), ..IoConfig::default() })
 /// }
 /// ```
 #[derive(Clone, Debug)]
@@ -27,8 +27,9 @@ pub struct Recovery {
     pub sessions: usize,
     /// Whether a client that comes back skips the middlewares. `false`, since its rights may have changed.
     pub skip_middlewares: bool,
-    /// How long what this node sends may take through an adapter that has [`Sessions`](crate::Sessions). After that, its own
-    /// clients get it without an offset, and don't recover if they lose their connection soon. 500 ms.
+    /// How long a message of this node may take through an adapter that has a [`SessionStore`](crate::SessionStore).
+    /// After that, its own clients get it without an offset, and don't recover if they lose their connection soon.
+    /// 500 ms.
     pub adapter_patience: Duration,
 }
 

@@ -15,13 +15,11 @@ pub(super) struct Table {
     pub(super) histories: HashMap<Sid, Arc<History>>,
     /// The same in the order in which they began.
     in_order: BTreeMap<u64, Arc<History>>,
-    /// Which of these is the next to be looked at for what is too old.
+    /// Which of these is the next to be checked for old events.
     next_sweep: u64,
-    /// Those that are away and not claimed, first who is given up first.
+    /// Those that are away and not claimed, in the order in which they are given up.
     pub(super) away: BTreeMap<Ticket, Arc<History>>,
     pub(super) next_ticket: u64,
-    /// A task waits until the first of those is away for too long.
-    pub(super) awaited: bool,
 }
 
 impl Table {
@@ -35,8 +33,8 @@ impl Table {
         self.in_order.remove(&history.number());
     }
 
-    /// Has some histories let go what their clients have long got: those that nothing is sent to would keep it
-    /// for good. Behind the last comes the first.
+    /// Drops events that clients have long received, in some of the histories: those that nothing is sent to would
+    /// keep them forever. After the last history, it starts with the first again.
     pub(super) fn sweep(&mut self, now: Instant) {
         const TRAILS: usize = 16;
         let mut next = 0;

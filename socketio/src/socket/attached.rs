@@ -14,11 +14,11 @@ use crate::ack::sender::AckSender;
 use crate::args::event::Event;
 use crate::args::{FromArgs, ToArgs};
 use crate::error::DisconnectReason;
-use crate::handler::listener::{Direction, Place};
+use crate::handler::listener::{EventDirection, ListenerPosition};
 use crate::handler::unhandled::Unhandled;
 use crate::handler::{
-    EventError, Handlers, Listener, ListenerHandle, acking_event_handler, disconnect_handler, error_handler,
-    event_handler, socket_handler, sync_event_handler, unhandled_handler,
+    EventError, Handlers, Listener, ListenerHandle, acking_event_handler, async_event_handler,
+    disconnect_handler, error_handler, socket_handler, sync_event_handler, unhandled_handler,
 };
 use crate::socket::values::Values;
 
@@ -50,7 +50,7 @@ impl Socket {
     /// [`fetch_sockets`](crate::Broadcast::fetch_sockets) shows it, also to other nodes.
     ///
     /// # Errors
-    /// If the value can't be written as JSON; nothing has changed then.
+    /// If the value can't be written as JSON. Then nothing has changed.
     pub fn set_data(&self, key: impl Into<String>, value: impl Serialize) -> Result<(), serde_json::Error> {
         let (key, value) = (key.into(), serde_json::to_value(value)?);
         let watched = (self.is_connected() && self.link().is_watched()).then(|| key.clone());
@@ -85,14 +85,14 @@ impl Socket {
     /// [`Namespace::on`](crate::Namespace::on).
     ///
     /// # Panics
-    /// If the name is one that the protocol reserves, such as `disconnect`: no client can send it.
+    /// If the protocol reserves the name, such as `disconnect`: no client can send it.
     pub fn on<A, F, Fut>(&self, event: &str, handler: F)
     where
         A: FromArgs,
         F: Fn(Socket, A) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: ToArgs> + Send + 'static,
     {
-        self.register(|own| own.register_event(event, event_handler(handler), false));
+        self.register(|own| own.register_event(event, async_event_handler(handler), false));
     }
 
     /// Handles the next event of that name, and then no other: `socket.once(..)` in JavaScript. The namespace
@@ -106,7 +106,7 @@ impl Socket {
         F: Fn(Socket, A) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: ToArgs> + Send + 'static,
     {
-        self.register(|own| own.register_event(event, event_handler(handler), true));
+        self.register(|own| own.register_event(event, async_event_handler(handler), true));
     }
 
     /// Handles an event of this socket with a plain function, which must not block.
@@ -122,7 +122,7 @@ impl Socket {
         self.register(|own| own.register_event(event, sync_event_handler(handler), false));
     }
 
-    /// Handles an event of this socket, and leaves it to the handler when and how to acknowledge it.
+    /// Handles an event of this socket, and lets the handler acknowledge it later, or elsewhere.
     ///
     /// # Panics
     /// See [`on`](Socket::on).
@@ -135,7 +135,7 @@ impl Socket {
         self.register(|own| own.register_event(event, acking_event_handler(handler), false));
     }
 
-    /// Handles the events of this socket that no other handler takes, in place of the namespace's. See
+    /// Handles the events of this socket that no other handler takes, instead of the namespace's handler. See
     /// [`Namespace::on_unhandled`](crate::Namespace::on_unhandled).
     pub fn on_unhandled<F, Fut>(&self, handler: F)
     where
@@ -145,13 +145,13 @@ impl Socket {
         self.register(|own| own.set_unhandled(unhandled_handler(handler)));
     }
 
-    /// Removes this socket's handler of an event; says whether there was one. `socket.off(..)` in JavaScript.
+    /// Removes this socket's handler of an event. Returns whether there was one. `socket.off(..)` in JavaScript.
     pub fn off(&self, event: &str) -> bool {
         let removed = self.handlers().and_then(|own| own.register(|table| table.events.remove(event)));
         removed.is_some()
     }
 
-    /// Has a future decide about each event of this socket: `socket.use(..)` in JavaScript. See
+    /// Adds a middleware that decides about each event of this socket: `socket.use(..)` in JavaScript. See
     /// [`Namespace::event_middleware`](crate::Namespace::event_middleware).
     pub fn middleware<F, Fut>(&self, middleware: F)
     where
@@ -161,7 +161,7 @@ impl Socket {
         self.register(|own| own.add_event_middleware(middleware));
     }
 
-    /// Runs when an event middleware refused an event of this socket, in place of the namespace's handler:
+    /// Runs when an event middleware refuses an event of this socket, instead of the namespace's handler:
     /// `socket.on("error", ..)` in JavaScript.
     pub fn on_error<F, Fut>(&self, handler: F)
     where
@@ -209,12 +209,12 @@ impl Socket {
     /// Sees every event that this client sends: `socket.onAny(..)` in JavaScript. See
     /// [`Namespace::on_any`](crate::Namespace::on_any).
     pub fn on_any(&self, listener: impl Fn(&Socket, &Event) + Send + Sync + 'static) -> ListenerHandle {
-        self.add_listener(Direction::Incoming, Place::Last, Arc::new(listener))
+        self.add_listener(EventDirection::Incoming, ListenerPosition::Last, Arc::new(listener))
     }
 
-    /// The same as [`on_any`](Socket::on_any), before the listeners that this socket has.
+    /// The same as [`on_any`](Socket::on_any), but runs before the existing listeners.
     pub fn prepend_any(&self, listener: impl Fn(&Socket, &Event) + Send + Sync + 'static) -> ListenerHandle {
-        self.add_listener(Direction::Incoming, Place::First, Arc::new(listener))
+        self.add_listener(EventDirection::Incoming, ListenerPosition::First, Arc::new(listener))
     }
 
     /// Sees every event that is sent to this client: `socket.onAnyOutgoing(..)` in JavaScript. See
@@ -223,19 +223,24 @@ impl Socket {
         &self,
         listener: impl Fn(&Socket, &Event) + Send + Sync + 'static,
     ) -> ListenerHandle {
-        self.add_listener(Direction::Outgoing, Place::Last, Arc::new(listener))
+        self.add_listener(EventDirection::Outgoing, ListenerPosition::Last, Arc::new(listener))
     }
 
-    /// The same as [`on_any_outgoing`](Socket::on_any_outgoing), before the listeners that this socket has.
+    /// The same as [`on_any_outgoing`](Socket::on_any_outgoing), but runs before the existing listeners.
     pub fn prepend_any_outgoing(
         &self,
         listener: impl Fn(&Socket, &Event) + Send + Sync + 'static,
     ) -> ListenerHandle {
-        self.add_listener(Direction::Outgoing, Place::First, Arc::new(listener))
+        self.add_listener(EventDirection::Outgoing, ListenerPosition::First, Arc::new(listener))
     }
 
-    fn add_listener(&self, direction: Direction, place: Place, listener: Listener) -> ListenerHandle {
-        // Whoever sends to many looks at the namespace, and not at each socket.
+    fn add_listener(
+        &self,
+        direction: EventDirection,
+        place: ListenerPosition,
+        listener: Listener,
+    ) -> ListenerHandle {
+        // A broadcast only checks the namespace, not each socket.
         self.namespace().watch(direction);
         self.register(|own| own.add_listener(direction, place, listener))
     }
@@ -262,14 +267,14 @@ impl Socket {
 
     fn register<R>(&self, register: impl FnOnce(&Arc<Handlers>) -> R) -> R {
         let registered = register(self.attached_or_new().handlers.get_or_init(Arc::default));
-        // What comes after the end would never be dropped.
-        if self.0.life.is_over() {
+        // Handlers that are added after the end would never be dropped.
+        if self.0.lifecycle.is_over() {
             self.drop_handlers();
         }
         registered
     }
 
-    /// The socket's end: its handlers may own the socket, which then would never be freed.
+    /// The socket has ended. Its handlers may own it, so it would never be freed.
     pub(crate) fn drop_handlers(&self) {
         drop(self.handlers().map(|own| own.register(std::mem::take)));
     }

@@ -1,12 +1,12 @@
-//! What an application does with a socket that is not let in yet: in a middleware, or while one decides.
+//! What an application does with a socket that is not accepted yet: in a middleware, or while one decides.
 //!
 //! ```text
 //!   join, leave, emit, disconnect(true) ─► wait here ─┬─ let in ─► CONNECT, then what was emitted, in order
 //!                                                     └─ refused, gone, closed ─► forgotten
 //! ```
 //!
-//! In JavaScript such an event goes out before the CONNECT packet, and the client's library keeps it back until
-//! it is connected. Here it goes out after it, so no client needs to do that.
+//! In JavaScript, such an event is sent before the CONNECT packet, and the client's library holds it back until it is
+//! connected. Here it is sent after it, so no client needs to do that.
 
 use super::Socket;
 use super::stage::{Early, Entering, Phase};
@@ -21,18 +21,18 @@ use crate::namespace::room::{Room, add_rooms};
 /// # For applications, before the socket is connected
 impl Socket {
     pub(crate) fn is_pending(&self) -> bool {
-        self.0.life.is(Phase::Entering)
+        self.0.lifecycle.is(Phase::Entering)
     }
 
     pub(super) fn join_early(&self, rooms: &[Room]) -> Option<Result<(), JoinError>> {
-        self.0.life.entering(|entering| {
+        self.0.lifecycle.entering(|entering| {
             let joined = entering.rooms.get_or_insert_with(|| self.kept_rooms());
             add_rooms(joined, rooms, self.id(), self.config().max_rooms).map(drop)
         })
     }
 
     pub(super) fn leave_early(&self, rooms: &[Room]) -> Option<()> {
-        self.0.life.entering(|entering| {
+        self.0.lifecycle.entering(|entering| {
             let joined = entering.rooms.get_or_insert_with(|| self.kept_rooms());
             joined.retain(|joined| !rooms.contains(joined));
         })
@@ -40,16 +40,16 @@ impl Socket {
 
     /// The rooms that the socket will be in.
     pub(super) fn early_rooms(&self) -> Vec<Room> {
-        self.0.life.rooms().unwrap_or_else(|| self.kept_rooms())
+        self.0.lifecycle.rooms().unwrap_or_else(|| self.kept_rooms())
     }
 
-    /// The rooms of the socket that this one is recovered from.
+    /// The rooms of the lost socket that this one recovers.
     pub(super) fn kept_rooms(&self) -> Vec<Room> {
         let history = self.0.history.as_ref().filter(|_| self.0.recovered);
         history.map(|history| history.rooms()).unwrap_or_default()
     }
 
-    /// Emits an event of a socket that was pending a moment ago. A volatile one is lost.
+    /// Emits an event to a socket that was pending a moment ago. A volatile one is lost.
     pub(crate) fn emit_early(
         &self,
         event: &str,
@@ -58,14 +58,14 @@ impl Socket {
         flags: Flags,
     ) -> Result<(), SendError> {
         let event = Event::outgoing(event, args)?;
-        let held = self.0.life.entering(|entering| {
+        let held = self.0.lifecycle.entering(|entering| {
             if flags.volatile {
                 return Ok(());
             }
             let (cost, limit) = (event.cost(), self.config().max_backlog);
             if let Err(Overloaded(limit)) = self.link().hold(cost, limit) {
                 self.link().release(cost);
-                self.config().hits.count(limit);
+                self.hits().count(limit);
                 return Err(SendError::Full);
             }
             entering.cost += cost;
@@ -79,10 +79,9 @@ impl Socket {
         }
     }
 
-    /// Ends the session once it is decided whether the client may come in. Says whether that is still to be
-    /// decided.
+    /// Ends the session once the middlewares have decided. Returns whether they have not yet.
     pub(super) fn close_early(&self) -> bool {
-        self.0.life.entering(|entering| entering.closes = true).is_some()
+        self.0.lifecycle.entering(|entering| entering.closes = true).is_some()
     }
 }
 
@@ -90,10 +89,10 @@ impl Socket {
 impl Socket {
     /// The socket becomes connected. It is in `rooms`, and the client has been sent its CONNECT packet.
     pub(super) fn enter(&self, rooms: &[Room]) {
-        let Some((entering, sent)) = self.0.life.connect(|entering| self.send_early(entering)) else {
+        let Some((entering, sent)) = self.0.lifecycle.connect(|entering| self.send_early(entering)) else {
             return;
         };
-        // From here on others send. No lock may be held while listeners are called.
+        // From now on others may send. No lock may be held while listeners are called.
         self.link().release(entering.cost);
         sent.iter().for_each(|outgoing| self.show_outgoing(outgoing));
         // What another task did since the rooms were taken.
@@ -111,7 +110,7 @@ impl Socket {
     fn send_early(&self, entering: &Entering) -> Vec<Outgoing> {
         let mut sent = Vec::with_capacity(entering.events.len());
         for Early { event, id, flags } in &entering.events {
-            if id.is_none() && self.emit_to_all(event, *flags) {
+            if id.is_none() && self.emit_in_order(event, *flags) {
                 continue;
             }
             // It was JSON when it was emitted.
@@ -125,9 +124,9 @@ impl Socket {
         sent
     }
 
-    /// The socket is not let in. What waited is forgotten. Says whether it had not ended before.
+    /// The socket is refused, and what waited is dropped. Returns whether it had not ended before.
     pub(super) fn turn_away(&self, reason: DisconnectReason) -> bool {
-        let Some(entering) = self.0.life.refuse(reason) else { return false };
+        let Some(entering) = self.0.lifecycle.refuse(reason) else { return false };
         self.link().release(entering.cost);
         if entering.closes {
             self.link().command(Command::Close);

@@ -3,16 +3,18 @@
 use std::ops::Deref;
 use std::time::UNIX_EPOCH;
 
+use engineio::{Headers, Query};
+use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Serialize, Serializer};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
-use crate::cluster::details::HandshakeDetails;
 use crate::packet::date::date_text;
 
 /// The request that opened a client's session, and its auth for one namespace.
 ///
 /// It dereferences to [`engineio::HandshakeRequest`], which has `time`, `address`, `secure`, `url`, `headers` and
-/// `query()`. It serialises as the object that `socket.handshake` is in JavaScript; see [`HandshakeDetails`].
+/// `query()`. It serialises as the object that `socket.handshake` is in JavaScript; see
+/// [`HandshakeDetails`](crate::HandshakeDetails).
 ///
 /// ```
 /// use socketio::Socket;
@@ -49,7 +51,37 @@ impl<'a> Handshake<'a> {
 
 impl Serialize for Handshake<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        HandshakeDetails::of(self).serialize(serializer)
+        let issued = self.time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let issued = u64::try_from(issued.as_millis()).unwrap_or(u64::MAX);
+        let mut handshake = serializer.serialize_struct("Handshake", 9)?;
+        handshake.serialize_field("headers", &HeaderMap(&self.headers))?;
+        handshake.serialize_field("time", &date_text(i64::try_from(issued).unwrap_or(i64::MAX)))?;
+        let address = self.address.map(|address| address.ip().to_string()).unwrap_or_default();
+        handshake.serialize_field("address", &address)?;
+        handshake.serialize_field("xdomain", &self.headers.get("origin").is_some())?;
+        handshake.serialize_field("secure", &self.secure)?;
+        handshake.serialize_field("issued", &issued)?;
+        handshake.serialize_field("url", &*self.url)?;
+        handshake.serialize_field("query", &QueryMap(&self.query()))?;
+        handshake.serialize_field("auth", &serde_json::from_str::<&RawValue>(self.auth).ok())?;
+        handshake.end()
+    }
+}
+
+/// Their names are in lower case.
+struct HeaderMap<'a>(&'a Headers);
+
+impl Serialize for HeaderMap<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter())
+    }
+}
+
+struct QueryMap<'a>(&'a Query<'a>);
+
+impl Serialize for QueryMap<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter())
     }
 }
 
@@ -58,25 +90,5 @@ impl Deref for Handshake<'_> {
 
     fn deref(&self) -> &engineio::HandshakeRequest {
         self.request
-    }
-}
-
-impl HandshakeDetails {
-    pub(crate) fn of(handshake: &Handshake<'_>) -> HandshakeDetails {
-        let headers = handshake.headers.iter();
-        let query = handshake.query();
-        let issued = handshake.time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let issued = u64::try_from(issued.as_millis()).unwrap_or(u64::MAX);
-        HandshakeDetails {
-            headers: headers.map(|(name, value)| (name.to_lowercase(), value.into())).collect(),
-            address: handshake.address.map(|address| address.ip().to_string()).unwrap_or_default(),
-            xdomain: handshake.headers.get("origin").is_some(),
-            secure: handshake.secure,
-            issued,
-            time: date_text(i64::try_from(issued).unwrap_or(i64::MAX)),
-            url: handshake.url.to_string(),
-            query: query.iter().map(|(key, value)| (key.into(), Value::String(value.into()))).collect(),
-            auth: handshake.auth().unwrap_or_default(),
-        }
     }
 }

@@ -6,7 +6,7 @@ use engineio::observe::What;
 use engineio::{Frame, Revision};
 use tokio::sync::Notify;
 
-use super::stage::{Life, Phase};
+use super::stage::{Lifecycle, Phase};
 use super::{Attached, Socket, State};
 use crate::ack::pending::PendingAcks;
 use crate::client::link::{Command, Link};
@@ -15,7 +15,7 @@ use crate::handler::queue::Job;
 use crate::namespace::Namespace;
 use crate::namespace::room::Room;
 use crate::namespace::room_event::RoomEvent;
-use crate::recovery::history::{Granted, NotResumed};
+use crate::recovery::history::{NotResumed, RecoveredSocket};
 use crate::recovery::offset::Offset;
 
 /// # The end
@@ -35,15 +35,15 @@ impl Socket {
         }
     }
 
-    /// The same, whatever is still on its way to the client.
+    /// The same, without waiting for what is still being sent to the client.
     pub(crate) fn disconnect_at_once(&self, close: bool) {
         if self.is_pending() && (!close || self.close_early()) {
             return;
         }
-        let was_connected = self.0.life.leave();
+        let was_connected = self.0.lifecycle.leave();
         if was_connected {
-            self.end_trail();
-        } else if let Some(history) = self.0.history.as_ref().filter(|_| self.0.life.is(Phase::Over)) {
+            self.end_history();
+        } else if let Some(history) = self.0.history.as_ref().filter(|_| self.0.lifecycle.is(Phase::Over)) {
             // Its connection is lost, or is being lost right now.
             self.0.namespace.put_out(history, &self.0.mailbox);
         }
@@ -58,7 +58,7 @@ impl Socket {
     pub async fn closed(&self) -> DisconnectReason {
         loop {
             let end = self.0.end.notified();
-            if let Some(reason) = self.0.life.reason() {
+            if let Some(reason) = self.0.lifecycle.reason() {
                 return reason;
             }
             end.await;
@@ -66,12 +66,12 @@ impl Socket {
     }
 }
 
-/// Why a client that the middlewares let in does not come in.
+/// Why a client that the middlewares accepted does not join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotAdmitted {
-    /// The namespace was taken out of service meanwhile.
+    /// The namespace was closed meanwhile.
     Closed,
-    /// It came back for a socket that has missed something meanwhile.
+    /// The lost socket has missed an event meanwhile that was not kept.
     Incomplete,
 }
 
@@ -86,20 +86,20 @@ impl Socket {
         link: Arc<Link>,
         namespace: Namespace,
         auth: Option<Box<str>>,
-        granted: Option<Granted>,
+        granted: Option<RecoveredSocket>,
     ) -> Socket {
         let recovered = granted.is_some();
         let (history, values) = match (granted, namespace.recovery()) {
             (Some(granted), _) => (Some(granted.history), granted.values),
             (None, Some(recovery)) if link.revision == Revision::V4 => {
-                (Some(Arc::new(recovery.new_trail())), None)
+                (Some(Arc::new(recovery.new_history())), None)
             }
             (None, _) => (None, None),
         };
         Socket(Arc::new(State {
             history,
             mailbox: Arc::clone(&link.mailbox),
-            life: Life::new(),
+            lifecycle: Lifecycle::new(),
             recovered,
             serial,
             link,
@@ -118,8 +118,7 @@ impl Socket {
         let (members, mailbox) = (self.0.namespace.members(), &self.0.mailbox);
         let history = self.0.history.as_ref().zip(self.0.namespace.recovery());
         let rooms = self.early_rooms();
-        // No broadcast reaches it before it is connected. What it misses until then, it still misses as the
-        // socket that was lost.
+        // No broadcast reaches it before it is connected. Until then, broadcasts are kept for the lost socket.
         if !members.add(self, rooms.clone()) {
             return Err(NotAdmitted::Closed);
         }
@@ -151,25 +150,25 @@ impl Socket {
         Ok(())
     }
 
-    /// The client is about to get an event that it may get again if it comes back soon. Says whether it has not got
-    /// it already, which it has if it has what came up to the offset.
-    pub(crate) fn doubt_trail(&self, offset: Option<Offset>) -> bool {
+    /// The client is about to get an event that it might get again if it recovered soon. Returns whether it still
+    /// needs the event: not if it has everything up to the offset.
+    pub(crate) fn doubt_history(&self, offset: Option<Offset>) -> bool {
         self.0.history.as_ref().is_none_or(|history| history.doubt(offset))
     }
 
-    /// The client came back for the socket, and has missed something meanwhile that was not kept.
+    /// The client is recovering, and has missed an event meanwhile that was not kept.
     pub(crate) fn is_incomplete(&self) -> bool {
         self.0.recovered && self.0.history.as_ref().is_some_and(|history| history.is_doubted())
     }
 
-    /// The client can't come back as this socket.
-    pub(crate) fn end_trail(&self) {
+    /// The client can't recover this socket.
+    pub(crate) fn end_history(&self) {
         if let Some(history) = &self.0.history {
-            self.0.namespace.end_trail(history);
+            self.0.namespace.end_history(history);
         }
     }
 
-    /// The connection is lost: the client may come back for its socket.
+    /// The connection is lost. The client may recover its socket.
     fn lose(&self) {
         let (Some(history), Some(recovery)) = (&self.0.history, self.0.namespace.recovery()) else { return };
         let rooms = self.0.namespace.members().of(self);
@@ -181,20 +180,20 @@ impl Socket {
         }
     }
 
-    /// The namespace is taken out of service. The socket is connected, or about to be.
+    /// The namespace is closed. The socket is connected, or about to be.
     pub(crate) fn put_out(&self) {
-        self.0.life.leave();
+        self.0.lifecycle.leave();
         self.0.link.command(Command::Disconnect { serial: self.0.serial });
     }
 
     /// The socket was connected and has ended. `farewell` is the last packet for the client.
     pub(crate) fn finish(&self, reason: DisconnectReason, farewell: Option<Frame>) {
-        self.0.life.leave();
+        self.0.lifecycle.leave();
         let moves = reason == DisconnectReason::ServerShuttingDown;
         if reason.is_lost_connection() || (moves && self.0.namespace.shared_recovery().is_some()) {
             self.lose();
         } else {
-            self.end_trail();
+            self.end_history();
         }
         // Out of all rooms first, so that no broadcast comes after the farewell.
         let rooms = self.0.namespace.members().remove(self);
@@ -204,18 +203,18 @@ impl Socket {
             self.0.mailbox.push_owed(&[farewell]);
         }
         self.0.pending_acks.end();
-        if self.0.life.end(reason, rooms) {
+        if self.0.lifecycle.end(reason, rooms) {
             self.0.namespace.leave();
         }
         self.0.end.notify_waiters();
         if reason == DisconnectReason::ServerNamespaceDisconnect {
-            // Whom the server put out is not heard any more.
+            // Events of a client that the server has disconnected are ignored.
             self.clear_queue();
         }
         let _ = self.submit(Job::Ended(reason));
     }
 
-    /// The handlers know of the end. Whoever comes back for the socket can have it now.
+    /// The handlers know about the end, so the socket can be recovered now.
     pub(crate) fn settle(&self) {
         if let Some(history) = &self.0.history {
             history.settle();

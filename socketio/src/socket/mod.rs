@@ -1,7 +1,7 @@
 //! A client in a namespace: how it begins and ends, what it sends, its rooms, and what applications keep with
 //! it.
 //!
-//! A [`Socket`]'s methods are where what they work with is:
+//! Each method of a [`Socket`] is in the file of what it works with:
 //!
 //! | file | methods |
 //! |---|---|
@@ -9,8 +9,8 @@
 //! | `sending` | what it sends: `emit`, `to`, `volatile`, `ready` |
 //! | `life`, `entering` | how it ends and begins; what it does before it is let in |
 //! | `attached` | data, extensions, and handlers of its own |
-//! | `note` | what the application says of itself to those who watch |
-//! | `handler/running`, `handler/dispatch` | the order of its handlers, and which one an event meets |
+//! | `note` | what the application tells observers about itself |
+//! | `handler/running`, `handler/dispatch` | the order of its handlers, and which one handles an event |
 //! | `ack/sender` | the answer to an event |
 //! | `namespace/room_events` | what rooms' listeners are told |
 //! | `io/state`, `cluster/fetched` | how it is shown to the application and to other nodes |
@@ -18,7 +18,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use engineio::{Limit, Mailbox, Revision, Transport};
+use engineio::{Limit, LimitHits, Mailbox, Revision, Transport};
 use parking_lot::MappedMutexGuard;
 use tokio::sync::Notify;
 
@@ -27,7 +27,7 @@ use crate::client::link::Link;
 use crate::error::JoinError;
 use crate::handler::Handlers;
 use crate::handler::queue::HandlerQueue;
-use crate::io::config::Config;
+use crate::io::config::IoConfig;
 use crate::namespace::Namespace;
 use crate::namespace::room::Room;
 use crate::namespace::to_rooms::{ToRooms, room_list};
@@ -43,7 +43,7 @@ pub(crate) mod sending;
 mod stage;
 pub(crate) mod values;
 
-use stage::{Life, Phase};
+use stage::{Lifecycle, Phase};
 use values::Values;
 
 /// A client in a namespace. Cloning it is cheap. You can keep a clone, send it to other tasks, and use it
@@ -64,16 +64,17 @@ use values::Values;
 #[derive(Clone)]
 pub struct Socket(Arc<State>);
 
-/// What a broadcast looks at comes first, side by side: it finds the sockets of its receivers in cold memory.
+/// The fields that a broadcast reads come first, next to each other: the sockets of its receivers are not in the
+/// cache.
 #[repr(C)]
 struct State {
-    /// What it takes to be recovered, if it can be.
+    /// Its history, if it can be recovered.
     history: Option<Arc<History>>,
     /// The link's.
     mailbox: Arc<Mailbox>,
-    life: Life,
+    lifecycle: Lifecycle,
     recovered: bool,
-    /// Tells the sockets of one client apart, ended ones included.
+    /// Tells the sockets of one client apart, including ended ones.
     serial: u32,
     link: Arc<Link>,
     id: Room,
@@ -85,7 +86,7 @@ struct State {
     attached: OnceLock<Box<Attached>>,
 }
 
-/// What an application attaches to a socket. Nearly always there is nothing, and it takes no memory then.
+/// What an application attaches to a socket: nearly always nothing, which needs no memory.
 #[derive(Default)]
 struct Attached {
     handlers: OnceLock<Arc<Handlers>>,
@@ -128,7 +129,7 @@ impl Socket {
     }
 
     /// Whether the client has recovered this socket after it lost its connection. It then has the same id,
-    /// rooms and data as before, and the client has been sent what it missed. See [`Config::recovery`].
+    /// rooms and data as before, and the client has been sent what it missed. See [`IoConfig::recovery`].
     #[must_use]
     pub fn recovered(&self) -> bool {
         self.0.recovered
@@ -138,7 +139,7 @@ impl Socket {
     /// a middleware.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        self.0.life.is(Phase::Connected)
+        self.0.lifecycle.is(Phase::Connected)
     }
 }
 
@@ -155,7 +156,7 @@ impl Socket {
             .join_early(&rooms)
             .unwrap_or_else(|| self.0.namespace.members().join(self, &rooms, self.config().max_rooms));
         if let Err(JoinError::TooManyRooms) = joined {
-            self.config().hits.count(Limit::Rooms);
+            self.hits().count(Limit::Rooms);
         }
         joined
     }
@@ -172,7 +173,7 @@ impl Socket {
     /// these are the rooms that it was in; in a middleware, those that it will be in.
     #[must_use]
     pub fn rooms(&self) -> Vec<Room> {
-        match self.0.life.rooms() {
+        match self.0.lifecycle.rooms() {
             Some(rooms) => rooms,
             None if self.is_pending() => self.kept_rooms(),
             None => self.0.namespace.members().of(self),
@@ -199,8 +200,12 @@ impl Socket {
         self.0.namespace.name()
     }
 
-    pub(crate) fn config(&self) -> &Config {
+    pub(crate) fn config(&self) -> &IoConfig {
         self.0.namespace.config()
+    }
+
+    pub(crate) fn hits(&self) -> &LimitHits {
+        self.0.namespace.hits()
     }
 
     pub(crate) fn link(&self) -> &Link {
@@ -212,10 +217,10 @@ impl Socket {
         Arc::downgrade(&self.0.link)
     }
 
-    /// Its handlers, if it has been let in. No other lock of the socket may be taken meanwhile.
+    /// Its handler queue, if it has been accepted. No other lock of the socket may be taken meanwhile.
     #[inline]
     pub(crate) fn queue(&self) -> Option<MappedMutexGuard<'_, HandlerQueue>> {
-        self.0.life.queue()
+        self.0.lifecycle.queue()
     }
 
     pub(crate) fn pending_acks(&self) -> &PendingAcks {
@@ -226,7 +231,7 @@ impl Socket {
         self.0.namespace.next_ack_id()
     }
 
-    /// Tells sockets apart, those with the same id included.
+    /// Tells sockets apart, even those with the same id.
     pub(crate) fn address(&self) -> *const () {
         Arc::as_ptr(&self.0).cast()
     }

@@ -1,12 +1,12 @@
-//! What the application says of itself to those who watch a session.
+//! What the application shows to the observers of a session.
 
 use engineio::observe::{Note, What};
 
 use crate::socket::Socket;
 
 impl Socket {
-    /// Shows what the application did for this socket elsewhere to those who watch its session: the journal and the
-    /// inspector have it between the packets. Nothing happens if nobody watches, or if the session is over. Leave out
+    /// Shows the observers of the session what the application did for this socket elsewhere: the journal and the
+    /// inspector have it between the packets. Nothing happens without observers, or if the session is over. Leave out
     /// secrets.
     ///
     /// ```

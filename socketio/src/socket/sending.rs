@@ -12,21 +12,21 @@ use crate::ack::Ack;
 use crate::args::ToArgs;
 use crate::args::event::Event;
 use crate::cluster::message::MessageBody;
-use crate::cluster::ordered::Place;
+use crate::cluster::ordered::OrderPosition;
 use crate::error::SendError;
-use crate::handler::listener::Direction;
+use crate::handler::listener::EventDirection;
 use crate::namespace::broadcast::Broadcast;
 use crate::namespace::flags::Flags;
 use crate::namespace::outgoing::{Outgoing, Recall};
 use crate::namespace::room::Selection;
 use crate::namespace::to_rooms::ToRooms;
 use crate::packet::frames::Frames;
-use crate::recovery::history::Way;
+use crate::recovery::history::Destination;
 
 /// # Sending
 impl Socket {
     /// Sends an event to this client. [`ToArgs`] lists the types of arguments. While the client is away and
-    /// can recover ([`Config::recovery`](crate::Config::recovery)), the event waits for it. In a middleware,
+    /// can recover ([`IoConfig::recovery`](crate::IoConfig::recovery)), the event waits for it. In a middleware,
     /// it waits until the client has been accepted.
     ///
     /// # Errors
@@ -52,18 +52,18 @@ impl Socket {
     }
 
     /// For events that may be lost: they are dropped unless they can be written at once.
-    pub fn volatile(&self) -> Emitter<'_> {
-        Emitter { flags: Flags { volatile: true, ..Flags::default() }, socket: self }
+    pub fn volatile(&self) -> SocketEmitter<'_> {
+        SocketEmitter { flags: Flags { volatile: true, ..Flags::default() }, socket: self }
     }
 
     /// For events with or without compression. See [`Broadcast::compress`].
-    pub fn compress(&self, compress: bool) -> Emitter<'_> {
-        Emitter { flags: Flags { compress: Some(compress), ..Flags::default() }, socket: self }
+    pub fn compress(&self, compress: bool) -> SocketEmitter<'_> {
+        SocketEmitter { flags: Flags { compress: Some(compress), ..Flags::default() }, socket: self }
     }
 
     /// For events with this time until the acknowledgement. See [`Ack::timeout`].
-    pub fn timeout(&self, timeout: Duration) -> Emitter<'_> {
-        Emitter { flags: Flags { timeout: Some(timeout), ..Flags::default() }, socket: self }
+    pub fn timeout(&self, timeout: Duration) -> SocketEmitter<'_> {
+        SocketEmitter { flags: Flags { timeout: Some(timeout), ..Flags::default() }, socket: self }
     }
 
     /// All other sockets of this node. See [`Broadcast::local`].
@@ -101,18 +101,18 @@ impl Socket {
     /// [`SendError::Closed`] if the session is over, and the client can't recover.
     pub async fn ready(&self) -> Result<(), SendError> {
         let Some(history) = self.0.history.as_ref().filter(|_| self.was_let_in()) else {
-            return Ok(poll_fn(|cx| self.0.mailbox.poll_room(cx)).await?);
+            return Ok(poll_fn(|cx| self.0.mailbox.poll_space(cx)).await?);
         };
         let mut ended = None;
         loop {
-            match history.way(ended.as_ref()) {
-                Way::Open(mailbox) => match poll_fn(|cx| mailbox.poll_room(cx)).await {
+            match history.destination(ended.as_ref()) {
+                Destination::Open(mailbox) => match poll_fn(|cx| mailbox.poll_space(cx)).await {
                     Err(QueueError::Closed) => ended = Some(mailbox),
                     room => return Ok(room?),
                 },
                 // It is an error when the sender is dropped, which is what happens.
-                Way::Blocked(blocked) => drop(blocked.await),
-                Way::Over => return Err(SendError::Closed),
+                Destination::Blocked(blocked) => drop(blocked.await),
+                Destination::Over => return Err(SendError::Closed),
             }
         }
     }
@@ -123,36 +123,37 @@ impl Socket {
         }
         if self.0.history.is_some() && !flags.volatile && self.0.namespace.shared_recovery().is_some() {
             let event = Event::outgoing(event, args)?;
-            self.check_room()?;
-            self.emit_to_all(&event, flags);
+            self.check_space()?;
+            self.emit_in_order(&event, flags);
             return Ok(());
         }
         let outgoing = self.encode(event, None, args, flags)?;
         self.send(&outgoing, flags.volatile)
     }
 
-    /// Sends an event that this client may recover on any node; says whether it can. It gets its place before the
-    /// client gets it. For other nodes, to which the client may have gone, it is one to the room of its id.
-    pub(super) fn emit_to_all(&self, event: &Event, flags: Flags) -> bool {
+    /// Sends an event that this client may recover on any node. Returns whether it can. The event gets its position
+    /// in the order before the client gets it. Other nodes, to which the client may have gone, get it as an event to
+    /// the room of its id.
+    pub(super) fn emit_in_order(&self, event: &Event, flags: Flags) -> bool {
         let (Some(cluster), Some(history)) = (self.0.namespace.shared_recovery(), &self.0.history) else {
             return false;
         };
         let (socket, own, history) = (self.clone(), event.clone(), Arc::clone(history));
         let selection = Selection { rooms: vec![self.room()], except: Vec::new() };
         let body = MessageBody::Broadcast { event: event.clone(), selection, flags, request: None };
-        let coming = history.coming(event.cost());
-        let deliver = move |place| {
-            let _until_it_is_queued = coming;
-            let recall = match place {
-                Place::At(offset) => Recall::At(offset),
-                Place::Early(_) | Place::Nowhere => Recall::Volatile,
+        let in_transit = history.in_transit(event.cost());
+        let deliver = move |position| {
+            let _until_it_is_queued = in_transit;
+            let recall = match position {
+                OrderPosition::At(offset) => Recall::At(offset),
+                OrderPosition::Early(_) | OrderPosition::Nowhere => Recall::Volatile,
             };
-            // It was JSON when it was sent.
+            // Can't fail: it was already serialised.
             let Ok(outgoing) = socket.encode_as(own.name(), None, own.args(), flags, recall) else { return };
             let sent = match &outgoing.kept {
                 Some(kept) => history.deliver(kept),
                 None => {
-                    if let Place::Early(offset) = place
+                    if let OrderPosition::Early(offset) = position
                         && !history.doubt(offset)
                     {
                         return;
@@ -170,16 +171,16 @@ impl Socket {
     }
 
     /// Whether the client takes another event.
-    fn check_room(&self) -> Result<(), SendError> {
+    fn check_space(&self) -> Result<(), SendError> {
         let history = self.0.history.as_ref().filter(|_| self.was_let_in());
         match history.and_then(|history| history.mailbox()) {
             Some(mailbox) => match mailbox.push(&[]) {
                 Err(QueueError::Full) => Err(SendError::Full),
                 Ok(()) if history.is_some_and(|history| history.is_full()) => {
-                    self.config().hits.count(Limit::SendBudget);
+                    self.hits().count(Limit::SendBudget);
                     Err(SendError::Full)
                 }
-                // A connection that is being lost right now is not in the way.
+                // A connection that is being lost right now doesn't count.
                 Ok(()) | Err(_) => Ok(()),
             },
             None if history.is_some_and(|history| history.is_open()) => Ok(()),
@@ -207,7 +208,7 @@ impl Socket {
     ) -> Result<Outgoing, SendError> {
         let namespace = &self.0.namespace;
         let recall = if self.0.history.is_some() { recall } else { Recall::Never };
-        namespace.encode(event, id, args, flags, recall, namespace.is_watched(Direction::Outgoing))
+        namespace.encode(event, id, args, flags, recall, namespace.is_watched(EventDirection::Outgoing))
     }
 
     pub(crate) fn send(&self, outgoing: &Outgoing, volatile: bool) -> Result<(), SendError> {
@@ -223,13 +224,13 @@ impl Socket {
     }
 
     fn was_let_in(&self) -> bool {
-        self.0.life.is(Phase::Connected) || self.0.life.is(Phase::Over)
+        self.0.lifecycle.is(Phase::Connected) || self.0.lifecycle.is(Phase::Over)
     }
 
     /// Calls the listeners for an event that was queued. No lock may be held.
     pub(crate) fn show_outgoing(&self, outgoing: &Outgoing) {
         if let Some(event) = &outgoing.event {
-            self.show(Direction::Outgoing, event);
+            self.show(EventDirection::Outgoing, event);
         }
     }
 
@@ -244,7 +245,7 @@ impl Socket {
         self.is_connected() && self.0.mailbox.push_volatile(frames.as_slice())
     }
 
-    /// Sends a share of a broadcast; says whether the socket is there to get it.
+    /// Sends a broadcast to this socket. Returns whether it was connected.
     pub(crate) fn push_share(&self, outgoing: &Outgoing, volatile: bool) -> bool {
         if volatile {
             return self.push_volatile(&outgoing.frames);
@@ -259,7 +260,7 @@ impl Socket {
         connected
     }
 
-    /// Sends what the client waits for.
+    /// Sends something that the client waits for, even over its budget.
     pub(crate) fn push_owed(&self, frames: &Frames) -> Result<(), SendError> {
         let queued = self.is_connected() && self.0.mailbox.push_owed(frames.as_slice());
         if queued { Ok(()) } else { Err(SendError::Closed) }
@@ -280,12 +281,12 @@ impl Socket {
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing is sent before `emit`"]
-pub struct Emitter<'a> {
+pub struct SocketEmitter<'a> {
     socket: &'a Socket,
     flags: Flags,
 }
 
-impl Emitter<'_> {
+impl SocketEmitter<'_> {
     /// Makes events volatile: see [`Socket::volatile`].
     pub fn volatile(mut self) -> Self {
         self.flags.volatile = true;

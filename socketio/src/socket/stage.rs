@@ -1,7 +1,7 @@
 //! A socket's life, in one state.
 //!
 //! ```text
-//!  the client's membership       the socket            its handlers              its history, if it can recover
+//!  the client's join             the socket            its handlers              its history, if it can recover
 //!
 //!  waiting: for the parents,     (not there yet)
 //!    or the socket it had
@@ -21,9 +21,9 @@
 //!  (gone)                        Ended                 the rest, on_disconnect   Lost, if the connection is
 //! ```
 //!
-//! Nothing else is possible: what waits for the CONNECT is there while it is entering, handlers are there from when it
-//! is connected, and a reason and the last rooms when it has ended. A socket that ends without notice goes through
-//! Leaving as well.
+//! The types allow nothing else: events that wait for the CONNECT exist while it is entering, handlers from when it
+//! is connected, a reason and the last rooms when it has ended. A socket whose connection is lost goes through
+//! Leaving too.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -35,20 +35,20 @@ use crate::handler::queue::HandlerQueue;
 use crate::namespace::flags::Flags;
 use crate::namespace::room::Room;
 
-/// Where a socket is in its life. The phase can be read without the lock; it changes only under it.
+/// The state of a socket. The phase can be read without the lock, and changes only under it.
 #[repr(C)]
-pub(super) struct Life {
+pub(super) struct Lifecycle {
     phase: AtomicU8,
     stage: Mutex<Stage>,
 }
 
-/// What can be told of the stage without its lock.
+/// What is known about the stage without the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Phase {
     Entering,
     Connected,
-    /// Leaving or ended: nothing is sent any more.
+    /// Leaving or ended: nothing more is sent.
     Over,
     Refused,
 }
@@ -60,11 +60,11 @@ enum Stage {
         queue: HandlerQueue,
         now: Now,
     },
-    /// It was not let in.
+    /// It was not accepted.
     Refused(DisconnectReason),
 }
 
-/// Where a socket is that was let in.
+/// The state of a socket that was accepted.
 enum Now {
     Connected,
     /// Nothing is sent any more. The client has not taken the socket out yet.
@@ -75,13 +75,13 @@ enum Now {
     },
 }
 
-/// What waits until a socket is let in.
+/// What waits until a socket is accepted.
 #[derive(Default)]
 pub(super) struct Entering {
     /// The rooms, once one has been joined or left.
     pub(super) rooms: Option<Vec<Room>>,
     pub(super) events: Vec<Early>,
-    /// What the events count for in the client's backlog.
+    /// What the events count in the client's backlog.
     pub(super) cost: usize,
     /// The session is to end.
     pub(super) closes: bool,
@@ -95,9 +95,9 @@ pub(super) struct Early {
 }
 
 /// # What it is
-impl Life {
-    pub(super) fn new() -> Life {
-        Life { phase: AtomicU8::new(Phase::Entering as u8), stage: Mutex::new(Stage::Entering(None)) }
+impl Lifecycle {
+    pub(super) fn new() -> Lifecycle {
+        Lifecycle { phase: AtomicU8::new(Phase::Entering as u8), stage: Mutex::new(Stage::Entering(None)) }
     }
 
     #[inline]
@@ -113,7 +113,7 @@ impl Life {
         }
     }
 
-    /// The rooms that are kept here: before it is connected, if they have been touched, and after its end.
+    /// The rooms that are stored here: before it is connected, if any were joined or left, and after its end.
     pub(super) fn rooms(&self) -> Option<Vec<Room>> {
         match &*self.stage.lock() {
             Stage::Entering(entering) => entering.as_ref()?.rooms.clone(),
@@ -144,8 +144,8 @@ impl Life {
 }
 
 /// # What happens to it
-impl Life {
-    /// Does something with what waits, if the socket is still entering. It is not let in meanwhile.
+impl Lifecycle {
+    /// Does something with what waits, if the socket is still entering. It can't be accepted meanwhile.
     pub(super) fn entering<R>(&self, act: impl FnOnce(&mut Entering) -> R) -> Option<R> {
         if !self.is(Phase::Entering) {
             return None;
@@ -156,8 +156,8 @@ impl Life {
         }
     }
 
-    /// Entering to Connected. Before that, `send` sends what waits; nobody else sends meanwhile. Returns what waited,
-    /// if anything did.
+    /// From Entering to Connected. First, `send` sends what waits, and nobody else can send meanwhile. Returns what
+    /// waited, if anything did.
     pub(super) fn connect<R>(&self, send: impl FnOnce(&Entering) -> R) -> Option<(Entering, R)> {
         let mut stage = self.stage.lock();
         let Stage::Entering(entering) = &mut *stage else { return None };
@@ -170,7 +170,7 @@ impl Life {
         waited
     }
 
-    /// Entering to Refused. Returns what waited, unless it has ended before.
+    /// From Entering to Refused. Returns what waited, unless it has ended before.
     pub(super) fn refuse(&self, reason: DisconnectReason) -> Option<Entering> {
         let mut stage = self.stage.lock();
         let Stage::Entering(entering) = &mut *stage else { return None };
@@ -180,7 +180,7 @@ impl Life {
         Some(waited)
     }
 
-    /// Connected to Leaving. Says whether it was connected.
+    /// From Connected to Leaving. Returns whether it was connected.
     pub(super) fn leave(&self) -> bool {
         let mut stage = self.stage.lock();
         let Stage::LetIn { now: now @ Now::Connected, .. } = &mut *stage else { return false };
@@ -189,7 +189,7 @@ impl Life {
         true
     }
 
-    /// Leaving to Ended. Says whether it was leaving.
+    /// From Leaving to Ended. Returns whether it was leaving.
     pub(super) fn end(&self, reason: DisconnectReason, rooms: Vec<Room>) -> bool {
         let mut stage = self.stage.lock();
         let Stage::LetIn { now: now @ Now::Leaving, .. } = &mut *stage else { return false };
@@ -214,35 +214,37 @@ mod tests {
 
     #[test]
     fn a_socket_that_is_let_in_ends_once_with_its_reason_and_rooms() {
-        let life = Life::new();
-        assert!(life.is(Phase::Entering) && life.queue().is_none() && life.rooms().is_none());
-        life.entering(|entering| entering.rooms = Some(room()));
-        assert_eq!(life.rooms(), Some(room()));
-        let (waited, sent) = life.connect(|entering| entering.rooms.clone()).unwrap();
+        let lifecycle = Lifecycle::new();
+        assert!(lifecycle.is(Phase::Entering) && lifecycle.queue().is_none() && lifecycle.rooms().is_none());
+        lifecycle.entering(|entering| entering.rooms = Some(room()));
+        assert_eq!(lifecycle.rooms(), Some(room()));
+        let (waited, sent) = lifecycle.connect(|entering| entering.rooms.clone()).unwrap();
         assert_eq!((waited.rooms, sent), (Some(room()), Some(room())));
-        assert!(life.is(Phase::Connected) && life.queue().is_some() && life.rooms().is_none());
+        assert!(lifecycle.is(Phase::Connected) && lifecycle.queue().is_some() && lifecycle.rooms().is_none());
 
-        assert!(life.leave() && !life.leave());
-        assert!(life.is(Phase::Over) && life.queue().is_some() && life.reason().is_none());
-        assert!(life.end(TransportClose, room()) && !life.end(ClientNamespaceDisconnect, Vec::new()));
-        assert_eq!((life.reason(), life.rooms()), (Some(TransportClose), Some(room())));
-        assert!(life.is(Phase::Over) && life.queue().is_some() && !life.is_over());
+        assert!(lifecycle.leave() && !lifecycle.leave());
+        assert!(lifecycle.is(Phase::Over) && lifecycle.queue().is_some() && lifecycle.reason().is_none());
+        assert!(
+            lifecycle.end(TransportClose, room()) && !lifecycle.end(ClientNamespaceDisconnect, Vec::new())
+        );
+        assert_eq!((lifecycle.reason(), lifecycle.rooms()), (Some(TransportClose), Some(room())));
+        assert!(lifecycle.is(Phase::Over) && lifecycle.queue().is_some() && !lifecycle.is_over());
     }
 
     #[test]
     fn what_is_not_drawn_does_not_happen() {
-        let entering = Life::new();
+        let entering = Lifecycle::new();
         assert!(!entering.leave() && !entering.end(TransportClose, room()));
         assert!(entering.is(Phase::Entering));
 
-        let connected = Life::new();
+        let connected = Lifecycle::new();
         assert!(connected.connect(|_| ()).is_none(), "nothing waited");
         assert!(!connected.end(TransportClose, room()), "it leaves first");
         assert!(connected.refuse(TransportClose).is_none());
         assert!(connected.entering(|_| ()).is_none());
         assert!(connected.is(Phase::Connected));
 
-        let refused = Life::new();
+        let refused = Lifecycle::new();
         assert!(refused.refuse(TransportClose).is_some() && refused.refuse(TransportClose).is_none());
         assert!(
             refused.connect(|_| ()).is_none() && !refused.leave() && !refused.end(TransportClose, room())

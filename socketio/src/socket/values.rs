@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
 
-/// What is kept with a socket, and with the one that takes its place if it is recovered.
+/// The values of a socket, which pass to the recovered one.
 #[derive(Default)]
 pub(crate) struct Values {
     pub(super) values: Mutex<Vec<(TypeId, Arc<dyn Any + Send + Sync>)>>,

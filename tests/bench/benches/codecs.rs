@@ -77,7 +77,7 @@ fn decode_payload(bencher: Bencher<'_, '_>, name: &str) {
     let (payload, _) = format.encode(&mut frames(), 1_000_000);
     let body = payload.to_bytes();
     bencher.counter(ItemsCount::new(17_usize)).bench(|| {
-        format.decode(body.clone(), octets, 4_096).map(|packet| packet.is_ok()).filter(|ok| *ok).count()
+        format.reader(body.clone(), octets, 4_096).map(|packet| packet.is_ok()).filter(|ok| *ok).count()
     });
 }
 

@@ -3,6 +3,8 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use socketio_load::Schedule;
+
 use crate::arrive::arrive;
 use crate::crowd::{Crowd, Sender, WARM_UP};
 use crate::process::Server;
@@ -30,7 +32,7 @@ fn broadcast() -> String {
 
 pub fn broadcasts(server: &Server, in_flight: u64, time: Duration) -> io::Result<Figures> {
     let mut crowd = apart(server, CLIENTS)?;
-    let measured = crowd.run_broadcasts(server, &broadcast(), in_flight, time)?;
+    let measured = crowd.run_broadcasts(server, Sender::new(&broadcast()), in_flight, time)?;
     let broadcasts = measured.received as f64 / (CLIENTS + 1) as f64;
     Ok(vec![
         ("cpu_us", measured.cpu_each()),
@@ -44,14 +46,14 @@ pub fn paced(server: &Server, per_second: u64, time: Duration) -> io::Result<Fig
     const RECEIVERS: usize = 10;
     let mut crowd = apart(server, RECEIVERS)?;
     let message = frame(&broadcast());
-    let pause = Duration::from_secs(1) / per_second as u32;
+    let schedule = Schedule::new(per_second as f64);
     let began = Instant::now();
     let (mut sent, mut received, mut warm) = (0, 0, None);
     while began.elapsed() < WARM_UP + time {
         if warm.is_none() && began.elapsed() >= WARM_UP {
             (warm, received) = (Some(server.cpu()?), 0);
         }
-        while pause * sent <= began.elapsed() {
+        while schedule.due(sent) <= began.elapsed() {
             crowd.clients[0].send(&message)?;
             sent += 1;
         }

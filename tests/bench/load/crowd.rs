@@ -6,11 +6,11 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
+use socketio_load::{Histogram, Schedule};
 
 use crate::arrive::arrive;
-use crate::histogram::Histogram;
 use crate::process::{Cpu, Server};
-use crate::websocket::{Client, frame};
+use crate::websocket::{Client, compressed_frame, frame};
 
 /// How long a load runs before anything counts.
 pub const WARM_UP: Duration = Duration::from_millis(700);
@@ -29,6 +29,8 @@ pub struct Measured {
     pub elapsed: Duration,
     pub cpu: Cpu,
     pub latencies: Histogram,
+    /// Bytes that all clients have read for them.
+    pub read: u64,
 }
 
 impl Measured {
@@ -53,6 +55,11 @@ pub struct Sender {
 impl Sender {
     pub fn new(message: &str) -> Sender {
         Sender { message: frame(message).into(), waiting: VecDeque::new() }
+    }
+
+    /// The same with a message that is compressed.
+    pub fn compressing(message: &str) -> Sender {
+        Sender { message: compressed_frame(message).into(), ..Sender::new("") }
     }
 
     fn send(&mut self, client: &mut Client, count: u64, batch: &mut Vec<u8>) -> io::Result<()> {
@@ -99,6 +106,10 @@ impl Crowd {
             crowd.poll.registry().register(&mut client.stream, Token(at), interest)?;
         }
         Ok(crowd)
+    }
+
+    fn read(&self) -> u64 {
+        self.clients.iter().map(|client| client.read).sum()
     }
 
     /// Waits for something to come, for so long at most, and tells `got` of each client's answers.
@@ -152,9 +163,10 @@ impl Crowd {
         };
         run(self, &mut latencies, Instant::now() + WARM_UP)?;
         latencies.clear();
-        let (cpu, began) = (server.cpu()?, Instant::now());
+        let (cpu, began, read) = (server.cpu()?, Instant::now(), self.read());
         let received = run(self, &mut latencies, began + time)?;
-        Ok(Measured { received, elapsed: began.elapsed(), cpu: server.cpu()? - cpu, latencies })
+        let read = self.read() - read;
+        Ok(Measured { received, elapsed: began.elapsed(), cpu: server.cpu()? - cpu, latencies, read })
     }
 
     /// Sends so many messages a second, by all clients in turn, whether or not the answers keep up. A
@@ -167,10 +179,10 @@ impl Crowd {
         time: Duration,
     ) -> io::Result<Measured> {
         let message = frame(message);
-        let pause = Duration::from_secs(1) / per_second as u32;
+        let schedule = Schedule::new(per_second as f64);
         let mut waiting = vec![VecDeque::new(); self.clients.len()];
         let mut latencies = Histogram::new();
-        let (mut received, mut sent, mut cpu) = (0, 0, Cpu::default());
+        let (mut received, mut sent, mut cpu, mut read) = (0, 0, Cpu::default(), 0);
         let began = Instant::now();
         let counts_from = began + WARM_UP;
         let mut warm = false;
@@ -179,10 +191,10 @@ impl Crowd {
             if !warm && now >= counts_from {
                 warm = true;
                 latencies.clear();
-                (received, cpu) = (0, server.cpu()?);
+                (received, cpu, read) = (0, server.cpu()?, self.read());
             }
             loop {
-                let due = began + pause * sent;
+                let due = began + schedule.due(sent);
                 if due > now {
                     break;
                 }
@@ -200,7 +212,8 @@ impl Crowd {
                 Ok(())
             })?;
         }
-        Ok(Measured { received, elapsed: counts_from.elapsed(), cpu: server.cpu()? - cpu, latencies })
+        let read = self.read() - read;
+        Ok(Measured { received, elapsed: counts_from.elapsed(), cpu: server.cpu()? - cpu, latencies, read })
     }
 
     /// Lets the first client broadcast, the next one as soon as fewer than `in_flight` are on their way to
@@ -208,23 +221,22 @@ impl Crowd {
     pub fn run_broadcasts(
         &mut self,
         server: &Server,
-        message: &str,
+        mut sender: Sender,
         in_flight: u64,
         time: Duration,
     ) -> io::Result<Measured> {
-        let mut sender = Sender::new(message);
         let everybody = self.clients.len() as u64;
         let mut batch = Vec::new();
         let mut latencies = Histogram::new();
         // Deliveries, those of them that counted already, and broadcasts that everybody has.
         let (mut received, mut warm, mut done) = (0, None, 0);
-        let mut cpu = Cpu::default();
+        let (mut cpu, mut read) = (Cpu::default(), 0);
         let began = Instant::now();
         sender.send(&mut self.clients[0], in_flight, &mut batch)?;
         while began.elapsed() < WARM_UP + time {
             if warm.is_none() && began.elapsed() >= WARM_UP {
                 latencies.clear();
-                (warm, cpu) = (Some(received), server.cpu()?);
+                (warm, cpu, read) = (Some(received), server.cpu()?, self.read());
             }
             self.turn(Duration::from_millis(100), |_, _, count| {
                 received += count;
@@ -242,6 +254,7 @@ impl Crowd {
             elapsed: began.elapsed() - WARM_UP,
             cpu: server.cpu()? - cpu,
             latencies,
+            read: self.read() - read,
         })
     }
 
@@ -276,7 +289,7 @@ impl Crowd {
         let mut seen = vec![0; self.clients.len()];
         let mut latencies = Histogram::new();
         let mut received = 0;
-        let (cpu, began) = (server.cpu()?, Instant::now());
+        let (cpu, began, read) = (server.cpu()?, Instant::now(), self.read());
         // The last one is waited for, so that the next to measure something begins with nothing on its way.
         while began.elapsed() < time || seen.iter().any(|seen| *seen < sent.len()) {
             let more = began.elapsed() < time;
@@ -294,6 +307,7 @@ impl Crowd {
                 Ok(())
             })?;
         }
-        Ok(Measured { received, elapsed: began.elapsed(), cpu: server.cpu()? - cpu, latencies })
+        let read = self.read() - read;
+        Ok(Measured { received, elapsed: began.elapsed(), cpu: server.cpu()? - cpu, latencies, read })
     }
 }

@@ -4,8 +4,9 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
+use socketio_load::Histogram;
+
 use crate::crowd::{Crowd, Sender, WARM_UP};
-use crate::histogram::Histogram;
 use crate::http::Blocking;
 use crate::process::Server;
 use crate::rows::{Figures, figures};

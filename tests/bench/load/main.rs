@@ -10,7 +10,6 @@ mod arrive;
 mod cluster;
 mod crowd;
 mod gateway;
-mod histogram;
 mod http;
 mod polling;
 mod process;

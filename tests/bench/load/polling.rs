@@ -4,9 +4,9 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
+use socketio_load::Histogram;
 
 use crate::arrive::arrive;
-use crate::histogram::Histogram;
 use crate::http::{Blocking, Connection, request};
 use crate::process::Server;
 

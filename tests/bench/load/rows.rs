@@ -40,6 +40,14 @@ pub enum Row {
     Memory { clients: usize },
     /// Clients come and wait with a GET.
     PollingMemory { clients: usize },
+    /// As `Echo`, with 4 KiB of JSON, compressed both ways.
+    DeflateEcho { in_flight: u64 },
+    /// As `Broadcast`, with the same.
+    DeflateBroadcast { in_flight: u64 },
+    /// Clients that may compress come and stay.
+    DeflateMemory { clients: usize },
+    /// Clients without Socket.IO send a message and get it back, so many at a time.
+    PlainEcho { in_flight: u64 },
     /// GET and POST, so many messages of so many bytes in each.
     Polling { messages: usize, size: usize },
     /// One client broadcasts as in `Broadcast`, and the others are on another server.
@@ -82,6 +90,11 @@ pub const ROWS: &[(&str, Row)] = &[
     ("memory-5000", Row::Memory { clients: 5_000 }),
     ("memory-10000", Row::Memory { clients: 10_000 }),
     ("memory-polling", Row::PollingMemory { clients: 1_000 }),
+    ("deflate-echo-4k", Row::DeflateEcho { in_flight: 4 }),
+    ("deflate-broadcast-16", Row::DeflateBroadcast { in_flight: 16 }),
+    ("deflate-memory-5000", Row::DeflateMemory { clients: 5_000 }),
+    ("plain-echo-1", Row::PlainEcho { in_flight: 1 }),
+    ("plain-echo-16", Row::PlainEcho { in_flight: 16 }),
     ("cluster-broadcast-1", Row::Elsewhere { in_flight: 1 }),
     ("cluster-broadcast-16", Row::Elsewhere { in_flight: 16 }),
     ("cluster-paced", Row::PacedElsewhere { per_second: 10_000 }),
@@ -112,7 +125,7 @@ impl Row {
             Row::Broadcast { in_flight } => {
                 let message = format!(r#"42["broadcast","{}"]"#, "x".repeat(32));
                 let mut crowd = Crowd::gather(server, 1_000, &[])?;
-                Ok(figures(&crowd.run_broadcasts(server, &message, in_flight, time)?))
+                Ok(figures(&crowd.run_broadcasts(server, Sender::new(&message), in_flight, time)?))
             }
             Row::Namespaces => {
                 let namespaces: Vec<String> = (0..10).map(|number| format!("/ns-{number}")).collect();
@@ -138,6 +151,27 @@ impl Row {
                 let _parked = polling::park(server, clients)?;
                 settle();
                 Ok(vec![("idle_kib", (server.resident_kib()? - before) / clients as f64)])
+            }
+            Row::DeflateEcho { in_flight } => {
+                let sender = Sender::compressing(&format!(r#"42["message",{}]"#, json(4096)));
+                let mut crowd = Crowd::of(arrive(100, None, |_| Client::compressing_each(server))?)?;
+                Ok(with_bytes(&crowd.run(server, vec![sender; 100], in_flight, time)?))
+            }
+            Row::DeflateBroadcast { in_flight } => {
+                let sender = Sender::compressing(&format!(r#"42["broadcast",{}]"#, json(4096)));
+                let mut crowd = Crowd::of(arrive(1_000, None, |_| Client::compressing_each(server))?)?;
+                Ok(with_bytes(&crowd.run_broadcasts(server, sender, in_flight, time)?))
+            }
+            Row::DeflateMemory { clients } => {
+                let before = server.resident_kib()?;
+                let _idle = Crowd::of(arrive(clients, None, |_| Client::compressing(server))?)?;
+                settle();
+                Ok(vec![("idle_kib", (server.resident_kib()? - before) / clients as f64)])
+            }
+            Row::PlainEcho { in_flight } => {
+                let sender = Sender::new(&"x".repeat(32));
+                let mut crowd = Crowd::of(arrive(100, None, |_| Client::plain(server))?)?;
+                Ok(figures(&crowd.run(server, vec![sender; 100], in_flight, time)?))
             }
             Row::Elsewhere { in_flight } => cluster::broadcasts(server, in_flight, time),
             Row::PacedElsewhere { per_second } => cluster::paced(server, per_second, time),
@@ -188,6 +222,29 @@ pub fn figures(measured: &Measured) -> Figures {
         ("p999_us", percentile(0.999)),
         ("p99_to_p50", p99 / p50),
     ]
+}
+
+/// The same, and the bytes on the wire for each answer or delivery.
+fn with_bytes(measured: &Measured) -> Figures {
+    let mut figures = figures(measured);
+    figures.push(("wire_bytes", measured.read as f64 / measured.received as f64));
+    figures
+}
+
+/// So many bytes of JSON, as an application might send it.
+fn json(bytes: usize) -> String {
+    let mut text = String::from("[");
+    for number in 0.. {
+        let more = format!(
+            r#"{{"id":{number},"name":"name {}","price":{}.{:02},"tags":["new","sale"],"stock":{}}},"#,
+            number * 7_919 % 1_000, number * 31 % 97, number * 57 % 100, number % 3 == 0
+        );
+        if text.len() + more.len() + 2 > bytes {
+            break;
+        }
+        text += &more;
+    }
+    text + "0]"
 }
 
 fn rooms(server: &Server, time: Duration) -> io::Result<Figures> {

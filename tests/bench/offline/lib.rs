@@ -97,7 +97,7 @@ impl Offline {
 
     /// The body of a POST arrives.
     pub fn receive_payload(&mut self, body: &Bytes) {
-        for packet in FORMAT.decode(body.clone(), false, 4_096) {
+        for packet in FORMAT.reader(body.clone(), false, 4_096) {
             self.packet(packet);
         }
     }

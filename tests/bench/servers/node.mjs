@@ -40,11 +40,23 @@ async function gateway(io, backend) {
   });
 }
 
-// Behind the address may stand `--redis URL`, or `--gateway ADDRESS` of a backend.
+/** Sends back what comes, without Socket.IO. */
+async function plain(http) {
+  const { WebSocketServer } = await import("ws");
+  const server = new WebSocketServer({ server: http, path: "/ws", perMessageDeflate: false });
+  server.on("connection", (socket) => socket.on("message", (message, binary) => socket.send(message, { binary })));
+}
+
+// Behind the address may stand `--redis URL`, `--gateway ADDRESS` of a backend, `--deflate` or `--plain`.
 const [address, option, url] = process.argv.slice(2);
 const options = option === "--redis" ? { adapter: await redis(url) } : {};
+if (option === "--deflate") options.perMessageDeflate = { threshold: 1024 };
 const http = createServer();
-const io = new Server(http, options);
-await (option === "--gateway" ? gateway(io, url) : application(io));
+if (option === "--plain") {
+  await plain(http);
+} else {
+  const io = new Server(http, options);
+  await (option === "--gateway" ? gateway(io, url) : application(io));
+}
 const [host, port] = address.split(":");
 http.listen(Number(port), host, () => console.log(`listening on http://${host}:${http.address().port}/`));

@@ -1,5 +1,5 @@
 //! Bare tokio-tungstenite: a task for each client, canned answers, a flush for each message. What a server
-//! pays that builds on it, before it has done anything of its own.
+//! pays that builds on it, before it has done anything of its own. With `--plain` behind the address, it sends back what comes.
 
 mod canned;
 
@@ -15,19 +15,29 @@ use canned::{CONNECT, OPEN};
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let address = std::env::args().nth(1).expect("an address");
+    let plain = std::env::args().nth(2).is_some_and(|option| option == "--plain");
     let listener = TcpListener::bind(address).await?;
     println!("listening on http://{}/", listener.local_addr()?);
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        tokio::spawn(client(stream));
+        tokio::spawn(client(stream, plain));
     }
 }
 
-async fn client(stream: TcpStream) -> tungstenite::Result<()> {
+async fn client(stream: TcpStream, plain: bool) -> tungstenite::Result<()> {
     // Its read buffer is 128 KiB for each client unless told otherwise.
     let config = WebSocketConfig::default().read_buffer_size(4096);
     let mut socket = tokio_tungstenite::accept_async_with_config(stream, Some(config)).await?;
+    if plain {
+        while let Some(message) = socket.next().await {
+            let message = message?;
+            if message.is_text() || message.is_binary() {
+                socket.send(message).await?;
+            }
+        }
+        return Ok(());
+    }
     socket.send(Message::text(OPEN)).await?;
     // The answer to a message of that length; clones of it share its bytes.
     let mut canned: (usize, Utf8Bytes) = (0, Utf8Bytes::default());

@@ -145,7 +145,7 @@ impl Reader<'_> {
             }
             Entry::ProbeOpened => self.note(from, "a second transport, to be probed"),
             Entry::ProbeDropped => self.note(from, "the WebSocket is given up"),
-            Entry::Upgraded => self.note(None, "the session moves to the WebSocket"),
+            Entry::Upgraded { .. } => self.note(None, "the session moves to the WebSocket"),
             Entry::Joined { nsp, .. } => self.note_of(record, format!("joins {nsp}")),
             Entry::Left { nsp, reason, .. } => {
                 let ended = format!("the session ends: {reason}");

@@ -5,10 +5,10 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use engineio::Config;
+use engineio::EngineConfig;
 use engineio::observe::{Observation, Observer, What};
 use socketio::Io;
-use socketio_server::journal::{self, Journal, Options, Record};
+use socketio_server::journal::{self, Journal, JournalConfig, Record};
 use socketio_server::{Builder, Server};
 use socketio_server_cli::apps;
 use socketio_tests::{Aliases, TestServer};
@@ -64,7 +64,7 @@ impl Write for Written {
 
 impl Stage {
     /// The echo application, with these settings.
-    pub(super) async fn echo(config: Config, socketio: socketio::Config) -> Stage {
+    pub(super) async fn echo(config: EngineConfig, socketio: socketio::IoConfig) -> Stage {
         let io = Io::with_config(socketio);
         apps::echo(&io);
         Stage::start(Server::builder().config(config).socketio("/socket.io/", io)).await
@@ -74,7 +74,7 @@ impl Stage {
     pub(super) async fn start(builder: Builder) -> Stage {
         let written = Written::default();
         // Nobody's secrets are shown, and what they look like belongs to the story.
-        let options = Options { secrets: true, ..Options::default() };
+        let options = JournalConfig { secrets: true, ..JournalConfig::default() };
         let journal = Journal::lines(Box::new(written.clone()), options).expect("memory");
         let polls = Arc::new(Polls::default());
         let builder = builder.observer(journal.clone()).observer(polls.clone());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engineio::Config;
+use engineio::EngineConfig;
 use socketio::Recovery;
 use socketio_tests::{Received, WebSocket};
 
@@ -14,7 +14,7 @@ const PLACEHOLDER: &str = r#"{"_placeholder":true,"num":0}"#;
 
 /// The echo application as it is run without options.
 async fn echo() -> Stage {
-    Stage::echo(Config::default(), socketio::Config::default()).await
+    Stage::echo(EngineConfig::default(), socketio::IoConfig::default()).await
 }
 
 /// A session by WebSocket, in no namespace.
@@ -81,8 +81,11 @@ pub(super) async fn payloads() -> Story {
 }
 
 pub(super) async fn limit() -> Story {
-    let stage =
-        Stage::echo(Config { max_payload: 60, ..Config::default() }, socketio::Config::default()).await;
+    let stage = Stage::echo(
+        EngineConfig { max_payload: 60, ..EngineConfig::default() },
+        socketio::IoConfig::default(),
+    )
+    .await;
     let target = stage.open_polling("/socket.io/", 4).await;
     stage.post(&target, "40").await;
     stage.get(&target).await;
@@ -117,8 +120,8 @@ pub(super) async fn upgrade() -> Story {
 /// A heartbeat that a reader, and a test, can wait for.
 async fn impatient() -> Stage {
     let second = Duration::from_secs(1);
-    let config = Config { ping_interval: second, ping_timeout: second, ..Config::default() };
-    Stage::echo(config, socketio::Config::default()).await
+    let config = EngineConfig { ping_interval: second, ping_timeout: second, ..EngineConfig::default() };
+    Stage::echo(config, socketio::IoConfig::default()).await
 }
 
 pub(super) async fn heartbeat() -> Story {
@@ -290,8 +293,9 @@ pub(super) async fn stopping() -> Story {
 }
 
 pub(super) async fn recovery() -> Story {
-    let socketio = socketio::Config { recovery: Some(Recovery::default()), ..socketio::Config::default() };
-    let stage = Stage::echo(Config::default(), socketio).await;
+    let socketio =
+        socketio::IoConfig { recovery: Some(Recovery::default()), ..socketio::IoConfig::default() };
+    let stage = Stage::echo(EngineConfig::default(), socketio).await;
     let mut ada = WebSocket::over(stage.connect_to_reset().await, WEBSOCKET).await;
     ada.next_text().await;
     let mut bob = join(&stage).await;

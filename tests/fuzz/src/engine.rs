@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use bytestring::ByteString;
 use engineio::{
-    Config, Frame, Jsonp, Known, Message, Method, Open, Packet, PayloadFormat, Query, Revision, Route,
+    EngineConfig, Frame, Jsonp, Known, Message, Method, Open, Packet, PayloadFormat, Query, Revision, Route,
     Transport,
 };
 
@@ -46,7 +46,7 @@ pub fn payloads(input: &[u8]) {
     };
     let format = PayloadFormat { revision, base64: form & 4 > 0 };
     let body = Bytes::copy_from_slice(choices.0);
-    let items: Vec<_> = format.decode(body.clone(), binary, MOST).collect();
+    let items: Vec<_> = format.reader(body.clone(), binary, MOST).collect();
     assert!(items.len() <= MOST + 1, "{} packets", items.len());
     assert!(items.iter().rev().skip(1).all(Result::is_ok), "something came behind an error");
     assert!(!items.is_empty(), "an empty body is an error");
@@ -58,7 +58,7 @@ pub fn payloads(input: &[u8]) {
     let (payload, _) = format.encode(&mut frames, usize::MAX);
     assert!(frames.is_empty());
     let again: Result<Vec<Packet>, _> =
-        format.decode(payload.to_bytes(), payload.is_binary(), MOST).collect();
+        format.reader(payload.to_bytes(), payload.is_binary(), MOST).collect();
     assert_eq!(again, Ok(packets));
 }
 
@@ -67,11 +67,11 @@ pub fn routes(input: &[u8]) {
     let mut choices = Choices(input);
     let method = [Method::Get, Method::Post, Method::Other][usize::from(choices.byte() % 3)];
     let flags = choices.byte();
-    let config = Config {
+    let config = EngineConfig {
         jsonp: flags & 1 > 0,
         revision_3: flags & 2 > 0,
         allow_upgrades: flags & 4 > 0,
-        ..Config::default()
+        ..EngineConfig::default()
     };
     let transport = if flags & 8 > 0 { Transport::WebSocket } else { Transport::Polling };
     let known = (flags & 16 > 0).then(|| {
@@ -84,7 +84,8 @@ pub fn routes(input: &[u8]) {
         asked = true;
         known
     };
-    let route = Route::find(&config, method, Query::new(&query), flags & 64 > 0, lookup);
+    let by = if flags & 64 > 0 { Transport::WebSocket } else { Transport::Polling };
+    let route = Route::find(&config, method, Query::new(&query), by, lookup);
     match route {
         Ok(Route::Open(_)) => assert!(!asked && method == Method::Get, "a handshake names no session"),
         Ok(_) => assert!(asked && flags & 16 > 0, "a session was found that was not looked up"),
@@ -98,10 +99,10 @@ pub fn jsonp(input: &[u8]) {
     // A byte that is not UTF-8 becomes a character of three.
     assert!(payload.len() <= 3 * input.len());
     let query = String::from_utf8_lossy(input);
-    let config = Config { jsonp: true, ..Config::default() };
+    let config = EngineConfig { jsonp: true, ..EngineConfig::default() };
     let query = format!("EIO=4&transport=polling&j={query}");
     if let Ok(Route::Open(Open { jsonp: Some(jsonp), .. })) =
-        Route::find(&config, Method::Get, Query::new(&query), false, |_| None)
+        Route::find(&config, Method::Get, Query::new(&query), Transport::Polling, |_| None)
     {
         let script = jsonp.script(&payload);
         let script = String::from_utf8_lossy(&script);

@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 // The rule itself, which is none of the server's interface.
-#[path = "../../../server/src/net/head_watch/framing.rs"]
+#[path = "../../../server/src/net/head_watch/framing/mod.rs"]
 mod framing;
 
 use framing::{Framing, escape};

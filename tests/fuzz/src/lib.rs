@@ -2,6 +2,7 @@
 //! hold. `fuzz/` calls them with input from libFuzzer, and the tests here with a corpus and random input.
 
 mod chance;
+mod deflate;
 mod engine;
 mod heads;
 mod messages;
@@ -10,6 +11,7 @@ mod session;
 mod websocket;
 
 pub use chance::Chance;
+pub use deflate::deflate;
 pub use engine::{jsonp, packets, payloads, routes};
 pub use heads::heads;
 pub use messages::{attachments, msgpack, opened};
@@ -21,13 +23,14 @@ pub use websocket::websocket;
 pub type Target = fn(&[u8]);
 
 /// All of them, by the names of their targets in `fuzz/`.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("packets", packets),
     ("payloads", payloads),
     ("routes", routes),
     ("jsonp", jsonp),
     ("session", session),
     ("websocket", websocket),
+    ("deflate", deflate),
     ("plain", plain),
     ("attachments", attachments),
     ("msgpack", msgpack),

@@ -9,7 +9,7 @@ use engineio::{
     Application as _, Attached, CloseReason, HandshakeRequest, Headers, Layer as _, Mailbox, Message, Opened,
     Revision, Sid, Transport,
 };
-use socketio::{Args, Config, Io, Parser, Socket};
+use socketio::{Args, Io, IoConfig, Parser, Socket};
 
 use crate::Choices;
 
@@ -27,7 +27,7 @@ fn messages(input: &[u8], parser: Parser, connect: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let _entered = runtime.enter();
     let binary = !matches!(parser, Parser::Default);
-    let io = Io::with_config(Config { parser, max_backlog: 2000, ..Config::default() });
+    let io = Io::with_config(IoConfig { parser, max_backlog: 2000, ..IoConfig::default() });
     // The server catches what handlers panic with, so they can't assert.
     let changed = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&changed);

@@ -9,7 +9,7 @@ use engineio::plain::{Inbox, PlainWebSocket, Sender, Terms};
 use engineio::session::in_memory::{InMemory, InMemoryWebSocket};
 use engineio::session::{Ending, Incoming, Round};
 use engineio::websocket::{FrameViolation, Place};
-use engineio::{Attached, Config, Engine, HandshakeRequest, Headers, Limit, Message, QueueError};
+use engineio::{Attached, Engine, EngineConfig, HandshakeRequest, Headers, Limit, Message, QueueError};
 
 use crate::Choices;
 
@@ -47,7 +47,7 @@ impl Rig {
     fn new(start: u8) -> Rig {
         let send_budget = if start & 1 > 0 { 300 } else { 1_000_000 };
         let mut terms = Terms::new(
-            &Engine::new(Config { send_budget, ..Config::default() }),
+            &Engine::new(EngineConfig { send_budget, ..EngineConfig::default() }),
             Duration::from_secs(30),
             Duration::from_secs(30),
         );
@@ -82,7 +82,7 @@ impl Rig {
                 self.websocket.link_mut().place = places[usize::from(choices.byte() % 3)];
             }
             9 if choices.byte() < 20 => self.sender.close(4000, "enough"),
-            10 if choices.byte() < 10 => self.websocket.mailbox().put_out(Limit::Memory),
+            10 if choices.byte() < 10 => self.websocket.mailbox().evict(Limit::Memory),
             _ => self.now += Duration::from_millis(u64::from(choices.byte()) * 20),
         }
     }

@@ -9,7 +9,7 @@ use engineio::memory::{Held, Holder as _};
 use engineio::session::in_memory::{InMemory, InMemoryWebSocket, Slot};
 use engineio::session::{Ending, Incoming, OpenGet, OpenPost, OpenProbe, Opening, Round, SessionHandle};
 use engineio::{
-    Application, Attached, CloseReason, Config, Engine, Frame, HandshakeRequest, Headers, Layer, Limit,
+    Application, Attached, CloseReason, Engine, EngineConfig, Frame, HandshakeRequest, Headers, Layer, Limit,
     Mailbox, Message, Opened, Packet, Payload, PayloadFormat, Revision, Session, Sid, Transport,
 };
 
@@ -108,7 +108,7 @@ impl Rig {
     fn new(revision: Revision, direct: bool, small: bool) -> Rig {
         // A small session's client is slowed down soon, and gets little with each answer.
         let (send_budget, max_payload) = if small { (1000, 20) } else { (1_000_000, 1_000_000) };
-        let config = Config { send_budget, max_payload, max_packets: 100, ..Config::default() };
+        let config = EngineConfig { send_budget, max_payload, max_packets: 100, ..EngineConfig::default() };
         let engine = Arc::new(Engine::new(config));
         let format = PayloadFormat { revision, base64: true };
         let transport = if direct { Transport::WebSocket } else { Transport::Polling };
@@ -175,9 +175,9 @@ impl Rig {
                 }
             }
             13 => push(&self.numbers.0, &self.handle.mailbox),
-            14 => self.handle.mailbox.wake(),
+            14 => self.handle.mailbox.ring(),
             15 if choices.byte() < 20 => self.handle.mailbox.close(CloseReason::ForcedClose),
-            16 if choices.byte() < 10 => self.handle.mailbox.put_out(Limit::Memory),
+            16 if choices.byte() < 10 => self.handle.mailbox.evict(Limit::Memory),
             _ => self.now += Duration::from_millis(u64::from(choices.byte()) * 20),
         }
     }

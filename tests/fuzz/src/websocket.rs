@@ -1,5 +1,6 @@
 //! The reader of WebSocket frames.
 
+use engineio::websocket::deflate::Inflating;
 use engineio::websocket::{FrameEvent, FrameLimits, FrameViolation, Reader};
 
 use crate::Choices;
@@ -8,13 +9,20 @@ use crate::Choices;
 /// the limits.
 pub fn websocket(input: &[u8]) {
     let mut choices = Choices(input);
-    let limits = FrameLimits { message: 300, fragments: 5 };
-    let first = usize::from(choices.byte()) + 1;
-    let whole = read(limits, [choices.0].into_iter());
-    let pieces = read(limits, choices.0.chunks(first));
-    let bytes = read(limits, choices.0.chunks(1));
-    assert_eq!(whole, pieces, "in pieces of {first}");
-    assert_eq!(whole, bytes, "byte by byte");
+    let piece = usize::from(choices.byte()) + 1;
+    agree(FrameLimits { message: 300, fragments: 5 }, || None, piece, choices.0);
+}
+
+/// Reads bytes whole, in pieces of that length, and byte by byte. Each time, messages are inflated anew.
+pub(crate) fn agree(
+    limits: FrameLimits,
+    inflating: impl Fn() -> Option<Inflating>,
+    piece: usize,
+    bytes: &[u8],
+) {
+    let whole = read(limits, inflating(), [bytes].into_iter());
+    assert_eq!(whole, read(limits, inflating(), bytes.chunks(piece)), "in pieces of {piece}");
+    assert_eq!(whole, read(limits, inflating(), bytes.chunks(1)), "byte by byte");
     for event in &whole.0 {
         let len = match event {
             FrameEvent::Text(text) => text.len(),
@@ -30,13 +38,14 @@ pub fn websocket(input: &[u8]) {
 
 fn read<'a>(
     limits: FrameLimits,
+    mut inflating: Option<Inflating>,
     pieces: impl Iterator<Item = &'a [u8]>,
 ) -> (Vec<FrameEvent>, Option<FrameViolation>) {
     let (mut reader, mut events) = (Reader::new(limits), Vec::new());
     for piece in pieces {
         reader.feed(piece);
         loop {
-            match reader.next() {
+            match reader.next_inflated(inflating.as_mut()) {
                 Ok(Some(event)) => {
                     let last = matches!(event, FrameEvent::Close { .. });
                     events.push(event);

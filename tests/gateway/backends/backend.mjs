@@ -24,34 +24,45 @@ const app = express();
 app.use(express.raw({ type: "application/json", limit: "10mb" }));
 app.post("/", async (request, response) => {
   const id = request.get("webhook-id");
-  if (!signed(request) || seen.has(id)) {
-    return response.status(401).json({ message: "wrong signature, or seen before" });
+  if (!signed(request)) {
+    return response.status(500).json({ message: "wrong signature" });
   }
-  seen.add(id);
-  const hook = JSON.parse(request.body);
+  // What has been done is not done again: a batch whose answer was lost comes again with its id.
+  if (!seen.has(id)) {
+    await answer(JSON.parse(request.body), response);
+    seen.add(id);
+  }
+  response.end();
+});
+
+async function answer(hook, response) {
   if (hook.type === "connect") {
     const name = hook.auth.name;
     if (typeof name !== "string") {
-      return response.status(403).json({ message: "who are you?", data: { code: 7 } });
+      return send(response, { message: "who are you?", data: { code: 7 } }, 403);
     }
     // In `data` is what a client that comes back was before.
     if ((hook.data.name ?? name) !== name) {
-      return response.status(403).json({ message: "you were another", data: { code: 8 } });
+      return send(response, { message: "you were another", data: { code: 8 } }, 403);
     }
     const welcome = { to: [hook.socket], event: "welcome", args: [`Hello, ${name}`] };
-    return response.json({ join: ["lobby"], data: { name }, emit: [welcome] });
+    return send(response, { join: ["lobby"], data: { name }, emit: [welcome] });
   }
   if (hook.type === "event") {
     if (hook.event === "slow") {
-      await new Promise((done) => setTimeout(done, 1000));
+      await new Promise((done) => setTimeout(done, 6000));
     }
     const args = [hook.data.name, ...hook.args];
     const others = { to: ["lobby"], except: [hook.socket], event: hook.event, args, attachments: hook.attachments };
-    return response.json({ emit: [others], ack: ["ok", hook.args.length] });
+    return send(response, { emit: [others], ack: ["ok", hook.args.length] });
   }
   for (const one of hook.hooks) {
     appendFileSync(process.env.LOG, `${one.type} ${one.reason ?? ""}\n`);
   }
-  response.status(204).end();
-});
+  response.status(204);
+}
+
+function send(response, body, status = 200) {
+  response.status(status).type("json").write(JSON.stringify(body));
+}
 app.listen(Number(process.argv[2]), "127.0.0.1");

@@ -4,6 +4,9 @@
 ini_set('display_errors', '0');
 
 function answer(int $status, mixed $body = null): never {
+    if ($status < 500) {
+        touch(seen());
+    }
     http_response_code($status);
     header('Content-Type: application/json');
     exit($body === null ? '' : json_encode($body));
@@ -29,17 +32,24 @@ function signed(string $body): bool {
     return false;
 }
 
-// Whether this hook came before. A database would have a unique key for it.
-function replayed(): bool {
-    $seen = getenv('LOG') . '.seen.' . md5($_SERVER['HTTP_WEBHOOK_ID']);
-    return @fopen($seen, 'x') === false;
+// This is there if the hook has been done. A database would have a row for it.
+function seen(): string {
+    return getenv('LOG') . '.seen.' . md5($_SERVER['HTTP_WEBHOOK_ID']);
 }
 
 $body = file_get_contents('php://input');
-if (!signed($body) || replayed()) {
-    answer(401, ['message' => 'wrong signature, or seen before']);
+if (!signed($body)) {
+    answer(500, ['message' => 'wrong signature']);
+}
+// What has been done is not done again: a batch whose answer was lost comes again with its id.
+if (file_exists(seen())) {
+    answer(200);
 }
 $hook = json_decode($body);
+// One that can't be read must not be taken for one that says nothing.
+if (!is_object($hook)) {
+    answer(400);
+}
 switch ($hook->type) {
     case 'connect':
         $name = $hook->auth->name ?? null;
@@ -54,14 +64,16 @@ switch ($hook->type) {
             'emit' => [['to' => [$hook->socket], 'event' => 'welcome', 'args' => ["Hello, $name"]]]]);
     case 'event':
         if ($hook->event === 'slow') {
-            usleep(1000000);
+            usleep(6000000);
         }
         $all = ['to' => ['lobby'], 'except' => [$hook->socket], 'event' => $hook->event,
             'args' => [$hook->data->name, ...$hook->args], 'attachments' => $hook->attachments ?? []];
         answer(200, ['emit' => [$all], 'ack' => ['ok', count($hook->args)]]);
-    default:
+    case 'batch':
         foreach ($hook->hooks as $one) {
             file_put_contents(getenv('LOG'), $one->type . ' ' . ($one->reason ?? '') . "\n", FILE_APPEND);
         }
         answer(204);
+    default:
+        answer(400);
 }

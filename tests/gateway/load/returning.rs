@@ -52,7 +52,9 @@ pub(crate) async fn run(server: &Path, clients: usize, delay: Duration) -> Vec<S
         }
     })
     .await;
-    let options = ["--webhook-hook", "connect", "--log-level", "error"];
+    let left_out = ["no-event", "no-connected", "no-disconnected", "no-node_started"];
+    let left_out = left_out.iter().flat_map(|hook| ["--webhook-hook", hook]);
+    let options: Vec<_> = left_out.chain(["--log-level", "error"]).collect();
     let port = TcpListener::bind("127.0.0.1:0").await.and_then(|free| free.local_addr());
     let port = port.expect("a free port").port();
     let mut first = Program::start(server, port, &url, &options).await;

@@ -1,4 +1,4 @@
-// node --test-reporter=./js/reporter.mjs js/run.mjs VERSION [PART OF A SCENARIO'S NAME]
+// node ../node-tests.mjs js/run.mjs VERSION [PART OF A SCENARIO'S NAME]
 
 import { versions } from "./client.mjs";
 import { perform } from "./scenario.mjs";
@@ -14,6 +14,7 @@ import "./scenarios/msgpack.mjs";
 import "./scenarios/recovery.mjs";
 import "./scenarios/journal.mjs";
 import "./scenarios/subprotocols.mjs";
+import "./scenarios/compression.mjs";
 
 const [version, only] = process.argv.slice(2);
 if (!versions.includes(version)) throw new Error(`one of ${versions.join(", ")}, not ${version}`);

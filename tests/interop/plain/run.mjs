@@ -1,10 +1,11 @@
 // Plain WebSocket clients against the server: `ws` and WebSocket-Node, alone and in the chat with socket.io-client.
 //
-//     node --test-reporter=./js/reporter.mjs plain/run.mjs ["PART OF A NAME"]
+//     node ../node-tests.mjs plain/run.mjs ["PART OF A NAME"]
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { io } from "socket.io-client-4";
+import WebSocket from "ws";
 import { Server } from "../js/server.mjs";
 import { Refused, clients, within } from "./client.mjs";
 
@@ -55,6 +56,25 @@ plain("echo", "text and binary of any length come back", async ({ open }) => {
     assert.deepEqual(await connection.next(), bytes);
   }
 });
+
+const flags = ["--per-message-deflate", "--deflate-context-takeover"];
+for (const deflate of [flags.slice(0, 1), flags]) {
+  // WebSocket-Node offers no compression, and must not notice that others do.
+  plain("echo", `messages come back compressed, with ${deflate.join(" ")}`, async ({ open }) => {
+    const connection = await open();
+    const agreed = connection.raw.extensions === "permessage-deflate";
+    assert.equal(agreed, connection.raw instanceof WebSocket);
+    for (let round = 0; round < 3; round++) {
+      for (const length of [0, 1_023, 1_024, 70_000, 900_000]) {
+        const text = "tea, ".repeat(length).slice(0, length);
+        connection.send(text);
+        assert.equal(await connection.next(), text);
+        connection.send(Buffer.alloc(length, round));
+        assert.deepEqual(await connection.next(), Buffer.alloc(length, round));
+      }
+    }
+  }, ...deflate);
+}
 
 plain("echo", "many messages keep their order", async ({ open }) => {
   const connection = await open();

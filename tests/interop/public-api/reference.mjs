@@ -1,4 +1,4 @@
-// The program of server.rs on the reference implementation, so that run.mjs asks for what the reference does.
+// The program of server/ on the reference implementation, so that run.mjs asks for what the reference does.
 //
 //     node reference.mjs 127.0.0.1:3000
 

@@ -1,6 +1,6 @@
 // The programs on the pages of docs/wire, each run with the real client, print what stands below them.
 //
-//     node --test-reporter=./js/reporter.mjs wire/run.mjs
+//     node ../node-tests.mjs wire/run.mjs
 //
 // With REGENERATE=1 what they print is written into the pages.
 

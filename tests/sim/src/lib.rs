@@ -18,6 +18,7 @@
 mod bus;
 mod chance;
 mod client;
+mod cluster;
 mod entropy;
 mod net;
 mod oracle;
@@ -26,6 +27,7 @@ mod server;
 mod session;
 mod trace;
 mod wire;
+mod world;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -36,13 +38,14 @@ use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
 
 pub use chance::Chance;
-use client::{Client, Phase, World};
+use client::Client;
 pub use oracle::{Counts, Failure, Property};
 use oracle::{Oracle, oracle};
 use plan::Plan;
 pub use plan::Sabotage;
 use server::Server;
 use trace::step;
+use world::{Phase, World};
 
 /// What became of a seed.
 #[derive(Debug)]
@@ -119,7 +122,7 @@ fn watch_panics() {
 
 async fn cluster(seed: u64, sabotage: Option<Sabotage>, handle: tokio::runtime::Handle) {
     RUNS.set(true);
-    bus::storm(Chance::new(seed ^ 0xb05), sabotage).await;
+    cluster::storm(Chance::new(seed ^ 0xb05), sabotage).await;
     sleep(Duration::from_secs(100)).await;
     expect_no_tasks(&handle);
     RUNS.set(false);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engineio::{Config, Revision};
+use engineio::{EngineConfig, Revision};
 use socketio::Recovery;
 
 use crate::chance::Chance;
@@ -49,8 +49,8 @@ pub enum Sabotage {
 pub(crate) struct Plan {
     pub(crate) seed: u64,
     pub(crate) weather: Weather,
-    pub(crate) engine: Config,
-    pub(crate) io: socketio::Config,
+    pub(crate) engine: EngineConfig,
+    pub(crate) io: socketio::IoConfig,
     pub(crate) clients: Vec<ClientPlan>,
     pub(crate) slow_middleware: bool,
     /// How long it is rough.
@@ -85,14 +85,14 @@ impl Plan {
             capacity: *chance.pick(&[512, 4096, 65_536]),
             pieces: chance.one_in(2),
         };
-        let engine = Config {
+        let engine = EngineConfig {
             ping_interval: chance.millis(3000..8000),
             ping_timeout: chance.millis(2000..5000),
             upgrade_timeout: chance.millis(2000..4000),
             close_timeout: chance.millis(1500..3000),
             max_payload: *chance.pick(&[160, 300, 2000, 1_000_000]),
             send_budget: *chance.pick(&[1500, 6000, 1_000_000]),
-            ..Config::default()
+            ..EngineConfig::default()
         };
         let recovery = chance.one_in(2).then(|| Recovery {
             max_disconnection: chance.millis(4000..20_000),
@@ -100,12 +100,12 @@ impl Plan {
             skip_middlewares: chance.one_in(2),
             ..Recovery::default()
         });
-        let io = socketio::Config {
+        let io = socketio::IoConfig {
             recovery,
             connect_timeout: Duration::from_secs(10),
             max_pending_acks: ACKS,
             max_running_handlers: *chance.pick(&[2, 256]),
-            ..socketio::Config::default()
+            ..socketio::IoConfig::default()
         };
         let clients = (0..chance.within(1..4))
             .map(|_| ClientPlan {

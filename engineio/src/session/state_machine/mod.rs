@@ -18,130 +18,31 @@
 //!             a poll that finds nothing queued, or time
 //! ```
 //!
-//! Polling, Probing and Direct are the open states. A violation or a missed heartbeat leads from each of them
-//! to Closed at once: a client that breaks the protocol gets no farewell, except on its parked poll.
+//! Polling, Probing and Direct are the open states. A violation or a missed heartbeat leads from each of them to
+//! Closed at once: a client that breaks the protocol is told nothing, except by its parked poll.
 //!
-//! A client that upgrades doesn't poll until it has sent `5`. So if the server closes the session meanwhile, it
-//! keeps its probe: the queue and the end go out with the next poll or on the `5`, whichever comes first.
+//! A client that upgrades doesn't poll until it has sent `5`. So if the server closes the session meanwhile, it keeps
+//! its probe: the queue and the close are sent with the next poll or on the `5`, whichever comes first.
+
+mod heartbeat;
+mod inputs;
+mod probing;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::deadline::after;
+use crate::deadline::deadline;
 use crate::rate::Rates;
-use crate::{CloseReason, Config, Engine, Limit, Message, Packet, Revision, Transport, Violation};
+use crate::{CloseReason, Engine, Limit, Packet, Revision, Transport, Violation};
 
-/// How long a poll stays parked while a probe waits for the client's `5`, once a first poll was let go.
+use heartbeat::Heartbeat;
+pub use inputs::{Input, Output, PollAnswer};
+
+/// How long a poll stays parked while a probe waits for the client's `5`, once a first poll was answered with a noop.
 const NOOP_PAUSE: Duration = Duration::from_millis(100);
 
-/// What happened to a session.
-///
-/// ```
-/// use std::{sync::Arc, time::Instant};
-/// use engineio::{CloseReason, Engine, Input, Output, Revision, StateMachine, Transport};
-///
-/// let now = Instant::now();
-/// let mut session = StateMachine::new(Arc::new(Engine::default()), Revision::V4, Transport::WebSocket, now);
-/// let mut out = Vec::new();
-/// session.handle(now, Input::TransportClosed(CloseReason::TransportClose), &mut out);
-/// assert_eq!(out, [Output::Closed(CloseReason::TransportClose)]);
-/// ```
-#[derive(Debug)]
-pub enum Input {
-    /// A GET arrived. `queued` says whether frames wait for the client.
-    PollOpened {
-        /// Whether the answer can be made at once.
-        queued: bool,
-    },
-    /// The client of a GET left before it had its answer.
-    PollAborted {
-        /// Whether messages were in that answer.
-        lost: bool,
-    },
-    /// A request broke a rule: it overlaps another one, or is a POST without a proper end.
-    Broken(Violation),
-    /// Frames wait for the client.
-    Queued,
-    /// The client took something that was sent, while its own packets wait. This counts as a sign of life.
-    Taken,
-    /// A packet from the transport in use, or the rule that it broke.
-    Packet(Result<Packet, Violation>),
-    /// A WebSocket was opened for this session.
-    ProbeOpened,
-    /// A packet from that WebSocket, or the rule that it broke.
-    ProbePacket(Result<Packet, Violation>),
-    /// That WebSocket ended.
-    ProbeClosed,
-    /// The WebSocket in use ended.
-    TransportClosed(CloseReason),
-    /// The server wants to end the session.
-    Close(CloseReason),
-    /// The session ends at once, because the client takes nothing or memory runs short. The client is not told.
-    PutOut,
-    /// The [deadline](StateMachine::deadline) passed.
-    Timeout,
-}
-
-/// What the session has to do.
-///
-/// ```
-/// use engineio::Output;
-///
-/// fn show(output: &Output) {
-///     match output {
-///         Output::Deliver(message) => println!("for the application: {message:?}"),
-///         Output::Send(packet) => println!("for the client: {packet:?}"),
-///         Output::Closed(reason) => println!("over: {reason}"),
-///         other => println!("{other:?}"),
-///     }
-/// }
-/// ```
-#[derive(Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Complete the parked GET.
-    Answer(PollAnswer),
-    /// Queue a packet for the client, after what is queued.
-    Send(Packet),
-    /// Send a packet on the probing WebSocket.
-    SendProbe(Packet),
-    /// Report that the client broke this rule. The consequences follow.
-    Broken(Violation),
-    /// Hand a message to the layer above.
-    Deliver(Message),
-    /// The probing WebSocket is the transport now: send the queue on it. If the session is closing, send
-    /// nothing else.
-    Upgrade,
-    /// Close the probing WebSocket.
-    DropProbe,
-    /// The session is over for the layer above, which gets nothing after this. Send the queue on the WebSocket
-    /// in use, and then close it; the same for one that a later [`Upgrade`](Output::Upgrade) brings. Comes
-    /// once.
-    Closed(CloseReason),
-}
-
-/// The body of a GET's answer.
-///
-/// ```
-/// use std::{sync::Arc, time::Instant};
-/// use engineio::{PollAnswer, Engine, Input, Output, Revision, StateMachine, Transport};
-///
-/// let now = Instant::now();
-/// let mut session = StateMachine::new(Arc::new(Engine::default()), Revision::V4, Transport::Polling, now);
-/// let mut out = Vec::new();
-/// session.handle(now, Input::PollOpened { queued: true }, &mut out);
-/// assert_eq!(out, [Output::Answer(PollAnswer::Queued)]);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PollAnswer {
-    /// The queue.
-    Queued,
-    /// `6`: nothing, so that the client can go on.
-    Noop,
-    /// `1`: the session has ended.
-    Close,
-    /// `6` and `1`: the session had ended before this GET came.
-    NoopClose,
-}
+/// By how many milliseconds the noop may be put off, in revision 3.
+const MOST_PUT_OFF: u16 = 900;
 
 /// The state machine of one session.
 ///
@@ -158,11 +59,11 @@ pub enum PollAnswer {
 #[derive(Debug)]
 pub struct StateMachine {
     state: State,
-    /// Whether a GET waits for its answer.
+    /// Whether a GET waits for its answer, and the session has noticed: others wait at the door.
     parked: bool,
     heartbeat: Heartbeat,
     revision: Revision,
-    /// Boxed, since mostly there is no limit.
+    /// Boxed, since usually there is no limit.
     rates: Option<Box<Rates>>,
     engine: Arc<Engine>,
 }
@@ -175,7 +76,7 @@ enum State {
         probe: Probe,
     },
     Direct,
-    /// The layer above is done; the client is told by its next poll, or by its probe's `5`.
+    /// The layer above is done. The client is told by its next poll, or on its probe's `5`.
     Closing {
         until: Instant,
         probe: Option<Probe>,
@@ -188,44 +89,21 @@ enum State {
 enum Probe {
     /// The WebSocket is open and has sent nothing.
     Opened,
-    /// `2probe` was answered. No poll has been let go since; one may be from that instant on.
-    Ponged { from: Instant },
-    /// A poll was let go with a noop; the next is due at that instant, if one is parked.
+    /// `2probe` was answered. No poll has been answered with a noop since. One may be `from` that instant on, which has
+    /// been put off by so many milliseconds.
+    Ponged { from: Instant, put_off: u16 },
+    /// A poll was answered with a noop. The next is due at that instant, if one is parked.
     Released { next: Option<Instant> },
 }
 
 impl Probe {
-    /// When the poll that is parked is let go.
+    /// When the parked poll is answered with a noop.
     fn noop(&self, parked: bool) -> Option<Instant> {
         match self {
-            Probe::Ponged { from } => Some(*from).filter(|_| parked),
+            Probe::Ponged { from, .. } => Some(*from).filter(|_| parked),
             Probe::Released { next } => *next,
             Probe::Opened => None,
         }
-    }
-}
-
-/// Who owes the other a sign of life, and until when.
-#[derive(Debug)]
-enum Heartbeat {
-    /// The server sends a ping then (revision 4).
-    PingAt(Instant),
-    /// The client has to be heard of by then.
-    DeadAt(Instant),
-}
-
-impl Heartbeat {
-    /// The client was heard of. Any packet is a sign of life; a pong is only what a silent client sends.
-    fn alive(&mut self, now: Instant, revision: Revision, config: &Config) {
-        *self = match (revision, &self) {
-            // "The server sends a ping packet, the client answers with a pong" (revision 4).
-            (Revision::V4, Heartbeat::DeadAt(_)) => Heartbeat::PingAt(after(now, config.ping_interval)),
-            (Revision::V4, Heartbeat::PingAt(_)) => return,
-            // In revision 3 the client pings, every pingInterval.
-            (Revision::V3, _) => {
-                Heartbeat::DeadAt(after(now, config.ping_interval.saturating_add(config.ping_timeout)))
-            }
-        };
     }
 }
 
@@ -234,7 +112,7 @@ impl StateMachine {
     /// When [`Input::Timeout`] is due; `None` once the session is over.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        let (Heartbeat::PingAt(heartbeat) | Heartbeat::DeadAt(heartbeat)) = self.heartbeat;
+        let heartbeat = self.heartbeat.at();
         match &self.state {
             State::Polling | State::Direct => Some(heartbeat),
             State::Probing { until, probe } => {
@@ -246,13 +124,19 @@ impl StateMachine {
         }
     }
 
-    /// The transport in use.
+    /// Whether a ping is due, or the client's pong.
     #[must_use]
-    pub fn transport(&self) -> Transport {
-        if matches!(self.state, State::Direct) { Transport::WebSocket } else { Transport::Polling }
+    pub fn is_heartbeat_due(&self, now: Instant) -> bool {
+        self.is_open() && self.heartbeat.at() <= now
     }
 
-    /// Whether a GET waits for its answer.
+    /// Whether the session is on the transport that it upgrades to, or began on it. If not, it polls.
+    #[must_use]
+    pub fn is_direct(&self) -> bool {
+        matches!(self.state, State::Direct)
+    }
+
+    /// Whether a GET waits for its answer, and the session has noticed: others wait at the door.
     #[must_use]
     pub fn is_parked(&self) -> bool {
         self.parked
@@ -285,14 +169,9 @@ impl StateMachine {
         let config = &engine.config;
         let state = match transport {
             Transport::Polling => State::Polling,
-            Transport::WebSocket => State::Direct,
+            Transport::WebSocket | Transport::WebTransport => State::Direct,
         };
-        let heartbeat = match revision {
-            Revision::V4 => Heartbeat::PingAt(after(now, config.ping_interval)),
-            Revision::V3 => {
-                Heartbeat::DeadAt(after(now, config.ping_interval.saturating_add(config.ping_timeout)))
-            }
-        };
+        let heartbeat = Heartbeat::new(now, config);
         let rates = Rates::new(now, config.packets_per_second, config.bytes_per_second);
         StateMachine { state, parked: false, heartbeat, revision, rates, engine }
     }
@@ -305,14 +184,14 @@ impl StateMachine {
                 self.parked = false;
                 match self.state {
                     State::Polling | State::Probing { .. } => self.broken(Violation::Aborted, out),
-                    // Messages in order have no gap: what was taken for that answer can't follow later.
+                    // Messages must have no gap, and those of that answer can't be sent again.
                     State::Direct if lost => self.broken(Violation::Aborted, out),
                     State::Closing { .. } => self.finish(out),
                     State::Direct | State::Closed => {}
                 }
             }
             Input::Broken(violation) => {
-                if self.is_open() && self.transport() == Transport::Polling {
+                if self.is_open() && !self.is_direct() {
                     self.broken(violation, out);
                 }
             }
@@ -327,9 +206,16 @@ impl StateMachine {
                 }
             }
             Input::Taken => self.heartbeat.alive(now, self.revision, &self.engine.config),
+            Input::Moved { at_most } => {
+                let later = self.heartbeat.put_off(now, at_most, &self.engine.config);
+                if later && self.revision == Revision::V4 {
+                    // A client that is sent no ping for long takes the server for gone.
+                    out.push(Output::Send(Packet::Ping("".into())));
+                }
+            }
             Input::ProbeOpened => match &mut self.state {
                 State::Polling => {
-                    let until = after(now, self.engine.config.upgrade_timeout);
+                    let until = deadline(now, self.engine.config.upgrade_timeout);
                     self.state = State::Probing { until, probe: Probe::Opened };
                 }
                 // It gets no time of its own.
@@ -344,7 +230,7 @@ impl StateMachine {
                 }
             }
             Input::Close(reason) => self.close(now, reason, out),
-            Input::PutOut => self.put_out(out),
+            Input::Evicted => self.evict(out),
             Input::Timeout => self.timeout(now, out),
         }
     }
@@ -359,11 +245,14 @@ impl StateMachine {
                 self.answer(PollAnswer::Queued, out);
             }
             State::Polling => {}
-            // "Server: sends a noop packet to the polling transport, so that it closes cleanly": the client
-            // stops polling before it sends `5`. The first poll is let go at once; were each of them, a
-            // client behind a proxy that holds `3probe` back would poll as fast as it can.
+            // "Server: sends a noop packet to the polling transport, so that it closes cleanly": the client stops
+            // polling before it sends `5`. Only the first poll is answered at once. Otherwise, a client whose proxy
+            // holds `3probe` back would poll as fast as it can.
             State::Probing { probe: Probe::Opened, .. } => {}
-            State::Probing { probe: Probe::Ponged { .. }, .. } => self.let_go(now, out),
+            State::Probing { probe: Probe::Ponged { .. }, .. } => {
+                self.put_off_noop(now);
+                self.let_go(now, out);
+            }
             State::Probing { probe: Probe::Released { next }, .. } => *next = Some(now + NOOP_PAUSE),
             State::Direct => self.answer(PollAnswer::Noop, out),
             State::Closing { .. } => {
@@ -389,7 +278,10 @@ impl StateMachine {
             return self.close(now, CloseReason::ForcedClose, out);
         }
         match (packet, self.revision) {
-            (Packet::Message(message), _) => out.push(Output::Deliver(message)),
+            (Packet::Message(message), _) => {
+                self.put_off_noop(now);
+                out.push(Output::Deliver(message));
+            }
             (Packet::Ping(_), Revision::V3) => out.push(Output::Send(Packet::Pong("".into()))),
             // A heartbeat in the wrong direction; the reference calls it a transport error.
             (Packet::Ping(_), Revision::V4) | (Packet::Pong(_), Revision::V3) => {
@@ -401,17 +293,17 @@ impl StateMachine {
                 }
                 return self.end(CloseReason::TransportClose, out);
             }
-            // A pong is a sign of life, which is noted below. The others mean nothing here, and the
+            // A pong shows that the client is alive, which is noted below. The others have no meaning here, and the
             // reference ignores them too.
             (Packet::Pong(_), Revision::V4) | (Packet::Open(_) | Packet::Upgrade | Packet::Noop, _) => {}
         }
         self.heartbeat.alive(now, self.revision, &self.engine.config);
     }
 
-    /// Counts a packet where rates are limited, and says which limit it exceeds.
+    /// Counts a packet if rates are limited, and returns the limit that it exceeds.
     fn exceeded(&mut self, now: Instant, packet: &Packet) -> Option<Limit> {
         let rates = self.rates.as_mut()?;
-        // The type is a byte too.
+        // The type counts as a byte too.
         let len = 1 + match packet {
             Packet::Message(message) => message.len(),
             Packet::Open(payload) | Packet::Ping(payload) | Packet::Pong(payload) => payload.len(),
@@ -420,74 +312,12 @@ impl StateMachine {
         rates.exceeded(now, len)
     }
 
-    /// The probe: `2probe`, answered with `3probe`, then `5`. A client may repeat the first or leave it out, as
-    /// arduinoWebSockets does. Anything else ends that WebSocket alone.
-    fn probe_packet(&mut self, now: Instant, packet: Result<Packet, Violation>, out: &mut Vec<Output>) {
-        let (State::Probing { probe, .. } | State::Closing { probe: Some(probe), .. }) = &mut self.state
-        else {
-            return;
-        };
-        match packet {
-            Ok(Packet::Ping(payload)) if payload == "probe" => {
-                out.push(Output::SendProbe(Packet::Pong(payload)));
-                if let Probe::Opened = probe {
-                    let pause = match self.revision {
-                        // Its client decodes a poll's text twice and a WebSocket's once, and encodes what it posts
-                        // twice. So what answers a POST that is under way has to go back by the poll.
-                        Revision::V3 => NOOP_PAUSE,
-                        Revision::V4 => Duration::ZERO,
-                    };
-                    *probe = Probe::Ponged { from: now + pause };
-                    self.let_go(now, out);
-                }
-            }
-            Ok(Packet::Upgrade) => {
-                if self.parked {
-                    self.answer(PollAnswer::Noop, out);
-                }
-                self.state = if self.is_open() { State::Direct } else { State::Closed };
-                out.push(Output::Upgrade);
-            }
-            packet => {
-                self.probe_ended(now);
-                if packet.is_ok() {
-                    out.push(Output::Broken(Violation::Probe));
-                }
-                out.push(Output::DropProbe);
-            }
-        }
-    }
-
-    /// Polling goes on without the probe.
-    fn probe_ended(&mut self, now: Instant) {
-        match &mut self.state {
-            State::Probing { .. } => self.state = State::Polling,
-            State::Closing { until, probe: probe @ Some(_) } => {
-                *probe = None;
-                *until = (*until).min(after(now, self.engine.config.close_timeout));
-            }
-            _ => {}
-        }
-    }
-
-    /// Lets the parked poll go if a probe has waited long enough for it.
-    fn let_go(&mut self, now: Instant, out: &mut Vec<Output>) {
-        if let State::Probing { probe, .. } = &mut self.state
-            && probe.noop(self.parked).is_some_and(|noop| noop <= now)
-        {
-            *probe = Probe::Released { next: None };
-            if self.parked {
-                self.answer(PollAnswer::Noop, out);
-            }
-        }
-    }
-
-    /// The server ends the session: in order after what is queued, and with a poll or a probe to tell the client.
+    /// The server ends the session, after the queue. The client is told by a poll or a probe.
     fn close(&mut self, now: Instant, reason: CloseReason, out: &mut Vec<Output>) {
         if !self.is_open() {
             return;
         }
-        if self.transport() == Transport::WebSocket {
+        if self.is_direct() {
             return self.end(reason, out);
         }
         // The reference's word for it depends on the transport.
@@ -498,7 +328,7 @@ impl StateMachine {
         if self.parked {
             return self.end(reason, out);
         }
-        let closed = after(now, self.engine.config.close_timeout);
+        let closed = deadline(now, self.engine.config.close_timeout);
         let (until, probe) = match std::mem::replace(&mut self.state, State::Closed) {
             State::Probing { until, probe } => (until.max(closed), Some(probe)),
             _ => (closed, None),
@@ -508,10 +338,12 @@ impl StateMachine {
     }
 
     /// The server ends the session at once. A poll that is parked tells the client.
-    fn put_out(&mut self, out: &mut Vec<Output>) {
+    fn evict(&mut self, out: &mut Vec<Output>) {
         if self.is_open() {
-            let direct = self.transport() == Transport::WebSocket;
-            self.end(if direct { CloseReason::ForcedClose } else { CloseReason::ForcedServerClose }, out);
+            self.end(
+                if self.is_direct() { CloseReason::ForcedClose } else { CloseReason::ForcedServerClose },
+                out,
+            );
         }
         self.state = State::Closed;
     }
@@ -535,11 +367,13 @@ impl StateMachine {
         }
         match self.heartbeat {
             Heartbeat::PingAt(at) if at <= now => {
-                out.push(Output::Send(Packet::Ping("".into())));
-                self.heartbeat = Heartbeat::DeadAt(after(now, self.engine.config.ping_timeout));
+                if self.revision == Revision::V4 {
+                    out.push(Output::Send(Packet::Ping("".into())));
+                }
+                self.heartbeat = Heartbeat::wait(now, &self.engine.config);
             }
-            Heartbeat::DeadAt(at) if at <= now => self.end(CloseReason::PingTimeout, out),
-            Heartbeat::PingAt(_) | Heartbeat::DeadAt(_) => {}
+            Heartbeat::DeadAt { at, .. } if at <= now => self.end(CloseReason::PingTimeout, out),
+            Heartbeat::PingAt(_) | Heartbeat::DeadAt { .. } => {}
         }
     }
 
@@ -549,7 +383,7 @@ impl StateMachine {
         self.end_for(violation, out);
     }
 
-    /// Ends the session for what the client did. Only a broken probe is no reason to, and it doesn't get here.
+    /// Ends the session because of what the client did. A broken probe doesn't end it, and never gets here.
     fn end_for(&mut self, violation: Violation, out: &mut Vec<Output>) {
         self.end(violation.close_reason().unwrap_or(CloseReason::ParseError), out);
     }

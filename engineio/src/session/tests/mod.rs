@@ -1,12 +1,14 @@
 //! The rules of a session's flow, in virtual time: what waits for what, who is put out, and in which order things go.
 //! The wires are lists.
 
+mod progress;
 mod slow;
 mod upgrade;
 mod waiting;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -14,9 +16,13 @@ use parking_lot::Mutex;
 use super::in_memory::{InMemory, InMemoryWebSocket, Slot};
 use super::*;
 use crate::memory::Held;
-use crate::{Attached, Config, Engine, Headers, Mailbox, Message, Payload, PayloadFormat, Revision, Sid};
+use crate::observe::{Observation, Observer};
+use crate::{
+    Application, Attached, EngineConfig, HandshakeRequest, Headers, Limit, Mailbox, Message, Opened, Packet,
+    Payload, PayloadFormat, Revision, Sid, Transport,
+};
 
-/// How long a client may take nothing of too much.
+/// How long a client may read nothing while too much waits.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a connection holds before its client reads.
@@ -38,7 +44,7 @@ impl InMemoryWebSocket {
         self.incoming.push_back(Incoming::Message(Message::Text(text)));
     }
 
-    /// What the client has got.
+    /// What the client has received.
     fn texts(&self) -> Vec<String> {
         self.sent.iter().map(text).collect()
     }
@@ -108,7 +114,7 @@ impl Get {
 }
 
 impl Rig {
-    fn new(revision: Revision, link: Option<InMemoryWebSocket>, owing: &Owing, config: Config) -> Rig {
+    fn new(revision: Revision, link: Option<InMemoryWebSocket>, owing: &Owing, config: EngineConfig) -> Rig {
         Rig::on(Engine::new(config), revision, link, owing)
     }
 
@@ -133,7 +139,7 @@ impl Rig {
     }
 
     fn polling(revision: Revision) -> Rig {
-        Rig::new(revision, None, &Owing::default(), Config::default())
+        Rig::new(revision, None, &Owing::default(), EngineConfig::default())
     }
 
     /// One turn. Says what came after it.
@@ -249,7 +255,7 @@ const REVISIONS: [Revision; 2] = [Revision::V3, Revision::V4];
 
 /// The time after which a silent client is gone.
 fn heartbeat() -> Duration {
-    let Config { ping_interval, ping_timeout, .. } = Config::default();
+    let EngineConfig { ping_interval, ping_timeout, .. } = EngineConfig::default();
     ping_interval + ping_timeout
 }
 
@@ -284,21 +290,75 @@ fn a_second_get_ends_the_session_and_the_first_is_told() {
 #[test]
 fn what_is_left_goes_out_with_the_goodbye() {
     let mut rig =
-        Rig::new(Revision::V4, Some(InMemoryWebSocket::new(0)), &Owing::default(), Config::default());
+        Rig::new(Revision::V4, Some(InMemoryWebSocket::new(0)), &Owing::default(), EngineConfig::default());
     rig.mailbox().push(&[Frame::text("last")]).unwrap();
     rig.mailbox().close(CloseReason::ForcedClose);
     rig.settle();
     assert!(rig.over);
     let mut farewell = rig.session.farewell().expect("a WebSocket that is still there");
     assert_eq!(farewell.websocket.queue().iter().map(text).skip(1).collect::<Vec<_>>(), ["4last"]);
-    assert_eq!((farewell.code, farewell.within), (None, Config::default().close_timeout));
+    assert_eq!((farewell.code, farewell.within), (None, EngineConfig::default().close_timeout));
     assert!(rig.session.farewell().is_none());
+}
+
+#[test]
+fn no_more_is_compressed_for_a_goodbye_than_is_written_at_once() {
+    struct Nobody;
+    impl Observer for Nobody {
+        fn observe(&self, _: &Observation<'_>) {}
+    }
+    let mut engine = Engine::default();
+    engine.observers.add(Arc::new(Nobody));
+    let mut rig = Rig::on(engine, Revision::V4, Some(InMemoryWebSocket::new(0)), &Owing::default());
+    for _ in 0..50 {
+        rig.mailbox().push(&[Frame::text(&"x".repeat(10_000))]).unwrap();
+    }
+    rig.mailbox().close(CloseReason::ForcedClose);
+    rig.settle();
+    let mut farewell = rig.session.farewell().expect("a WebSocket that is still there");
+    // The open packet, and as many as fill 64 KiB.
+    assert_eq!((farewell.websocket.compressed, farewell.websocket.queue().len()), (8, 51));
+}
+
+#[test]
+fn less_is_taken_at_once_where_it_is_compressed() {
+    for (compresses, frames) in [(false, 27), (true, 7)] {
+        let mut link = InMemoryWebSocket::new(BUFFERS);
+        link.compresses = compresses;
+        let mut rig = Rig::new(Revision::V4, Some(link), &Owing::default(), EngineConfig::default());
+        rig.link().room = 0;
+        for _ in 0..50 {
+            rig.mailbox().push(&[Frame::text(&"x".repeat(10_000))]).unwrap();
+        }
+        rig.settle();
+        assert_eq!(rig.link().queue().len(), frames);
+    }
+}
+
+// proves: security/deflate-contexts
+#[test]
+fn what_is_held_to_compress_counts_though_the_client_is_not_read_from() {
+    use crate::memory::Holder as _;
+    let mut rig = Rig::new(
+        Revision::V4,
+        Some(InMemoryWebSocket::new(BUFFERS)),
+        &Owing { messages: Some(50), ..Owing::default() },
+        EngineConfig::default(),
+    );
+    rig.link().room = 0;
+    rig.link().says("4go");
+    rig.settle();
+    assert!(!rig.session.listens());
+    let before = rig.mailbox().holds();
+    rig.link().grown = Some(300_000);
+    rig.settle();
+    assert_eq!(rig.mailbox().holds(), before + 300_000);
 }
 
 #[test]
 fn a_websocket_that_breaks_a_rule_is_closed_with_its_code_and_gets_nothing_more() {
     let mut rig =
-        Rig::new(Revision::V4, Some(InMemoryWebSocket::new(0)), &Owing::default(), Config::default());
+        Rig::new(Revision::V4, Some(InMemoryWebSocket::new(0)), &Owing::default(), EngineConfig::default());
     let ending = Ending::from(crate::websocket::FrameViolation::TooManyPings);
     rig.link().incoming.push_back(Incoming::Ended(ending));
     rig.settle();

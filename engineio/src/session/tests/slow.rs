@@ -8,7 +8,7 @@ const BUDGET: usize = 100_000;
 
 /// A session that owes so many messages for each that comes.
 fn owing(revision: Revision, link: Option<InMemoryWebSocket>, messages: usize) -> Rig {
-    let config = Config { send_budget: BUDGET, max_payload: 20_000, ..Config::default() };
+    let config = EngineConfig { send_budget: BUDGET, max_payload: 20_000, ..EngineConfig::default() };
     Rig::new(revision, link, &Owing { messages: Some(messages), ..Owing::default() }, config)
 }
 
@@ -18,7 +18,7 @@ fn hits(rig: &Rig) -> u64 {
 
 // proves: limit/send-budget, protocol/bursts
 #[test]
-fn a_client_that_takes_nothing_of_too_much_is_put_out_at_the_write_timeout() {
+fn a_client_that_takes_nothing_of_too_much_is_evicted_at_the_write_timeout() {
     for revision in REVISIONS {
         let mut rig = owing(revision, None, 50);
         assert!(rig.post(&["4go"]));
@@ -56,7 +56,7 @@ fn what_little_waits_for_a_client_that_takes_nothing_is_the_heartbeats() {
 
 // proves: protocol/bursts, security/memory-short
 #[test]
-fn whoever_is_put_out_lets_go_of_everything_at_once() {
+fn whoever_is_evicted_lets_go_of_everything_at_once() {
     let nothing = |rig: &Rig| {
         assert_eq!((rig.mailbox().cost(), rig.mailbox().holds()), (0, 0));
         assert!(rig.session.outbox.is_empty() && rig.session.inbox.is_empty());
@@ -71,11 +71,11 @@ fn whoever_is_put_out_lets_go_of_everything_at_once() {
             rig.mailbox().close(CloseReason::ForcedClose);
             rig.settle();
             assert!(rig.session.farewell().is_some());
-            assert!(rig.over && !rig.session.is_put_out(&mut cx));
-            rig.mailbox().put_out(Limit::Memory);
-            assert!(rig.session.is_put_out(&mut cx));
+            assert!(rig.over && !rig.session.is_evicted(&mut cx));
+            rig.mailbox().evict(Limit::Memory);
+            assert!(rig.session.is_evicted(&mut cx));
         } else {
-            rig.mailbox().put_out(Limit::Memory);
+            rig.mailbox().evict(Limit::Memory);
             rig.settle();
             assert!(rig.over && rig.link().is_gone() && rig.link().is_drained());
             nothing(&rig);
@@ -91,7 +91,7 @@ fn whoever_is_put_out_lets_go_of_everything_at_once() {
             rig.settle();
         }
         assert!(!rig.over);
-        rig.mailbox().put_out(Limit::Memory);
+        rig.mailbox().evict(Limit::Memory);
         rig.settle();
         assert!(rig.over);
         nothing(&rig);

@@ -1,12 +1,13 @@
 //! Upgrades whose client goes away, floods or posts at a moment that a real connection hardly hits.
 
 use super::*;
+use crate::observe::Direction;
 
 // proves: protocol/lost-polls
 #[test]
 fn nothing_is_lost_with_a_poll_that_ends_in_the_turn_in_which_its_session_goes_over() {
     let owing = Owing::default();
-    let mut rig = Rig::new(Revision::V4, None, &owing, Config::default());
+    let mut rig = Rig::new(Revision::V4, None, &owing, EngineConfig::default());
     rig.probe().says("2probe");
     rig.settle();
     assert_eq!(rig.session.probe_mut().unwrap().texts(), ["3probe"]);
@@ -34,7 +35,7 @@ fn who_repeats_2probe_and_takes_no_answer_is_not_read_from() {
     let probe = rig.session.probe_mut().unwrap();
     assert_eq!((probe.queue().len(), probe.incoming.len()), (ROUND, FLOOD - ROUND), "the answers pile up");
     // That is no more time for a `5`, and polling goes on.
-    rig.advance(Config::default().upgrade_timeout);
+    rig.advance(EngineConfig::default().upgrade_timeout);
     assert_eq!((rig.wires.given_up.len(), rig.session.probe.is_none()), (1, true));
     assert!(rig.post(&["4alive"]));
     assert_eq!(rig.poll(), "4alive");

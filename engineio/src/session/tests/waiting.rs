@@ -11,7 +11,7 @@ const FLOOD: usize = 90;
 
 /// A session with a flood for each message. Its answers to polls hold one such message, or two.
 fn flooding(revision: Revision, link: Option<InMemoryWebSocket>) -> Rig {
-    let config = Config { max_payload: 20_000, ..Config::default() };
+    let config = EngineConfig { max_payload: 20_000, ..EngineConfig::default() };
     Rig::new(revision, link, &Owing { messages: Some(FLOOD), ..Owing::default() }, config)
 }
 
@@ -31,8 +31,12 @@ fn packets_that_wait_are_no_signs_of_life_of_a_client_that_polls() {
 #[test]
 fn packets_that_wait_are_no_signs_of_life_of_a_client_with_a_websocket() {
     for revision in REVISIONS {
-        let mut rig =
-            Rig::new(revision, Some(InMemoryWebSocket::new(BUFFERS)), &Owing::default(), Config::default());
+        let mut rig = Rig::new(
+            revision,
+            Some(InMemoryWebSocket::new(BUFFERS)),
+            &Owing::default(),
+            EngineConfig::default(),
+        );
         (0..MANY).for_each(|_| rig.link().says(PACKET));
         rig.settle();
         assert!(!rig.link().incoming.is_empty(), "they wait");
@@ -53,7 +57,7 @@ fn a_client_whose_packets_wait_lives_while_it_polls() {
             assert!(rig.post(&[beat(revision)]));
             rig.advance(Duration::from_secs(20));
             let format = PayloadFormat { revision, base64: false };
-            let packets = format.decode(rig.poll().into(), false, usize::MAX);
+            let packets = format.reader(rig.poll().into(), false, usize::MAX);
             seen += packets.filter(|packet| matches!(packet, Ok(Packet::Message(_)))).count();
             assert!(!rig.over, "after {seen}");
         }
@@ -95,7 +99,7 @@ fn a_client_that_posts_and_polls_in_turn_goes_on_however_much_waits() {
                 let packets: Vec<_> = packets.iter().map(String::as_str).collect();
                 assert!(rig.post(&packets), "a POST is answered before anybody polls");
             }
-            for packet in format.decode(rig.poll().into(), false, usize::MAX) {
+            for packet in format.reader(rig.poll().into(), false, usize::MAX) {
                 let Ok(Packet::Message(Message::Text(text))) = packet else { continue };
                 assert!(text.starts_with(&format!("{seen:05}")), "{seen} is missing");
                 seen += 1;
@@ -109,7 +113,7 @@ fn a_client_that_posts_and_polls_in_turn_goes_on_however_much_waits() {
 #[test]
 fn posts_wait_at_their_door_once_as_much_waits_as_may() {
     let owing = Owing { messages: Some(6), ..Owing::default() };
-    let config = Config { send_budget: 100_000, ..Config::default() };
+    let config = EngineConfig { send_budget: 100_000, ..EngineConfig::default() };
     let mut rig = Rig::new(Revision::V4, None, &owing, config);
     let message = format!("4{}", "x".repeat(10_000));
     let mut answered = 0;
@@ -137,7 +141,7 @@ fn a_session_gives_its_thread_back_after_a_number_of_packets() {
             Revision::V4,
             direct.then(|| InMemoryWebSocket::new(BUFFERS)),
             &owing,
-            Config::default(),
+            EngineConfig::default(),
         );
         if direct {
             (0..TOTAL).for_each(|_| rig.link().says("4a"));
@@ -161,12 +165,12 @@ fn a_session_gives_its_thread_back_after_a_number_of_packets() {
 #[test]
 fn each_time_may_be_so_long_that_it_means_never() {
     let never = Duration::MAX;
-    let config = Config {
+    let config = EngineConfig {
         ping_interval: never,
         ping_timeout: never,
         upgrade_timeout: never,
         close_timeout: never,
-        ..Config::default()
+        ..EngineConfig::default()
     };
     for revision in [Revision::V3, Revision::V4] {
         let mut rig = Rig::new(revision, None, &Owing::default(), config.clone());

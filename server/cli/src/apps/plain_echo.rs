@@ -1,14 +1,14 @@
 //! Plain WebSockets that echo every message, text or binary.
 
 use socketio_server::Denied;
-use socketio_server::plain::{Accepted, Request};
+use socketio_server::plain::{Accepted, WebSocketRequest};
 
 /// A handler for [`Builder::websocket`](socketio_server::Builder::websocket). It lets everyone in, on the subprotocol that
 /// they offer first.
 ///
 /// # Errors
 /// None.
-pub fn plain_echo(request: Request) -> Result<Accepted, Denied> {
+pub fn plain_echo(request: WebSocketRequest) -> Result<Accepted, Denied> {
     let first = request.protocols().next().map(str::to_owned);
     let accept = request.accept();
     let accept = match first {

@@ -4,35 +4,58 @@ use socketio::Recovery;
 use socketio_server::{Cookie, CookieError, Cors, CorsError, SameSite};
 
 use super::Options;
-use super::choices::App;
+use super::choices::{App, EventAction, EventRule};
 use super::error::OptionsError;
 use super::given::Given;
 
+/// The options that only the gateway has, and that are more than a detail of another.
+const MAKE_THE_GATEWAY: [&str; 9] = [
+    "api",
+    "webhook",
+    "jwt-key",
+    "jwt-key-file",
+    "jwt-key-url",
+    "other-events",
+    "namespace",
+    "event",
+    "presence-rooms",
+];
+
 impl Options {
     /// The rules that take more than one option.
-    pub(super) fn checked(mut self, given: &[Given]) -> Result<Options, OptionsError> {
+    pub(super) fn checked(mut self, given: &[Given]) -> Result<Options, Vec<OptionsError>> {
+        let mut mistakes = Vec::new();
         // These rules are broken by what was given, never by a default, so there is a place to name.
         let wrong = |key: &str, problem: &str| match given.iter().rfind(|given| given.key == key) {
             Some(given) => given.error(problem),
             None => OptionsError { place: key.to_owned(), problem: problem.to_owned() },
         };
         if self.no_eio3 && self.no_eio4 {
-            return Err(wrong(
+            mistakes.push(wrong(
                 "no-eio4",
                 "no-eio3 is set too, so that no client could connect: remove one of them",
             ));
         }
         if self.tls_cert.is_some() && self.tls_key.is_none() {
-            return Err(wrong("tls-cert", "needs tls-key too"));
+            mistakes.push(wrong("tls-cert", "needs tls-key too"));
         }
         if self.tls_key.is_some() && self.tls_cert.is_none() {
-            return Err(wrong("tls-key", "needs tls-cert too"));
+            mistakes.push(wrong("tls-key", "needs tls-cert too"));
+        }
+        if self.proxy_protocol && self.trusted_proxies.is_empty() {
+            mistakes.push(wrong("proxy-protocol", "needs trusted-proxy too: it says whose word counts"));
+        }
+        if self.webtransport.is_some() && self.tls_cert.is_none() {
+            mistakes.push(wrong(
+                "webtransport",
+                "needs tls-cert and tls-key too, because WebTransport is always encrypted",
+            ));
         }
         let spread = given.iter().any(|given| given.key == "drain-spread");
         if spread && self.drain_spread > self.drain_timeout / 2 {
             let problem = "is more than half of drain-timeout, so that the last clients could not leave in time: \
                            make it shorter, or drain-timeout longer";
-            return Err(wrong("drain-spread", problem));
+            mistakes.push(wrong("drain-spread", problem));
         }
         let usual = Recovery::default();
         let recovery = [
@@ -41,24 +64,34 @@ impl Options {
             ("recovery-skip-middlewares", self.recovery_skip_middlewares != usual.skip_middlewares),
         ];
         if let (None, Some((key, _))) = (self.recovery_window, recovery.iter().find(|(_, given)| *given)) {
-            return Err(wrong(key, "needs recovery too"));
+            mistakes.push(wrong(key, "needs recovery too"));
         }
         let inspect = [
             ("inspect-memory", given.iter().any(|given| given.key == "inspect-memory")),
             ("inspect-token", self.inspect_token.is_some()),
         ];
         if let (None, Some((key, _))) = (self.inspect, inspect.iter().find(|(_, given)| *given)) {
-            return Err(wrong(key, "needs inspect too"));
+            mistakes.push(wrong(key, "needs inspect too"));
         }
-        self.admin_checked(given, &wrong)?;
+        let refines = |given: &&Given| given.key.starts_with("deflate-");
+        if let (false, Some(given)) = (self.per_message_deflate, given.iter().find(refines)) {
+            mistakes.push(given.error("needs per-message-deflate too"));
+        }
+        mistakes.extend(self.admin_checked(given, &wrong).err());
         let refines = |given: &&Given| matches!(given.key, "redis-mode" | "redis-prefix" | "redis-stream");
         if let (true, Some(given)) = (self.redis.is_empty(), given.iter().find(refines)) {
-            return Err(given.error("needs redis too".to_owned()));
+            mistakes.push(given.error("needs redis too"));
         }
-        self.gateway_checked(given, &wrong)?;
-        self.cors = self.cors_checked(&wrong)?;
-        self.cookie = self.cookie_checked(&wrong)?;
-        Ok(self)
+        mistakes.extend(self.gateway_checked(given, &wrong));
+        match self.cors_checked(&wrong) {
+            Ok(cors) => self.cors = cors,
+            Err(mistake) => mistakes.push(mistake),
+        }
+        match self.cookie_checked(&wrong) {
+            Ok(cookie) => self.cookie = cookie,
+            Err(mistake) => mistakes.push(mistake),
+        }
+        if mistakes.is_empty() { Ok(self) } else { Err(mistakes) }
     }
 
     /// The options of the gateway and of Laravel Echo make them the application, unless another is named.
@@ -66,10 +99,11 @@ impl Options {
         &mut self,
         given: &[Given],
         wrong: &impl Fn(&str, &str) -> OptionsError,
-    ) -> Result<(), OptionsError> {
+    ) -> Vec<OptionsError> {
         let is_given = |key: &str| given.iter().any(|given| given.key == key);
+        let mut mistakes = Vec::new();
         let jwt = self.needs_jwt();
-        if (self.api.is_some() || self.webhook.is_some() || jwt) && !is_given("app") {
+        if !is_given("app") && MAKE_THE_GATEWAY.iter().any(|key| is_given(key)) {
             self.app = App::Gateway;
         }
         if (self.echo_auth_url.is_some() || self.echo_redis.is_some()) && !is_given("app") {
@@ -82,7 +116,7 @@ impl Options {
         ];
         let mut sources = sources.iter().filter(|(_, given)| *given);
         if let (Some((one, _)), Some((other, _))) = (sources.next(), sources.next()) {
-            return Err(wrong(other, &format!("{one} is given too: remove one of them")));
+            mistakes.push(wrong(other, &format!("{one} is given too: remove one of them")));
         }
         let app = self.app == App::Gateway;
         let echo = self.app == App::LaravelEcho;
@@ -117,15 +151,63 @@ impl Options {
             ("echo-redis-prefix", "echo-redis", self.echo_redis.is_some()),
         ] {
             if is_given(key) && !is_there {
-                return Err(wrong(key, &format!("needs {needed} too")));
+                mistakes.push(wrong(key, &format!("needs {needed} too")));
             }
         }
-        let has_key = !self.api_keys.is_empty() || self.api_key_file.is_some();
-        if self.api.is_some_and(|address| !address.ip().is_loopback()) && !has_key {
-            let problem = "needs api-key or api-key-file, because other machines can reach the address";
-            return Err(wrong("api", problem));
+        if is_given("webhook-connect-timeout") && self.webhook_connect_timeout > self.hook_timeout / 5 {
+            let problem = "is more than a fifth of hook-timeout, the rest of which clients may wait for their turn: \
+                           make it shorter, or hook-timeout longer";
+            mistakes.push(wrong("webhook-connect-timeout", problem));
         }
-        Ok(())
+        let has_key = !self.api_keys.is_empty() || self.api_key_file.is_some();
+        if self.api.is_some_and(|place| !place.is_local()) && !has_key {
+            let problem = "needs api-key or api-key-file, because other machines can reach the address";
+            mistakes.push(wrong("api", problem));
+        }
+        if app {
+            mistakes.extend(self.events_checked(given, wrong));
+        }
+        mistakes
+    }
+
+    /// Events can only go where somebody is, and by one rule.
+    fn events_checked(
+        &self,
+        given: &[Given],
+        wrong: &impl Fn(&str, &str) -> OptionsError,
+    ) -> Vec<OptionsError> {
+        let mut mistakes = Vec::new();
+        let rules = given.iter().rfind(|given| given.key == "event");
+        let mut rule_is_wrong = |rule: &EventRule, problem: String| {
+            let problem = format!("{}: {problem}", rule.name);
+            mistakes.extend(rules.map(|rules| rules.error_at(rule.line.0, problem)));
+        };
+        let needed = match &self.webhook {
+            None => Some("needs webhook too, because there is no backend without it"),
+            Some(_) if !self.webhook_hooks.iter().any(|hook| hook == "event") => {
+                Some("needs the hook event, which webhook-hook leaves out")
+            }
+            Some(_) => None,
+        };
+        for (at, rule) in self.events.iter().enumerate() {
+            if let Some(needed) = needed.filter(|_| rule.to == EventAction::Backend) {
+                rule_is_wrong(rule, format!("to backend {needed}"));
+            }
+            let same = |other: &&EventRule| other.name == rule.name && other.namespace == rule.namespace;
+            if let Some(other) = self.events[..at].iter().find(same) {
+                let first = other.line.0.map(|line| format!(" in line {line}")).unwrap_or_default();
+                rule_is_wrong(rule, format!("there is another rule for it{first}: remove one of them"));
+            }
+        }
+        if let Some(needed) = needed {
+            if self.other_events == Some(EventAction::Backend) {
+                mistakes.push(wrong("other-events", &format!("backend {needed}")));
+            }
+            if self.webhook.is_some() && !self.webhook_events.is_empty() {
+                mistakes.push(wrong("webhook-events", needed));
+            }
+        }
+        mistakes
     }
 
     /// Whether clients need a JWT.

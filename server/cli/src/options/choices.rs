@@ -1,5 +1,7 @@
 //! Values of options that are a choice among a few.
 
+use std::fmt;
+
 /// The ready-made applications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum App {
@@ -23,6 +25,18 @@ pub(crate) struct EventRule {
     pub(crate) to: EventAction,
     /// How many of them each client may send, as it is written.
     pub(crate) rate: Option<String>,
+    pub(crate) line: RuleLine,
+}
+
+/// The line of the file in which a rule begins, if it is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RuleLine(pub(crate) Option<usize>);
+
+impl fmt::Debug for RuleLine {
+    /// Shows nothing: it is no part of what the rule says.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("..")
+    }
 }
 
 /// What becomes of a client's event.

@@ -7,9 +7,16 @@ use std::{env, fs, io};
 
 use clap::ArgMatches;
 
-use super::error::Stop;
+use super::bench::{self, Bench};
+use super::check::{self, Check};
+use super::connect::{self, Connect};
+use super::error::{OptionsError, Stop};
 use super::explain::{self, Explain};
-use super::{Options, config, sources};
+use super::given::Given;
+#[cfg(feature = "lab")]
+use super::lab::{self, Lab};
+use super::{Options, config, file, meant, pages, sources};
+use crate::health::Health;
 use crate::logging::LogFormat;
 use crate::replay::Replay;
 
@@ -22,12 +29,30 @@ pub(crate) enum Command {
     Replay(Replay),
     /// To say what bytes on the wire mean.
     Explain(Explain),
+    /// To be a client of a server.
+    Connect(Box<Connect>),
+    /// To look for what is wrong with a server.
+    Check(Check),
+    /// To measure a server.
+    Bench(Box<Bench>),
+    /// To test clients.
+    #[cfg(feature = "lab")]
+    Lab(Lab),
     /// To print the OpenAPI document of the API.
     OpenApi,
-    /// To say that this file is right. One that is not is an error already.
-    ConfigCheck(PathBuf),
+    /// To say whether this file is right, as far as that shows outside it.
+    ConfigCheck(ConfigCheck),
     /// To print a file with all options.
     ConfigDefault,
+    /// To print this: completions, or the manual page.
+    Page(String),
+    /// To say what this program is.
+    Version {
+        /// As JSON.
+        json: bool,
+    },
+    /// To ask a server whether it is well.
+    Health(Health),
 }
 
 impl Command {
@@ -57,37 +82,79 @@ impl Command {
         environment: impl IntoIterator<Item = (OsString, OsString)>,
         read_file: impl FnOnce(&Path) -> io::Result<String>,
     ) -> Result<Command, Stop> {
-        let matches = sources::command().try_get_matches_from(arguments)?;
+        let arguments: Vec<OsString> = arguments.into_iter().collect();
+        let parsed = sources::command().try_get_matches_from(&arguments).map_err(meant::with_what_is_meant);
+        #[cfg(feature = "lab")]
+        let parsed = parsed.map_err(|error| lab::with_the_command(error, &arguments));
+        let matches = parsed?;
         let matches = match matches.subcommand() {
             Some(("replay", matches)) => return Ok(Command::Replay(sources::replay(matches))),
             Some((config::NAME, matches)) => {
-                return config_command(matches, |file| {
-                    let arguments =
-                        ["socketio-server".into(), "--config".into(), file.as_os_str().to_owned()];
-                    Command::settle(arguments, [], read_file)
-                });
+                return config_command(matches, read_file);
             }
             Some(("openapi", _)) => return Ok(Command::OpenApi),
+            #[cfg(feature = "lab")]
+            Some((lab::NAME, matches)) => return Ok(Command::Lab(Lab::read(matches)?)),
             Some((explain::NAME, matches)) => return Ok(Command::Explain(Explain::read(matches)?)),
+            Some((pages::COMPLETIONS, matches)) => {
+                return Ok(Command::Page(pages::completions(matches, sources::command())));
+            }
+            Some((pages::MAN, matches)) => {
+                return Ok(Command::Page(pages::man(matches, sources::command())?));
+            }
+            Some(("version", matches)) => return Ok(Command::Version { json: matches.get_flag("json") }),
+            Some(("health", matches)) => return Ok(Command::Health(sources::health(matches))),
+            Some((connect::NAME, matches)) => {
+                return Ok(Command::Connect(Box::new(Connect::read(matches)?)));
+            }
+            Some((bench::NAME, matches)) => return Ok(Command::Bench(Box::new(Bench::read(matches)?))),
+            Some((check::NAME, matches)) => return Ok(Command::Check(Check::read(matches))),
             Some((_serve, matches)) => matches,
             None => &matches,
         };
-        let given = sources::gather(matches, environment, read_file)?;
-        Ok(Command::Serve(Box::new(Options::read(&given)?.checked(&given)?)))
+        let (given, wrong) = sources::gather(matches, environment, read_file)?;
+        Ok(Command::Serve(Box::new(settled(&given, wrong)?)))
     }
 }
 
-/// What `config` is asked to do. `settle` reads a file as the server would.
+/// The options, unless anything is wrong. `wrong` is known already.
+fn settled(given: &[Given], mut wrong: Vec<OptionsError>) -> Result<Options, Stop> {
+    wrong.extend(Options::mistakes(given));
+    match wrong.is_empty() {
+        true => Options::read(given)?.checked(given).map_err(Stop::Options),
+        false => Err(Stop::Options(wrong)),
+    }
+}
+
+/// What `config` is asked to do.
 fn config_command(
     matches: &ArgMatches,
-    settle: impl FnOnce(&Path) -> Result<Command, Stop>,
+    read_file: impl FnOnce(&Path) -> io::Result<String>,
 ) -> Result<Command, Stop> {
-    match matches.subcommand() {
-        Some(("check", matches)) => {
-            let file = PathBuf::from(matches.get_one::<String>("file").cloned().unwrap_or_default());
-            settle(&file)?;
-            Ok(Command::ConfigCheck(file))
+    let Some(("check", matches)) = matches.subcommand() else { return Ok(Command::ConfigDefault) };
+    let name = matches.get_one::<String>("file").cloned().unwrap_or_default();
+    let file = PathBuf::from(&name);
+    let text = read_file(&file)
+        .map_err(|error| OptionsError { place: name.clone(), problem: format!("can't read it: {error}") })?;
+    let (given, wrong) = file::read(&name, &text);
+    let options = Box::new(settled(&given, wrong)?);
+    Ok(Command::ConfigCheck(ConfigCheck { file, options, given }))
+}
+
+/// A file that is right by itself.
+#[derive(Clone, Debug)]
+pub(crate) struct ConfigCheck {
+    pub(crate) file: PathBuf,
+    pub(crate) options: Box<Options>,
+    given: Vec<Given>,
+}
+
+impl ConfigCheck {
+    /// Says where in the file an option is, with what is wrong.
+    pub(crate) fn mistake(&self, key: &str, problem: String) -> OptionsError {
+        match self.given.iter().rfind(|given| given.key == key) {
+            Some(given) => given.error(problem),
+            None => OptionsError { place: key.to_owned(), problem },
         }
-        _ => Ok(Command::ConfigDefault),
     }
 }

@@ -29,7 +29,8 @@ pub(crate) fn default_file() -> String {
          # The command line and SOCKETIO_ variables override this file.\n",
     );
     let mut section = "";
-    for row in TABLE {
+    // Rules for events are tables, which come last.
+    for row in TABLE.iter().filter(|row| row.key != "event") {
         if row.section != section {
             section = row.section;
             text += &format!("\n# {}\n# {}\n", section, "=".repeat(section.len()));
@@ -72,9 +73,10 @@ fn value(row: &Row) -> String {
         (Form::Switch, _) => "false".to_owned(),
         (Form::List, words) => format!("[{}]", quoted(words)),
         (Form::Number, [number]) => (*number).to_owned(),
-        (Form::Number, _) => "0  # no default".to_owned(),
+        (Form::Number, _) => "1000  # no default".to_owned(),
         (Form::Text | Form::Place, [text]) => format!("{text:?}"),
-        (Form::Text | Form::Place, _) => "\"\"  # no default".to_owned(),
+        // What stands for the value, to be replaced.
+        (Form::Text | Form::Place, _) => format!("{:?}  # no default", row.value),
     }
 }
 

@@ -21,13 +21,16 @@ impl fmt::Display for OptionsError {
 
 impl std::error::Error for OptionsError {}
 
+/// How many mistakes are told at the most.
+const MOST: usize = 20;
+
 /// Why the program ends before it does anything.
 #[derive(Debug)]
 pub(crate) enum Stop {
     /// The command line asks for help or the version, or can't be understood.
     CommandLine(clap::Error),
-    /// An option is wrong.
-    Option(OptionsError),
+    /// Options are wrong: at least one.
+    Options(Vec<OptionsError>),
 }
 
 impl Stop {
@@ -38,12 +41,19 @@ impl Stop {
         match (&self, format) {
             (Stop::CommandLine(help), _) if !help.use_stderr() => drop(output::print(&help.to_string())),
             (Stop::CommandLine(error), LogFormat::Text) => output::complain(&error.to_string()),
-            (Stop::Option(error), LogFormat::Text) => output::complain(&format!("error: {error}\n")),
+            (Stop::Options(errors), LogFormat::Text) => {
+                errors.iter().take(MOST).for_each(|error| output::complain(&format!("error: {error}\n")));
+                if errors.len() > MOST {
+                    output::complain(&format!("error: {} more mistakes\n", errors.len() - MOST));
+                }
+            }
             (Stop::CommandLine(error), LogFormat::Json) => {
                 let text = error.to_string();
                 output::complain(&fatal(format, &text.strip_prefix("error: ").unwrap_or(&text).trim_end()));
             }
-            (Stop::Option(error), LogFormat::Json) => output::complain(&fatal(format, error)),
+            (Stop::Options(errors), LogFormat::Json) => {
+                errors.iter().take(MOST).for_each(|error| output::complain(&fatal(format, error)));
+            }
         }
         ExitCode::from(self.code())
     }
@@ -51,7 +61,7 @@ impl Stop {
     pub(super) fn code(&self) -> u8 {
         match self {
             Stop::CommandLine(error) if !error.use_stderr() => 0,
-            Stop::CommandLine(_) | Stop::Option(_) => 2,
+            Stop::CommandLine(_) | Stop::Options(_) => 2,
         }
     }
 }
@@ -64,6 +74,6 @@ impl From<clap::Error> for Stop {
 
 impl From<OptionsError> for Stop {
     fn from(error: OptionsError) -> Stop {
-        Stop::Option(error)
+        Stop::Options(vec![error])
     }
 }

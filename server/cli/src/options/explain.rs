@@ -24,6 +24,8 @@ pub(crate) struct Explain {
     pub(crate) runs: Vec<Vec<Record>>,
     /// What is known about them.
     pub(crate) settings: Settings,
+    /// Messages that are also the names of files.
+    pub(crate) named_like_files: Vec<String>,
 }
 
 /// The options that say what the input is.
@@ -112,16 +114,26 @@ impl Explain {
         // Several messages are those of one session, which are not guessed one by one.
         let form = form.or((sources.len() > 1).then_some(Form::Text));
         let (mut messages, mut runs) = (Vec::new(), Vec::new());
+        let named_like_files: Vec<String> = sources.iter().filter_map(Source::file_of_that_name).collect();
         for source in sources {
+            let hint = source.file_of_that_name().map(|name| format!("; {}", meant_as_file(&name)));
             let (place, given) = source.read()?;
-            let wrong = |problem: InputError| OptionsError { place, problem: problem.to_string() };
+            let wrong = |problem: InputError| {
+                let problem = format!("{problem}{}", hint.unwrap_or_default());
+                OptionsError { place, problem }
+            };
             match ReadInput::read(&given, form, &settings).map_err(wrong)? {
                 ReadInput::Messages(_, more) => messages.extend(more),
                 ReadInput::Journal(more) => runs.extend(more),
             }
         }
-        Ok(Explain { messages, runs, settings })
+        Ok(Explain { messages, runs, settings, named_like_files })
     }
+}
+
+/// What to say of a message that is also the name of a file.
+pub(crate) fn meant_as_file(name: &str) -> String {
+    format!("to explain what is in the file {name}, write @{name}")
 }
 
 /// Where a message is.
@@ -137,6 +149,12 @@ impl Source {
             Some(file) => Source::File(Path::new(file).to_owned()),
             None => Source::Argument(argument.to_owned()),
         }
+    }
+
+    /// Its text, if that is not only a message but also names a file.
+    fn file_of_that_name(&self) -> Option<String> {
+        let Source::Argument(argument) = self else { return None };
+        argument.to_str().filter(|name| Path::new(name).is_file()).map(str::to_owned)
     }
 
     /// What to call it, and what is in it.

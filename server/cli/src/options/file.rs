@@ -4,42 +4,80 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::TABLE;
+use super::deprecated;
 use super::error::OptionsError;
 use super::given::{CONFIG, Given, Source};
+use super::meant::meant;
 use super::row::{Form, Row};
+use super::value::event_rule_part;
 
-pub(super) fn read(name: &str, text: &str) -> Result<Vec<Given>, OptionsError> {
+/// What a file gives, and all that is wrong in it.
+pub(super) fn read(name: &str, text: &str) -> (Vec<Given>, Vec<OptionsError>) {
     let line_at = |at: usize| 1 + text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count();
-    let table = DeTable::parse(text).map_err(|error| OptionsError {
-        place: format!("{name}, line {}", error.span().map_or(1, |span| line_at(span.start))),
-        problem: error.message().to_owned(),
-    })?;
-    let mut all = Vec::new();
+    let table = match DeTable::parse(text) {
+        Ok(table) => table,
+        Err(error) => {
+            let line = error.span().map_or(1, |span| line_at(span.start));
+            let (place, problem) = (format!("{name}, line {line}"), error.message().to_owned());
+            return (Vec::new(), vec![OptionsError { place, problem }]);
+        }
+    };
+    let (mut all, mut wrong) = (Vec::new(), Vec::new());
     let mut rest = flatten("", table.get_ref());
     rest.sort_by_key(|entry| entry.at);
     for Entry { key, written, at, value } in rest {
-        let line = line_at(at);
-        let place = || format!("{written} in {name}, line {line}");
-        let Some(row) = TABLE.iter().find(|row| row.key == key) else {
-            return Err(OptionsError { place: place(), problem: unknown_key(&key) });
+        let mut mistake = |at: usize, problem| {
+            let place = format!("{written} in {name}, line {}", line_at(at));
+            wrong.push(OptionsError { place, problem });
         };
-        let source = Source::File { name: name.to_owned(), line };
-        let mut given = Given { key: row.key, words: Vec::new(), source };
-        given.words = match (row.key, value.get_ref()) {
-            ("event", DeValue::Array(rules)) => rules
-                .iter()
-                .map(|rule| {
-                    event_rule(rule).map_err(|(at, problem)| {
-                        let line = line_at(at);
-                        OptionsError { place: format!("{written} in {name}, line {line}"), problem }
-                    })
-                })
-                .collect::<Result<_, _>>()?,
-            _ => words(row, value).ok_or_else(|| given.error(wrong_type(row, value)))?,
+        let (row, name_there) = match known(&key, &written, value.get_ref()) {
+            Ok(known) => known,
+            Err(problem) => {
+                mistake(at, problem);
+                continue;
+            }
         };
-        all.push(given);
+        let words = match (row.key, value.get_ref()) {
+            ("event", DeValue::Array(rules)) => {
+                let mut words = Vec::new();
+                for rule in rules {
+                    match event_rule(rule, line_at) {
+                        Ok(rule) => words.push(rule),
+                        Err(problems) => problems.into_iter().for_each(|(at, problem)| mistake(at, problem)),
+                    }
+                }
+                Some(words)
+            }
+            _ => words(row, value),
+        };
+        match words {
+            Some(words) => {
+                let source = Source::File { name: name.to_owned(), line: line_at(at), written };
+                all.push(Given { key: row.key, written: name_there, words, source });
+            }
+            None => mistake(at, wrong_type(row, value)),
+        }
     }
-    Ok(all)
+    (all, wrong)
+}
+
+/// The option of that key, which may be an old one, and the key.
+fn known(key: &str, written: &str, value: &DeValue<'_>) -> Result<(&'static Row, &'static str), String> {
+    let in_group = written.strip_prefix(GROUP).is_some_and(|rest| rest.starts_with('.'));
+    if in_group && written == "gateway.event" {
+        return Err("no such option; did you mean gateway.events?".to_owned());
+    }
+    match deprecated::find(|name| name == key) {
+        Some((row, _)) if in_group && row.section != "Gateway" => {
+            Err("is no option of the gateway: write it above the first table".to_owned())
+        }
+        Some(known) => Ok(known),
+        None if matches!(value, DeValue::Table(_)) && key != CONFIG => {
+            let tables = "; options stand above all tables, and those of the gateway also in [gateway]";
+            Err(unknown_key(key) + tables)
+        }
+        None => Err(unknown_key(key)),
+    }
 }
 
 /// One line of the file.
@@ -78,32 +116,46 @@ fn flatten<'a>(path: &str, table: &'a DeTable<'a>) -> Vec<Entry<'a>> {
 /// The table whose name is none of an option's.
 const GROUP: &str = "gateway";
 
-/// A rule in `[[gateway.events]]`, as JSON; or where something is wrong with it.
-fn event_rule(rule: &Spanned<DeValue<'_>>) -> Result<String, (usize, String)> {
+/// A rule in `[[gateway.events]]`, as JSON; or where something is wrong with it, and what.
+fn event_rule(
+    rule: &Spanned<DeValue<'_>>,
+    line_at: impl Fn(usize) -> usize,
+) -> Result<String, Vec<(usize, String)>> {
     const KEYS: [&str; 5] = ["name", "namespace", "to", "rate", "relay"];
     let start = rule.span().start;
     let DeValue::Table(table) = rule.get_ref() else {
-        return Err((start, "must be tables: [[gateway.events]], and below it name = \"..\"".to_owned()));
+        let tables = "must be tables: [[gateway.events]], and below it name = \"..\" and to = \"..\"";
+        return Err(vec![(start, tables.to_owned())]);
     };
-    let mut read = serde_json::Map::new();
+    let (mut read, mut wrong) = (serde_json::Map::new(), Vec::new());
     for (key, value) in table {
         let at = key.span().start;
         let name: &str = key.get_ref();
         if !KEYS.contains(&name) {
-            return Err((at, format!("{name} is unknown{}", nearest(name, KEYS.iter().copied()))));
+            wrong.push((at, format!("{name} is unknown{}", nearest(name, KEYS.iter().copied()))));
+            continue;
         }
-        let DeValue::String(text) = value.get_ref() else {
-            return Err((at, format!("{name} must be a string, and is {}", type_name(value.get_ref()))));
-        };
         // To relay is to send to clients.
-        let name = if name == "relay" { "to" } else { name };
-        if read.insert(name.to_owned(), text.as_ref().into()).is_some() {
-            return Err((at, "to and relay say the same: remove one of them".to_owned()));
+        let part = if name == "relay" { "to" } else { name };
+        let DeValue::String(text) = value.get_ref() else {
+            wrong.push((at, format!("{name} must be a string, and is {}", type_name(value.get_ref()))));
+            read.insert(part.to_owned(), "".into());
+            continue;
+        };
+        if let Err(problem) = event_rule_part(part, text) {
+            wrong.push((at, format!("{name}: {problem}")));
+        }
+        if read.insert(part.to_owned(), text.as_ref().into()).is_some() {
+            wrong.push((at, "to and relay say the same: remove one of them".to_owned()));
         }
     }
-    if !read.contains_key("name") || !read.contains_key("to") {
-        return Err((start, "needs name and to, such as name = \"typing\" and to = \"rooms\"".to_owned()));
+    if wrong.is_empty() && (!read.contains_key("name") || !read.contains_key("to")) {
+        wrong.push((start, "needs name and to, such as name = \"typing\" and to = \"rooms\"".to_owned()));
     }
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
+    read.insert("line".to_owned(), line_at(start).into());
     Ok(serde_json::Value::Object(read).to_string())
 }
 
@@ -113,6 +165,8 @@ fn unknown_key(key: &str) -> String {
         "a file can't name another".to_owned()
     } else if TABLE.iter().any(|row| row.key == dashed) {
         format!("no such option; it is written {dashed}")
+    } else if let Some(key) = meant(&dashed) {
+        format!("no such option; did you mean {key}?")
     } else {
         format!("no such option{}", nearest(&dashed, TABLE.iter().map(|row| row.key)))
     }
@@ -155,6 +209,10 @@ fn wrong_type(row: &Row, value: &Spanned<DeValue<'_>>) -> String {
     let example = match (row.form, row.default) {
         (Form::Text, [default]) => format!(", such as {default:?}"),
         (Form::Number, [default]) => format!(", such as {default}"),
+        (Form::Text | Form::Place, _) => match value.get_ref() {
+            DeValue::Integer(number) if number.radix() == 10 => format!(", such as {:?}", number.as_str()),
+            _ => String::new(),
+        },
         _ => String::new(),
     };
     format!("must be {wanted}{example}, and is {}", type_name(value.get_ref()))

@@ -6,35 +6,48 @@
 //! environment the file, the file the default; a wrong value is an error also where another overrides it.
 
 mod admin;
+mod bench;
+mod check;
 mod checks;
 mod choices;
 mod command;
 pub(crate) mod config;
+mod connect;
+mod deprecated;
 mod error;
 mod explain;
 mod file;
 mod given;
+#[cfg(feature = "lab")]
+mod lab;
+mod meant;
+mod pages;
 mod row;
 mod sources;
 mod value;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
 use socketio::{Parser, Recovery};
-use socketio_admin::Mode;
+use socketio_admin::AdminMode;
+use socketio_server::deflate::{CompressionLevel, PerMessageDeflate};
 use socketio_server::{AllowedHosts, Cookie, Cors, Limits, SameSite, TrailingSlash, TrustedProxy};
 
 use crate::logging::LogFormat;
-use crate::place::Place;
+use crate::place::{NetPlace, Place};
+pub(crate) use bench::{Bench, Work};
+pub(crate) use check::Check;
 pub(crate) use choices::{App, EventAction, EventRule, RedisMode, Transports};
-pub(crate) use command::Command;
-use error::OptionsError;
-pub(crate) use explain::Explain;
+pub(crate) use command::{Command, ConfigCheck};
+pub(crate) use connect::Connect;
+pub(crate) use error::{OptionsError, Stop};
+pub(crate) use explain::{Explain, meant_as_file};
 use given::Given;
+#[cfg(feature = "lab")]
+pub(crate) use lab::{Lab, LabRun};
 use row::Row;
 use value::Reader;
 
@@ -50,7 +63,10 @@ macro_rules! options {
         pub(crate) struct Options {$($(
             $(#[doc = $help])+
             $visibility $field: $type,
-        )+)+}
+        )+)+
+            /// What was given by an old name: where, and its name now.
+            pub(crate) renamed: Vec<(String, &'static str)>,
+        }
 
         const TABLE: &[Row] = &[$($(Row {
             section: $section,
@@ -65,7 +81,16 @@ macro_rules! options {
             fn read(given: &[Given]) -> Result<Options, OptionsError> {
                 Ok(Options {$($(
                     $field: read($key, &[$($default),*], &value::$reader, given)?,
-                )+)+})
+                )+)+
+                    renamed: given.iter().filter_map(Given::renamed).collect(),
+                })
+            }
+
+            /// What is wrong with the values, each by itself.
+            fn mistakes(given: &[Given]) -> Vec<OptionsError> {
+                let mut mistakes = Vec::new();
+                $($(mistakes.extend(read($key, &[$($default),*], &value::$reader, given).err());)+)+
+                mistakes
             }
         }
     };
@@ -78,19 +103,26 @@ options! {
         /// option of the gateway or of Laravel Echo, that is the default
         "app" pub(crate) app: App = ["chat"] as APP,
         /// Where to accept clients: a port on this machine only (3000 or localhost:3000), on all addresses
-        /// (:3000), on one address (192.0.2.1:3000), or a Unix socket (unix:PATH). Port 0 picks a free port.
-        /// Repeat the option for several. Anyone who can write to the socket's file can connect
+        /// (:3000), on one address (192.0.2.1:3000), a Unix socket (unix:PATH), or the sockets of a systemd socket unit
+        /// (systemd). Port 0 picks a free port. Repeat the option for several. Anyone who can write to the socket's file
+        /// can connect
         "listen" pub(crate) listen: Vec<Place> = ["localhost:3000"] as PLACES,
-        /// How many new connections the operating system queues for each place
+        /// How many new connections the operating system queues for each listen address
         "backlog" pub(crate) backlog: u32 = ["1024"] as BACKLOG,
         /// Speak TLS, with the certificate chain in this PEM file, on every address except Unix sockets. Needs
         /// tls-key. Send SIGHUP to reload both files
         "tls-cert" pub(crate) tls_cert: Option<PathBuf> = [] as FILE,
         /// The private key of that certificate, as a PEM file
         "tls-key" pub(crate) tls_key: Option<PathBuf> = [] as FILE,
+        /// Also accept clients by WebTransport (HTTP/3), on this UDP address; use the port of a TLS listen address.
+        /// Needs tls-cert and tls-key, and a program that was built with it
+        "webtransport" pub(crate) webtransport: Option<NetPlace> = [] as ADDRESS_OR_OFF,
         /// A proxy to trust: its X-Forwarded-For and X-Forwarded-Proto fields say who the client is. An
         /// address, a network, or unix for connections by Unix socket. Repeat the option for several
         "trusted-proxy" pub(crate) trusted_proxies: Vec<TrustedProxy> = [] as PROXIES,
+        /// Expect the PROXY protocol, version 1 or 2, on connections of a trusted-proxy: it says who the client is. No other
+        /// connection may use it
+        "proxy-protocol" pub(crate) proxy_protocol: bool = ["false"] as SWITCH,
         /// The path where Socket.IO clients connect
         "path" pub(crate) path: String = ["/socket.io/"] as PATH,
         /// Whether requests need a slash at the end of that path
@@ -111,6 +143,9 @@ options! {
         "ping-interval" pub(crate) ping_interval: Duration = ["25s"] as TIME,
         /// How long a client may take to answer a ping
         "ping-timeout" pub(crate) ping_timeout: Duration = ["20s"] as TIME,
+        /// Disconnect a client that doesn't answer a ping in time even while it is sending or receiving a large message.
+        /// On a slow link, its answer has to wait for the message
+        "strict-heartbeat" pub(crate) strict_heartbeat: bool = ["false"] as SWITCH,
         /// How long a client may take to upgrade from polling to WebSocket
         "upgrade-timeout" pub(crate) upgrade_timeout: Duration = ["10s"] as TIME,
         /// How packets are encoded: default, or msgpack for clients that use socket.io-msgpack-parser
@@ -137,10 +172,19 @@ options! {
         "no-http-compression" pub(crate) no_http_compression: bool = ["false"] as SWITCH,
         /// Compress answers to polls from this size on, in bytes
         "http-compression-threshold" pub(crate) http_compression_threshold: usize = ["1024"] as BYTES,
+        /// Compress WebSocket messages of clients that offer it (permessage-deflate)
+        "per-message-deflate" per_message_deflate: bool = ["false"] as SWITCH,
+        /// Compress WebSocket messages from this size on, in bytes
+        "deflate-threshold" deflate_threshold: usize = ["1024"] as BYTES,
+        /// How hard to compress WebSocket messages: from 1, the fastest, to 9, the smallest
+        "deflate-level" deflate_level: CompressionLevel = ["1"] as DEFLATE_LEVEL,
+        /// Let a compressed WebSocket message refer to those before it. Short messages get smaller, but each client
+        /// takes about 340 KB
+        "deflate-context-takeover" deflate_context_takeover: bool = ["false"] as SWITCH,
     }
     "Limits" {
-        /// How many connections may be open at once. Default: nine tenths of the process's file descriptors, or
-        /// all but 40 of those that are left
+        /// How many connections may be open at once. Default: nine tenths of the process's file descriptors. If
+        /// fewer than 40 would then stay free, all unused ones but 40; never less than half of all
         "max-connections" max_connections: Option<usize> = [] as COUNT_OR_OFF,
         /// How many sessions may be open at once
         "max-sessions" max_sessions: usize = ["100000"] as POSITIVE,
@@ -157,7 +201,8 @@ options! {
         "head-timeout" head_timeout: Duration = ["10s"] as TIME,
         /// How long a connection may stay idle between two requests
         "idle-timeout" idle_timeout: Duration = ["75s"] as TIME,
-        /// How long the body of a POST may take
+        /// How long the body of a POST may take, and by how much a client that is sending a large WebSocket message may
+        /// delay its answer to a ping
         "body-timeout" body_timeout: Duration = ["30s"] as TIME,
         /// How long a message of a plain WebSocket may take, from its first byte
         "message-timeout" message_timeout: Duration = ["30s"] as TIME,
@@ -216,7 +261,7 @@ options! {
     "Cluster" {
         /// Join the cluster of all servers on this Redis, including those of socket.io on Node: redis://HOST:PORT,
         /// rediss:// for TLS, or unix:///PATH. Broadcasts then reach the clients of all servers. For a Redis Cluster, name
-        /// two or more of its servers
+        /// two or more of its servers; for Redis Sentinel, some sentinels: redis+sentinel://HOST:PORT/NAME
         "redis" pub(crate) redis: Vec<String> = [] as REDIS,
         /// Which of npm's adapters the other servers have: pubsub is createAdapter, sharded is createShardedAdapter with
         /// subscriptionMode dynamic, of @socket.io/redis-adapter; streams is @socket.io/redis-streams-adapter 0.3
@@ -237,7 +282,7 @@ options! {
         /// Let administrators only look: they can't disconnect anyone, or move sockets between rooms
         "admin-read-only" admin_read_only: bool = ["false"] as SWITCH,
         /// How much they see: development shows every event and room; production only shows numbers, and costs less
-        "admin-mode" admin_mode: Mode = ["development"] as ADMIN_MODE,
+        "admin-mode" admin_mode: AdminMode = ["development"] as ADMIN_MODE,
         /// The server's name on the page. Default: the machine's
         "admin-server-id" admin_server_id: Option<String> = [] as WORD,
         /// Serve the page at /admin/, from this folder: node_modules/@socket.io/admin-ui/ui/dist
@@ -245,7 +290,7 @@ options! {
     }
     "Browsers" {
         /// An origin whose pages may connect; pages of all other origins are then refused. Without this option,
-        /// pages of any origin can connect by WebSocket. Examples: https://example.com, https://*.example.com,
+        /// pages of any origin can connect over WebSocket. Examples: https://example.com, https://*.example.com,
         /// http://localhost:*, file://, app://., null, or * for all. Repeat the option for several
         "cors-origin" pub(crate) cors: Option<Cors> = [] as ORIGINS,
         /// Let those pages send cookies and other credentials
@@ -281,7 +326,7 @@ options! {
     "Gateway" {
         /// Serve the HTTP API for backends on this address. Needs api-key or api-key-file, except on a loopback
         /// address
-        "api" pub(crate) api: Option<SocketAddr> = [] as ADDRESS_OR_OFF,
+        "api" pub(crate) api: Option<NetPlace> = [] as ADDRESS_OR_OFF,
         /// A key that backends send to the API: Authorization: Bearer KEY. Two at once let backends change from one
         /// to the other. Other users of this machine can read the command line, so prefer the variable or the file
         "api-key" pub(crate) api_keys: Vec<String> = [] as API_KEYS,
@@ -290,7 +335,7 @@ options! {
         /// Send webhooks to a backend at this URL. It decides whether clients may join, and answers their events
         "webhook" pub(crate) webhook: Option<String> = [] as WEB_URL,
         /// Trust the certificate authorities in this PEM file, in place of the system's, for webhook, jwt-key-url
-        /// and echo-auth-url
+        /// and echo-auth-url. Send SIGHUP to reload it
         "ca-file" pub(crate) ca_file: Option<PathBuf> = [] as FILE,
         /// A secret that signs webhooks, as in Standard Webhooks: whsec_ and 24 to 64 bytes in base64. Two
         /// at once let the backend change from one to the other. Other users of this machine can read the command line,
@@ -298,20 +343,20 @@ options! {
         "webhook-secret" pub(crate) webhook_secrets: Vec<String> = [] as WEBHOOK_SECRETS,
         /// A file with such secrets, one in each line. Send SIGHUP to reload it
         "webhook-secret-file" pub(crate) webhook_secret_file: Option<PathBuf> = [] as FILE,
-        /// Which webhooks to send: connect, event, connected, disconnected, room_occupied, room_vacated, node_started.
-        /// Repeat the option for several
-        "webhook-hook" pub(crate) webhook_hooks: Vec<String> = ["connect", "event", "connected", "disconnected", "node_started"] as WEBHOOK_HOOKS,
+        /// A webhook to send beside the usual ones (connect, event, connected, disconnected, node_started): room_occupied or
+        /// room_vacated; or one to leave out: no-connected. Repeat the option for several
+        "webhook-hook" pub(crate) webhook_hooks: Vec<String> = [] as WEBHOOK_HOOKS,
         /// A header field of the client's request to show to the backend, such as cookie. Repeat the option for several
         "webhook-header" pub(crate) webhook_headers: Vec<String> = [] as NAMES,
         /// The client events that go to the backend, separated by commas. Default: all
         "webhook-events" pub(crate) webhook_events: Vec<String> = [] as EVENTS,
-        /// How long the backend may take to say whether a client may join
+        /// How long the backend may take to say whether a client may join: at most a fifth of hook-timeout
         "webhook-connect-timeout" pub(crate) webhook_connect_timeout: Duration = ["3s"] as TIME,
         /// How long the backend may take to answer an event
         "webhook-event-timeout" pub(crate) webhook_event_timeout: Duration = ["5s"] as TIME,
         /// What happens to other client events: backend (send them there), rooms or namespace (send them to the other
         /// clients of the sender's rooms or namespace), refuse, or drop. Default: backend, or drop if webhook-events
-        /// is set
+        /// is set or there is no webhook
         "other-events" pub(crate) other_events: Option<EventAction> = [] as EVENT_ACTION,
         /// A namespace that clients can join; a * at its end stands for anything. Repeat the option for several
         "namespace" pub(crate) namespaces: Vec<String> = ["/"] as NAMESPACES,
@@ -337,7 +382,7 @@ options! {
         "jwt-data" pub(crate) jwt_data: Vec<String> = ["sub"] as NAMES,
         /// A room whose members learn about each other; a * at the end stands for anything. Repeat the option for
         /// several
-        "presence-rooms" pub(crate) presence_rooms: Vec<String> = [] as NAMES,
+        "presence-rooms" pub(crate) presence_rooms: Vec<String> = [] as PATTERNS,
         /// A key of a socket's data that the members of such a room see. Repeat the option for several
         "presence-data" pub(crate) presence_data: Vec<String> = [] as NAMES,
         /// The name of this node in answers of the API and in hooks. Default: the host's name and the process's id
@@ -360,7 +405,7 @@ options! {
     "Operating" {
         /// Serve /metrics for Prometheus, and /healthz and /readyz, on this address. Anyone who can reach it
         /// can read them
-        "metrics" pub(crate) metrics: Option<SocketAddr> = [] as ADDRESS_OR_OFF,
+        "metrics" pub(crate) metrics: Option<NetPlace> = [] as ADDRESS_OR_OFF,
         /// Record everything that clients and server send to each other: append it to this file, or show it on the
         /// terminal (-)
         "trace" pub(crate) trace: Option<PathBuf> = [] as FILE,
@@ -368,7 +413,7 @@ options! {
         "trace-limit" pub(crate) trace_limit: usize = ["100000000"] as BYTES,
         /// Serve a page that shows live sessions, on this address; without a value, on 127.0.0.1:3030. From
         /// another machine, open it with the token that the server prints
-        "inspect" pub(crate) inspect: Option<SocketAddr> = [] as PLACE_OR_OFF,
+        "inspect" pub(crate) inspect: Option<NetPlace> = [] as PLACE_OR_OFF,
         /// How many bytes of recent records to keep for that page
         "inspect-memory" pub(crate) inspect_memory: usize = ["16000000"] as BYTES,
         /// The token for that page. Default: random, and none on a loopback address
@@ -419,6 +464,15 @@ impl Options {
             max_head: self.max_head,
             max_fields: self.max_fields,
         }
+    }
+
+    /// How WebSocket messages are compressed.
+    pub(crate) fn per_message_deflate(&self) -> Option<PerMessageDeflate> {
+        self.per_message_deflate.then_some(PerMessageDeflate {
+            threshold: self.deflate_threshold,
+            level: self.deflate_level,
+            context_takeover: self.deflate_context_takeover,
+        })
     }
 
     /// What clients that lost their connection can get back.

@@ -9,9 +9,11 @@ use clap::{Arg, ArgAction, ArgMatches};
 use super::error::{OptionsError, Stop};
 use super::given::{CONFIG, Given, Source, variable};
 use super::row::{Form, Row};
-use super::{TABLE, config, explain, file};
+use super::{TABLE, bench, check, config, connect, deprecated, explain, file, pages};
+use crate::health::{self, Health};
 use crate::logging::LogFormat;
 use crate::replay::Replay;
+use crate::server_url::{ServerUrl, ServerUrlError};
 
 /// The options that `-h` shows; `--help` shows all.
 const COMMON: [&str; 12] = [
@@ -29,40 +31,43 @@ const COMMON: [&str; 12] = [
     "log",
 ];
 
-/// Everything that is given, what has precedence last.
+/// Everything that is given, what has precedence last; and what is wrong in the file.
 pub(super) fn gather(
     matches: &ArgMatches,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
     read_file: impl FnOnce(&Path) -> io::Result<String>,
-) -> Result<Vec<Given>, Stop> {
+) -> Result<(Vec<Given>, Vec<OptionsError>), Stop> {
     let on_command_line = from_command_line(matches);
     let in_environment = from_environment(environment)?;
     let is_config = |given: &&Given| given.key == CONFIG;
-    let mut all = Vec::new();
+    let (mut all, mut wrong) = (Vec::new(), Vec::new());
     if let Some(config) = on_command_line.iter().chain(&in_environment).find(is_config) {
         let name = config.words.concat();
         let text = read_file(Path::new(&name))
             .map_err(|error| config.error(format!("can't read {name:?}: {error}")))?;
-        all = file::read(&name, &text)?;
+        (all, wrong) = file::read(&name, &text);
     }
     all.extend(in_environment);
     all.extend(on_command_line);
-    Ok(all)
+    Ok((all, wrong))
 }
 
 fn from_command_line(matches: &ArgMatches) -> Vec<Given> {
+    // What is given by both names has the precedence of the new one.
+    let old = deprecated::all().map(|(old, row)| (row.key, old));
     let keys = TABLE.iter().map(|row| row.key).chain([CONFIG]);
-    keys.filter_map(|key| on_command_line(matches, key)).collect()
+    let names = old.chain(keys.map(|key| (key, key)));
+    names.filter_map(|(key, written)| on_command_line(matches, key, written)).collect()
 }
 
-fn on_command_line(matches: &ArgMatches, key: &'static str) -> Option<Given> {
-    let words = matches.get_many::<String>(key)?.cloned().collect();
-    Some(Given { key, words, source: Source::CommandLine })
+fn on_command_line(matches: &ArgMatches, key: &'static str, written: &'static str) -> Option<Given> {
+    let words = matches.get_many::<String>(written)?.cloned().collect();
+    Some(Given { key, written, words, source: Source::CommandLine })
 }
 
 /// The program's command line.
 pub(super) fn command() -> clap::Command {
-    clap::Command::new("socketio-server")
+    let command = clap::Command::new("socketio-server")
         .version(env!("CARGO_PKG_VERSION"))
         .about("A Socket.IO server for clients of every version.")
         .after_help("These are the most common options. --help shows all of them.")
@@ -76,8 +81,50 @@ pub(super) fn command() -> clap::Command {
         .subcommand(clap::Command::new("serve").about("Run the server (the default)").args(arguments()))
         .subcommand(replay_command())
         .subcommand(explain::command())
+        .subcommand(connect::command())
+        .subcommand(check::command())
+        .subcommand(bench::command())
         .subcommand(config::command())
         .subcommand(clap::Command::new("openapi").about("Print the OpenAPI document of the API (--api)"))
+        .subcommand(health_command())
+        .subcommand(version_command())
+        .subcommands(pages::commands());
+    #[cfg(feature = "lab")]
+    let command = command.subcommand(super::lab::command());
+    command
+}
+
+fn version_command() -> clap::Command {
+    let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print it as JSON");
+    clap::Command::new("version").about("Print the version, and how this program was built").arg(json)
+}
+
+fn health_command() -> clap::Command {
+    clap::Command::new("health")
+        .about("Ask a server whether it is well: the exit code is 0 if it answers 200, and 1 otherwise")
+        .arg(
+            Arg::new("url")
+                .value_name("URL")
+                .default_value("http://127.0.0.1:9090/healthz")
+                .value_parser(health::url)
+                .help("What to ask: /healthz or /readyz at the address of --metrics"),
+        )
+        .arg(
+            Arg::new("timeout")
+                .long("timeout")
+                .value_name("TIME")
+                .default_value("3s")
+                .value_parser(|text: &str| humantime::parse_duration(text))
+                .help("How long to wait for the answer"),
+        )
+}
+
+/// What is to be asked.
+pub(super) fn health(matches: &ArgMatches) -> Health {
+    Health {
+        url: matches.get_one("url").cloned().unwrap_or_default(),
+        timeout: matches.get_one("timeout").copied().unwrap_or_default(),
+    }
 }
 
 fn replay_command() -> clap::Command {
@@ -115,15 +162,12 @@ fn replay_command() -> clap::Command {
 }
 
 /// The `host:port` of a URL.
-fn against(url: &str) -> Result<String, &'static str> {
-    let rest = url.strip_prefix("http://").ok_or("must begin with http://")?;
-    let host = rest.strip_suffix('/').unwrap_or(rest);
-    match host.rsplit_once(':') {
-        _ if host.is_empty() || host.contains('/') => {
-            Err("must be http://, a host and a port, and nothing after them")
-        }
-        Some((_, port)) if port.parse::<u16>().is_ok() => Ok(host.to_owned()),
-        _ => Ok(format!("{host}:80")),
+fn against(url: &str) -> Result<String, String> {
+    let url: ServerUrl = url.parse().map_err(|error: ServerUrlError| error.to_string())?;
+    match (url.secure, &*url.path, &*url.query) {
+        (true, ..) => Err("must begin with http://: TLS is not spoken".to_owned()),
+        (false, "/", "") => Ok(url.host_and_port()),
+        _ => Err("must be http://, a host and a port, and nothing after them".to_owned()),
     }
 }
 
@@ -145,7 +189,8 @@ fn arguments() -> impl Iterator<Item = Arg> {
         .help("A TOML file with more options")
         .long_help(format!("A TOML file with more options\n[env: {}]", variable(CONFIG)))
         .help_heading(TABLE[0].section);
-    TABLE.iter().map(argument).chain([config])
+    let old = deprecated::all().map(|(old, row)| argument(row).id(old).long(old).hide(true));
+    TABLE.iter().map(argument).chain([config]).chain(old)
 }
 
 fn argument(row: &Row) -> Arg {
@@ -186,10 +231,9 @@ fn from_environment(
     for (name, text) in environment {
         let Some(name) = name.to_str().filter(|name| name.starts_with("SOCKETIO_")) else { continue };
         let error = |problem: &str| OptionsError { place: name.to_owned(), problem: problem.to_owned() };
-        let row = TABLE.iter().find(|row| variable(row.key) == name);
-        let (key, form) = match row {
-            Some(row) => (row.key, row.form),
-            None if name == variable(CONFIG) => (CONFIG, Form::Text),
+        let (key, written, form) = match deprecated::find(|key| variable(key) == name) {
+            Some((row, written)) => (row.key, written, row.form),
+            None if name == variable(CONFIG) => (CONFIG, CONFIG, Form::Text),
             None => continue,
         };
         let text = text.to_str().ok_or_else(|| error("is not UTF-8"))?;
@@ -197,7 +241,7 @@ fn from_environment(
             Form::List => text.split(',').map(|word| word.trim().to_owned()).collect(),
             Form::Text | Form::Number | Form::Switch | Form::Place => vec![text.to_owned()],
         };
-        all.push(Given { key, words, source: Source::Environment });
+        all.push(Given { key, written, words, source: Source::Environment });
     }
     Ok(all)
 }
@@ -231,7 +275,7 @@ pub(super) fn log_format_in_file(text: &str) -> Option<LogFormat> {
 /// they may be misspelt, so who starts the server is told.
 pub(super) fn unknown_variables(names: impl IntoIterator<Item = OsString>) -> Vec<String> {
     let ours =
-        |name: &String| TABLE.iter().map(|row| row.key).chain([CONFIG]).any(|key| variable(key) == *name);
+        |name: &String| *name == variable(CONFIG) || deprecated::find(|key| variable(key) == *name).is_some();
     let names = names.into_iter().filter_map(|name| name.into_string().ok());
     let named_alike = names.filter(|name| name.starts_with("SOCKETIO_") && !is_service_link(name));
     named_alike.filter(|name| !ours(name)).collect()

@@ -13,7 +13,7 @@ const $ = (id) => document.getElementById(id);
 
 // `/?polling` stays with long polling, to look at it in peace.
 const client = new Client({ path: document.body.dataset.endpoint, upgrade: !new URLSearchParams(location.search).has("polling") });
-const wire = new Wire($("records"));
+const wire = new Wire($("records"), document.body.dataset.inspector);
 const places = new Conversations();
 
 let online = new Set();

@@ -1,6 +1,10 @@
 //! The chat's page: its files, which are beside this one, by the path each is served at.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
+use http::header::HOST;
+use http::uri::Authority;
 use http::{HeaderMap, Method, Response};
 use socketio_server::page_file;
 
@@ -21,23 +25,44 @@ const SVG: &str = "image/svg+xml";
 /// Answers requests for the chat's files: an argument for [`Builder::pages`](socketio_server::Builder::pages).
 ///
 /// `endpoint` is the path of the Socket.IO endpoint, such as `/socket.io/`. The page looks for it below its own
-/// address, so that a proxy can serve both under a prefix.
+/// address, so that a proxy can serve both under a prefix. Its packets lead to the explainer of the inspector at
+/// `inspector`, if there is one: a URL such as `http://127.0.0.1:3030/`. Only pages on this machine are told, which alone
+/// can open it.
 pub fn chat_pages(
     endpoint: &str,
+    inspector: Option<&str>,
 ) -> impl Fn(&Method, &str, &HeaderMap) -> Option<Response<Bytes>> + Send + Sync + 'static {
-    let page = Bytes::from(page_for(endpoint));
-    move |method, path, _| {
+    let page = Bytes::from(page_for(endpoint, None));
+    let with_inspector = inspector.map(|_| Bytes::from(page_for(endpoint, inspector)));
+    move |method, path, headers| {
         let (content_type, content) = asset(path)?;
-        let content = if path == "/" { page.clone() } else { Bytes::from_static(content) };
+        let content = match &with_inspector {
+            _ if path != "/" => Bytes::from_static(content),
+            Some(told) if is_of_this_machine(headers) => told.clone(),
+            _ => page.clone(),
+        };
         Some(page_file(method, content_type, content, POLICY))
     }
 }
 
-/// The page, which says where its client finds the endpoint.
-fn page_for(endpoint: &str) -> String {
-    let endpoint = endpoint.trim_start_matches('/');
-    let escaped = endpoint.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
-    include_str!("chat.html").replace(ENDPOINT, &format!("data-endpoint=\"{escaped}\""))
+/// The page, which says where its client finds the endpoint, and where the inspector is.
+fn page_for(endpoint: &str, inspector: Option<&str>) -> String {
+    let escaped = |text: &str| text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;");
+    let mut attributes = format!("data-endpoint=\"{}\"", escaped(endpoint.trim_start_matches('/')));
+    if let Some(inspector) = inspector {
+        attributes += &format!(" data-inspector=\"{}\"", escaped(inspector));
+    }
+    include_str!("chat.html").replace(ENDPOINT, &attributes)
+}
+
+/// Whether the page was asked for by a name of this machine that no other machine has.
+fn is_of_this_machine(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
+    host.is_some_and(|host| {
+        let name = host.host().trim_matches(['[', ']']);
+        name.eq_ignore_ascii_case("localhost")
+            || name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+    })
 }
 
 /// The content type and the bytes of a file.
@@ -107,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_file_comes_with_its_type_and_the_policy_and_a_head_without_its_bytes() {
-        let pages = chat_pages("/socket.io/");
+        let pages = chat_pages("/socket.io/", None);
         let get = pages(&Method::GET, "/client.js", &HeaderMap::new()).expect("the client is served");
         assert_eq!(get.headers()[CONTENT_TYPE], JAVASCRIPT);
         assert_eq!(get.headers()[CONTENT_SECURITY_POLICY], POLICY);
@@ -118,15 +143,33 @@ mod tests {
 
     #[test]
     fn the_page_says_where_its_endpoint_is() {
-        assert!(page_for("/socket.io/").contains(ENDPOINT), "as it is written in the page");
-        let page = page_for("/a/\"b<&");
+        assert!(page_for("/socket.io/", None).contains(ENDPOINT), "as it is written in the page");
+        let page = page_for("/a/\"b<&", None);
         assert!(page.contains("data-endpoint=\"a/&quot;b&lt;&amp;\"") && !page.contains(ENDPOINT));
     }
 
     #[test]
+    fn only_a_page_of_this_machine_is_told_where_the_inspector_is() {
+        let pages = chat_pages("/socket.io/", Some("http://127.0.0.1:3030/"));
+        let told = |host: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, host.parse().expect("a host"));
+            let page = pages(&Method::GET, "/", &headers).expect("the page is served");
+            let page = String::from_utf8(page.body().to_vec()).expect("UTF-8");
+            page.contains("data-inspector=\"http://127.0.0.1:3030/\"")
+        };
+        for host in ["localhost:3000", "LOCALHOST", "127.0.0.1:3000", "[::1]:3000"] {
+            assert!(told(host), "{host}");
+        }
+        for host in ["chat.example", "192.0.2.1:3000", "localhost.example", "127.0.0.1.example"] {
+            assert!(!told(host), "{host}");
+        }
+    }
+
+    #[test]
     fn the_files_can_only_be_read() {
-        let post =
-            chat_pages("/socket.io/")(&Method::POST, "/", &HeaderMap::new()).expect("there is such a page");
+        let post = chat_pages("/socket.io/", None)(&Method::POST, "/", &HeaderMap::new())
+            .expect("there is such a page");
         assert_eq!(
             (post.status(), post.headers()[ALLOW].as_bytes()),
             (StatusCode::METHOD_NOT_ALLOWED, &b"GET, HEAD"[..])

@@ -41,8 +41,12 @@ export class Wire {
   #last = 0;
   #shown = false;
 
-  constructor(list) {
+  #inspector;
+
+  /** Packets lead to the explainer of that inspector, if there is one. */
+  constructor(list, inspector) {
     this.#list = list;
+    this.#inspector = inspector;
   }
 
   add(direction, carrier, text) {
@@ -75,12 +79,24 @@ export class Wire {
     const packets = text.split(SEPARATOR);
     cell("at", `${(at / 1000).toFixed(3)} s`);
     cell("carrier", carrier);
-    cell("raw", ...packets.flatMap(marked).slice(1));
+    const raw = packets.flatMap(marked).slice(1);
+    if (this.#inspector && !text.startsWith("http")) raw.splice(0, raw.length, this.#link(raw, direction, text));
+    cell("raw", ...raw);
     cell("means", packets.map((packet) => explain(packet, direction)).join(" · "));
     row.title = text.replaceAll(SEPARATOR, "␞");
     list.append(row);
     if (list.children.length > KEPT) list.firstChild.remove();
     if (follow) list.scrollTop = list.scrollHeight;
+  }
+
+  /** What leads to the explanation of each byte. */
+  #link(content, direction, text) {
+    const link = document.createElement("a");
+    const from = direction === "out" ? "client" : "server";
+    link.href = `${this.#inspector}#explain=${encodeURIComponent(text)}&from=${from}`;
+    Object.assign(link, { target: "_blank", rel: "noreferrer", title: "Explain each byte in the inspector" });
+    link.append(...content);
+    return link;
   }
 }
 

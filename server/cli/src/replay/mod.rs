@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::output;
+use crate::tasks::with_its_panic;
 use compare::{Heard, Ids};
 use script::Script;
 pub(crate) use settings::Replay;
@@ -54,6 +55,12 @@ impl Replay {
                 "auth and cookies are not in this journal; record it with --trace-secrets if they matter\n",
             );
         }
+        if let Some(cut) = records.iter().find(|record| record.left_out.is_some()) {
+            output::complain(&format!(
+                "bytes were left out of this journal, at first of record {}: what is sent and compared there is not the whole\n",
+                cut.n
+            ));
+        }
         let scripts = Script::of(&records);
         let first = scripts.iter().filter_map(Script::begins).min_by(f64::total_cmp);
         let first = first.ok_or_else(|| ReplayError::Nothing(self.journal.clone()))?;
@@ -68,7 +75,7 @@ impl Replay {
         }
         let mut heard: Vec<Heard> = scripts.iter().map(|_| Heard::default()).collect();
         while let Some(played) = playing.join_next().await {
-            if let Ok((at, played)) = played {
+            if let Some((at, played)) = with_its_panic(played) {
                 heard[at] = played;
             }
         }
@@ -96,6 +103,8 @@ fn report(scripts: &[Script], heard: &[Heard]) -> bool {
         }
     }
     let sessions = scripts.iter().filter(|script| script.session.is_some()).count();
-    output::print(&format!("{sessions} sessions, {answers} answers, {different} differences\n"));
+    let counts = [(sessions, "session"), (answers, "answer"), (different, "difference")];
+    let counts = counts.map(|(count, what)| output::counted(count, what));
+    output::print(&format!("{}\n", counts.join(", ")));
     different == 0
 }

@@ -24,6 +24,7 @@ use super::compare::{Heard, text};
 use super::fetch::fetch;
 use super::script::{Act, Opcode, Request, Script};
 use super::settings::Replay;
+use crate::tasks::with_its_panic;
 
 /// Header fields that belong to a connection and not to what was asked.
 const CONNECTION_FIELDS: [&str; 6] =
@@ -236,7 +237,7 @@ impl Peer {
             && !request.overlaps
             && let Some(task) = self.requests.get_mut(&last)
         {
-            drop(timeout(self.patience, task).await);
+            answered(self.patience, task).await;
         }
         if request.method == "POST" && request.body == b"3" {
             // Pings are answered as they come.
@@ -264,7 +265,7 @@ impl Peer {
                 drop(turn);
                 let Some((status, binary, body)) = fetched else { return };
                 let packets: Vec<Packet> = match (status, kind) {
-                    (200, 0) => format.decode(body, binary, usize::MAX).map_while(Result::ok).collect(),
+                    (200, 0) => format.reader(body, binary, usize::MAX).map_while(Result::ok).collect(),
                     _ => Vec::new(),
                 };
                 let beat = |packet: &Packet| matches!(packet, Packet::Ping(_) | Packet::Pong(_));
@@ -303,7 +304,7 @@ impl Peer {
         });
         if opens {
             // Everything else needs the session's id.
-            drop(timeout(self.patience, task).await);
+            answered(self.patience, &mut { task }).await;
         } else {
             self.requests.insert(request.record, task);
             // The server gets requests in the order of the journal, though each has a connection of its own.
@@ -372,6 +373,13 @@ impl Peer {
         };
         // If the server has closed it, what is missing will show.
         drop(sink.lock().await.send(message).await);
+    }
+}
+
+/// Waits for the end of a request, for as long as it may take.
+async fn answered(patience: Duration, task: &mut JoinHandle<()>) {
+    if let Ok(done) = timeout(patience, task).await {
+        with_its_panic(done);
     }
 }
 

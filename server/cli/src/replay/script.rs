@@ -57,6 +57,7 @@ pub(super) struct Request {
     pub(super) record: u64,
     pub(super) method: String,
     pub(super) target: String,
+    /// The names are in lower case.
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Vec<u8>,
     /// Whether it was sent while another of its kind waited, which breaks the protocol. Nothing else is played so.
@@ -159,7 +160,10 @@ impl Script {
                 self.format = PayloadFormat { revision, base64: *base64 };
             }
             Entry::Request { method, target, headers, .. } => {
-                let (method, target, headers) = (method.clone(), target.clone(), headers.clone());
+                let (method, target) = (method.clone(), target.clone());
+                // A journal may have the names as they were sent.
+                let lower = |(name, value): &(String, String)| (name.to_ascii_lowercase(), value.clone());
+                let headers = headers.iter().map(lower).collect();
                 let mut request = Request {
                     record: record.n,
                     method,
@@ -197,7 +201,7 @@ impl Script {
                     self.heard.answered(request, *status, idle && *status == 200);
                 }
             }
-            Entry::Frame { opcode, fin } if record.direction == Some(Direction::In) => {
+            Entry::Frame { opcode, fin, .. } if record.direction == Some(Direction::In) => {
                 if let (Some(websocket), Some(opcode)) = (record.from, Opcode::named(opcode)) {
                     self.act(record.time, Act::Frame { websocket, opcode, fin: *fin, payload: raw });
                 }

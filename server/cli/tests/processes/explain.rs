@@ -70,6 +70,32 @@ fn a_message_comes_as_text_hexadecimal_or_base64_from_the_command_line_a_file_or
 }
 
 #[test]
+fn the_name_of_a_file_without_its_sign_is_told() {
+    let folder = Folder::new();
+    let file = folder.file("11.1.9.jsonl");
+    std::fs::write(&file, "40").expect("a file");
+    let name = file.display().to_string();
+    for arguments in [&[&*name][..], &["--hex", &name], &["40", &name]] {
+        let output = explain(arguments, b"");
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "{arguments:?}");
+        assert!(
+            error.contains(&format!("to explain what is in the file {name}, write @{name}\n")),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_cut_record_is_not_explained_and_told() {
+    let record = r#"{"n":7,"time":7,"session":1,"direction":"in","raw":"42[","left_out":9,"kind":"body"}"#;
+    let output = explain(&[record], b"");
+    assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(error.starts_with("bytes of 1 record were left out of the journal: "), "{error}");
+}
+
+#[test]
 fn a_journal_is_explained_record_by_record() {
     let record = r#"{"n":7,"time":7,"session":1,"direction":"in","raw":"42{}","kind":"body"}"#;
     let journal = format!("{{\"journal\":1,\"by\":\"a test\",\"began\":0,\"redacted\":true}}\n{record}\n");

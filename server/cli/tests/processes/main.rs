@@ -2,15 +2,23 @@
 //! write bytes to them.
 
 mod admin;
+mod bench;
 mod chat;
+mod check;
+mod commands;
+mod connect;
 mod examples;
 mod explain;
 mod gateway;
+#[cfg(feature = "lab")]
+mod lab;
 mod listeners;
 mod log;
 mod operations;
 mod program;
 mod redis;
 mod replay;
+mod signals;
+mod systemd;
 mod tls;
 mod wire;

@@ -1,7 +1,8 @@
 //! What whoever operates the server asks it, and reads in its log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use socketio_tests::{Connection, Received, Response, WebSocket};
@@ -93,8 +94,15 @@ async fn metrics_count_and_readiness_ends_with_a_drain() {
     assert_eq!(get(operations, "/").await.status, 404);
     assert_eq!(get(address, "/metrics").await.status, 404, "clients are told nothing");
     let mut now = metrics(operations).await;
+    assert!(
+        now[concat!("socketio_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}")] == 1.0,
+        "{now:#?}"
+    );
+    assert!(now["process_resident_memory_bytes"] > 1e6 && now["process_open_fds"] > 3.0, "{now:#?}");
     // These are there from the start, and the last connection may not be gone yet.
-    now.retain(|sample, _| !["namespaces", "tasks", "connections"].contains(&&sample["socketio_".len()..]));
+    let there =
+        ["socketio_namespaces", "socketio_tasks", "socketio_connections", "socketio_build_info", "process_"];
+    now.retain(|sample, _| !there.iter().any(|name| sample.starts_with(name)));
     assert!(now.values().all(|value| *value == 0.0), "{now:#?}");
 
     let (mut websocket, _) = connect(Connection::open(address).await, "40").await;
@@ -139,6 +147,51 @@ async fn metrics_count_and_readiness_ends_with_a_drain() {
     assert!(get(address, &target).await.text().contains('1'));
     let (status, log) = program.ended().await;
     assert!(status.success(), "{status}: {log}");
+}
+
+/// The names of metrics in a text.
+fn named_metrics(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("socketio_") || word.starts_with("process_")).collect()
+}
+
+// proves: features/wish/metrics
+#[tokio::test]
+async fn the_dashboard_and_the_alerts_ask_for_metrics_that_exist() {
+    // Nobody is at the addresses of Redis and the backend, whose metrics are there nevertheless.
+    let mut program = Program::server([
+        "--listen=127.0.0.1:0",
+        "--metrics=127.0.0.1:0",
+        "--recovery=1m",
+        "--redis=redis://127.0.0.1:1",
+        "--webhook=http://127.0.0.1:1/",
+    ]);
+    let operations = program.line("metrics on http://").await;
+    let operations = operations.strip_suffix("/metrics").and_then(|address| address.parse().ok());
+    let response = get(operations.expect("an address"), "/metrics").await;
+    let text = response.text();
+    let grafana = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/grafana");
+    let there: BTreeSet<&str> = text.lines().filter_map(|line| line.split(['{', ' ']).next()).collect();
+    // A family without samples yet has only its type.
+    let families = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let there: BTreeSet<&str> = there.into_iter().chain(families).collect();
+    // Alerts by increase miss the first one of a series that is not there before.
+    let alerts = std::fs::read_to_string(grafana.join("alerts.yaml")).expect("a file");
+    let increasing: BTreeSet<&str> = alerts.split("increase(").skip(1).flat_map(named_metrics).collect();
+    let increasing: BTreeSet<&str> =
+        increasing.into_iter().filter(|name| alerts.contains(&format!("increase({name}"))).collect();
+    assert!(increasing.len() >= 3, "{increasing:?}");
+    for name in increasing {
+        let samples = text.lines().filter(|line| line.starts_with(name)).count();
+        assert!(samples > 0, "{name} has no sample from the start");
+    }
+    for file in ["alerts.yaml", "dashboard.json"] {
+        let text = std::fs::read_to_string(grafana.join(file)).expect("a file");
+        let named = named_metrics(&text);
+        assert!(named.len() > 10, "{named:?}");
+        let unknown: Vec<_> = named.difference(&there).collect();
+        assert!(unknown.is_empty(), "{file} asks for {unknown:?}: the server has {there:#?}");
+    }
 }
 
 // proves: hostile/75

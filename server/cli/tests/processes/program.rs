@@ -1,6 +1,7 @@
 //! A program that listens: started, watched, told to stop.
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -45,6 +46,14 @@ impl Program {
         (program, address)
     }
 
+    /// The same with the usual actions of signals: a shell lets what runs behind it ignore some.
+    pub(crate) async fn echo_with_usual_signals() -> (Program, SocketAddr) {
+        let server = [SERVER, "--app", "echo", "--listen", "127.0.0.1:0"];
+        let mut program = Program::start(Command::new("env").arg("--default-signal").args(server));
+        let address = program.address().await;
+        (program, address)
+    }
+
     /// An example on a free port.
     pub(crate) async fn example(name: &str) -> (Program, SocketAddr) {
         let mut program = Program::start(Command::new(built(name).await).arg("127.0.0.1:0"));
@@ -52,9 +61,21 @@ impl Program {
         (program, address)
     }
 
+    /// The server with these options, and one socket that it gets as systemd passes it.
+    pub(crate) fn with_socket<const N: usize>(socket: OwnedFd, options: [&str; N]) -> Program {
+        // The first that is passed is number 3. Only the process itself knows its id before it becomes the server.
+        let passes = "export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$0\" \"$@\" 3<&0 0</dev/null";
+        let mut command = Command::new("sh");
+        Program::start_with(command.args(["-c", passes, SERVER]).args(options), socket.into())
+    }
+
     fn start(command: &mut Command) -> Program {
+        Program::start_with(command, Stdio::null())
+    }
+
+    fn start_with(command: &mut Command, input: Stdio) -> Program {
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
@@ -157,7 +178,8 @@ fn is_fresh(program: &Path) -> bool {
     time(program).is_some_and(|built| sources.all(|source| time(source).is_some_and(|made| made <= built)))
 }
 
-async fn next(lines: &mut Lines<impl AsyncBufRead + Unpin>) -> String {
+/// The next line, which has to come in time.
+pub(crate) async fn next(lines: &mut Lines<impl AsyncBufRead + Unpin>) -> String {
     let line = timeout(LIMIT, lines.next_line()).await.expect("a line in time");
     line.expect("text").expect("the program ended")
 }

@@ -18,7 +18,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::listeners::Folder;
-use crate::program::{Program, connect};
+use crate::program::{Program, SERVER, connect};
 
 /// A certificate for `localhost`, and its key, as files.
 struct Identity {
@@ -245,4 +245,65 @@ async fn a_wrong_file_ends_the_program() {
     let (status, log) = program.ended().await;
     assert_eq!(status.code(), Some(1));
     assert!(log.starts_with("socketio-server: can't read /nowhere/cert.pem: "), "{log}");
+}
+
+#[tokio::test]
+async fn connect_and_check_trust_the_certificate_that_they_are_told_to() {
+    let identity = Identity::new();
+    let (_server, address) = identity.server().await;
+    let url = format!("https://localhost:{}", address.port());
+    let (certificate, _) = identity.files();
+    let certificate = certificate.display().to_string();
+    let run = async |arguments: &[&str]| {
+        let output = tokio::process::Command::new(SERVER).args(arguments).kill_on_drop(true).output().await;
+        let output = output.expect("its output");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let ask = ["connect", &url, "--ca", &certificate, "-x", "? message-with-ack 7"];
+    for transport in ["polling", "websocket"] {
+        let (code, out) = run(&[&ask[..], &["--transports", transport]].concat()).await;
+        assert_eq!(code, Some(0), "{out}");
+        assert!(out.contains("message-with-ack = 7"), "{out}");
+    }
+    let (code, out) = run(&["check", &url, "--ca", &certificate, "--quick"]).await;
+    assert_eq!(code, Some(0), "{out}");
+    assert!(out.contains("TLSv1_3, and its certificate is trusted"), "{out}");
+    // Another authority has not signed it.
+    let other = Identity::new();
+    let (code, out) =
+        run(&["connect", &url, "--ca", &other.files().0.display().to_string(), "-x", "message"]).await;
+    assert_eq!(code, Some(1), "{out}");
+    assert!(out.contains("TLS: "), "{out}");
+}
+
+#[tokio::test]
+async fn our_own_client_trusts_a_certificate_that_signed_itself_if_it_is_named_and_for_its_names_alone() {
+    let folder = Folder::new();
+    let mut terms = rcgen::CertificateParams::new(["localhost".to_owned()]).expect("a name");
+    // As `openssl req -x509` makes them.
+    terms.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let certificate = terms.self_signed(&key).expect("a certificate");
+    fs::write(folder.file("cert.pem"), certificate.pem()).expect("to write");
+    fs::write(folder.file("key.pem"), key.serialize_pem()).expect("to write");
+    let identity = Identity { folder, certificate: certificate.der().clone() };
+    let (_server, address) = identity.server().await;
+    let file = identity.folder.file("cert.pem").display().to_string();
+    let connect = async |host: &str, options: &[&str]| {
+        let url = format!("https://{host}:{}", address.port());
+        let mut command = tokio::process::Command::new(SERVER);
+        command.args(["connect", &url, "-x", "? message-with-ack 1"]).args(options).kill_on_drop(true);
+        let output = command.output().await.expect("its output");
+        (output.status.code(), String::from_utf8(output.stdout).expect("UTF-8"))
+    };
+    for transports in ["polling", "websocket"] {
+        let (code, out) = connect("localhost", &["--ca", &file, "--transports", transports]).await;
+        assert_eq!(code, Some(0), "{out}");
+    }
+    let (code, out) = connect("127.0.0.1", &["--ca", &file]).await;
+    assert!(code == Some(1) && out.contains("not valid for name \"127.0.0.1\""), "{out}");
+    let another = Identity::new();
+    let file = another.folder.file("cert.pem").display().to_string();
+    let (code, out) = connect("localhost", &["--ca", &file]).await;
+    assert!(code == Some(1) && out.contains("by --ca"), "{out}");
 }

@@ -1,10 +1,9 @@
-//! What the pages of docs/wire have readers try in a shell is tried here, and comes out as the pages say.
+//! What the pages of docs/wire and docs/lab have readers try in a shell is tried here, and comes out as the pages say.
 //!
 //! A fence of the kind `console` has commands after `$ `, and below each what it prints. The commands of a page are
-//! one shell's. A command that starts a server starts it on a free port, which the others use in place of 3000.
+//! one shell's. A command that starts a server or the lab starts it on a free port, which the others use in place of 3000 or 3900.
 //! `REGENERATE=1` writes what is printed into the pages.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::{env, fs};
@@ -18,6 +17,9 @@ use crate::program::{Program, SERVER};
 
 const FENCE: &str = "```console\n";
 const PLACE: &str = "127.0.0.1:3000";
+const LAB: &str = "127.0.0.1:3900";
+/// Where the lab's one case is.
+const CASE: &str = "127.0.0.1:41233";
 /// Behind what a command has printed.
 const END: &str = "the end of what that command prints";
 
@@ -26,7 +28,10 @@ struct Shell {
     _child: Child,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
-    server: Option<(Program, SocketAddr)>,
+    server: Option<Program>,
+    lab: Option<Program>,
+    /// What was found on which addresses, and the addresses that the page has.
+    places: Vec<(String, &'static str)>,
     aliases: Aliases,
     _folder: Folder,
 }
@@ -48,7 +53,8 @@ impl Shell {
             .expect("bash starts");
         let input = child.stdin.take().expect("standard input");
         let output = BufReader::new(child.stdout.take().expect("standard output")).lines();
-        Shell { _child: child, input, output, server: None, aliases: Aliases::default(), _folder: folder }
+        let (places, aliases) = (Vec::new(), Aliases::default());
+        Shell { _child: child, input, output, server: None, lab: None, places, aliases, _folder: folder }
     }
 
     /// What a command prints.
@@ -56,12 +62,29 @@ impl Shell {
         if let Some(options) =
             command.strip_prefix("socketio-server --app echo").and_then(|rest| rest.strip_suffix('&'))
         {
-            self.server = Some(Program::echo(&options.split_whitespace().collect::<Vec<_>>()).await);
+            let (server, address) = Program::echo(&options.split_whitespace().collect::<Vec<_>>()).await;
+            // It takes the place of one that was there before.
+            self.places.retain(|(_, shown)| *shown != PLACE);
+            self.places.push((address.to_string(), PLACE));
+            self.server = Some(server);
             return format!("listening on http://{PLACE}/\n");
         }
-        let place = self.server.as_ref().map_or_else(|| PLACE.to_owned(), |(_, address)| address.to_string());
+        if let Some(options) =
+            command.strip_prefix("socketio-server lab").and_then(|rest| rest.strip_suffix('&'))
+        {
+            let mut lab = Program::server(
+                ["lab", "--listen", "127.0.0.1:0"].into_iter().chain(options.split_whitespace()),
+            );
+            let line = lab.logged("agents and browsers at http://").await;
+            let (_, address) = line.split_once("http://").expect("an address");
+            self.places.push((address.to_owned(), LAB));
+            self.lab = Some(lab);
+            return format!("{}\n", line.replace(address, LAB));
+        }
+        let there =
+            self.places.iter().fold(command.to_owned(), |text, (found, shown)| text.replace(shown, found));
         // `echo` ends a last line that has no end of its own.
-        let line = format!("{}\nprintf '\\n{END}\\n'\n", command.replace(PLACE, &place));
+        let line = format!("{there}\nprintf '\\n{END}\\n'\n");
         self.input.write_all(line.as_bytes()).await.expect("bash reads");
         let mut printed = String::new();
         loop {
@@ -74,8 +97,24 @@ impl Shell {
         }
         // The line end before the mark.
         printed.pop();
-        let printed = self.aliases.settle(&printed.replace(&place, PLACE).replace('\u{1e}', "␞"));
+        if let Some((_, url)) = printed.split_once("\"url\":\"http://") {
+            let (address, _) = url.split_once('"').expect("a text");
+            self.places.push((address.to_owned(), CASE));
+        }
+        let printed = self.places.iter().fold(printed, |text, (found, shown)| text.replace(found, shown));
+        let printed = self.aliases.settle(&printed.replace('\u{1e}', "␞"));
         if printed.is_empty() || printed.ends_with('\n') { printed } else { printed + "\n" }
+    }
+}
+
+impl Shell {
+    /// A lab ends well: what it gave has passed.
+    async fn end(self) {
+        drop(self.server);
+        if let Some(mut lab) = self.lab {
+            let (status, log) = lab.ended().await;
+            assert!(status.success(), "{status}: {log}");
+        }
     }
 }
 
@@ -93,21 +132,23 @@ async fn made(page: &str) -> String {
         made += "```";
         made += rest;
     }
+    shell.end().await;
     made
 }
 
 // proves: features/wish/protocol-shown
 /// All pages at once, since some commands wait.
 #[tokio::test]
-async fn what_the_pages_about_the_wire_have_one_try_comes_out_as_they_say() {
+async fn what_the_pages_about_the_wire_and_the_lab_have_one_try_comes_out_as_they_say() {
     let found = Command::new("bash").args(["-c", "command -v curl"]).stdout(Stdio::null()).status().await;
     if !found.is_ok_and(|status| status.success()) {
-        eprintln!("bash or curl is not installed: what docs/wire has one try is not tried");
+        eprintln!("bash or curl is not installed: what docs/wire and docs/lab have one try is not tried");
         return;
     }
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/wire");
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
     let mut pages = tokio::task::JoinSet::new();
-    for entry in fs::read_dir(folder).expect("the pages") {
+    let entries = ["wire", "lab"].map(|folder| fs::read_dir(docs.join(folder)).expect("the pages"));
+    for entry in entries.into_iter().flatten() {
         let path = entry.expect("a page").path();
         if path.extension().is_some_and(|extension| extension == "md") {
             pages.spawn(async move {

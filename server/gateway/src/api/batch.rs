@@ -1,10 +1,11 @@
 //! `POST /api/batch`: several operations, in order. All of them are checked before the first is done.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::fault::{Code, Fault};
 use super::{Api, Count, Reply};
 use crate::operations::{MAIN, Operation, Prepared};
+use crate::reading::list;
 
 /// How many operations a batch may have.
 const MAX_OPERATIONS: usize = 1000;
@@ -12,7 +13,12 @@ const MAX_OPERATIONS: usize = 1000;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Batch {
+    #[serde(deserialize_with = "operations")]
     operations: Vec<Operation>,
+}
+
+fn operations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Operation>, D::Error> {
+    list(deserializer, "operations")
 }
 
 #[derive(Serialize)]

@@ -67,6 +67,8 @@ codes! {
     NotJson = "not_json", UNSUPPORTED_MEDIA_TYPE;
     /// The Idempotency-Key came with another request before.
     KeyReused = "key_reused", CONFLICT;
+    /// Too many requests of a kind that the server has to remember.
+    TooMany = "too_many", TOO_MANY_REQUESTS;
     /// The server has a bug, and a part of the request may be done.
     Internal = "internal", INTERNAL_SERVER_ERROR;
 }
@@ -114,6 +116,7 @@ impl From<Wrong> for Fault {
         let code = match wrong.kind {
             WrongKind::Field => Code::BadField,
             WrongKind::Namespace => Code::UnknownNamespace,
+            WrongKind::TooMany => Code::TooMany,
         };
         Fault::new(code, wrong.message).at(wrong.at)
     }

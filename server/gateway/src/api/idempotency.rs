@@ -22,6 +22,10 @@ const LIFE: Duration = Duration::from_secs(5 * 60);
 const MAX_KEYS: usize = 50_000;
 const MAX_BYTES: usize = 50_000_000;
 
+/// How many requests with a key may be in progress. They go on when their connection is closed, so the number of
+/// connections is no limit.
+const MAX_IN_PROGRESS: usize = 1024;
+
 /// A key, for one path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct IdempotencyKey(Arc<str>);
@@ -69,13 +73,17 @@ pub(super) enum Begun {
     InProgress,
     /// The key belongs to another body.
     Other,
+    /// Too many others are in progress.
+    TooMany,
 }
 
 impl Idempotency {
     pub(super) fn begin(&mut self, key: &IdempotencyKey, body: &[u8], now: Instant) -> Begun {
         self.forget_old(now);
         let hash = self.hasher.hash_one(body);
+        let in_progress = self.keys.len() - self.answered.len();
         match self.keys.entry(key.clone()) {
+            Entry::Vacant(_) if in_progress >= MAX_IN_PROGRESS => Begun::TooMany,
             Entry::Vacant(entry) => {
                 entry.insert(Remembered { hash, reply: None });
                 Begun::First
@@ -184,6 +192,19 @@ mod tests {
         assert!(matches!(table.begin(&key("0"), b"", now), Begun::First));
         assert!(matches!(table.begin(&key("1"), b"", now), Begun::Again(_)));
         assert_eq!((table.answered.len(), table.bytes), (MAX_KEYS, MAX_KEYS));
+    }
+
+    #[test]
+    fn so_many_requests_are_in_progress_and_no_more() {
+        let (mut table, now) = (Idempotency::default(), Instant::now());
+        for n in 0..MAX_IN_PROGRESS {
+            assert!(matches!(table.begin(&key(&n.to_string()), b"", now), Begun::First));
+        }
+        assert!(matches!(table.begin(&key("more"), b"", now), Begun::TooMany));
+        assert!(matches!(table.begin(&key("0"), b"", now), Begun::InProgress));
+        table.done(&key("0"), reply("x"), now);
+        assert!(matches!(table.begin(&key("more"), b"", now), Begun::First));
+        assert!(matches!(table.begin(&key("again"), b"", now), Begun::TooMany));
     }
 
     #[test]

@@ -8,8 +8,11 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 
 use super::Api;
 
@@ -18,6 +21,10 @@ const MAX_CONNECTIONS: usize = 1024;
 
 /// How long a request's head may take. A connection may be idle for as long.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// How long a request may take from its head to the last byte of its answer. Its body and the answers of clients have
+/// shorter limits, so what takes longer is a peer that doesn't read.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(3 * 60);
 
 /// The largest head, in bytes.
 const MAX_HEAD: usize = 16_384;
@@ -46,6 +53,7 @@ impl Api {
             match accepted {
                 Ok((stream, _)) => {
                     let (api, stopped) = (self.clone(), stopping.subscribe());
+                    let _ = stream.set_nodelay(true);
                     tokio::spawn(async move {
                         connection(stream, api, stopped).await;
                         drop(place);
@@ -63,9 +71,14 @@ impl Api {
     }
 }
 
-async fn connection(stream: TcpStream, api: Api, mut stopped: watch::Receiver<()>) {
-    let _ = stream.set_nodelay(true);
+async fn connection<S>(stream: S, api: Api, mut stopped: watch::Receiver<()>)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    // When the latest request came.
+    let came = Mutex::new(Instant::now());
     let service = service_fn(|request| {
+        *came.lock() = Instant::now();
         let api = &api;
         async move { Ok::<_, Infallible>(api.answer(request).await) }
     });
@@ -74,6 +87,10 @@ async fn connection(stream: TcpStream, api: Api, mut stopped: watch::Receiver<()
     let mut serving = pin!(http.serve_connection(TokioIo::new(stream), service));
     let served = tokio::select! {
         served = &mut serving => served,
+        () = too_long(&came) => {
+            tracing::debug!("a connection to the API is closed: its peer does not read the answer");
+            return;
+        }
         _ = stopped.changed() => {
             serving.as_mut().graceful_shutdown();
             serving.await
@@ -81,5 +98,48 @@ async fn connection(stream: TcpStream, api: Api, mut stopped: watch::Receiver<()
     };
     if let Err(error) = served {
         tracing::debug!(%error, "a connection to the API failed");
+    }
+}
+
+/// Waits until the latest request has taken too long.
+async fn too_long(came: &Mutex<Instant>) {
+    loop {
+        let end = *came.lock() + REQUEST_TIMEOUT;
+        if end <= Instant::now() {
+            return;
+        }
+        tokio::time::sleep_until(end).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use socketio::Io;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::api::keys::Keys;
+    use crate::node::NodeInfo;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_whose_peer_does_not_read_the_answer_is_closed() {
+        let api = Api::new(Io::new(), NodeInfo::new("here", false), Keys::default());
+        let (stop, stopped) = watch::channel(());
+        let (mut peer, ours) = duplex(1000);
+        let began = Instant::now();
+        let serving = tokio::spawn(connection(ours, api, stopped));
+        let get = |path: &str| format!("GET /api/{path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
+        // Its peer reads the first answers, and takes its time between them.
+        for _ in 0..5 {
+            sleep(Duration::from_secs(60)).await;
+            peer.write_all(get("info").as_bytes()).await.unwrap();
+            assert!(peer.read(&mut [0; 1000]).await.unwrap() > 100);
+        }
+        peer.write_all(get("openapi.json").as_bytes()).await.unwrap();
+        let last = began.elapsed();
+        tokio::time::timeout(Duration::from_secs(3600), serving).await.expect("it is closed").unwrap();
+        assert_eq!(began.elapsed() - last, REQUEST_TIMEOUT);
+        drop(stop);
     }
 }

@@ -9,7 +9,7 @@ use socketio::{Broadcast, FetchError, FetchedSocket, HandshakeDetails, Namespace
 use super::fault::{Code, Fault};
 use super::query::Query;
 use super::{Api, Reply};
-use crate::node::{Node, Scope};
+use crate::node::{NodeInfo, Scope};
 use crate::operations::namespace;
 
 /// Header fields that are shown. Others may be credentials.
@@ -78,7 +78,7 @@ struct NamespaceView {
 }
 
 impl SocketView {
-    fn local(socket: &Socket, node: &Node) -> SocketView {
+    fn local(socket: &Socket, node: &NodeInfo) -> SocketView {
         let handshake = socket.handshake();
         let shown = |name: &'static str| Some((name, handshake.headers.get(name)?.into()));
         SocketView {
@@ -97,7 +97,7 @@ impl SocketView {
         }
     }
 
-    fn of(fetched: &FetchedSocket, namespace: &Namespace, node: &Node) -> SocketView {
+    fn of(fetched: &FetchedSocket, namespace: &Namespace, node: &NodeInfo) -> SocketView {
         if let Some(socket) = fetched.socket() {
             return SocketView::local(socket, node);
         }

@@ -31,12 +31,11 @@ use idempotency::{Begun, Idempotency, IdempotencyKey};
 use keys::Keys;
 use parking_lot::{Mutex, RwLock};
 use routes::{Endpoint, Route};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use socketio::{Broadcast, Io, Note};
 
 use crate::echo::{Echo, apps};
-use crate::node::{Node, Scope};
+use crate::node::{NodeInfo, Scope};
 use crate::operations::{Disconnect, MAIN, Move, Operation};
 use crate::reading::{self, Unread};
 
@@ -53,7 +52,7 @@ pub struct Api(Arc<State>);
 #[derive(Debug)]
 struct State {
     io: Io,
-    node: Node,
+    node: NodeInfo,
     keys: RwLock<Keys>,
     idempotency: Arc<Mutex<Idempotency>>,
     /// Answers the paths of laravel-echo-server.
@@ -91,7 +90,7 @@ struct Count {
 impl Api {
     /// The API of `io`. Without a key, only this machine must be able to reach it.
     #[must_use]
-    pub fn new(io: Io, node: Node, keys: Keys) -> Api {
+    pub fn new(io: Io, node: NodeInfo, keys: Keys) -> Api {
         let (keys, idempotency) = (RwLock::new(keys), Arc::default());
         Api(Arc::new(State { io, node, keys, idempotency, echo: None }))
     }
@@ -121,7 +120,19 @@ impl Api {
         let allowed = routes::methods(parts.uri.path());
         let (reply, fault) = match self.reply(&parts, body).await {
             Ok(reply) => (reply, None),
-            Err(fault) => (Reply::from(&fault), Some(fault.code)),
+            Err(fault) => {
+                let Fault { code, message, at } = &fault;
+                tracing::info!(
+                    method = %parts.method,
+                    path = parts.uri.path(),
+                    status = code.status().as_u16(),
+                    code = code.word(),
+                    at,
+                    error = %message,
+                    "an API request is refused"
+                );
+                (Reply::from(&fault), Some(fault.code))
+            }
         };
         let mut response = response(reply);
         let headers = response.headers_mut();
@@ -217,11 +228,19 @@ impl Api {
             Begun::InProgress => {
                 return Err(Fault::new(
                     Code::InProgress,
-                    "the request with this Idempotency-Key is in progress",
+                    "the request with this Idempotency-Key is in progress: send it again later",
                 ));
             }
             Begun::Other => {
-                return Err(Fault::new(Code::KeyReused, "this Idempotency-Key was used for another request"));
+                return Err(Fault::new(
+                    Code::KeyReused,
+                    "this Idempotency-Key came with another body before",
+                ));
+            }
+            Begun::TooMany => {
+                let message =
+                    "too many requests with an Idempotency-Key are in progress: wait for some of them";
+                return Err(Fault::new(Code::TooMany, message));
             }
             Begun::First => idempotency::Guard::new(Arc::clone(&self.0.idempotency), key),
         };
@@ -326,9 +345,12 @@ where
 }
 
 /// Reads a body. What is wrong is told with its path.
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
+fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Fault> {
     reading::read(body).map_err(|unread| match unread {
         Unread::Syntax(error) => Fault::new(Code::BadJson, error),
+        Unread::Field { at, message } if at.is_empty() && message == "must be an object" => {
+            Fault::new(Code::BadField, "the body must be a JSON object")
+        }
         Unread::Field { at, message } if at.is_empty() => Fault::new(Code::BadField, message),
         Unread::Field { at, message } => Fault::new(Code::BadField, message).at(at),
     })

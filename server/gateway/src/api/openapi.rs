@@ -51,8 +51,16 @@ mod tests {
             for (method, operation) in methods.as_object().unwrap() {
                 let responses = operation["responses"].as_object().unwrap();
                 // These depend on the path and the method themselves.
-                let elsewhere =
-                    [Code::UnknownPath, Code::MethodNotAllowed, Code::UnknownSocket, Code::UnknownNamespace];
+                let elsewhere = [
+                    Code::UnknownPath,
+                    Code::MethodNotAllowed,
+                    Code::UnknownSocket,
+                    Code::UnknownNamespace,
+                    Code::TooMany,
+                ];
+                let names_a_namespace =
+                    method == "post" || !matches!(&**path, "/api/info" | "/api/openapi.json");
+                assert_eq!(responses.contains_key("429"), names_a_namespace, "{method} {path}");
                 let of_posts = [
                     Code::BodyTimeout,
                     Code::InProgress,

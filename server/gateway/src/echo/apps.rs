@@ -21,6 +21,7 @@ use socketio::FetchedSocket;
 use super::channels::is_presence;
 use super::message::Message;
 use super::{Echo, presence};
+use crate::reading;
 
 /// A status, and JSON.
 pub(crate) type Reply = (StatusCode, Value);
@@ -119,7 +120,7 @@ impl Echo {
 
     /// Publishes an event. The clients of all nodes get it.
     fn events(&self, body: &[u8]) -> Reply {
-        let published: Published = match serde_json::from_slice(body) {
+        let published: Published = match reading::read(body) {
             Ok(published) => published,
             Err(wrong) => return error(StatusCode::BAD_REQUEST, &wrong.to_string()),
         };

@@ -89,6 +89,11 @@ impl Auth {
         Ok(Auth { client, headers, turns: Semaphore::new(LIMIT) })
     }
 
+    /// Trusts these authorities from now on.
+    pub(super) fn trust(&self, authorities: &Authorities) -> Result<(), UrlError> {
+        self.client.trust(authorities)
+    }
+
     /// The URL, for the log.
     pub(super) fn place(&self) -> String {
         self.client.place()

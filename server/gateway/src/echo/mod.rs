@@ -15,6 +15,8 @@ mod channels;
 mod message;
 mod presence;
 #[cfg(feature = "redis")]
+mod published;
+#[cfg(feature = "redis")]
 mod redis;
 
 use std::fmt;
@@ -32,6 +34,7 @@ use serde_json::Value;
 use socketio::{Args, DisconnectReason, Io, JoinError, Namespace, Socket};
 
 use crate::hooks::counts::family;
+use crate::objects::InObjects;
 use crate::operations::MAIN;
 use crate::told::Told;
 use crate::web::{Authorities, UrlError};
@@ -41,7 +44,7 @@ const ID_LENGTH: usize = 20;
 
 /// What the preset does.
 #[derive(Clone, Debug, Default)]
-pub struct EchoSettings {
+pub struct EchoConfig {
     /// The application's URL that says who may join private and presence channels. Without it, nobody may.
     pub auth_url: Option<String>,
     /// The header fields that a client may have sent to that URL, beside the usual ones. In lower case.
@@ -113,8 +116,8 @@ impl Echo {
     ///
     /// # Errors
     /// See [`EchoError`].
-    pub fn start(io: &Io, settings: EchoSettings) -> Result<Echo, EchoError> {
-        let EchoSettings { auth_url, auth_headers, authorities, redis } = settings;
+    pub fn start(io: &Io, config: EchoConfig) -> Result<Echo, EchoError> {
+        let EchoConfig { auth_url, auth_headers, authorities, redis } = config;
         let auth = auth_url
             .map(|url| Auth::new(&url, &authorities, auth_headers))
             .transpose()
@@ -127,6 +130,14 @@ impl Echo {
         }
         echo.register();
         Ok(echo)
+    }
+
+    /// Trusts other authorities from now on, where it asks the application by HTTPS.
+    ///
+    /// # Errors
+    /// If their certificates can't be used.
+    pub fn set_authorities(&self, authorities: &Authorities) -> Result<(), UrlError> {
+        self.0.auth.as_ref().map_or(Ok(()), |auth| auth.trust(authorities))
     }
 
     #[cfg(feature = "redis")]
@@ -153,21 +164,24 @@ impl Echo {
                 socket.insert(OwnTurns::default());
                 std::future::ready(())
             })
-            .on("subscribe", move |socket: Socket, subscribe: Subscribe| {
+            .on("subscribe", move |socket: Socket, InObjects(subscribe): InObjects<Subscribe>| {
                 // In the order of arrival, so that an `unsubscribe` that follows finds it.
                 let ticket = channels(&socket).lock().ask(&subscribe.channel);
                 let echo = joining.clone();
                 async move { echo.subscribe(socket, subscribe, ticket).await }
             })
-            .on("unsubscribe", move |socket: Socket, Unsubscribe { channel }: Unsubscribe| {
-                let left = channels(&socket).lock().leave(&socket, &channel);
-                let echo = leaving.clone();
-                async move {
-                    if let Some(member) = left {
-                        presence::left(&echo.0.home, &socket, &channel, &member).await;
+            .on(
+                "unsubscribe",
+                move |socket: Socket, InObjects(Unsubscribe { channel }): InObjects<Unsubscribe>| {
+                    let left = channels(&socket).lock().leave(&socket, &channel);
+                    let echo = leaving.clone();
+                    async move {
+                        if let Some(member) = left {
+                            presence::left(&echo.0.home, &socket, &channel, &member).await;
+                        }
                     }
-                }
-            })
+                },
+            )
             .on_sync("client event", move |socket: Socket, args: Args| whispering.whisper(&socket, &args))
             .on_disconnect(move |socket: Socket, _: DisconnectReason| {
                 let left = channels(&socket).lock().end();
@@ -325,7 +339,7 @@ impl Echo {
                     tracing::warn!(
                         channel,
                         error,
-                        "a message in Redis is none of Laravel's, and is left out: if others publish there, set echo-redis-prefix"
+                        "a message in Redis is not Laravel's, and is ignored: if others publish there, set echo-redis-prefix"
                     );
                 }
             }

@@ -49,7 +49,7 @@ impl<H: Fn(&str, &[u8]) + Send + Sync + 'static> Subscription<H> {
             let error = match tokio::time::timeout(PATIENCE, self.subscribe()).await {
                 Ok(Ok(mut messages)) => {
                     if is_lost {
-                        tracing::info!("Redis is there again: what was published meanwhile is lost");
+                        tracing::info!("Redis is back: what was published meanwhile is lost");
                     }
                     (pause, is_lost) = (SHORTEST, false);
                     while let Some(message) = messages.next().await {
@@ -62,7 +62,7 @@ impl<H: Fn(&str, &[u8]) + Send + Sync + 'static> Subscription<H> {
             };
             if !is_lost {
                 is_lost = true;
-                tracing::warn!(error, "what the application publishes in Redis can't be heard: trying again");
+                tracing::warn!(error, "can't receive what the application publishes in Redis: trying again");
             }
             let share = rand::rng().random_range(0.5..=1.0);
             tokio::time::sleep(pause.mul_f64(share)).await;

@@ -1,15 +1,15 @@
 //! What a backend answers to a hook, and what is done then.
 
 use http::StatusCode;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use socketio::{AckSender, Args, ConnectError, Io, JoinError, Socket};
 
 use super::client::{Failure, FailureKind};
 use crate::operations::{Emit, PreparedEmit, Wrong, args};
-use crate::reading::{self, Unread, strings};
+use crate::reading::{self, Unread, list, object, strings};
 use crate::web::Answered;
 
 /// The answer to `connect`: the client comes in.
@@ -18,7 +18,9 @@ use crate::web::Answered;
 struct ConnectAnswer {
     #[serde(deserialize_with = "strings")]
     join: Vec<String>,
+    #[serde(deserialize_with = "object")]
     data: Map<String, Value>,
+    #[serde(deserialize_with = "events")]
     emit: Vec<Emit>,
 }
 
@@ -29,13 +31,19 @@ struct EventAnswer {
     ack: Option<Box<RawValue>>,
     #[serde(deserialize_with = "strings")]
     attachments: Vec<String>,
+    #[serde(deserialize_with = "events")]
     emit: Vec<Emit>,
     #[serde(deserialize_with = "strings")]
     join: Vec<String>,
     #[serde(deserialize_with = "strings")]
     leave: Vec<String>,
     disconnect: bool,
+    #[serde(deserialize_with = "object")]
     data: Map<String, Value>,
+}
+
+fn events<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Emit>, D::Error> {
+    list(deserializer, "events")
 }
 
 /// What a client that is refused is told. Frameworks add fields of their own.
@@ -79,7 +87,8 @@ fn bad(message: impl Into<String>) -> Failure {
 
 /// Reads an answer; nothing is the default. `fields` are those that it may have.
 fn read<T: DeserializeOwned + Default>(answered: &Answered, fields: &str) -> Result<T, Failure> {
-    if answered.body.iter().all(u8::is_ascii_whitespace) {
+    // PHP's json_encode writes an empty array as a list.
+    if matches!(answered.body.trim_ascii(), b"" | b"[]") {
         return Ok(T::default());
     }
     reading::read(&answered.body).map_err(|unread| match unread {
@@ -90,10 +99,10 @@ fn read<T: DeserializeOwned + Default>(answered: &Answered, fields: &str) -> Res
     })
 }
 
-/// Reads a refusal. What else has a status of 4xx comes from something that knows nothing of hooks: a wrong path, a
-/// framework that wants a login.
+/// Reads a refusal, in which unknown fields are ignored, unlike in other answers. What else has a status of 4xx comes
+/// from something that knows nothing of hooks: a wrong path, a framework that wants a login.
 fn refusal(answered: &Answered) -> Result<Refusal, Failure> {
-    serde_json::from_slice(&answered.body).map_err(|_| {
+    reading::read(&answered.body).map_err(|_| {
         let advice = match answered.status {
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => ". Is the URL of the webhook right?",
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
@@ -144,10 +153,12 @@ pub(super) fn connect(
     Ok(Ok(Actions { join, data, emits: prepare(emit, socket, io)?, ..Actions::default() }))
 }
 
-/// The answer to `event`. One that is refused has no acknowledgement.
-pub(super) fn event(answered: &Answered, socket: &Socket, io: &Io) -> Result<Option<Actions>, Failure> {
+/// The answer to `event`.
+pub(super) fn event(answered: &Answered, socket: &Socket, io: &Io) -> Result<Actions, Failure> {
     if answered.status.is_client_error() {
-        return refusal(answered).map(|_| None);
+        return Err(bad(format!(
+            "got {answered}, and expected 2xx: only connect can be refused like this; to tell the client why, answer 200 with ack"
+        )));
     }
     let EventAnswer { ack, attachments, emit, join, leave, disconnect, data } =
         read(answered, "ack, attachments, emit, join, leave, data and disconnect")?;
@@ -156,7 +167,7 @@ pub(super) fn event(answered: &Answered, socket: &Socket, io: &Io) -> Result<Opt
         _ => wrong("", &error),
     })?;
     let emits = prepare(emit, socket, io)?;
-    Ok(Some(Actions { join, leave, data, emits, ack: Some(ack), disconnect }))
+    Ok(Actions { join, leave, data, emits, ack: Some(ack), disconnect })
 }
 
 impl Actions {
@@ -203,9 +214,17 @@ mod tests {
             told("{} {}")
                 .starts_with("got 200 OK \"{} {}\", and expected no body, or a JSON object with ack")
         );
-        for nothing in ["", " \n", "{}"] {
+        // PHP writes empty objects as [].
+        for nothing in ["", " \n", "{}", "[]\n", r#"{"data":[]}"#] {
             assert!(read(nothing).is_ok(), "{nothing:?}");
         }
+        assert!(told("[null]").ends_with("(must be an object)"));
+        assert_eq!(told(r#"{"emit":[["/"]]}"#), "emit[0] in the answer: must be an object");
+        assert_eq!(told(r#"{"emit":{"event":"e"}}"#), "emit in the answer: must be a list of events");
+        assert_eq!(told(r#"{"data":["a"]}"#), "data in the answer: must be an object");
+        assert_eq!(told(r#"{"data":null}"#), "data in the answer: must be an object");
+        assert_eq!(told(r#"{"disconnect":1}"#), "disconnect in the answer: must be true or false");
+        assert_eq!(told(r#"{"emit":[null]}"#), "emit[0] in the answer: must be an object");
     }
 
     fn answered(status: u16, kind: Option<&str>, body: &str) -> Answered {
@@ -239,7 +258,7 @@ mod tests {
     fn a_refusal_is_an_object_with_a_message_and_what_else_comes_gets_advice() {
         let read = |status, body| refusal(&answered(status, None, body));
         assert_eq!(read(403, r#"{"message":"no","exception":"Forbidden"}"#).unwrap().message, "no");
-        for other in ["", "no", "\"no\"", "{}", r#"{"message":null}"#, r#"{"error":"no"}"#, "<html>"] {
+        for other in ["", "no", "\"no\"", "{}", r#"{"message":null}"#, r#"["no",null]"#, "<html>"] {
             assert_eq!(read(400, other).unwrap_err().kind, FailureKind::BadAnswer, "{other}");
         }
         let told = |status| read(status, "").unwrap_err().message;

@@ -15,13 +15,17 @@ use tokio::sync::{Notify, watch};
 use super::client::{Failure, FailureKind};
 use super::counts::Counts;
 use super::delivery::{Call, Delivery};
-use crate::node::Node;
+use crate::node::NodeInfo;
 use crate::time::timestamp;
 use crate::told::Told;
 use crate::web::Answered;
 
 /// How many hooks one call has, and how long the first of them waits for others.
 const MOST: usize = 50;
+
+/// How many bytes the hooks of one call have at the most, unless one alone has more: PHP takes 8 MB, and others less.
+const MOST_BYTES: usize = 1_000_000;
+
 const WAIT: Duration = Duration::from_millis(500);
 
 /// How long a call may take, and how long it is tried.
@@ -45,7 +49,7 @@ struct State {
     wake: Notify,
     /// Told when the server ends.
     ending: Notify,
-    node: Node,
+    node: NodeInfo,
     counts: Arc<Counts>,
     /// Has no sender any more when all have been sent.
     done: watch::Receiver<()>,
@@ -55,6 +59,8 @@ struct State {
 struct Waiting {
     hooks: VecDeque<Box<RawValue>>,
     bytes: usize,
+    /// How many the current call has. They are not in `hooks` any more.
+    sending: usize,
     /// When the first of them came.
     since: Option<Instant>,
     closing: bool,
@@ -73,7 +79,7 @@ struct Body<'a> {
 
 impl Batches {
     /// Starts the task that sends them.
-    pub(super) fn start(delivery: Delivery, node: Node, counts: Arc<Counts>) -> Batches {
+    pub(super) fn start(delivery: Delivery, node: NodeInfo, counts: Arc<Counts>) -> Batches {
         let (sending, done) = watch::channel(());
         let (waiting, wake, ending) = (Mutex::default(), Notify::new(), Notify::new());
         let batches = Batches(Arc::new(State { waiting, wake, ending, node, counts, done }));
@@ -110,8 +116,10 @@ impl Batches {
         }
     }
 
+    /// How many hooks the backend has not accepted yet.
     pub(super) fn waiting(&self) -> usize {
-        self.0.waiting.lock().hooks.len()
+        let waiting = self.0.waiting.lock();
+        waiting.hooks.len() + waiting.sending
     }
 
     /// Sends what waits without waiting for more, and ends.
@@ -124,13 +132,12 @@ impl Batches {
     }
 
     async fn run(&self, delivery: &Delivery) {
-        let mut number = 0_u64;
         while self.due().await {
             let hooks = self.take();
             if !hooks.is_empty() {
-                number += 1;
-                let id = format!("batch_{}_{}_{number}", self.0.node.name, self.0.node.epoch);
+                let id = super::id("batch");
                 self.send(delivery, &id, &hooks).await;
+                self.0.waiting.lock().sending = 0;
             }
         }
     }
@@ -161,9 +168,16 @@ impl Batches {
 
     fn take(&self) -> Vec<Box<RawValue>> {
         let mut waiting = self.0.waiting.lock();
-        let count = waiting.hooks.len().min(MOST);
+        let (mut count, mut bytes) = (0, 0);
+        for hook in waiting.hooks.iter().take(MOST) {
+            if count > 0 && bytes + hook.get().len() > MOST_BYTES {
+                break;
+            }
+            (count, bytes) = (count + 1, bytes + hook.get().len());
+        }
         let hooks: Vec<_> = waiting.hooks.drain(..count).collect();
-        waiting.bytes -= hooks.iter().map(|hook| hook.get().len()).sum::<usize>();
+        waiting.bytes -= bytes;
+        waiting.sending = count;
         waiting.since = (!waiting.hooks.is_empty()).then(Instant::now);
         hooks
     }
@@ -172,7 +186,7 @@ impl Batches {
     async fn send(&self, delivery: &Delivery, id: &str, hooks: &[Box<RawValue>]) {
         let (start, mut pause) = (Instant::now(), FIRST_PAUSE);
         loop {
-            let Node { name, epoch, .. } = &self.0.node;
+            let NodeInfo { name, epoch, .. } = &self.0.node;
             let body = Body {
                 kind: "batch",
                 timestamp: timestamp(SystemTime::now()),
@@ -185,11 +199,12 @@ impl Batches {
                 event: None,
                 socket: Room::from("batches"),
                 id: id.to_owned(),
-                body: Bytes::from(serde_json::to_vec(&body).unwrap_or_default()),
+                size: 0,
                 deadline: Instant::now() + LIMIT,
                 limit: LIMIT,
             };
-            let Err(failure) = delivery.call(call, accepted).await else { return };
+            let body = Bytes::from(serde_json::to_vec(&body).unwrap_or_default());
+            let Err(failure) = delivery.call(call, || body, accepted).await else { return };
             let asked = failure.retry_after.unwrap_or_default().min(Duration::from_secs(60));
             let wait = pause.max(asked);
             if start.elapsed() + wait > TRIES {
@@ -264,7 +279,7 @@ mod tests {
         let counts = Arc::new(Counts::default());
         let client = Client::new("http://127.0.0.1:1/", Secrets::default(), &Authorities::default()).unwrap();
         let delivery = Delivery::new(client, Arc::clone(&counts));
-        let batches = Batches::start(delivery, Node::new("here", false), counts);
+        let batches = Batches::start(delivery, NodeInfo::new("here", false), counts);
         let lines = Arc::new(AtomicUsize::new(0));
         tracing::subscriber::with_default(Lines(Arc::clone(&lines)), || {
             let large = "x".repeat(MAX_BYTES / 2);
@@ -273,6 +288,21 @@ mod tests {
             (0..3).for_each(|_| batches.push(&large));
         });
         assert_eq!((lines.load(Ordering::Relaxed), batches.waiting()), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn a_call_has_so_many_hooks_and_so_many_bytes() {
+        let counts = Arc::new(Counts::default());
+        let client = Client::new("http://127.0.0.1:1/", Secrets::default(), &Authorities::default()).unwrap();
+        let batches =
+            Batches::start(Delivery::new(client, Arc::clone(&counts)), NodeInfo::new("here", false), counts);
+        let large = "x".repeat(MOST_BYTES / 2 - 2);
+        for hook in [&large, &large, "small", &"x".repeat(2 * MOST_BYTES)] {
+            batches.push(&hook);
+        }
+        (0..MOST).for_each(|_| batches.push(&"small"));
+        let taken: Vec<_> = (0..5).map(|_| batches.take().len()).collect();
+        assert_eq!(taken, [2, 1, 1, MOST, 0]);
     }
 
     #[test]

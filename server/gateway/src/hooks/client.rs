@@ -6,14 +6,15 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
-use http::{Request, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::Full;
+use hyper::body::Incoming;
 use parking_lot::RwLock;
 
 use super::LIMIT;
 use super::sign::Secrets;
 use crate::time::millis;
-use crate::web::{Answered, Authorities, BodyError, UrlError, WebClient, answered, chain};
+use crate::web::{Answered, Authorities, BodyError, UrlError, WebClient, answered, beginning, chain};
 
 /// The largest answer, in bytes.
 pub(super) const MAX_ANSWER: usize = 1_000_000;
@@ -73,6 +74,11 @@ impl Failure {
         Failure { kind, message: message.into(), retry_after: None }
     }
 
+    /// For those who watch the session.
+    pub(super) fn summary(&self) -> String {
+        format!("{}: {self}", self.kind.as_str())
+    }
+
     /// Whether the backend seems to be down or overloaded. One that answers, if wrongly, is not: a client whose data
     /// it stumbles over must not cut off all others.
     pub(super) fn is_outage(&self) -> bool {
@@ -103,6 +109,11 @@ impl Client {
     /// What hooks are signed with from now on.
     pub(super) fn set_secrets(&self, secrets: Secrets) {
         *self.secrets.write() = secrets;
+    }
+
+    /// Trusts these authorities from now on.
+    pub(super) fn trust(&self, authorities: &Authorities) -> Result<(), UrlError> {
+        self.web.trust(authorities)
     }
 
     /// The URL for the log: without its query, which may have a secret in it.
@@ -149,13 +160,15 @@ impl Client {
                     format!("{status}: redirects are not followed"),
                 ));
             }
-            status @ (StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS) => {
-                return Err(Failure { retry_after, ..Failure::new(FailureKind::Status, status.to_string()) });
+            StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
+                return Err(refused(response, retry_after, "").await);
             }
             status if status.is_success() || status.is_client_error() => {}
-            status => {
-                return Err(Failure { retry_after, ..Failure::new(FailureKind::Status, status.to_string()) });
+            StatusCode::INTERNAL_SERVER_ERROR if !signature.is_empty() => {
+                let advice = ". If it refuses the signature: is its secret the same as webhook-secret?";
+                return Err(refused(response, retry_after, advice).await);
             }
+            _ => return Err(refused(response, retry_after, "").await),
         }
         match answered(response, MAX_ANSWER).await {
             Ok(answered) => Ok(answered),
@@ -165,6 +178,15 @@ impl Client {
             Err(error @ BodyError::Cut(_)) => Err(Failure::new(FailureKind::Cut, error.to_string())),
         }
     }
+}
+
+/// How long the beginning of a body may take that is only for the log.
+const EXCERPT_LIMIT: Duration = Duration::from_secs(1);
+
+/// A status that says that there is no answer, with the beginning of what came.
+async fn refused(response: Response<Incoming>, retry_after: Option<Duration>, advice: &str) -> Failure {
+    let came = beginning(response, EXCERPT_LIMIT).await;
+    Failure { retry_after, ..Failure::new(FailureKind::Status, format!("{came}{advice}")) }
 }
 
 fn unreachable(error: impl Error) -> Failure {

@@ -7,11 +7,22 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::HookType;
+
 /// The upper bounds of the buckets for how long calls take, in milliseconds.
 const BUCKETS: [u64; 10] = [1, 5, 10, 25, 50, 100, 250, 500, 1000, 5000];
 
+/// The outcome of a call that is no failure.
+pub(crate) const ANSWERED: &str = "answered";
+
+/// What becomes of clients' events.
+const EVENTS: [&str; 5] = ["backend", "dropped", "over_rate", "refused", "relayed"];
+
+/// Why hooks of a batch are given up.
+const DROPPED: [&str; 2] = ["queue_full", "retries"];
+
 /// The counts of one backend.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Counts {
     /// Calls by hook and how they ended.
     calls: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
@@ -21,6 +32,22 @@ pub(crate) struct Counts {
     dropped: Mutex<BTreeMap<&'static str, u64>>,
     buckets: [AtomicU64; BUCKETS.len() + 1],
     micros: AtomicU64,
+}
+
+impl Default for Counts {
+    /// Nothing has happened, and what may happen is counted as 0: Prometheus sees no increase in a series that begins
+    /// with another number.
+    fn default() -> Counts {
+        let zeros = |names: &[&'static str]| Mutex::new(names.iter().map(|name| (*name, 0)).collect());
+        let calls = HookType::ALL.iter().map(|hook| ((hook.as_str(), ANSWERED), 0)).collect();
+        Counts {
+            calls: Mutex::new(calls),
+            events: zeros(&EVENTS),
+            dropped: zeros(&DROPPED),
+            buckets: Default::default(),
+            micros: AtomicU64::new(0),
+        }
+    }
 }
 
 impl Counts {
@@ -36,10 +63,12 @@ impl Counts {
     }
 
     pub(crate) fn event(&self, what: &'static str) {
+        debug_assert!(EVENTS.contains(&what), "{what}");
         *self.events.lock().entry(what).or_default() += 1;
     }
 
     pub(crate) fn dropped(&self, why: &'static str, count: usize) {
+        debug_assert!(DROPPED.contains(&why), "{why}");
         *self.dropped.lock().entry(why).or_default() += count as u64;
     }
 

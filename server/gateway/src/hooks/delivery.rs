@@ -15,11 +15,11 @@ use tokio::sync::{Notify, oneshot};
 use super::LIMIT;
 use super::circuit::{Changed, Circuit};
 use super::client::{Client, Failure, FailureKind};
-use super::counts::{Counts, family};
+use super::counts::{ANSWERED, Counts, family};
 use super::queue::{Queue, Ticket};
 use super::sign::Secrets;
 use crate::told::Told;
-use crate::web::Answered;
+use crate::web::{Answered, Authorities, UrlError};
 
 /// How many calls may wait, and how many bytes of bodies.
 const MAX_WAITING: usize = 20_000;
@@ -71,7 +71,8 @@ pub(super) struct Call {
     /// Calls of one socket are made one after the other.
     pub(super) socket: Room,
     pub(super) id: String,
-    pub(super) body: Bytes,
+    /// How many bytes of memory it takes while it waits.
+    pub(super) size: usize,
     /// Until when it may wait for its turn.
     pub(super) deadline: Instant,
     /// How long it may take from then on.
@@ -91,15 +92,17 @@ impl Delivery {
         Delivery(Arc::new(State { client, turns: Mutex::new(turns), counts, idle: Notify::new() }))
     }
 
-    /// Calls the backend when its turn comes, and reads the answer. What `read` can't read is a failure like others.
+    /// Calls the backend when its turn comes, with what `body` gives then. `take` reads the answer, and does what it
+    /// says: the socket's next call is not made before. What `take` can't read is a failure like others.
     pub(super) async fn call<T>(
         &self,
         call: Call,
-        read: impl FnOnce(&Answered) -> Result<T, Failure>,
+        body: impl FnOnce() -> Bytes,
+        take: impl FnOnce(&Answered) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let hook = call.hook;
-        let called = self.call_in_turn(call, read).await;
-        let outcome = called.as_ref().map_or_else(|failure| failure.kind.as_str(), |_| "answered");
+        let called = self.call_in_turn(call, body, take).await;
+        let outcome = called.as_ref().map_or_else(|failure| failure.kind.as_str(), |_| ANSWERED);
         self.0.counts.call(hook, outcome);
         called
     }
@@ -107,7 +110,8 @@ impl Delivery {
     async fn call_in_turn<T>(
         &self,
         call: Call,
-        read: impl FnOnce(&Answered) -> Result<T, Failure>,
+        body: impl FnOnce() -> Bytes,
+        take: impl FnOnce(&Answered) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let (mut turn, granted) = self.enter(&call)?;
         match tokio::time::timeout_at(call.deadline.into(), granted).await {
@@ -123,9 +127,9 @@ impl Delivery {
             }
         }
         let began = Instant::now();
-        let result = self.0.client.post(&call.id, call.body.clone(), call.limit).await;
-        let result = result.and_then(|answered| read(&answered));
+        let result = self.0.client.post(&call.id, body(), call.limit).await;
         self.0.counts.took(began.elapsed());
+        let result = result.and_then(|answered| take(&answered));
         turn.ended(&call, result.as_ref().err());
         result
     }
@@ -138,7 +142,7 @@ impl Delivery {
         }
         let ticket = turns.next;
         turns.next += 1;
-        if turns.queue.enter(&call.socket, ticket, call.body.len()).is_err() {
+        if turns.queue.enter(&call.socket, ticket, call.size).is_err() {
             let failure = Failure::new(FailureKind::QueueFull, "too many calls are waiting");
             turns.tell(self.0.client.place(), call, &failure);
             return Err(failure);
@@ -152,6 +156,10 @@ impl Delivery {
 
     pub(super) fn set_secrets(&self, secrets: Secrets) {
         self.0.client.set_secrets(secrets);
+    }
+
+    pub(super) fn trust(&self, authorities: &Authorities) -> Result<(), UrlError> {
+        self.0.client.trust(authorities)
     }
 
     /// Calls the backend again, even if it was to be left alone.
@@ -170,7 +178,7 @@ impl Delivery {
         }
     }
 
-    #[cfg(test)]
+    /// How many calls run or wait.
     pub(super) fn calls(&self) -> usize {
         let turns = self.0.turns.lock();
         turns.queue.running() + turns.queue.waiting()
@@ -193,6 +201,15 @@ impl Delivery {
             family(out, name, "gauge", help);
             out.push_str(&format!("{name} {value}\n"));
         }
+    }
+}
+
+/// What a failure of a hook means for clients, and what is lost.
+fn consequence(hook: &str) -> &'static str {
+    match hook {
+        "connect" => "the client is closed, and comes back",
+        "event" => "the event is lost, and gets no acknowledgement",
+        _ => "it is sent again",
     }
 }
 
@@ -239,7 +256,8 @@ impl Turns {
             kind = kind.as_str(),
             error = %failure,
             left_out = Some(left_out).filter(|left_out| *left_out > 0),
-            "a hook failed"
+            "a hook failed: {}",
+            consequence(hook)
         );
     }
 

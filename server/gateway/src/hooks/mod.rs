@@ -24,7 +24,7 @@ use std::time::{Duration, Instant, SystemTime};
 use batches::Batches;
 use body::{Connect, Event, Moment, Notice};
 use bytes::Bytes;
-use client::{Client, Failure};
+use client::Client;
 use counts::{Counts, family};
 use delivery::{Call, Delivery};
 use rand::RngExt as _;
@@ -32,12 +32,15 @@ use serde::Serialize;
 use sign::Secrets;
 use socketio::{AckSender, ConnectError, DisconnectReason, Io, Note, Room, Socket};
 
-use crate::node::Node;
+use crate::node::NodeInfo;
 use crate::time::timestamp;
 use crate::web::{Authorities, UrlError};
 
 /// How many calls run at once.
 pub(crate) const LIMIT: usize = 28;
+
+/// How long the end of the server waits for the backend before the log says so.
+const SILENT_WAIT: Duration = Duration::from_secs(1);
 
 /// How long an event may wait for its turn.
 const EVENT_PATIENCE: Duration = Duration::from_secs(30);
@@ -113,6 +116,14 @@ pub struct Webhook {
 }
 
 impl Webhook {
+    /// Whether its URL can be called, as far as that can be known without calling it.
+    ///
+    /// # Errors
+    /// If it can't.
+    pub fn check(&self) -> Result<(), UrlError> {
+        Client::new(&self.url, self.secrets.clone(), &self.authorities).map(drop)
+    }
+
     /// All hooks to this URL, without a signature.
     #[must_use]
     pub fn new(url: impl Into<String>) -> Webhook {
@@ -134,7 +145,7 @@ pub(crate) struct Hooks(Arc<State>);
 
 struct State {
     io: Io,
-    node: Node,
+    node: NodeInfo,
     webhook: Webhook,
     delivery: Delivery,
     batches: Batches,
@@ -143,7 +154,7 @@ struct State {
 impl Hooks {
     pub(crate) fn start(
         io: Io,
-        node: Node,
+        node: NodeInfo,
         webhook: Webhook,
         counts: Arc<Counts>,
     ) -> Result<Hooks, UrlError> {
@@ -160,68 +171,74 @@ impl Hooks {
     }
 
     /// Asks the backend whether a client may join, and does what it says. The client came at that time.
-    pub(crate) async fn connect(&self, socket: &Socket, came: Instant) -> Result<(), ConnectError> {
+    ///
+    /// # Errors
+    /// If there is no answer: the client is to come again.
+    pub(crate) async fn connect(
+        &self,
+        socket: &Socket,
+        came: Instant,
+    ) -> Result<Result<(), ConnectError>, ConnectError> {
         if !self.wants(HookType::Connect) {
-            return Ok(());
+            return Ok(Ok(()));
         }
         let State { io, webhook, delivery, .. } = &*self.0;
         let body = Connect::of(self.moment("connect", Some(socket)), socket, &webhook.headers);
+        let body = json(&body);
         let (patience, limit) =
             connect_times(io.config().hook_timeout, webhook.connect_timeout, came.elapsed());
-        let call = self.prepare("connect", None, socket, &body, patience, limit);
-        let (began, mut seen) = (Instant::now(), None);
-        let called = delivery.call(call, |answered| {
-            seen = self.0.node.notes.then(|| answer::summary(answered));
-            answer::connect(answered, socket, io)
-        });
-        let called = called.await;
-        self.note(socket, "connect", began, seen, called.as_ref().err());
-        match called {
-            Ok(Ok(actions)) => {
-                actions.apply(socket, None);
-                Ok(())
-            }
-            Ok(Err(refused)) => Err(refused),
-            // A refusal would be for good. So the client comes back.
-            Err(failure) => Err(ConnectError::new(failure.message).close_session()),
-        }
+        let call = self.prepare("connect", None, socket, body.len(), patience, limit);
+        let began = Instant::now();
+        let called = delivery.call(
+            call,
+            || body,
+            |answered| {
+                let decided = answer::connect(answered, socket, io)?;
+                self.note(socket, "connect", began, || answer::summary(answered));
+                // One that comes back is asked about again, as new.
+                if let Err(refused) = &decided
+                    && !socket.recovered()
+                {
+                    log_refusal(socket, answered.status.as_u16(), &refused.message);
+                }
+                Ok(decided.map(|actions| actions.apply(socket, None)))
+            },
+        );
+        // A refusal would be for good. So the client comes back.
+        called.await.map_err(|failure| {
+            self.note(socket, "connect", began, || failure.summary());
+            ConnectError::new(failure.message).close_session()
+        })
     }
 
     /// Passes a client's event on, and does what the backend answers.
     pub(crate) async fn event(&self, socket: &Socket, event: &socketio::Event, ack: AckSender) {
         let State { io, webhook, delivery, .. } = &*self.0;
-        let body = Event::of(self.moment("event", Some(socket)), socket, event, ack.is_wanted());
-        let name = Some(event.name());
-        let call = self.prepare("event", name, socket, &body, EVENT_PATIENCE, webhook.event_timeout);
-        let (began, mut seen) = (Instant::now(), None);
-        let called = delivery.call(call, |answered| {
-            seen = self.0.node.notes.then(|| answer::summary(answered));
-            answer::event(answered, socket, io)
-        });
-        let called = called.await;
-        self.note(socket, event.name(), began, seen, called.as_ref().err());
-        if let Ok(Some(actions)) = called {
+        let (moment, wanted) = (self.moment("event", Some(socket)), ack.is_wanted());
+        let size =
+            event.args().json().len() + event.args().attachments().iter().map(Bytes::len).sum::<usize>();
+        let call =
+            self.prepare("event", Some(event.name()), socket, size, EVENT_PATIENCE, webhook.event_timeout);
+        let began = Instant::now();
+        // The socket has the data by then that the answer to its event before has set.
+        let body = || json(&Event::of(moment, socket, event, wanted));
+        let called = delivery.call(call, body, |answered| {
+            let actions = answer::event(answered, socket, io)?;
+            self.note(socket, event.name(), began, || answer::summary(answered));
             actions.apply(socket, Some(ack));
+            Ok(())
+        });
+        if let Err(failure) = called.await {
+            self.note(socket, event.name(), began, || failure.summary());
         }
     }
 
     /// Shows what became of a hook to those who watch the session.
-    fn note(
-        &self,
-        socket: &Socket,
-        name: &str,
-        began: Instant,
-        seen: Option<String>,
-        failure: Option<&Failure>,
-    ) {
-        if !self.0.node.notes {
-            return;
+    fn note(&self, socket: &Socket, name: &str, began: Instant, text: impl FnOnce() -> String) {
+        if self.0.node.notes {
+            let text = text();
+            socket.note(Note { source: "hook", name, text: &text, took: Some(began.elapsed()) });
         }
-        let text = match (failure, seen) {
-            (Some(failure), _) => format!("{}: {failure}", failure.kind.as_str()),
-            (None, seen) => seen.unwrap_or_default(),
-        };
-        socket.note(Note { source: "hook", name, text: &text, took: Some(began.elapsed()) });
     }
 
     pub(crate) fn connected(&self, socket: &Socket) {
@@ -251,9 +268,21 @@ impl Hooks {
     /// Sends what waits, and waits for what runs, for at most that long.
     pub(crate) async fn finish(&self, limit: Duration) {
         let State { batches, delivery, .. } = &*self.0;
-        let finished = tokio::time::timeout(limit, async {
+        let say = async {
+            tokio::time::sleep(SILENT_WAIT).await;
+            let hooks = batches.waiting().max(delivery.calls());
+            tracing::info!(hooks, ?limit, "the server waits for the backend to accept its last hooks");
+            std::future::pending::<()>().await;
+        };
+        let finished = async {
             delivery.idle().await;
             batches.finish().await;
+        };
+        let finished = tokio::time::timeout(limit, async {
+            tokio::select! {
+                () = finished => {}
+                () = say => {}
+            }
         });
         if finished.await.is_err() {
             tracing::warn!(
@@ -265,12 +294,21 @@ impl Hooks {
 
     pub(crate) fn write_metrics(&self, out: &mut String) {
         self.0.delivery.write_metrics(out);
-        family(out, "socketio_gateway_hooks_waiting", "gauge", "Hooks that wait for their batch.");
+        family(
+            out,
+            "socketio_gateway_hooks_waiting",
+            "gauge",
+            "Hooks of batches that the backend has not accepted yet.",
+        );
         out.push_str(&format!("socketio_gateway_hooks_waiting {}\n", self.0.batches.waiting()));
     }
 
     pub(crate) fn set_secrets(&self, secrets: Secrets) {
         self.0.delivery.set_secrets(secrets);
+    }
+
+    pub(crate) fn trust(&self, authorities: &Authorities) -> Result<(), UrlError> {
+        self.0.delivery.trust(authorities)
     }
 
     /// How many calls run or wait.
@@ -306,7 +344,7 @@ impl Hooks {
         hook: &'static str,
         event: Option<&str>,
         socket: &Socket,
-        body: &impl Serialize,
+        size: usize,
         patience: Duration,
         limit: Duration,
     ) -> Call {
@@ -314,12 +352,33 @@ impl Hooks {
             hook,
             event: event.map(Into::into),
             socket: Room::from(socket.id()),
-            id: format!("{hook}_{:032x}", rand::rng().random::<u128>()),
-            body: Bytes::from(serde_json::to_vec(body).unwrap_or_default()),
+            id: id(hook),
+            size,
             deadline: Instant::now() + patience,
             limit,
         }
     }
+}
+
+/// Logs that the backend refuses a client.
+fn log_refusal(socket: &Socket, status: u16, message: &str) {
+    tracing::info!(
+        status,
+        error = message,
+        namespace = socket.namespace().name(),
+        socket = socket.id(),
+        address = socket.handshake().address.map(tracing::field::display),
+        "the backend refused a client"
+    );
+}
+
+/// A `webhook-id`, which no other hook has.
+fn id(hook: &str) -> String {
+    format!("{hook}_{:032x}", rand::rng().random::<u128>())
+}
+
+fn json(body: &impl Serialize) -> Bytes {
+    Bytes::from(serde_json::to_vec(body).unwrap_or_default())
 }
 
 /// How long the hook `connect` may wait for its turn, and how long its call may take, if so much time has passed.

@@ -5,6 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::jwk::{Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{AlgorithmFamily, DecodingKey, DecodingKeyKind};
 
+use crate::reading;
+
 /// The shortest secret of HS256, in bytes.
 const SHORTEST_SECRET: usize = 32;
 
@@ -51,7 +53,7 @@ fn is_public(text: &str) -> bool {
 
 /// The keys of a JWK set that can be used.
 pub(super) fn read_set(text: &str) -> Option<Vec<Key>> {
-    let set: JwkSet = serde_json::from_str(text).ok()?;
+    let set: JwkSet = reading::read(text.as_bytes()).ok()?;
     let key = |jwk: &Jwk| {
         // What is for encryption signs nothing.
         if jwk.common.public_key_use.as_ref().is_some_and(|usage| *usage != PublicKeyUse::Signature) {

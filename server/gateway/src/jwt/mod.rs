@@ -185,6 +185,10 @@ impl Jwt {
         }
     }
 
+    pub(crate) fn trust(&self, authorities: &Authorities) -> Result<(), UrlError> {
+        self.keys.trust(authorities)
+    }
+
     /// Checks tokens with the keys of another from now on.
     pub(crate) fn take_keys(&self, other: &Jwt) {
         self.keys.set(other.keys.get());
@@ -274,17 +278,19 @@ impl Jwt {
         let refused =
             |code: &str, message: String| Err(ConnectError::new(message).with_data(json!({ "code": code })));
         let Some(token) = token(socket) else {
+            log_refusal(socket, "no token", None);
             return refused("token_missing", "send a token: auth: { token }".to_owned());
         };
         let claims = match self.claims_of(&token, limit).await {
             Ok(claims) => claims,
             Err(rejected) => {
-                self.tell(&rejected);
+                // The client may well be right, so it comes back.
+                if matches!(rejected, Rejected::NoKeys | Rejected::NotFetched(_)) {
+                    self.tell_of_keys(&rejected);
+                    return Err(ConnectError::new(rejected.reason()).close_session());
+                }
+                log_refusal(socket, rejected.reason(), rejected.details().as_deref());
                 return match rejected {
-                    // The client may well be right, so it comes back.
-                    Rejected::NoKeys | Rejected::NotFetched(_) => {
-                        Err(ConnectError::new(rejected.reason()).close_session())
-                    }
                     Rejected::Expired => refused("token_expired", "the token has expired".to_owned()),
                     _ => refused("token_invalid", "the token is not valid".to_owned()),
                 };
@@ -296,20 +302,21 @@ impl Jwt {
             let _ = socket.set_data(key, value);
         }
         if let Err(error) = socket.join(rooms) {
+            log_refusal(socket, "too many rooms", None);
             return refused("too_many_rooms", error.to_string());
         }
         Ok(())
     }
 
-    /// Logs why a token is refused. Clients aren't told, as they might be trying what gets them in.
-    fn tell(&self, rejected: &Rejected) {
+    /// Logs that tokens can't be checked, once a minute.
+    fn tell_of_keys(&self, rejected: &Rejected) {
         let reason = rejected.reason();
         let Some(left_out) = self.told.lock().say(reason, Instant::now()) else { return };
         tracing::warn!(
             reason,
             details = rejected.details(),
             left_out = Some(left_out).filter(|left_out| *left_out > 0),
-            "a client's JWT is refused"
+            "a client's JWT can't be checked: the client is closed, and comes back"
         );
     }
 
@@ -325,6 +332,18 @@ impl Jwt {
         socket.insert(Identity { subject: claims.subject, expires: claims.expires });
         true
     }
+}
+
+/// Logs why a token is refused. Clients aren't told, as they might be trying what gets them in.
+fn log_refusal(socket: &Socket, reason: &str, details: Option<&str>) {
+    tracing::info!(
+        reason,
+        details,
+        namespace = socket.namespace().name(),
+        socket = socket.id(),
+        address = socket.handshake().address.map(tracing::field::display),
+        "a client's JWT is refused"
+    );
 }
 
 /// The token that a client has sent: `auth: { token }`, or `Authorization: Bearer TOKEN`.

@@ -11,7 +11,7 @@ use jsonwebtoken::AlgorithmFamily;
 use parking_lot::RwLock;
 
 use super::key::{Key, read_set};
-use crate::web::{WebClient, answered, chain};
+use crate::web::{Authorities, UrlError, WebClient, answered, chain};
 
 /// How long the login server may take.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -77,6 +77,11 @@ impl KeySet {
         self.remote.is_some()
     }
 
+    /// Trusts these authorities from now on, where keys are fetched.
+    pub(super) fn trust(&self, authorities: &Authorities) -> Result<(), UrlError> {
+        self.remote.as_ref().map_or(Ok(()), |remote| remote.web.trust(authorities))
+    }
+
     pub(super) fn get(&self) -> std::sync::Arc<[Key]> {
         std::sync::Arc::clone(&self.keys.read())
     }
@@ -113,7 +118,7 @@ impl KeySet {
                     url,
                     error,
                     kept,
-                    "the keys of JWTs can't be fetched: those from before are kept"
+                    "the keys of JWTs can't be fetched: the old ones stay in use"
                 );
             }
         }

@@ -102,6 +102,8 @@ fn a_set_of_keys_has_names() {
     let used = |usage: &str| json!({ "keys": [{ "kty": "RSA", "n": MODULUS, "e": "AQAB", "use": usage }] });
     assert!(Jwt::new(&used("sig").to_string()).unwrap().check(RS256_TOKEN).is_ok());
     assert!(Jwt::new(&used("enc").to_string()).is_err(), "a key for encryption signs nothing");
+    let list = json!([[{ "kty": "RSA", "n": MODULUS, "e": "AQAB" }]]).to_string();
+    assert!(key::read_set(&list).is_none(), "a set is an object");
 }
 
 #[test]

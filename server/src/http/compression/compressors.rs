@@ -1,8 +1,8 @@
 //! Compresses answers to polls: a few at once, and equal ones only once.
 //!
-//! An encoder needs more memory than the body that it compresses. So as many run as there are processors, and
-//! none starts without room in the memory budget. An answer that would have to wait goes out uncompressed: its
-//! packets need no more memory.
+//! An encoder needs more memory than the body that it compresses. So as many run as there are processors, and none
+//! starts without room in the memory budget. An answer that would have to wait is sent uncompressed, which needs no
+//! more memory.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -17,17 +17,17 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use super::Encoding;
 
-/// Bodies up to this length are compressed at once. It takes longer for others than tasks should wait for their turn
-/// on a thread.
+/// Bodies up to this length are compressed at once. Longer ones would keep other tasks on the thread waiting for too
+/// long.
 const INLINE: usize = 16 * 1024;
 
-/// How long an answer may wait for an encoder, until it goes out as it is.
+/// How long an answer may wait for an encoder before it is sent as it is.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// What an encoder takes for itself, beside twice the body: about what was measured with the hungriest.
+/// An encoder's own memory, besides twice the body: about what was measured for the largest.
 const ENCODER: usize = 1024 * 1024;
 
-/// Shared answers that are remembered before those are looked for that nobody has any more.
+/// How many shared answers are remembered before unused ones are removed.
 const FEW: usize = 64;
 
 /// Compresses the answers of a server.
@@ -55,15 +55,15 @@ struct Answers {
 /// One answer for all who get it.
 #[derive(Debug)]
 struct Answer {
-    /// The packets stay, and nothing else can come to be identical to them.
+    /// Keeps the packets alive, so that their identity stays unique.
     payload: Payload,
-    /// Not there if it isn't shorter, or could not be had in time.
+    /// `None` if it isn't shorter, or was not ready in time.
     compressed: OnceCell<Option<(Bytes, Held)>>,
 }
 
 impl Compressors {
-    /// A body, compressed, and what that takes; `None` if the body is to be sent as it is. Clients together may make
-    /// the process hold `memory` bytes.
+    /// Compresses a body. Also returns the memory that this takes; `None` if the body should be sent as it is.
+    /// `memory` is the budget of all clients.
     pub(crate) async fn compress(
         &self,
         encoding: Encoding,
@@ -79,11 +79,11 @@ impl Compressors {
         let answer = self.answers.lock().get((encoding, identity), payload);
         let compressed =
             answer.compressed.get_or_init(|| self.aside(encoding, &answer.payload, memory)).await;
-        // What it takes is counted once, by what all of them share.
+        // Its memory is counted once, where all of them share it.
         compressed.is_some().then(|| (Bytes::from_owner(Shared(answer.clone())), Held::default()))
     }
 
-    /// Compresses a body on a thread that may take its time, if there is an encoder and memory for it.
+    /// Compresses a body on a blocking thread, if there are an encoder and memory for it.
     async fn aside(&self, encoding: Encoding, payload: &Payload, memory: usize) -> Option<(Bytes, Held)> {
         let encoder =
             tokio::time::timeout(PATIENCE, self.encoders.clone().acquire_owned()).await.ok()?.ok()?;
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(one.as_ptr(), other.as_ptr());
         let gzip = compress(Encoding::Gzip, &frames).await.unwrap();
         assert_ne!(one, gzip);
-        // Nothing is kept for those who might come.
+        // The result is not kept for later requests.
         drop((one, other, gzip));
         assert!(compressors.answers.lock().known.values().all(|answer| answer.strong_count() == 0));
         for n in 0..10 * FEW {

@@ -1,4 +1,4 @@
-//! Compressed bodies, in the encoding that a client likes best (RFC 9110, section 12.5.3).
+//! Compressed bodies, in the encoding that a client prefers (RFC 9110, section 12.5.3).
 
 mod compressors;
 
@@ -31,8 +31,8 @@ impl Encoding {
     /// All of them, the best first: Brotli makes bodies smaller, and short ones in a fifth of gzip's time.
     pub(crate) const ALL: [Encoding; 3] = [Encoding::Brotli, Encoding::Gzip, Encoding::Deflate];
 
-    /// The encoding that a client accepts with the highest weight, and of several the best. None if it wants
-    /// the body as it is, or says nothing.
+    /// The encoding that a client accepts with the highest weight; of several, the best. `None` if it wants the body
+    /// as it is, or says nothing.
     pub(crate) fn accepted(request: &HeaderMap) -> Option<Encoding> {
         let listed: Vec<(&str, u16)> = request
             .get_all(ACCEPT_ENCODING)
@@ -46,7 +46,7 @@ impl Encoding {
             find(name).map(|(_, weight)| *weight)
         };
         let any = weight("*").unwrap_or(0);
-        // The body as it is may be asked for too; where it isn't listed it is merely acceptable.
+        // `identity` may be listed too; if it isn't, it is acceptable, but not preferred.
         let identity = weight("identity").unwrap_or(0);
         let mut best = (None, 0);
         for encoding in &Encoding::ALL {
@@ -76,7 +76,7 @@ impl Encoding {
         self.compress_payload(body.clone().into())
     }
 
-    /// The same for a body that is encoded as it goes.
+    /// The same for a body that is encoded while it is sent.
     fn compress_payload(self, mut body: Payload) -> Option<Bytes> {
         let len = body.len();
         let mut out = Vec::with_capacity(len / 2);

@@ -1,4 +1,4 @@
-//! What is wrong with a rule about origins.
+//! The errors in rules about origins.
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ pub enum CorsError {
     AnyAmongOthers,
     /// Credentials for every origin.
     CredentialsForAny,
-    /// Credentials for `null`, which is what the sandboxed frames of every page send.
+    /// Credentials for `null`, which sandboxed frames of any page send.
     CredentialsForNull,
     /// Not the name of a header field.
     HeaderName(String),

@@ -200,8 +200,8 @@ impl Cors {
         Verdict { allow_origin: allowed.cloned(), refused: allowed.is_none() && !own }
     }
 
-    /// Judges a request that could not be read, of which nothing but the origin is known. The application's own rule
-    /// is not asked about it.
+    /// Judges a request that could not be read, of which only the origin is known. The application's own rule is not
+    /// called.
     pub(crate) fn judge_unread(&self, origin: Option<&[u8]>) -> Verdict {
         let listed = |origin: &HeaderValue| {
             let text = origin.to_str().unwrap_or_default();
@@ -214,15 +214,15 @@ impl Cors {
         Verdict { allow_origin, refused: true }
     }
 
-    /// Whether it depends on the origin alone whose pages may use the server.
+    /// Whether the decision depends only on the origin.
     pub(crate) fn is_list(&self) -> bool {
         matches!(self.origins, Origins::Listed(_))
     }
 
-    /// Adds to a response what lets the page behind its request read it.
+    /// Adds the header fields that let the requesting page read a response.
     pub(crate) fn grant(&self, verdict: Verdict, response: &mut HeaderMap) {
         if !matches!(self.origins, Origins::Any) {
-            // Also where nothing is granted, so that no cache gives one origin another's answer.
+            // Even if nothing is granted, so that no cache gives one origin another's answer.
             response.append(VARY, HeaderValue::from_static("Origin"));
         }
         let Some(origin) = verdict.allow_origin else { return };
@@ -235,8 +235,8 @@ impl Cors {
         }
     }
 
-    /// The answer to an OPTIONS request: 204, and what the page may send. A foreign origin gets the 204
-    /// without any permission, which makes its browser give up.
+    /// The answer to an OPTIONS request: 204, and what the page may send. A foreign origin gets the 204 without any
+    /// permission, so its browser gives up.
     pub(crate) fn preflight(&self, verdict: Verdict, request: &HeaderMap) -> Response<Bytes> {
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = StatusCode::NO_CONTENT;
@@ -263,15 +263,14 @@ impl Cors {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Verdict {
     allow_origin: Option<HeaderValue>,
-    /// It is to be refused (403, code 4), because it comes from a page of an origin that is neither allowed
-    /// nor the server's own.
+    /// It must be refused (403, code 4): its page's origin is neither allowed nor the server's own.
     ///
-    /// The own origin is the one that `Host` names. That leaves a page whose name was rebound to this
-    /// server's address: a server that must withstand it has to check `Host` itself.
+    /// The server's own origin is the one that `Host` names. So a page whose name was rebound to this server's
+    /// address is not noticed here: the check of `Host` is for that.
     pub(crate) refused: bool,
 }
 
-/// Names of header fields as one header field lists them.
+/// Names of header fields, as a list in one header field.
 fn join<I>(names: I) -> Result<HeaderValue, CorsError>
 where
     I: IntoIterator<Item: AsRef<str>>,
@@ -288,14 +287,14 @@ where
     HeaderValue::try_from(&list).map_err(|_| CorsError::HeaderName(list))
 }
 
-/// The origin of the page that a request comes from, unless it is the server's own: with requests to their own
-/// server pages don't always send it.
+/// The origin of the page that a request comes from, unless it is the server's own: for requests to its own server, a
+/// page doesn't always send it.
 pub(crate) fn foreign_origin(request: &HeaderMap) -> Option<&[u8]> {
     request.get(ORIGIN).filter(|origin| !is_own(origin, request)).map(HeaderValue::as_bytes)
 }
 
-/// Whether an origin is the one that the request was sent to. The scheme is not compared: a proxy may have
-/// taken TLS off.
+/// Whether an origin is the one that the request was sent to. The scheme is not compared, since a proxy may terminate
+/// TLS.
 fn is_own(origin: &HeaderValue, request: &HeaderMap) -> bool {
     let (Ok(origin), Some(Ok(host))) = (origin.to_str(), request.get(HOST).map(HeaderValue::to_str)) else {
         return false;

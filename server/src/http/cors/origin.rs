@@ -2,8 +2,8 @@
 
 use super::error::CorsError;
 
-/// An origin as a browser serialises it: scheme and host in lower case, no default port, no path (RFC 6454,
-/// section 6.2). A pattern leaves open which names are before the host's last ones, or which port.
+/// An origin as a browser serialises it: scheme and host in lower case, no default port, no path (RFC 6454, section
+/// 6.2). A pattern matches any first labels of the host, or any port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
     /// `null`: what a browser sends for a page without an origin, such as a file or a sandboxed frame.
@@ -18,7 +18,7 @@ pub(super) enum Origin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Host {
     Exact(Box<str>),
-    /// Whatever is before this, which begins with a dot.
+    /// Any labels before this, which begins with a dot.
     Under(Box<str>),
 }
 
@@ -46,7 +46,8 @@ impl Origin {
             scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.chars().all(scheme_char);
         let own_scheme = !matches!(scheme, "http" | "https" | "ws" | "wss");
         let host = match host {
-            // Clients that load no page from a host send these: `file://` (Cordova, Arduino), `app://.` (Electron).
+            // Clients whose page doesn't come from a host send these: `file://` (Cordova, Arduino), `app://.`
+            // (Electron).
             "" | "." if own_scheme && port.is_none() => Some(Host::Exact(host.into())),
             host => parse_host(host),
         };
@@ -55,7 +56,7 @@ impl Origin {
             (_, None) | ("http", Some("80")) | ("https", Some("443")) => Port::Default,
             (_, Some("*")) => Port::Any,
             (_, Some(port)) => {
-                // As a browser writes it: without zeros in front.
+                // As a browser writes it: without leading zeros.
                 let number = port.parse::<u16>().ok().filter(|number| *number > 0);
                 let number = number.map(|number| number.to_string()).filter(|number| number == port);
                 Port::Exact(number.ok_or_else(invalid)?.into())
@@ -87,7 +88,7 @@ impl Origin {
 fn split(origin: &str) -> Option<(&str, &str, Option<&str>)> {
     let (scheme, authority) = origin.split_once("://")?;
     Some(match authority.rsplit_once(':') {
-        // The colons of an IPv6 address are no port's.
+        // The colons of an IPv6 address don't begin a port.
         Some((host, port)) if !port.ends_with(']') => (scheme, host, Some(port)),
         _ => (scheme, authority, None),
     })

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::foreign_origin;
 
-/// As many origins are told of. Whoever sends others may make them up.
+/// The number of origins that are logged. More may be made up by a client.
 const MOST: usize = 256;
 
 /// As much of one is kept.

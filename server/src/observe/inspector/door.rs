@@ -25,7 +25,7 @@ pub(super) enum Entrance {
 /// Why somebody was not let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
-    /// By this name, this may be a page of somewhere else whose name was made to lead here.
+    /// With this name, it may be another site's page whose name was made to resolve to this address.
     ForeignHost,
     /// A page of another origin asks.
     ForeignPage,
@@ -99,8 +99,8 @@ impl Door {
     }
 }
 
-/// Whether a page of another origin asks. It could not read the answer, but it could take all places. Going to
-/// the page itself is open to everybody: that is what a link does.
+/// Whether a page of another origin asks. It could not read the answer, but it could use up all watchers. The page
+/// itself is open to everybody, since a link may lead to it.
 fn is_foreign(headers: &HeaderMap, uri: &Uri) -> bool {
     let navigates = uri.path() == "/" && field(headers, "sec-fetch-mode") == Some("navigate");
     if navigates {
@@ -114,7 +114,7 @@ fn is_foreign(headers: &HeaderMap, uri: &Uri) -> bool {
             let same = |scheme| origin.strip_prefix(scheme).is_some_and(|origin| Some(origin) == host);
             !same("http://") && !same("https://")
         }
-        // No browser, or an old one with what is no page's doing.
+        // Not a browser, or an old one, without a page behind the request.
         (None, None) => false,
     }
 }
@@ -139,7 +139,7 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     first.to_str().ok()
 }
 
-/// Whether two secrets are the same, in a time that tells nothing but their length.
+/// Compares two secrets in a time that only depends on their length.
 fn same(given: &str, token: &str) -> bool {
     let differ = given.bytes().zip(token.bytes()).fold(0, |differ, (one, other)| differ | (one ^ other));
     given.len() == token.len() && std::hint::black_box(differ) == 0

@@ -1,7 +1,8 @@
-//! The inspector's page: its files, by the path each is served at.
+//! The inspector's page: its files, by the path each is served at. The explainer brings its own.
 
 use bytes::Bytes;
 use http::{Method, Response};
+use socketio_explain::page as explainer;
 
 use crate::http::page::page_file;
 
@@ -10,8 +11,8 @@ const CSS: &str = "text/css; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
-/// The policy sent with each of them: everything comes from the inspector itself, nothing inline runs, and
-/// what sessions carry goes nowhere.
+/// The policy sent with each of them: everything is loaded from the inspector itself, nothing inline runs, and the
+/// content of sessions can't be sent elsewhere.
 const POLICY: &str = "default-src 'self'; connect-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'";
 
@@ -29,7 +30,6 @@ fn asset(path: &str) -> Option<(&'static str, &'static [u8])> {
         "/bytes.js" => (JAVASCRIPT, include_bytes!("page/bytes.js")),
         "/dance.js" => (JAVASCRIPT, include_bytes!("page/dance.js")),
         "/detail.js" => (JAVASCRIPT, include_bytes!("page/detail.js")),
-        "/dom.js" => (JAVASCRIPT, include_bytes!("page/dom.js")),
         "/drop.js" => (JAVASCRIPT, include_bytes!("page/drop.js")),
         "/filter.js" => (JAVASCRIPT, include_bytes!("page/filter.js")),
         "/heartbeat.js" => (JAVASCRIPT, include_bytes!("page/heartbeat.js")),
@@ -47,7 +47,10 @@ fn asset(path: &str) -> Option<(&'static str, &'static [u8])> {
         "/split.js" => (JAVASCRIPT, include_bytes!("page/split.js")),
         "/words.js" => (JAVASCRIPT, include_bytes!("page/words.js")),
         "/icon.svg" => (SVG, include_bytes!("page/icon.svg")),
-        _ => return None,
+        _ => {
+            let (content_type, content) = explainer::file(path.strip_prefix('/')?)?;
+            (content_type, content.as_bytes())
+        }
     })
 }
 
@@ -78,7 +81,7 @@ mod tests {
             queue.extend(named(source, " from \"./"));
         }
         let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/observe/inspector/page"));
-        let files = files.expect("the page's folder").count();
+        let files = files.expect("the page's folder").count() + explainer::FILES.len();
         assert_eq!(served.len() + 1, files, "all but the page itself: {served:?}");
     }
 

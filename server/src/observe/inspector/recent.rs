@@ -1,5 +1,5 @@
-//! Recent records, up to a number of bytes. Each page reads them at its own pace: a page that is too slow finds
-//! a gap, and nothing waits for it.
+//! Recent records, up to a number of bytes. Each page reads them at its own pace: a page that is too slow misses
+//! some, and nothing waits for it.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -9,10 +9,10 @@ use tokio::sync::watch;
 
 use crate::observe::journal::{Entry, Record};
 
-/// What a line takes beside its bytes, about.
+/// About the memory of a line besides its bytes.
 const OVERHEAD: usize = 96;
 
-/// The lines of a journal, as far as there is room for them.
+/// The latest lines of a journal, as many as there is room for.
 pub(crate) struct Recent {
     /// How many bytes they may take.
     room: usize,
@@ -26,12 +26,12 @@ struct Lines {
     header: Bytes,
     /// By their numbers, oldest first.
     lines: VecDeque<Line>,
-    /// What is kept of each session that lives beyond its time in `lines`: how it began, so that a page that
-    /// comes late knows what it sees.
+    /// How each session began that is still open when its first lines are dropped from `lines`, so that a page that
+    /// comes later knows what it sees.
     sessions: HashMap<u64, Vec<Line>>,
     /// The cost of all of them.
     cost: usize,
-    /// The cost of what is kept in `sessions`.
+    /// The memory of `sessions`.
     kept: usize,
 }
 
@@ -39,7 +39,7 @@ struct Lines {
 struct Line {
     n: u64,
     time: f64,
-    /// The session whose beginning this is a part of.
+    /// The session whose beginning this belongs to.
     begins: Option<u64>,
     json: Bytes,
 }
@@ -78,7 +78,9 @@ impl Recent {
                 lines.sessions.insert(session, Vec::new());
                 Some(session)
             }
-            (Some(session), Entry::Upgraded | Entry::Joined { .. } | Entry::Left { .. }) => Some(session),
+            (Some(session), Entry::Upgraded { .. } | Entry::Joined { .. } | Entry::Left { .. }) => {
+                Some(session)
+            }
             (Some(session), Entry::Ended | Entry::PlainEnded { .. }) => {
                 let kept = lines.sessions.remove(&session).unwrap_or_default();
                 let cost: usize = kept.iter().map(Line::cost).sum();
@@ -112,8 +114,8 @@ impl Recent {
         (lines.began, lines.header.clone())
     }
 
-    /// What comes after the record with the number `after`, `most` bytes of it or a little more. Where
-    /// records are missing, a record says how many.
+    /// The records after the number `after`: `most` bytes of them, or slightly more. If records are missing, a record
+    /// says how many.
     pub(super) fn read(&self, after: u64, most: usize) -> Batch {
         let lines = self.lines.lock();
         let mut batch = Batch { last: after, ..Batch::default() };
@@ -145,7 +147,7 @@ impl Recent {
 }
 
 impl Lines {
-    /// A line has no room any more, unless its session lives.
+    /// Drops a line for which there is no room, unless its session is open.
     fn drop_or_keep(&mut self, line: Line, room: usize) {
         let cost = line.cost();
         self.cost -= cost;

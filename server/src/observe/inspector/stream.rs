@@ -15,37 +15,36 @@ use super::Recent;
 /// About how many bytes one event holds.
 const EVENT: usize = 64 * 1024;
 
-/// The pause between two events, so that what comes in quick succession comes together.
+/// The pause between two events, so that records in quick succession are sent together.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// After how long a silence something is sent all the same, so that nothing on the way takes the connection
-/// for a dead one.
+/// After this time without records, a comment is sent, so that no proxy takes the connection for dead.
 const SILENCE: Duration = Duration::from_secs(15);
 
 /// What one page has seen.
 struct Watcher {
     recent: Arc<Recent>,
     news: watch::Receiver<()>,
-    /// When the journal began that the page sees.
+    /// When the journal that the page shows began.
     began: u64,
     /// The header, until it has been sent.
     header: Option<Bytes>,
     /// The number of the last record that was sent.
     seen: u64,
     pauses: bool,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
-/// The events of one page. `seen` is the id of the last event that it got by an earlier request.
+/// The events for one page. `seen` is the id of the last event that it got in an earlier request.
 pub(super) fn events(
     recent: Arc<Recent>,
     seen: Option<&str>,
-    place: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 ) -> StreamBody<impl stream::Stream<Item = Result<Frame<Bytes>, Infallible>> + use<>> {
     let (began, header) = recent.header();
     let seen = seen.and_then(|id| {
         let (journal, number) = id.split_once('-')?;
-        // Another journal has numbers of its own.
+        // The numbers of another journal mean nothing here.
         number.parse().ok().filter(|_| journal == began.to_string())
     });
     let watcher = Watcher {
@@ -55,7 +54,7 @@ pub(super) fn events(
         header: Some(header),
         seen: seen.unwrap_or_default(),
         pauses: false,
-        _place: place,
+        _permit: permit,
     };
     StreamBody::new(stream::unfold(watcher, |mut watcher| async move {
         let event = watcher.next().await;
@@ -72,7 +71,7 @@ impl Watcher {
             tokio::time::sleep(PAUSE).await;
         }
         loop {
-            // Before the look, so that what comes after it is noticed.
+            // This comes before reading, so that later records are noticed.
             self.news.mark_unchanged();
             let batch = self.recent.read(self.seen, EVENT);
             self.pauses = !batch.more;

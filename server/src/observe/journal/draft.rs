@@ -1,7 +1,5 @@
 //! A record before it has its number and its time.
 
-use engineio::observe;
-
 use super::{Carrier, Direction, Entry, Raw};
 
 /// A record that is being put together.
@@ -23,13 +21,13 @@ impl Draft {
         self
     }
 
-    pub(super) fn direction(mut self, direction: impl Into<Direction>) -> Draft {
-        self.direction = Some(direction.into());
+    pub(super) fn direction(mut self, direction: Direction) -> Draft {
+        self.direction = Some(direction);
         self
     }
 
-    pub(super) fn carrier(mut self, carrier: observe::Carrier) -> Draft {
-        self.carrier = Some(carrier.into());
+    pub(super) fn carrier(mut self, carrier: Carrier) -> Draft {
+        self.carrier = Some(carrier);
         self
     }
 

@@ -15,12 +15,12 @@ use super::{Header, VERSION};
 /// The longest first line that a journal may have, in bytes.
 const LONGEST_HEADER: u64 = 4096;
 
-/// Opens a journal's file after what is in it, or makes it. One that has less than a tenth of `limit` left is put
-/// aside first, as `FILE.1`. Also returns how many bytes are left.
+/// Opens a journal's file after what is in it, or makes it. If it has less than a tenth of `limit` left, it is
+/// renamed to `FILE.1` first. Also returns how many bytes are left.
 ///
 /// # Errors
-/// If the file is none of ours to write to: a link, no regular file, another user's, one with several names, one that
-/// another process writes to, or no journal.
+/// If the file must not be written to: a link, not a regular file, another user's, one with several names, one that
+/// another process writes to, or not a journal.
 pub(super) fn open(path: &Path, limit: u64) -> io::Result<(File, u64)> {
     let (file, length) = open_ours(path)?;
     if length <= limit - limit / 10 {

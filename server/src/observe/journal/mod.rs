@@ -1,4 +1,4 @@
-//! The journal: everything that passes between clients and the server, one JSON object a line.
+//! The journal: everything that clients and the server send to each other, one JSON object on each line.
 //!
 //! The format is described in `docs/journal.md`. [`Journal`] writes it, as an observer of a server. The crate
 //! [`socketio_explain`] has the format, and explains its records.
@@ -16,4 +16,4 @@ pub use sink::Sink;
 pub use socketio_explain::journal::{
     Carrier, Direction, Entry, Header, Raw, ReadError, Record, Run, VERSION, read, runs,
 };
-pub use writer::{Journal, Options};
+pub use writer::{Journal, JournalConfig};

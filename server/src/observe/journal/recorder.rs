@@ -7,9 +7,9 @@ use engineio::observe::{self, Observation, SocketPacket, What};
 use engineio::{Headers, PacketType, PayloadFormat, Query, Sid, Transport, Violation};
 
 use super::draft::Draft;
-use super::{Direction, Entry, Record, redact};
+use super::{Carrier, Direction, Entry, Record, redact};
 
-/// What is known of sessions and requests that are under way.
+/// What is known about current sessions and requests.
 pub(super) struct Recorder {
     began: Instant,
     redacts: bool,
@@ -31,23 +31,24 @@ struct Session {
     name: Name,
     /// `None` for a plain WebSocket, which may carry anything.
     format: Option<PayloadFormat>,
-    /// The records that are the source of what comes next: the request of each kind that is under way, and the
-    /// frame and the packet of each direction that came last.
+    /// The records that later ones refer to: the current request of each kind, and the last frame and packet of each
+    /// direction.
     get: u64,
     post: u64,
-    websocket: u64,
+    link: u64,
     probe: u64,
     frames: [u64; 2],
     packets: [u64; 2],
     last_in: u64,
 }
 
-/// A request whose answer is still to come, or a WebSocket whose session is.
+/// A request without an answer yet, or one for a transport without a session yet.
 struct Exchange {
     record: u64,
-    /// The session that it is about. A poll's answer is sent when that may be over.
+    /// Its session. A poll's answer may be sent after the session has ended.
     session: Option<(Sid, Name)>,
-    websocket: bool,
+    /// Whether it brings a transport.
+    links: bool,
 }
 
 impl Recorder {
@@ -62,7 +63,7 @@ impl Recorder {
         }
     }
 
-    /// The record of something that happened, if it belongs into a journal.
+    /// The record of an observation, if it belongs in a journal.
     pub(super) fn record(&mut self, observation: &Observation<'_>) -> Option<Record> {
         if let What::Request(request) = &observation.what {
             self.request(request);
@@ -112,26 +113,28 @@ impl Recorder {
             carrier,
             from: Some(from).filter(|from| *from > 0),
             raw,
+            left_out: None,
             entry,
         }
     }
 
-    /// Notes a request before it has its record, which comes next.
-    fn request(&mut self, request: &observe::Request<'_>) {
+    /// Notes a request, whose record comes next.
+    fn request(&mut self, request: &observe::RequestView<'_>) {
         let query = Query::new(request.target.split_once('?').map_or("", |(_, query)| query));
         let sid = query.get("sid").and_then(|sid| Sid::parse(&sid));
         let record = self.n + 1;
-        let websocket = query.get("transport").as_deref() == Some("websocket");
+        let transport = query.get("transport").and_then(|name| Transport::parse(&name));
+        let links = transport.is_some_and(|transport| transport != Transport::Polling);
         let mut about = None;
         if let Some((sid, session)) = sid.and_then(|sid| Some((sid, self.sessions.get_mut(&sid)?))) {
             about = Some((sid, session.name));
-            match (request.method, websocket) {
+            match (request.method, links) {
                 ("POST", _) => session.post = record,
                 (_, true) => session.probe = record,
                 (_, false) => session.get = record,
             }
         }
-        self.exchanges.insert(request.exchange, Exchange { record, session: about, websocket });
+        self.exchanges.insert(request.exchange, Exchange { record, session: about, links });
     }
 
     fn open(&mut self, sid: Sid, exchange: u64, transport: Transport, format: Option<PayloadFormat>) {
@@ -142,13 +145,13 @@ impl Recorder {
             exchange.session = Some((sid, name));
             record = exchange.record;
         }
-        let direct = transport == Transport::WebSocket;
+        let direct = transport != Transport::Polling;
         let session = Session {
             name,
             format,
             get: if direct { 0 } else { record },
             post: 0,
-            websocket: if direct { record } else { 0 },
+            link: if direct { record } else { 0 },
             probe: 0,
             frames: [0; 2],
             packets: [0; 2],
@@ -161,36 +164,36 @@ impl Recorder {
         self.sessions.insert(sid, session);
     }
 
-    /// Keeps what later records need, and forgets what is over.
+    /// Remembers what later records need, and forgets what is over.
     fn remember(&mut self, sid: Option<&Sid>, observation: &Observation<'_>, n: u64) {
         if let Some(session) = sid.and_then(|sid| self.sessions.get_mut(sid)) {
             match observation.what {
                 What::RequestBody { .. } => (session.post, session.last_in) = (n, n),
                 What::Frame(frame) => {
                     session.frames[frame.direction as usize] = n;
-                    if frame.direction == observe::Direction::In {
+                    if frame.direction == Direction::In {
                         session.last_in = n;
                     }
                 }
                 What::Packet { direction, .. } => {
                     session.packets[direction as usize] = n;
-                    if direction == observe::Direction::In {
+                    if direction == Direction::In {
                         session.last_in = n;
                     }
                 }
-                What::Upgraded => session.websocket = session.probe,
+                What::Upgraded { .. } => session.link = session.probe,
                 _ => {}
             }
         }
         match observation.what {
             // A WebSocket's session begins after the answer.
             What::Response(response) if response.status == 101 => {}
-            What::Response(observe::Response { exchange, .. }) | What::Aborted { exchange } => {
+            What::Response(observe::ResponseView { exchange, .. }) | What::Aborted { exchange } => {
                 self.exchanges.remove(&exchange);
             }
             What::ProbeOpened | What::Ended { .. } | What::PlainEnded { .. } => {
                 let of = |exchange: &Exchange| exchange.session.map(|(sid, _)| sid);
-                self.exchanges.retain(|_, exchange| !exchange.websocket || of(exchange).as_ref() != sid);
+                self.exchanges.retain(|_, exchange| !exchange.links || of(exchange).as_ref() != sid);
                 if let (What::Ended { .. } | What::PlainEnded { .. }, Some(sid)) = (observation.what, sid) {
                     self.sessions.remove(sid);
                 }
@@ -239,13 +242,16 @@ impl Recorder {
                 revision: revision.number(),
                 base64,
             })
-            .from(of(|session| session.get.max(session.websocket))),
+            .from(of(|session| session.get.max(session.link))),
             What::ProbeOpened => Draft::of(Entry::ProbeOpened).from(of(|session| session.probe)),
             What::ProbeDropped => Draft::of(Entry::ProbeDropped).from(of(|session| session.probe)),
-            What::Upgraded => Draft::of(Entry::Upgraded).from(of(|session| session.probe)),
+            What::Upgraded { transport } => {
+                Draft::of(Entry::Upgraded { transport: transport.as_str().to_owned() })
+                    .from(of(|session| session.probe))
+            }
             What::Closed { reason, .. } => Draft::of(Entry::Closed { reason: reason.as_str().to_owned() }),
             What::Ended { .. } => Draft::of(Entry::Ended),
-            What::PlainOpened { .. } => Draft::of(Entry::PlainOpened).from(of(|session| session.websocket)),
+            What::PlainOpened { .. } => Draft::of(Entry::PlainOpened).from(of(|session| session.link)),
             What::PlainEnded { code, reason } => {
                 Draft::of(Entry::PlainEnded { code, reason: reason.to_owned() })
             }
@@ -274,7 +280,7 @@ impl Recorder {
                 socket: socket.to_owned(),
                 reason: reason.to_owned(),
             }),
-            // One that comes after the session's end belongs nowhere.
+            // A record after the session's end belongs to no session.
             What::Note { .. } if session.is_none() => return None,
             What::Note { nsp, socket, note } => Draft::of(Entry::Note {
                 nsp: self.namespace(nsp),
@@ -285,7 +291,7 @@ impl Recorder {
                 took: note.took.map(milliseconds),
             }),
             What::Violation { rule, section, error } => {
-                // Rules about requests are broken by the last one, whatever it brought before.
+                // A rule about requests was broken by the last request.
                 let requests = [Violation::Overlap, Violation::Aborted, Violation::BinaryPayload];
                 let source = match requests.iter().any(|violation| violation.name() == rule) {
                     true => of(|session| session.get.max(session.post)),
@@ -315,14 +321,14 @@ impl Recorder {
             other => other.to_string(),
         };
         let source = session.map_or(0, |session| match frame.carrier {
-            observe::Carrier::Probe => session.probe,
-            _ => session.websocket,
+            Carrier::Probe => session.probe,
+            _ => session.link,
         });
         let raw = match session {
             Some(Session { format: None, .. }) => Some(frame.payload.to_vec()),
             _ => self.shown(frame.direction, frame.opcode == 2, frame.payload),
         };
-        Draft::of(Entry::Frame { opcode, fin: frame.fin })
+        Draft::of(Entry::Frame { opcode, fin: frame.fin, compressed: frame.compressed })
             .from(source)
             .direction(frame.direction)
             .carrier(frame.carrier)
@@ -332,8 +338,8 @@ impl Recorder {
     fn packet(
         &self,
         session: Option<&Session>,
-        direction: observe::Direction,
-        carrier: observe::Carrier,
+        direction: Direction,
+        carrier: Carrier,
         packet: observe::PacketView<'_>,
     ) -> Draft {
         let name = match packet.kind {
@@ -346,9 +352,9 @@ impl Recorder {
             PacketType::Noop => "noop",
         };
         let source = session.map_or(0, |session| match carrier {
-            observe::Carrier::Get => session.get,
-            observe::Carrier::Post => session.post,
-            observe::Carrier::WebSocket | observe::Carrier::Probe => session.frames[direction as usize],
+            Carrier::Get => session.get,
+            Carrier::Post => session.post,
+            Carrier::WebSocket | Carrier::WebTransport | Carrier::Probe => session.frames[direction as usize],
         });
         let raw = if packet.binary {
             self.shown(direction, true, packet.payload)
@@ -365,7 +371,7 @@ impl Recorder {
     fn socket_packet(
         &self,
         session: Option<&Session>,
-        direction: observe::Direction,
+        direction: Direction,
         packet: SocketPacket<'_>,
     ) -> Draft {
         let name = match packet.kind {
@@ -377,14 +383,14 @@ impl Recorder {
             5 => "binary_event",
             _ => "binary_ack",
         };
-        let hides = self.redacts && packet.kind == 0 && direction == observe::Direction::In;
+        let hides = self.redacts && packet.kind == 0 && direction == Direction::In;
         let payload = if hides { redact::json(packet.payload) } else { packet.payload.to_owned() };
         Draft::of(Entry::SocketPacket {
             packet: name.to_owned(),
             nsp: self.namespace(packet.nsp),
             id: packet.id,
             attachments: packet.attachments,
-            // Read by the thread that writes, so that no session does it.
+            // The writing thread parses it, so that no session has to.
             payload: None,
         })
         .from(session.map_or(0, |session| session.packets[direction as usize]))
@@ -392,9 +398,9 @@ impl Recorder {
         .raw(Some(payload.into_bytes()).filter(|payload| !payload.is_empty()))
     }
 
-    /// A packet, or the frame around it, as it may be shown.
-    fn shown(&self, direction: observe::Direction, binary: bool, bytes: &[u8]) -> Option<Vec<u8>> {
-        if !self.redacts || direction == observe::Direction::Out {
+    /// A packet, or the frame around it, with secrets hidden.
+    fn shown(&self, direction: Direction, binary: bool, bytes: &[u8]) -> Option<Vec<u8>> {
+        if !self.redacts || direction == Direction::Out {
             return Some(bytes.to_vec());
         }
         if binary {
@@ -421,7 +427,7 @@ fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// The number of the request that something is about.
+/// The number of an observation's request.
 fn number(what: &What<'_>) -> Option<u64> {
     match what {
         What::Request(request) => Some(request.exchange),

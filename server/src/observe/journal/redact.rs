@@ -1,11 +1,11 @@
-//! Hides secrets in a journal unless told otherwise: auth, cookies, and parameters that are not the protocol's.
-//! Lengths stay the same, so that the rest can still be followed byte by byte.
+//! Hides secrets in a journal by default: auth, cookies, and parameters that are not the protocol's. Lengths stay the
+//! same, so that positions in the rest are still right.
 
 use bytes::Bytes;
 use engineio::{Message, Packet, PayloadFormat};
 use socketio::observe::read_text;
 
-/// Header fields that tell who somebody is.
+/// Header fields that identify somebody.
 const FIELDS: [&str; 4] = ["authorization", "cookie", "proxy-authorization", "set-cookie"];
 
 /// The parameters of the protocol itself.
@@ -16,7 +16,7 @@ pub(super) fn field(name: &str, value: &str) -> String {
     if FIELDS.contains(&name) { stars(value) } else { value.to_owned() }
 }
 
-/// A request's target, with the values of parameters that the application may have put there.
+/// A request's target, with the values of the application's parameters hidden.
 pub(super) fn target(target: &str) -> String {
     let Some((path, query)) = target.split_once('?') else { return target.to_owned() };
     format!("{path}?{}", parameters(query, &PARAMETERS))
@@ -30,7 +30,7 @@ fn parameters(query: &str, known: &[&str]) -> String {
     each.collect::<Vec<_>>().join("&")
 }
 
-/// An Engine.IO packet as text, or `None` if nothing in it is to be hidden.
+/// An Engine.IO packet as text; `None` if nothing in it has to be hidden.
 pub(super) fn text_packet(packet: &str) -> Option<String> {
     let text = packet.strip_prefix('4')?;
     Some(format!("4{}", connect(text)?))
@@ -43,7 +43,7 @@ fn connect(text: &str) -> Option<String> {
     Some(format!("{}{}", namespace(header), json(packet.payload)))
 }
 
-/// A namespace with the parameters that are after its name in revision 3.
+/// A namespace, with the parameters after its name in revision 3.
 pub(super) fn namespace(nsp: &str) -> String {
     match nsp.split_once('?') {
         Some((name, query)) => {
@@ -54,7 +54,7 @@ pub(super) fn namespace(nsp: &str) -> String {
     }
 }
 
-/// JSON with its keys, and without its strings and numbers.
+/// JSON with its keys, but with strings and numbers hidden.
 pub(super) fn json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     let mut rest = json;
@@ -82,7 +82,7 @@ pub(super) fn json(json: &str) -> String {
     out
 }
 
-/// Behind the closing quote of the string that `text` begins with.
+/// The position after the closing quote of the string that `text` begins with.
 fn string_end(text: &str) -> usize {
     let mut escaped = false;
     for (at, byte) in text.bytes().enumerate().skip(1) {
@@ -96,7 +96,7 @@ fn string_end(text: &str) -> usize {
     text.len()
 }
 
-/// As long in UTF-16 units, in which revision 3 counts.
+/// A replacement with the same number of UTF-16 units, which revision 3 counts.
 fn stars(text: &str) -> String {
     "*".repeat(text.encode_utf16().count())
 }
@@ -114,7 +114,7 @@ pub(super) fn body(body: &[u8], format: PayloadFormat) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(body);
     let is_binary = text.is_err() || matches!(body.first(), Some(0 | 1));
     let mut shown = text.unwrap_or_default().to_owned();
-    for packet in format.decode(bytes, is_binary, usize::MAX).map_while(Result::ok) {
+    for packet in format.reader(bytes, is_binary, usize::MAX).map_while(Result::ok) {
         match packet {
             Packet::Message(Message::Text(text)) => {
                 let Some(redacted) = connect(&text) else { continue };

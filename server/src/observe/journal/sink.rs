@@ -115,7 +115,7 @@ impl Sink {
     }
 }
 
-/// Writes a record to all sinks. Its line is made once, if any of them wants it.
+/// Writes a record to all sinks. Its line is made once, if any of them needs it.
 pub(super) fn write(sinks: &mut [Sink], record: &Record) {
     let wanted = sinks.iter().any(|sink| matches!(sink.0, To::Lines { .. } | To::Inspector(_)));
     let json = if wanted { bytes(record.line()) } else { Ok(Bytes::new()) };

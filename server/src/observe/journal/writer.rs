@@ -1,4 +1,4 @@
-//! The journal as an observer, and the thread that writes it, so that no session waits for a disk.
+//! The journal as an observer, and its writing thread, so that no session waits for a disk.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -21,36 +21,36 @@ const WAITING: usize = 16 * 1024;
 /// How many bytes of them, about.
 const WAITING_BYTES: usize = 64 * 1024 * 1024;
 
-/// How long a journal may take to be finished. A disk, or whoever reads a terminal, may never take what waits.
+/// How long finishing a journal may take, since a disk or a terminal may block forever.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How soon it is tried again whether there is room for the last record.
+/// The interval of attempts to queue the last record.
 const RETRY: Duration = Duration::from_millis(10);
 
 /// What may be set about a journal.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct JournalConfig {
     /// Its largest size in bytes; 100 MB by default. [Text](Sink::text) has no limit.
     pub limit: u64,
     /// Whether it shows auth, cookies and the like; no by default.
     pub secrets: bool,
 }
 
-impl Default for Options {
-    fn default() -> Options {
-        Options { limit: 100_000_000, secrets: false }
+impl Default for JournalConfig {
+    fn default() -> JournalConfig {
+        JournalConfig { limit: 100_000_000, secrets: false }
     }
 }
 
 /// Writes down everything that passes between a server and its clients: an observer for
 /// [`Builder::observer`](crate::Builder::observer).
 ///
-/// It may lose records where they can't be written as fast as they come, and says how many.
+/// If records come faster than they can be written, some are lost, and the journal says how many.
 pub struct Journal {
     state: Mutex<State>,
     /// The bytes that wait to be written.
     waiting: Arc<AtomicUsize>,
-    /// Hears of the thread's end. `None` once somebody waits for it.
+    /// Receives the thread's end. `None` once a caller waits for it.
     ended: Mutex<Option<Receiver<()>>>,
 }
 
@@ -62,11 +62,11 @@ struct State {
 }
 
 impl Journal {
-    /// A journal that goes to all of these. Each line is made once. `secrets` says whether it shows auth,
+    /// A journal that is written to all of these. Each line is made once. `secrets` says whether it shows auth,
     /// cookies and the like.
     ///
     /// # Errors
-    /// If a sink can't be written to, or there can't be another thread.
+    /// If a sink can't be written to, or the thread can't be started.
     pub fn new(sinks: impl IntoIterator<Item = Sink>, secrets: bool) -> io::Result<Arc<Journal>> {
         let mut sinks: Vec<Sink> = sinks.into_iter().collect();
         let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -100,16 +100,16 @@ impl Journal {
     ///
     /// # Errors
     /// As [`Sink::file`].
-    pub fn file(path: &Path, options: Options) -> io::Result<Arc<Journal>> {
-        Journal::new([Sink::file(path, options.limit)?], options.secrets)
+    pub fn file(path: &Path, config: JournalConfig) -> io::Result<Arc<Journal>> {
+        Journal::new([Sink::file(path, config.limit)?], config.secrets)
     }
 
-    /// A journal that goes wherever `out` goes.
+    /// A journal that is written to `out`.
     ///
     /// # Errors
     /// If it can't be written.
-    pub fn lines(out: Box<dyn Write + Send>, options: Options) -> io::Result<Arc<Journal>> {
-        Journal::new([Sink::lines(out, options.limit)], options.secrets)
+    pub fn lines(out: Box<dyn Write + Send>, config: JournalConfig) -> io::Result<Arc<Journal>> {
+        Journal::new([Sink::lines(out, config.limit)], config.secrets)
     }
 
     /// Writes what waits, and then stops. It drops what it can't write within some seconds.
@@ -129,7 +129,7 @@ impl Journal {
             self.waiting.fetch_add(cost(&record), Ordering::Relaxed);
             send_by(sender, record, until);
         }
-        // The thread ends once nobody sends any more.
+        // The thread ends once the sender is dropped.
         drop(sender);
         let Some(ended) = self.ended.lock().take() else { return };
         match ended.recv_timeout(until.saturating_duration_since(Instant::now())) {
@@ -142,7 +142,7 @@ impl Journal {
     }
 }
 
-/// Sends a record once there is room for it, if that is in time.
+/// Sends a record once there is room for it, until a deadline.
 fn send_by(sender: &SyncSender<Record>, mut record: Record, until: Instant) {
     while let Err(TrySendError::Full(back)) = sender.try_send(record) {
         if Instant::now() >= until {
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_journal_is_finished_as_soon_as_it_is_written() {
-        let journal = Journal::lines(Box::new(io::sink()), Options::default()).unwrap();
+        let journal = Journal::lines(Box::new(io::sink()), JournalConfig::default()).unwrap();
         journal.observe(&Observation {
             sid: None,
             what: engineio::observe::What::Limit(engineio::Limit::Payload),
@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn a_journal_that_can_not_be_written_holds_up_no_end() {
         let lock = Arc::new(Mutex::new(()));
-        let journal = Journal::lines(Box::new(Stuck(lock.clone())), Options::default()).unwrap();
+        let journal = Journal::lines(Box::new(Stuck(lock.clone())), JournalConfig::default()).unwrap();
         let stuck = lock.lock();
         for _ in 0..2 * WAITING {
             journal.observe(&Observation {

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use engineio::{Layer, Session};
 use tokio::time::error::Elapsed;
 
-use crate::session::life::Life;
+use crate::session::log::SessionLog;
 use crate::session::registry::Registered;
 use crate::session::turn::poll_rounds;
 use crate::session::wires::Wires;
@@ -15,7 +15,7 @@ use crate::session::wires::Wires;
 /// A session and its wires: a future that is ready when the session has ended and its client has been told. It belongs
 /// to one task, and is polled by no other.
 ///
-/// What every turn looks at comes first, as it does in [`Session`].
+/// The fields that every turn reads come first, as in [`Session`].
 #[repr(C)]
 pub(crate) struct Driver<L> {
     /// The session has ended, and its WebSocket is being closed.
@@ -23,14 +23,14 @@ pub(crate) struct Driver<L> {
     wires: Wires,
     session: Session<L, Wires>,
     /// What the log says of it, if there is one.
-    life: Option<Box<Life>>,
+    log: Option<Box<SessionLog>>,
     registered: Registered,
 }
 
-/// A WebSocket that is being closed, which may take so long and no longer.
+/// A WebSocket that is being closed, with a time limit.
 type Goodbye = Pin<Box<dyn Future<Output = Result<(), Elapsed>> + Send>>;
 
-/// Nothing in it is pinned where it lies.
+/// A driver may be moved: the only future in it has a box of its own.
 impl<L> Unpin for Driver<L> {}
 
 impl<L: Layer> Future for Driver<L> {
@@ -40,11 +40,11 @@ impl<L: Layer> Future for Driver<L> {
         if self.goodbye.is_none() {
             ready!(self.poll_session(cx));
             self.goodbye = self.leave();
-            if let Some(life) = self.life.take() {
-                life.session_closed(&self.session);
+            if let Some(log) = self.log.take() {
+                log.session_closed(&self.session);
             }
         }
-        if self.goodbye.is_some() && self.session.is_put_out(cx) {
+        if self.goodbye.is_some() && self.session.is_evicted(cx) {
             self.goodbye = None;
         }
         match &mut self.goodbye {
@@ -59,9 +59,9 @@ impl<L: Layer> Driver<L> {
         session: Session<L, Wires>,
         wires: Wires,
         registered: Registered,
-        life: Option<Box<Life>>,
+        log: Option<Box<SessionLog>>,
     ) -> Driver<L> {
-        Driver { goodbye: None, wires, session, life, registered }
+        Driver { goodbye: None, wires, session, log, registered }
     }
 
     /// Gives the session a turn. Ready once it is over.
@@ -70,9 +70,9 @@ impl<L: Layer> Driver<L> {
         poll_rounds(cx, |cx, now| self.session.round(cx, now, &mut self.wires))
     }
 
-    /// Gives up the session's place, and says goodbye on the WebSocket in use.
+    /// Removes the session from the registry, and closes the WebSocket in use.
     fn leave(&mut self) -> Option<Goodbye> {
-        // The goodbye may take a while, and nobody should find the session meanwhile.
+        // The close may take a while, and no request should find the session meanwhile.
         self.registered.unlist();
         let left = self.session.farewell()?;
         Some(Box::pin(tokio::time::timeout(left.within, left.websocket.close(left.code))))

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engineio::memory::{Budget, Holder as _, Holders, held};
-use engineio::{Application, CloseReason, Config, Frame, Layer, Mailbox, Message, Opened};
+use engineio::{Application, CloseReason, EngineConfig, Frame, Layer, Mailbox, Message, Opened};
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use hyper::service::service_fn;
@@ -97,7 +97,8 @@ struct Rig {
 impl Rig {
     async fn new() -> Rig {
         let turn = TURN.lock().await;
-        let (idle, config) = (Idle::default(), Config { max_payload: 2 * ANSWER, ..Config::default() });
+        let (idle, config) =
+            (Idle::default(), EngineConfig { max_payload: 2 * ANSWER, ..EngineConfig::default() });
         let server = Server::builder().config(config);
         let holders = server.engine.holders.clone();
         let service = server.engineio("/engine.io/", idle.clone()).build().unwrap().into_service();
@@ -111,10 +112,10 @@ impl Rig {
         let limits = Limits::default();
         let http = http_connection(&limits);
         let admission = Arc::new(Admission::new(limits, Arc::default()));
-        let (io, signs) = Watched::new(StallLimit::new(ours, admission.clone()), admission.clone(), None);
+        let (io, signals) = Watched::new(StallLimit::new(ours, admission.clone()), admission.clone(), None);
         let service = self.service.clone();
         let service = service_fn(move |request| {
-            WatchedAnswer::begin(&signs, service.respond::<hyper::body::Incoming>(request))
+            WatchedAnswer::begin(&signals, service.respond::<hyper::body::Incoming>(request))
         });
         tokio::spawn(http.serve_connection(TokioIo::new(io), service));
         let request = format!("GET {} HTTP/1.1\r\nHost: test\r\n\r\n", self.target);
@@ -157,7 +158,7 @@ async fn an_answer_on_its_way_counts_for_its_session_until_it_is_written() {
 
 // proves: security/answers-memory
 #[tokio::test(start_paused = true)]
-async fn whoever_is_put_out_lets_go_of_its_answer_at_once() {
+async fn whoever_is_evicted_lets_go_of_its_answer_at_once() {
     for (messages, read) in [(1, 1), (1_000, 1), (1, ANSWER - 100_000)] {
         let rig = Rig::new().await;
         let mut connection = rig.answer(messages, read).await;
@@ -197,7 +198,8 @@ async fn an_answer_that_outlives_its_session_can_be_let_go_for_others() {
 
 #[test]
 fn an_idle_session_takes_no_more_than_it_did() {
-    // Beside its layer, and what it has allocated.
+    // Beside its layer, and what it has allocated. A task is allocated in steps of 128 bytes: with a layer of 96, this
+    // is the most for 768.
     let size = size_of::<Driver<()>>();
-    assert!(size <= 584, "{size} bytes");
+    assert!(size <= 568, "{size} bytes");
 }

@@ -11,7 +11,7 @@ use http::request::Parts;
 use crate::http::mount::{Answering, Mount, RequestBody};
 use crate::http::settings::HttpSettings;
 use crate::net::admission::Admission;
-use crate::net::drain::Turns;
+use crate::net::drain::DrainSchedule;
 use crate::net::peer::Peer;
 use crate::session::registry::Registry;
 
@@ -59,12 +59,12 @@ impl<A: Application> Endpoint<A> {
         self.http.trailing_slash.allows(&self.path, path)
     }
 
-    /// Refuses new sessions, and ends each present one in its turn with `server shutting down`. One that polls learns
-    /// of it by its poll: by the one that waits, or else by the next.
-    pub(crate) async fn drain(&self, turns: &Turns) {
+    /// Refuses new sessions, and ends each present one at its scheduled time with `server shutting down`. A polling
+    /// client is told by its parked poll, or else by the next.
+    pub(crate) async fn drain(&self, schedule: &DrainSchedule) {
         self.draining.store(true, Ordering::Release);
         for handle in self.registry.entries() {
-            turns.next().await;
+            schedule.next().await;
             if let Some(handle) = handle.upgrade() {
                 handle.mailbox.close(CloseReason::ServerShuttingDown);
             }
@@ -91,6 +91,8 @@ impl<A: Application> Endpoint<A> {
     }
 }
 
+/// How the [site](crate::site) calls an endpoint, whatever its application. The methods that do the work have the same
+/// names: `call` is in [`request`], the others are above.
 impl<A: Application> Mount for Endpoint<A> {
     fn serves(&self, path: &str) -> bool {
         Endpoint::serves(self, path)
@@ -100,8 +102,8 @@ impl<A: Application> Mount for Endpoint<A> {
         Endpoint::call(self, head, body, peer)
     }
 
-    fn drain(&self, turns: Arc<Turns>) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(async move { Endpoint::drain(self, &turns).await })
+    fn drain(&self, schedule: Arc<DrainSchedule>) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move { Endpoint::drain(self, &schedule).await })
     }
 
     fn emptied(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {

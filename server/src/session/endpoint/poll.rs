@@ -1,4 +1,4 @@
-//! A poll: it claims its session's door, waits until the session has something for it, and is the answer.
+//! A poll: it claims its session's door, waits until the session has something for it, and answers with that.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +16,8 @@ use crate::http::body::Body;
 use crate::http::compression::Encoding;
 use crate::session::wires::{OpenGet, SessionHandle, reply_channel};
 
-/// A GET that is parked.
-pub(super) struct Parked {
+/// A GET that has claimed its door.
+pub(super) struct Polling {
     get: OpenGet,
     answer: oneshot::Receiver<Payload>,
     jsonp: Option<Jsonp>,
@@ -32,20 +32,20 @@ impl<A: Application> Endpoint<A> {
         parts: &Parts,
         handle: Arc<SessionHandle>,
         jsonp: Option<Jsonp>,
-    ) -> Result<Parked, OpenError> {
+    ) -> Result<Polling, OpenError> {
         let (waiting, answer) = reply_channel();
         let get = handle.open_get(waiting)?;
         let compresses = self.http.compression.is_some();
         let encoding = if compresses { Encoding::accepted(&parts.headers) } else { None };
-        Ok(Parked { get, answer, jsonp, encoding })
+        Ok(Polling { get, answer, jsonp, encoding })
     }
 
     /// Waits until the session has something for a GET.
-    pub(super) async fn answer_poll(&self, parked: Parked) -> Result<Response<Body>, Refusal> {
-        let Parked { get, answer, jsonp, encoding } = parked;
+    pub(super) async fn await_poll(&self, polling: Polling) -> Result<Response<Body>, Refusal> {
+        let Polling { get, answer, jsonp, encoding } = polling;
         let payload = answer.await.map_err(|_| Refusal::SessionUnknown)?;
         let memory = self.engine.config.memory_budget;
-        // A script is a copy, and a payload and all of its escapes may be there at once.
+        // A script is a copy, so a payload and all of its escapes may be in memory at once.
         let most = payload.len() * if jsonp.is_some() { 3 } else { 1 };
         let long = get.begin(payload.len(), most);
         let is_cut = || long.as_ref().is_some_and(|long| long.is_cut());
@@ -55,23 +55,22 @@ impl<A: Application> Endpoint<A> {
         if is_cut() {
             return Err(Refusal::SessionUnknown);
         }
-        // The guard moves into the body with the answer. If this future is dropped before, parked or while it
-        // compresses, the client went away.
+        // The guard moves into the answer's body. If this future is dropped before that, the client went away.
         let packed = Packed::new(payload, jsonp);
         let packed = match encoding {
             Some(_) => packed.compress(encoding, self.http.compression, &self.http.compressors, memory).await,
             None => packed,
         };
-        Ok(packed.response(|payload, held| Body::poll(payload, held, get, long)))
+        Ok(packed.response(|payload, held| Body::for_poll(payload, held, get, long)))
     }
 }
 
-/// How often a poll that waits for memory looks whether there is some.
+/// How often a poll that waits for memory checks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Waits until so many bytes more may be held for a client, or it is put out.
-async fn until_admitted(bytes: usize, memory: &Budget, is_put_out: impl Fn() -> bool) {
-    while !memory.admits(bytes) && !is_put_out() {
+/// Waits until that many more bytes may be held for a client, or it is evicted.
+async fn until_admitted(bytes: usize, memory: &Budget, is_evicted: impl Fn() -> bool) {
+    while !memory.admits(bytes) && !is_evicted() {
         tokio::time::sleep(LOOK_AGAIN).await;
     }
 }

@@ -1,4 +1,4 @@
-//! A POST: it claims its session's door, reads its body, hands that over, and waits until its packets are accepted.
+//! A POST: it claims its session's door, reads its body, passes that on, and waits until its packets are accepted.
 
 use std::sync::Arc;
 
@@ -43,8 +43,8 @@ pub(super) fn claim_post<B>(
 }
 
 impl<A: Application> Endpoint<A> {
-    /// Reads a POST and hands it to its session.
-    pub(super) async fn take_post<B>(&self, posting: Posting<B>) -> Result<Response<Body>, Refusal>
+    /// Reads a POST, passes it to its session, and answers once its packets are accepted.
+    pub(super) async fn answer_post<B>(&self, posting: Posting<B>) -> Result<Response<Body>, Refusal>
     where
         B: http_body::Body<Data = Bytes> + Unpin,
     {
@@ -80,9 +80,9 @@ impl<A: Application> Endpoint<A> {
         };
         let body = if jsonp.is_some() { Jsonp::payload(&body) } else { body };
         self.engine.observers.see(Some(&sid), || What::RequestBody { exchange, body: &body });
-        let (accepting, accepted_by) = reply_channel();
-        post.submit(body, binary, held, accepting);
-        match accepted_by.await {
+        let (reply, acceptance) = reply_channel();
+        post.submit(body, binary, held, reply);
+        match acceptance.await {
             Ok(()) => Ok(accepted()),
             Err(_) => Err(Refusal::SessionUnknown),
         }

@@ -13,15 +13,15 @@ use crate::session::wires::{OpenPost, reply_channel};
 /// Why a body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BodyError {
-    /// It is longer than allowed.
+    /// The body is longer than allowed.
     TooLarge,
-    /// Clients make the process hold so much already.
+    /// The memory budget is used up.
     Crowded,
-    /// The connection ended before it did.
+    /// The connection ended before the body was complete.
     Broken,
-    /// It did not end in time.
+    /// The body was not complete in time.
     Slow,
-    /// Its session did.
+    /// The session ended.
     Ended,
 }
 
@@ -30,25 +30,25 @@ pub(super) enum BodyError {
 pub(super) struct BodyLimits {
     /// Its bytes.
     pub(super) length: usize,
-    /// What clients together may make the process hold.
+    /// How much memory all clients together may use.
     pub(super) memory: Budget,
     /// Its time.
     pub(super) timeout: Duration,
 }
 
-/// The whole body, and what it takes.
+/// Reads the whole body. Returns it, and how much memory it needs.
 pub(super) async fn read<B>(body: B, limits: BodyLimits, post: &OpenPost) -> Result<(Bytes, Held), BodyError>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
     let mut collected = pin!(collect(body, &limits, post));
-    // Most bodies come together with their head, and need neither a timer nor room for one.
+    // Most bodies come together with their head, and need no timer.
     if let Some(collected) = collected.as_mut().now_or_never() {
         return collected;
     }
     let rest = async {
         tokio::select! {
-            // The memory of a session that is put out is needed.
+            // The session is evicted, and its memory is needed.
             () = session_ended(post) => Err(BodyError::Ended),
             collected = collected => collected,
         }
@@ -69,7 +69,7 @@ async fn collect<B>(mut body: B, limits: &BodyLimits, post: &OpenPost) -> Result
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
-    // A length that is announced is refused before anything is read.
+    // If the announced length is too large, it is refused before anything is read.
     if body.size_hint().lower() > limits.length as u64 {
         return Err(BodyError::TooLarge);
     }
@@ -79,7 +79,8 @@ where
     let mut parts = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(chunk) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
-        let length = whole.len() + parts.len() + chunk.len();
+        let came = chunk.len();
+        let length = whole.len() + parts.len() + came;
         if length > limits.length {
             return Err(BodyError::TooLarge);
         }
@@ -94,16 +95,16 @@ where
             parts.extend_from_slice(&chunk);
         }
         held.resize(whole.len() + parts.capacity());
-        noted.0.note(held.bytes());
+        noted.0.note(came, held.bytes());
     }
     Ok((if parts.is_empty() { whole } else { parts.freeze() }, held))
 }
 
-/// What has come of a body counts for its session. Once it is whole, or given up, others count it.
+/// The bytes of a body count against its session. Once it is complete or dropped, this stops counting them.
 struct Noted<'a>(&'a OpenPost);
 
 impl Drop for Noted<'_> {
     fn drop(&mut self) {
-        self.0.note(0);
+        self.0.note(0, 0);
     }
 }

@@ -1,13 +1,15 @@
-//! The way of a request through an endpoint: route, rules, body, session, answer.
+//! How a request passes through an endpoint: route, rules, body, session, answer.
 //!
 //! ```text
-//!          allowed?   route, rules          door      body       session          answer
-//!  call ─▶ CORS ────▶ find ─▶ begin ─┬───────────────────────────▶ open ───────────────┬▶ answered
-//!          middlewares               ├▶ claim_poll ──────────────▶ answer_poll ────────┤
-//!                                    ├▶ claim_post ─▶ post_body ─▶ take_post ──────────┤
-//!                                    ├▶ open_probe ────────────────────────────────────┤
-//!                                    └▶ refuse ────────────────────────────────────────┘
+//!          allowed?   route, rules     door            body, session             answer
+//!  call ─▶ CORS ────▶ begin ─▶ find ─┬───────────────▶ open ───────────────────┬▶ answered
+//!          hooks                     ├▶ claim_poll ──▶ await_poll ─────────────┤
+//!                                    ├▶ claim_post ──▶ answer_post ─▶ read ────┤
+//!                                    ├▶ open_probe ────────────────────────────┤
+//!                                    └▶ refuse ────────────────────────────────┘
 //! ```
+//!
+//! `find` only decides: `begin` claims the door, and `call` awaits the answer.
 
 use std::borrow::Cow;
 use std::future::ready;
@@ -16,13 +18,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use engineio::observe::What;
 use engineio::session::OpenError;
-use engineio::{Application, Method, Open, Query, Refusal, Route, Sid};
+use engineio::{Application, Method, Open, Query, Refusal, Route, Sid, Transport};
 use http::header::UPGRADE;
 use http::request::Parts;
 use http::{Response, StatusCode};
 
 use super::Endpoint;
-use super::poll::Parked;
+use super::poll::Polling;
 use super::post::{Posting, claim_post};
 use crate::http::answers::{self, not_allowed, status};
 use crate::http::body::Body;
@@ -33,19 +35,31 @@ use crate::http::http_rules::is_websocket;
 use crate::http::mount::Answering;
 use crate::http::refused::{Refused, merge};
 use crate::net::peer::Peer;
+use crate::session::arrived::Arrived;
 use crate::session::wires::SessionHandle;
 
-/// A request whose door is claimed.
+/// The transport that a request is, changes to, or came with.
+fn carried_by(parts: &Parts) -> Transport {
+    if parts.extensions.get::<Arrived>().is_some() {
+        Transport::WebTransport
+    } else if is_websocket(&parts.headers) {
+        Transport::WebSocket
+    } else {
+        Transport::Polling
+    }
+}
+
+/// How a request goes on, once its route is known. A poll and a POST have claimed their doors.
 enum Begun<B> {
     Handshake(Open),
-    Poll(Parked),
+    Poll(Polling),
     Post(Posting<B>),
     Answered(Response<Body>),
 }
 
 impl<A: Application> Endpoint<A> {
-    /// Answers one request. What it asks for is found out at once, so that what waits, a poll above all, holds
-    /// on to nothing of its head and of the buffer that this was read into.
+    /// Answers one request. What it asks for is found out at once, so that a waiting request, such as a poll, doesn't
+    /// keep its head and the buffer that it was read into.
     pub(crate) fn call<B>(self: Arc<Self>, mut parts: Parts, body: B, peer: Peer) -> Answering
     where
         B: http_body::Body<Data = Bytes> + Unpin + Send + 'static,
@@ -67,19 +81,19 @@ impl<A: Application> Endpoint<A> {
         }
         let number = Exchange::number(&parts);
         match self.begin(&mut parts, body, peer, foreign, None) {
-            // Each waits in a future of its own: a poll is parked for long, and its future is small.
+            // Each kind of request has a future of its own, so that the one of a poll, which waits long, is small.
             Ok(Begun::Handshake(open)) => Box::pin(async move {
                 let answer = self.open(&mut parts, peer, open, None).await;
                 let response = answer.unwrap_or_else(|refused| self.refuse(&parts, peer, refused, None));
                 Ok(self.answered(response, verdict, exchange))
             }),
             Ok(Begun::Poll(poll)) => Box::pin(async move {
-                let answer = self.answer_poll(poll).await;
+                let answer = self.await_poll(poll).await;
                 let response = answer.unwrap_or_else(|refusal| self.ended(number, refusal));
                 Ok(self.answered(response, verdict, exchange))
             }),
             Ok(Begun::Post(post)) => Box::pin(async move {
-                let answer = self.take_post(post).await;
+                let answer = self.answer_post(post).await;
                 let response = answer.unwrap_or_else(|refusal| self.ended(number, refusal));
                 Ok(self.answered(response, verdict, exchange))
             }),
@@ -91,7 +105,7 @@ impl<A: Application> Endpoint<A> {
         }
     }
 
-    /// Adds to an answer what its page is granted, and shows it.
+    /// Adds the CORS fields to an answer, and shows it to observers.
     fn answered(
         &self,
         mut response: Response<Body>,
@@ -107,7 +121,7 @@ impl<A: Application> Endpoint<A> {
         response
     }
 
-    /// Answers a request that the application has a say in.
+    /// Answers a request that the application's hooks decide about.
     async fn hooked<B>(
         self: &Arc<Self>,
         parts: &mut Parts,
@@ -131,7 +145,7 @@ impl<A: Application> Endpoint<A> {
         response
     }
 
-    /// Refuses a request, and tells whoever is to know of it.
+    /// Refuses a request, and tells the hooks and observers.
     fn refuse(
         &self,
         parts: &Parts,
@@ -177,8 +191,7 @@ impl<A: Application> Endpoint<A> {
         answers::refusal(refused, websocket)
     }
 
-    /// What a request asks for, and of which session. `foreign` says whether it comes from a page that is not
-    /// allowed.
+    /// What a request asks for, and its session. `foreign` says whether it comes from a page that is not allowed.
     fn find(&self, parts: &Parts, foreign: bool) -> Result<(Route, Option<Arc<SessionHandle>>), Refusal> {
         let method = match parts.method {
             http::Method::GET => Method::Get,
@@ -190,18 +203,18 @@ impl<A: Application> Endpoint<A> {
             _ => Method::Other,
         };
         let query = Query::new(parts.uri.query().unwrap_or_default());
-        let upgrade = is_websocket(&parts.headers);
+        let by = carried_by(parts);
         let mut named = None;
         let known = |sid: &Sid| {
             named = self.registry.get(sid);
             named.as_deref().map(SessionHandle::known)
         };
-        let route = Route::find(&self.engine.config, method, query, upgrade, known)?;
+        let route = Route::find(&self.engine.config, method, query, by, known)?;
         let strange = named.as_ref().is_some_and(|handle| handle.origin.as_deref() != self.origin(parts));
         if foreign {
             self.http.strangers.refused(&parts.headers);
-        } else if self.http.cors.is_none() && !upgrade && matches!(route, Route::Open(_)) {
-            // A page needs no leave for a WebSocket.
+        } else if self.http.cors.is_none() && by == Transport::Polling && matches!(route, Route::Open(_)) {
+            // Browsers let any page open a WebSocket.
             self.http.strangers.answered(&parts.headers);
         }
         if foreign || strange {
@@ -210,12 +223,12 @@ impl<A: Application> Endpoint<A> {
         Ok((route, named))
     }
 
-    /// The origin to whose pages a session belongs, where that matters.
+    /// The origin that a session is bound to, if sessions are bound.
     pub(super) fn origin<'a>(&self, parts: &'a Parts) -> Option<&'a [u8]> {
         self.http.bind_origin.then(|| foreign_origin(&parts.headers)).flatten()
     }
 
-    /// Begins with what a request asks for: the door that it needs is claimed.
+    /// Begins a request: claims the door that it needs.
     fn begin<B>(
         self: &Arc<Self>,
         parts: &mut Parts,
@@ -242,7 +255,7 @@ impl<A: Application> Endpoint<A> {
         }
     }
 
-    /// Does what a request asks for, with an application that has a say in it.
+    /// Answers a request, with the application's hooks.
     async fn answer_with_hooks<B>(
         self: &Arc<Self>,
         parts: &mut Parts,
@@ -258,8 +271,8 @@ impl<A: Application> Endpoint<A> {
         let initial = matches!(begun, Begun::Handshake(_));
         let mut response = match begun {
             Begun::Handshake(open) => self.open(parts, peer, open, Some(head)).await?,
-            Begun::Poll(poll) => self.answer_poll(poll).await?,
-            Begun::Post(post) => self.take_post(post).await?,
+            Begun::Poll(poll) => self.await_poll(poll).await?,
+            Begun::Post(post) => self.answer_post(post).await?,
             Begun::Answered(response) => response,
         };
         if matches!(response.status(), StatusCode::OK | StatusCode::SWITCHING_PROTOCOLS) {

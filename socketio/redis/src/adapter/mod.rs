@@ -8,18 +8,18 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use socketio::{
-    Adapter, AdapterError, AdapterFuture, Namespace, Node, NodeId, NodeMessage, RoomEvent, Sessions,
+    Adapter, AdapterError, AdapterFuture, Namespace, Node, NodeId, NodeMessage, RoomEvent, SessionStore,
 };
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::{Instant, sleep};
 
 use crate::classic::Classic;
 use crate::counts::Counts;
 use crate::format::Format;
 use crate::inbox::{Inbox, Letter, Reader, inbox};
-use crate::link::{Command, Dial, LinkError, RedisCluster, Server, Told};
+use crate::link::{Command, Dial, LinkError, RedisCluster, Sentinels, Server, Told};
 use crate::publisher::Publisher;
-use crate::sessions::StoredSessions;
+use crate::sessions::{READS_AT_ONCE, StoredSessions};
 use crate::sharded::{Sharded, Subscriptions};
 use crate::stream_reader::StreamReader;
 use crate::streams::Streams;
@@ -31,11 +31,11 @@ mod tests;
 /// Connects all servers on a Redis, in Rust and in JavaScript, to one cluster.
 ///
 /// ```no_run
-/// use socketio::{Config, Io};
+/// use socketio::{IoConfig, Io};
 /// use socketio_redis::RedisAdapter;
 ///
 /// # async fn example() -> Result<(), socketio_redis::RedisError> {
-/// let io = Io::with_adapter(Config::default(), RedisAdapter::open("redis://127.0.0.1:6379")?);
+/// let io = Io::with_adapter(IoConfig::default(), RedisAdapter::open("redis://127.0.0.1:6379")?);
 /// io.cluster_ready().await;
 /// # Ok(())
 /// # }
@@ -43,8 +43,9 @@ mod tests;
 ///
 /// It speaks the formats of npm's adapters: see [`Mode`]. It has a connection for receiving, one for sending,
 /// and with a stream a third that reads it. If Redis can't be reached, clients stay connected, and get what
-/// this node sends. The adapter reconnects for ever. It misses what other nodes send until then. What this node
-/// sends waits, up to [`queue_bytes`](RedisAdapter::queue_bytes).
+/// this node sends. The adapter reconnects for ever. It misses what other nodes send until then, except in
+/// [`Mode::Streams`]: that is read later, if the stream still has it. What this node sends waits, up to
+/// [`queue_bytes`](RedisAdapter::queue_bytes).
 ///
 /// Create the [`Io`](socketio::Io) inside a tokio runtime, because the adapter spawns tasks.
 pub struct RedisAdapter {
@@ -90,7 +91,7 @@ pub enum Mode {
     /// That of `@socket.io/redis-streams-adapter` 0.3: broadcasts go by a stream, so that a server that was cut off
     /// from Redis for a moment misses none.
     ///
-    /// With [`Config::recovery`](socketio::Config::recovery), clients recover on any server of the cluster, in Rust or in
+    /// With [`IoConfig::recovery`](socketio::IoConfig::recovery), clients recover on any server of the cluster, in Rust or in
     /// JavaScript. Then what is sent to clients of this server goes to Redis first as well, as with npm's adapter, so
     /// that all clients get events in the same order. While Redis doesn't answer, they get them half a second later,
     /// and those who lose their connection soon after can't recover. This needs Redis 6.2 or later.
@@ -166,6 +167,19 @@ impl RedisAdapter {
             return Err(RedisError(LinkError("there is none".into())));
         }
         Ok(RedisAdapter::on(Arc::new(RedisCluster::of(servers))))
+    }
+
+    /// An adapter on a Redis that sentinels watch, with one URL for each of some sentinels:
+    /// `redis+sentinel://user:password@host:26379/name/0`, or `rediss+sentinel://` for TLS. `name` is what they call the
+    /// master. User, password and database are the master's, and those of the first URL count. The sentinels must not
+    /// ask for a password.
+    ///
+    /// When another server becomes the master, the adapter goes there. Messages that are sent in the meantime wait.
+    ///
+    /// # Errors
+    /// If there is no URL, or one of them is invalid or has another name.
+    pub fn sentinel<'a>(urls: impl IntoIterator<Item = &'a str>) -> Result<RedisAdapter, RedisError> {
+        Ok(RedisAdapter::on(Arc::new(Sentinels::open(urls).map_err(RedisError)?)))
     }
 
     pub(crate) fn on(dial: Arc<dyn Dial>) -> RedisAdapter {
@@ -251,8 +265,10 @@ impl RedisAdapter {
     fn read_streams(&self, streams: &[Arc<str>], inbox: &Inbox) -> Vec<StreamReader> {
         let together = if self.dial.is_cluster() { 1 } else { streams.len().max(1) };
         let start = |streams: &[Arc<str>]| {
-            let letters = inbox.clone();
-            StreamReader::start(Arc::clone(&self.dial), streams.to_vec(), move |entry| {
+            let (room, letters) = (inbox.clone(), inbox.clone());
+            let has_room = move || room.has_room();
+            let (dial, counts) = (Arc::clone(&self.dial), Arc::clone(&self.counts));
+            StreamReader::start(dial, streams.to_vec(), counts, has_room, move |entry| {
                 letters.put(Letter::Entry(entry));
             })
         };
@@ -300,6 +316,7 @@ impl Adapter for RedisAdapter {
             streams: Arc::new(self.streams()),
             prefix: Arc::clone(&self.session_prefix),
             limit: self.queue_bytes,
+            reads: Arc::new(Semaphore::new(READS_AT_ONCE)),
         });
         // `Io` starts an adapter once.
         let _ = self.running.set(Running {
@@ -404,7 +421,7 @@ impl Adapter for RedisAdapter {
         }
     }
 
-    fn sessions(&self) -> Option<&dyn Sessions> {
+    fn sessions(&self) -> Option<&dyn SessionStore> {
         let sessions = self.running.get()?.sessions.as_ref()?;
         Some(sessions)
     }

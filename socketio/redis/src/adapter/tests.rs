@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use socketio::{ClusterError, Config, FetchError, Io};
+use socketio::{ClusterError, FetchError, Io, IoConfig};
 use tokio::time::Instant;
 
 use super::*;
@@ -9,7 +9,7 @@ use crate::link::fake::FakeRedis;
 fn node(redis: &FakeRedis) -> (Io, Arc<Counts>) {
     let adapter = RedisAdapter::on(redis.dial());
     let counts = adapter.counts();
-    (Io::with_adapter(Config::default(), adapter), counts)
+    (Io::with_adapter(IoConfig::default(), adapter), counts)
 }
 
 /// All modes.
@@ -33,7 +33,7 @@ async fn the_adapter_keeps_the_contract_in_each_mode() {
 async fn a_node_listens_to_its_rooms_for_as_long_as_it_has_them() {
     let redis = FakeRedis::new();
     let adapter = RedisAdapter::on(redis.dial()).mode(Mode::Sharded(Subscriptions::Dynamic));
-    let io = Io::with_adapter(Config::default(), adapter);
+    let io = Io::with_adapter(IoConfig::default(), adapter);
     let client = socketio_adapter_contract::TestClient::join(&io);
     io.cluster_ready().await;
     let channels = redis.channels();
@@ -51,7 +51,7 @@ async fn a_node_listens_to_its_rooms_for_as_long_as_it_has_them() {
 async fn an_emitter_reaches_the_clients_of_all_nodes_in_each_mode() {
     for mode in MODES {
         let redis = FakeRedis::new();
-        let io = Io::with_adapter(Config::default(), RedisAdapter::on(redis.dial()).mode(mode));
+        let io = Io::with_adapter(IoConfig::default(), RedisAdapter::on(redis.dial()).mode(mode));
         io.cluster_ready().await;
         let mut client = socketio_adapter_contract::TestClient::join(&io);
         let heard = Arc::new(tokio::sync::Notify::new());
@@ -118,6 +118,21 @@ async fn what_nobody_here_can_want_is_not_looked_into() {
     assert!(io.adapter_counts().contains(&("heard", 8)) && io.adapter_counts().contains(&("gaps", 0)));
 }
 
+#[tokio::test]
+async fn answers_to_others_are_not_looked_into() {
+    let redis = FakeRedis::new();
+    let (io, counts) = node(&redis);
+    io.cluster_ready().await;
+    // These can't be decoded, so whatever is looked into is counted as foreign.
+    for answer in
+        [&b"{\"requestId\":\"theirs\",\"sockets\":["[..], b"\x83\xa4type\x09\xa9requestId\xa6theirs"]
+    {
+        redis.publish("socket.io-response#/#", answer);
+    }
+    settle().await;
+    assert_eq!((counts.heard(), counts.unwanted(), counts.foreign()), (2, 2, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_redis_this_node_goes_on_and_says_what_is_missing() {
     let redis = FakeRedis::new();
@@ -138,7 +153,7 @@ async fn without_redis_this_node_goes_on_and_says_what_is_missing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_redis_that_is_gone_or_silent_does_not_keep_a_node_from_leaving() {
-    for (gone, takes) in [(true, Duration::ZERO), (false, Config::default().cluster_timeout)] {
+    for (gone, takes) in [(true, Duration::ZERO), (false, IoConfig::default().cluster_timeout)] {
         let redis = FakeRedis::new();
         let (io, _) = node(&redis);
         io.cluster_ready().await;
@@ -195,8 +210,8 @@ async fn servers_in_javascript_are_told_all_rooms() {
 async fn nodes_that_are_silent_are_named_where_the_format_has_names() {
     for mode in MODES {
         let redis = FakeRedis::new();
-        let nodes =
-            [(); 4].map(|()| Io::with_adapter(Config::default(), RedisAdapter::on(redis.dial()).mode(mode)));
+        let nodes = [(); 4]
+            .map(|()| Io::with_adapter(IoConfig::default(), RedisAdapter::on(redis.dial()).mode(mode)));
         for io in &nodes {
             io.cluster_ready().await;
         }

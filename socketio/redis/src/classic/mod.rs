@@ -26,7 +26,7 @@ use crate::format::{Format, Heard};
 use crate::link::{Channel, Command};
 use crate::pack::Pack;
 use crate::publisher::PublishError;
-use crate::wire::{self, Garbage, Opts, Packet, Rooms};
+use crate::wire::{self, Fetched, Garbage, Opts, Packet, Rooms};
 
 #[cfg(test)]
 mod tests;
@@ -44,6 +44,10 @@ mod kind {
     pub(super) const BROADCAST_CLIENT_COUNT: u8 = 8;
     pub(super) const BROADCAST_ACK: u8 = 9;
 }
+
+/// At so many `#` a channel's name is cut into a namespace and a room. A client may have named the room: of one with
+/// more, the message itself has to say whose it is.
+const SPLITS: usize = 16;
 
 /// The names of channels.
 #[derive(Clone, Debug)]
@@ -108,7 +112,16 @@ impl Format for Classic {
         let is_here = |namespace: &str, room: &str| {
             node.namespace(namespace).is_some_and(|namespace| room.is_empty() || namespace.has_room(room))
         };
-        is_here(rest, "") || rest.match_indices('#').any(|(at, _)| is_here(&rest[..at], &rest[at + 1..]))
+        let mut splits = rest.match_indices('#').map(|(at, _)| (&rest[..at], &rest[at + 1..]));
+        is_here(rest, "")
+            || splits.by_ref().take(SPLITS).any(|(namespace, room)| is_here(namespace, room))
+            || splits.next().is_some()
+    }
+
+    /// Servers in JavaScript answer on the channel that all nodes hear.
+    fn answered<'a>(&self, channel: &str, payload: &'a [u8]) -> Option<&'a str> {
+        let kind = channel.strip_prefix(&*self.prefix)?;
+        kind.starts_with("-response#").then(|| request_of(payload))?
     }
 
     fn encode(&self, message: &NodeMessage) -> Result<Command, PublishError> {
@@ -135,6 +148,27 @@ impl Format for Classic {
 fn is_of(payload: &[u8], id: &NodeId) -> bool {
     let head = [0x93, 0xa0 | id.len() as u8];
     id.len() < 32 && payload.strip_prefix(&head).is_some_and(|rest| rest.starts_with(id.as_bytes()))
+}
+
+/// The request that an answer names, as npm's adapter and this crate write it: at the beginning, or behind the type.
+fn request_of(answer: &[u8]) -> Option<&str> {
+    let id = match answer {
+        [b'{', json @ ..] => {
+            let json = match json.strip_prefix(b"\"type\":") {
+                Some([b'0'..=b'9', b',', rest @ ..]) => rest,
+                _ => json,
+            };
+            let rest = json.strip_prefix(b"\"requestId\":\"")?;
+            let end = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+            (rest[end] == b'"').then(|| &rest[..end])?
+        }
+        [0x82 | 0x83, packed @ ..] => match packed.strip_prefix(b"\xa4type\x09\xa9requestId")? {
+            [len @ 0xa0..=0xbf, rest @ ..] => rest.get(..usize::from(len & 0x1f))?,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    std::str::from_utf8(id).ok()
 }
 
 /// # Writing
@@ -235,8 +269,7 @@ struct Request<'a> {
     opts: Option<Opts>,
     #[serde(default)]
     rooms: Rooms,
-    #[serde(default)]
-    close: bool,
+    close: Option<bool>,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -257,9 +290,10 @@ impl Classic {
             kind::REMOTE_LEAVE => {
                 MessageBody::SocketsLeave { selection: opts?.into_parts().0, rooms: asked.rooms.0 }
             }
-            kind::REMOTE_DISCONNECT => {
-                MessageBody::DisconnectSockets { selection: opts?.into_parts().0, close: asked.close }
-            }
+            kind::REMOTE_DISCONNECT => MessageBody::DisconnectSockets {
+                selection: opts?.into_parts().0,
+                close: asked.close == Some(true),
+            },
             kind::REMOTE_FETCH => {
                 MessageBody::FetchSockets { selection: opts?.into_parts().0, request: must(request)? }
             }
@@ -310,7 +344,7 @@ struct Answer<'a> {
     request_id: Cow<'a, str>,
     r#type: Option<u8>,
     #[serde(borrow)]
-    sockets: Option<&'a RawValue>,
+    sockets: Option<Vec<&'a RawValue>>,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -320,6 +354,10 @@ struct Answer<'a> {
 
 /// Reads an answer. It does not say who answers.
 fn read_answer(namespace: &str, payload: &Bytes) -> Result<Heard, Garbage> {
+    let heard = |body| Heard::Message(Box::new(NodeMessage::new(None, None, Arc::from(namespace), body)));
+    if let Some(fetched) = wire::read_at_once::<Fetched<'_>>(payload, r#"{"requestId":"#) {
+        return Ok(heard(fetched.into_body()));
+    }
     let whole = wire::read(payload)?;
     let answer: Answer<'_> = serde_json::from_str(whole.json())?;
     let request: RequestId = (&*answer.request_id).into();
@@ -328,17 +366,18 @@ fn read_answer(namespace: &str, payload: &Bytes) -> Result<Heard, Garbage> {
             MessageBody::ServerSideAnswer { request, answer: wire::answer(answer.data, &whole)? }
         }
         (Some(kind::BROADCAST_CLIENT_COUNT), _) => {
-            let clients = answer.client_count.ok_or("a count is missing")?;
-            MessageBody::ClientCount { request, clients }
+            MessageBody::ClientCount { request, clients: wire::clients(answer.client_count)? }
         }
         (Some(kind::BROADCAST_ACK), _) => {
             MessageBody::ClientAnswer { request, answer: wire::answer(answer.packet, &whole)? }
         }
-        (_, Some(sockets)) => {
-            MessageBody::FetchedSockets { request, sockets: wire::sockets(sockets, &whole)? }
+        // It is MessagePack.
+        (_, Some(_)) if !whole.attachments().is_empty() => {
+            return read_answer(namespace, &whole.stringified().into_owned().into());
         }
+        (_, Some(sockets)) => MessageBody::FetchedSockets { request, sockets: wire::sockets(sockets) },
         // Answers to what only servers in JavaScript ask.
         _ => return Ok(Heard::Nothing),
     };
-    Ok(Heard::Message(Box::new(NodeMessage::new(None, None, namespace.into(), body))))
+    Ok(heard(body))
 }

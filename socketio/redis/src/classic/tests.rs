@@ -1,6 +1,9 @@
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use socketio::{Args, Binary, Flags, Selection, SocketDetails};
+use socketio::{
+    Adapter, AdapterError, AdapterFuture, Args, Binary, Flags, Io, IoConfig, Selection, SocketDetails,
+};
 
 use super::*;
 
@@ -92,6 +95,8 @@ fn the_emitters_messages_are_read_also_those_of_old_and_numbers_are_rooms() {
     assert_eq!((&*namespace, event.args().attachments()), ("/", &[Bytes::from_static(b"x")][..]));
     let join = read(REQUEST, r#"{"type":2,"opts":{"rooms":[],"except":[]},"rooms":["k"]}"#);
     assert_eq!(join.from, None);
+    let end = read(REQUEST, r#"{"type":4,"opts":{"rooms":[],"except":[]},"close":null}"#);
+    assert!(matches!(end.body, MessageBody::DisconnectSockets { close: false, .. }));
     let hello = read(REQUEST, r#"{"uid":"emitter","type":6,"data":["hey",1]}"#);
     assert!(matches!(hello.body, MessageBody::ServerSideEmit { request: None, .. }));
 }
@@ -222,11 +227,57 @@ fn answers_of_node_are_read_on_either_channel() {
     let MessageBody::FetchedSockets { sockets, .. } = read(ANSWER, json).body else { panic!("other") };
     let rooms = sockets.iter().map(|SocketDetails { rooms, .. }| rooms.clone()).collect::<Vec<_>>();
     assert_eq!(rooms, [["x", "7"]]);
+    // The other order of members takes another way.
+    let json =
+        r#"{"sockets":[{"id":"x","handshake":{"url":"/?a"},"rooms":["x"],"data":{"k":1}}],"requestId":"a"}"#;
+    let in_order = json.replace(r#","requestId":"a"}"#, "}").replacen('{', r#"{"requestId":"a","#, 1);
+    let both = [json, &*in_order].map(|json| read(ANSWER, json.to_owned()).body);
+    let [
+        MessageBody::FetchedSockets { sockets: one, .. },
+        MessageBody::FetchedSockets { sockets: other, .. },
+    ] = &both
+    else {
+        panic!("{both:?}")
+    };
+    assert_eq!(one, other);
+    assert_eq!((&*one[0].handshake.url, &one[0].data["k"]), ("/?a", &json!(1)));
+    // MessagePack with bytes, which nobody is known to write.
+    let packed = b"\x82\xa9requestId\xa1a\xa7sockets\x92\x82\xa2id\xa1x\xa4data\x81\xa1b\xc4\x01\x07\x07";
+    let MessageBody::FetchedSockets { sockets, .. } = read(ANSWER, &packed[..]).body else { panic!("other") };
+    assert_eq!(sockets[0].data, json!({ "b": { "type": "Buffer", "data": [7] } }));
     // Of a question that we don't ask.
     assert!(matches!(
         classic().decode(ANSWER, &r#"{"requestId":"a","rooms":[]}"#.into()),
         Ok(Heard::Nothing)
     ));
+}
+
+#[test]
+fn the_request_that_an_answer_is_for_is_found_without_decoding_it() {
+    let request: RequestId = "VSu5eE".into();
+    let bodies = [
+        MessageBody::ClientCount { request: request.clone(), clients: 1 },
+        MessageBody::ClientAnswer { request: request.clone(), answer: Args::new(1).unwrap() },
+        MessageBody::ClientAnswer { request: request.clone(), answer: Args::none() },
+        MessageBody::ServerSideAnswer { request: request.clone(), answer: Args::none() },
+        MessageBody::FetchedSockets { request: request.clone(), sockets: Vec::new() },
+    ];
+    for body in bodies {
+        let (channel, payload) = written(&message(body));
+        assert_eq!(classic().answered(&channel, &payload), Some("VSu5eE"), "{payload:?}");
+        // No part of it says otherwise, or makes it panic.
+        for end in 0..payload.len() {
+            assert!(matches!(classic().answered(&channel, &payload[..end]), None | Some("VSu5eE")));
+        }
+    }
+    let answers = |payload: &'static str| classic().answered(ANSWER, payload.as_bytes());
+    assert_eq!(answers(r#"{"requestId":"a","rooms":[]}"#), Some("a"));
+    for unknown in
+        [r#"{"rooms":[],"requestId":"a"}"#, r#"{"requestId":"\u0061"}"#, r#"{"type":12,"requestId":"a"}"#]
+    {
+        assert_eq!(answers(unknown), None);
+    }
+    assert_eq!(classic().answered(REQUEST, br#"{"requestId":"a"}"#), None, "a request is no answer");
 }
 
 #[test]
@@ -238,6 +289,39 @@ fn channels_are_those_of_node_and_a_pattern_matches_its_prefix_alone() {
     let expected = ["socket.io-request#/n#", "socket.io-response#/n#", "socket.io-response#/n#own#"];
     assert_eq!(names, expected);
     assert_eq!(self::classic().counted("/n").name(), expected[0]);
+}
+
+/// Tells which node it is of.
+struct Tap(Arc<OnceLock<Node>>);
+
+impl Adapter for Tap {
+    fn start(&self, node: Node) {
+        let _ = self.0.set(node);
+    }
+
+    fn other_nodes(&self, _: &str) -> AdapterFuture<usize> {
+        Box::pin(std::future::ready(1))
+    }
+
+    fn publish(&self, _: NodeMessage) -> AdapterFuture<Result<(), AdapterError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// A client that chooses the names of rooms must not have each node look for a namespace at as many places as it likes.
+#[tokio::test]
+async fn where_a_room_is_cut_from_its_namespace_is_looked_for_at_few_places() {
+    let node = Arc::new(OnceLock::new());
+    let io = Io::with_adapter(IoConfig::default(), Tap(Arc::clone(&node)));
+    let _ = io.of("/a#b");
+    let node = node.get().unwrap();
+    let wanted = |channel: String| classic().is_wanted(&channel, node);
+    assert!(wanted("socket.io#/#".into()) && wanted("socket.io#/a#b#".into()));
+    assert!(
+        !wanted("socket.io#/a#b#r#".into()) && !wanted(format!("socket.io#/#{}r#", "#".repeat(SPLITS - 2)))
+    );
+    // The message itself tells.
+    assert!(wanted(format!("socket.io#/#{}#", "#".repeat(SPLITS))));
 }
 
 #[test]
@@ -272,6 +356,7 @@ fn what_is_no_message_is_garbage_and_no_panic() {
         r#"{"type":2,"opts":{"rooms":"r"},"rooms":["k"]}"#,
         r#"{"type":6,"data":"e"}"#,
         r#"{"type":6,"data":[]}"#,
+        r#"{"type":8,"requestId":"a","clientCount":5000000}"#,
         "\u{feff}{}",
     ] {
         for channel in [REQUEST, ANSWER] {

@@ -8,14 +8,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+mod address;
 mod client;
 mod cluster;
 #[cfg(test)]
 pub(crate) mod fake;
+mod newest;
+mod passing;
+mod sentinel;
 mod slots;
 
 pub(crate) use client::Server;
-pub(crate) use cluster::{RedisCluster, is_passing};
+pub(crate) use cluster::RedisCluster;
+pub(crate) use passing::is_passing;
+pub(crate) use sentinel::Sentinels;
 
 pub(crate) type Task<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -70,21 +76,31 @@ pub(crate) enum Command {
 impl Command {
     /// The bytes that it takes while it waits, about.
     pub(crate) fn cost(&self) -> usize {
-        let (name, payload) = match self {
-            Command::Publish { channel, payload } => (channel.name().len(), payload.len()),
-            Command::Subscribe(channel)
+        let payload = match self {
+            Command::Publish { payload, .. } => payload.len(),
+            Command::Append { fields, .. } => {
+                fields.iter().map(|(name, value)| name.len() + value.len()).sum()
+            }
+            Command::Keep { value, .. } => value.len(),
+            Command::Range { from, .. } => from.id.len(),
+            _ => 0,
+        };
+        self.place().map_or(0, str::len) + payload + 96
+    }
+
+    /// The name of the channel, the stream or the key that it is for. What is for one of them keeps its order.
+    pub(crate) fn place(&self) -> Option<&str> {
+        match self {
+            Command::Publish { channel, .. }
+            | Command::Subscribe(channel)
             | Command::Unsubscribe(channel)
             | Command::Count(channel)
-            | Command::Channels(channel) => (channel.name().len(), 0),
-            Command::Append { stream, fields, .. } => {
-                (stream.len(), fields.iter().map(|(name, value)| name.len() + value.len()).sum())
-            }
-            Command::Keep { key, value, .. } => (key.len(), value.len()),
-            Command::Take(key) | Command::Forget(key) => (key.len(), 0),
-            Command::Range { from, .. } => (from.stream.len(), from.id.len()),
-            Command::Ping | Command::Asking => (0, 0),
-        };
-        name + payload + 96
+            | Command::Channels(channel) => Some(channel.name()),
+            Command::Append { stream, .. } => Some(stream),
+            Command::Keep { key, .. } | Command::Take(key) | Command::Forget(key) => Some(key),
+            Command::Range { from, .. } => Some(&from.stream),
+            Command::Ping | Command::Asking => None,
+        }
     }
 }
 
@@ -117,9 +133,10 @@ impl Entry {
         self.field(name).is_some_and(|field| *field == value.as_bytes())
     }
 
-    /// The bytes of its values.
+    /// The bytes that it takes while it waits, about.
     pub(crate) fn cost(&self) -> usize {
-        self.fields.iter().map(|(_, value)| value.len()).sum()
+        let fields = self.fields.iter();
+        fields.map(|field| size_of_val(field) + field.0.len() + field.1.len()).sum()
     }
 }
 
@@ -178,6 +195,13 @@ pub(crate) trait Connection: Send {
     /// Sends commands together. There is a reply to each, in the same order. After an error nobody knows which of
     /// them were carried out, and the connection is of no use.
     fn send<'a>(&'a mut self, commands: &'a [Command]) -> Answer<'a, Vec<Reply>>;
+
+    /// The part of a cluster that a command is for, if only a part is. It may have no server for a while: then commands for
+    /// it [are refused](is_passing), and others are not. If one that is for no part is, this connection is of no use, and
+    /// another may lead to another server.
+    fn part(&self, _command: &Command) -> Option<u16> {
+        None
+    }
 
     /// The ends of streams, from where on to read them.
     fn ends<'a>(&'a mut self, streams: &'a [Arc<str>]) -> Answer<'a, Vec<Position>>;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::client::{Address, SlotRange};
+use super::address::{Address, SlotRange};
 
 pub(super) const SLOTS: u16 = 16_384;
 
@@ -44,6 +44,12 @@ fn crc16(bytes: &[u8]) -> u16 {
     })
 }
 
+/// The server that an error names, to which a slot is being moved: `ASK 3999 127.0.0.1:6381`. "The next query alone"
+/// goes there, behind ASKING.
+pub(super) fn asked_to_ask(error: &str) -> Option<Address> {
+    Address::parse(error.strip_prefix("ASK ")?.rsplit(' ').next()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +74,14 @@ mod tests {
         assert_eq!(slots.all().len(), 2);
         for garbage in ["", "a", "a:", ":1", "a:b", "a:65536"] {
             assert!(Address::parse(garbage).is_none(), "{garbage}");
+        }
+    }
+
+    #[test]
+    fn the_server_that_a_slot_is_being_moved_to_is_read() {
+        assert_eq!(asked_to_ask("ASK 3999 127.0.0.1:6381"), Address::parse("127.0.0.1:6381"));
+        for other in ["MOVED 3999 127.0.0.1:6381", "ASK 3999", "ASK ", "ASKING"] {
+            assert_eq!(asked_to_ask(other), None, "{other}");
         }
     }
 }

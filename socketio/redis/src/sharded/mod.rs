@@ -23,7 +23,7 @@ use crate::cluster_adapter::{self, kind};
 use crate::format::{Format, Heard};
 use crate::link::{Channel, Command};
 use crate::publisher::PublishError;
-use crate::wire::{self, Garbage};
+use crate::wire::{self, Fetched, Garbage};
 
 #[cfg(test)]
 mod tests;
@@ -166,20 +166,37 @@ impl Format for Sharded {
             *self.told_to_join.lock() = Some(Instant::now());
         }
         let channel = self.channel(message);
-        let (kind, data) = cluster_adapter::write(&message.body)?;
         let uid = message.from.as_deref().unwrap_or_default();
         let (uid, nsp) = (wire::quoted(uid), wire::quoted(&message.namespace));
-        let whole = |data: &str| format!(r#"{{"type":{kind},"data":{data},"uid":{uid},"nsp":{nsp}}}"#);
+        let whole =
+            |kind: u8, data: &str| format!(r#"{{"type":{kind},"data":{data},"uid":{uid},"nsp":{nsp}}}"#);
+        if let MessageBody::FetchedSockets { request, sockets } = &message.body {
+            // It is large, and need not be looked at again.
+            let payload = whole(kind::FETCH_SOCKETS_RESPONSE, &wire::fetched(request, sockets)?).into();
+            return Ok(Command::Publish { channel, payload });
+        }
+        let (kind, data) = cluster_adapter::write(&message.body)?;
         let payload = if data.attachments().is_empty() || !can_be_binary(kind) {
-            whole(&data.stringified()).into()
+            whole(kind, &data.stringified()).into()
         } else {
-            wire::to_msgpack(whole(data.json()), data.attachments().to_vec())?
+            wire::to_msgpack(whole(kind, data.json()), data.attachments().to_vec())?
         };
         Ok(Command::Publish { channel, payload })
     }
 
     fn decode(&self, _: &str, payload: &Bytes) -> Result<Heard, Garbage> {
+        let at_once = |json: &[u8]| wire::read_at_once::<Answer<'_>>(json, ANSWER).map(Answer::into_heard);
+        if let Some(heard) = at_once(payload) {
+            return Ok(heard);
+        }
         let whole = wire::read(payload)?;
+        let was_packed = payload.first() != Some(&b'{');
+        if was_packed
+            && whole.attachments().is_empty()
+            && let Some(heard) = at_once(whole.json().as_bytes())
+        {
+            return Ok(heard);
+        }
         let message: Whole<'_> = serde_json::from_str(whole.json())?;
         let data = message.data.map_or("{}", RawValue::get);
         let (uid, nsp) = (wire::id(message.uid), message.nsp.as_ref().into());
@@ -211,4 +228,24 @@ struct Whole<'a> {
     uid: Option<Cow<'a, str>>,
     #[serde(borrow)]
     nsp: Cow<'a, str>,
+}
+
+/// How an answer with sockets begins.
+const ANSWER: &str = r#"{"type":8,"#;
+
+#[derive(Deserialize)]
+struct Answer<'a> {
+    #[serde(borrow)]
+    data: Fetched<'a>,
+    #[serde(borrow)]
+    uid: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    nsp: Cow<'a, str>,
+}
+
+impl Answer<'_> {
+    fn into_heard(self) -> Heard {
+        let (uid, nsp) = (wire::id(self.uid), self.nsp.as_ref().into());
+        Heard::Message(Box::new(NodeMessage::new(uid, None, nsp, self.data.into_body())))
+    }
 }

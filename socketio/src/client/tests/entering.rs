@@ -166,7 +166,7 @@ async fn a_disconnect_in_a_middleware_does_nothing_unless_it_closes() {
 // proves: protocol/emits-in-middlewares
 #[tokio::test]
 async fn what_waits_for_a_middleware_is_bounded() {
-    let config = Config { max_backlog: 2000, max_rooms: 2, ..Config::default() };
+    let config = IoConfig { max_backlog: 2000, max_rooms: 2, ..IoConfig::default() };
     let (io, log) = (Io::with_config(config), Log::default());
     let seen = log.clone();
     io.middleware(move |socket: Socket| {
@@ -180,7 +180,7 @@ async fn what_waits_for_a_middleware_is_bounded() {
     assert_eq!(log.take(), ["4 [true, true, false]"]);
     assert_eq!(peer.take().len(), 5);
     assert_eq!(peer.client.link.backlog(), 0);
-    assert_eq!(io.config().hits.get(Limit::Backlog), 96);
+    assert_eq!(io.hits().get(Limit::Backlog), 96);
 }
 
 // proves: protocol/emits-in-middlewares

@@ -2,7 +2,7 @@ use super::*;
 
 /// An application whose `wait` handlers log their start, then wait for their permit, then log their end.
 fn waiting(limit: usize) -> (Io, Log, Arc<Notify>) {
-    let io = Io::with_config(Config { max_running_handlers: limit, ..Config::default() });
+    let io = Io::with_config(IoConfig { max_running_handlers: limit, ..IoConfig::default() });
     let (log, permit) = (Log::default(), Arc::new(Notify::new()));
     log_handlers(&io.of("/"), &log);
     let (seen, wait) = (log.clone(), Arc::clone(&permit));
@@ -166,7 +166,7 @@ async fn the_upgrade_is_told_in_its_place_behind_on_connect() {
     let socket = socket(&io, "/");
     assert_eq!(socket.transport(), Transport::Polling);
     peer.send(r#"2["e",1]"#);
-    peer.client.upgraded(None);
+    peer.client.upgraded(Transport::WebSocket, None);
     peer.send(r#"2["e",2]"#);
     assert_eq!(socket.transport(), Transport::WebSocket);
     assert!(log.take().is_empty());

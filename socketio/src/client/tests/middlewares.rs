@@ -209,7 +209,7 @@ async fn middlewares_that_take_too_long_refuse_the_client_and_the_session_goes_o
         assert_eq!(peer.next(), refusal);
         assert_eq!(began.elapsed().as_secs(), limit.as_secs());
     }
-    assert_eq!(io.config().hits.get(engineio::Limit::HookTimeout), 2);
+    assert_eq!(io.hits().get(engineio::Limit::HookTimeout), 2);
     peer.send("0/other,");
     assert!(peer.next().starts_with("0/other,"));
     assert!(log.take().is_empty(), "nobody joined what was not decided");

@@ -13,7 +13,7 @@ use super::*;
 use crate::args::Args;
 use crate::args::binary::Binary;
 use crate::args::event::Event;
-use crate::io::config::Config;
+use crate::io::config::IoConfig;
 use crate::namespace::Namespace;
 use crate::socket::Socket;
 use crate::testing::{BUDGET, Peer};

@@ -6,9 +6,9 @@ use std::task::{Context, Waker};
 use serde_json::Map;
 
 use super::*;
-use crate::Config;
+use crate::IoConfig;
 use crate::SendError;
-use crate::cluster::sessions::Session;
+use crate::cluster::sessions::PersistedSession;
 use crate::recovery::settings::Recovery;
 use crate::testing::BUDGET;
 
@@ -21,6 +21,8 @@ struct Inside {
     node: Mutex<Option<Node>>,
     sent: Mutex<Vec<NodeMessage>>,
     last: AtomicU64,
+    /// Who asks for a session makes it panic.
+    panics: AtomicBool,
 }
 
 /// Namespaces that begin so have an order of their own.
@@ -73,20 +75,23 @@ impl Adapter for Stream {
         Box::pin(ready(Ok(())))
     }
 
-    fn sessions(&self) -> Option<&dyn Sessions> {
+    fn sessions(&self) -> Option<&dyn SessionStore> {
         Some(self)
     }
 }
 
-impl Sessions for Stream {
+impl SessionStore for Stream {
     fn order(&self, namespace: &str) -> u16 {
         u16::from(namespace.starts_with(ASIDE))
     }
 
-    fn keep(&self, _: Session, _: Duration) {}
+    fn keep(&self, _: PersistedSession, _: Duration) {}
 
-    fn take(&self, pid: &str) -> AdapterFuture<Result<Option<Session>, AdapterError>> {
-        let _ = Session::new("".into(), pid.into(), Vec::new(), Map::new());
+    fn take(&self, pid: &str) -> AdapterFuture<Result<Option<PersistedSession>, AdapterError>> {
+        let _ = PersistedSession::new("".into(), pid.into(), Vec::new(), Map::new());
+        if self.0.panics.load(Ordering::Relaxed) {
+            return Box::pin(async { panic!("on purpose") });
+        }
         Box::pin(ready(Ok(None)))
     }
 
@@ -104,7 +109,7 @@ fn to(room: &str) -> Selection {
 /// A node, with a client in the room `r`.
 fn node() -> (Stream, Io, Peer, Socket) {
     let stream = Stream::default();
-    let config = Config { recovery: Some(Recovery::default()), ..Config::default() };
+    let config = IoConfig { recovery: Some(Recovery::default()), ..IoConfig::default() };
     let io = Io::with_adapter(config, stream.clone());
     let (mut peer, socket) = joined(&io);
     peer.take();
@@ -215,4 +220,18 @@ async fn what_comes_back_in_one_order_says_nothing_of_another() {
     let got = peer.take();
     // With its offset.
     assert!(matches!(&got[..], [event] if event.starts_with(r#"2/aside,["aside","#)), "{got:?}");
+}
+
+#[tokio::test]
+async fn who_comes_back_is_answered_even_if_something_panics_over_what_it_missed() {
+    let (stream, io, ..) = node();
+    stream.0.panics.store(true, Ordering::Relaxed);
+    let mut peer = Peer::open(&io);
+    peer.send(r#"0{"pid":"aaaaaaaaaaaaaaaaaaaa","offset":"1-0"}"#);
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+        peer.poll();
+    }
+    let reply = peer.take();
+    assert!(matches!(&reply[..], [reply] if reply.starts_with("0{")), "{reply:?}");
 }

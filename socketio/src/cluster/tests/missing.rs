@@ -10,7 +10,7 @@ use crate::cluster::node::Node;
 /// Three nodes, of which the last hears nothing, with a client each.
 fn three() -> (Bus, [Io; 3], [(Peer, Socket); 3]) {
     let bus = Bus::default();
-    let nodes = [(); 3].map(|()| Io::with_adapter(Config::default(), bus.clone()));
+    let nodes = [(); 3].map(|()| Io::with_adapter(IoConfig::default(), bus.clone()));
     *bus.0.deaf.lock() = Some(2);
     let clients = nodes.each_ref().map(joined);
     (bus, nodes, clients)
@@ -107,7 +107,7 @@ async fn nodes_that_cannot_be_counted_are_told_from_nodes_that_are_silent() {
         }
     }
 
-    let io = Io::with_adapter(Config::default(), Uncounted);
+    let io = Io::with_adapter(IoConfig::default(), Uncounted);
     let (_peer, socket) = joined(&io);
     let FetchError { found, error } = io.fetch_sockets().await.unwrap_err();
     assert!(matches!(error, ClusterError::NotCounted));
@@ -117,7 +117,7 @@ async fn nodes_that_cannot_be_counted_are_told_from_nodes_that_are_silent() {
 #[tokio::test]
 async fn an_adapter_is_told_of_namespaces_as_they_come_and_go() {
     let bus = Bus::default();
-    let config = Config { cleanup_empty_child_namespaces: true, ..Config::default() };
+    let config = IoConfig { cleanup_empty_child_namespaces: true, ..IoConfig::default() };
     let io = Io::with_adapter(config, bus.clone());
     let _parent = io.of_pattern("^/n").unwrap();
     let _ = (io.of("/x"), io.of("/x"));

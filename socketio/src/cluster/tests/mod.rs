@@ -11,7 +11,7 @@ use crate::args::Args;
 use crate::cluster::adapter::Adapter;
 use crate::cluster::node::Node;
 use crate::io::Io;
-use crate::io::config::Config;
+use crate::io::config::IoConfig;
 use crate::namespace::Namespace;
 use crate::socket::Socket;
 use crate::testing::Peer;
@@ -92,7 +92,7 @@ impl Adapter for Bus {
 /// Two nodes.
 fn nodes() -> (Bus, [Io; 2]) {
     let bus = Bus::default();
-    let nodes = [(); 2].map(|()| Io::with_adapter(Config::default(), bus.clone()));
+    let nodes = [(); 2].map(|()| Io::with_adapter(IoConfig::default(), bus.clone()));
     (bus, nodes)
 }
 
@@ -376,7 +376,7 @@ async fn a_message_that_cannot_be_handed_on_is_an_error_at_once() {
         }
     }
 
-    let io = Io::with_adapter(Config::default(), Unplugged);
+    let io = Io::with_adapter(IoConfig::default(), Unplugged);
     let (mut peer, _) = joined(&io);
     let start = Instant::now();
     let error = io.fetch_sockets().await.unwrap_err();
@@ -445,4 +445,40 @@ async fn an_answer_of_a_node_that_has_just_joined_delays_nobody() {
         node.receive(NodeMessage::new(Some(from.into()), None, "/".into(), body));
     }
     assert_eq!(asking.await.unwrap().unwrap().len(), 0);
+}
+
+/// Tells where messages of other nodes go.
+struct Tap(Arc<Mutex<Option<Node>>>);
+
+impl Adapter for Tap {
+    fn start(&self, node: Node) {
+        *self.0.lock() = Some(node);
+    }
+
+    fn other_nodes(&self, _: &str) -> AdapterFuture<usize> {
+        Box::pin(ready(1))
+    }
+
+    fn publish(&self, _: NodeMessage) -> AdapterFuture<Result<(), AdapterError>> {
+        Box::pin(ready(Ok(())))
+    }
+}
+
+// proves: features/adapters
+#[tokio::test]
+async fn handlers_of_servers_events_begin_in_the_order_of_the_events() {
+    let (tap, begun) = (Arc::default(), Arc::new(Mutex::new(Vec::new())));
+    let io = Io::with_adapter(IoConfig::default(), Tap(Arc::clone(&tap)));
+    let log = Arc::clone(&begun);
+    io.on_server_side("e", move |(n,): (u64,)| {
+        log.lock().push(n);
+        tokio::task::yield_now()
+    });
+    let node = tap.lock().clone().unwrap();
+    for n in 0..3u64 {
+        let event = Event::outgoing("e", n).unwrap();
+        let body = MessageBody::ServerSideEmit { event, request: None };
+        node.receive(NodeMessage::new(Some("another".into()), None, "/".into(), body));
+    }
+    assert_eq!(*begun.lock(), [0, 1, 2]);
 }

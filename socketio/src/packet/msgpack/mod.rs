@@ -38,7 +38,7 @@ pub(crate) fn decode(message: &Bytes, limit: usize) -> Result<RawPacket, PacketV
             b"nsp" => nsp = Some(namespace(reader.value()?)?),
             b"id" => id = ack_id(reader.value()?)?,
             b"data" => reader.payload()?,
-            // Clients have further ones, such as `options`.
+            // Clients send other fields too, such as `options`.
             _ => reader.skip()?,
         }
     }
@@ -74,7 +74,7 @@ fn ack_id(value: Value<'_>) -> Result<Option<u64>, PacketViolation> {
     }
 }
 
-/// Reads a value that another node sent, which is no packet: JSON and attachments, as of a packet's payload.
+/// Reads a value that another node sent: JSON and attachments, like a packet's payload.
 pub(crate) fn decode_value(message: &Bytes, limit: usize) -> Result<(String, Vec<Bytes>), PacketViolation> {
     let mut reader = Reader::new(message, limit, Dates::Timestamps);
     reader.payload()?;
@@ -94,7 +94,7 @@ pub(crate) fn encode_value(json: &str, attachments: &[Bytes]) -> Result<Vec<u8>,
     Ok(out)
 }
 
-/// Writes a packet. It fails where the payload nests deeper than serde_json reads, and over 4 GiB.
+/// Writes a packet. It fails if the payload nests deeper than serde_json can read, or is longer than 4 GiB.
 pub(crate) fn encode(packet: &RawPacket) -> Result<Vec<u8>, serde_json::Error> {
     let RawPacket { kind, nsp, id, payload, attachments } = packet;
     // A length has 32 bits at most.

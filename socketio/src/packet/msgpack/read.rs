@@ -1,4 +1,4 @@
-//! MessagePack to JSON. It trusts no length, and goes no deeper than JSON may.
+//! MessagePack to JSON. It trusts no length, and nests no deeper than JSON may.
 
 use std::io::Write as _;
 
@@ -10,11 +10,11 @@ use crate::packet::json::MAX_DEPTH;
 
 const TRUNCATED: PacketViolation = PacketViolation::MsgPack("it ends too early");
 
-/// One value, or what announces the values inside of it.
+/// One value, or the header of an array or map.
 #[derive(Clone, Copy)]
 pub(super) enum Value<'a> {
     Nil,
-    /// JavaScript's, which MessagePack has no word for: an extension of one byte and type 0.
+    /// JavaScript's `undefined`, which MessagePack lacks: an extension of one byte and type 0.
     Undefined,
     Bool(bool),
     /// From -2^63 to 2^64 - 1.
@@ -41,7 +41,7 @@ pub(super) struct Reader<'a> {
     dates: Dates,
 }
 
-/// What stands for a `Date`, beside the extension of type 0.
+/// How a `Date` is written, besides the extension of type 0.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dates {
     /// Nothing. An extension of type -1 has no meaning, as in notepack.io 2, which clients use.
@@ -55,7 +55,7 @@ impl<'a> Reader<'a> {
         Reader { message, rest: message, json: Vec::new(), attachments: Vec::new(), limit, dates }
     }
 
-    /// The next value. Of an array or a map that is its length, and what is inside comes next.
+    /// Reads the next value. For an array or a map, it is the length, and the elements follow.
     pub(super) fn value(&mut self) -> Result<Value<'a>, PacketViolation> {
         Ok(match self.byte()? {
             byte @ 0x00..=0x7f => Value::Integer(byte.into()),
@@ -137,7 +137,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Writes a value that is inside of `depth` others.
+    /// Writes a value that is nested in `depth` others.
     fn write(&mut self, value: Value<'a>, depth: usize) -> Result<(), PacketViolation> {
         match value {
             Value::Nil | Value::Undefined => self.json.extend_from_slice(b"null"),
@@ -152,7 +152,7 @@ impl<'a> Reader<'a> {
             Value::Binary(bytes) => self.write_binary(bytes),
             Value::Date(millis) => self.write_date(Some(millis)),
             Value::Extension(-1, bytes) if self.dates == Dates::Timestamps => self.write_date(millis(bytes)),
-            // The npm package hands such a value on as a pair.
+            // The npm package returns such a value as a pair.
             Value::Extension(kind, bytes) => {
                 self.format(format_args!("[{kind},"));
                 self.write_binary(bytes);
@@ -168,7 +168,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// A date that is none becomes null, as in `JSON.stringify`.
+    /// An invalid date becomes null, as in `JSON.stringify`.
     fn write_date(&mut self, millis: Option<i64>) {
         match millis.and_then(iso_date) {
             Some(date) => self.format(format_args!("\"{date}\"")),
@@ -213,7 +213,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Bytes that are no UTF-8 are replaced, as JavaScript's decoders do it.
+    /// Bytes that are not UTF-8 are replaced, as JavaScript's decoders do.
     fn write_text(&mut self, text: &[u8]) -> Result<(), PacketViolation> {
         let text = String::from_utf8_lossy(text);
         serde_json::to_writer(&mut self.json, &text).map_err(|_| PacketViolation::Json)

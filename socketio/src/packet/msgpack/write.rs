@@ -88,8 +88,8 @@ type Markers = [u8; 3];
 const ARRAY: Markers = [0x90, 0xdc, 0xdd];
 const MAP: Markers = [0x80, 0xde, 0xdf];
 
-/// Puts the head of an array or a map where one byte was left for it. JSON tells how many elements there are
-/// at their end; only more than 15 of them have to move.
+/// Writes the header of an array or a map where one byte was reserved for it. The number of elements is known after
+/// them; only if there are more than 15, they have to move.
 fn head(out: &mut Vec<u8>, start: usize, len: usize, [fixed, narrow, wide]: Markers) {
     if let Ok(len @ 0..16) = u8::try_from(len) {
         out[start] = fixed | len;
@@ -114,7 +114,7 @@ impl Json<'_> {
     }
 }
 
-/// What the object around a value wants to know of it.
+/// What the surrounding object needs to know about a value.
 #[derive(Clone, Copy, PartialEq)]
 enum Seen {
     True,

@@ -23,7 +23,7 @@ use crate::packet::raw::{MAX_ACK_ID, RawPacketType};
 const BINARY_EVENT: u8 = b'5';
 const BINARY_ACK: u8 = b'6';
 
-/// A packet, and how many attachments are still to come for it.
+/// A packet, and how many attachments will follow.
 #[derive(Debug)]
 pub(crate) struct Decoded {
     pub(crate) packet: Packet,
@@ -75,7 +75,7 @@ impl Header<'_> {
     }
 }
 
-/// Reads a packet. What it keeps of `text` shares its memory.
+/// Reads a packet, which shares the memory of `text`.
 pub(crate) fn decode(
     text: &ByteString,
     revision: Revision,
@@ -96,7 +96,7 @@ fn split_digits(text: &str) -> (&str, &str) {
     text.split_at(digits)
 }
 
-/// Writes an event or an acknowledgement. An event's `name` is in front of its arguments.
+/// Writes an event or an acknowledgement. An event's `name` is written before its arguments.
 pub(crate) fn encode_args(
     kind: RawPacketType,
     nsp: &str,
@@ -157,7 +157,7 @@ pub(crate) fn write_array(
     Ok(attachments)
 }
 
-/// Writes a packet of another type, whose payload, if there is one, `write` appends.
+/// Writes a packet of another type. `write` appends its payload, if there is one.
 pub(crate) fn encode_control(kind: RawPacketType, nsp: &str, write: impl FnOnce(&mut Vec<u8>)) -> Frame {
     let written = Frame::text_with(64, |text| {
         write_header(text, kind, nsp);

@@ -5,7 +5,7 @@ use crate::args::Args;
 use crate::args::binary::Binary;
 use crate::packet::array::RESERVED_EVENTS;
 use crate::packet::{Body, Event};
-use crate::{ConnectError, Parser};
+use crate::{ConnectError, IoConfig, PacketReader, Parser};
 
 fn decode(text: &str) -> Result<Decoded, PacketViolation> {
     super::decode(&text.into(), Revision::V4, 10)
@@ -164,7 +164,9 @@ fn what_only_a_server_sends_or_nobody_is_an_error() {
     assert!(matches!(decode("1").unwrap().packet.body, Body::Disconnect));
     assert!(matches!(decode("1/x,").unwrap().packet.body, Body::Disconnect));
     assert_eq!(error("1{}"), Some(PacketViolation::DisconnectPayload));
-    assert_eq!(error(r#"4{"message":"x"}"#), Some(PacketViolation::ConnectErrorFromClient));
+    let mut reader = PacketReader::new(&IoConfig::default(), Revision::V4);
+    let refusal = reader.read(r#"4{"message":"x"}"#.into());
+    assert_eq!(refusal, Err(PacketViolation::ConnectErrorFromClient));
     for text in ["", "7", "9[]", "x", "é", "-1", " 2[\"e\"]"] {
         assert_eq!(error(text), Some(PacketViolation::UnknownType), "{text}");
     }

@@ -41,6 +41,51 @@ async fn who_is_away_is_given_up_one_after_the_other() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_is_put_back_after_their_time_is_given_up_at_once() {
+    let io = with(Recovery { max_disconnection: Duration::from_secs(10), ..Recovery::default() });
+    let [mut late, mut other] = [(); 2].map(|()| Roamer::join(&io));
+    let decide = Arc::new(Notify::new());
+    let decided = Arc::clone(&decide);
+    io.middleware(move |_| {
+        let decided = Arc::clone(&decided);
+        async move {
+            decided.notified().await;
+            Err(ConnectError::new("no"))
+        }
+    });
+    late.lose();
+    sleep(Duration::from_secs(5)).await;
+    other.lose();
+    late.peer = Peer::open(&io);
+    late.peer.send(&late.connect());
+    // Now the other one is the next to be given up, in five seconds.
+    sleep(Duration::from_secs(6)).await;
+    decide.notify_one();
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+        late.peer.poll();
+    }
+    assert_eq!(counts(&io).away, 1);
+}
+
+#[test]
+fn another_task_gives_up_who_is_away_when_the_runtime_of_the_first_has_ended() {
+    let runtime =
+        || tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let io = runtime().block_on(async {
+        let io = io();
+        Roamer::join(&io).lose();
+        tokio::task::yield_now().await;
+        io
+    });
+    runtime().block_on(async {
+        Roamer::join(&io).lose();
+        sleep(Duration::from_secs(200)).await;
+        assert_eq!(counts(&io).away, 0);
+    });
+}
+
 // proves: features/connection-state-recovery, protocol/recovery-limits
 #[tokio::test]
 async fn who_is_away_for_longest_is_given_up_for_memory() {

@@ -206,7 +206,7 @@ async fn what_a_middleware_does_with_a_recovered_socket_comes_on_top_of_what_it_
 /// Lets clients bring namespaces into being, which are let go when they are empty.
 fn dynamic() -> Io {
     let recovery = Some(Recovery::default());
-    let config = Config { recovery, cleanup_empty_child_namespaces: true, ..Config::default() };
+    let config = IoConfig { recovery, cleanup_empty_child_namespaces: true, ..IoConfig::default() };
     let io = Io::with_config(config);
     io.of_pattern("^/n").unwrap();
     io

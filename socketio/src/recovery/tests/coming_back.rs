@@ -131,14 +131,14 @@ async fn every_way_of_losing_a_connection_can_be_recovered_from() {
 
 // proves: protocol/missed-events
 #[tokio::test]
-async fn a_client_that_is_put_out_comes_back_for_what_it_missed() {
+async fn a_client_that_is_evicted_comes_back_for_what_it_missed() {
     let io = io();
     let mut roamer = Roamer::join(&io);
     let large = "x".repeat(BUDGET);
     io.emit("e", [&large]).unwrap();
     assert!(matches!(roamer.socket(&io).emit("e", 1), Err(SendError::Full)));
     io.emit("e", 2).unwrap();
-    roamer.peer.mailbox.put_out(engineio::Limit::SendBudget);
+    roamer.peer.mailbox.evict(engineio::Limit::SendBudget);
     io.emit("e", 3).unwrap();
     roamer.peer.close(CloseReason::ForcedClose);
     io.emit("e", 4).unwrap();

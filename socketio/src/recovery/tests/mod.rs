@@ -11,7 +11,7 @@ use tokio::time::advance;
 
 use super::*;
 use crate::io::Io;
-use crate::io::config::Config;
+use crate::io::config::IoConfig;
 use crate::socket::Socket;
 use crate::testing::{BUDGET, Peer};
 use crate::{AckError, ConnectError, SendError};
@@ -26,7 +26,7 @@ mod refused;
 
 /// Its offsets begin with 0.
 fn with(recovery: Recovery) -> Io {
-    let io = Io::with_config(Config { recovery: Some(recovery), ..Config::default() });
+    let io = Io::with_config(IoConfig { recovery: Some(recovery), ..IoConfig::default() });
     io.recovery().unwrap().shared.next_offset.store(0, Ordering::Relaxed);
     io
 }

@@ -106,7 +106,7 @@ async fn without_recovery_there_is_neither() {
 #[tokio::test]
 async fn offsets_of_a_server_that_was_started_anew_are_others() {
     let firsts = [(); 2].map(|()| {
-        let io = Io::with_config(Config { recovery: Some(Recovery::default()), ..Config::default() });
+        let io = Io::with_config(IoConfig { recovery: Some(Recovery::default()), ..IoConfig::default() });
         let mut roamer = Roamer::join(&io);
         io.emit("e", 1).unwrap();
         roamer.receive(usize::MAX);

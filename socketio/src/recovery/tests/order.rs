@@ -38,13 +38,13 @@ fn sent_under_lock(watch: &Watch) {
 }
 
 #[tokio::test]
-async fn what_is_sent_is_sent_under_the_trails_lock() {
+async fn what_is_sent_is_sent_under_the_historys_lock() {
     let io = io();
     let namespace = io.of("/");
     let recovery = namespace.recovery().unwrap();
     let event =
         |name| recovery.shared().keep(recovery.shared().next_offset(), &Frames::One(Frame::text(name)));
-    let history = Arc::new(recovery.new_trail());
+    let history = Arc::new(recovery.new_history());
 
     let (mailbox, driver, watch) = watched(&history);
     recovery.begin(&history, &mailbox, &Frame::text("0"));
@@ -58,7 +58,7 @@ async fn what_is_sent_is_sent_under_the_trails_lock() {
 
     assert!(recovery.lose(&history, &"id".into(), Vec::new(), None));
     history.settle();
-    let presented = Presented { pid: history.pid(), offset: None };
+    let presented = RecoveryRequest { pid: history.pid(), offset: None };
     assert!(matches!(recovery.claim(Ok(presented), namespace.name(), false), Claim::Granted(_)));
     let (mailbox, driver, watch) = watched(&history);
     assert_eq!(recovery.resume(&history, &mailbox, &Frame::text("0")), Ok(()));
@@ -74,12 +74,12 @@ async fn who_misses_something_at_the_last_moment_does_not_get_the_socket_back() 
     let namespace = io.of("/");
     let recovery = namespace.recovery().unwrap();
     for had in [None, Some(Offset::new(7, 0))] {
-        let history = Arc::new(recovery.new_trail());
+        let history = Arc::new(recovery.new_history());
         let (mailbox, _driver) = Mailbox::new(BUDGET).split();
         recovery.begin(&history, &mailbox, &Frame::text("0"));
         assert!(recovery.lose(&history, &"id".into(), Vec::new(), None));
         history.settle();
-        let presented = Presented { pid: history.pid(), offset: None };
+        let presented = RecoveryRequest { pid: history.pid(), offset: None };
         assert!(matches!(recovery.claim(Ok(presented), namespace.name(), false), Claim::Granted(_)));
         history.has_got(had);
         // An event that comes before its turn is not kept for anybody.

@@ -239,7 +239,8 @@ async fn who_comes_back_as_somebody_else_is_a_new_client_and_the_socket_waits_fo
 #[tokio::test]
 async fn a_client_that_goes_while_its_recovery_is_decided_on_leaves_the_socket_to_the_next() {
     let recovery = Some(Recovery::default());
-    let io = Io::with_config(Config { recovery, cleanup_empty_child_namespaces: true, ..Config::default() });
+    let io =
+        Io::with_config(IoConfig { recovery, cleanup_empty_child_namespaces: true, ..IoConfig::default() });
     let permit = Arc::new(tokio::sync::Notify::new());
     let wait = Arc::clone(&permit);
     let parent = io.of_pattern("^/m").unwrap();

@@ -10,7 +10,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use engineio::{Application as _, CloseReason, Layer as _, Mailbox, Message, Revision};
 use serde_json::{Value, json};
-use socketio::{AckSender, Args, Config, Event, Io, Socket};
+use socketio::{AckSender, Args, Event, Io, IoConfig, Socket};
 use socketio_fuzz::Chance;
 
 fn main() -> io::Result<()> {
@@ -32,7 +32,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// What the decoder makes of a message and the attachments after it, from a client that is in `/`.
 fn read(text: &str, binary: &[Vec<u8>]) -> Value {
-    let io = Io::with_config(Config::default());
+    let io = Io::with_config(IoConfig::default());
     let events: Arc<Mutex<Vec<Value>>> = Arc::default();
     let seen = Arc::clone(&events);
     io.of("/").on_any(move |_: &Socket, event: &Event| {

@@ -35,6 +35,8 @@
 //!
 //! Plain WebSockets take part at a path of their own: see [`Chat::websocket`].
 
+mod cluster;
+mod elsewhere;
 mod limits;
 mod names;
 mod news;
@@ -49,17 +51,21 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde::Serialize;
-use socketio::{DisconnectReason, Io, Namespace, Socket};
+use socketio::{DisconnectReason, Io, Namespace, NodeId, Socket};
 use tokio::time::Instant;
 
+use self::elsewhere::Elsewhere;
 use self::news::News;
 use self::people::{People, check_text};
 use self::plain_clients::{PlainClients, direct_line};
 use self::refusal::Refusal;
 
 /// Registers the application's handlers. The result is for those who come by plain WebSocket, if they may.
+///
+/// If the server is one of a cluster, call it where tokio's tasks can be spawned.
 pub fn chat(io: &Io) -> Chat {
     let talk = Talk::default();
+    talk.join_cluster(io);
     let (entering, leaving) = (talk.clone(), talk.clone());
     let namespace = io.of("/");
     namespace
@@ -99,6 +105,9 @@ struct Talk(Arc<Mutex<Present>>);
 struct Present {
     people: People,
     plain: PlainClients,
+    /// What this server is called in its cluster, if it is in one.
+    server: Option<NodeId>,
+    elsewhere: Elsewhere,
 }
 
 impl Present {
@@ -106,13 +115,44 @@ impl Present {
     fn tell(&self, namespace: &Namespace, news: News<'_>) {
         let _ = namespace.emit(news.event(), news);
         self.plain.tell_others("", news);
+        self.tell_far(namespace, news);
     }
 
     /// Tells everyone but one.
     fn tell_others(&self, namespace: &Namespace, id: &str, news: News<'_>) {
         let _ = namespace.except(id).emit(news.event(), news);
         self.plain.tell_others(id, news);
+        self.tell_far(namespace, news);
     }
+
+    /// Somebody comes in, as a guest. The name that they get.
+    fn enter(&mut self, namespace: &Namespace, id: &str) -> String {
+        let mut name = self.people.enter(id);
+        // Each server counts its guests by itself.
+        while self.elsewhere.find(&name).is_some() {
+            self.people.exit(id);
+            name = self.people.enter(id);
+        }
+        self.share(namespace, id);
+        name
+    }
+
+    /// The names of those who are online on all servers, sorted.
+    fn online(&self) -> Vec<&str> {
+        sorted(self.people.online().into_iter().chain(self.elsewhere.online()))
+    }
+
+    /// The names of those in a room on all servers, sorted.
+    fn members(&self, room: &str) -> Vec<&str> {
+        sorted(self.people.members(room).into_iter().chain(self.elsewhere.members(room)))
+    }
+}
+
+fn sorted<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut names: Vec<_> = names.collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// What an event is acknowledged with.
@@ -124,6 +164,7 @@ impl Talk {
         let mut present = self.0.lock();
         present.plain.remove(id);
         let Some(gone) = present.people.exit(id) else { return };
+        present.share_end(namespace, id);
         for room in &gone.rooms {
             let _ = namespace.to(channel(room)).emit("left", InRoom { room, name: &gone.name });
         }
@@ -145,8 +186,10 @@ impl Talk {
         name: &str,
     ) -> Result<(String, Option<String>), Refusal> {
         let mut present = self.0.lock();
+        present.check_elsewhere(name)?;
         let (name, was) = present.people.rename(id, name)?;
         if let Some(was) = &was {
+            present.share(namespace, id);
             present.tell(namespace, News::Online { name: &name, was });
         }
         Ok((name, was))
@@ -172,8 +215,17 @@ impl Talk {
     ) -> Result<String, Refusal> {
         check_text(text)?;
         let present = self.0.lock();
-        let (addressee, to) = present.people.find(to)?;
         let from = present.people.name(id)?;
+        let (addressee, to) = match (present.people.find(to), present.elsewhere.find(to)) {
+            (Ok(found), _) => found,
+            (Err(refusal), None) => return Err(refusal),
+            (Err(_), Some((server, addressee, told))) if told.plain => {
+                let _ =
+                    namespace.server_side_emit("chat:direct", (server, addressee, line(from, &told.name)));
+                return Ok(told.name.clone());
+            }
+            (Err(_), Some((_, addressee, told))) => (addressee, &*told.name),
+        };
         if !present.plain.send(addressee, || line(from, to)) {
             let _ = namespace.to(addressee).emit("direct", News::Message { from, text });
         }
@@ -197,8 +249,8 @@ impl Talk {
 
     fn enter(&self, socket: &Socket) {
         let mut present = self.0.lock();
-        let you = present.people.enter(socket.id());
-        let _ = socket.emit("welcome", Welcome { you: &you, online: present.people.online() });
+        let you = present.enter(socket.namespace(), socket.id());
+        let _ = socket.emit("welcome", Welcome { you: &you, online: present.online() });
     }
 
     fn name(&self, socket: &Socket, (name,): &(String,)) -> Answer<Named> {
@@ -218,25 +270,27 @@ impl Talk {
     }
 
     fn join(&self, socket: &Socket, (room,): &(String,)) -> Answer<Joined> {
-        let people = &mut self.0.lock().people;
-        let (room, entered) = people.join(socket.id(), room)?;
+        let mut present = self.0.lock();
+        let (room, entered) = present.people.join(socket.id(), room)?;
         if entered {
             if socket.join(channel(&room)).is_err() {
-                let _ = people.leave(socket.id(), &room);
+                let _ = present.people.leave(socket.id(), &room);
                 return Err(Refusal::Left);
             }
-            let name = people.name(socket.id())?;
+            present.share(socket.namespace(), socket.id());
+            let name = present.people.name(socket.id())?;
             let _ = socket.to(channel(&room)).emit("joined", InRoom { room: &room, name });
         }
-        let members = people.members(&room).into_iter().map(str::to_owned).collect();
+        let members = present.members(&room).into_iter().map(str::to_owned).collect();
         granted(Joined { room, members })
     }
 
     fn leave(&self, socket: &Socket, (room,): &(String,)) -> Answer<Left> {
-        let people = &mut self.0.lock().people;
-        let room = people.leave(socket.id(), room)?;
+        let mut present = self.0.lock();
+        let room = present.people.leave(socket.id(), room)?;
         socket.leave(channel(&room));
-        let name = people.name(socket.id())?;
+        present.share(socket.namespace(), socket.id());
+        let name = present.people.name(socket.id())?;
         let _ = socket.to(channel(&room)).emit("left", InRoom { room: &room, name });
         granted(Left { room })
     }

@@ -52,6 +52,16 @@ impl People {
         Some(person)
     }
 
+    /// Somebody who is here.
+    pub(super) fn person(&self, id: &str) -> Option<&Person> {
+        self.people.get(id)
+    }
+
+    /// Everyone who is here, with their ids.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &Person)> {
+        self.people.iter().map(|(id, person)| (&**id, person))
+    }
+
     /// The names of those who are online, sorted.
     pub(super) fn online(&self) -> Vec<&str> {
         let mut online: Vec<&str> =

@@ -11,7 +11,7 @@ use super::people::check_text;
 use super::plain_clients::{Line, PlainClient, json, send};
 use super::refusal::Refusal;
 use socketio_server::Denied;
-use socketio_server::plain::{Accepted, Message, Request, Sender, WebSocket};
+use socketio_server::plain::{Accepted, Message, Sender, WebSocket, WebSocketRequest};
 
 /// The subprotocol in which everything is JSON. Without it, what is said to everyone is text as it is.
 const JSON: &str = "chat.json";
@@ -47,7 +47,7 @@ impl Chat {
     ///
     /// # Errors
     /// If the client is refused.
-    pub fn websocket(&self, request: Request) -> Result<Accepted, Denied> {
+    pub fn websocket(&self, request: WebSocketRequest) -> Result<Accepted, Denied> {
         let json = request.protocols().any(|offered| offered == JSON);
         if !json && request.protocols().next().is_some() {
             let reason = format!("offer the subprotocol {JSON}, or none");
@@ -79,9 +79,9 @@ impl Chat {
     fn enter(&self, sender: Sender, json: bool) -> String {
         let present = &mut *self.talk.0.lock();
         let id = present.plain.add(PlainClient { sender, json });
-        let you = present.people.enter(&id);
+        let you = present.enter(&self.namespace, &id);
         if json {
-            let welcome = Line::Welcome { you: &you, online: present.people.online() };
+            let welcome = Line::Welcome { you: &you, online: present.online() };
             present.plain.send(&id, || welcome.json());
         }
         id

@@ -10,6 +10,9 @@ use super::news::News;
 /// "a message that violates its policy" (RFC 6455, section 7.4.1).
 const POLICY: u16 = 1008;
 
+/// What their ids begin with. No socket's does.
+pub(super) const PLAIN: &str = "plain ";
+
 /// What a plain client gets of a direct message from Socket.IO.
 pub(super) fn direct_line(from: &str, to: &str, text: &str) -> String {
     #[derive(Serialize)]
@@ -65,7 +68,7 @@ pub(super) struct PlainClient {
 
 impl PlainClients {
     pub(super) fn add(&mut self, client: PlainClient) -> String {
-        let id = format!("plain {}", self.entered);
+        let id = format!("{PLAIN}{}", self.entered);
         self.entered += 1;
         self.clients.insert(id.clone(), client);
         id

@@ -8,7 +8,8 @@ use engineio::{
     Application, Attached, CloseReason, Frame, HandshakeRequest, Headers, Layer, Mailbox, MailboxReceiver,
     Message, Opened, Revision, Sid, Transport,
 };
-use socketio::{Client, Io};
+use socketio::{Client, Io, IoConfig};
+use socketio_adapter_contract::Loopback;
 
 use super::chat;
 
@@ -18,6 +19,7 @@ struct Guest {
     driver: MailboxReceiver,
     id: String,
     handle: String,
+    welcome: String,
 }
 
 impl Guest {
@@ -40,12 +42,14 @@ impl Guest {
             observers: Observers::default(),
         };
         let client = io.open(opened, Instant::now());
-        let mut guest = Guest { client, driver, id: String::new(), handle: String::new() };
+        let mut guest =
+            Guest { client, driver, id: String::new(), handle: String::new(), welcome: String::new() };
         guest.send("0");
         let got = guest.got();
         let [connected, welcome] = &got[..] else { panic!("got {got:?}") };
         guest.id = between(connected, r#""sid":""#, "\"");
         guest.handle = between(welcome, r#""you":""#, "\"");
+        guest.welcome.clone_from(welcome);
         guest
     }
 
@@ -251,4 +255,91 @@ async fn a_guest_leaves_unseen() {
     let (a, mut b) = (Guest::enter(&io), Guest::enter(&io));
     a.leave();
     assert!(b.got().is_empty());
+}
+
+/// Two servers of one cluster that know each other.
+async fn two_servers() -> [Io; 2] {
+    let one = Loopback::default();
+    let two = one.another();
+    let servers = [one, two].map(|adapter| Io::with_adapter(IoConfig::default(), adapter));
+    servers.iter().for_each(|io| drop(chat(io)));
+    settled().await;
+    servers
+}
+
+/// What servers tell each other has arrived.
+async fn settled() {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn people_of_all_servers_see_each_other() {
+    let [one, two] = two_servers().await;
+    let mut ada = Guest::enter(&one);
+    ada.call(r#"["name","Ada"]"#);
+    ada.call(r#"["join","tea"]"#);
+    settled().await;
+    let mut ben = Guest::enter(&two);
+    assert!(ben.welcome.ends_with(r#""online":["Ada"]}]"#), "{}", ben.welcome);
+    for (name, code) in [("ADA", "taken"), ("Аda", "taken"), (&*ada.handle, "reserved")] {
+        assert!(
+            ben.call(&format!(r#"["name","{name}"]"#)).contains(&format!(r#""code":"{code}""#)),
+            "{name}"
+        );
+    }
+    ben.call(r#"["name","Ben"]"#);
+    assert_eq!(ben.call(r#"["join","tea"]"#), r#"[{"ok":true,"room":"tea","members":["Ada","Ben"]}]"#);
+    settled().await;
+    ada.got();
+    assert_eq!(ben.call(r#"["direct","ada","psst"]"#), r#"[{"ok":true,"to":"Ada"}]"#);
+    settled().await;
+    assert_eq!(ada.got(), [r#"2["direct",{"from":"Ben","text":"psst"}]"#]);
+    assert_eq!(ada.call(r#"["direct","ben","yes?"]"#), r#"[{"ok":true,"to":"Ben"}]"#);
+    // One that starts later learns of those who are here, and who leaves is gone everywhere.
+    ada.call(r#"["leave","tea"]"#);
+    settled().await;
+    assert!(ben.call(r#"["join","tea"]"#).ends_with(r#""members":["Ben"]}]"#));
+    ada.leave();
+    settled().await;
+    assert!(Guest::enter(&two).welcome.ends_with(r#""online":["Ben"]}]"#));
+    assert_eq!(ben.call(r#"["name","Ada"]"#), r#"[{"ok":true,"name":"Ada"}]"#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_starts_later_learns_who_is_here_and_guests_have_names_of_their_own() {
+    let adapter = Loopback::default();
+    let one = Io::with_adapter(IoConfig::default(), adapter.clone());
+    chat(&one);
+    let (mut ada, guest) = (Guest::enter(&one), Guest::enter(&one));
+    ada.call(r#"["name","Ada"]"#);
+    let two = Io::with_adapter(IoConfig::default(), adapter.another());
+    chat(&two);
+    settled().await;
+    let mut late = Guest::enter(&two);
+    assert!(late.welcome.ends_with(r#""online":["Ada"]}]"#), "{}", late.welcome);
+    assert_ne!(late.handle, guest.handle);
+    assert!(late.call(&format!(r#"["direct","{}","hello"]"#, guest.handle)).contains(r#""ok":true"#));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_people_of_a_server_that_falls_silent_are_gone_after_a_while() {
+    let adapter = Loopback::default();
+    let io = Io::with_adapter(IoConfig::default(), adapter.clone());
+    chat(&io);
+    let mut ben = Guest::enter(&io);
+    ben.call(r#"["join","tea"]"#);
+    // It says this once, and nothing more.
+    let silent = Io::with_adapter(IoConfig::default(), adapter.another());
+    let ada = serde_json::json!({ "name": "Ada", "online": true, "rooms": ["tea"], "plain": false });
+    settled().await;
+    silent.server_side_emit("chat:person", ("silent", "id", ada)).unwrap();
+    settled().await;
+    ben.got();
+    tokio::time::sleep(Duration::from_secs(14)).await;
+    assert!(ben.got().is_empty());
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    assert_eq!(ben.got(), [r#"2["left",{"room":"tea","name":"Ada"}]"#, r#"2["offline",{"name":"Ada"}]"#]);
+    assert!(ben.call(r#"["name","Ada"]"#).contains(r#""ok":true"#));
 }

@@ -1,5 +1,7 @@
 // What each part of some bytes means, layer by layer: a payload, its packets, the Socket.IO packet in one.
 
+import { decode } from "./parts.js";
+
 const SEPARATOR = "\x1e";
 /** How many packets and arguments are looked at one by one. */
 const MOST = 100;
@@ -211,28 +213,10 @@ function binaryPayload(bytes) {
   return list;
 }
 
-/** The text that the bytes are, if they are UTF-8. */
-export function decode(bytes) {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
-}
-
 function parse(json) {
   try {
     return JSON.parse(json);
   } catch {
     return undefined;
   }
-}
-
-/** Lines of a hex dump: `{offset, bytes: number[]}`, at most so many. */
-export function dump(bytes, width, most) {
-  const rows = [];
-  for (let offset = 0; offset < bytes.length && rows.length < most; offset += width) {
-    rows.push({ offset, bytes: [...bytes.slice(offset, offset + width)] });
-  }
-  return rows;
 }

@@ -3,6 +3,7 @@
 import { detail } from "./detail.js";
 import { $, el } from "./dom.js";
 import { onDrop } from "./drop.js";
+import { explain } from "./explain.js";
 import { EVERYTHING, GROUPS, filter } from "./filter.js";
 import { Lanes } from "./lanes.js";
 import { List } from "./list.js";
@@ -284,7 +285,7 @@ function showPanel() {
   const content = $("content");
   const key = content.contains(document.activeElement) && document.activeElement.dataset.key;
   told = { session: selected, changes: selected?.changes, at: performance.now() };
-  const view = opened ? detail(opened, shown, openRecord, look) : selected ? overview(selected, time(), openRecord) : help();
+  const view = opened ? detail(opened, shown, { open: openRecord, look, explain }) : selected ? overview(selected, time(), openRecord) : help();
   content.replaceChildren(...view.filter(Boolean));
   $("close").hidden = !opened && !selected;
   if (key) content.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
@@ -297,7 +298,7 @@ function look(session) {
 }
 
 function help() {
-  const keys = [["↑ ↓", "through records or sessions"], ["Enter", "open"], ["Esc", "close"], ["/", "filter"], ["Space", "pause"]];
+  const keys = [["↑ ↓", "through records or sessions"], ["Enter", "open"], ["Esc", "close"], ["/", "filter"], ["e", "explain a packet"], ["Space", "pause"]];
   return [
     el("h2", {}, "What this page shows"),
     el("p", {}, "Above, a lane for each session: its transports over time, and every packet. Below, every record, each layer indented inside the one that carries it."),
@@ -381,7 +382,7 @@ $("close").onclick = closePanel;
 $("note-close").onclick = () => note();
 
 window.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || $("explainer").open) return;
   const typing = event.target.matches("input, select, textarea");
   if (event.key === "Escape") {
     if (event.target === $("text")) $("records").focus();
@@ -391,6 +392,9 @@ window.addEventListener("keydown", (event) => {
     event.preventDefault();
     $("text").focus();
     $("text").select();
+  } else if (event.key === "e" && !typing) {
+    event.preventDefault();
+    explain();
   } else if (event.key === " " && !typing && !event.target.matches("button, a")) {
     event.preventDefault();
     if (!$("pause").disabled) setPaused(!paused);

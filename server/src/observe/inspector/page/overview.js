@@ -48,7 +48,7 @@ function facts(session, now) {
 
 function breach(entry, open) {
   const { rule, text } = whole(entry);
-  const button = el("button", { className: "breach", onclick: () => open(entry) }, el("code", {}, visible(rule)), el("span", {}, visible(text)));
+  const button = el("button", { className: "rule breach", onclick: () => open(entry) }, el("code", {}, visible(rule)), el("span", {}, visible(text)));
   button.dataset.key = `breach ${entry.n}`;
   return button;
 }

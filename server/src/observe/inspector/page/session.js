@@ -143,7 +143,7 @@ export class Session {
   takeOpening(entry) {
     const record = whole(entry);
     this.address = record.address;
-    this.agent = record.headers?.find(([name]) => name === "user-agent")?.[1];
+    this.agent = record.headers?.find(([name]) => name.toLowerCase() === "user-agent")?.[1];
     this.entries.push(entry);
     this.#step(entry);
   }

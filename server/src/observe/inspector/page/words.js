@@ -149,8 +149,9 @@ function response({ status, raw }, session) {
   return "";
 }
 
-function frame({ opcode, fin }) {
+function frame({ opcode, fin, compressed }) {
   if (!fin || opcode === "continuation") return "a fragment of a message";
+  if (compressed !== undefined) return `${count(compressed, "byte")} on the wire, compressed`;
   return word({ close: "the WebSocket is closed", ping: "WebSocket's own ping", pong: "WebSocket's own pong" }, opcode) ?? "";
 }
 
