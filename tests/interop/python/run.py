@@ -1,9 +1,11 @@
 """python python/run.py [PART OF A SCENARIO'S NAME], in the environment of the version to test."""
 
 import asyncio
+import os
 import sys
 import time
 import traceback
+from functools import partial
 
 import socketio
 
@@ -12,6 +14,8 @@ from scenarios import SCENARIOS
 from server import Server
 
 LIMIT = 20
+# With more failures, it isn't chance.
+FEW = 4
 
 
 class Stage:
@@ -63,7 +67,9 @@ def say(text):
     sys.stdout.flush()
 
 
-async def perform(name, run, stage):
+async def perform(name, run, style, mode, server, failure):
+    """Runs a scenario and says how it ended, by `failure` where it failed."""
+    stage = Stage(style, mode, server)
     logged = len(stage.server.log)
     start = time.monotonic()
     try:
@@ -76,7 +82,7 @@ async def perform(name, run, stage):
         for client in stage.clients:
             report += f"--- a client's log, its last lines ---\n{client.log[-2000:]}"
         report = "".join(f"\n     {line}" for line in report.splitlines())
-        say(f"FAIL {name} ({(time.monotonic() - start) * 1000:.0f} ms){report}")
+        say(f"{failure} {name} ({(time.monotonic() - start) * 1000:.0f} ms){report}")
         return False
     finally:
         await stage.clear()
@@ -86,7 +92,7 @@ async def main(part=""):
     # The clients leave their HTTP sessions to the garbage collector, which complains.
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
     server = await Server.start()
-    passed = True
+    failed = []
     for style in ("asyncio", "threads"):
         for mode in MODES:
             for run, skip in SCENARIOS:
@@ -96,9 +102,20 @@ async def main(part=""):
                 if reason := skip(style, mode):
                     say(f"skip {name}: {reason}")
                 else:
-                    passed &= await perform(name, run, Stage(style, mode, server))
+                    again = partial(perform, name, run, style, mode, server)
+                    if not await again("fails"):
+                        failed.append((name, again))
+    # As tests/node-tests.mjs does it: a few may have failed since the machine was busy.
+    few = len(failed) <= FEW
+    passed = [name for name, again in failed if few and await again("FAIL")]
+    if "UNSTEADY" in os.environ:
+        with open(os.environ["UNSTEADY"], "a") as unsteady:
+            unsteady.writelines(f"{name}\n" for name in passed)
+    if not few:
+        for name, _ in failed:
+            say(f"FAIL {name} (not tried again)")
     await server.kill()
-    return 0 if passed else 1
+    return 0 if len(passed) == len(failed) else 1
 
 
 # A thread of the client, once started, runs until it waits: so its messages are handled in the order they came.
