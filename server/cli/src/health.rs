@@ -52,5 +52,5 @@ impl Health {
 /// The URL of an option.
 pub(crate) fn url(text: &str) -> Result<ServerUrl, String> {
     let url: ServerUrl = text.parse().map_err(|error: ServerUrlError| error.to_string())?;
-    if url.secure { Err("must begin with http://: TLS is not spoken".to_owned()) } else { Ok(url) }
+    if url.secure { Err("must begin with http://: TLS is not supported".to_owned()) } else { Ok(url) }
 }

@@ -80,7 +80,7 @@ pub(super) fn command() -> clap::Command {
         )
         .args(target_arguments())
         .arg(transports())
-        .arg(flag("msgpack").help("Packets are MessagePack, as socket.io-msgpack-parser has them"))
+        .arg(flag("msgpack").help("Packets are MessagePack, as with socket.io-msgpack-parser"))
         .arg(
             Arg::new("clients")
                 .long("clients")
@@ -101,7 +101,7 @@ pub(super) fn command() -> clap::Command {
         .arg(flag("acks").help("Send messages that are acknowledged, instead of those that come back as events"))
         .arg(
             flag("broadcast")
-                .help("Let one client send broadcasts to all, instead: the rate is that of the broadcasts")
+                .help("Let one client send broadcasts to all instead; the rate counts the broadcasts")
                 .conflicts_with("acks"),
         )
         .arg(

@@ -52,7 +52,7 @@ pub(super) fn command() -> clap::Command {
                 .value_parser(origin)
                 .help("Whether pages of this origin may connect, such as https://app.example.com"),
         )
-        .arg(flag("quick").help("Leave out what takes as long as a heartbeat: whether idle connections are cut"))
+        .arg(flag("quick").help("Skip the step that takes as long as a heartbeat: whether idle connections are cut"))
         .arg(flag("cases").help("Run the cases for servers: the server must have the echo application of the guide"))
         .arg(
             Arg::new("only")
@@ -62,8 +62,8 @@ pub(super) fn command() -> clap::Command {
                 .action(ArgAction::Append)
                 .requires("cases"),
         )
-        .arg(flag("hostile").help("Run those cases too that may end a server that is not ready for them").requires("cases"))
-        .arg(flag("list").help("Print the list of cases, and end"))
+        .arg(flag("hostile").help("Run the cases that may crash a server, too").requires("cases"))
+        .arg(flag("list").help("Print the list of cases, and exit"))
         .arg(flag("json").help("Print each finding as a line of JSON"))
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn default_file() -> String {
 
 /// What only a file can say well. Tables come last in TOML.
 const GATEWAY: &str = r#"
-# Rules for client events, one table each. The rule that fits best counts.
+# Rules for client events, one table each. The most specific rule wins.
 
 #[[gateway.events]]
 #name = "typing"      # a * at the end stands for anything
@@ -54,7 +54,7 @@ const GATEWAY: &str = r#"
 #rate = "5/s"         # how many each client may send
 #namespace = "/chat"  # without it, in every namespace
 
-# The options of the gateway can stand in tables as well: key in [gateway.jwt] is jwt-key.
+# The options of the gateway can also be in tables: key in [gateway.jwt] is jwt-key.
 
 #[gateway.jwt]
 #key-file = "login.pem"

@@ -41,10 +41,10 @@ pub(super) fn command() -> clap::Command {
     clap::Command::new(NAME)
         .about("Connect to a Socket.IO server as a client: see its events, and send some")
         .after_help(
-            "A line is an event and its arguments, as JSON; @FILE is a file's bytes. With ? in front, the answer is\n\
-             waited for. /help lists what else there is. The exit code is 0 if all went well, 1 if the connection\n\
-             failed, 2 if an option is wrong, 3 if the server refused, 4 if an answer took too long, and 5 if the\n\
-             server ended it.\n\n\
+            "A line is an event and its arguments, as JSON; @FILE is a file's bytes. A ? in front waits for the answer.\n\
+             /help lists the other commands. The exit code is 0 if all went well, 1 if the connection failed, 2 if an\n\
+             option is wrong, 3 if the server refused, 4 if an answer took too long, and 5 if the server ended the\n\
+             session or the namespace.\n\n\
              socketio-server connect localhost:3000\n\
              socketio-server connect localhost:3000 -x '? chat \"hi\"' --wait 2s --json",
         )
@@ -58,20 +58,20 @@ pub(super) fn command() -> clap::Command {
                 .action(ArgAction::Append),
         )
         .arg(transports())
-        .arg(flag("msgpack").help("Packets are MessagePack, as socket.io-msgpack-parser has them"))
+        .arg(flag("msgpack").help("Packets are MessagePack, as with socket.io-msgpack-parser"))
         .arg(
             Arg::new("execute")
                 .long("execute")
                 .short('x')
                 .value_name("LINE")
-                .help("Carry out this line instead of reading any, and then end; can be repeated")
+                .help("Carry out this line instead of reading any, and then exit; can be repeated")
                 .action(ArgAction::Append),
         )
         .arg(duration("wait", "0s").help("How long to show events after the last line"))
         .arg(duration("ack-timeout", "5s").help("How long an answer may take"))
         .arg(flag("json").help("Print each event as a line of JSON"))
         .arg(flag("raw").help("Show each packet by its layers"))
-        .arg(flag("reconnect").help("Connect again when the connection is lost, though nobody types"))
+        .arg(flag("reconnect").help("Connect again when the connection is lost, in a script too"))
         .arg(flag("no-reconnect").help("Never connect again").conflicts_with("reconnect"))
 }
 
@@ -80,7 +80,7 @@ pub(super) fn transports() -> Arg {
     Arg::new("transports")
         .long("transports")
         .value_name("NAMES")
-        .help("How to connect: polling and then an upgrade, or one transport alone")
+        .help("How to connect: polling and then an upgrade, or only one transport")
         .default_value("polling,websocket")
         .value_parser(["polling,websocket", "polling", "websocket"])
 }
@@ -114,7 +114,7 @@ pub(super) fn target_arguments() -> Vec<Arg> {
             .help("The revision of Engine.IO: 3 for servers of socket.io 1 and 2, 4 for later ones")
             .default_value("4")
             .value_parser(["3", "4"]),
-        Arg::new("auth").long("auth").value_name("JSON").help("What to present to a namespace: an object"),
+        Arg::new("auth").long("auth").value_name("JSON").help("The credentials for a namespace: a JSON object"),
         Arg::new("header")
             .long("header")
             .short('H')

@@ -45,7 +45,7 @@ pub(crate) struct LabRun {
 
 pub(super) fn command() -> clap::Command {
     clap::Command::new(NAME)
-        .about("Test a Socket.IO client: play the server, well and badly, and judge what the client does")
+        .about("Test a Socket.IO client: act as a correct and as a faulty server, and judge what it does")
         .after_help(
             "An agent, a few lines around the client, asks this server for its cases: docs/lab/agents.md shows how to\n\
              write one. The exit code is 1 if a `must` case fails that isn't a known failure, or if an agent has not had\n\
@@ -86,7 +86,7 @@ fn arguments() -> Vec<Arg> {
         option("agent", "NAME", "Stop once this agent has had all its cases. May be given several times")
             .action(ArgAction::Append),
         time(option("timeout", "TIME", "How long a case may take").default_value("30s")),
-        time(option("patience", "TIME", "How long anything that must come may take").default_value("5s")),
+        time(option("patience", "TIME", "How long to wait for anything that must come").default_value("5s")),
         option("seed", "NUMBER", "Shuffle the cases, the same way for the same number")
             .value_parser(value_parser!(u64)),
         file(option(
@@ -100,7 +100,7 @@ fn arguments() -> Vec<Arg> {
         Arg::new("whole-journals")
             .long("whole-journals")
             .action(ArgAction::SetTrue)
-            .help("Cut no message in the results as JSON and as a page, and leave out no record"),
+            .help("Don't cut messages or leave out records in the results as JSON and as a page"),
         Arg::new("list")
             .long("list")
             .action(ArgAction::SetTrue)

@@ -114,7 +114,7 @@ options! {
         "tls-cert" pub(crate) tls_cert: Option<PathBuf> = [] as FILE,
         /// The private key of that certificate, as a PEM file
         "tls-key" pub(crate) tls_key: Option<PathBuf> = [] as FILE,
-        /// Also accept clients by WebTransport (HTTP/3), on this UDP address; use the port of a TLS listen address.
+        /// Also accept clients over WebTransport (HTTP/3), on this UDP address; use the port of a TLS listen address.
         /// Needs tls-cert and tls-key, and a program that was built with it
         "webtransport" pub(crate) webtransport: Option<NetPlace> = [] as ADDRESS_OR_OFF,
         /// A proxy to trust: its X-Forwarded-For and X-Forwarded-Proto fields say who the client is. An
@@ -134,7 +134,7 @@ options! {
         /// The time over which a server that stops closes its clients, one after the other, if it has more than 500. At
         /// most half of drain-timeout; 0s closes all at once
         "drain-spread" pub(crate) drain_spread: Duration = ["10s"] as TIME_OR_NONE,
-        /// How long the server still accepts clients when it has been told to stop, while /readyz already answers 503.
+        /// How long the server still accepts clients after it has been told to stop, while /readyz already answers 503.
         /// Set it to the time that a load balancer needs to notice
         "drain-wait" pub(crate) drain_wait: Duration = ["0s"] as TIME_OR_NONE,
     }
@@ -143,7 +143,7 @@ options! {
         "ping-interval" pub(crate) ping_interval: Duration = ["25s"] as TIME,
         /// How long a client may take to answer a ping
         "ping-timeout" pub(crate) ping_timeout: Duration = ["20s"] as TIME,
-        /// Disconnect a client that doesn't answer a ping in time even while it is sending or receiving a large message.
+        /// Disconnect a client that doesn't answer a ping in time, even while it is sending or receiving a large message.
         /// On a slow link, its answer has to wait for the message
         "strict-heartbeat" pub(crate) strict_heartbeat: bool = ["false"] as SWITCH,
         /// How long a client may take to upgrade from polling to WebSocket
@@ -277,11 +277,11 @@ options! {
         "admin-user" admin_user: Option<String> = [] as WORD,
         /// The bcrypt hash of the administrator's password: what htpasswd -nbBC 10 NAME PASSWORD prints after the colon
         "admin-password-hash" admin_password_hash: Option<String> = [] as BCRYPT,
-        /// Instead of both: let administrators log in with this token. On the page, it is the password, with any name
+        /// Let administrators log in with this token, instead of a name and a password. On the page, it is the password, with any name
         "admin-token" admin_token: Option<String> = [] as TOKEN,
         /// Let administrators only look: they can't disconnect anyone, or move sockets between rooms
         "admin-read-only" admin_read_only: bool = ["false"] as SWITCH,
-        /// How much they see: development shows every event and room; production only shows numbers, and costs less
+        /// How much administrators see: development shows every event and room; production only shows numbers, and costs less
         "admin-mode" admin_mode: AdminMode = ["development"] as ADMIN_MODE,
         /// The server's name on the page. Default: the machine's
         "admin-server-id" admin_server_id: Option<String> = [] as WORD,

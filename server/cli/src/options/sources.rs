@@ -101,7 +101,7 @@ fn version_command() -> clap::Command {
 
 fn health_command() -> clap::Command {
     clap::Command::new("health")
-        .about("Ask a server whether it is well: the exit code is 0 if it answers 200, and 1 otherwise")
+        .about("Ask a server whether it is healthy: the exit code is 0 if it answers 200, and 1 otherwise")
         .arg(
             Arg::new("url")
                 .value_name("URL")
@@ -165,7 +165,7 @@ fn replay_command() -> clap::Command {
 fn against(url: &str) -> Result<String, String> {
     let url: ServerUrl = url.parse().map_err(|error: ServerUrlError| error.to_string())?;
     match (url.secure, &*url.path, &*url.query) {
-        (true, ..) => Err("must begin with http://: TLS is not spoken".to_owned()),
+        (true, ..) => Err("must begin with http://: TLS is not supported".to_owned()),
         (false, "/", "") => Ok(url.host_and_port()),
         _ => Err("must be http://, a host and a port, and nothing after them".to_owned()),
     }
