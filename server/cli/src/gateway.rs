@@ -271,7 +271,7 @@ mod with {
     fn echo(options: &Options) -> Result<EchoConfig, String> {
         if options.echo_auth_url.is_some() && options.cors.is_none() {
             tracing::warn!(
-                "pages of any origin can join private channels with the cookies of those who visit them: set cors-origin"
+                "pages of any origin can join private channels with their visitors' cookies: set cors-origin"
             );
         }
         let redis = |url: &String| EchoRedis {

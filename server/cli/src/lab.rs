@@ -50,7 +50,7 @@ async fn test(run: LabRun) -> Result<bool, Box<dyn Error>> {
     }
     let listen = run.options.pace.listen;
     let listener = TcpListener::bind(listen).await.map_err(|error| {
-        let other = "choose another by --listen; port 0 is any that is free";
+        let other = "choose another with --listen; port 0 picks a free one";
         format!("lab: can't listen on {listen}: {error}: {other}")
     })?;
     let url = url(listener.local_addr()?);

@@ -84,7 +84,7 @@ fn main() -> ExitCode {
             mistakes if mistakes.is_empty() => {
                 for (place, name) in &check.options.renamed {
                     output::complain(&format!(
-                        "{place}: the option's name is {name} now, and the old one will go\n"
+                        "{place}: this option is now called {name}, and the old name will be removed\n"
                     ));
                 }
                 Ok(output::print(&format!("{} is right\n", check.file.display())))
@@ -168,7 +168,7 @@ async fn serve(options: &Options, passed: Sockets) -> Result<(), Box<dyn Error>>
         tracing::warn!(name, "an environment variable looks like an option, but no option has this name");
     }
     for (place, name) in &options.renamed {
-        tracing::warn!(place, name, "an option has another name now, and the old one will go");
+        tracing::warn!(place, name, "an option has a new name, and the old one will be removed");
     }
     let metrics = options.metrics.map(|_| Arc::new(Metrics::default()));
     let inspector = options.inspect.map(|_| {

@@ -203,7 +203,7 @@ impl Client {
     }
 
     fn send(&mut self, frames: &[Frame]) -> Result<(), String> {
-        self.driver.send(frames).map_err(|_| "more waits to be sent than may".to_owned())
+        self.driver.send(frames).map_err(|_| "too much is waiting to be sent".to_owned())
     }
 
     /// A message has come back.

@@ -130,7 +130,7 @@ impl Report {
             let _ = writeln!(text, "          {count} could not connect: {why}");
         }
         if connects.upgrades_failed > 0 {
-            let _ = writeln!(text, "          {} could not go over to WebSocket", connects.upgrades_failed);
+            let _ = writeln!(text, "          {} could not upgrade to WebSocket", connects.upgrades_failed);
         }
         for (why, count) in &self.ended {
             let _ = writeln!(text, "          {count} did not stay: {why}");

@@ -56,14 +56,14 @@ impl Fix {
     };
 
     pub(super) const UPGRADE: Fix = Fix {
-        what: "Pass the headers of a WebSocket handshake on.",
+        what: "Forward the headers of a WebSocket handshake.",
         nginx: "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\";",
         haproxy: "mode http    # and no `option httpclose`: tunnels need nothing more",
         alb: "an HTTP/1.1 target group: an ALB passes WebSockets by itself; a CDN or WAF before it may not",
     };
 
     pub(super) const BUFFER: Fix = Fix {
-        what: "Send answers on as they come, and hold no request back.",
+        what: "Forward answers as they come, and don't hold requests back.",
         nginx: "proxy_buffering off; gzip off;    # and no limit_req, limit_rate or proxy_cache in this location",
         haproxy: "no `option http-buffer-request`, no `tcp-request inspect-delay`, no compression here",
         alb: "an ALB holds nothing back: look at the CDN or WAF before it",

@@ -42,7 +42,7 @@ fn cut(what: &str, after: Duration, opened: &OpenPacket, how: &str) -> Finding {
 }
 
 fn alive(what: &str, took: Duration) -> Finding {
-    Finding::ok("idle", format!("an idle {what} lives until the server's ping")).took(took)
+    Finding::ok("idle", format!("an idle {what} stays open until the server's ping")).took(took)
 }
 
 async fn poll(target: &Target, opened: &OpenPacket) -> Option<Finding> {
@@ -57,7 +57,7 @@ async fn poll(target: &Target, opened: &OpenPacket) -> Option<Finding> {
         Ok(reply) if !early || reply.status == 400 => return None,
         Ok(reply) => cut("poll", took, opened, &format!("the answer is {}", reply.status)),
         Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-            Finding::bad("idle", "a waiting poll brings no ping in time".to_owned(), Some(Fix::BUFFER))
+            Finding::bad("idle", "a waiting poll gets no ping in time".to_owned(), Some(Fix::BUFFER))
         }
         Err(error) => cut("poll", took, opened, &error.to_string()),
     })
@@ -93,7 +93,7 @@ async fn websocket(target: &Target, opened: &OpenPacket) -> Option<Finding> {
         Ok(Ok(())) => alive("WebSocket", took),
         Ok(Err(how)) => cut("WebSocket", took, opened, &how),
         Err(_) => {
-            Finding::bad("idle", "an idle WebSocket brings no ping in time".to_owned(), Some(Fix::BUFFER))
+            Finding::bad("idle", "an idle WebSocket gets no ping in time".to_owned(), Some(Fix::BUFFER))
         }
     })
 }

@@ -36,7 +36,7 @@ pub(super) async fn check(
                 ),
                 Err(_) => Finding::bad(
                     "websocket",
-                    format!("a WebSocket opens, and brings nothing within {:?}", target.timeout),
+                    format!("a WebSocket opens, but brings nothing within {:?}", target.timeout),
                     Some(Fix::BUFFER),
                 ),
             });

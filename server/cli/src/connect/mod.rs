@@ -254,7 +254,7 @@ impl Client {
                 }
             }
             ServerPacket::Stray { nsp } => {
-                self.show.text(&format!("a packet for {nsp} came that nobody expects\n"));
+                self.show.text(&format!("an unexpected packet for {nsp} came\n"));
             }
         }
         Ok(())
@@ -346,7 +346,7 @@ impl Client {
         if let Link::Up(session) = &mut self.link
             && session.driver.send(frames).is_err()
         {
-            self.show.text("too much waits to be sent: this was not\n");
+            self.show.text("too much is waiting to be sent: this was not sent\n");
         }
     }
 }

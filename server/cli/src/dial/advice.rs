@@ -5,18 +5,19 @@ use engineio::client::ServerRefusal;
 /// What a refusal usually means.
 pub(crate) fn advice(refusal: &ServerRefusal, path: &str) -> Option<String> {
     Some(match (refusal.status, refusal.code) {
-        (_, Some(5)) => "the server does not speak this revision: try the other by --eio".to_owned(),
+        (_, Some(5)) => "the server does not speak this revision: try the other one with --eio".to_owned(),
         (_, Some(_)) => return None,
         (301 | 302 | 303 | 307 | 308, None) => {
             "the server redirects, and clients don't follow that: connect to where it leads".to_owned()
         }
         (401 | 403, None) => {
-            "the server, or a proxy before it, wants to know who asks: give it a field by --header".to_owned()
+            "the server, or a proxy before it, wants to know who is asking: add a header field with --header"
+                .to_owned()
         }
         (404, None) => {
-            format!("nothing is at {path}: is that the path of the server (--path), and of the proxy?")
+            format!("there is nothing at {path}: is that the path of the server (--path), and of the proxy?")
         }
-        (502..=504, None) => "the proxy reaches no server".to_owned(),
+        (502..=504, None) => "the proxy can't reach the server".to_owned(),
         _ => return None,
     })
 }
@@ -29,7 +30,7 @@ pub(crate) fn not_opened(body: &[u8], path: &str) -> String {
         "the server speaks revision 3, as socket.io 1 and 2 do: add --eio 3".to_owned()
     } else {
         format!(
-            "that is not of Engine.IO: is {path} the path of the server (--path), and does a proxy pass it on unchanged?"
+            "that is not Engine.IO: is {path} the path of the server (--path), and does a proxy pass it on unchanged?"
         )
     }
 }
@@ -49,7 +50,7 @@ mod tests {
             (404, None, "--path"),
             (302, None, "redirects"),
             (401, None, "--header"),
-            (502, None, "reaches no server"),
+            (502, None, "can't reach the server"),
         ] {
             assert!(refused(status, code).contains(part), "{status} {code:?}");
         }

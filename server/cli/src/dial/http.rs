@@ -139,7 +139,7 @@ struct Unanswered {
 impl From<hyper::Error> for Unanswered {
     fn from(error: hyper::Error) -> Unanswered {
         let words = if error.is_incomplete_message() {
-            "the server closed the connection without a whole answer".to_owned()
+            "the server closed the connection before its answer was complete".to_owned()
         } else {
             words(&error)
         };
@@ -151,9 +151,9 @@ impl Unanswered {
     fn told(self, target: &Target) -> io::Error {
         let Unanswered { was_no_http, words, .. } = self;
         io::Error::other(if was_no_http && !target.url.secure {
-            format!("the answer is no HTTP ({words}). Does the server speak TLS? Then write https://")
+            format!("the answer is not HTTP ({words}). Does the server speak TLS? Then write https://")
         } else if was_no_http {
-            format!("the answer is no HTTP ({words})")
+            format!("the answer is not HTTP ({words})")
         } else {
             words
         })

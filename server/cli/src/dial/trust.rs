@@ -26,7 +26,7 @@ pub(super) fn tls(file: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
             let mut roots = RootCertStore::empty();
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             if roots.is_empty() {
-                return Err("the system has no certificates to trust: name a file by --ca".to_owned());
+                return Err("the system has no certificates to trust: name a file with --ca".to_owned());
             }
             ClientConfig::builder().with_root_certificates(roots)
         }

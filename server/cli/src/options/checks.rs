@@ -31,10 +31,8 @@ impl Options {
             None => OptionsError { place: key.to_owned(), problem: problem.to_owned() },
         };
         if self.no_eio3 && self.no_eio4 {
-            mistakes.push(wrong(
-                "no-eio4",
-                "no-eio3 is set too, so that no client could connect: remove one of them",
-            ));
+            mistakes
+                .push(wrong("no-eio4", "no-eio3 is set too, so no client could connect: remove one of them"));
         }
         if self.tls_cert.is_some() && self.tls_key.is_none() {
             mistakes.push(wrong("tls-cert", "needs tls-key too"));
@@ -43,7 +41,7 @@ impl Options {
             mistakes.push(wrong("tls-key", "needs tls-cert too"));
         }
         if self.proxy_protocol && self.trusted_proxies.is_empty() {
-            mistakes.push(wrong("proxy-protocol", "needs trusted-proxy too: it says whose word counts"));
+            mistakes.push(wrong("proxy-protocol", "needs trusted-proxy too: it says which proxies to trust"));
         }
         if self.webtransport.is_some() && self.tls_cert.is_none() {
             mistakes.push(wrong(
@@ -53,7 +51,7 @@ impl Options {
         }
         let spread = given.iter().any(|given| given.key == "drain-spread");
         if spread && self.drain_spread > self.drain_timeout / 2 {
-            let problem = "is more than half of drain-timeout, so that the last clients could not leave in time: \
+            let problem = "is more than half of drain-timeout, so the last clients could not leave in time: \
                            make it shorter, or drain-timeout longer";
             mistakes.push(wrong("drain-spread", problem));
         }

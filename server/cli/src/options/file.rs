@@ -69,11 +69,11 @@ fn known(key: &str, written: &str, value: &DeValue<'_>) -> Result<(&'static Row,
     }
     match deprecated::find(|name| name == key) {
         Some((row, _)) if in_group && row.section != "Gateway" => {
-            Err("is no option of the gateway: write it above the first table".to_owned())
+            Err("is not an option of the gateway: write it above the first table".to_owned())
         }
         Some(known) => Ok(known),
         None if matches!(value, DeValue::Table(_)) && key != CONFIG => {
-            let tables = "; options stand above all tables, and those of the gateway also in [gateway]";
+            let tables = "; write options above all tables, or those of the gateway in [gateway]";
             Err(unknown_key(key) + tables)
         }
         None => Err(unknown_key(key)),

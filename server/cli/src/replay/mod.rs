@@ -57,7 +57,7 @@ impl Replay {
         }
         if let Some(cut) = records.iter().find(|record| record.left_out.is_some()) {
             output::complain(&format!(
-                "bytes were left out of this journal, at first of record {}: what is sent and compared there is not the whole\n",
+                "bytes were left out of this journal, first in record {}: what is sent and compared there is incomplete\n",
                 cut.n
             ));
         }

@@ -201,7 +201,7 @@ async fn what_is_no_server_is_told() {
     let (_server, address) = Program::echo(&[]).await;
     let (code, found) = check(address, &["--path", "/nothing/"]).await;
     assert_eq!((code, faults(&found)), (1, vec!["handshake"]), "{found:?}");
-    assert!(found.last().expect("a finding").2.contains("nothing is at /nothing/"), "{found:?}");
+    assert!(found.last().expect("a finding").2.contains("there is nothing at /nothing/"), "{found:?}");
     let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
     let (code, found) = check(free, &[]).await;
     assert_eq!((code, faults(&found)), (1, vec!["connect"]), "{found:?}");

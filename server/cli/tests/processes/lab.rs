@@ -137,7 +137,7 @@ async fn what_is_misspelt_or_can_not_be_is_told_before_anything_runs() {
         (&["--known-failures", &known], 2, "line 2: there is no case 99.1.1"),
         (&["--only", "1.1.1", "java", "Agent"], 2, "the agent's command comes after `--`: -- java"),
         (&["--listen", "nowhere"], 2, "give a port, or an address and a port"),
-        (&["--listen", &port], 1, "choose another by --listen"),
+        (&["--listen", &port], 1, "choose another with --listen"),
         (
             &["--json", "/nonexistent/x.json", "--listen", &port],
             1,

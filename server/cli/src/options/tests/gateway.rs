@@ -104,7 +104,7 @@ fn what_is_wrong_in_a_table_is_told_with_its_line_and_the_nearest_name() {
     );
     assert_eq!(
         file_error("[gateway]\nping-interval = '1s'"),
-        "gateway.ping-interval in server.toml, line 2: is no option of the gateway: write it above the first table"
+        "gateway.ping-interval in server.toml, line 2: is not an option of the gateway: write it above the first table"
     );
     assert_eq!(
         file_error("jwt-secret = 'x'"),
@@ -118,7 +118,7 @@ fn what_is_wrong_in_a_table_is_told_with_its_line_and_the_nearest_name() {
         file_error("pong-interval = '1s'"),
         "pong-interval in server.toml, line 1: no such option; did you mean ping-interval?"
     );
-    let tables = "options stand above all tables, and those of the gateway also in [gateway]";
+    let tables = "write options above all tables, or those of the gateway in [gateway]";
     assert_eq!(
         file_error("[gatway]\nwebhook = ''"),
         format!("gatway in server.toml, line 1: no such option; {tables}")

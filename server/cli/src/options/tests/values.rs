@@ -107,7 +107,7 @@ fn impossible_values_are_errors() {
 fn impossible_pairs_are_errors() {
     assert_eq!(
         message(load(&["--no-eio4"], &[("SOCKETIO_NO_EIO3", "true")], "")),
-        "--no-eio4: no-eio3 is set too, so that no client could connect: remove one of them"
+        "--no-eio4: no-eio3 is set too, so no client could connect: remove one of them"
     );
     assert_eq!(
         file_error("cors-origin = '*'\ncors-credentials = true"),
@@ -180,13 +180,13 @@ fn impossible_pairs_are_errors() {
     );
     assert_eq!(
         command_line_error(&["--redis=redis+sentinel://one/main", "--redis=redis://two"]),
-        "--redis: must be URLs of sentinels alone, or of none"
+        "--redis: must be only URLs of sentinels, or none of them"
     );
     assert_eq!(
         command_line_error(&["--app=laravel-echo", "--echo-redis=redis+sentinel://one/main"]),
         "--echo-redis: must be a URL that begins with redis://, rediss:// or unix://"
     );
-    let problem = "is more than half of drain-timeout, so that the last clients could not leave in time: make it \
+    let problem = "is more than half of drain-timeout, so the last clients could not leave in time: make it \
                    shorter, or drain-timeout longer";
     assert_eq!(command_line_error(&["--drain-spread=16s"]), format!("--drain-spread: {problem}"));
     // The default is cut instead.

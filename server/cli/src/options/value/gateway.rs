@@ -15,7 +15,7 @@ pub(crate) const WEBHOOK_HOOKS: Reader<Vec<String>> = Reader::new("HOOK|no-HOOK"
     for word in words {
         let name = word.strip_prefix("no-").unwrap_or(word);
         let Some(hook) = HOOKS.iter().find(|hook| **hook == name) else {
-            return Err(format!("{word:?} is not one of {}, nor no- and one of them", HOOKS.join(", ")));
+            return Err(format!("{word:?} is not one of {}, with or without no- in front", HOOKS.join(", ")));
         };
         hooks.retain(|other| other != hook);
         if !word.starts_with("no-") {

@@ -7,7 +7,7 @@ pub(crate) const REDIS: Reader<Vec<String>> = Reader::new("URL", Form::List, |wo
     let sentinels = words.iter().filter(|url| is_sentinel(url)).count();
     match words.iter().all(|url| is_sentinel(url) || is_redis(url)) {
         true if sentinels == 0 || sentinels == words.len() => Ok(words.to_vec()),
-        true => Err("must be URLs of sentinels alone, or of none".to_owned()),
+        true => Err("must be only URLs of sentinels, or none of them".to_owned()),
         // It may have a password in it.
         false => {
             Err("must be a URL that begins with redis://, rediss://, unix:// or redis+sentinel://".to_owned())
