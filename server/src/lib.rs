@@ -39,7 +39,7 @@
 //! | `compression` | [`Builder::http_compression`]: answers to polls, and the client's files, in gzip, Brotli or deflate | 4, from `brotli` |
 //! | `observe` | [`journal`] and [`inspector`] | `socketio-explain` |
 //! | `tls` | [`Tls`] and [`Listener::tls`], with rustls and ring; building ring needs a C compiler | 9, from `tokio-rustls` |
-//! | `webtransport` | `WebTransport`: HTTP/3 for the official client's third transport, on wtransport and quinn | 71, from `wtransport` |
+//! | `webtransport` | `WebTransport`: HTTP/3 for the official client's third transport, on quinn | 37, from `quinn` and `wtransport-proto` |
 //!
 //! [`Metrics`] and [`Operations`] are always there, and so is [`Builder::observer`]: an observer of your own
 //! needs no feature.

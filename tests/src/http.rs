@@ -1,10 +1,12 @@
 //! HTTP/1.1 as bytes.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 /// What bytes are written to and read from.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + std::fmt::Debug {}
@@ -182,10 +184,17 @@ impl Connection {
     }
 
     /// Reads more; false at the end.
+    ///
+    /// # Panics
+    /// If nothing comes for [`LIMIT`].
     pub(crate) async fn fill(&mut self) -> bool {
-        matches!(self.read.read_buf(&mut self.rest).await, Ok(1..))
+        let read = timeout(LIMIT, self.read.read_buf(&mut self.rest)).await;
+        matches!(read.expect("the server sends something or ends the connection"), Ok(1..))
     }
 }
+
+/// How long a server may be silent: no test waits as long for something to come.
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
 /// Writes all of it, and what a stream such as TLS holds back.
 async fn write(writer: &mut WriteHalf<Box<dyn Stream>>, bytes: &[u8]) -> std::io::Result<()> {

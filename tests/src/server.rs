@@ -9,7 +9,9 @@ use socketio_server_cli::apps;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
+use crate::http::LIMIT;
 use crate::{Connection, Response, WebSocket};
 
 /// A running server. It drains when it is stopped, and is gone when it is dropped.
@@ -105,7 +107,8 @@ impl TestServer {
     /// Stops the server and waits for its drain.
     pub async fn stop(mut self) {
         drop(self.stop.take());
-        (&mut self.serving).await.expect("the server ends well");
+        let ended = timeout(LIMIT, &mut self.serving).await;
+        ended.expect("the server ends in time").expect("the server ends well");
     }
 }
 

@@ -39,7 +39,7 @@ fn print_cases(selection: &CaseSelection) -> bool {
     let all = cases::for_clients();
     let selected: Vec<&About> =
         all.iter().map(|case| &case.about).filter(|about| selection.has(about)).collect();
-    let count = report::counted(selected.len(), "case");
+    let count = output::counted(selected.len(), "case");
     output::print(&format!("{}\n{count}\n", report::list(selected.iter().copied())))
 }
 
@@ -55,7 +55,7 @@ async fn test(run: LabRun) -> Result<bool, Box<dyn Error>> {
     })?;
     let url = url(listener.local_addr()?);
     let lab = Arc::new(Tester::new(run.options.clone()));
-    let count = report::counted(lab.cases().count(), "case");
+    let count = output::counted(lab.cases().count(), "case");
     output::complain(&format!("lab: {count}, for agents and browsers at {url}\n"));
     let end = async {
         if !run.command.is_empty() {
@@ -69,10 +69,18 @@ async fn test(run: LabRun) -> Result<bool, Box<dyn Error>> {
         }
         Ok(None)
     };
+    let hung = async {
+        if run.command.is_empty() && run.agents.is_empty() {
+            std::future::pending::<()>().await;
+        }
+        lab.hung(run.agent_timeout).await;
+    };
+    let mut hangs = false;
     let mut shown = Shown { agents: run.agents.clone(), ..Shown::default() };
     let agent = tokio::select! {
         served = control::serve(lab.clone(), listener) => { served?; None }
         ended = end => ended?,
+        () = hung => { hangs = true; None }
         _ = tokio::signal::ctrl_c() => None,
         () = shown.follow(&lab) => None,
     };
@@ -90,12 +98,18 @@ async fn test(run: LabRun) -> Result<bool, Box<dyn Error>> {
     if let Some(status) = agent.filter(|status| !status.success()) {
         return Err(format!("lab: the agent ended with {status}").into());
     }
+    if hangs {
+        let limit = humantime::format_duration(run.agent_timeout);
+        output::complain(&format!(
+            "lab: the agent hangs: it did not ask for its next case within {limit} (--agent-timeout)\n"
+        ));
+    }
     let gaps = lab.gaps();
     for (agent, gap) in &gaps {
         let agent = agent.as_ref().map(|agent| format!("{agent}: ")).unwrap_or_default();
         output::complain(&format!("lab: {agent}{gap}\n"));
     }
-    Ok(gaps.is_empty() && !lab.failed())
+    Ok(gaps.is_empty() && !hangs && !lab.failed())
 }
 
 /// # Errors

@@ -294,6 +294,27 @@ impl Lab {
         drop(timeout(FAREWELL, told).await);
     }
 
+    /// Waits until an agent hangs: for this long no case has ended, none is under way, and one that has cases left does not ask
+    /// for the next.
+    pub async fn hung(&self, limit: Duration) {
+        let mut outcomes = self.outcomes.subscribe();
+        loop {
+            let hangs = self.waits_for_an_agent();
+            match timeout(limit, outcomes.changed()).await {
+                Err(_) if hangs && self.waits_for_an_agent() => return,
+                Err(_) | Ok(Ok(())) => {}
+                // Nobody drops the sender while this lab is there.
+                Ok(Err(_)) => return,
+            }
+        }
+    }
+
+    fn waits_for_an_agent(&self) -> bool {
+        let agents = &self.state.lock().agents;
+        agents.values().all(|agent| agent.running.is_none())
+            && agents.values().any(|agent| !agent.waiting.is_empty())
+    }
+
     /// Whether this agent, or any, has had all its cases, and is as `also` wants.
     fn any_done(&self, agent: Option<&str>, also: impl Fn(&Testing) -> bool) -> bool {
         let state = self.state.lock();

@@ -118,3 +118,8 @@ export const FAULTS = [
   ["OtherAckIds", { out: (packet) => [packet.replace(/^43(\d+)/, (_, id) => `43${Number(id) + 1}`)] }, "11.1.12 11.1.13 11.1.14 11.1.20"],
   ["AcksTwice", { out: (packet) => (packet.startsWith("43") ? [packet, packet] : [packet]) }, "11.1.19"],
 ];
+
+/** What a server may do: its name, hooks of the proxy, and the cases that must pass all the same. */
+export const ALLOWED = [
+  ["HeartbeatBeforePong", { frameOut: (frame) => (frame.opcode === 10 ? [{ fin: true, opcode: 1, payload: Buffer.from("2") }, frame] : [frame]) }, "5.1.2"],
+];

@@ -33,6 +33,8 @@ pub(crate) struct LabRun {
     pub(crate) options: Options,
     /// The agents to wait for; without any, the lab goes on until it is interrupted.
     pub(crate) agents: Vec<String>,
+    /// How long an agent may take between two cases.
+    pub(crate) agent_timeout: Duration,
     /// Files for the results.
     pub(crate) json: Option<PathBuf>,
     pub(crate) junit: Option<PathBuf>,
@@ -87,6 +89,10 @@ fn arguments() -> Vec<Arg> {
             .action(ArgAction::Append),
         time(option("timeout", "TIME", "How long a case may take").default_value("30s")),
         time(option("patience", "TIME", "How long to wait for anything that must come").default_value("5s")),
+        time(
+            option("agent-timeout", "TIME", "How long an agent may take to ask for its next case")
+                .default_value("60s"),
+        ),
         option("seed", "NUMBER", "Shuffle the cases, the same way for the same number")
             .value_parser(value_parser!(u64)),
         file(option(
@@ -175,8 +181,18 @@ impl Lab {
         let strings = |name: &str| matches.get_many::<String>(name).into_iter().flatten().cloned().collect();
         let command = matches.get_many::<OsString>("command").into_iter().flatten().cloned().collect();
         let (json, junit, html) = (path("json"), path("junit"), path("html"));
+        let agent_timeout = time("agent-timeout");
         let (agents, whole_journals) = (strings("agent"), matches.get_flag("whole-journals"));
-        Ok(Lab::Run(Box::new(LabRun { options, agents, json, junit, html, whole_journals, command })))
+        Ok(Lab::Run(Box::new(LabRun {
+            options,
+            agents,
+            agent_timeout,
+            json,
+            junit,
+            html,
+            whole_journals,
+            command,
+        })))
     }
 }
 

@@ -91,6 +91,28 @@ async fn an_agent_that_stops_early_fails_the_run_and_what_it_wrote_comes_with_it
 }
 
 #[tokio::test]
+async fn an_agent_that_hangs_is_ended() {
+    let lab = Lab::start(&[
+        "--only",
+        "1.1.1,1.1.2",
+        "--patience",
+        "20ms",
+        "--agent-timeout",
+        "300ms",
+        "--",
+        "sleep",
+        "1000",
+    ])
+    .await;
+    assert_eq!(lab.next("hanging").await["case"], "1.1.1");
+    let (code, _, errors) = lab.ended().await;
+    assert_eq!(code, Some(1));
+    let hangs = "lab: the agent hangs: it did not ask for its next case within 300ms (--agent-timeout)\n";
+    assert!(errors.contains(hangs), "{errors}");
+    assert!(errors.contains("lab: hanging: it stopped early, after 1 of 2 cases\n"), "{errors}");
+}
+
+#[tokio::test]
 async fn a_lab_without_an_agent_says_so() {
     let (code, out, errors) = run(&["--listen", "0", "--", "true"]).await;
     assert_eq!((code, &*out), (Some(1), ""));

@@ -32,12 +32,6 @@ pub fn list<'a>(cases: impl Iterator<Item = &'a About>) -> String {
     text
 }
 
-/// So many of something: `1 case`, `2 cases`.
-#[must_use]
-pub fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
 /// docs/lab/cases.md.
 #[must_use]
 pub fn cases_page<'a>(cases: impl Iterator<Item = &'a About>) -> String {

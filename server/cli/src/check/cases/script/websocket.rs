@@ -80,10 +80,20 @@ impl Run {
         let websocket = self.caller()?.websocket()?;
         let ping = Tungstenite::Ping(Bytes::copy_from_slice(payload.as_bytes()));
         websocket.send(ping).await.map_err(|error| error.to_string())?;
-        match tokio::time::timeout(PATIENCE, websocket.next()).await {
-            Ok(Some(Ok(Tungstenite::Pong(seen)))) if seen == payload.as_bytes() => Ok(()),
-            other => Err(format!("expected a pong; seen: {other:?}")),
-        }
+        let pong = async {
+            loop {
+                match websocket.next().await {
+                    Some(Ok(Tungstenite::Pong(seen))) if seen == payload.as_bytes() => return Ok(()),
+                    // A heartbeat may come before it.
+                    Some(Ok(Tungstenite::Text(heartbeat))) if heartbeat == "2" => {}
+                    other => return Err(format!("expected a pong; seen: {other:?}")),
+                }
+            }
+        };
+        let pong = tokio::time::timeout(PATIENCE, pong).await;
+        pong.unwrap_or_else(|_| {
+            Err(format!("expected a pong; seen: nothing within {} s", PATIENCE.as_secs()))
+        })
     }
 
     /// Goes over to WebSocket, as clients do: no GET is open when `5` is sent.
