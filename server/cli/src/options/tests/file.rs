@@ -103,7 +103,7 @@ fn an_unknown_key_is_an_error() {
     assert_eq!(file_error("config = 'x'"), "config in server.toml, line 1: a file can't name another");
     assert!(
         file_error("\n[cors]\norigin = '*'")
-            .starts_with("cors in server.toml, line 2: no such option; options")
+            .starts_with("cors in server.toml, line 2: no such option; write options")
     );
     let unknown = command_line_error(&["--ping-intervall", "1s"]);
     assert!(unknown.contains("'--ping-intervall'") && unknown.contains("'--ping-interval'"), "{unknown}");
