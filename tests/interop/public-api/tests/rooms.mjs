@@ -67,7 +67,7 @@ export default {
     a.on("your vote?", (answer) => answer("yes"));
     b.once("your vote?", (answer) => answer("no"));
     assert.deepEqual(await call(c, "vote", "blue", 5000), [{ complete: true, votes: ["no", "yes"] }]);
-    assert.deepEqual(await call(c, "vote", "blue", 100), [{ complete: false, votes: ["yes"] }]);
+    assert.deepEqual(await call(c, "vote", "blue", 1000), [{ complete: false, votes: ["yes"] }]);
     assert.deepEqual(await call(c, "vote", "nobody's", 5000), [{ complete: true, votes: [] }]);
 
     const gone = [next(a, "disconnect"), next(b, "disconnect")];
