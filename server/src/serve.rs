@@ -167,6 +167,7 @@ async fn behind_proxy(arrived: Arrived, service: Service, mut stopping: watch::R
     let site = service.site().clone();
     let admission = &site.admission;
     let address = peer.address.map(tracing::field::display);
+    let mut service = service.for_peer(peer);
     if site.proxies.trust(peer.address.map(|address| address.ip())) {
         let reading = tokio::time::timeout(admission.limits.head_timeout, proxy_header::read(&mut io));
         let read = tokio::select! {
@@ -174,9 +175,14 @@ async fn behind_proxy(arrived: Arrived, service: Service, mut stopping: watch::R
             _ = stopping.changed() => return,
         };
         let error = match read {
-            Ok(Ok(Whose::Proxy)) => None,
+            // Clients may write what comes then, and a proxy that forwards TCP doesn't look at their fields.
+            Ok(Ok(Whose::Proxy)) => {
+                service = service.for_peer_alone(peer);
+                None
+            }
             Ok(Ok(Whose::Client { address, secure })) => {
                 peer = Peer { address: Some(address), secure: secure || peer.secure };
+                service = service.for_peer(peer);
                 None
             }
             // Load balancers connect to see whether somebody listens.
@@ -224,7 +230,7 @@ async fn behind_proxy(arrived: Arrived, service: Service, mut stopping: watch::R
             }
         }
     }
-    connection(io.counted(permit), tls, service.for_peer(peer), stopping).await;
+    connection(io.counted(permit), tls, service, stopping).await;
 }
 
 /// Serves one connection.

@@ -41,7 +41,12 @@ fn v2(command: u8, family: u8, block: &[u8]) -> Vec<u8> {
 
 /// Joins `/` on that connection; the status of the handshake's answer.
 async fn join(connection: &mut Connection) -> u16 {
-    let opened = connection.request("GET", POLLING, &[], b"").await;
+    join_with(connection, &[]).await
+}
+
+/// The same, with these header fields in the handshake.
+async fn join_with(connection: &mut Connection, headers: &[(&str, &str)]) -> u16 {
+    let opened = connection.request("GET", POLLING, headers, b"").await;
     if opened.status == 200 {
         let target = format!("{POLLING}&sid={}", opened.sid());
         assert_eq!(connection.request("POST", &target, &[], b"40").await.text(), "ok");
@@ -103,13 +108,16 @@ async fn a_header_in_segments_is_one_header_and_what_follows_is_http() {
 #[tokio::test]
 async fn a_connection_of_the_proxys_own_has_its_address() {
     let (server, seen) = server("127.0.0.1", Limits::default()).await;
-    for header in [&b"PROXY UNKNOWN\r\n"[..], &v2(0, 0, &[]), &v2(0, 0x11, &V4)] {
+    // Whoever writes the requests can't name another address, nor pretend to use TLS.
+    let forged = [("X-Forwarded-For", "203.0.113.66"), ("X-Forwarded-Proto", "https")];
+    for header in [&b"PROXY UNKNOWN\r\n"[..], &v2(0, 0, &[]), &v2(0, 0x11, &V4), &v2(1, 0x31, &[0; 216])] {
         let mut connection = server.connect().await;
         connection.write(header).await;
-        assert_eq!(join(&mut connection).await, 200);
+        assert_eq!(join_with(&mut connection, &forged).await, 200);
     }
     let seen = seen.lock().unwrap();
-    assert!(seen.len() == 3 && seen.iter().all(|who| who.starts_with("127.0.0.1:")), "{seen:?}");
+    let own = |who: &String| who.starts_with("127.0.0.1:") && who.ends_with(" false");
+    assert!(seen.len() == 4 && seen.iter().all(own), "{seen:?}");
 }
 
 #[tokio::test]

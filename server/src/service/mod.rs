@@ -61,7 +61,10 @@ pub struct Service {
 /// How the peer of a request is known.
 #[derive(Clone, Copy)]
 enum PeerOf {
+    /// Its connection's; if that is a trusted proxy, the request's fields name another.
     Connection(Peer),
+    /// Its connection's, whatever the request's fields say.
+    ConnectionAlone(Peer),
     Request(fn(&Extensions) -> Option<Peer>),
 }
 
@@ -74,6 +77,11 @@ impl Service {
     #[must_use]
     pub fn for_peer(&self, peer: impl Into<Peer>) -> Service {
         Service { site: self.site.clone(), peer: PeerOf::Connection(peer.into()) }
+    }
+
+    /// The same service for one connection with this peer, whose requests can't name another.
+    pub(crate) fn for_peer_alone(&self, peer: Peer) -> Service {
+        Service { site: self.site.clone(), peer: PeerOf::ConnectionAlone(peer) }
     }
 
     /// The same service, but `find` finds the peer in a request's extensions. By default, it looks for a
@@ -195,7 +203,7 @@ impl Service {
     /// The peer of a connection, if this is the service of one.
     pub(crate) fn peer(&self) -> Option<Peer> {
         match self.peer {
-            PeerOf::Connection(peer) => Some(peer),
+            PeerOf::Connection(peer) | PeerOf::ConnectionAlone(peer) => Some(peer),
             PeerOf::Request(_) => None,
         }
     }
@@ -203,6 +211,7 @@ impl Service {
     fn peer_of(&self, parts: &Parts) -> Peer {
         let peer = match self.peer {
             PeerOf::Connection(peer) => peer,
+            PeerOf::ConnectionAlone(peer) => return peer,
             PeerOf::Request(find) => find(&parts.extensions).unwrap_or_default(),
         };
         self.site.proxies.client(peer, &parts.headers)
