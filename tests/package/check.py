@@ -1,7 +1,9 @@
 """Runs the program as its packages have it run.
 
     check.py deb FILE        installs the package, runs its unit, upgrades and removes it; for root on Debian
+    check.py upgrade         does so with packages of a program that only says its version; for root on Debian
     check.py image PROGRAM   runs it as its Dockerfile says, alone in a folder and a network of its own; for root
+    check.py manifests       looks whether manifests, image, program and guide agree on options and times
 """
 
 import json
@@ -15,7 +17,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
+import tomllib
 import urllib.error
 import urllib.request
 
@@ -193,6 +197,83 @@ def deb(package):
     print("the package is installed, runs as a service, is upgraded and removed")
 
 
+def stand_in(folder, version):
+    """A package of a program that is nothing but what its package is made of. Each version has another text of help."""
+    folder.mkdir()
+    program = folder / "socketio-server"
+    said = json.dumps({"version": version, "static": True, "features": ["gateway", "redis"]}, separators=(",", ":"))
+    program.write_text(f"""#!/bin/sh
+        case "$1 $2" in
+        "version --json") echo '{said}' ;;
+        "config default") echo '# The options of {version}' ;;
+        *) echo "$@" ;;
+        esac
+        """)
+    program.chmod(0o755)
+    return run(PACKAGING / "debian/build", program, folder).strip()
+
+
+def upgrade():
+    assert not installed(), "socketio-server is installed: this test would remove it"
+    config = pathlib.Path("/etc/socketio-server/socketio-server.toml")
+    examples = "./usr/share/doc/socketio-server/examples/socketio-server.toml"
+    # What systemd makes, as the unit asks for it.
+    state, link = pathlib.Path("/var/lib/private/socketio-server"), pathlib.Path("/var/lib/socketio-server")
+    units = [("service", "multi-user"), ("socket", "sockets")]
+    wanted = {unit: pathlib.Path(f"/etc/systemd/system/{target}.target.wants/socketio-server.{unit}") for unit, target in units}
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        candidate, release = [stand_in(folder / version, version) for version in ["7.8.0-rc.1", "7.8.0"]]
+        older, newer = [run("dpkg-deb", "--field", package, "Version").strip() for package in [candidate, release]]
+        run("dpkg", "--compare-versions", older, "lt", newer)
+        options = run("sh", "-c", f"dpkg-deb --fsys-tarfile {release} | tar --extract --to-stdout --file - {examples}")
+        assert options == "# The options of 7.8.0\n", options
+        try:
+            run("dpkg", "--install", candidate)
+            assert wanted["service"].is_symlink() and not wanted["socket"].is_symlink(), "the service is enabled, the socket is not"
+            config.write_text(config.read_text() + 'app = "echo"\n')
+            run("systemctl", "enable", "socketio-server.socket", env={**os.environ, "SYSTEMD_OFFLINE": "1"}, stderr=subprocess.DEVNULL)
+            # Nobody answers, so a question would be an error.
+            run("dpkg", "--install", release, stdin=subprocess.DEVNULL)
+            assert 'app = "echo"' in config.read_text(), "an upgrade keeps the options"
+            run("dpkg", "--remove", "socketio-server")
+            run("dpkg", "--install", release, stdin=subprocess.DEVNULL)
+            for unit, path in wanted.items():
+                assert path.is_symlink(), f"the {unit} is enabled as it was"
+                mask = pathlib.Path(f"/etc/systemd/system/socketio-server.{unit}")
+                assert not mask.is_symlink(), f"the {unit} is masked"
+            state.mkdir(parents=True, mode=0o700)
+            link.symlink_to("private/socketio-server")
+            (state / "journal").write_text("{}\n")
+            run("dpkg", "--remove", "socketio-server")
+            assert (state / "journal").exists() and config.exists(), "only a purge removes what users have"
+        finally:
+            run("dpkg", "--purge", "socketio-server", stderr=subprocess.DEVNULL)
+    left = [path for path in [config.parent, state, link, *wanted.values()] if os.path.lexists(path)]
+    left += pathlib.Path("/var/lib/systemd").glob("deb-systemd-helper-*/**/*socketio-server*")
+    left += pathlib.Path("/etc/systemd/system").glob("socketio-server*")
+    assert not left, f"a purge leaves {left}"
+    print("an upgrade asks nothing, and a purge leaves nothing")
+
+
+def manifests():
+    text = (PACKAGING / "kubernetes/socketio-server.yaml").read_text()
+    file = re.search(r"^  socketio-server\.toml: \|\n((?:    .*\n)+)", text, re.MULTILINE)[1]
+    options = tomllib.loads(textwrap.dedent(file))
+    names = {f"SOCKETIO_{name.upper().replace('-', '_')}": name for name in options}
+    variables = {*dockerfile()[3], *re.findall(r"name: (SOCKETIO_\w+)", text)}
+    useless = [names[variable] for variable in variables & names.keys()]
+    assert not useless, f"variables override {useless} of the file"
+    code = (ROOT / "server/cli/src/systemd.rs").read_text()
+    after = int(re.search(r"AFTER_THE_DRAIN: Duration = Duration::from_secs\((\d+)\)", code)[1])
+    needed = sum(int(options[name].removesuffix("s")) for name in ["drain-wait", "drain-timeout"]) + after
+    grace = int(re.search(r"terminationGracePeriodSeconds: (\d+)", text)[1])
+    assert grace >= needed, f"the drain and what comes after it need {needed} s, and Kubernetes kills after {grace} s"
+    for page, words in [("operating", f"has to be {after} s above"), ("running", f"plus `drain-timeout` plus {after}")]:
+        assert words in (ROOT / f"docs/guide/{page}.md").read_text(), f"docs/guide/{page}.md lacks {words!r}"
+    print("the manifests leave the server its time, and no variable overrides their file")
+
+
 def dockerfile():
     """What the last stage of the Dockerfile says of running: by instruction, its arguments."""
     stage = (PACKAGING / "docker/Dockerfile").read_text().rsplit("\nFROM ", 1)[1].splitlines()[1:]
@@ -236,7 +317,7 @@ def image(program):
 
 
 if __name__ == "__main__":
-    what, path = sys.argv[1:]
+    what, *path = sys.argv[1:]
     # No proxy for what is on this machine.
     os.environ["no_proxy"] = "*"
-    {"deb": deb, "image": image}[what](path)
+    {"deb": deb, "upgrade": upgrade, "image": image, "manifests": manifests}[what](*path)

@@ -11,7 +11,9 @@ fn features() -> Vec<&'static str> {
     let all = [
         ("gateway", cfg!(feature = "gateway")),
         ("jemalloc", cfg!(feature = "jemalloc")),
+        ("lab", cfg!(feature = "lab")),
         ("redis", cfg!(feature = "redis")),
+        ("webtransport", cfg!(feature = "webtransport")),
     ];
     all.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect()
 }

@@ -13,8 +13,9 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 
-/// How much longer than the drain the end may take: what is written last is still written.
-const AFTER_THE_DRAIN: Duration = Duration::from_secs(25);
+/// How much longer than the drain the end may take: the last hooks, requests and messages through Redis, the journal
+/// and the log. docs/guide and packaging/kubernetes name it too.
+const AFTER_THE_DRAIN: Duration = Duration::from_secs(30);
 
 /// The sockets that systemd passes.
 pub(crate) struct Sockets(ListenFd);
@@ -66,26 +67,30 @@ impl Sockets {
 /// Says that clients can connect, and from now on that tasks run, as often as `WatchdogSec=` needs it.
 pub(crate) fn ready() {
     tokio::spawn(async {
-        tell(vec![NotifyState::Ready]).await;
+        tell(|| sd_notify::notify(&[NotifyState::Ready])).await;
         let Some(limit) = sd_notify::watchdog_enabled() else { return };
         let mut ticks = interval(limit / 2);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            tell(vec![NotifyState::Watchdog]).await;
+            tell(|| sd_notify::notify(&[NotifyState::Watchdog])).await;
         }
     });
 }
 
 /// Says that the server stops, and how long its clients may take to leave: systemd kills it later than that.
 pub(crate) fn stopping(drain: Duration) {
-    let limit = u32::try_from((drain + AFTER_THE_DRAIN).as_micros()).unwrap_or(u32::MAX);
-    tokio::spawn(tell(vec![NotifyState::Stopping, NotifyState::ExtendTimeoutUsec(limit)]));
+    let limit = (drain + AFTER_THE_DRAIN).as_micros();
+    tokio::spawn(tell(move || {
+        // ExtendTimeoutUsec ends at 71 minutes, and a drain may take days.
+        let extend = format!("EXTEND_TIMEOUT_USEC={limit}");
+        sd_notify::notify(&[NotifyState::Stopping, NotifyState::Custom(&extend)])
+    }));
 }
 
 /// In a thread that may wait, since systemd may not read for now.
-async fn tell(states: Vec<NotifyState<'static>>) {
-    if let Ok(Err(error)) = spawn_blocking(move || sd_notify::notify(&states)).await {
+async fn tell(notify: impl FnOnce() -> io::Result<()> + Send + 'static) {
+    if let Ok(Err(error)) = spawn_blocking(notify).await {
         tracing::warn!(%error, "systemd can't be told how the server is");
     }
 }

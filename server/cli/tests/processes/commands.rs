@@ -56,7 +56,15 @@ async fn the_version_says_how_the_program_was_built() {
     assert_eq!(json["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(json["optimised"], !cfg!(debug_assertions));
     let features = json["features"].as_array().expect("a list");
-    assert_eq!(features.contains(&"redis".into()), cfg!(feature = "redis"), "{json}");
+    for (feature, on) in [
+        ("gateway", cfg!(feature = "gateway")),
+        ("jemalloc", cfg!(feature = "jemalloc")),
+        ("lab", cfg!(feature = "lab")),
+        ("redis", cfg!(feature = "redis")),
+        ("webtransport", cfg!(feature = "webtransport")),
+    ] {
+        assert_eq!(features.contains(&feature.into()), on, "{feature}: {json}");
+    }
 }
 
 #[tokio::test]

@@ -191,6 +191,16 @@ async fn the_dashboard_and_the_alerts_ask_for_metrics_that_exist() {
         assert!(named.len() > 10, "{named:?}");
         let unknown: Vec<_> = named.difference(&there).collect();
         assert!(unknown.is_empty(), "{file} asks for {unknown:?}: the server has {there:#?}");
+        // Every process that Prometheus watches has them: each is asked of the servers alone.
+        for (at, name) in text.match_indices("process_") {
+            let asked = text[at..].split(['\n', '}']).next().expect("a line");
+            assert!(
+                asked.contains(r#"{instance=~\"$instance\""#) || asked.contains("socketio_build_info"),
+                "{file}: {name} of any program in {asked}"
+            );
+        }
+        // It would take the place of the servers that the dashboard lists.
+        assert!(!text.contains("allValue"), "{file}: \"All\" has to be all servers");
     }
 }
 
