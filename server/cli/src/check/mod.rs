@@ -1,5 +1,5 @@
 //! `socketio-server check`: finds out what is wrong with a server as it is deployed, behind its proxies. It needs no
-//! application: what it sends is Engine.IO, and one CONNECT.
+//! application: what it sends is Engine.IO, and CONNECT.
 
 mod cases;
 mod finding;
@@ -64,7 +64,7 @@ async fn check(options: &Check, target: &Target) -> bool {
         if options.quick {
             vec![Finding::note("idle", "not looked at: --quick".to_owned())]
         } else {
-            idle::check(target, &opened).await
+            idle::check(target, options, &opened).await
         }
     };
     // What takes as long as a heartbeat goes on beside everything else.

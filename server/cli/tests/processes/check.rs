@@ -122,8 +122,12 @@ async fn a_server_that_is_right_has_no_fault_alone_and_behind_a_proxy_that_is_ri
     ] {
         assert!(found.iter().any(|(name, verdict, _)| name == step && verdict == "ok"), "{step}: {found:?}");
     }
-    let (code, found) = check(address, &["--eio", "3", "--quick"]).await;
+    let (code, found) = check(address, &["--eio", "3"]).await;
     assert_eq!((code, faults(&found)), (0, vec![]), "revision 3: {found:?}");
+    for what in ["poll", "WebSocket"] {
+        let says = format!("an idle {what} stays open until the client's ping");
+        assert!(found.iter().any(|finding| finding.2 == says), "{found:?}");
+    }
     if let Some(nginx) = Nginx::start(&[address], HEADERS, "").await {
         let (code, found) = check(nginx.address, &[]).await;
         assert_eq!((code, faults(&found)), (0, vec![]), "{found:?}");
@@ -174,6 +178,35 @@ async fn an_idle_connection_that_the_proxy_cuts_before_the_ping_is_named() {
 }
 
 #[tokio::test]
+async fn an_idle_connection_that_the_proxy_cuts_before_the_clients_ping_is_named_in_revision_3() {
+    let (_server, address) = Program::echo(&["--ping-interval", "4s"]).await;
+    let hasty = format!("{HEADERS} proxy_read_timeout 1s;");
+    let Some(nginx) = Nginx::start(&[address], &hasty, "").await else { return };
+    let (code, found) = check(nginx.address, &["--eio", "3"]).await;
+    assert_eq!((code, faults(&found)), (1, vec!["idle"]), "{found:?}");
+    let idle: Vec<_> = found.iter().filter(|(step, ..)| step == "idle").map(|(.., says)| &**says).collect();
+    assert!(idle.iter().all(|says| says.contains("before the client's ping")), "{idle:?}");
+    assert!(idle.iter().any(|says| says.contains("poll") && says.contains("504")), "{idle:?}");
+}
+
+#[tokio::test]
+async fn a_session_that_its_server_ends_is_no_fault_of_a_proxy() {
+    // Clients join in time, so there is nothing to end.
+    let (_server, address) = Program::echo(&["--ping-interval", "4s", "--connect-timeout", "1s"]).await;
+    let (code, found) = check(address, &[]).await;
+    assert_eq!((code, faults(&found)), (0, vec![]), "{found:?}");
+    for what in ["poll", "WebSocket"] {
+        let says = format!("an idle {what} stays open until the server's ping");
+        assert!(found.iter().any(|finding| finding.2 == says), "{found:?}");
+    }
+    // It refuses CONNECT, and closes then.
+    let (code, found) = check(refuses().await, &["--timeout", "300ms"]).await;
+    assert!(!faults(&found).contains(&"idle"), "{code}: {found:?}");
+    let (_, verdict, says) = found.last().expect("a finding");
+    assert!(verdict == "note" && says.contains("the server itself ends the session"), "{found:?}");
+}
+
+#[tokio::test]
 async fn a_limit_of_the_proxy_below_the_servers_is_named_with_its_size() {
     let (_server, address) = Program::echo(&[]).await;
     let small = format!("{HEADERS} client_max_body_size 100k;");
@@ -221,6 +254,54 @@ async fn falls_silent(after: usize) -> SocketAddr {
                 stream.write_all(answer.as_bytes()).await.expect("it is sent");
             }
             held.push(stream);
+        }
+    });
+    address
+}
+
+/// A request, with its body, and where to answer it. `None` on a connection that only looks whether somebody listens.
+async fn read_request(mut stream: tokio::net::TcpStream) -> Option<(String, tokio::net::TcpStream)> {
+    let mut request = Vec::new();
+    loop {
+        let mut part = [0; 2000];
+        let read = stream.read(&mut part).await.ok().filter(|read| *read > 0)?;
+        request.extend_from_slice(&part[..read]);
+        let text = String::from_utf8_lossy(&request).into_owned();
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let head = head.to_ascii_lowercase();
+        let length = head.split_once("content-length: ").map_or("0", |(_, rest)| rest);
+        if body.len() >= length.lines().next().unwrap_or("0").parse().expect("a length") {
+            return Some((text, stream));
+        }
+    }
+}
+
+async fn answer(stream: &mut tokio::net::TcpStream, body: &str) {
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(answer.as_bytes()).await.expect("it is sent");
+}
+
+const OPEN: &str = r#"0{"sid":"a","upgrades":[],"pingInterval":4000,"pingTimeout":20000,"maxPayload":1000}"#;
+
+/// A server of polling alone that refuses each CONNECT, and ends the session.
+async fn refuses() -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let Some((text, mut stream)) = read_request(stream).await else { return };
+                let body = match () {
+                    () if text.starts_with("POST") => "ok",
+                    () if text.contains("sid=") => "44{\"message\":\"no\"}\x1e1",
+                    () if text.contains("transport=websocket") => "",
+                    () => OPEN,
+                };
+                answer(&mut stream, body).await;
+            });
         }
     });
     address
