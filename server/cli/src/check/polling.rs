@@ -148,7 +148,7 @@ async fn time(target: &Target, revision: Revision) -> Result<Timed, String> {
 }
 
 /// The most that is sent to find the limit, in bytes.
-const MOST: usize = 10_000_000;
+pub(super) const MOST: usize = 10_000_000;
 
 /// Whether a request may be as large as the server says.
 pub(super) async fn largest(target: &Target, options: &Check, opened: &OpenPacket, report: &mut Report) {

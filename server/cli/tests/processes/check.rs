@@ -276,6 +276,16 @@ async fn read_request(mut stream: tokio::net::TcpStream) -> Option<(String, toki
     }
 }
 
+/// The next request, each on a connection of its own.
+async fn request(listener: &tokio::net::TcpListener) -> (String, tokio::net::TcpStream) {
+    loop {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        if let Some(request) = read_request(stream).await {
+            return request;
+        }
+    }
+}
+
 async fn answer(stream: &mut tokio::net::TcpStream, body: &str) {
     let answer = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}",
@@ -307,6 +317,67 @@ async fn refuses() -> SocketAddr {
     address
 }
 
+/// A server of one session, which ends it by cutting the poll that waits, without an answer.
+async fn cuts_the_poll() -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        // Of what is asked first, whether there is a server, nothing comes.
+        for body in [OPEN, OPEN, "ok", "40{\"sid\":\"b\"}\x1e42[\"auth\",{}]"] {
+            let (_, mut stream) = request(&listener).await;
+            answer(&mut stream, body).await;
+            held.push(stream);
+        }
+        let (_, waits) = request(&listener).await;
+        let (_, mut closes) = request(&listener).await;
+        drop(waits);
+        answer(&mut closes, "ok").await;
+        // It goes on to listen.
+        request(&listener).await;
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_poll_that_is_cut_is_not_answered() {
+    let (code, runs, failed) = cases(cuts_the_poll().await, &["--only", "6.1.2"]).await;
+    assert_eq!((code, runs, failed.len()), (1, 1, 1));
+    let problem = failed[0]["problem"].as_str().unwrap_or_default();
+    assert!(problem.starts_with("at `parked 200|400`: expected 200|400; seen: "), "{problem}");
+}
+
+#[tokio::test]
+async fn a_case_that_would_send_too_much_is_not_run() {
+    let (_server, address) = Program::echo(&["--max-payload", "20000000"]).await;
+    let (code, runs, others) = cases(address, &["--only", "2.1.12"]).await;
+    assert_eq!((code, runs, others.len()), (0, 1, 1));
+    assert_eq!(others[0]["verdict"], "not-run");
+    let why = "maxPayload is 20000000, and no more than 10000000 bytes are sent";
+    assert_eq!(others[0]["problem"], why);
+}
+
+#[tokio::test]
+async fn all_cases_that_ran_when_the_server_went_are_named() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let server = tokio::spawn(async move {
+        let (_, mut stream) = request(&listener).await;
+        answer(&mut stream, OPEN).await;
+        // Of two requests one ends the server, and who asks can't tell which.
+        let _both = (request(&listener).await, request(&listener).await);
+    });
+    let running = tokio::process::Command::new(SERVER)
+        .args(["check", &address.to_string(), "--cases", "--only", "1.1.1", "--only", "1.2.2"])
+        .kill_on_drop(true)
+        .output();
+    let output = timeout(LIMIT, running).await.expect("it ends").expect("its output");
+    server.await.expect("it has ended");
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(told.contains("What ran then: 1.1.1 by polling, 1.2.2 by polling."), "{told}");
+}
+
 #[tokio::test]
 async fn a_server_that_falls_silent_is_told_at_each_step_that_waits_for_it() {
     let patience = ["--timeout", "300ms", "--origin", "https://app.example"];
@@ -323,6 +394,10 @@ async fn a_server_that_falls_silent_is_told_at_each_step_that_waits_for_it() {
     assert_eq!(found.last().expect("a finding").2, "not looked at: no session stays open");
     let (code, runs, _) = cases(falls_silent(0).await, &["--timeout", "300ms"]).await;
     assert_eq!((code, runs), (1, 0), "no case needs to wait for it");
+    let (code, runs, failed) = cases(falls_silent(1).await, &["--timeout", "300ms", "--only", "1.1.1"]).await;
+    assert_eq!((code, runs, failed.len()), (1, 1, 1));
+    let problem = failed[0]["problem"].as_str().unwrap_or_default();
+    assert!(problem.ends_with("no answer within 300ms"), "{problem}");
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ impl Caller {
                 let opened =
                     OpenedWebSocket::open(&target, &query).await.map_err(|error| error.to_string())?;
                 let stream = websocket.insert(opened.stream);
-                VecDeque::from([read_websocket(stream, revision, Duration::from_secs(5)).await])
+                VecDeque::from([read_websocket(stream, revision, target.timeout).await])
             }
             Transport::WebTransport => return Err("no case uses WebTransport".to_owned()),
         };

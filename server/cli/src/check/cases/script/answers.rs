@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::super::caller::{Came, read_websocket};
 use super::super::pattern::{is_count, is_filled_text, is_list_of_texts, matches};
-use super::{Done, Last, PATIENCE, Run};
-use crate::dial::{Lane, OpenedWebSocket, WebSocketError};
+use super::{Done, Last, Run};
+use crate::dial::{Lane, OpenedWebSocket, WebSocketError, within};
 
 impl Run {
     pub(super) async fn http(&mut self, verb: &str, rest: &str) -> Done {
@@ -87,6 +87,7 @@ impl Run {
 
     /// `200`, `400|413`, `400 code 1`, `refused` (of a WebSocket), `gone` (no answer at all).
     async fn answered(&mut self, expected: &str) -> Done {
+        let patience = self.target.timeout;
         let (statuses, code) =
             expected.split_once(" code ").map_or((expected, None), |(s, code)| (s, Some(code)));
         let seen = match &mut self.last {
@@ -98,7 +99,7 @@ impl Run {
             Last::Failed(problem) => problem.clone(),
             Last::Open(websocket) if statuses == "refused" => {
                 // The reference opens some, and closes them at once.
-                match read_websocket(websocket, self.revision, PATIENCE).await {
+                match read_websocket(websocket, self.revision, patience).await {
                     Came::End(_) => return Ok(()),
                     other => format!("an open WebSocket, and {other:?}"),
                 }
@@ -129,10 +130,9 @@ impl Run {
         let body = Bytes::copy_from_slice(body.as_bytes());
         let mut lane = Lane::default();
         let answered = lane.request(&self.target, method, query, fields, body);
-        self.last = match tokio::time::timeout(PATIENCE, answered).await {
-            Ok(Ok(reply)) => Last::Reply(reply),
-            Ok(Err(error)) => Last::Failed(error.to_string()),
-            Err(_) => Last::Failed(format!("no answer within {PATIENCE:?}")),
+        self.last = match within(self.target.timeout, answered).await {
+            Ok(reply) => Last::Reply(reply),
+            Err(error) => Last::Failed(error.to_string()),
         };
     }
 }

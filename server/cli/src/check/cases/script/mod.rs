@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use engineio::client::OpenPacket;
 use engineio::{Revision, Transport};
 use http::Method;
 use serde_json::Value;
@@ -14,15 +15,21 @@ use tokio::time::sleep;
 
 use super::caller::{Caller, Came, WebSocket, payload};
 use super::pattern::{is_filled_text, matches, same};
+use crate::check::{idle, polling};
 use crate::dial::{Reply, Target};
-
-/// How long what must come may take.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long nothing must come.
 const QUIET: Duration = Duration::from_millis(300);
 
 type Done = Result<(), String>;
+
+/// How a case ended that met no problem.
+#[derive(Debug)]
+pub(super) enum Ended {
+    Passed,
+    /// Why what it needs was not sent, or not waited for.
+    NotRun(String),
+}
 
 /// What the last request was answered with.
 enum Last {
@@ -52,8 +59,11 @@ impl Run {
     }
 
     /// Carries the lines out up to the first whose expectation is not met.
-    pub(super) async fn carry_out(mut self, lines: &[&str]) -> Done {
+    pub(super) async fn carry_out(mut self, lines: &[&str]) -> Result<Ended, String> {
         for line in lines {
+            if let Some(why) = self.is_too_much(line) {
+                return Ok(Ended::NotRun(why));
+            }
             let written = self.filled(line);
             let (verb, rest) = written.split_once(' ').unwrap_or((&written, ""));
             let done = match verb {
@@ -74,7 +84,19 @@ impl Run {
             let shown: String = line.chars().take(100).collect();
             done.map_err(|problem| format!("at `{shown}`: {problem}"))?;
         }
-        Ok(())
+        Ok(Ended::Passed)
+    }
+
+    /// Why a line is not carried out: what it would take is the server's choice, and may be more than anybody has.
+    fn is_too_much(&self, line: &str) -> Option<String> {
+        let opened = &self.caller.as_ref()?.opened;
+        let (size, interval) = (most_and_one(opened), opened.ping_interval);
+        if line.contains("{toolarge}") && size > polling::MOST {
+            let most = polling::MOST;
+            return Some(format!("maxPayload is {}, and no more than {most} bytes are sent", size - 1));
+        }
+        (line == "ping" && interval > idle::LONGEST)
+            .then(|| format!("the server pings only every {interval:?}"))
     }
 
     /// A line with what its braces stand for.
@@ -100,8 +122,7 @@ impl Run {
         if let Some(caller) = &self.caller {
             line = line.replace("{sid}", &caller.opened.sid);
             if line.contains("{toolarge}") {
-                let size = caller.opened.max_payload.unwrap_or(1_000_000) + 1;
-                line = line.replace("{toolarge}", &"4".repeat(size));
+                line = line.replace("{toolarge}", &"4".repeat(most_and_one(&caller.opened)));
             }
         }
         if let Some((before, after)) = line.split_once("{frame:") {
@@ -117,6 +138,7 @@ impl Run {
     }
 
     async fn session(&mut self, verb: &str, rest: &str) -> Done {
+        let patience = self.target.timeout;
         match verb {
             "open" => self.caller = Some(Caller::open(self.target.clone(), self.revision, self.by).await?),
             "join" => {
@@ -125,7 +147,7 @@ impl Run {
                 }
                 return self.join(rest).await;
             }
-            "skip-auth" => drop(self.caller()?.next(PATIENCE).await),
+            "skip-auth" => drop(self.caller()?.next(patience).await),
             "alive" => return self.alive(rest).await,
             "fresh" => drop(Caller::open(self.target.clone(), self.revision, self.by).await?),
             "quiet" | "nothing" => {
@@ -138,7 +160,7 @@ impl Run {
             "settle" => sleep(QUIET).await,
             "ping" => {
                 let caller = self.caller()?;
-                let within = caller.opened.ping_interval + PATIENCE;
+                let within = caller.opened.ping_interval + patience;
                 let came = caller.any(within).await;
                 if came != Came::Text("2".to_owned()) {
                     return Err(format!("expected a ping; seen: {came:?}"));
@@ -151,7 +173,7 @@ impl Run {
                 let _ = self.ended(None).await;
             }
             _ => {
-                let Came::Text(text) = self.caller()?.next(PATIENCE).await else {
+                let Came::Text(text) = self.caller()?.next(patience).await else {
                     return Err("expected a CONNECT".to_owned());
                 };
                 let id = text.split_once("\"sid\":\"").map(|(_, rest)| rest.to_owned()).unwrap_or_default();
@@ -160,13 +182,14 @@ impl Run {
                 }
                 self.kept = id;
                 // The application's first event.
-                drop(self.caller()?.next(PATIENCE).await);
+                drop(self.caller()?.next(patience).await);
             }
         }
         Ok(())
     }
 
     async fn join(&mut self, nsp: &str) -> Done {
+        let patience = self.target.timeout;
         let of = if nsp.is_empty() { String::new() } else { format!("{nsp},") };
         let implied = self.revision == Revision::V3 && nsp.is_empty();
         let caller = self.caller()?;
@@ -174,23 +197,24 @@ impl Run {
             caller.send(&[Came::Text(format!("40{of}"))]).await?;
         }
         let connected = format!("40{}*", nsp);
-        let came = caller.next(PATIENCE).await;
+        let came = caller.next(patience).await;
         if !matches!(&came, Came::Text(text) if matches(&connected, text)) {
             return Err(format!("expected `{connected}`; seen: {came:?}"));
         }
         let auth = format!("42{of}[\"auth\",*");
-        match caller.next(PATIENCE).await {
+        match caller.next(patience).await {
             Came::Text(text) if matches(&auth, &text) => Ok(()),
             other => Err(format!("expected `{auth}` of the application; seen: {other:?}")),
         }
     }
 
     async fn alive(&mut self, nsp: &str) -> Done {
+        let patience = self.target.timeout;
         let of = if nsp.is_empty() { String::new() } else { format!("{nsp},") };
         let expected = format!("43{of}99[\"alive\"]");
         let caller = self.caller()?;
         caller.send(&[Came::Text(format!("42{of}99[\"message-with-ack\",\"alive\"]"))]).await?;
-        match caller.next(PATIENCE).await {
+        match caller.next(patience).await {
             Came::Text(text) if same(&expected, &text) => Ok(()),
             other => Err(format!("expected a session that answers; seen: {other:?}")),
         }
@@ -198,8 +222,9 @@ impl Run {
 
     /// The session is over, or the server says so to the namespace.
     async fn ended(&mut self, or: Option<&str>) -> Done {
+        let patience = self.target.timeout;
         for _ in 0..10 {
-            match self.caller()?.next(PATIENCE).await {
+            match self.caller()?.next(patience).await {
                 Came::End(_) => return Ok(()),
                 Came::Text(text) if or.is_some_and(|or| text.starts_with(or)) => return Ok(()),
                 Came::Text(text) if text.starts_with("41") => return Ok(()),
@@ -212,6 +237,7 @@ impl Run {
     }
 
     async fn packets(&mut self, verb: &str, rest: &str) -> Done {
+        let patience = self.target.timeout;
         let caller = self.caller()?;
         match verb {
             ">" => caller.send(&[Came::Text(rest.to_owned())]).await,
@@ -222,7 +248,7 @@ impl Run {
             ">b" => caller.send(&[Came::Binary(bytes(rest))]).await,
             "any-binary" => {
                 for at in 0..=rest.parse().unwrap_or(1) {
-                    match caller.next(PATIENCE).await {
+                    match caller.next(patience).await {
                         Came::Text(_) if at == 0 => {}
                         Came::Binary(_) if at > 0 => {}
                         other => {
@@ -236,7 +262,7 @@ impl Run {
             }
             "<text" => {
                 let (name, head) = rest.split_once(' ').unwrap_or((rest, ""));
-                let came = caller.next(PATIENCE).await;
+                let came = caller.next(patience).await;
                 let json = match &came {
                     Came::Text(text) => {
                         text.strip_prefix(head).and_then(|json| serde_json::from_str(json).ok())
@@ -250,7 +276,7 @@ impl Run {
                 Err(format!("expected `{head}` with `{name}`, a text that is not empty; seen: {came:?}"))
             }
             _ => {
-                let came = caller.next(PATIENCE).await;
+                let came = caller.next(patience).await;
                 let right = match (&came, verb) {
                     (Came::Text(text), "<") => matches(rest, text),
                     (Came::Text(text), "<=") => same(rest, text),
@@ -263,6 +289,7 @@ impl Run {
     }
 
     async fn polling(&mut self, verb: &str, rest: &str) -> Done {
+        let patience = self.target.timeout;
         let caller = self.caller()?;
         let query = caller.query(Transport::Polling);
         match verb {
@@ -273,18 +300,19 @@ impl Run {
                 return Ok(());
             }
             "parked" => {
-                return match caller.parked(PATIENCE).await {
+                return match caller.parked(patience).await {
                     Some(Ok(reply)) if rest.split('|').any(|status| status == reply.status.to_string()) => {
                         Ok(())
                     }
                     Some(Ok(reply)) => Err(format!("expected {rest}; seen: status {}", reply.status)),
-                    // It was told by the end of the connection.
-                    Some(Err(_)) => Ok(()),
+                    // The connection ended, which tells it too, but not a client that waits for an answer.
+                    Some(Err(_)) if rest.split('|').any(|one| one == "gone") => Ok(()),
+                    Some(Err(error)) => Err(format!("expected {rest}; seen: {error}")),
                     None => Err("expected an answer to the GET that waits; seen: none".to_owned()),
                 };
             }
             "parked-packet" => {
-                let Some(Ok(reply)) = caller.parked(PATIENCE).await else {
+                let Some(Ok(reply)) = caller.parked(patience).await else {
                     return Err(format!("expected `{rest}` on the GET that waits; seen: no answer"));
                 };
                 caller.keep(&reply);
@@ -302,6 +330,11 @@ impl Run {
         }
         Ok(())
     }
+}
+
+/// A byte more than the server accepts. Older ones name no number.
+fn most_and_one(opened: &OpenPacket) -> usize {
+    opened.max_payload.unwrap_or(1_000_000).saturating_add(1)
 }
 
 /// Bytes in hexadecimal.

@@ -8,11 +8,12 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame as RawFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use super::super::caller::{CLOSE_FRAME, Came, read_websocket};
-use super::{Done, PATIENCE, Run};
+use super::{Done, Run};
 use crate::dial::OpenedWebSocket;
 
 impl Run {
     pub(super) async fn websocket(&mut self, verb: &str, rest: &str) -> Done {
+        let patience = self.target.timeout;
         match verb {
             "probe" => {
                 let query = self.caller()?.query(Transport::WebSocket);
@@ -26,7 +27,7 @@ impl Run {
             "ws<" | "ws-ended" => {
                 let revision = self.revision;
                 let probe = self.probe.as_mut().ok_or("there is no probe")?;
-                let came = read_websocket(probe, revision, PATIENCE).await;
+                let came = read_websocket(probe, revision, patience).await;
                 let right = match &came {
                     Came::Text(text) => verb == "ws<" && text == rest,
                     Came::End(_) => verb == "ws-ended",
@@ -63,10 +64,11 @@ impl Run {
 
     /// The close frame that was sent is answered with one.
     async fn closed(&mut self) -> Done {
+        let patience = self.target.timeout;
         let revision = self.revision;
         let websocket = self.caller()?.websocket()?;
         for _ in 0..10 {
-            match read_websocket(websocket, revision, PATIENCE).await {
+            match read_websocket(websocket, revision, patience).await {
                 Came::End(how) if how == CLOSE_FRAME => return Ok(()),
                 // What was sent before may still come.
                 Came::Text(_) | Came::Binary(_) => {}
@@ -77,6 +79,7 @@ impl Run {
     }
 
     async fn ping_frame(&mut self, payload: &str) -> Done {
+        let patience = self.target.timeout;
         let websocket = self.caller()?.websocket()?;
         let ping = Tungstenite::Ping(Bytes::copy_from_slice(payload.as_bytes()));
         websocket.send(ping).await.map_err(|error| error.to_string())?;
@@ -90,25 +93,24 @@ impl Run {
                 }
             }
         };
-        let pong = tokio::time::timeout(PATIENCE, pong).await;
-        pong.unwrap_or_else(|_| {
-            Err(format!("expected a pong; seen: nothing within {} s", PATIENCE.as_secs()))
-        })
+        let pong = tokio::time::timeout(patience, pong).await;
+        pong.unwrap_or_else(|_| Err(format!("expected a pong; seen: nothing within {patience:?}")))
     }
 
     /// Goes over to WebSocket, as clients do: no GET is open when `5` is sent.
     async fn upgrade(&mut self) -> Done {
+        let patience = self.target.timeout;
         let query = self.caller()?.query(Transport::WebSocket);
         let opened = OpenedWebSocket::open(&self.target, &query).await;
         let mut websocket = opened.map_err(|error| error.to_string())?.stream;
         websocket.send(Tungstenite::text("2probe")).await.map_err(|error| error.to_string())?;
         let revision = self.revision;
-        match read_websocket(&mut websocket, revision, PATIENCE).await {
+        match read_websocket(&mut websocket, revision, patience).await {
             Came::Text(text) if text == "3probe" => {}
             other => return Err(format!("expected 3probe; seen: {other:?}")),
         }
         let caller = self.caller()?;
-        if let Some(Ok(reply)) = caller.parked(PATIENCE).await {
+        if let Some(Ok(reply)) = caller.parked(patience).await {
             caller.keep(&reply);
         }
         websocket.send(Tungstenite::text("5")).await.map_err(|error| error.to_string())?;
