@@ -12,8 +12,11 @@ use tokio::time::Instant;
 
 use crate::packet::{SocketIoPacket, Wire};
 
-/// The most records of one case. A client that sends without end fills no memory with them.
+/// The most records of one case, and the most bytes in them. A client that sends without end fills no memory with them.
 const MOST: usize = 5_000;
+
+/// See there.
+const BUDGET: usize = 8 << 20;
 
 /// The most bytes that one record keeps.
 const LONGEST: usize = 100_000;
@@ -29,12 +32,16 @@ const MOST_IN_REPORT: usize = 400;
 pub struct Recorder {
     began: Instant,
     header: Header,
+    /// The most bytes that all its records keep.
+    budget: usize,
     kept: Mutex<Kept>,
 }
 
 #[derive(Debug, Default)]
 struct Kept {
     records: Vec<Record>,
+    /// The bytes in them.
+    bytes: usize,
     /// The number of each session, and when it began, by its sid.
     sessions: HashMap<String, (u64, f64)>,
     /// How many records came when there were too many already.
@@ -80,14 +87,24 @@ impl Default for Recorder {
             began: u64::try_from(began).unwrap_or_default(),
             redacted: false,
         };
-        Recorder { began: Instant::now(), header, kept: Mutex::default() }
+        Recorder { began: Instant::now(), header, budget: BUDGET, kept: Mutex::default() }
     }
 }
 
 impl Recorder {
+    /// One that keeps nothing, for connections that are no part of a case.
+    #[must_use]
+    pub fn idle() -> Recorder {
+        Recorder { budget: 0, ..Recorder::default() }
+    }
+
     /// Adds a record, and returns its number; 0 if there are too many already.
     pub fn add(&self, place: RecordPlace<'_>, raw: Option<&[u8]>, mut entry: Entry) -> u64 {
+        if self.budget == 0 {
+            return 0;
+        }
         let time = self.time();
+        let raw_kept = raw.map(|raw| beginning(raw, LONGEST));
         let left_out = raw.and_then(|raw| left_out(raw, LONGEST));
         if let (Some(_), Entry::SocketPacket { payload, .. }) = (left_out, &mut entry) {
             // It says the same once more.
@@ -98,10 +115,13 @@ impl Recorder {
             let number = kept.sessions.len() as u64 + 1;
             kept.sessions.entry(sid.clone()).or_insert((number, time));
         }
-        if kept.records.len() >= MOST {
+        let bytes = raw_kept.map_or(0, <[u8]>::len) + size(&entry);
+        // After the first that is lost, so are all: their numbers go on.
+        if kept.lost > 0 || kept.records.len() >= MOST || kept.bytes + bytes > self.budget {
             kept.lost += 1;
             return 0;
         }
+        kept.bytes += bytes;
         let session = place.sid.and_then(|sid| kept.sessions.get(sid)).copied();
         let n = kept.records.len() as u64 + 1;
         kept.records.push(Record {
@@ -113,7 +133,7 @@ impl Recorder {
             carrier: place.carrier,
             from: Some(place.from).filter(|from| *from > 0),
             left_out,
-            raw: raw.map(|raw| Raw(beginning(raw, LONGEST).to_vec())),
+            raw: raw_kept.map(|raw| Raw(raw.to_vec())),
             entry,
         });
         n
@@ -274,6 +294,19 @@ fn note(name: &str, text: &str) -> Entry {
     Entry::Note { nsp, socket, source, name: name.to_owned(), text, took: None }
 }
 
+/// The bytes of what a client chooses in an entry. A payload says what the record's own bytes say.
+fn size(entry: &Entry) -> usize {
+    let fields = |headers: &[(String, String)]| -> usize {
+        headers.iter().map(|(name, value)| name.len() + value.len()).sum()
+    };
+    match entry {
+        Entry::Request { target, headers, .. } => target.len() + fields(headers),
+        Entry::Response { headers, .. } => fields(headers),
+        Entry::Note { text, .. } => text.len(),
+        _ => 0,
+    }
+}
+
 /// The records with the beginnings of their bytes; without those in the middle, if there are many. Those that are `marked` stay.
 fn shortened(records: Vec<Record>, marked: &HashSet<u64>) -> Vec<Record> {
     let last = records.len().saturating_sub(MOST_IN_REPORT);
@@ -401,6 +434,29 @@ mod tests {
         assert!(matches!(&verdict.entry, Entry::Note { name, .. } if name == "verdict"), "{verdict:?}");
         assert_eq!(lost.n, 3 * MOST as u64 + 2, "each frame has a packet, and that another");
         assert!(journal.short.contains("\"verdict\""));
+    }
+
+    #[test]
+    fn many_long_messages_fill_no_memory_and_what_is_left_out_is_told() {
+        let long = format!("42[\"a\",\"{}\"]", "x".repeat(LONGEST - 100));
+        let many = MOST / 10;
+        let journal = journal(&vec![long.clone(); many]);
+        assert!(journal.whole().len() < 2 * BUDGET, "{} bytes", journal.whole().len());
+        let records = records(journal.whole());
+        let [.., lost, verdict] = &records[..] else { panic!("{} records", records.len()) };
+        let Entry::Lost { records: lost_records } = &lost.entry else { panic!("{lost:?}") };
+        assert_eq!(lost_records + records.len() as u64 - 2, 3 * many as u64 + 2, "none is forgotten");
+        assert_eq!(lost.n, 3 * many as u64 + 2);
+        assert!(matches!(&verdict.entry, Entry::Note { name, .. } if name == "verdict"), "{verdict:?}");
+    }
+
+    #[test]
+    fn one_that_is_idle_keeps_nothing() {
+        let recorder = Recorder::idle();
+        assert_eq!(recorder.request(None, "GET", "/results.json", &[], None), 0);
+        recorder.response(None, 0, 200, &[], b"results");
+        assert!(recorder.kept.lock().records.is_empty());
+        assert_eq!(recorder.journal().whole().lines().count(), 1, "the head");
     }
 
     #[test]

@@ -34,6 +34,12 @@ use crate::verdict::Unmet;
 use crate::wire::connection::Arrival;
 use crate::wire::request::{Request, WebSocketWriter};
 
+/// The most packets of one case, and the most bytes in them. A script may never ask for what a client sends without end.
+const MOST: usize = 100_000;
+
+/// See there.
+const MOST_BYTES: usize = 128 << 20;
+
 /// What a script can say about itself.
 pub type Result<T = ()> = std::result::Result<T, Unmet>;
 
@@ -69,6 +75,8 @@ pub struct LabPeer {
     upgrades: VecDeque<Request>,
     posts: VecDeque<Request>,
     packets: VecDeque<Wire>,
+    /// How many packets have come, and the bytes in them.
+    came: (usize, usize),
     observations: VecDeque<AgentObservation>,
     /// Frames of WebSockets that are not the session's.
     elsewhere: VecDeque<(u64, FrameEvent)>,
@@ -162,6 +170,7 @@ impl LabPeer {
             upgrades: VecDeque::new(),
             posts: VecDeque::new(),
             packets: VecDeque::new(),
+            came: (0, 0),
             observations: VecDeque::new(),
             elsewhere: VecDeque::new(),
             pings: 0,
@@ -235,7 +244,7 @@ impl LabPeer {
                 let ours = self.session.as_ref().and_then(|session| session.websocket.as_ref());
                 if ours.is_some_and(|websocket| websocket.connection == connection) {
                     self.frame(event).await;
-                } else {
+                } else if self.has_room_for(parts(&event).1.len()) {
                     self.elsewhere.push_back((connection, event));
                 }
             }
@@ -374,6 +383,29 @@ impl LabPeer {
         }
     }
 
+    /// Whether this much more may be kept. Once it may not, the case has failed.
+    fn has_room_for(&mut self, bytes: usize) -> bool {
+        let had_room = self.came.0 <= MOST && self.came.1 <= MOST_BYTES;
+        self.came = (self.came.0 + 1, self.came.1 + bytes);
+        let has_room = self.came.0 <= MOST && self.came.1 <= MOST_BYTES;
+        if had_room && !has_room {
+            let expected = format!("the client sends at most {MOST} packets and {} MiB", MOST_BYTES >> 20);
+            let (packets, bytes) = self.came;
+            self.remarks.push(Unmet::fail(expected, format!("{packets} packets, {bytes} bytes")));
+        }
+        has_room
+    }
+
+    fn keep(&mut self, packet: Wire) {
+        let bytes = match &packet {
+            Wire::Text(text) => text.len(),
+            Wire::Binary(bytes) => bytes.len(),
+        };
+        if self.has_room_for(bytes) {
+            self.packets.push_back(packet);
+        }
+    }
+
     /// A packet of the session.
     async fn packet_came(&mut self, packet: Wire) {
         match (&packet, self.revision) {
@@ -382,7 +414,7 @@ impl LabPeer {
                 match self.pings.checked_sub(1) {
                     Some(left) => {
                         self.pings = left;
-                        self.packets.push_back(packet);
+                        self.keep(packet);
                     }
                     // It disturbs no case but the one that looks for it.
                     None => self.seen.unasked_pongs += 1,
@@ -395,7 +427,7 @@ impl LabPeer {
                 }
             }
             (Wire::Text(text), _) if text == "1" => self.end("it sent `1`"),
-            _ => self.packets.push_back(packet),
+            _ => self.keep(packet),
         }
     }
 }
