@@ -1,6 +1,6 @@
 //! `socketio-server lab`: runs the cases, shows each outcome as it comes, and writes the results.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::error::Error;
 use std::ffi::OsString;
 use std::fs::File;
@@ -12,9 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use socketio_lab::case::About;
-use socketio_lab::lab::Lab as Tester;
+use socketio_lab::lab::{FIRST, Hang, Lab as Tester};
 use socketio_lab::report::{Journals, ReportPage};
 use socketio_lab::selection::CaseSelection;
+use socketio_lab::verdict::Verdict;
 use socketio_lab::{cases, control, report};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::TcpListener;
@@ -73,16 +74,16 @@ async fn test(run: LabRun) -> Result<bool, Box<dyn Error>> {
         if run.command.is_empty() && run.agents.is_empty() {
             std::future::pending::<()>().await;
         }
-        lab.hung(run.agent_timeout).await;
+        lab.hung(run.agent_timeout, !run.command.is_empty()).await
     };
-    let mut hangs = false;
+    let mut hangs = None;
     let mut shown = Shown { agents: run.agents.clone(), ..Shown::default() };
     let agent = tokio::select! {
-        served = control::serve(lab.clone(), listener) => { served?; None }
-        ended = end => ended?,
-        () = hung => { hangs = true; None }
-        _ = tokio::signal::ctrl_c() => None,
-        () = shown.follow(&lab) => None,
+        served = control::serve(lab.clone(), listener) => served.map(|()| None).map_err(Into::into),
+        ended = end => ended,
+        hang = hung => { hangs = Some(hang); Ok(None) }
+        _ = tokio::signal::ctrl_c() => Ok(None),
+        () = shown.follow(&lab) => Ok(None),
     };
     // The last may have come at the same moment as the end.
     shown.show(&lab);
@@ -95,21 +96,38 @@ async fn test(run: LabRun) -> Result<bool, Box<dyn Error>> {
     ];
     written.into_iter().collect::<Result<(), String>>()?;
     // What it left undone is no pass.
-    if let Some(status) = agent.filter(|status| !status.success()) {
+    if let Some(status) = agent?.filter(|status| !status.success()) {
         return Err(format!("lab: the agent ended with {status}").into());
     }
-    if hangs {
-        let limit = humantime::format_duration(run.agent_timeout);
-        output::complain(&format!(
-            "lab: the agent hangs: it did not ask for its next case within {limit} (--agent-timeout)\n"
-        ));
+    if let Some(hang) = hangs {
+        output::complain(&format!("lab: {}\n", words(hang, run.agent_timeout)));
     }
     let gaps = lab.gaps();
     for (agent, gap) in &gaps {
         let agent = agent.as_ref().map(|agent| format!("{agent}: ")).unwrap_or_default();
         output::complain(&format!("lab: {agent}{gap}\n"));
     }
-    Ok(gaps.is_empty() && !hangs && !lab.failed())
+    // One that only does not end has had all its cases.
+    let stopped = hangs.is_some_and(|hang| hang != Hang::AfterTheLast);
+    Ok(gaps.is_empty() && !stopped && !lab.failed())
+}
+
+fn words(hang: Hang, limit: Duration) -> String {
+    let within = |limit: Duration| format!("within {}", humantime::format_duration(limit));
+    match hang {
+        Hang::BeforeTheFirst => {
+            let within = within(limit.saturating_mul(FIRST));
+            format!("the command hangs: no agent asked for a case {within} ({FIRST} times --agent-timeout)")
+        }
+        Hang::BeforeTheNext => {
+            let within = within(limit);
+            format!("the agent hangs: it did not ask for its next case {within} (--agent-timeout)")
+        }
+        Hang::AfterTheLast => {
+            let within = within(limit);
+            format!("the command was ended: it did not end {within} after the last case (--agent-timeout)")
+        }
+    }
 }
 
 /// # Errors
@@ -167,8 +185,8 @@ async fn read_errors(lab: &Tester, stderr: ChildStderr) {
 struct Shown {
     /// The agents that are waited for, if any are named.
     agents: Vec<String>,
-    /// The cases of each agent.
-    cases: HashMap<String, HashSet<&'static str>>,
+    /// The verdicts of each agent's cases, with the round that they are of.
+    cases: HashMap<String, HashMap<&'static str, (u64, Verdict)>>,
 }
 
 impl Shown {
@@ -194,7 +212,8 @@ impl Shown {
             }
             let before = self.cases.entry(name.clone()).or_default();
             for outcome in outcomes {
-                if !before.insert(outcome.case) || !outcome.needs_words() {
+                let is = (outcome.round, outcome.verdict);
+                if before.insert(outcome.case, is) == Some(is) || !outcome.needs_words() {
                     continue;
                 }
                 let known = lab.options.known.has(name, outcome.case);

@@ -61,11 +61,15 @@ async fn connection(lab: Arc<Lab>, stream: TcpStream) {
         _ => None,
     };
     let (sender, mut arrivals) = mpsc::channel(1);
-    let reader = connection::read(stream.into(), BytesMut::new(), 0, Arc::new(Recorder::default()), sender);
+    let reader = connection::read(stream.into(), BytesMut::new(), 0, Arc::new(Recorder::idle()), sender);
     let answers = async {
         while let Some(arrival) = arrivals.recv().await {
             match (arrival, &refusal) {
-                (Arrival::Request(request), Some(why)) => reply(request, 400, TEXT, why.as_bytes()).await,
+                (Arrival::Request(request), Some(why)) => {
+                    // A request that comes later may be of another case.
+                    let headers = [("Content-Type", TEXT), ("Connection", "close")];
+                    request.answer(400, &headers, why.as_bytes()).await;
+                }
                 (Arrival::Request(request), None) => answer(&lab, request).await,
                 _ => {}
             }
@@ -152,18 +156,25 @@ async fn page(request: Request, text: String) {
     request.answer(200, &headers, text.as_bytes()).await;
 }
 
-async fn next(lab: &Arc<Lab>, request: Request) {
+async fn next(lab: &Arc<Lab>, mut request: Request) {
     let agent = match Agent::of_request(&request.head) {
         Ok(agent) => agent,
         Err(why) => return reply(request, 400, TEXT, format!("{why}\n").as_bytes()).await,
     };
-    match lab.next(&agent).await {
+    let next = tokio::select! {
+        biased;
+        // It may ask again by another connection.
+        () = request.abandoned() => return,
+        next = lab.next(&agent) => next,
+    };
+    match next {
         NextCase::Case(case) => reply(request, 200, JSON, case.to_string().as_bytes()).await,
         NextCase::Done => {
             reply(request, 200, JSON, b"{\"done\":true}").await;
             lab.told(&agent.name);
         }
         NextCase::Refused(why) => reply(request, 503, TEXT, format!("{why}\n").as_bytes()).await,
+        NextCase::Mistaken(why) => reply(request, 400, TEXT, format!("{why}\n").as_bytes()).await,
     }
 }
 

@@ -14,13 +14,16 @@ use crate::case::{Case, CaseTransport};
 use crate::peer::{AgentObservation, Entry, LabPeer};
 use crate::run::{CaseRun, Outcome, Pace};
 use crate::selection::{CaseSelection, KnownFailures};
-use crate::verdict::Verdict;
+use crate::verdict::{Unmet, Verdict};
 
 /// The most agents. Each keeps the journals of its cases.
 const AGENTS: usize = 100;
 
 /// How long an agent that has had its last case may take to ask for another, and be told that there is none.
 const FAREWELL: Duration = Duration::from_secs(5);
+
+/// How many times as long a command may take to ask for its first case: it may have to compile.
+pub const FIRST: u32 = 10;
 
 /// What a lab is asked to do.
 #[derive(Clone, Debug)]
@@ -33,6 +36,8 @@ pub struct Options {
     pub known: KnownFailures,
     /// Shuffles the cases, the same way for the same number. Without it, they come by their numbers.
     pub seed: Option<u64>,
+    /// Whether an agent begins anew that asks again once it has had all its cases, or says something else of itself.
+    pub anew: bool,
 }
 
 /// Gives cases to agents, and keeps the outcomes.
@@ -58,22 +63,63 @@ struct State {
 struct Testing {
     agent: Agent,
     waiting: VecDeque<Arc<Case<LabPeer>>>,
-    running: Option<Running>,
+    /// A case is out of `waiting`, and not yet in `running`.
+    taken: bool,
+    /// By their cases. An agent has one at a time; clients that name theirs in the URL may have several.
+    running: BTreeMap<&'static str, Running>,
     outcomes: BTreeMap<[u32; 3], Outcome>,
-    /// It asks for cases, and doesn't know yet that it has had them all.
-    asks: bool,
+    asks: Asks,
+    /// How often it has begun anew.
+    round: u64,
+}
+
+/// Whether an agent asks for cases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asks {
+    /// It has never asked: its clients name their cases in the URL.
+    Never,
+    /// It does, and doesn't know yet that it has had them all.
+    Yes,
+    /// It knows.
+    Told,
 }
 
 #[derive(Debug)]
 struct Running {
     number: u64,
-    case: &'static str,
     observations: tokio::sync::mpsc::Sender<AgentObservation>,
     entry: Entry,
 }
 
-/// A case, and the number of its run.
-type Taken = (Arc<Case<LabPeer>>, u64);
+/// What there is for an agent that asks.
+enum Turn<'a> {
+    Case(Taken<'a>),
+    /// It has one already.
+    Wait,
+    Done,
+}
+
+/// A case for an agent. It waits again if it isn't begun.
+struct Taken<'a> {
+    lab: &'a Lab,
+    agent: &'a str,
+    case: Arc<Case<LabPeer>>,
+    transport: CaseTransport,
+    /// The number of its run.
+    number: u64,
+    begun: bool,
+}
+
+/// Who hangs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hang {
+    /// A command none of whose agents has asked for a case.
+    BeforeTheFirst,
+    /// An agent that does not ask for its next case.
+    BeforeTheNext,
+    /// A command whose agents have had all their cases.
+    AfterTheLast,
+}
 
 /// What an agent sees next.
 #[derive(Debug, PartialEq)]
@@ -84,6 +130,8 @@ pub enum NextCase {
     Done,
     /// There are too many agents, or no ports.
     Refused(String),
+    /// It is not the agent that began under this name.
+    Mistaken(String),
 }
 
 impl Lab {
@@ -108,36 +156,29 @@ impl Lab {
         self.cases.iter().map(|case| &**case)
     }
 
-    /// The next case of an agent, once the one that it has is over.
+    /// The next case of an agent, once the one that it has is over. An agent that no longer waits for the answer loses no case.
     pub async fn next(self: &Arc<Lab>, agent: &Agent) -> NextCase {
         let mut outcomes = self.outcomes.subscribe();
-        while self.is_running(&agent.name) {
-            if outcomes.changed().await.is_err() {
-                break;
+        let mut taken = loop {
+            match self.take(agent) {
+                Ok(Turn::Case(taken)) => break taken,
+                Ok(Turn::Wait) => drop(outcomes.changed().await),
+                Ok(Turn::Done) => return NextCase::Done,
+                Err(refusal) => return refusal,
             }
-        }
-        loop {
-            let Some((case, number)) = (match self.take(agent) {
-                Ok(taken) => taken,
-                Err(full) => return NextCase::Refused(full),
-            }) else {
-                self.outcomes.send_modify(|count| *count += 1);
-                return NextCase::Done;
-            };
-            let transport = match agent.transport(&case.about) {
-                Ok(transport) => transport,
-                Err(why) => {
-                    self.ended(&agent.name, &case, Outcome::without_a_run(&case, why));
-                    continue;
+        };
+        let (case, pace) = (taken.case.clone(), self.options.pace);
+        match CaseRun::begin(case.clone(), agent, taken.transport, pace, taken.number).await {
+            Ok(run) => {
+                let invitation = run.invitation.clone();
+                if let Some(testing) = self.state.lock().agents.get_mut(&agent.name) {
+                    testing.taken = false;
+                    taken.begun = true;
+                    self.started(testing, case, taken.number, run);
                 }
-            };
-            let run = match CaseRun::begin(case.clone(), agent, transport, self.options.pace, number).await {
-                Ok(run) => run,
-                Err(error) => return NextCase::Refused(format!("there is no port to listen on: {error}")),
-            };
-            let invitation = run.invitation.clone();
-            self.started(&agent.name, case, number, run);
-            return NextCase::Case(invitation);
+                NextCase::Case(invitation)
+            }
+            Err(error) => NextCase::Refused(format!("there is no port to listen on: {error}")),
         }
     }
 
@@ -151,7 +192,7 @@ impl Lab {
             if run == 0 || run > state.runs {
                 return Err(format!("there was no run {run}: `run` is in the answer to /next"));
             }
-            let mut running = state.agents.values().filter_map(|agent| agent.running.as_ref());
+            let mut running = state.agents.values().flat_map(|agent| agent.running.values());
             running.find(|running| running.number == run).map(|running| running.observations.clone())
         };
         Ok(match sender {
@@ -164,10 +205,10 @@ impl Lab {
     /// Returns their numbers.
     pub fn wrote(&self, line: &str) -> Vec<&'static str> {
         let state = self.state.lock();
-        let running = state.agents.values().filter_map(|agent| agent.running.as_ref());
-        let noted = running.map(|running| {
+        let running = state.agents.values().flat_map(|agent| &agent.running);
+        let noted = running.map(|(case, running)| {
             running.entry.note("standard error", line);
-            running.case
+            *case
         });
         noted.collect()
     }
@@ -185,55 +226,82 @@ impl Lab {
             (CaseTransport::Any, "websocket") => why.map(|_| CaseTransport::WebSocket),
             _ => why,
         }?;
-        let (run, number) = {
-            let mut state = self.state.lock();
-            let testing = state.testing(agent, VecDeque::new)?;
-            if let Some(running) = testing.running.as_ref().filter(|running| running.case == case.about.id) {
-                return Ok(running.entry.clone());
-            }
-            state.runs += 1;
-            (CaseRun::begin_elsewhere(case.clone(), agent, transport, self.options.pace), state.runs)
-        };
+        let mut state = self.state.lock();
+        let State { agents, runs } = &mut *state;
+        let testing = testing(agents, agent)?;
+        if let Some(running) = testing.running.get(case.about.id) {
+            return Ok(running.entry.clone());
+        }
+        // A client that reconnects would run it again, and end it wherever it is stopped.
+        if testing.outcomes.get(&case.about.parts()).is_some_and(Outcome::was_run) {
+            return Err(format!(
+                "case {id} is over for this agent: to run it again, name another, as in agent=NAME-2"
+            ));
+        }
+        *runs += 1;
+        let run = CaseRun::begin_elsewhere(case.clone(), agent, transport, self.options.pace);
         let entry = run.entry.clone();
-        self.started(&agent.name, case, number, run);
+        self.started(testing, case, *runs, run);
         Ok(entry)
     }
 
-    fn is_running(&self, agent: &str) -> bool {
-        self.state.lock().agents.get(agent).is_some_and(|agent| agent.running.is_some())
-    }
-
-    fn take(&self, agent: &Agent) -> Result<Option<Taken>, String> {
+    /// What there is for an agent. Cases that it can't run are over at once.
+    fn take<'a>(&'a self, agent: &'a Agent) -> Result<Turn<'a>, NextCase> {
         let mut state = self.state.lock();
-        let testing = state.testing(agent, || self.cases.iter().cloned().collect())?;
-        testing.asks = true;
-        let case = testing.waiting.pop_front();
-        state.runs += 1;
-        let number = state.runs;
-        Ok(case.map(|case| (case, number)))
+        let State { agents, runs } = &mut *state;
+        let testing = testing(agents, agent).map_err(NextCase::Refused)?;
+        if testing.taken || !testing.running.is_empty() {
+            return Ok(Turn::Wait);
+        }
+        let anew = self.options.anew;
+        let is_other = testing.asks != Asks::Never && testing.agent != *agent;
+        if is_other && !anew {
+            let name = &agent.name;
+            return Err(NextCase::Mistaken(format!(
+                "{name} began with another eio, level or lacks: give this agent another name"
+            )));
+        }
+        if is_other || testing.asks == Asks::Never || (testing.asks == Asks::Told && anew) {
+            let again = Testing { round: testing.round + 1, ..Testing::new(agent) };
+            *testing = Testing { waiting: self.cases.iter().cloned().collect(), asks: Asks::Yes, ..again };
+        }
+        // One that asks for ever hangs: that is nothing new.
+        let is_new = testing.asks == Asks::Yes;
+        let mut turn = Turn::Done;
+        while let Some(case) = testing.waiting.pop_front() {
+            match agent.transport(&case.about) {
+                Ok(transport) => {
+                    testing.taken = true;
+                    *runs += 1;
+                    let (lab, agent, number) = (self, &*agent.name, *runs);
+                    turn = Turn::Case(Taken { lab, agent, case, transport, number, begun: false });
+                    break;
+                }
+                Err(why) => testing.ended(&case, Outcome::without_a_run(&case, why)),
+            }
+        }
+        drop(state);
+        if is_new {
+            self.outcomes.send_modify(|count| *count += 1);
+        }
+        Ok(turn)
     }
 
-    fn started(self: &Arc<Lab>, agent: &str, case: Arc<Case<LabPeer>>, number: u64, run: CaseRun) {
+    fn started(self: &Arc<Lab>, testing: &mut Testing, case: Arc<Case<LabPeer>>, number: u64, run: CaseRun) {
         let CaseRun { observations, outcome, entry, .. } = run;
-        if let Some(testing) = self.state.lock().agents.get_mut(agent) {
-            testing.running = Some(Running { number, case: case.about.id, observations, entry });
-        }
-        let (lab, agent) = (self.clone(), agent.to_owned());
+        testing.running.insert(case.about.id, Running { number, observations, entry });
+        let (lab, agent) = (self.clone(), testing.agent.name.clone());
         tokio::spawn(async move {
-            if let Ok(outcome) = outcome.await {
-                lab.ended(&agent, &case, outcome);
+            let outcome = outcome.await.unwrap_or_else(|_| {
+                let why = Unmet::fail("the case ends", "its script panicked, which is a fault of the lab");
+                Outcome::without_a_run(&case, why.rather(Verdict::NotRun))
+            });
+            if let Some(testing) = lab.state.lock().agents.get_mut(&agent) {
+                testing.running.remove(case.about.id);
+                testing.ended(&case, outcome);
             }
+            lab.outcomes.send_modify(|count| *count += 1);
         });
-    }
-
-    fn ended(&self, agent: &str, case: &Case<LabPeer>, outcome: Outcome) {
-        if let Some(testing) = self.state.lock().agents.get_mut(agent) {
-            if testing.running.as_ref().is_some_and(|running| running.case == outcome.case) {
-                testing.running = None;
-            }
-            testing.outcomes.insert(case.about.parts(), outcome);
-        }
-        self.outcomes.send_modify(|count| *count += 1);
     }
 
     /// Changes whenever there is an outcome, or an agent is done.
@@ -273,10 +341,13 @@ impl Lab {
 
     /// An agent knows that there is no case left for it.
     pub fn told(&self, agent: &str) {
-        if let Some(testing) = self.state.lock().agents.get_mut(agent) {
-            testing.asks = false;
+        let mut state = self.state.lock();
+        let asking = state.agents.get_mut(agent).filter(|testing| testing.asks == Asks::Yes);
+        if let Some(testing) = asking {
+            testing.asks = Asks::Told;
+            drop(state);
+            self.outcomes.send_modify(|count| *count += 1);
         }
-        self.outcomes.send_modify(|count| *count += 1);
     }
 
     /// Waits until this agent, or with `None` any agent, has had all its cases, and has been told so if it asks soon.
@@ -288,31 +359,46 @@ impl Lab {
             }
         }
         let told = async {
-            while !self.any_done(agent, |testing| !testing.asks) && outcomes.changed().await.is_ok() {}
+            while !self.any_done(agent, |testing| testing.asks != Asks::Yes)
+                && outcomes.changed().await.is_ok()
+            {}
         };
         // One that has crashed doesn't ask.
         drop(timeout(FAREWELL, told).await);
     }
 
     /// Waits until an agent hangs: for this long no case has ended, none is under way, and one that has cases left does not ask
-    /// for the next.
-    pub async fn hung(&self, limit: Duration) {
+    /// for the next. If a command runs the agents, it hangs too if none asks for a case in [`FIRST`] times as long, or if it
+    /// does not end once all that have asked have had their last.
+    pub async fn hung(&self, limit: Duration, by_command: bool) -> Hang {
         let mut outcomes = self.outcomes.subscribe();
         loop {
-            let hangs = self.waits_for_an_agent();
-            match timeout(limit, outcomes.changed()).await {
-                Err(_) if hangs && self.waits_for_an_agent() => return,
-                Err(_) | Ok(Ok(())) => {}
-                // Nobody drops the sender while this lab is there.
-                Ok(Err(_)) => return,
+            let awaited = self.awaited(by_command);
+            let limit = match awaited {
+                Some(Hang::BeforeTheFirst) => limit.saturating_mul(FIRST),
+                _ => limit,
+            };
+            // What happens meanwhile begins it again.
+            if timeout(limit, outcomes.changed()).await.is_err()
+                && let Some(hang) = awaited
+                && self.awaited(by_command) == awaited
+            {
+                return hang;
             }
         }
     }
 
-    fn waits_for_an_agent(&self) -> bool {
+    /// What the lab waits for, unless a case is under way.
+    fn awaited(&self, by_command: bool) -> Option<Hang> {
         let agents = &self.state.lock().agents;
-        agents.values().all(|agent| agent.running.is_none())
-            && agents.values().any(|agent| !agent.waiting.is_empty())
+        if agents.values().any(Testing::has_a_case) {
+            None
+        } else if agents.values().any(|agent| !agent.waiting.is_empty()) {
+            Some(Hang::BeforeTheNext)
+        } else {
+            let hang = if agents.is_empty() { Hang::BeforeTheFirst } else { Hang::AfterTheLast };
+            by_command.then_some(hang)
+        }
     }
 
     /// Whether this agent, or any, has had all its cases, and is as `also` wants.
@@ -357,34 +443,57 @@ impl Lab {
 }
 
 impl Testing {
+    fn new(agent: &Agent) -> Testing {
+        Testing {
+            agent: agent.clone(),
+            waiting: VecDeque::new(),
+            taken: false,
+            running: BTreeMap::new(),
+            outcomes: BTreeMap::new(),
+            asks: Asks::Never,
+            round: 0,
+        }
+    }
+
+    fn has_a_case(&self) -> bool {
+        self.taken || !self.running.is_empty()
+    }
+
+    fn ended(&mut self, case: &Case<LabPeer>, outcome: Outcome) {
+        self.outcomes.insert(case.about.parts(), Outcome { round: self.round, ..outcome });
+    }
+
     /// Whether it has had all its cases.
     fn is_done(&self) -> bool {
-        self.running.is_none() && self.waiting.is_empty()
+        !self.has_a_case() && self.waiting.is_empty()
     }
 
     /// How many cases are over, and how many there are.
     fn progress(&self) -> (usize, usize) {
         let had = self.outcomes.len();
-        (had, had + self.waiting.len() + usize::from(self.running.is_some()))
+        let running = self.running.len() + usize::from(self.taken);
+        (had, had + self.waiting.len() + running)
     }
 }
 
-impl State {
-    fn testing(
-        &mut self,
-        agent: &Agent,
-        cases: impl FnOnce() -> VecDeque<Arc<Case<LabPeer>>>,
-    ) -> Result<&mut Testing, String> {
-        if !self.agents.contains_key(&agent.name) && self.agents.len() >= AGENTS {
-            return Err(format!("the lab has {AGENTS} agents already: start it again"));
+/// The agent of this name, or a new one.
+fn testing<'a>(agents: &'a mut BTreeMap<String, Testing>, agent: &Agent) -> Result<&'a mut Testing, String> {
+    if !agents.contains_key(&agent.name) && agents.len() >= AGENTS {
+        return Err(format!("the lab has {AGENTS} agents already: start it again"));
+    }
+    Ok(agents.entry(agent.name.clone()).or_insert_with(|| Testing::new(agent)))
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if self.begun {
+            return;
         }
-        Ok(self.agents.entry(agent.name.clone()).or_insert_with(|| Testing {
-            agent: agent.clone(),
-            waiting: cases(),
-            running: None,
-            outcomes: BTreeMap::new(),
-            asks: false,
-        }))
+        if let Some(testing) = self.lab.state.lock().agents.get_mut(self.agent) {
+            testing.taken = false;
+            testing.waiting.push_front(self.case.clone());
+        }
+        self.lab.outcomes.send_modify(|count| *count += 1);
     }
 }
 

@@ -36,6 +36,9 @@ pub struct Outcome {
     pub transport: CaseTransport,
     /// How long it took, in milliseconds.
     pub took: u64,
+    /// How often its agent had begun before it.
+    #[serde(skip)]
+    pub round: u64,
     /// What passed.
     #[serde(skip)]
     pub journal: CaseJournal,
@@ -70,7 +73,16 @@ impl Outcome {
     pub fn without_a_run(case: &Case<LabPeer>, why: Unmet) -> Outcome {
         let Unmet { verdict, expected, seen } = why;
         let (case, transport) = (case.about.id, case.about.transport);
-        Outcome { case, verdict, expected, seen, transport, took: 0, journal: CaseJournal::default() }
+        Outcome {
+            case,
+            verdict,
+            expected,
+            seen,
+            transport,
+            took: 0,
+            round: 0,
+            journal: CaseJournal::default(),
+        }
     }
 
     /// Whether the case was run, and has a verdict about the client.
@@ -216,7 +228,8 @@ async fn play(case: &Case<LabPeer>, mut peer: LabPeer, longest: Duration) -> Out
     peer.door.shut().await;
     drop(peer);
     let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Outcome { case: case.about.id, verdict, expected, seen, transport, took, journal: recorder.journal() }
+    let (case, journal) = (case.about.id, recorder.journal());
+    Outcome { case, verdict, expected, seen, transport, took, round: 0, journal }
 }
 
 /// What `/next` answers.

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use engineio::Revision;
 use serde_json::Value;
-use socketio_lab::case::Needs;
+use socketio_lab::case::{Case, CaseTransport, Document, Needs, Source};
 use socketio_lab::control;
 use socketio_lab::lab::{Lab, NextCase, Options};
+use socketio_lab::peer::LabPeer;
 use socketio_lab::report;
-use socketio_lab::run::{Agent, Outcome, Pace};
+use socketio_lab::run::{Agent, CaseRun, Outcome, Pace};
 use socketio_lab::selection::{CaseSelection, KnownFailures};
 use socketio_lab::verdict::Verdict;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -21,13 +22,18 @@ use tokio::time::timeout;
 const LIMIT: Duration = Duration::from_secs(20);
 
 fn lab(only: &[&str], patience: Duration) -> Arc<Lab> {
+    lab_at(Ipv4Addr::LOCALHOST, only, patience)
+}
+
+fn lab_at(ip: Ipv4Addr, only: &[&str], patience: Duration) -> Arc<Lab> {
     let only = only.iter().map(|id| (*id).to_owned()).collect();
-    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let listen = SocketAddr::from((ip, 0));
     Arc::new(Lab::new(Options {
         pace: Pace { listen, patience, timeout: LIMIT },
         selection: CaseSelection { only, ..CaseSelection::default() },
         known: KnownFailures::default(),
         seed: None,
+        anew: true,
     }))
 }
 
@@ -193,8 +199,146 @@ async fn what_an_agent_writes_is_in_the_journal_of_its_case() {
     );
 }
 
-/// A WebSocket client that joins, and leaves at the first event.
-async fn leaves(url: &str) {
+/// A client that connects by polling and names its case in the URL: the status and the body of the answer to its handshake.
+async fn connects(at: SocketAddr, rest: &str) -> (u16, String) {
+    let session = format!("/socket.io/?EIO=4&transport=polling&{rest}");
+    let (status, open) = ask(at, "GET", &session, "").await;
+    if status == 200 {
+        let open: Value = serde_json::from_str(&open[1..]).expect("JSON");
+        let session = format!("{session}&sid={}", open["sid"].as_str().expect("a sid"));
+        tokio::join!(ask(at, "POST", &session, "40"), ask(at, "GET", &session, ""));
+    }
+    (status, open)
+}
+
+#[tokio::test]
+async fn a_client_that_comes_back_after_the_verdict_does_not_change_it() {
+    let lab = lab(&[], Duration::from_millis(300));
+    let at = served(&lab).await;
+    assert_eq!(connects(at, "case=1.1.1&agent=a").await.0, 200);
+    assert_eq!(outcome(&lab, "a").await.verdict, Verdict::Pass);
+    // It reconnects, and is stopped at once.
+    let (status, told) = ask(at, "GET", "/socket.io/?EIO=4&transport=polling&case=1.1.1&agent=a", "").await;
+    assert_eq!(
+        (status, &*told),
+        (400, "case 1.1.1 is over for this agent: to run it again, name another, as in agent=NAME-2\n")
+    );
+    assert_eq!(lab.progress()[0]["of"], 1, "nothing runs");
+    assert_eq!(outcome(&lab, "a").await.verdict, Verdict::Pass);
+    assert_eq!(connects(at, "case=1.1.1&agent=a-2").await.0, 200);
+    assert_eq!(outcome(&lab, "a-2").await.verdict, Verdict::Pass);
+}
+
+#[tokio::test]
+async fn a_refused_client_may_use_its_connection_for_no_other_case() {
+    let lab = lab(&[], Duration::from_millis(300));
+    let mut stream = TcpStream::connect(served(&lab).await).await.expect("the lab");
+    let asked = stream.write_all(b"GET /?case=9.9.9&transport=polling HTTP/1.1\r\nHost: lab\r\n\r\n").await;
+    asked.expect("a request");
+    let mut answer = String::new();
+    timeout(LIMIT, stream.read_to_string(&mut answer)).await.expect("it is closed").expect("an answer");
+    assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn clients_of_one_name_may_run_two_cases_at_a_time() {
+    let lab = lab(&[], LIMIT);
+    let at = served(&lab).await;
+    let target = |case: &str| format!("/socket.io/?EIO=4&transport=polling&case={case}");
+    let (status, open) = ask(at, "GET", &target("1.1.1"), "").await;
+    assert!(status == 200 && open.starts_with("0{"), "{status} {open}");
+    assert_eq!(ask(at, "GET", &target("1.1.2"), "").await.0, 200);
+    let open: Value = serde_json::from_str(&open[1..]).expect("JSON");
+    let session = format!("{}&sid={}", target("1.1.1"), open["sid"].as_str().expect("a sid"));
+    assert_eq!(ask(at, "POST", &session, "40").await, (200, "ok".to_owned()), "the session is still there");
+}
+
+#[tokio::test]
+async fn a_case_that_finds_no_port_waits() {
+    // Nobody here has this address: RFC 5737.
+    let lab = lab_at([192, 0, 2, 1].into(), &["1.1.1"], Duration::from_millis(100));
+    for _ in 0..2 {
+        let NextCase::Refused(why) = lab.next(&agent("a", &[])).await else { panic!("there is a port") };
+        assert!(why.starts_with("there is no port to listen on: "), "{why}");
+    }
+    assert_eq!(lab.gaps(), [(Some("a".to_owned()), "it stopped early, after 0 of 1 cases".to_owned())]);
+}
+
+#[tokio::test]
+async fn an_agent_that_asks_twice_gets_the_case_once() {
+    let lab = lab(&["1.1.1", "1.1.2"], Duration::from_millis(300));
+    let at = served(&lab).await;
+    assert!(ask(at, "GET", "/next?agent=a", "").await.1.contains("\"1.1.1\""));
+    for _ in 0..10 {
+        let mut given_up = TcpStream::connect(at).await.expect("the lab");
+        given_up.write_all(b"GET /next?agent=a HTTP/1.1\r\nHost: lab\r\n\r\n").await.expect("a request");
+    }
+    let (_, case) = ask(at, "GET", "/next?agent=a", "").await;
+    assert!(case.contains("\"1.1.2\""), "{case}");
+    assert_eq!(lab.progress()[0]["of"], 2);
+    assert_eq!(ask(at, "GET", "/next?agent=a", "").await.1, "{\"done\":true}");
+}
+
+#[tokio::test]
+async fn an_agent_that_is_started_again_begins_anew() {
+    let lab = lab(&["1.1.1", "8.2.1"], Duration::from_millis(50));
+    let agent = agent("a", &["multiplex"]);
+    for round in 1..3 {
+        assert!(matches!(lab.next(&agent).await, NextCase::Case(_)), "round {round}");
+        assert_eq!(lab.next(&agent).await, NextCase::Done);
+        assert_eq!(outcome(&lab, "a").await.round, round);
+        // It asks again because it had no answer.
+        assert_eq!(lab.next(&agent).await, NextCase::Done);
+        lab.told("a");
+    }
+    assert!(matches!(lab.next(&agent).await, NextCase::Case(_)));
+    // It stops in the middle, and can do more when it comes back.
+    let more = Agent { lacks: Vec::new(), ..agent };
+    for case in ["1.1.1", "8.2.1"] {
+        let NextCase::Case(next) = lab.next(&more).await else { panic!("{case}") };
+        assert_eq!(next["case"], case);
+    }
+    assert_eq!(lab.outcomes()[0].0, more);
+}
+
+#[tokio::test]
+async fn an_agent_of_a_command_that_is_started_again_has_had_its_cases_or_is_told_what_is_wrong() {
+    let mut lab = lab(&["1.1.1"], Duration::from_millis(50));
+    Arc::get_mut(&mut lab).expect("nobody else has it").options.anew = false;
+    let at = served(&lab).await;
+    assert!(ask(at, "GET", "/next?agent=a", "").await.1.contains("\"1.1.1\""));
+    for _ in 0..2 {
+        assert_eq!(ask(at, "GET", "/next?agent=a", "").await, (200, "{\"done\":true}".to_owned()));
+    }
+    let (status, told) = ask(at, "GET", "/next?agent=a&lacks=ack", "").await;
+    assert_eq!(status, 400);
+    assert_eq!(told, "a began with another eio, level or lacks: give this agent another name\n");
+}
+
+#[tokio::test]
+async fn a_client_that_sends_without_end_fails_and_fills_no_memory() {
+    let source = Source::Document(Document::EngineIo4, "Heartbeat");
+    let case = Case::<LabPeer>::new("1.1.1", "leaves", "The client leaves.", source, |peer| {
+        Box::pin(async move {
+            peer.join().await?;
+            peer.gives_up_within(LIMIT).await.map(drop)
+        })
+    });
+    let pace = Pace { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), patience: LIMIT, timeout: LIMIT };
+    let case = Arc::new(case);
+    let run =
+        CaseRun::begin(case, &agent("a", &[]), CaseTransport::WebSocket, pace, 1).await.expect("a port");
+    let mut stream = opens(run.invitation["url"].as_str().expect("a URL")).await;
+    // A frame of the message `4`, masked with zeros, and at the end a close frame.
+    let frames = [[0x81, 0x81, 0, 0, 0, 0, b'4'].repeat(100_001), vec![0x88, 0x80, 0, 0, 0, 0]].concat();
+    stream.write_all(&frames).await.expect("frames");
+    let outcome = timeout(LIMIT, run.outcome).await.expect("it ends").expect("an outcome");
+    assert_eq!(outcome.verdict, Verdict::Fail);
+    assert_eq!(outcome.expected, "the client sends at most 100000 packets and 128 MiB");
+}
+
+/// A WebSocket client that joins.
+async fn opens(url: &str) -> TcpStream {
     let host = url.trim_start_matches("http://");
     let mut stream = TcpStream::connect(host).await.expect("the case's port");
     let head = format!(
@@ -203,6 +347,12 @@ async fn leaves(url: &str) {
     );
     stream.write_all(head.as_bytes()).await.expect("a request");
     stream.write_all(&[0x81, 0x82, 0, 0, 0, 0, b'4', b'0']).await.expect("a CONNECT");
+    stream
+}
+
+/// A WebSocket client that joins, and leaves at the first event.
+async fn leaves(url: &str) {
+    let mut stream = opens(url).await;
     let mut came = Vec::new();
     while !String::from_utf8_lossy(&came).contains("[\"ack\",1]") {
         assert!(stream.read_buf(&mut came).await.expect("more") > 0);

@@ -50,6 +50,7 @@ async fn lab() -> Arc<Lab> {
         selection: CaseSelection { only, ..CaseSelection::default() },
         known: KnownFailures::read("1.1.1 # why not").expect("a list"),
         seed: None,
+        anew: true,
     };
     let lab = Arc::new(Lab::new(options));
     let lacks = vec!["multiplex".to_owned()];

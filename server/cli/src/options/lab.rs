@@ -33,7 +33,7 @@ pub(crate) struct LabRun {
     pub(crate) options: Options,
     /// The agents to wait for; without any, the lab goes on until it is interrupted.
     pub(crate) agents: Vec<String>,
-    /// How long an agent may take between two cases.
+    /// How long an agent may take between two cases, and a command after the last.
     pub(crate) agent_timeout: Duration,
     /// Files for the results.
     pub(crate) json: Option<PathBuf>,
@@ -90,8 +90,13 @@ fn arguments() -> Vec<Arg> {
         time(option("timeout", "TIME", "How long a case may take").default_value("30s")),
         time(option("patience", "TIME", "How long to wait for anything that must come").default_value("5s")),
         time(
-            option("agent-timeout", "TIME", "How long an agent may take to ask for its next case")
-                .default_value("60s"),
+            option(
+                "agent-timeout",
+                "TIME",
+                "How long an agent may take to ask for its next case, and a command to end after its last; a command may take \
+                 ten times as long to ask for its first",
+            )
+            .default_value("60s"),
         ),
         option("seed", "NUMBER", "Shuffle the cases, the same way for the same number")
             .value_parser(value_parser!(u64)),
@@ -172,14 +177,17 @@ impl Lab {
         }
         let listen = matches.get_one::<SocketAddr>("listen").copied();
         let listen = listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
+        let command: Vec<_> =
+            matches.get_many::<OsString>("command").into_iter().flatten().cloned().collect();
         let options = Options {
+            // A command's agent that never stops asking would run for ever.
+            anew: command.is_empty(),
             pace: Pace { listen, patience: time("patience"), timeout: time("timeout") },
             selection: selected(matches)?,
             known,
             seed: matches.get_one::<u64>("seed").copied(),
         };
         let strings = |name: &str| matches.get_many::<String>(name).into_iter().flatten().cloned().collect();
-        let command = matches.get_many::<OsString>("command").into_iter().flatten().cloned().collect();
         let (json, junit, html) = (path("json"), path("junit"), path("html"));
         let agent_timeout = time("agent-timeout");
         let (agents, whole_journals) = (strings("agent"), matches.get_flag("whole-journals"));

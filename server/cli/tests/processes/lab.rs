@@ -113,6 +113,72 @@ async fn an_agent_that_hangs_is_ended() {
 }
 
 #[tokio::test]
+async fn a_command_that_never_asks_is_ended_and_the_results_are_written() {
+    let folder = Folder::new();
+    let junit = folder.file("results.xml").display().to_string();
+    let started = ["--listen", "0", "--agent-timeout", "30ms", "--junit", &junit, "--", "sleep", "1000"];
+    let (code, _, errors) = run(&started).await;
+    assert_eq!(code, Some(1));
+    let hangs = "lab: the command hangs: no agent asked for a case within 300ms (10 times --agent-timeout)\n";
+    assert!(errors.contains(hangs) && errors.ends_with("lab: no agent asked for a case\n"), "{errors}");
+    assert!(fs::read_to_string(junit).expect("the results").contains("<error message=\"no agent asked"));
+}
+
+#[tokio::test]
+async fn a_command_that_does_not_end_after_the_last_case_is_ended_and_its_results_count() {
+    let folder = Folder::new();
+    let (json, known) = (folder.file("results.json"), folder.file("known.txt"));
+    fs::write(&known, "1.1.1\n").expect("a file");
+    let (json, known) = (json.display().to_string(), known.display().to_string());
+    let (quick, files) = (["--patience", "20ms", "--agent-timeout", "300ms"], ["--json", &json]);
+    let (only, command) = (["--only", "1.1.1", "--known-failures", &known], ["--", "sleep", "1000"]);
+    let lab = Lab::start(&[&quick[..], &files, &only, &command].concat()).await;
+    for agent in ["first", "second"] {
+        assert_eq!(lab.next(agent).await["case"], "1.1.1");
+        assert_eq!(lab.next(agent).await["done"], true);
+    }
+    let (code, out, errors) = lab.ended().await;
+    assert_eq!(code, Some(0), "{errors}");
+    let ended =
+        "lab: the command was ended: it did not end within 300ms after the last case (--agent-timeout)\n";
+    assert!(errors.ends_with(ended), "{errors}");
+    assert!(out.contains("first: 1 fail") && out.contains("second: 1 fail"), "{out}");
+    let results = fs::read_to_string(json).expect("the results");
+    let results: Value = serde_json::from_str(&results).expect("JSON");
+    assert_eq!(results["progress"][1]["had"], 1);
+}
+
+#[tokio::test]
+async fn an_agent_that_can_not_be_started_leaves_results_too() {
+    let folder = Folder::new();
+    let junit = folder.file("results.xml").display().to_string();
+    let (code, _, errors) = run(&["--listen", "0", "--junit", &junit, "--", "/nonexistent"]).await;
+    assert_eq!(code, Some(1));
+    assert!(errors.contains("/nonexistent: No such file"), "{errors}");
+    assert!(fs::read_to_string(junit).expect("the results").contains("<error message=\"no agent asked"));
+}
+
+#[tokio::test]
+async fn an_agent_that_is_started_again_has_its_outcomes_printed_again() {
+    let mut lab = Lab::start(&["--only", "1.1.1", "--patience", "20ms"]).await;
+    for _ in 0..2 {
+        // The lab may not have noted yet that the agent knows that it had all cases.
+        let mut answer = lab.next("a").await;
+        while answer["done"] == true {
+            answer = lab.next("a").await;
+        }
+        assert_eq!(answer["case"], "1.1.1");
+        assert_eq!(lab.next("a").await["done"], true);
+    }
+    let mut lines = BufReader::new(lab.process.stdout.take().expect("standard output")).lines();
+    let mut printed = 0;
+    while printed < 2 {
+        let line = timeout(LIMIT, lines.next_line()).await.expect("in time").expect("UTF-8").expect("a line");
+        printed += usize::from(line.starts_with("a: 1.1.1   fail"));
+    }
+}
+
+#[tokio::test]
 async fn a_lab_without_an_agent_says_so() {
     let (code, out, errors) = run(&["--listen", "0", "--", "true"]).await;
     assert_eq!((code, &*out), (Some(1), ""));

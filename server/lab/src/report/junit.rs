@@ -5,11 +5,16 @@ use crate::lab::Lab;
 use crate::run::Outcome;
 use crate::verdict::Verdict;
 
-/// The results as JUnit's XML: a suite for each agent. A known failure is a skipped test; an agent that stopped early has an error.
+/// The results as JUnit's XML: a suite for each agent. A known failure is a skipped test; an agent that stopped early has an error, and so has a lab that had none.
 #[must_use]
 pub fn junit(lab: &Lab) -> String {
     let mut text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n".to_owned();
     let gaps = lab.gaps();
+    // Without an agent there is no suite that could say so, and a file without tests may count as passed.
+    for (_, why) in gaps.iter().filter(|(agent, _)| agent.is_none()) {
+        let opens = "  <testsuite name=\"lab\" tests=\"1\" failures=\"0\" errors=\"1\" skipped=\"0\">\n";
+        text += &format!("{opens}{}  </testsuite>\n", error(why));
+    }
     for (agent, outcomes, _) in lab.outcomes() {
         let known = |outcome: &Outcome| lab.options.known.has(&agent.name, outcome.case);
         let failures = outcomes.iter().filter(|one| one.verdict == Verdict::Fail && !known(one)).count();
@@ -25,10 +30,7 @@ pub fn junit(lab: &Lab) -> String {
             outcomes.len() + errors
         );
         if let Some((_, why)) = gap {
-            text += &format!(
-                "    <testcase classname=\"lab\" name=\"all cases\"><error message=\"{}\"/></testcase>\n",
-                escaped(why)
-            );
+            text += &error(why);
         }
         for outcome in &outcomes {
             text += &case(lab, outcome, known(outcome));
@@ -36,6 +38,11 @@ pub fn junit(lab: &Lab) -> String {
         text += "  </testsuite>\n";
     }
     text + "</testsuites>\n"
+}
+
+fn error(why: &str) -> String {
+    let why = escaped(why);
+    format!("    <testcase classname=\"lab\" name=\"all cases\"><error message=\"{why}\"/></testcase>\n")
 }
 
 fn is_skipped(outcome: &Outcome) -> bool {

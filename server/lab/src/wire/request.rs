@@ -146,6 +146,11 @@ impl Request {
         self.write.cut();
     }
 
+    /// Waits until nobody can read an answer: the connection has closed.
+    pub(crate) async fn abandoned(&mut self) {
+        self.after.closed().await;
+    }
+
     /// Accepts a WebSocket handshake.
     pub async fn accept(mut self) -> WebSocketWriter {
         let accept = frame::accept_key(self.head.header("sec-websocket-key").unwrap_or_default());
