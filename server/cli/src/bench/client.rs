@@ -218,8 +218,8 @@ impl Client {
                     return;
                 }
                 let due = schedule.due(if broadcast { own } else { own * of + position });
-                let latency = now.saturating_duration_since(began + due);
-                figures.count_back((due >= options.warm_up).then_some(latency));
+                let at = now.saturating_duration_since(began);
+                figures.count_back(at, (due >= options.warm_up).then_some(at.saturating_sub(due)));
             }
             _ => self.wrong += 1,
         }

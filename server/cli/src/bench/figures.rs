@@ -25,6 +25,8 @@ pub(super) struct Times {
     pub(super) latency: Histogram,
     /// From when they were due until they were given to their sessions: the part of that which is the bench's own.
     pub(super) late: Histogram,
+    /// When the last of those that count was back, since the first message of all was due.
+    pub(super) last_back: Duration,
 }
 
 impl Default for Figures {
@@ -48,10 +50,12 @@ impl Figures {
         }
     }
 
-    /// A message is back; so long after it was due, if that counts.
-    pub(super) fn count_back(&self, latency: Option<Duration>) {
+    /// A message is back, at that time since the first of all was due; so long after it was due itself, if that counts.
+    pub(super) fn count_back(&self, at: Duration, latency: Option<Duration>) {
         if let Some(latency) = latency {
-            self.times.lock().latency.record(latency, 1);
+            let mut times = self.times.lock();
+            times.latency.record(latency, 1);
+            times.last_back = times.last_back.max(at);
         }
         if self.back.fetch_add(1, Ordering::AcqRel) + 1 >= self.expected.load(Ordering::Acquire) {
             self.all_back.notify_one();

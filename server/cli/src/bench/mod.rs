@@ -189,7 +189,7 @@ async fn measure(
     let mut pacing = tokio::task::spawn_blocking(move || pace.run());
     let mut tick = interval(Duration::from_secs(1));
     tick.tick().await;
-    let (mut latency, mut late) = (Histogram::new(), Histogram::new());
+    let (mut latency, mut late, mut last_back) = (Histogram::new(), Histogram::new(), Duration::ZERO);
     let mut take = |progress: Option<&mut Progress>| {
         let times = plan.figures.take_times();
         if let Some(progress) = progress {
@@ -197,6 +197,7 @@ async fn measure(
         }
         latency.add(&times.latency);
         late.add(&times.late);
+        last_back = last_back.max(times.last_back);
     };
     report.due = loop {
         tokio::select! {
@@ -213,7 +214,7 @@ async fn measure(
         _ = tokio::signal::ctrl_c() => {}
     }
     take(None);
-    (report.latency, report.late) = (latency, late);
+    (report.latency, report.late, report.last_back) = (latency, late, last_back);
     report.sent = plan.figures.sent();
     drop(all);
     let until = Instant::now() + GOODBYE;

@@ -36,13 +36,16 @@ impl Progress {
     /// `latency` is that of the last second.
     pub(super) fn measuring(&mut self, elapsed: Duration, figures: &Figures, latency: &Histogram) {
         let (sent, back) = (figures.sent(), figures.back());
+        let times = match latency.count() {
+            // Nothing came back, or nothing that counts.
+            0 => String::new(),
+            _ => format!(", p50 {}, p99 {}", ms(latency.percentile(0.5)), ms(latency.percentile(0.99))),
+        };
         self.show(&format!(
-            "{} s: {} sent and {} back in the last second, p50 {}, p99 {}",
+            "{} s: {} sent and {} back in the last second{times}",
             elapsed.as_secs(),
             sent - self.sent,
             back - self.back,
-            ms(latency.percentile(0.5)),
-            ms(latency.percentile(0.99)),
         ));
         (self.sent, self.back) = (sent, back);
     }

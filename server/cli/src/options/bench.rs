@@ -74,7 +74,8 @@ pub(super) fn command() -> clap::Command {
         .after_help(
             "The server must have the echo application of the guide, docs/guide/bench.md: ours has it as --app echo.\n\
              Messages go out when they are due, whether or not the answers keep up, and a latency counts from then. The\n\
-             exit code is 1 if a message was lost, came twice or out of order, or if a client could not stay.\n\n\
+             exit code is 1 if a message was lost, came twice or out of order, if a client could not stay, or if no\n\
+             latency was measured.\n\n\
              socketio-server bench localhost:3000 -c 1000 --rate 5000 --for 1m\n\
              socketio-server bench https://example.com -c 10000 --ramp 30s --transports websocket --broadcast --rate 5 --json",
         )

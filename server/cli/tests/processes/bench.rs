@@ -55,6 +55,10 @@ async fn all_that_was_due_is_back_by_each_transport_and_as_each_kind_of_message(
         assert_eq!(figures["well"], true);
         let latency = &figures["latency_ms"];
         assert!(latency["p50"].as_f64() > Some(0.0) && latency["p50"].as_f64() <= latency["max"].as_f64());
+        assert!(
+            figures["messages"]["per_second"].as_f64() <= Some(50.0),
+            "no more than the rate: {figures:#}"
+        );
     }
     let acks = [&FEW[..], &["--acks", "--eio", "3"]].concat();
     let (code, figures, _) = bench(address, &acks).await;
@@ -88,6 +92,38 @@ async fn messagepack_namespaces_and_auth_are_options() {
     assert!(output.status.success(), "{text}");
     assert!(text.contains("clients   3 of 3 connected in "), "{text}");
     assert!(text.contains(" 0 lost, 0 out of order, 0 twice, 0 wrong\n"), "{text}");
+}
+
+#[tokio::test]
+async fn without_a_latency_there_is_none_and_the_run_failed() {
+    let io = Io::new();
+    on_message(&io, |_, _, _| {});
+    let lost = ["-c", "1", "--rate", "20", "--for", "100ms", "--transports", "websocket", "--wait", "100ms"];
+    let (code, figures, _) = bench(server(io).await.address(), &lost).await;
+    assert_eq!((code, messages(&figures)), (1, [2, 2, 0, 2, 0, 0, 0]), "{figures:#}");
+    let none = json!({"p50": null, "p90": null, "p99": null, "p99.9": null, "max": null});
+    assert_eq!(figures["latency_ms"], none);
+
+    let (_server, address) = Program::echo(&[]).await;
+    let running = Command::new(SERVER)
+        .args([
+            "bench",
+            &address.to_string(),
+            "-c",
+            "1",
+            "--rate",
+            "1",
+            "--for",
+            "100ms",
+            "--warm-up",
+            "200ms",
+        ])
+        .output();
+    let output = timeout(LIMIT, running).await.expect("it ends").expect("its output");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(text.contains("messages  1 due in ") && text.contains(" 1 back (0 a second), 0 lost"), "{text}");
+    assert!(text.contains("\nlatency   none: no message came back that counts\n"), "{text}");
+    assert_eq!(output.status.code(), Some(1), "its only message was of the warm-up");
 }
 
 /// Registers what to do with a `message` of that number, and how to answer.
