@@ -105,7 +105,11 @@ impl Session {
         self.driver.close();
         loop {
             if let DriverEvent::Ended(ending, trouble) = self.driver.next().await {
-                self.driver.finish().await;
+                let all = self.driver.finish().await;
+                if ending == ClientEnding::ClosedHere && !all {
+                    let why = "not all that was sent has gone out".to_owned();
+                    return (ClientEnding::TransportError, Some(why));
+                }
                 return (ending, trouble);
             }
         }
@@ -119,9 +123,27 @@ pub(super) fn in_words((ending, trouble): Ended) -> String {
     }
 }
 
-/// The pause after so many failures: it doubles, and is half as long or longer by chance, so that the clients of a
-/// server that was restarted don't all come at once.
+/// The pause after so many failures: it doubles, and is up to a half shorter or longer by chance, so that the clients of
+/// a server that was restarted don't all come at once.
 fn pause(failures: u32) -> Duration {
-    let pause = RETRY.0.saturating_mul(1 << failures.min(8)).min(RETRY.1);
-    pause.mul_f64(rand::rng().random_range(0.5..1.5))
+    let pause = RETRY.0.saturating_mul(1 << failures.min(8));
+    pause.mul_f64(rand::rng().random_range(0.5..1.5)).min(RETRY.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_as_long_as_it_may_be_and_no_longer() {
+        for (failures, least, longest) in
+            [(0, 500, 1500), (1, 1000, 3000), (2, 2000, 5000), (100, 5000, 5000)]
+        {
+            let (least, longest) = (Duration::from_millis(least), Duration::from_millis(longest));
+            for _ in 0..1000 {
+                let pause = pause(failures);
+                assert!((least..=longest).contains(&pause), "{failures}: {pause:?}");
+            }
+        }
+    }
 }

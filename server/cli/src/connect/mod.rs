@@ -13,8 +13,8 @@ use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use engineio::Transport;
 use engineio::client::ClientEnding;
+use engineio::{Frame, QueueError, Transport};
 use socketio::{Args, ServerPacket};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -137,9 +137,14 @@ impl Client {
         self.link = Link::connect(self.target.clone(), self.options.session.clone());
     }
 
-    /// A script's line waits for the namespace, and for the answer to the line before.
+    /// A script's line waits for the namespace, for the answer to the line before, and until it can be sent.
     fn takes_lines(&self) -> bool {
-        self.leave_at.is_none() && (self.interactive || (self.rooms.is_settled() && !self.rooms.is_asking()))
+        let has_room = match &self.link {
+            Link::Up(session) => session.driver.has_room(),
+            Link::Down { .. } => true,
+        };
+        self.leave_at.is_none()
+            && (self.interactive || (self.rooms.is_settled() && !self.rooms.is_asking() && has_room))
     }
 
     fn timer(&self) -> Option<Instant> {
@@ -182,12 +187,13 @@ impl Client {
                 let text = room::by_layers(&self.options, sent, kind, &bytes);
                 self.show.text(&text);
             }
-            DriverEvent::Wire { .. } => {}
+            // A script goes on then.
+            DriverEvent::Wire { .. } | DriverEvent::Room => {}
             DriverEvent::Opened => {
                 self.transport = self.options.session.transport;
                 if let Link::Up(session) = &self.link {
                     let frames = self.rooms.join_all(session.began);
-                    self.send(&frames);
+                    return self.send(&frames);
                 }
             }
             DriverEvent::Upgraded => {
@@ -305,16 +311,16 @@ impl Client {
                 return self.lost(&Shown::Ended("the connection was cut from this side"), Ending::Failed);
             }
             Line::Join { nsp, auth } => match self.rooms.join(&nsp, auth) {
-                Ok(frame) => self.send(&Vec::from_iter(frame)),
+                Ok(frame) => return self.send(&Vec::from_iter(frame)),
                 Err(problem) => return self.wrong(&problem),
             },
             Line::Leave(nsp) => match self.rooms.leave(nsp) {
-                Ok(frame) => self.send(&[frame]),
+                Ok(frame) => return self.send(&[frame]),
                 Err(problem) => return self.wrong(&problem),
             },
             Line::Emit { event, args, asks } => return self.emit(&event, &args, asks),
             Line::Ack { number, args } => match self.rooms.answer(number, &args) {
-                Ok(frames) => self.send(&frames),
+                Ok(frames) => return self.send(&frames),
                 Err(problem) => return self.wrong(&problem),
             },
         }
@@ -324,10 +330,7 @@ impl Client {
     fn emit(&mut self, event: &str, args: &Args, asks: bool) -> Result<(), Ending> {
         let timeout = self.options.ack_timeout;
         match self.rooms.emit(event, args, asks.then_some(timeout)) {
-            Ok(frames) => {
-                self.send(&frames);
-                Ok(())
-            }
+            Ok(frames) => self.send(&frames),
             Err(problem) => self.wrong(&problem),
         }
     }
@@ -342,11 +345,87 @@ impl Client {
         Err(Ending::WrongLine)
     }
 
-    fn send(&mut self, frames: &[engineio::Frame]) {
+    fn send(&mut self, frames: &[Frame]) -> Result<(), Ending> {
         if let Link::Up(session) = &mut self.link
-            && session.driver.send(frames).is_err()
+            // That it is over is an event, which comes next.
+            && session.driver.send(frames) == Err(QueueError::Full)
         {
             self.show.text("too much is waiting to be sent: this was not sent\n");
+            if !self.interactive {
+                return Err(Ending::Failed);
+            }
         }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use engineio::client::ClientConfig;
+    use futures_util::{SinkExt as _, StreamExt as _};
+    use socketio::Parser;
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+    use tokio_tungstenite::accept_async;
+    use tokio_tungstenite::tungstenite::Message;
+
+    use super::*;
+    use crate::dial::TargetOptions;
+
+    /// As long as anything may take.
+    const LIMIT: Duration = Duration::from_secs(30);
+
+    /// Events, of which all together are much more than may wait.
+    const EVENTS: usize = 200;
+
+    #[tokio::test]
+    async fn a_script_that_is_faster_than_its_server_waits_and_leaves_nothing_out() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = listener.local_addr().expect("an address").to_string();
+        let server = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.expect("a connection");
+            let mut client = accept_async(stream).await.expect("a WebSocket");
+            let open = r#"0{"sid":"a","upgrades":[],"pingInterval":25000,"pingTimeout":20000}"#;
+            for packet in [open, r#"40{"sid":"b"}"#] {
+                client.send(Message::text(packet)).await.expect("it is sent");
+            }
+            let mut events = 0;
+            while let Some(Ok(message)) = client.next().await {
+                events += usize::from(message.to_text().is_ok_and(|text| text.starts_with("42")));
+            }
+            events
+        });
+        let options = Connect {
+            target: TargetOptions {
+                url,
+                path: "/socket.io/".to_owned(),
+                headers: Vec::new(),
+                ca: None,
+                timeout: LIMIT,
+            },
+            session: ClientConfig {
+                transport: Transport::WebSocket,
+                send_budget: 1_000_000,
+                ..ClientConfig::default()
+            },
+            parser: Parser::Default,
+            namespaces: Vec::new(),
+            auth: None,
+            execute: Vec::new(),
+            wait: Duration::ZERO,
+            ack_timeout: LIMIT,
+            json: false,
+            raw: false,
+            reconnect: None,
+        };
+        let target = Arc::new(Target::new(&options.target).expect("a target"));
+        let mut client = Client::new(options, target);
+        client.show.to(Box::new(drop));
+        let lines = vec![format!("message {:?}", "x".repeat(100_000)); EVENTS];
+        let ending = timeout(LIMIT, client.run(Lines::given(lines))).await.expect("it ends");
+        let events = timeout(LIMIT, server).await.expect("it ends").expect("the server");
+        assert_eq!((ending, events), (Ending::Done, EVENTS));
     }
 }

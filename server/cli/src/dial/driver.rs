@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -43,6 +44,8 @@ pub(crate) enum DriverEvent {
     Message(Message),
     Upgraded,
     UpgradeFailed(String),
+    /// There is [room](Driver::has_room) again.
+    Room,
     /// It is over; what the wires said, if they did, in words.
     Ended(ClientEnding, Option<String>),
     /// Something went over the wires: whether this side sent it, as what, and its bytes.
@@ -78,8 +81,13 @@ pub(crate) struct Driver {
     websocket: Option<Outgoing>,
     /// The bytes that may wait there: then nothing more is taken to be sent.
     budget: usize,
+    /// Whether that much waited when [`next`](Driver::next) looked last.
+    full: bool,
     /// The tasks that write and read WebSockets: they may outlive the session for a moment.
     websockets: JoinSet<()>,
+    /// Whether messages go by WebSocket, and whether all of them were written.
+    by_websocket: bool,
+    written: Arc<AtomicBool>,
     /// The latest words of what went wrong on the wires.
     trouble: Option<String>,
     /// Frames of this side, until the driver is at work again.
@@ -89,6 +97,7 @@ pub(crate) struct Driver {
 impl Driver {
     pub(crate) fn open(target: Arc<Target>, config: ClientConfig) -> Driver {
         let (mut outputs, budget) = (Vec::new(), config.send_budget);
+        let by_websocket = config.transport == Transport::WebSocket;
         let machine = ClientSession::new(config, Instant::now().into_std(), &mut outputs);
         let (tell, news) = mpsc::channel(WAITING);
         Driver {
@@ -102,7 +111,10 @@ impl Driver {
             post: Arc::default(),
             websocket: None,
             budget,
+            full: false,
             websockets: JoinSet::new(),
+            by_websocket,
+            written: Arc::default(),
             trouble: None,
             outputs,
         }
@@ -129,8 +141,10 @@ impl Driver {
         self.machine.opened()
     }
 
-    fn has_room(&self) -> bool {
-        self.websocket.as_ref().is_none_or(|websocket| websocket.bytes() < self.budget)
+    /// Whether more may wait to be sent.
+    pub(crate) fn has_room(&self) -> bool {
+        self.machine.queued() < self.budget
+            && self.websocket.as_ref().is_none_or(|websocket| websocket.bytes() < self.budget)
     }
 
     /// What happens next. After the end there is nothing any more, and this waits for ever. Nothing is lost if this is
@@ -138,6 +152,10 @@ impl Driver {
     pub(crate) async fn next(&mut self) -> DriverEvent {
         loop {
             self.carry_out();
+            let full = !self.has_room();
+            if std::mem::replace(&mut self.full, full) && !full {
+                self.events.push_back(DriverEvent::Room);
+            }
             if let Some(event) = self.events.pop_front() {
                 return event;
             }
@@ -164,8 +182,8 @@ impl Driver {
 
     /// Waits until the last frames have gone out and the server has closed the WebSocket as well. If this side went
     /// without reading what is still on its way, the system would reset the connection, and what the server has not yet
-    /// read would be lost.
-    pub(crate) async fn finish(mut self) {
+    /// read would be lost. Says whether all went out: a server may be too slow, or gone.
+    pub(crate) async fn finish(mut self) -> bool {
         self.carry_out();
         self.close_websocket();
         self.news.close();
@@ -175,6 +193,7 @@ impl Driver {
             }
         })
         .await;
+        !self.by_websocket || self.written.load(Ordering::Acquire)
     }
 
     /// Closes the WebSocket after the last message that waits for it.
@@ -225,6 +244,7 @@ impl Driver {
                 ClientOutput::Upgraded => {
                     // There are no more requests.
                     (self.get, self.post) = Default::default();
+                    self.by_websocket = true;
                     self.events.push_back(DriverEvent::Upgraded);
                 }
                 ClientOutput::UpgradeFailed => {
@@ -274,11 +294,11 @@ impl Driver {
         let (websocket, queue) = Outgoing::new();
         self.websocket = Some(websocket);
         let (hand_over, opened) = oneshot::channel::<Socket>();
-        let told = tell.clone();
+        let (told, written) = (tell.clone(), self.written.clone());
         self.websockets.spawn(async move {
             if let Ok(stream) = opened.await {
                 let (sink, stream) = stream.split();
-                tokio::join!(write(sink, queue), read(stream, told));
+                tokio::join!(write(sink, queue, &written), read(stream, told));
             }
         });
         self.tasks.spawn(async move {
@@ -311,12 +331,18 @@ fn answer(reply: Reply) -> HttpAnswer {
     HttpAnswer { status: reply.status, binary: reply.is_binary(), body: reply.body }
 }
 
-async fn write(mut sink: SplitSink<Socket, Tungstenite>, mut queue: mpsc::Receiver<Tungstenite>) {
+/// Writes what the queue brings, and a close frame after it.
+async fn write(
+    mut sink: SplitSink<Socket, Tungstenite>,
+    mut queue: mpsc::Receiver<Tungstenite>,
+    written: &AtomicBool,
+) {
     while let Some(message) = queue.recv().await {
         if sink.send(message).await.is_err() {
             return;
         }
     }
+    written.store(true, Ordering::Release);
     let _ = sink.close().await;
 }
 

@@ -143,6 +143,37 @@ async fn no_more_waits_for_a_server_that_does_not_read_than_may() {
 }
 
 #[tokio::test]
+async fn once_a_server_reads_there_is_room_again() {
+    let (mut driver, server) = open(60_000, 1_000_000).await;
+    for number in 0..FRAMES {
+        let _ = driver.send(&[frame(number)]);
+        drop(driver.next().now_or_never());
+    }
+    assert!(!driver.has_room());
+    let room = async { while !matches!(driver.next().await, DriverEvent::Room) {} };
+    let room = async {
+        tokio::select! {
+            () = room => (),
+            _ = read(server, usize::MAX) => panic!("the client goes on"),
+        }
+    };
+    timeout(LIMIT, room).await.expect("there is room");
+    assert!(driver.has_room());
+    driver.send(&[frame(0)]).expect("there is room");
+}
+
+#[tokio::test]
+async fn a_goodbye_to_a_server_that_does_not_read_says_that_not_all_has_gone_out() {
+    let (mut driver, _server) = open(60_000, usize::MAX).await;
+    for number in 0..FRAMES {
+        driver.send(&[frame(number)]).expect("there is room");
+    }
+    driver.close();
+    assert_eq!(timeout(LIMIT, end(&mut driver)).await.expect("it ends"), ClientEnding::ClosedHere);
+    assert!(!timeout(LIMIT, driver.finish()).await.expect("it ends"));
+}
+
+#[tokio::test]
 async fn the_goodbye_comes_after_all_that_waits_and_loses_nothing_that_the_server_has_yet_to_read() {
     let (mut driver, mut server) = open(60_000, usize::MAX).await;
     // What nobody reads any more makes a system reset the connection that is closed then.
@@ -156,7 +187,7 @@ async fn the_goodbye_comes_after_all_that_waits_and_loses_nothing_that_the_serve
     driver.close();
     let goodbye = async {
         assert_eq!(end(&mut driver).await, ClientEnding::ClosedHere);
-        driver.finish().await;
+        assert!(driver.finish().await, "all has gone out");
     };
     let both = timeout(LIMIT, async { tokio::join!(read(server, usize::MAX), goodbye) });
     let ((numbers, closed), ()) = both.await.expect("it ends");
