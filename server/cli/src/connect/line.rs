@@ -102,9 +102,9 @@ fn command_line(line: &str, file: impl Fn(&str) -> std::io::Result<Vec<u8>>) -> 
             if let Some(auth) = &auth
                 && serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(auth).is_err()
             {
-                return Err(LineError(format!(
-                    "{auth} is not the JSON of an object, such as {{\"token\":1}}"
-                )));
+                // Without it: a script's errors may end in a log.
+                let problem = r#"what /connect presents is not the JSON of an object, such as {"token":1}"#;
+                return Err(LineError(problem.to_owned()));
             }
             Line::Join { nsp: nsp.to_owned(), auth }
         }
@@ -147,8 +147,10 @@ fn arguments(line: &str, file: impl Fn(&str) -> std::io::Result<Vec<u8>>) -> Res
         } else {
             let mut values = serde_json::Deserializer::from_str(rest).into_iter::<&RawValue>();
             let Some(Ok(value)) = values.next() else {
-                let word = rest.split(char::is_whitespace).next().unwrap_or_default();
-                return Err(LineError(format!("{word} is not JSON: a text needs quotes, \"like this\"")));
+                let number = array.len() + 1;
+                return Err(LineError(format!(
+                    "argument {number} is not JSON: a text needs quotes, \"like this\""
+                )));
             };
             array.push(value.get().to_owned());
             rest = &rest[values.byte_offset()..];
@@ -206,12 +208,15 @@ mod tests {
     #[test]
     fn a_wrong_line_is_told_what_is_wrong() {
         for (line, problem) in [
-            ("chat hi", r#"hi is not JSON: a text needs quotes, "like this""#),
+            ("login 1 secret", r#"argument 2 is not JSON: a text needs quotes, "like this""#),
             (r#""chat"#, "the name of the event is not a whole JSON string"),
             ("?", "the name of the event is missing"),
             ("/nothing", "there is no command /nothing: /help lists them"),
             ("/use", "/use needs a namespace: /help shows how"),
-            ("/connect /a []", r#"[] is not the JSON of an object, such as {"token":1}"#),
+            (
+                r#"/connect /a {"token":"secret""#,
+                r#"what /connect presents is not the JSON of an object, such as {"token":1}"#,
+            ),
             ("chat @none", "the file \"none\": entity not found"),
         ] {
             assert_eq!(read(line).unwrap_err().to_string(), problem, "{line}");

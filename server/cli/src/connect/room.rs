@@ -94,7 +94,7 @@ impl Rooms {
     pub(super) fn join(&mut self, nsp: &str, auth: Option<String>) -> Result<Option<Frame>, String> {
         let nsp = named(nsp);
         if self.connector.is_joined(&nsp) {
-            return Err(format!("{nsp} is connected already"));
+            return Err(format!("{} is connected already", without_query(&nsp)));
         }
         let frame = self.connector.connect(&nsp, auth.as_deref());
         self.current.clone_from(&nsp);
@@ -106,7 +106,7 @@ impl Rooms {
     pub(super) fn leave(&mut self, nsp: Option<String>) -> Result<Frame, String> {
         let nsp = nsp.map_or_else(|| self.current.clone(), |nsp| named(&nsp));
         self.wanted.remove(&nsp);
-        self.connector.disconnect(&nsp).ok_or_else(|| format!("{nsp} is not connected"))
+        self.connector.disconnect(&nsp).ok_or_else(|| format!("{} is not connected", without_query(&nsp)))
     }
 
     /// How long the client has waited for a namespace.
@@ -151,7 +151,10 @@ impl Rooms {
         within: Option<Duration>,
     ) -> Result<Vec<Frame>, String> {
         let words = |error: SendError| match error {
-            SendError::Closed => format!("{0} is not connected: /connect {0} asks for it", self.current),
+            SendError::Closed => {
+                let nsp = without_query(&self.current);
+                format!("{nsp} is not connected: /connect {nsp} asks for it")
+            }
             error => error.to_string(),
         };
         let Some(within) = within else {
@@ -173,12 +176,12 @@ impl Rooms {
         self.questions.values().map(|question| question.until).chain(unanswered).min()
     }
 
-    /// The namespaces to which the server's answer is late. They are not waited for any more.
+    /// The namespaces to which the server's answer is late, as it would name them. They are not waited for any more.
     pub(super) fn unanswered(&mut self, now: Instant) -> Vec<String> {
         let late = self.asked().filter(|(_, wanted)| wanted.until <= now);
         let late: Vec<String> = late.map(|(nsp, _)| nsp.clone()).collect();
         late.iter().for_each(|nsp| drop(self.wanted.remove(nsp)));
-        late
+        late.iter().map(|nsp| without_query(nsp).to_owned()).collect()
     }
 
     /// The namespaces that were asked for, and are not joined yet.
@@ -220,6 +223,11 @@ impl Rooms {
 /// A namespace's name begins with a slash, also when nobody types it.
 fn named(nsp: &str) -> String {
     if nsp.starts_with('/') { nsp.to_owned() } else { format!("/{nsp}") }
+}
+
+/// A namespace as it is printed. In revision 3 it may have a query, and in that a token.
+fn without_query(nsp: &str) -> &str {
+    nsp.split_once('?').map_or(nsp, |(name, _)| name)
 }
 
 fn connector(options: &Connect) -> Connector {

@@ -44,12 +44,14 @@ pub(crate) struct Target {
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// Why a server can't be reached like that.
+/// Why a server can't be reached like that. What was given is not told: it may hold a password or a token, and end in a
+/// log.
 #[derive(Debug)]
 pub(crate) enum TargetError {
-    Url(String, ServerUrlError),
-    Path(String),
-    Header(String),
+    Url(ServerUrlError),
+    Path,
+    /// Which header field, counted from 1, and what is wrong with it.
+    Header(usize, &'static str),
     /// There is nothing to trust.
     Tls(String),
 }
@@ -57,11 +59,11 @@ pub(crate) enum TargetError {
 impl fmt::Display for TargetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            TargetError::Url(url, problem) => write!(f, "{url:?} is not the URL of a server: {problem}"),
-            TargetError::Path(path) => {
-                write!(f, "--path {path:?} is not a path: it begins with a slash, and has no query")
+            TargetError::Url(problem) => write!(f, "URL: {problem}"),
+            TargetError::Path => f.write_str("--path: not a path: it begins with a slash, and has no query"),
+            TargetError::Header(number, problem) => {
+                write!(f, "--header: number {number} {problem}: write 'Name: value'")
             }
-            TargetError::Header(field) => write!(f, "{field:?} is not a header field: write 'Name: value'"),
             TargetError::Tls(problem) => f.write_str(problem),
         }
     }
@@ -73,11 +75,10 @@ impl Target {
     /// # Errors
     /// If the URL or a header field can't be read, or if there are no certificates to trust.
     pub(crate) fn new(options: &TargetOptions) -> Result<Target, TargetError> {
-        let url: ServerUrl =
-            options.url.parse().map_err(|problem| TargetError::Url(options.url.clone(), problem))?;
+        let url: ServerUrl = options.url.parse().map_err(TargetError::Url)?;
         let path: Result<PathAndQuery, _> = options.path.parse();
         if !options.path.starts_with('/') || path.is_err() || options.path.contains(['?', '#']) {
-            return Err(TargetError::Path(options.path.clone()));
+            return Err(TargetError::Path);
         }
         Ok(Target {
             path: options.path.clone(),
@@ -85,7 +86,7 @@ impl Target {
             tls: url.secure.then(|| tls(options.ca.as_deref())).transpose().map_err(TargetError::Tls)?,
             cookies: Cookies::default(),
             addresses: Vec::new(),
-            headers: options.headers.iter().map(|field| header(field)).collect::<Result<_, _>>()?,
+            headers: headers(&options.headers)?,
             url,
         })
     }
@@ -122,10 +123,18 @@ impl Target {
     }
 }
 
-fn header(field: &str) -> Result<(HeaderName, HeaderValue), TargetError> {
-    let wrong = || TargetError::Header(field.to_owned());
-    let (name, value) = field.split_once(':').ok_or_else(wrong)?;
-    Ok((name.trim().parse().map_err(|_| wrong())?, value.trim().parse().map_err(|_| wrong())?))
+fn headers(fields: &[String]) -> Result<Vec<(HeaderName, HeaderValue)>, TargetError> {
+    let read = |(at, field): (usize, &String)| header(field).map_err(|why| TargetError::Header(at + 1, why));
+    fields.iter().enumerate().map(read).collect()
+}
+
+fn header(field: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
+    let (name, value) = field.split_once(':').ok_or("has no colon")?;
+    let name = name.trim().parse().map_err(|_| "has no name that can be one")?;
+    let mut value: HeaderValue = value.trim().parse().map_err(|_| "has a value that can't be sent")?;
+    // Nor does it come into what is printed for debugging.
+    value.set_sensitive(true);
+    Ok((name, value))
 }
 
 #[cfg(test)]
@@ -149,24 +158,45 @@ mod tests {
         assert_eq!(at.request_target("EIO=4"), "/socket.io/?EIO=4&token=1");
         assert_eq!(at.fields().len(), 1);
         let error = target("ftp://a").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "\"ftp://a\" is not the URL of a server: write http://HOST:PORT or https://HOST"
-        );
+        assert_eq!(error.to_string(), "URL: write http://HOST:PORT or https://HOST");
     }
 
     #[test]
-    fn a_path_and_a_field_that_are_none_are_told() {
-        let with = |path: &str, field: &str| {
-            let (path, headers) = (path.to_owned(), vec![field.to_owned()]);
-            let url = "localhost".to_owned();
-            Target::new(&TargetOptions { url, path, headers, ca: None, timeout: Duration::from_secs(1) })
+    fn what_is_wrong_is_told_without_what_was_given() {
+        let with = |url: &str, path: &str, field: &str| {
+            let (url, path) = (url.to_owned(), path.to_owned());
+            let headers = vec!["X-A: b".to_owned(), field.to_owned()];
+            let options = TargetOptions { url, path, headers, ca: None, timeout: Duration::from_secs(1) };
+            Target::new(&options).expect_err("something is wrong").to_string()
         };
-        for path in ["socket.io", "", "/a?b", "/a b"] {
-            assert!(matches!(with(path, "A: b"), Err(TargetError::Path(_))), "{path}");
-        }
-        for field in ["A", "A b: c", "A: \u{1}"] {
-            assert!(matches!(with("/", field), Err(TargetError::Header(_))), "{field}");
+        let path = "--path: not a path: it begins with a slash, and has no query";
+        for (url, wrong, field, problem) in [
+            (
+                "http://ada:secret@a",
+                "/",
+                "A: b",
+                "URL: a name and a password in it would not be sent: leave them out",
+            ),
+            ("http://a:secret?token=secret", "/", "A: b", "URL: its port is not a number from 1 to 65535"),
+            ("a", "secret", "A: b", path),
+            ("a", "", "A: b", path),
+            ("a", "/a?token=secret", "A: b", path),
+            ("a", "/a secret", "A: b", path),
+            ("a", "/", "Authorization Bearer secret", "--header: number 2 has no colon: write 'Name: value'"),
+            (
+                "a",
+                "/",
+                "Bearer secret: a",
+                "--header: number 2 has no name that can be one: write 'Name: value'",
+            ),
+            (
+                "a",
+                "/",
+                "A: secret\u{1}",
+                "--header: number 2 has a value that can't be sent: write 'Name: value'",
+            ),
+        ] {
+            assert_eq!(with(url, wrong, field), problem, "{url} {wrong} {field}");
         }
     }
 }

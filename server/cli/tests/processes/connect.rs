@@ -149,7 +149,7 @@ async fn the_exit_code_tells_refusal_timeout_and_close_apart() {
     assert_eq!((code, &refusal["message"], &refusal["data"]), (3, &json!("refused"), &json!({"code": 7})));
 
     let (code, _, err) = connect(&[&url, "-x", "message hi"]).await;
-    assert_eq!((code, &*err), (2, "error: hi is not JSON: a text needs quotes, \"like this\"\n"));
+    assert_eq!((code, &*err), (2, "error: argument 1 is not JSON: a text needs quotes, \"like this\"\n"));
 
     let (code, _, err) = connect(&[&url, "--auth", "token=abc"]).await;
     assert_eq!(
@@ -265,10 +265,12 @@ async fn a_question_that_was_asked_before_the_connection_broke_is_told_to_have_n
 #[tokio::test]
 async fn a_namespace_that_gets_no_answer_ends_a_script() {
     let server = by_websocket(async |mut client| while client.next().await.is_some() {});
-    let arguments = [&*server.await, "--transports", "websocket", "-x", "message", "--timeout", "300ms"];
-    let (code, out, _) = connect(&arguments).await;
+    let url = server.await;
+    let arguments = [&*url, "--transports", "websocket", "-x", "message", "--timeout", "300ms"];
+    let (code, out, _) = connect(&[&arguments[..], &["-n", "/a?token=secret"]].concat()).await;
     assert_eq!(code, 4, "{out}");
-    assert_eq!(out, "/ not connected: no answer within 300ms (--timeout)\n");
+    let late = |nsp| format!("{nsp} not connected: no answer within 300ms (--timeout)\n");
+    assert_eq!(out, late("/") + &late("/a"));
 }
 
 #[tokio::test]
