@@ -69,13 +69,14 @@ impl Histogram {
         self.longest
     }
 
-    /// The duration below which that share of all lie, in microseconds; 0 if there were none.
+    /// The duration that at least that share of all don't exceed, in microseconds; 0 if there were none. It may be too
+    /// long by a 64th, and never too short.
     #[must_use]
     pub fn percentile(&self, share: f64) -> f64 {
         let mut left = (self.total as f64 * share).ceil() as u64;
         for (at, count) in self.buckets.iter().enumerate() {
             if left <= *count {
-                return lower(at) as f64 / 1e3;
+                return upper(at).min(self.longest.as_nanos() as u64) as f64 / 1e3;
             }
             left -= count;
         }
@@ -92,13 +93,14 @@ fn bucket(nanos: u64) -> usize {
     (shift + 1) * STEPS + ((nanos >> shift) as usize - STEPS)
 }
 
-/// The least number of a bucket.
-fn lower(bucket: usize) -> u64 {
+/// The greatest number of a bucket.
+fn upper(bucket: usize) -> u64 {
     if bucket < STEPS {
         return bucket as u64;
     }
     let shift = bucket / STEPS - 1;
-    ((bucket % STEPS + STEPS) as u64) << shift
+    let least = ((bucket % STEPS + STEPS) as u64) << shift;
+    least + ((1 << shift) - 1)
 }
 
 #[cfg(test)]
@@ -106,11 +108,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bucket_holds_what_it_begins_with_and_is_narrow() {
-        for nanos in [0, 1, 63, 64, 65, 127, 128, 1_000, 123_456, 9_876_543_210] {
-            let least = lower(bucket(nanos));
-            assert!(least <= nanos && nanos - least <= nanos / STEPS as u64, "{nanos}: {least}");
+    fn a_bucket_holds_what_it_ends_with_and_is_narrow() {
+        for nanos in [0, 1, 63, 64, 65, 127, 128, 1_000, 123_456, 9_876_543_210, u64::MAX] {
+            let greatest = upper(bucket(nanos));
+            assert_eq!(bucket(greatest), bucket(nanos), "{nanos}");
+            assert!(nanos <= greatest && greatest - nanos <= nanos / STEPS as u64, "{nanos}: {greatest}");
         }
+    }
+
+    #[test]
+    fn a_percentile_is_never_too_short_and_never_longer_than_the_longest() {
+        let mut histogram = Histogram::new();
+        (1..=1000).for_each(|micros| histogram.record(Duration::from_micros(micros), 1));
+        for micros in 1..=1000 {
+            let exact = f64::from(micros);
+            let told = histogram.percentile((exact - 0.5) / 1000.0);
+            assert!(exact <= told && told <= exact * (1.0 + 1.0 / 64.0), "{micros}: {told}");
+        }
+        assert!((histogram.percentile(1.0) - 1000.0).abs() < 1e-9);
     }
 
     #[test]
