@@ -240,7 +240,7 @@ mod tests {
             let (mut again, _) = listener.accept().await.expect("another connection");
             hear(&mut again).await;
             again.write_all(ANSWER).await.expect("it is sent");
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         let mut lane = Lane::default();
         let ask = async {
