@@ -40,7 +40,7 @@ fn said() -> BTreeSet<(String, Does)> {
                 name.split_whitespace().next().and_then(|name| name.strip_prefix("SIG")).expect("SIG...");
             let does = match does {
                 does if does.starts_with("[drains]") => Does::Drain,
-                does if does.starts_with("reads the certificate") => Does::Reload,
+                does if does.starts_with("reads the files") => Does::Reload,
                 does if does.contains("ends") => Does::End,
                 other => panic!("SIG{name} {other}: add it here"),
             };
