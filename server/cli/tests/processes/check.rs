@@ -156,9 +156,12 @@ async fn an_upgrade_that_the_proxy_does_not_pass_on_is_named() {
 #[tokio::test]
 async fn answers_that_the_proxy_holds_back_are_named() {
     let (_server, address) = Program::echo(&[]).await;
-    // It sends 60 bytes a second of what is polled. It counts from the request on, in whole seconds: the head of an answer
-    // is longer than what it may have saved by then.
-    let slow = format!("{HEADERS} if ($arg_sid) {{ set $limit_rate 60; }}");
+    // It sends 1,000 bytes a second of what is polled. It counts from the request on: the head of an answer is longer than what
+    // it saves while the poll waits.
+    let long = format!("add_header X-Padding {} always; ", "a".repeat(1_000)).repeat(5);
+    let slow = format!(
+        "{HEADERS} {long} set $polled $request_method$arg_sid; if ($polled ~ ^GET.) {{ set $limit_rate 1000; }}"
+    );
     let Some(nginx) = Nginx::start(&[address], &slow, "").await else { return };
     let (code, found) = check(nginx.address, &["--quick"]).await;
     assert_eq!(code, 1);
