@@ -31,7 +31,7 @@ const url = await new Promise((resolve) => {
 async function failing(fault, eio, ids) {
   const proxy = new Proxy(url, fault);
   const only = ids.flatMap((id) => ["--only", id]);
-  const text = await output("check", await proxy.listen(), "--cases", "--json", "--eio", String(eio), ...only);
+  const text = await output("check", await proxy.listen(), "--cases", "--json", "--timeout", "5s", "--eio", String(eio), ...only);
   proxy.close();
   const runs = text.split("\n").filter(Boolean).map((line) => JSON.parse(line));
   return new Set(runs.filter((run) => run.verdict === "fail").map((run) => run.case));
