@@ -96,7 +96,7 @@ scenario("heartbeats keep it alive", async (stage) => {
 });
 
 scenario("a client that falls silent is let go", async (stage) => {
-  const server = await stage.serve("--ping-interval", "500ms", "--ping-timeout", "500ms");
+  const server = await stage.serve("--ping-interval", "500ms", "--ping-timeout", "1500ms");
   const watcher = await watch(stage, { server });
   const client = await stage.connect("/test", { server });
   // Clients 1 and 2 would miss their own pongs as soon as the server misses pings.
