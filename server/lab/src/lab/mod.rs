@@ -1,29 +1,24 @@
-//! All agents, their cases and outcomes.
+//! All agents, their cases and outcomes. How far one of them has come is in `testing`, what the lab waits for in `waiting`.
 
-use std::collections::{BTreeMap, VecDeque};
+mod testing;
+mod waiting;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tokio::time::timeout;
 
+use self::testing::{Asks, Running, Testing, testing};
+pub use self::waiting::{FIRST, Hang, longest_wait};
 use crate::agent::Agent;
 use crate::case::{Case, CaseTransport};
 use crate::peer::{AgentObservation, Entry, LabPeer};
 use crate::run::{CaseRun, Outcome, Pace};
 use crate::selection::{CaseSelection, KnownFailures};
 use crate::verdict::{Unmet, Verdict};
-
-/// The most agents. Each keeps the journals of its cases.
-const AGENTS: usize = 100;
-
-/// How long an agent that has had its last case may take to ask for another, and be told that there is none.
-const FAREWELL: Duration = Duration::from_secs(5);
-
-/// How many times as long a command may take to ask for its first case: it may have to compile.
-pub const FIRST: u32 = 10;
 
 /// What a lab is asked to do.
 #[derive(Clone, Debug)]
@@ -58,39 +53,6 @@ struct State {
     runs: u64,
 }
 
-/// An agent that is being tested.
-#[derive(Debug)]
-struct Testing {
-    agent: Agent,
-    waiting: VecDeque<Arc<Case<LabPeer>>>,
-    /// A case is out of `waiting`, and not yet in `running`.
-    taken: bool,
-    /// By their cases. An agent has one at a time; clients that name theirs in the URL may have several.
-    running: BTreeMap<&'static str, Running>,
-    outcomes: BTreeMap<[u32; 3], Outcome>,
-    asks: Asks,
-    /// How often it has begun anew.
-    round: u64,
-}
-
-/// Whether an agent asks for cases.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asks {
-    /// It has never asked: its clients name their cases in the URL.
-    Never,
-    /// It does, and doesn't know yet that it has had them all.
-    Yes,
-    /// It knows.
-    Told,
-}
-
-#[derive(Debug)]
-struct Running {
-    number: u64,
-    observations: tokio::sync::mpsc::Sender<AgentObservation>,
-    entry: Entry,
-}
-
 /// What there is for an agent that asks.
 enum Turn<'a> {
     Case(Taken<'a>),
@@ -108,17 +70,6 @@ struct Taken<'a> {
     /// The number of its run.
     number: u64,
     begun: bool,
-}
-
-/// Who hangs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hang {
-    /// A command none of whose agents has asked for a case.
-    BeforeTheFirst,
-    /// An agent that does not ask for its next case.
-    BeforeTheNext,
-    /// A command whose agents have had all their cases.
-    AfterTheLast,
 }
 
 /// What an agent sees next.
@@ -304,12 +255,6 @@ impl Lab {
         });
     }
 
-    /// Changes whenever there is an outcome, or an agent is done.
-    #[must_use]
-    pub fn watch(&self) -> watch::Receiver<usize> {
-        self.outcomes.subscribe()
-    }
-
     /// The outcomes of each agent, by their numbers, and whether it has had all cases.
     #[must_use]
     pub fn outcomes(&self) -> Vec<(Agent, Vec<Outcome>, bool)> {
@@ -337,75 +282,6 @@ impl Lab {
     #[must_use]
     pub fn began(&self) -> u64 {
         self.began
-    }
-
-    /// An agent knows that there is no case left for it.
-    pub fn told(&self, agent: &str) {
-        let mut state = self.state.lock();
-        let asking = state.agents.get_mut(agent).filter(|testing| testing.asks == Asks::Yes);
-        if let Some(testing) = asking {
-            testing.asks = Asks::Told;
-            drop(state);
-            self.outcomes.send_modify(|count| *count += 1);
-        }
-    }
-
-    /// Waits until this agent, or with `None` any agent, has had all its cases, and has been told so if it asks soon.
-    pub async fn done(&self, agent: Option<&str>) {
-        let mut outcomes = self.outcomes.subscribe();
-        while !self.any_done(agent, |_| true) {
-            if outcomes.changed().await.is_err() {
-                return;
-            }
-        }
-        let told = async {
-            while !self.any_done(agent, |testing| testing.asks != Asks::Yes)
-                && outcomes.changed().await.is_ok()
-            {}
-        };
-        // One that has crashed doesn't ask.
-        drop(timeout(FAREWELL, told).await);
-    }
-
-    /// Waits until an agent hangs: for this long no case has ended, none is under way, and one that has cases left does not ask
-    /// for the next. If a command runs the agents, it hangs too if none asks for a case in [`FIRST`] times as long, or if it
-    /// does not end once all that have asked have had their last.
-    pub async fn hung(&self, limit: Duration, by_command: bool) -> Hang {
-        let mut outcomes = self.outcomes.subscribe();
-        loop {
-            let awaited = self.awaited(by_command);
-            let limit = match awaited {
-                Some(Hang::BeforeTheFirst) => limit.saturating_mul(FIRST),
-                _ => limit,
-            };
-            // What happens meanwhile begins it again.
-            if timeout(limit, outcomes.changed()).await.is_err()
-                && let Some(hang) = awaited
-                && self.awaited(by_command) == awaited
-            {
-                return hang;
-            }
-        }
-    }
-
-    /// What the lab waits for, unless a case is under way.
-    fn awaited(&self, by_command: bool) -> Option<Hang> {
-        let agents = &self.state.lock().agents;
-        if agents.values().any(Testing::has_a_case) {
-            None
-        } else if agents.values().any(|agent| !agent.waiting.is_empty()) {
-            Some(Hang::BeforeTheNext)
-        } else {
-            let hang = if agents.is_empty() { Hang::BeforeTheFirst } else { Hang::AfterTheLast };
-            by_command.then_some(hang)
-        }
-    }
-
-    /// Whether this agent, or any, has had all its cases, and is as `also` wants.
-    fn any_done(&self, agent: Option<&str>, also: impl Fn(&Testing) -> bool) -> bool {
-        let state = self.state.lock();
-        let mut wanted = state.agents.iter().filter(|(name, _)| agent.is_none_or(|wanted| wanted == *name));
-        wanted.any(|(_, testing)| testing.is_done() && !testing.outcomes.is_empty() && also(testing))
     }
 
     /// Why the results are not those of whole runs, in sentences: agents stopped early, or could run nothing. Empty if
@@ -442,48 +318,6 @@ impl Lab {
     }
 }
 
-impl Testing {
-    fn new(agent: &Agent) -> Testing {
-        Testing {
-            agent: agent.clone(),
-            waiting: VecDeque::new(),
-            taken: false,
-            running: BTreeMap::new(),
-            outcomes: BTreeMap::new(),
-            asks: Asks::Never,
-            round: 0,
-        }
-    }
-
-    fn has_a_case(&self) -> bool {
-        self.taken || !self.running.is_empty()
-    }
-
-    fn ended(&mut self, case: &Case<LabPeer>, outcome: Outcome) {
-        self.outcomes.insert(case.about.parts(), Outcome { round: self.round, ..outcome });
-    }
-
-    /// Whether it has had all its cases.
-    fn is_done(&self) -> bool {
-        !self.has_a_case() && self.waiting.is_empty()
-    }
-
-    /// How many cases are over, and how many there are.
-    fn progress(&self) -> (usize, usize) {
-        let had = self.outcomes.len();
-        let running = self.running.len() + usize::from(self.taken);
-        (had, had + self.waiting.len() + running)
-    }
-}
-
-/// The agent of this name, or a new one.
-fn testing<'a>(agents: &'a mut BTreeMap<String, Testing>, agent: &Agent) -> Result<&'a mut Testing, String> {
-    if !agents.contains_key(&agent.name) && agents.len() >= AGENTS {
-        return Err(format!("the lab has {AGENTS} agents already: start it again"));
-    }
-    Ok(agents.entry(agent.name.clone()).or_insert_with(|| Testing::new(agent)))
-}
-
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
         if self.begun {
@@ -495,12 +329,6 @@ impl Drop for Taken<'_> {
         }
         self.lab.outcomes.send_modify(|count| *count += 1);
     }
-}
-
-/// How long a request for the next case may wait: the case that the agent has ends before.
-#[must_use]
-pub fn longest_wait(pace: &Pace) -> Duration {
-    pace.timeout + Duration::from_secs(5)
 }
 
 /// Fisher and Yates, with numbers of a simple generator: the order only has to be another, and the same again.
