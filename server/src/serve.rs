@@ -152,7 +152,7 @@ async fn say_goodbye(mut io: Connection, answer: &[u8]) {
     drop(tokio::time::timeout(FAREWELL_TIMEOUT, goodbye).await);
 }
 
-/// A connection, before it is known whose it is.
+/// A connection that was accepted, before it is known whose it is.
 struct Arrived {
     io: Connection,
     permit: ConnectionPermit,

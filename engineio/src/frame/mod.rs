@@ -251,8 +251,8 @@ impl Frame {
         }
     }
 
-    /// A binary packet for a stream of WebTransport. The official client takes a length of 0 for an error, so bytes that
-    /// are none go as the text that they are in a payload.
+    /// A binary packet for a stream of WebTransport. The official client takes a length of 0 for an error, so an empty
+    /// message is sent as text, in base64, as in a payload.
     fn webtransport(&self) -> Form {
         if self.packet().is_empty() {
             return [&[1], self.base64()].concat().into();

@@ -273,7 +273,7 @@ impl Mailbox {
         }
     }
 
-    /// Wakes the session, which then looks at its doors and polls its layer. Frames that are queued only have it write:
+    /// Wakes the session, which then looks at its doors and polls its layer. Queued frames only make it write:
     /// [`MailboxReceiver::look`] tells the two apart.
     pub fn ring(&self) {
         self.queue.lock().ring();

@@ -153,7 +153,7 @@ impl MailboxReceiver {
         self.mailbox.cost.store(self.mailbox.cost() + cost, Ordering::Relaxed);
     }
 
-    /// Subtracts the cost of frames that were written.
+    /// Subtracts the cost of frames that were written, or made into the answer to a poll.
     pub fn written(&self, cost: usize) {
         let mut queue = self.mailbox.queue.lock();
         let left = self.mailbox.cost() - cost;

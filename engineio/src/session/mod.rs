@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!        requests                            applications
-//!           │ open_get, open_post,              │ push, close, wake
+//!           │ open_get, open_post,              │ push, close, ring
 //!           ▼ open_probe                        ▼
 //!    SessionHandle, its doors                Mailbox ◀────────── frames ─────────┐
 //!   ┌───────│───────────────────────────────────│────────────────────────────────│───┐
@@ -22,6 +22,7 @@
 //! | `mod` | turns and rounds, what the state machine's outputs do |
 //! | `opening`, `farewell` | how it begins, and how it ends |
 //! | `deadlines` | its alarm |
+//! | `inbox` | POSTs whose packets have not all been handled |
 //! | `reading` | POSTs and WebSocket messages, up to the state machine |
 //! | `writing` | answers to polls, and frames on the WebSocket |
 //! | `doors`, `guards`, `handle` | how requests reach it |

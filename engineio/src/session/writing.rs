@@ -15,8 +15,8 @@ use crate::{CloseReason, Frame, Layer, Packet};
 /// client is evicted.
 const LOAD: usize = 256 * 1024;
 
-/// The same where it is compressed, which takes much longer than to write it, or observed: then it is compressed at once, to
-/// say how long each frame is.
+/// The same if messages are compressed, which takes much longer than writing, or if the session is observed.
+/// Observers are told each frame's compressed length, so frames are compressed when they are taken.
 const SHORT_LOAD: usize = 64 * 1024;
 
 impl<L: Layer, W: Wires> Session<L, W> {
@@ -30,7 +30,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
     /// Answers the parked poll.
     pub(super) fn answer_poll(&mut self, answer: PollAnswer) {
         let messages = answer == PollAnswer::Queued;
-        // The client is gone. The door tells the session so.
+        // The client is gone. Its guard (`OpenGet`) tells the session.
         let Some(waiting) = self.handle.doors.lock().take_waiting(messages) else { return };
         let format = self.handle.format;
         let packets: &[Packet] = match answer {
@@ -47,7 +47,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
                     before.truncate(before.len() - self.outbox.len());
                     before.iter().for_each(|frame| self.see_outgoing(Carrier::Get, frame));
                 }
-                // If it goes before it has the answer, the door tells the session.
+                // If the client goes before it has the answer, its guard tells the session.
                 return waiting.send(payload);
             }
             PollAnswer::Noop => &[Packet::Noop],

@@ -11,8 +11,8 @@ use http_body::SizeHint;
 
 use crate::session::wires::{Long, OpenGet};
 
-/// The body of an HTTP response. A poll's has a guard that learns when it was sent. It fails if the server
-/// disconnects the client before all of the answer is sent.
+/// The body of an HTTP response. A poll's has a guard that learns when all of it was handed over. It fails if the
+/// server disconnects the client before all of the answer is sent.
 ///
 /// ```
 /// use http::Response;

@@ -13,7 +13,7 @@ use crate::http::body::Body;
 use crate::net::drain::DrainSchedule;
 use crate::net::peer::Peer;
 
-/// The body of a request, from whichever server. The error of an incomplete body says nothing more.
+/// The body of a request, whichever HTTP server it came through. The error of an incomplete body says nothing more.
 pub(crate) type RequestBody = UnsyncBoxBody<Bytes, ()>;
 
 /// The future of a [`Service`](crate::Service). It never fails.

@@ -10,7 +10,9 @@
 //!                    │ (bytes)   │  gate: on_connect    ├─► a task of its own, at most N
 //!                    └─────────────────────────────────┘
 //!
-//!   gate:  Closed ── on_connect has finished ──▶ Open ◀── started ──▶ Starting ── on_disconnect ──▶ Over
+//!   gate:  Closed ── on_connect has finished ──▶ Open ── begin ──▶ Starting ── started, the last ──▶ Over
+//!                                                 ▲                   │
+//!                                                 └───── started ─────┘
 //! ```
 
 use std::collections::VecDeque;

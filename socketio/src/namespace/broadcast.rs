@@ -181,8 +181,8 @@ impl Broadcast {
         Ok(())
     }
 
-    /// Sends an event to the selected sockets of this node, and keeps it for those that are away. `early` means that
-    /// it is sent before its turn, and has its offset if that is known.
+    /// Queues an event for each selected socket of this node, and keeps it for those that are away. `early` means that
+    /// it has not come back from the adapter, and has its offset if that is known already.
     fn share(&self, outgoing: &Outgoing, early: Option<Option<Offset>>) {
         let watched = outgoing.event.is_some() && self.namespace.is_watched(EventDirection::Outgoing);
         let volatile = self.flags.volatile;

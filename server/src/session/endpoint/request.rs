@@ -1,15 +1,15 @@
 //! How a request passes through an endpoint: route, rules, body, session, answer.
 //!
 //! ```text
-//!          allowed?   route, rules     door            body, session             answer
-//!  call ─▶ CORS ────▶ begin ─▶ find ─┬───────────────▶ open ───────────────────┬▶ answered
-//!          hooks                     ├▶ claim_poll ──▶ await_poll ─────────────┤
-//!                                    ├▶ claim_post ──▶ answer_post ─▶ read ────┤
-//!                                    ├▶ open_probe ────────────────────────────┤
-//!                                    └▶ refuse ────────────────────────────────┘
+//!          allowed?   route, rules        door           body, session             answer
+//!  call ─▶ CORS ────▶ begin, with find ─┬──────────────▶ open ───────────────────┬▶ answered
+//!          hooks                        ├▶ claim_poll ─▶ await_poll ─────────────┤
+//!                                       ├▶ claim_post ─▶ answer_post ─▶ read ────┤
+//!                                       ├▶ open_probe ───────────────────────────┤
+//!                                       └▶ refuse ───────────────────────────────┘
 //! ```
 //!
-//! `find` only decides: `begin` claims the door, and `call` awaits the answer.
+//! `begin` has `find` decide, and claims the door. `call` awaits the answer; with hooks, `answer_with_hooks` does.
 
 use std::borrow::Cow;
 use std::future::ready;

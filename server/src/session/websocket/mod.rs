@@ -44,7 +44,7 @@ thread_local! {
     static WRITE_BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A WebSocket. The fields that each turn of its driver reads come first (see there).
+/// A WebSocket. The fields that each turn of its driver reads come first, as in [`Session`](engineio::Session).
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct WebSocket {

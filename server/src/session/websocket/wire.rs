@@ -1,4 +1,4 @@
-//! A WebSocket as its session uses it, or as a plain one.
+//! A WebSocket as its session uses it, or as a plain one. What this calls, such as `write_some`, is in `mod.rs`.
 
 use std::collections::VecDeque;
 use std::io;
