@@ -292,8 +292,8 @@ impl Recorder {
             }),
             What::Violation { rule, section, error } => {
                 // A rule about requests was broken by the last request.
-                let requests = [Violation::Overlap, Violation::Aborted, Violation::BinaryPayload];
-                let source = match requests.iter().any(|violation| violation.name() == rule) {
+                let violation = Violation::ALL.iter().copied().find(|violation| violation.name() == rule);
+                let source = match violation.is_some_and(Violation::is_of_request) {
                     true => of(|session| session.get.max(session.post)),
                     false => of(|session| session.last_in),
                 };
