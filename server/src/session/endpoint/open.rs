@@ -123,7 +123,7 @@ impl<A: Application> Endpoint<A> {
     /// What a WebSocket is opened with. The subprotocol is the client's first, as in the reference; the application's hooks
     /// may put another in its place.
     fn choose(&self, parts: &Parts) -> Result<Chosen, Refusal> {
-        let protocol = subprotocol::first(&parts.headers).map_err(|_| Refusal::Subprotocols)?;
+        let protocol = subprotocol::first(&parts.headers)?;
         let deflate = agree(&parts.headers, self.engine.config.per_message_deflate.as_ref());
         Ok(Chosen { protocol, deflate })
     }
