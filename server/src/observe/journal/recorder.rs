@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use engineio::observe::{self, Observation, SocketPacket, What};
-use engineio::{Headers, PacketType, PayloadFormat, Query, Sid, Transport, Violation};
+use engineio::{Headers, PayloadFormat, Query, Sid, Transport, Violation};
 
 use super::draft::Draft;
 use super::{Carrier, Direction, Entry, Record, redact};
@@ -342,15 +342,6 @@ impl Recorder {
         carrier: Carrier,
         packet: observe::PacketView<'_>,
     ) -> Draft {
-        let name = match packet.kind {
-            PacketType::Open => "open",
-            PacketType::Close => "close",
-            PacketType::Ping => "ping",
-            PacketType::Pong => "pong",
-            PacketType::Message => "message",
-            PacketType::Upgrade => "upgrade",
-            PacketType::Noop => "noop",
-        };
         let source = session.map_or(0, |session| match carrier {
             Carrier::Get => session.get,
             Carrier::Post => session.post,
@@ -361,7 +352,7 @@ impl Recorder {
         } else {
             self.shown(direction, false, &[&[packet.kind.digit()], packet.payload].concat())
         };
-        Draft::of(Entry::Packet { packet: name.to_owned(), binary: packet.binary })
+        Draft::of(Entry::Packet { packet: packet.kind.name().to_owned(), binary: packet.binary })
             .from(source)
             .direction(direction)
             .carrier(carrier)
@@ -381,7 +372,8 @@ impl Recorder {
             3 => "ack",
             4 => "connect_error",
             5 => "binary_event",
-            _ => "binary_ack",
+            6 => "binary_ack",
+            _ => "unknown",
         };
         let hides = self.redacts && packet.kind == 0 && direction == Direction::In;
         let payload = if hides { redact::json(packet.payload) } else { packet.payload.to_owned() };
