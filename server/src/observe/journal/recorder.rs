@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use engineio::observe::{self, Observation, SocketPacket, What};
 use engineio::{Headers, PayloadFormat, Query, Sid, Transport, Violation};
+use socketio::RawPacketType;
 
 use super::draft::Draft;
 use super::{Carrier, Direction, Entry, Record, redact};
@@ -365,15 +366,15 @@ impl Recorder {
         direction: Direction,
         packet: SocketPacket<'_>,
     ) -> Draft {
-        let name = match packet.kind {
-            0 => "connect",
-            1 => "disconnect",
-            2 => "event",
-            3 => "ack",
-            4 => "connect_error",
-            5 => "binary_event",
-            6 => "binary_ack",
-            _ => "unknown",
+        let name = match RawPacketType::from_number(packet.kind) {
+            Some(RawPacketType::Connect) => "connect",
+            Some(RawPacketType::Disconnect) => "disconnect",
+            Some(RawPacketType::Event) => "event",
+            Some(RawPacketType::Ack) => "ack",
+            Some(RawPacketType::ConnectError) => "connect_error",
+            None if packet.kind == 5 => "binary_event",
+            None if packet.kind == 6 => "binary_ack",
+            None => "unknown",
         };
         let hides = self.redacts && packet.kind == 0 && direction == Direction::In;
         let payload = if hides { redact::json(packet.payload) } else { packet.payload.to_owned() };
