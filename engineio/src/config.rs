@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::websocket::FrameLimits;
 use crate::websocket::deflate::PerMessageDeflate;
 use crate::{Revision, Transport};
 
@@ -126,6 +127,12 @@ impl EngineConfig {
             Transport::WebSocket => self.websocket,
             Transport::WebTransport => self.webtransport,
         }
+    }
+
+    /// The limits of a WebSocket message.
+    #[must_use]
+    pub fn frame_limits(&self) -> FrameLimits {
+        FrameLimits { message: self.max_payload, fragments: self.max_fragments }
     }
 
     /// To which transports a session of that revision on `transport` may move: what the open packet's `upgrades` says.

@@ -84,6 +84,23 @@ impl Violation {
             Violation::Probe => None,
         }
     }
+
+    /// Whether a request as a whole broke it, and nothing that the request carries.
+    #[must_use]
+    pub fn is_of_request(self) -> bool {
+        match self {
+            Violation::BinaryPayload | Violation::Overlap | Violation::Aborted => true,
+            Violation::EmptyPacket
+            | Violation::UnknownPacketType(_)
+            | Violation::Utf8
+            | Violation::EmptyPayload
+            | Violation::PayloadLength
+            | Violation::PayloadTruncated
+            | Violation::TooManyPackets
+            | Violation::Heartbeat
+            | Violation::Probe => false,
+        }
+    }
 }
 
 /// Why a session ended. [`as_str`](CloseReason::as_str) gives the reference implementation's words, which

@@ -48,49 +48,67 @@ impl Revision {
     }
 }
 
-/// The code of a packet: the first character of its text form.
-///
-/// ```
-/// use engineio::PacketType;
-///
-/// assert_eq!(PacketType::from_digit(b'2'), Some(PacketType::Ping));
-/// assert_eq!(PacketType::Message.digit(), b'4');
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum PacketType {
-    /// `0`: the server's answer to a handshake.
-    Open = b'0',
-    /// `1`: this session ends.
-    Close = b'1',
-    /// `2`: a heartbeat that wants a pong. The server sends it in revision 4, the client in revision 3.
-    Ping = b'2',
-    /// `3`: the answer to a ping.
-    Pong = b'3',
-    /// `4`: a message of the layer above.
-    Message = b'4',
-    /// `5`: a probed WebSocket takes over from polling.
-    Upgrade = b'5',
-    /// `6`: nothing. It ends a parked poll.
-    Noop = b'6',
+/// Declares the types of packets from one table: `Variant = digit, "name";`, in the order of the digits.
+macro_rules! packet_types {
+    (
+        $(#[$attribute:meta])*
+        pub enum $Type:ident {$( $(#[doc = $doc:literal])+ $variant:ident = $digit:literal, $name:literal; )+}
+    ) => {
+        $(#[$attribute])*
+        pub enum $Type {$( $(#[doc = $doc])+ $variant = $digit, )+}
+
+        impl $Type {
+            /// All types, in the order of their digits, which begin at `0`.
+            pub const ALL: &[$Type] = &[$($Type::$variant,)+];
+
+            /// The type that a packet's first character names.
+            #[must_use]
+            pub fn from_digit(digit: u8) -> Option<$Type> {
+                Some(match digit {
+                    $($digit => $Type::$variant,)+
+                    _ => return None,
+                })
+            }
+
+            /// The type's name, as journals and metrics give it.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {$($Type::$variant => $name,)+}
+            }
+        }
+    };
+}
+
+packet_types! {
+    /// The code of a packet: the first character of its text form.
+    ///
+    /// ```
+    /// use engineio::PacketType;
+    ///
+    /// assert_eq!(PacketType::from_digit(b'2'), Some(PacketType::Ping));
+    /// assert_eq!(PacketType::Message.digit(), b'4');
+    /// ```
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[repr(u8)]
+    pub enum PacketType {
+        /// `0`: the server's answer to a handshake.
+        Open = b'0', "open";
+        /// `1`: this session ends.
+        Close = b'1', "close";
+        /// `2`: a heartbeat that wants a pong. The server sends it in revision 4, the client in revision 3.
+        Ping = b'2', "ping";
+        /// `3`: the answer to a ping.
+        Pong = b'3', "pong";
+        /// `4`: a message of the layer above.
+        Message = b'4', "message";
+        /// `5`: a probed WebSocket takes over from polling.
+        Upgrade = b'5', "upgrade";
+        /// `6`: nothing. It ends a parked poll.
+        Noop = b'6', "noop";
+    }
 }
 
 impl PacketType {
-    /// The type that a packet's first character names.
-    #[must_use]
-    pub fn from_digit(digit: u8) -> Option<PacketType> {
-        Some(match digit {
-            b'0' => PacketType::Open,
-            b'1' => PacketType::Close,
-            b'2' => PacketType::Ping,
-            b'3' => PacketType::Pong,
-            b'4' => PacketType::Message,
-            b'5' => PacketType::Upgrade,
-            b'6' => PacketType::Noop,
-            _ => return None,
-        })
-    }
-
     /// The packet's first character.
     #[must_use]
     pub fn digit(self) -> u8 {
@@ -324,6 +342,14 @@ mod tests {
         assert_eq!(text("4héé", Revision::V4), Ok(Packet::Message(Message::Text("héé".into()))));
         assert_eq!(text("5", Revision::V4), Ok(Packet::Upgrade));
         assert_eq!(text("6", Revision::V4), Ok(Packet::Noop));
+    }
+
+    #[test]
+    fn each_type_is_at_the_place_of_its_digit() {
+        for (kind, digit) in PacketType::ALL.iter().zip(b'0'..) {
+            assert_eq!(kind.digit(), digit);
+            assert_eq!(PacketType::from_digit(digit), Some(*kind));
+        }
     }
 
     #[test]

@@ -244,7 +244,7 @@ fn files_use_each_other_in_one_direction() {
     let mut found = Vec::new();
     for folder in CRATES {
         let (made, places) = crate_in(folder);
-        assert!(made.files.len() > 3, "{folder} has only {} files", made.files.len());
+        assert!(!made.files.is_empty(), "{folder} has no files");
         for circle in made.circles() {
             let circle: Vec<_> =
                 circle.iter().map(|module| places[module].to_string_lossy().replace('\\', "/")).collect();

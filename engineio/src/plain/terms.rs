@@ -64,7 +64,7 @@ impl Terms {
     pub fn new(engine: &Engine, message_timeout: Duration, write_timeout: Duration) -> Terms {
         let config = &engine.config;
         Terms {
-            frames: FrameLimits { message: config.max_payload, fragments: config.max_fragments },
+            frames: config.frame_limits(),
             send_budget: config.send_budget,
             close_timeout: config.close_timeout,
             message_timeout,

@@ -5,7 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use engineio::{Message, Revision};
 use serde::de::IgnoredAny;
-use socketio::PacketViolation;
+use socketio::{PacketViolation, RawPacketType};
 
 use crate::walk::{Walk, broken, count};
 use crate::{BrokenRule, Level, json};
@@ -145,15 +145,19 @@ impl Walk {
 }
 
 fn kind(digit: u8) -> Option<(&'static str, &'static str)> {
-    Some(match digit {
-        b'0' => ("CONNECT: the client asks to join a namespace, or the server accepts", CONNECTION),
-        b'1' => ("DISCONNECT: the sender leaves the namespace", DISCONNECTION),
-        b'2' => ("EVENT", DATA),
-        b'3' => ("ACK: an acknowledgement", ACKNOWLEDGEMENT),
-        b'4' => ("CONNECT_ERROR: the server does not let the client join", CONNECTION),
-        b'5' => ("BINARY_EVENT: an event with attachments", TYPES),
-        b'6' => ("BINARY_ACK: an acknowledgement with attachments", TYPES),
-        _ => return None,
+    Some(match RawPacketType::from_number(digit.wrapping_sub(b'0')) {
+        Some(RawPacketType::Connect) => {
+            ("CONNECT: the client asks to join a namespace, or the server accepts", CONNECTION)
+        }
+        Some(RawPacketType::Disconnect) => ("DISCONNECT: the sender leaves the namespace", DISCONNECTION),
+        Some(RawPacketType::Event) => ("EVENT", DATA),
+        Some(RawPacketType::Ack) => ("ACK: an acknowledgement", ACKNOWLEDGEMENT),
+        Some(RawPacketType::ConnectError) => {
+            ("CONNECT_ERROR: the server does not let the client join", CONNECTION)
+        }
+        None if digit == b'5' => ("BINARY_EVENT: an event with attachments", TYPES),
+        None if digit == b'6' => ("BINARY_ACK: an acknowledgement with attachments", TYPES),
+        None => return None,
     })
 }
 

@@ -277,7 +277,7 @@ fn the_first_wrong_byte_is_found_for_each_rule() {
         "UNREADABLE",
     ];
     let missing: Vec<&str> = all.filter(|id| !shown.contains(id) && !others.contains(id)).collect();
-    assert!(missing.is_empty(), "{missing:?}");
+    assert!(missing.is_empty(), "each of these needs a row above, or a place in `others`: {missing:?}");
 }
 
 #[test]

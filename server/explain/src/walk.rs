@@ -62,10 +62,7 @@ impl Walk {
 }
 
 pub(crate) fn websocket_reader(config: &EngineConfig) -> websocket::Reader {
-    websocket::Reader::new(websocket::FrameLimits {
-        message: config.max_payload,
-        fragments: config.max_fragments,
-    })
+    websocket::Reader::new(config.frame_limits())
 }
 
 pub(crate) fn broken(at: usize, rule: impl Into<ProtocolRule>) -> BrokenRule {

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use engineio::Revision;
+use engineio::{PacketType, Revision};
 use parking_lot::Mutex;
 use socketio_explain::journal::{Carrier, Direction, Entry, Header, Raw, Record, VERSION};
 use socketio_explain::{Settings, explain_journal};
@@ -198,14 +198,11 @@ impl Recorder {
 
     /// An Engine.IO packet, and the Socket.IO packet in it.
     pub fn packet(&self, place: RecordPlace<'_>, packet: &Wire) {
-        const NAMES: [&str; 7] = ["open", "close", "ping", "pong", "message", "upgrade", "noop"];
         let (raw, name, binary) = match packet {
             Wire::Binary(bytes) => (&bytes[..], "message", true),
             Wire::Text(text) => {
-                let digit = text.chars().next().and_then(|digit| digit.to_digit(10));
-                let name = digit.and_then(|digit| NAMES.get(digit as usize));
-                let Some(name) = name else { return };
-                (text.as_bytes(), *name, false)
+                let Some(kind) = text.bytes().next().and_then(PacketType::from_digit) else { return };
+                (text.as_bytes(), kind.name(), false)
             }
         };
         let n = self.add(place, Some(raw), Entry::Packet { packet: name.to_owned(), binary });

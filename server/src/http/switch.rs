@@ -29,6 +29,23 @@ pub(crate) struct Chosen {
     pub(crate) deflate: Option<Agreement>,
 }
 
+/// What is wrong with the fields of a WebSocket handshake (RFC 6455, section 4.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HandshakeFault {
+    /// Not one `Sec-WebSocket-Key` of 16 bytes.
+    Key,
+    /// Not one `Sec-WebSocket-Version`, or another version than ours.
+    Version,
+}
+
+impl From<HandshakeFault> for Refusal {
+    fn from(fault: HandshakeFault) -> Refusal {
+        match fault {
+            HandshakeFault::Key | HandshakeFault::Version => Refusal::TransportHandshake,
+        }
+    }
+}
+
 /// What both sides agree on about compression.
 pub(crate) fn agree(headers: &HeaderMap, ours: Option<&PerMessageDeflate>) -> Option<Agreement> {
     let fields = headers.get_all(SEC_WEBSOCKET_EXTENSIONS).iter().filter_map(|field| field.to_str().ok());
@@ -48,11 +65,8 @@ pub(crate) fn switch(
     observers: Observers,
     then: impl FnOnce(Connection, Vec<u8>) + Send + 'static,
 ) -> Result<Response<Body>, Refusal> {
-    let key = only(&parts.headers, &SEC_WEBSOCKET_KEY).filter(|_| has_key(&parts.headers));
-    let version = speaks_our_version(&parts.headers);
-    let (Some(key), true, Some(on_upgrade)) = (key, version, parts.extensions.remove::<OnUpgrade>()) else {
-        return Err(Refusal::TransportHandshake);
-    };
+    let key = handshake_key(&parts.headers)?;
+    let on_upgrade = parts.extensions.remove::<OnUpgrade>().ok_or(Refusal::TransportHandshake)?;
     let accept = accept_key(key.as_bytes());
     let mut response = status(StatusCode::SWITCHING_PROTOCOLS);
     let headers = response.headers_mut();
@@ -90,17 +104,24 @@ fn accept_key(key: &[u8]) -> String {
     STANDARD.encode(hash.digest().bytes())
 }
 
-/// The only version: earlier ones were drafts.
-pub(crate) fn speaks_our_version(headers: &HeaderMap) -> bool {
-    only(headers, &SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13")
+/// The key of a handshake.
+///
+/// # Errors
+/// The first of the handshake's fields that is wrong.
+pub(crate) fn handshake_key(headers: &HeaderMap) -> Result<&HeaderValue, HandshakeFault> {
+    let key = only(headers, &SEC_WEBSOCKET_KEY).filter(|key| is_key(key.as_bytes()));
+    let key = key.ok_or(HandshakeFault::Key)?;
+    // The only version: earlier ones were drafts.
+    if only(headers, &SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        return Err(HandshakeFault::Version);
+    }
+    Ok(key)
 }
 
-/// Whether there is "a base64-encoded value that, when decoded, is 16 bytes in length".
-pub(crate) fn has_key(headers: &HeaderMap) -> bool {
+/// "a base64-encoded value that, when decoded, is 16 bytes in length"
+fn is_key(key: &[u8]) -> bool {
     let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
-    only(headers, &SEC_WEBSOCKET_KEY)
-        .map(HeaderValue::as_bytes)
-        .is_some_and(|key| key.len() == 24 && key.ends_with(b"==") && key[..22].iter().all(base64))
+    key.len() == 24 && key.ends_with(b"==") && key[..22].iter().all(base64)
 }
 
 /// A field that "MUST NOT appear more than once in an HTTP request" (RFC 6455, sections 11.3.1 and 11.3.5).

@@ -26,7 +26,7 @@ use crate::http::mount::{Answering, Mount, RequestBody};
 use crate::http::refused::{Denial, merge};
 use crate::http::settings::HttpSettings;
 use crate::http::subprotocol;
-use crate::http::switch::{Chosen, agree, has_key, speaks_our_version, switch};
+use crate::http::switch::{Chosen, HandshakeFault, agree, handshake_key, switch};
 use crate::net::admission::Admission;
 use crate::net::connection::Connection;
 use crate::net::drain::DrainSchedule;
@@ -145,17 +145,13 @@ fn check(parts: &Parts) -> Result<(), Denied> {
     if !is_websocket(&parts.headers) {
         return Err(bad_request("the Upgrade field must be websocket"));
     }
-    if !has_key(&parts.headers) {
-        return Err(bad_request("Sec-WebSocket-Key is not 16 bytes in base64"));
+    match (handshake_key(&parts.headers), subprotocol::first(&parts.headers)) {
+        (Err(HandshakeFault::Key), _) => Err(bad_request("Sec-WebSocket-Key is not 16 bytes in base64")),
+        (_, Err(refusal)) => Err(bad_request(&refusal.to_string())),
+        // "an appropriate HTTP error code (such as 426 Upgrade Required)" (section 4.2.2).
+        (Err(HandshakeFault::Version), Ok(_)) => Err(upgrade_required("Sec-WebSocket-Version must be 13")),
+        (Ok(_), Ok(_)) => Ok(()),
     }
-    if subprotocol::first(&parts.headers).is_err() {
-        return Err(bad_request("Sec-WebSocket-Protocol is not a list of different names"));
-    }
-    // "an appropriate HTTP error code (such as 426 Upgrade Required)" (section 4.2.2).
-    if !speaks_our_version(&parts.headers) {
-        return Err(upgrade_required("Sec-WebSocket-Version must be 13"));
-    }
-    Ok(())
 }
 
 /// 426: "The server MUST send an Upgrade header field in a 426 response" (RFC 9110, section 15.5.22).

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use engineio::websocket::{FrameEvent, FrameLimits};
+use engineio::websocket::FrameEvent;
 use engineio::webtransport::{StreamOpening, StreamReader};
 use engineio::{Framing, Packet, Revision, Sid};
 use http::header::HOST;
@@ -108,9 +108,9 @@ async fn come(connecting: Connecting, service: &Service) -> Result<(), Error> {
     let query = query_of(&first).ok_or("its first packet does not open a session")?;
     let target = format!("{}?{query}", parts.uri.path());
     parts.uri = target.parse()?;
-    let sizes = FrameLimits { message: config.max_payload, fragments: config.max_fragments };
     let io = Connection::from_stream(stream);
-    let link = WebSocket::new(io, &[], Framing::WebTransport, sizes).within(service.site().engine.memory());
+    let link = WebSocket::new(io, &[], Framing::WebTransport, config.frame_limits())
+        .within(service.site().engine.memory());
     let arrived = Arrived::new(link);
     parts.extensions.insert(arrived.clone());
     let answered = service.respond(Request::from_parts(parts, Empty::<Bytes>::new())).await;

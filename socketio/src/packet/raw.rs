@@ -6,44 +6,55 @@ use bytestring::ByteString;
 /// The largest integer that a JavaScript number holds exactly.
 pub(crate) const MAX_ACK_ID: u64 = (1 << 53) - 1;
 
-/// The type of a packet. The default parser's binary events and binary acknowledgements, types 5 and 6, are
-/// a matter of that parser: they are events and acknowledgements with attachments.
-///
-/// ```
-/// use socketio::RawPacketType;
-///
-/// assert_eq!(RawPacketType::from_number(2), Some(RawPacketType::Event));
-/// assert_eq!(RawPacketType::Ack.number(), 3);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum RawPacketType {
-    /// A client wants to join a namespace, or has joined it.
-    Connect = 0,
-    /// One side ends its part in a namespace.
-    Disconnect = 1,
-    /// An event.
-    Event = 2,
-    /// The acknowledgement of an event.
-    Ack = 3,
-    /// A client may not join a namespace.
-    ConnectError = 4,
+/// Declares the types of packets from one table: `Variant = number,`.
+macro_rules! packet_types {
+    (
+        $(#[$attribute:meta])*
+        pub enum $Type:ident {$( $(#[doc = $doc:literal])+ $variant:ident = $number:literal, )+}
+    ) => {
+        $(#[$attribute])*
+        pub enum $Type {$( $(#[doc = $doc])+ $variant = $number, )+}
+
+        impl $Type {
+            /// The type of that number.
+            #[must_use]
+            pub fn from_number(number: u8) -> Option<$Type> {
+                Some(match number {
+                    $($number => $Type::$variant,)+
+                    _ => return None,
+                })
+            }
+        }
+    };
+}
+
+packet_types! {
+    /// The type of a packet. The default parser's binary events and binary acknowledgements, types 5 and 6, are
+    /// a matter of that parser: they are events and acknowledgements with attachments.
+    ///
+    /// ```
+    /// use socketio::RawPacketType;
+    ///
+    /// assert_eq!(RawPacketType::from_number(2), Some(RawPacketType::Event));
+    /// assert_eq!(RawPacketType::Ack.number(), 3);
+    /// ```
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    #[repr(u8)]
+    pub enum RawPacketType {
+        /// A client wants to join a namespace, or has joined it.
+        Connect = 0,
+        /// One side ends its part in a namespace.
+        Disconnect = 1,
+        /// An event.
+        Event = 2,
+        /// The acknowledgement of an event.
+        Ack = 3,
+        /// A client may not join a namespace.
+        ConnectError = 4,
+    }
 }
 
 impl RawPacketType {
-    /// The type of that number.
-    #[must_use]
-    pub fn from_number(number: u8) -> Option<RawPacketType> {
-        Some(match number {
-            0 => RawPacketType::Connect,
-            1 => RawPacketType::Disconnect,
-            2 => RawPacketType::Event,
-            3 => RawPacketType::Ack,
-            4 => RawPacketType::ConnectError,
-            _ => return None,
-        })
-    }
-
     /// The type's number on the wire.
     #[must_use]
     pub fn number(self) -> u8 {

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use engineio::observe::{self, Observation, SocketPacket, What};
-use engineio::{Headers, PacketType, PayloadFormat, Query, Sid, Transport, Violation};
+use engineio::{Headers, PayloadFormat, Query, Sid, Transport, Violation};
+use socketio::RawPacketType;
 
 use super::draft::Draft;
 use super::{Carrier, Direction, Entry, Record, redact};
@@ -292,8 +293,8 @@ impl Recorder {
             }),
             What::Violation { rule, section, error } => {
                 // A rule about requests was broken by the last request.
-                let requests = [Violation::Overlap, Violation::Aborted, Violation::BinaryPayload];
-                let source = match requests.iter().any(|violation| violation.name() == rule) {
+                let violation = Violation::ALL.iter().copied().find(|violation| violation.name() == rule);
+                let source = match violation.is_some_and(Violation::is_of_request) {
                     true => of(|session| session.get.max(session.post)),
                     false => of(|session| session.last_in),
                 };
@@ -342,15 +343,6 @@ impl Recorder {
         carrier: Carrier,
         packet: observe::PacketView<'_>,
     ) -> Draft {
-        let name = match packet.kind {
-            PacketType::Open => "open",
-            PacketType::Close => "close",
-            PacketType::Ping => "ping",
-            PacketType::Pong => "pong",
-            PacketType::Message => "message",
-            PacketType::Upgrade => "upgrade",
-            PacketType::Noop => "noop",
-        };
         let source = session.map_or(0, |session| match carrier {
             Carrier::Get => session.get,
             Carrier::Post => session.post,
@@ -361,7 +353,7 @@ impl Recorder {
         } else {
             self.shown(direction, false, &[&[packet.kind.digit()], packet.payload].concat())
         };
-        Draft::of(Entry::Packet { packet: name.to_owned(), binary: packet.binary })
+        Draft::of(Entry::Packet { packet: packet.kind.name().to_owned(), binary: packet.binary })
             .from(source)
             .direction(direction)
             .carrier(carrier)
@@ -374,14 +366,15 @@ impl Recorder {
         direction: Direction,
         packet: SocketPacket<'_>,
     ) -> Draft {
-        let name = match packet.kind {
-            0 => "connect",
-            1 => "disconnect",
-            2 => "event",
-            3 => "ack",
-            4 => "connect_error",
-            5 => "binary_event",
-            _ => "binary_ack",
+        let name = match RawPacketType::from_number(packet.kind) {
+            Some(RawPacketType::Connect) => "connect",
+            Some(RawPacketType::Disconnect) => "disconnect",
+            Some(RawPacketType::Event) => "event",
+            Some(RawPacketType::Ack) => "ack",
+            Some(RawPacketType::ConnectError) => "connect_error",
+            None if packet.kind == 5 => "binary_event",
+            None if packet.kind == 6 => "binary_ack",
+            None => "unknown",
         };
         let hides = self.redacts && packet.kind == 0 && direction == Direction::In;
         let payload = if hides { redact::json(packet.payload) } else { packet.payload.to_owned() };

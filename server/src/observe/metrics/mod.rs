@@ -18,16 +18,6 @@ use crate::site::Site;
 const BUCKETS: [u64; 12] =
     [10, 100, 500, 1_000, 5_000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000, 30_000_000];
 
-const PACKETS: [(PacketType, &str); 7] = [
-    (PacketType::Open, "open"),
-    (PacketType::Close, "close"),
-    (PacketType::Ping, "ping"),
-    (PacketType::Pong, "pong"),
-    (PacketType::Message, "message"),
-    (PacketType::Upgrade, "upgrade"),
-    (PacketType::Noop, "noop"),
-];
-
 /// How many namespaces have a sample of their own. Clients may choose names, and each is a series in Prometheus.
 const NAMESPACES: usize = 50;
 
@@ -54,7 +44,7 @@ pub struct Metrics {
     opened: [AtomicU64; Transport::ALL.len()],
     upgrades: AtomicU64,
     sockets: AtomicI64,
-    packets: [[AtomicU64; PACKETS.len()]; 2],
+    packets: [[AtomicU64; PacketType::ALL.len()]; 2],
     bytes: [AtomicU64; 2],
     /// Of compressed WebSocket messages: their bytes, and those on the wire.
     deflated: [[AtomicU64; 2]; 2],
@@ -196,8 +186,8 @@ impl Metrics {
 
         text.family("socketio_packets_total", "counter", "Engine.IO packets.");
         for (direction, counts) in DIRECTIONS.iter().zip(&self.packets) {
-            for ((_, kind), count) in PACKETS.iter().zip(counts) {
-                let labels = format!("direction=\"{direction}\",type=\"{kind}\"");
+            for (kind, count) in PacketType::ALL.iter().zip(counts) {
+                let labels = format!("direction=\"{direction}\",type=\"{}\"", kind.name());
                 text.sample("socketio_packets_total", &labels, get(count));
             }
         }

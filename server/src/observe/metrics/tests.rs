@@ -23,10 +23,3 @@ fn the_largest_namespaces_have_samples_and_the_others_one() {
     assert_eq!(counts(&[("/", 0), ("/b", 5)]), "/ 0, /b 5");
     assert_eq!(counts(&[("/\"}\n\\", 1)]), r#"/\"}\n\\ 1"#);
 }
-
-#[test]
-fn packets_are_found_by_their_digit() {
-    for (at, (kind, _)) in PACKETS.iter().enumerate() {
-        assert_eq!(usize::from(kind.digit() - b'0'), at);
-    }
-}

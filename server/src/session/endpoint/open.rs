@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use engineio::observe::{Carrier, Direction, What};
 use engineio::session::{self, WebSocketWire as _};
-use engineio::websocket::FrameLimits;
 use engineio::websocket::deflate::Agreement;
 use engineio::{
     Application, CloseReason, Frame, Framing, HandshakeRequest, Jsonp, Limit, Open, PayloadFormat, Refusal,
@@ -124,7 +123,7 @@ impl<A: Application> Endpoint<A> {
     /// What a WebSocket is opened with. The subprotocol is the client's first, as in the reference; the application's hooks
     /// may put another in its place.
     fn choose(&self, parts: &Parts) -> Result<Chosen, Refusal> {
-        let protocol = subprotocol::first(&parts.headers).map_err(|_| Refusal::Subprotocols)?;
+        let protocol = subprotocol::first(&parts.headers)?;
         let deflate = agree(&parts.headers, self.engine.config.per_message_deflate.as_ref());
         Ok(Chosen { protocol, deflate })
     }
@@ -154,10 +153,7 @@ impl<A: Application> Endpoint<A> {
         format: PayloadFormat,
         deflate: Option<Agreement>,
     ) -> WebSocket {
-        let limits = FrameLimits {
-            message: self.engine.config.max_payload,
-            fragments: self.engine.config.max_fragments,
-        };
+        let limits = self.engine.config.frame_limits();
         WebSocket::new(io, read, Framing::WebSocket(format.revision), limits)
             .within(self.engine.memory())
             .limiting_pings(self.engine.config.pings_per_second)
