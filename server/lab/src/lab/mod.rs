@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use self::testing::{Asks, Running, Testing, testing};
+use self::testing::{Asks, Running, Testing};
 pub use self::waiting::{FIRST, Hang, longest_wait};
 use crate::agent::Agent;
 use crate::case::{Case, CaseTransport};
@@ -179,7 +179,7 @@ impl Lab {
         }?;
         let mut state = self.state.lock();
         let State { agents, runs } = &mut *state;
-        let testing = testing(agents, agent)?;
+        let testing = Testing::of(agents, agent)?;
         if let Some(running) = testing.running.get(case.about.id) {
             return Ok(running.entry.clone());
         }
@@ -200,7 +200,7 @@ impl Lab {
     fn take<'a>(&'a self, agent: &'a Agent) -> Result<Turn<'a>, NextCase> {
         let mut state = self.state.lock();
         let State { agents, runs } = &mut *state;
-        let testing = testing(agents, agent).map_err(NextCase::Refused)?;
+        let testing = Testing::of(agents, agent).map_err(NextCase::Refused)?;
         if testing.taken || !testing.running.is_empty() {
             return Ok(Turn::Wait);
         }

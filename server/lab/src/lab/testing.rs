@@ -45,6 +45,17 @@ pub(super) struct Running {
 }
 
 impl Testing {
+    /// The agent of this name, or a new one.
+    pub(super) fn of<'a>(
+        agents: &'a mut BTreeMap<String, Testing>,
+        agent: &Agent,
+    ) -> Result<&'a mut Testing, String> {
+        if !agents.contains_key(&agent.name) && agents.len() >= AGENTS {
+            return Err(format!("the lab has {AGENTS} agents already: start it again"));
+        }
+        Ok(agents.entry(agent.name.clone()).or_insert_with(|| Testing::new(agent)))
+    }
+
     pub(super) fn new(agent: &Agent) -> Testing {
         Testing {
             agent: agent.clone(),
@@ -76,15 +87,4 @@ impl Testing {
         let running = self.running.len() + usize::from(self.taken);
         (had, had + self.waiting.len() + running)
     }
-}
-
-/// The agent of this name, or a new one.
-pub(super) fn testing<'a>(
-    agents: &'a mut BTreeMap<String, Testing>,
-    agent: &Agent,
-) -> Result<&'a mut Testing, String> {
-    if !agents.contains_key(&agent.name) && agents.len() >= AGENTS {
-        return Err(format!("the lab has {AGENTS} agents already: start it again"));
-    }
-    Ok(agents.entry(agent.name.clone()).or_insert_with(|| Testing::new(agent)))
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use socketio::{ClusterError, FetchError, Io, IoConfig};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::*;
 use crate::link::fake::FakeRedis;
