@@ -1,7 +1,9 @@
 //! Bursts: clients that read get all that a handler sends, however much it sends at once.
 
+use std::time::Duration;
+
 use socketio::{Io, Socket};
-use socketio_server::Server;
+use socketio_server::{EngineConfig, Server};
 use socketio_tests::{Received, TestServer, WebSocket};
 
 const WEBSOCKET: &str = "/socket.io/?EIO=4&transport=websocket";
@@ -35,7 +37,9 @@ async fn server() -> TestServer {
             socket.emit("picture", (0, "x".repeat(size))).expect("a queue that is empty takes anything");
             "done"
         });
-    TestServer::start(Server::builder().socketio("/socket.io/", io)).await
+    // No ping comes among the pictures, however slow the machine is.
+    let config = EngineConfig { ping_interval: Duration::from_secs(600), ..EngineConfig::default() };
+    TestServer::start(Server::builder().config(config).socketio("/socket.io/", io)).await
 }
 
 async fn joined(server: &TestServer) -> WebSocket {
