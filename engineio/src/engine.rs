@@ -1,6 +1,6 @@
 //! What all sessions of a server share.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::memory::{Budget, Holders};
 use crate::observe::Observers;
@@ -25,6 +25,7 @@ pub struct Engine {
     pub holders: Arc<Holders>,
     /// The observers; none by default.
     pub observers: Observers,
+    memory: OnceLock<Budget>,
 }
 
 impl Engine {
@@ -34,9 +35,9 @@ impl Engine {
         Engine { config, ..Engine::default() }
     }
 
-    /// How much memory all clients together may use.
+    /// How much memory all clients together may use, as the settings say when this is first asked.
     #[must_use]
     pub fn memory(&self) -> Budget {
-        Budget::new(self.config.memory_budget, self.holders.clone())
+        self.memory.get_or_init(|| Budget::new(self.config.memory_budget, self.holders.clone())).clone()
     }
 }

@@ -14,27 +14,32 @@ use std::time::{Duration, Instant};
 /// stalled.note(now, true, false); // Too much waits, and the client takes nothing.
 /// assert_eq!(stalled.until(patience), Some(now + patience));
 /// ```
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Stalled {
-    since: Option<Instant>,
+    /// Boxed, since most clients never are.
+    since: Option<Box<Instant>>,
 }
 
 impl Stalled {
     /// Notes whether too much waits, and whether the client has `taken` something since the last call. Returns
     /// whether [`until`](Stalled::until) has changed.
     pub fn note(&mut self, now: Instant, too_much: bool, taken: bool) -> bool {
-        let before = self.since;
-        self.since = match before {
+        let before = self.since.as_deref().copied();
+        let since = match before {
             Some(since) if too_much && !taken => Some(since),
             _ => too_much.then_some(now),
         };
-        self.since != before
+        match (&mut self.since, since) {
+            (Some(kept), Some(since)) => **kept = since,
+            (kept, since) => *kept = since.map(Box::new),
+        }
+        since != before
     }
 
     /// When the client's time, `patience`, is over; `None` while it is not stalled.
     #[must_use]
-    pub fn until(self, patience: Duration) -> Option<Instant> {
-        self.since.and_then(|since| since.checked_add(patience))
+    pub fn until(&self, patience: Duration) -> Option<Instant> {
+        self.since.as_ref().and_then(|since| since.checked_add(patience))
     }
 }
 

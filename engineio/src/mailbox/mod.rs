@@ -201,6 +201,10 @@ impl Mailbox {
         self.memory.admits(bytes)
     }
 
+    pub(crate) fn memory(&self) -> &Budget {
+        &self.memory
+    }
+
     fn count(&self, limit: Limit) {
         if let Some(hits) = &self.hits {
             hits.count(limit);

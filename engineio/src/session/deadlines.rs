@@ -39,7 +39,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
 
     /// A client that is in the middle of a message has longer for its heartbeat while bytes move.
     fn put_off_heartbeat(&mut self, now: Instant, wires: &mut W) {
-        if self.engine.config.strict_heartbeat || !self.machine.is_heartbeat_due(now) {
+        if self.machine.engine().config.strict_heartbeat || !self.machine.is_heartbeat_due(now) {
             return;
         }
         let (by_http, body, answering) = self.mailbox.take_moved_by_http();
@@ -50,7 +50,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
         };
         let bytes = std::mem::take(&mut self.taken) as usize + by_http;
         // How long a body may take is limited already.
-        let time = if body { Duration::ZERO } else { self.engine.config.ping_timeout };
+        let time = if body { Duration::ZERO } else { self.machine.engine().config.ping_timeout };
         match self.progress.since_last(reached, bytes, time) {
             Some(Moved::Apace) => self.input(now, Input::Moved { at_most: None }, wires),
             Some(Moved::Incoming) => {

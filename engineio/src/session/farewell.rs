@@ -35,13 +35,13 @@ impl<L: Layer, W: Wires> Session<L, W> {
         let (websocket, code) = (self.link.take()?, self.close_code);
         let framing = websocket.framing();
         self.watch(framing, framing.into()).closing(code, "");
-        Some(Farewell { websocket, code, within: self.engine.config.close_timeout })
+        Some(Farewell { websocket, code, within: self.machine.engine().config.close_timeout })
     }
 
     /// Ends the session of a client that met that limit, and frees what is held for it.
     pub(super) fn evict(&mut self, now: Instant, limit: Limit, wires: &mut W) {
         wires.log(Line::Evicted(limit));
-        self.outbox.clear();
+        self.outbox.take();
         self.clear_inbox();
         if let Some(link) = &mut self.link {
             link.abandon();

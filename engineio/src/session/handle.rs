@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::doors::Doors;
 use super::wires::Wires;
-use crate::memory::Holders;
 use crate::sync::Mutex;
 use crate::{CurrentTransport, Engine, Known, Mailbox, MailboxReceiver, PayloadFormat, Sid, Transport};
 
@@ -22,8 +21,6 @@ pub struct SessionHandle<W: Wires> {
     pub mailbox: Arc<Mailbox>,
     pub(super) doors: Mutex<Doors<W>>,
     transport: CurrentTransport,
-    /// The holders of memory that can be evicted, of all endpoints.
-    holders: Arc<Holders>,
 }
 
 impl<W: Wires> SessionHandle<W> {
@@ -46,14 +43,13 @@ impl<W: Wires> SessionHandle<W> {
             mailbox,
             doors: Mutex::default(),
             transport: CurrentTransport::new(transport),
-            holders: engine.holders.clone(),
         };
         (Arc::new(handle), receiver)
     }
 
     /// From now on, its client can be evicted when memory runs short.
     pub fn enter(&self) {
-        self.holders.enter(&self.mailbox);
+        self.mailbox.memory().enter(&self.mailbox);
     }
 
     /// The session is over: it accepts no more requests, and those that wait at its doors are answered.
@@ -74,7 +70,7 @@ impl<W: Wires> SessionHandle<W> {
 /// Its session may have ended: an answer that is still being sent can be dropped to free memory.
 impl<W: Wires> Drop for SessionHandle<W> {
     fn drop(&mut self) {
-        self.holders.leave(&self.mailbox);
+        self.mailbox.memory().leave(&self.mailbox);
     }
 }
 

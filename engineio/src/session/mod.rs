@@ -38,22 +38,24 @@ pub mod in_memory;
 mod inbox;
 mod observing;
 mod opening;
+mod outbox;
 mod progress;
 mod reading;
 mod state_machine;
 mod wires;
 mod writing;
 
-use std::collections::VecDeque;
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 use std::task::Context;
 use std::time::Instant;
 
 use crate::observe::What;
-use crate::{CloseReason, Engine, Frame, Layer, MailboxReceiver, Outlet, Stalled};
+use crate::{CloseReason, Frame, Layer, MailboxReceiver, Outlet, Stalled};
 use doors::{Arrival, Probe};
 use inbox::Inbox;
+use outbox::Outbox;
 use progress::Progress;
 
 pub use doors::OpenError;
@@ -70,6 +72,11 @@ const ROUND: usize = 32;
 
 /// Rounds after which other tasks run, even if there is more to do here.
 const ROUNDS: u8 = 8;
+
+thread_local! {
+    /// Where state machines leave their outputs. It is empty between two inputs, so all sessions of a thread share its memory.
+    static OUTPUTS: Cell<Vec<Output>> = const { Cell::new(Vec::new()) };
+}
 
 /// A session: its state machine, its layer, what waits in either direction, and its WebSockets. It belongs to one
 /// task, which gives it turns:
@@ -106,7 +113,6 @@ const ROUNDS: u8 = 8;
 pub struct Session<L, W: Wires> {
     mailbox: MailboxReceiver,
     handle: Arc<SessionHandle<W>>,
-    engine: Arc<Engine>,
     /// How many packets were received and sent, for the log.
     received: u32,
     sent: u32,
@@ -133,11 +139,8 @@ pub struct Session<L, W: Wires> {
     inbox: Inbox<W>,
     stalled: Stalled,
     progress: Progress,
-    /// The state machine's outputs, kept to reuse the memory.
-    out: Vec<Output>,
     layer: L,
-    /// Frames taken from the mailbox for a poll, and cut from its answer.
-    outbox: VecDeque<Frame>,
+    outbox: Outbox,
 }
 
 /// What comes after a round.
@@ -265,12 +268,12 @@ impl<L: Layer, W: Wires> Session<L, W> {
 
     fn input(&mut self, now: Instant, input: Input, wires: &mut W) {
         self.stirred = true;
-        let mut out = std::mem::take(&mut self.out);
+        let mut out = OUTPUTS.take();
         self.machine.handle(now, input, &mut out);
         for output in out.drain(..) {
             self.apply(now, output, wires);
         }
-        self.out = out;
+        OUTPUTS.set(out);
     }
 
     fn apply(&mut self, now: Instant, output: Output, wires: &mut W) {

@@ -9,16 +9,16 @@ use crate::{Engine, Frame, Framing, Layer, Packet, Violation};
 /// # What observers see
 impl<L: Layer, W: Wires> Session<L, W> {
     pub(super) fn is_watched(&self) -> bool {
-        !self.engine.observers.is_empty()
+        !self.machine.engine().observers.is_empty()
     }
 
     pub(super) fn see<'a>(&'a self, what: impl FnOnce() -> What<'a>) {
-        self.engine.observers.see(Some(&self.handle.sid), what);
+        self.machine.engine().observers.see(Some(&self.handle.sid), what);
     }
 
     /// The observers of one of the WebSockets.
     pub(super) fn watch(&self, framing: Framing, carrier: Carrier) -> Watch<'_> {
-        watch(&self.engine, &self.handle, framing, carrier)
+        watch(self.machine.engine(), &self.handle, framing, carrier)
     }
 
     pub(super) fn see_incoming(&self, carrier: Carrier, packet: &Result<Packet, Violation>, wires: &mut W) {
@@ -42,7 +42,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
             self.broke(violation.name(), violation.section(), &violation, wires);
         }
         if let Some(limit) = ending.limit {
-            self.engine.hits.count(limit);
+            self.machine.engine().hits.count(limit);
         }
     }
 

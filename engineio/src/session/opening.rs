@@ -1,10 +1,10 @@
 //! How a session begins.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::inbox::Inbox;
+use super::outbox::Outbox;
 use super::progress::Progress;
 use super::wires::{WebSocketWire as _, Wires};
 use super::{Session, SessionHandle, StateMachine};
@@ -64,10 +64,9 @@ impl<L: Layer, W: Wires> Session<L, W> {
             now,
         );
         Session {
-            machine: StateMachine::new(engine.clone(), format.revision, transport, now),
+            machine: StateMachine::new(engine, format.revision, transport, now),
             mailbox,
             handle,
-            engine,
             received: 0,
             sent: u32::from(link.is_none()),
             close_code: None,
@@ -82,10 +81,8 @@ impl<L: Layer, W: Wires> Session<L, W> {
             inbox: Inbox::new(),
             stalled: Stalled::default(),
             progress: Progress::default(),
-            // Nearly always there is one at a time, and a list grows to four at once.
-            out: Vec::with_capacity(1),
             layer,
-            outbox: VecDeque::new(),
+            outbox: Outbox::default(),
         }
     }
 }

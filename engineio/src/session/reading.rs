@@ -14,7 +14,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
     /// Queues a POST. [`handle_posts`](Session::handle_posts) reads its packets.
     pub(super) fn queue_post(&mut self, posted: Posted<W>) {
         let Posted { body, binary, accepted, held } = posted;
-        let packets = self.handle.format.reader(body, binary, self.engine.config.max_packets);
+        let packets = self.handle.format.reader(body, binary, self.machine.engine().config.max_packets);
         self.inbox.push(packets, held, accepted);
         self.mailbox.note_incoming(self.inbox.bytes());
     }
@@ -80,7 +80,8 @@ impl<L: Layer, W: Wires> Session<L, W> {
             && let Some(link) = &mut self.link
         {
             let framing = link.framing();
-            let incoming = link.poll_message(cx, watch(&self.engine, &self.handle, framing, framing.into()));
+            let incoming =
+                link.poll_message(cx, watch(self.machine.engine(), &self.handle, framing, framing.into()));
             if let Some(bytes) = link.take_grown() {
                 self.mailbox.note_incoming(bytes);
             }
@@ -133,7 +134,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
                 }
                 continue;
             }
-            let watch = watch(&self.engine, &self.handle, probe.framing(), Carrier::Probe);
+            let watch = watch(self.machine.engine(), &self.handle, probe.framing(), Carrier::Probe);
             let Poll::Ready(incoming) = probe.poll_message(cx, watch) else {
                 match probe.poll_write(cx) {
                     Poll::Ready(Err(_)) => self.end_probe(now, None, wires),
@@ -172,7 +173,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
             let websocket = probe.websocket;
             if !websocket.is_gone() {
                 self.watch(websocket.framing(), Carrier::Probe).closing(code, "");
-                wires.close_probe(websocket, code, self.engine.config.close_timeout);
+                wires.close_probe(websocket, code, self.machine.engine().config.close_timeout);
             }
             self.see(|| What::ProbeDropped);
             self.handle.doors.lock().free_probe();

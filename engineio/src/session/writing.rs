@@ -35,16 +35,19 @@ impl<L: Layer, W: Wires> Session<L, W> {
         let format = self.handle.format;
         let packets: &[Packet] = match answer {
             PollAnswer::Queued => {
-                self.mailbox.take_some(&mut self.outbox, self.engine.config.max_payload);
-                let before = self.is_watched().then(|| self.outbox.clone());
-                let queued = self.outbox.len();
-                let (payload, cost) = format.encode(&mut self.outbox, self.engine.config.max_payload);
-                self.sent = self.sent.wrapping_add((queued - self.outbox.len()) as u32);
+                let is_watched = self.is_watched();
+                let outbox = self.outbox.frames();
+                self.mailbox.take_some(outbox, self.machine.engine().config.max_payload);
+                let before = is_watched.then(|| outbox.clone());
+                let queued = outbox.len();
+                let (payload, cost) = format.encode(outbox, self.machine.engine().config.max_payload);
+                let left = outbox.len();
+                self.sent = self.sent.wrapping_add((queued - left) as u32);
                 self.mailbox.written(cost);
                 self.moved = true;
                 self.taken = self.taken.saturating_add(u32::try_from(cost).unwrap_or(u32::MAX));
                 if let Some(mut before) = before {
-                    before.truncate(before.len() - self.outbox.len());
+                    before.truncate(before.len() - left);
                     before.iter().for_each(|frame| self.see_outgoing(Carrier::Get, frame));
                 }
                 // If the client goes before it has the answer, its guard tells the session.
@@ -89,7 +92,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
             self.input(now, Input::TransportClosed(CloseReason::TransportError), wires);
         } else if moved
             && waited
-            && (drained || is_pace(self.taken as usize, self.engine.config.ping_timeout))
+            && (drained || is_pace(self.taken as usize, self.machine.engine().config.ping_timeout))
         {
             self.input(now, Input::Taken, wires);
         }
@@ -120,7 +123,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
         link.take_freed();
         let unsent = link.queue().len();
         self.mailbox.charge(link.queue().iter().map(Frame::cost).sum());
-        link.queue().extend(std::mem::take(&mut self.outbox));
+        link.queue().extend(self.outbox.take());
         self.inbox.shrink();
         let transport = link.framing().transport();
         self.link = Some(link);

@@ -9,24 +9,34 @@ use crate::io::config::IoConfig;
 /// "After we send 41 or 44, packets for that namespace except CONNECT are ignored": they cross on the wire. As many
 /// names are remembered as a client can have namespaces; they are stored as hashes, since clients choose the names.
 #[derive(Default)]
-pub(super) struct Departed(pub(super) Vec<u64>);
+#[expect(clippy::box_collection, reason = "most clients have none, and a vector takes three words")]
+pub(super) struct Departed(Option<Box<Vec<u64>>>);
 
 impl Departed {
     pub(super) fn insert(&mut self, nsp: &str, config: &IoConfig) {
         self.remove(nsp);
-        if self.0.len() >= config.max_namespaces {
-            self.0.remove(0);
+        let hashes = self.0.get_or_insert_default();
+        if hashes.len() >= config.max_namespaces {
+            hashes.remove(0);
         }
-        self.0.push(Departed::hash(nsp));
+        hashes.push(Departed::hash(nsp));
     }
 
     pub(super) fn remove(&mut self, nsp: &str) {
-        let hash = Departed::hash(nsp);
-        self.0.retain(|departed| *departed != hash);
+        if let Some(hashes) = &mut self.0 {
+            let hash = Departed::hash(nsp);
+            hashes.retain(|departed| *departed != hash);
+        }
     }
 
     pub(super) fn contains(&self, nsp: &str) -> bool {
-        self.0.contains(&Departed::hash(nsp))
+        self.0.as_ref().is_some_and(|hashes| hashes.contains(&Departed::hash(nsp)))
+    }
+
+    /// How many names are remembered.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, |hashes| hashes.len())
     }
 
     fn hash(nsp: &str) -> u64 {

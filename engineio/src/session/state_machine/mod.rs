@@ -71,15 +71,16 @@ pub struct StateMachine {
 #[derive(Debug)]
 enum State {
     Polling,
+    /// Probes are boxed, since most sessions have none.
     Probing {
         until: Instant,
-        probe: Probe,
+        probe: Box<Probe>,
     },
     Direct,
     /// The layer above is done. The client is told by its next poll, or on its probe's `5`.
     Closing {
         until: Instant,
-        probe: Option<Probe>,
+        probe: Option<Box<Probe>>,
     },
     Closed,
 }
@@ -109,6 +110,12 @@ impl Probe {
 
 /// # Getters
 impl StateMachine {
+    /// What all sessions of the server share.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// When [`Input::Timeout`] is due; `None` once the session is over.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
@@ -216,10 +223,10 @@ impl StateMachine {
             Input::ProbeOpened => match &mut self.state {
                 State::Polling => {
                     let until = deadline(now, self.engine.config.upgrade_timeout);
-                    self.state = State::Probing { until, probe: Probe::Opened };
+                    self.state = State::Probing { until, probe: Box::new(Probe::Opened) };
                 }
                 // It gets no time of its own.
-                State::Closing { probe: probe @ None, .. } => *probe = Some(Probe::Opened),
+                State::Closing { probe: probe @ None, .. } => *probe = Some(Box::new(Probe::Opened)),
                 _ => out.push(Output::DropProbe),
             },
             Input::ProbePacket(packet) => self.probe_packet(now, packet, out),
@@ -248,12 +255,14 @@ impl StateMachine {
             // "Server: sends a noop packet to the polling transport, so that it closes cleanly": the client stops
             // polling before it sends `5`. Only the first poll is answered at once. Otherwise, a client whose proxy
             // holds `3probe` back would poll as fast as it can.
-            State::Probing { probe: Probe::Opened, .. } => {}
-            State::Probing { probe: Probe::Ponged { .. }, .. } => {
-                self.put_off_noop(now);
-                self.let_go(now, out);
-            }
-            State::Probing { probe: Probe::Released { next }, .. } => *next = Some(now + NOOP_PAUSE),
+            State::Probing { probe, .. } => match &mut **probe {
+                Probe::Opened => {}
+                Probe::Ponged { .. } => {
+                    self.put_off_noop(now);
+                    self.let_go(now, out);
+                }
+                Probe::Released { next } => *next = Some(now + NOOP_PAUSE),
+            },
             State::Direct => self.answer(PollAnswer::Noop, out),
             State::Closing { .. } => {
                 self.answer(PollAnswer::NoopClose, out);

@@ -22,14 +22,14 @@ impl StateMachine {
         match packet {
             Ok(Packet::Ping(payload)) if payload == "probe" => {
                 out.push(Output::SendProbe(Packet::Pong(payload)));
-                if let Probe::Opened = probe {
+                if let Probe::Opened = **probe {
                     let pause = match self.revision {
                         // Its client encodes what it posts twice, decodes a poll's text twice, and a WebSocket's
                         // once. So the answers to a POST that is being handled have to be sent by the poll.
                         Revision::V3 => NOOP_PAUSE,
                         Revision::V4 => Duration::ZERO,
                     };
-                    *probe = Probe::Ponged { from: now + pause, put_off: 0 };
+                    **probe = Probe::Ponged { from: now + pause, put_off: 0 };
                     self.let_go(now, out);
                 }
             }
@@ -53,7 +53,8 @@ impl StateMachine {
     /// A message was posted, or a poll has come, beside which one may be posted: in revision 3, the poll waits for its answer.
     pub(super) fn put_off_noop(&mut self, now: Instant) {
         if self.revision == Revision::V3
-            && let State::Probing { probe: Probe::Ponged { from, put_off }, .. } = &mut self.state
+            && let State::Probing { probe, .. } = &mut self.state
+            && let Probe::Ponged { from, put_off } = &mut **probe
         {
             let more = (now + NOOP_PAUSE).saturating_duration_since(*from).as_millis();
             let more = u16::try_from(more).unwrap_or(u16::MAX).min(MOST_PUT_OFF - *put_off);
@@ -79,7 +80,7 @@ impl StateMachine {
         if let State::Probing { probe, .. } = &mut self.state
             && probe.noop(self.parked).is_some_and(|noop| noop <= now)
         {
-            *probe = Probe::Released { next: None };
+            **probe = Probe::Released { next: None };
             if self.parked {
                 self.answer(PollAnswer::Noop, out);
             }

@@ -18,8 +18,8 @@ use super::*;
 use crate::memory::Held;
 use crate::observe::{Observation, Observer};
 use crate::{
-    Application, Attached, EngineConfig, HandshakeRequest, Headers, Limit, Mailbox, Message, Opened, Packet,
-    Payload, PayloadFormat, Revision, Sid, Transport,
+    Application, Attached, Engine, EngineConfig, HandshakeRequest, Headers, Limit, Mailbox, Message, Opened,
+    Packet, Payload, PayloadFormat, Revision, Sid, Transport,
 };
 
 /// How long a client may read nothing while too much waits.

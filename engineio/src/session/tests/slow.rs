@@ -13,7 +13,7 @@ fn owing(revision: Revision, link: Option<InMemoryWebSocket>, messages: usize) -
 }
 
 fn hits(rig: &Rig) -> u64 {
-    rig.session.engine.hits.get(Limit::SendBudget)
+    rig.session.machine.engine().hits.get(Limit::SendBudget)
 }
 
 // proves: limit/send-budget, protocol/bursts

@@ -1,5 +1,5 @@
 //! Long answers to polls that their clients are slow to read: what they count for, and that they are let go once their
-//! clients are put out.
+//! clients are put out. And how much memory a session's task takes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -202,4 +202,11 @@ fn an_idle_session_takes_no_more_than_it_did() {
     // is the most for 768.
     let size = size_of::<Driver<()>>();
     assert!(size <= 568, "{size} bytes");
+}
+
+/// tokio adds 96 bytes to a task, and rounds up to a multiple of 128.
+#[test]
+fn a_sessions_task_takes_640_bytes() {
+    let driver = size_of::<Driver<socketio::Client>>();
+    assert!(driver + 96 <= 640, "a driver takes {driver} bytes: box what most sessions don't have");
 }

@@ -4,6 +4,7 @@
 //! buffer until the next frame boundary. Bytes pass through memory that belongs to the worker thread, so that an idle
 //! connection owns no buffer in either direction.
 
+mod control;
 mod rare;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use engineio::{Frame, Framing, MessageReader};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
 use crate::net::connection::Connection;
+use control::ControlFrames;
 use rare::{Compression, Pings, Rare};
 
 /// The most that one read takes from a connection.
@@ -57,8 +59,8 @@ pub(crate) struct WebSocket {
     freed: u32,
     /// How many bytes of frames were written since the last query. It stops at the largest number.
     moved: u32,
-    /// Control frames to be written before the next frame of the queue.
-    control: Vec<u8>,
+    /// Control frames to be written before the next frame of the queue. There rarely are any.
+    control: Option<Box<ControlFrames>>,
     /// Most WebSockets have none of it.
     rare: Option<Box<Rare>>,
     framing: Framing,
@@ -78,8 +80,6 @@ pub(crate) struct WebSocket {
     /// The bytes of an unfinished message, and the memory budget of all clients.
     incoming: Held,
     memory: Budget,
-    /// The memory of control frames that wait.
-    answers: Held,
 }
 
 impl WebSocket {
@@ -93,7 +93,7 @@ impl WebSocket {
             written: 0,
             freed: 0,
             moved: 0,
-            control: Vec::new(),
+            control: None,
             rare: None,
             framing,
             discarded: false,
@@ -105,7 +105,6 @@ impl WebSocket {
             reader,
             incoming: Held::default(),
             memory: Budget::default(),
-            answers: Held::default(),
         }
     }
 
@@ -137,6 +136,13 @@ impl WebSocket {
     pub(crate) fn without_pongs(mut self) -> WebSocket {
         self.pings().unanswered = true;
         self
+    }
+
+    /// Adds a control frame to those that are to be written. A stream of WebTransport has none, and nothing is added.
+    fn add_control(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut control = self.control.take().unwrap_or_default();
+        control.add(write);
+        self.control = Some(control).filter(|control| !control.bytes().is_empty());
     }
 
     fn pings(&mut self) -> &mut Pings {
@@ -224,13 +230,12 @@ impl WebSocket {
             None => frame.framed(*framing),
         });
         let begun = self.written > 0;
-        let first = if begun || self.control.is_empty() {
-            frames.next().map_or(&[][..], |frame| &frame[self.written..])
-        } else {
-            &self.control
+        let first = match &self.control {
+            Some(control) if !begun => control.bytes(),
+            _ => frames.next().map_or(&[][..], |frame| &frame[self.written..]),
         };
         // Control frames only wait for the rest of the current frame.
-        let alone = begun && !self.control.is_empty();
+        let alone = begun && self.control.is_some();
         if alone || frames.len() == 0 || first.len() >= COALESCE {
             return io.poll_write(cx, first);
         }
@@ -249,13 +254,12 @@ impl WebSocket {
 
     /// Removes `bytes` that were written from the queue.
     fn account(&mut self, mut bytes: usize) {
-        if self.written == 0 {
-            let control = bytes.min(self.control.len());
-            self.control.drain(..control);
-            bytes -= control;
-            if self.control.is_empty() {
-                self.control = Vec::new();
-                self.answers.resize(0);
+        if self.written == 0
+            && let Some(control) = &mut self.control
+        {
+            bytes = control.written(bytes);
+            if control.bytes().is_empty() {
+                self.control = None;
             }
         }
         self.written += bytes;
@@ -302,7 +306,8 @@ impl WebSocket {
         if std::future::poll_fn(|cx| self.poll_write(cx)).await.is_err() {
             return;
         }
-        self.framing.close(code, "", &mut self.control);
+        let framing = self.framing;
+        self.add_control(|control| framing.close(code, "", control));
         if std::future::poll_fn(|cx| self.poll_write(cx)).await.is_ok() {
             std::future::poll_fn(|cx| self.poll_linger(cx)).await;
         }

@@ -31,7 +31,7 @@ impl WebSocketWire for WebSocket {
     }
 
     fn is_drained(&self) -> bool {
-        self.queue.is_empty() && self.control.is_empty() && !self.unflushed
+        self.queue.is_empty() && self.control.is_none() && !self.unflushed
     }
 
     fn take_freed(&mut self) -> usize {
@@ -70,7 +70,9 @@ impl WebSocketWire for WebSocket {
     /// The answer to a control frame is written by [`poll_write`](WebSocketWire::poll_write).
     fn poll_message(&mut self, cx: &mut Context<'_>, watch: Watch<'_>) -> Poll<Incoming> {
         loop {
-            if self.control.len() >= PONGS && ready!(self.poll_write(cx)).is_err() {
+            if self.control.as_ref().is_some_and(|control| control.bytes().len() >= PONGS)
+                && ready!(self.poll_write(cx)).is_err()
+            {
                 return self.lost();
             }
             if self.reads == 0 && (self.hungry || self.compression().is_some()) {
@@ -110,8 +112,7 @@ impl WebSocketWire for WebSocket {
                 FrameEvent::Ping(_) if pings.is_some_and(|pings| pings.unanswered) => continue,
                 FrameEvent::Ping(payload) => {
                     watch.answering(&payload);
-                    websocket::pong(&payload, &mut self.control);
-                    self.answers.resize(self.control.capacity());
+                    self.add_control(|control| websocket::pong(&payload, control));
                     continue;
                 }
                 FrameEvent::Pong(_) => continue,
@@ -143,7 +144,7 @@ impl WebSocketWire for WebSocket {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !(self.queue.is_empty() && self.control.is_empty()) {
+        while !(self.queue.is_empty() && self.control.is_none()) {
             self.prepare(0);
             let written = ready!(self.write_some(cx))?;
             if written == 0 {
@@ -173,10 +174,10 @@ impl PlainWire for WebSocket {
     }
 
     fn ping(&mut self) {
-        websocket::ping(&mut self.control);
+        self.add_control(websocket::ping);
     }
 
     fn close(&mut self, code: Option<u16>, reason: &str) {
-        websocket::close(code, reason, &mut self.control);
+        self.add_control(|control| websocket::close(code, reason, control));
     }
 }

@@ -180,5 +180,5 @@ async fn refused_names_are_not_all_remembered() {
         peer.send(&format!("0/n{n},"));
         assert!(peer.next().starts_with("4/n"));
     }
-    assert_eq!(peer.client.departed.0.len(), 64);
+    assert_eq!(peer.client.departed.len(), 64);
 }
