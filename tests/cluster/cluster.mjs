@@ -31,13 +31,22 @@ function start(program, args, options) {
   return child;
 }
 
-/** What comes true, in time also where little of the machine is left, or the error of `what` didn't. */
+/**
+ * What comes true, in time also where little of the machine is left, or the error of `what` didn't. If `what` is a function, it says
+ * how far that is: as long as it says something else, there is more time.
+ */
 export async function until(what, look, patience = 30_000) {
-  const deadline = Date.now() + patience;
+  const say = () => (typeof what === "function" ? what() : what);
+  let said = say();
+  let deadline = Date.now() + patience;
   for (;;) {
     const found = await look();
     if (found) return found;
-    if (Date.now() > deadline) assert.fail(`${typeof what === "function" ? what() : what}, after ${patience} ms`);
+    if (Date.now() > deadline) {
+      assert.notEqual(say(), said, `${said}, for ${patience} ms`);
+      said = say();
+      deadline = Date.now() + patience;
+    }
     await sleep(5);
   }
 }

@@ -1,7 +1,7 @@
 // Servers that come and go, garbage, emitters, load, and a Redis that is cut, paused, killed and started again. A is theirs, B ours.
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { after, afterEach, before, describe, test } from "node:test";
 import { createRequire } from "node:module";
 import { Emitter } from "@socket.io/redis-emitter";
 import { Redis, expectEvents, listened, ours, program, sleep, theirs, together, until } from "./cluster.mjs";
@@ -15,10 +15,9 @@ for (const mode of modes) {
     const keep = async (node) => running[running.push(await node) - 1];
     let redis;
     before(async () => (redis = await Redis.start()));
-    after(async () => {
-      await Promise.all(running.map((node) => node.stop()));
-      await redis.kill();
-    });
+    // The next test counts servers, so a test that fails leaves none behind.
+    afterEach(() => Promise.all(running.splice(0).map((node) => node.stop())));
+    after(() => redis.kill());
 
     test("a server that ends, and one that is killed, are not waited for", async () => {
       const [A, B, C] = await Promise.all([keep(theirs(redis, mode)), keep(ours(redis, mode)), keep(ours(redis, mode))]);
