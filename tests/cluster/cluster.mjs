@@ -31,23 +31,22 @@ function start(program, args, options) {
   return child;
 }
 
-/**
- * What comes true, in time also where little of the machine is left, or the error of `what` didn't. If `what` is a function, it says
- * how far that is: as long as it says something else, there is more time.
- */
+/** What comes true, in time also where little of the machine is left, or the error of `what` didn't. */
 export async function until(what, look, patience = 30_000) {
-  const say = () => (typeof what === "function" ? what() : what);
-  let said = say();
-  let deadline = Date.now() + patience;
+  const deadline = Date.now() + patience;
   for (;;) {
     const found = await look();
     if (found) return found;
-    if (Date.now() > deadline) {
-      assert.notEqual(say(), said, `${said}, for ${patience} ms`);
-      said = say();
-      deadline = Date.now() + patience;
-    }
+    if (Date.now() > deadline) assert.fail(`${typeof what === "function" ? what() : what}, after ${patience} ms`);
     await sleep(5);
+  }
+}
+
+/** Waits until there are so many. That may take long, as long as there are more and more. */
+export async function reaches(count, wanted, show = () => "") {
+  while (count() < wanted) {
+    const had = count();
+    await until(() => `more than ${had} of ${wanted} ${show()}`, () => count() > had);
   }
 }
 

@@ -4,19 +4,29 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
 import { createRequire } from "node:module";
 import { Emitter } from "@socket.io/redis-emitter";
-import { Redis, expectEvents, listened, ours, program, sleep, theirs, together, until } from "./cluster.mjs";
+import { Redis, expectEvents, listened, ours, program, reaches, sleep, theirs, together, until } from "./cluster.mjs";
 
 const { encode } = createRequire(createRequire(import.meta.url).resolve("@socket.io/redis-emitter"))("notepack.io");
 const modes = (process.env.MODES ?? "classic,sharded,streams").split(",");
 
+/** Keeps the servers of a test until it ends, also where it fails: the next test counts those that run. */
+function keeper() {
+  const running = [];
+  afterEach(() => Promise.all(running.splice(0).map((node) => node.stop())));
+  return async (node) => running[running.push(await node) - 1];
+}
+
+/** What all of these bring, or the first error, once none of them goes on. */
+async function ended(promises) {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
+}
+
 for (const mode of modes) {
   describe(mode, () => {
-    const running = [];
-    const keep = async (node) => running[running.push(await node) - 1];
+    const keep = keeper();
     let redis;
     before(async () => (redis = await Redis.start()));
-    // The next test counts servers, so a test that fails leaves none behind.
-    afterEach(() => Promise.all(running.splice(0).map((node) => node.stop())));
     after(() => redis.kill());
 
     test("a server that ends, and one that is killed, are not waited for", async () => {
@@ -190,7 +200,7 @@ for (const mode of modes) {
         if (n % 200 === 0) await sleep(1);
       }
       for (const client of clients) {
-        await until(() => `${client.received.length} events`, () => client.received.length >= 2 * EVENTS);
+        await reaches(() => client.received.length, 2 * EVENTS);
         assert.equal(client.received.length, 2 * EVENTS);
         for (const name of ["A", "B"]) {
           const numbers = client.received.filter((event) => event[0] === name).map((event) => event[1]);
@@ -220,8 +230,7 @@ for (const mode of modes) {
         await node.stop();
         return client;
       };
-      const moving = await Promise.all([0, 1, 2, 3, 4].map(comeAndGo));
-      clearInterval(beat);
+      const moving = await ended([0, 1, 2, 3, 4].map(comeAndGo)).finally(() => clearInterval(beat));
       await until("those that stay have all", () => staying.every((client) => ["A", "B"].every((name) => client.received.some((event) => event[0] === name && event[1] === sent[name] - 1))));
       for (const client of [...staying, ...moving]) {
         for (const name of ["A", "B"]) {
@@ -293,12 +302,13 @@ for (const mode of modes) {
 }
 
 describe("classic alone", () => {
+  const keep = keeper();
   let redis;
   before(async () => (redis = await Redis.start()));
   after(() => redis.kill());
 
   test("allRooms() of socket.io tells ours", async () => {
-    const [A, B] = await Promise.all([theirs(redis, "classic"), ours(redis, "classic")]);
+    const [A, B] = await Promise.all([keep(theirs(redis, "classic")), keep(ours(redis, "classic"))]);
     await together(A, B);
     const [a, b] = await Promise.all([A.client(), B.client()]);
     await b.emitWithAck("join", "r");
@@ -307,7 +317,7 @@ describe("classic alone", () => {
   });
 
   test("what is for rooms that are not here is not looked into", async () => {
-    const [A, B] = await Promise.all([theirs(redis, "classic"), ours(redis, "classic")]);
+    const [A, B] = await Promise.all([keep(theirs(redis, "classic")), keep(ours(redis, "classic"))]);
     await together(A, B);
     const b = await B.client();
     const before = await B.do("counts");
@@ -320,7 +330,7 @@ describe("classic alone", () => {
 
   // proves: features/adapters
   test("flags are written where they are set, byte for byte as socket.io writes them", async () => {
-    const [A, B] = await Promise.all([theirs(redis, "classic"), ours(redis, "classic")]);
+    const [A, B] = await Promise.all([keep(theirs(redis, "classic")), keep(ours(redis, "classic"))]);
     await together(A, B);
     const tap = await redis.tap("socket.io#*");
     const fields = [{}, { volatile: true, compress: false }, { compress: true, rooms: ["r", "q"], except: ["z"] }, { rooms: ["one"] }];
@@ -343,7 +353,7 @@ describe("classic alone", () => {
   });
 
   test("version 7.2 of npm's adapter is in the cluster as well", async () => {
-    const [A, B] = await Promise.all([theirs(redis, "classic", { adapter: "redis-adapter-7" }), ours(redis, "classic")]);
+    const [A, B] = await Promise.all([keep(theirs(redis, "classic", { adapter: "redis-adapter-7" })), keep(ours(redis, "classic"))]);
     await until("they count each other", async () => (await B.do("servers")) === 2);
     const [a, b] = await Promise.all([A.client(), B.client()]);
     await A.emit("A", [{ $undefined: 1 }, { $date: 0 }, { $number: "NaN" }, { $bytes: [1] }, { $buffer: [2] }]);
@@ -411,12 +421,13 @@ describe("the program", () => {
 });
 
 describe("streams alone", () => {
+  const keep = keeper();
   let redis;
   before(async () => (redis = await Redis.start()));
   after(() => redis.kill());
 
   test("several streams, also for a namespace whose stream npm's adapter names wrongly", async () => {
-    const [A, B] = await Promise.all([theirs(redis, "streams", { options: { streamCount: 4 } }), ours(redis, "streams-4")]);
+    const [A, B] = await Promise.all([keep(theirs(redis, "streams", { options: { streamCount: 4 } })), keep(ours(redis, "streams-4"))]);
     await together(A, B);
     for (const nsp of ["/dynamic-notifications", "/notifications"]) {
       await Promise.all([A, B].map((node) => node.do("open", { nsp })));
@@ -432,7 +443,7 @@ describe("streams alone", () => {
 
   test("a Redis that is full refuses entries, which are counted, and clients of the same server get them", async () => {
     const own = await Redis.start();
-    const [B, C, R] = await Promise.all([ours(own, "streams"), ours(own, "streams"), ours(own, "streams", { recovery: true })]);
+    const [B, C, R] = await Promise.all([keep(ours(own, "streams")), keep(ours(own, "streams")), keep(ours(own, "streams", { recovery: true }))]);
     await together(B, C, R);
     const [b, c, r] = await Promise.all([B.client(), C.client(), R.client()]);
     const of = (client, name) => client.received.filter((event) => event[0] === name).map((event) => event[1]);
@@ -459,10 +470,10 @@ describe("streams alone", () => {
 
   test("what others send while a server is cut off from Redis is not missed", async () => {
     const ids = async () => [...String(await redis.client.sendCommand(["CLIENT", "LIST"])).matchAll(/^id=(\d+)/gm)].map(([, id]) => id);
-    const A = await theirs(redis, "streams");
+    const A = await keep(theirs(redis, "streams"));
     await together(A);
     const others = new Set(await ids());
-    const B = await ours(redis, "streams");
+    const B = await keep(ours(redis, "streams"));
     await together(A, B);
     const [a, b] = await Promise.all([A.client(), B.client()]);
     const cutOff = async () => {

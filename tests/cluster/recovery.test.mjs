@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { after, before, describe, test } from "node:test";
 import { io } from "socket.io-client";
-import { Redis, ours, theirs, together, until } from "./cluster.mjs";
+import { Redis, ours, reaches, theirs, together, until } from "./cluster.mjs";
 
 const adapters = createRequire(createRequire(import.meta.url).resolve("@socket.io/redis-streams-adapter"));
 const { decode, encode } = adapters("@msgpack/msgpack");
@@ -47,7 +47,7 @@ describe("recovery", () => {
   const events = (socket) => socket.received.map((event) => (/^\d+-\d+$/.test(event.at(-1)) ? event.slice(0, -1) : event));
 
   async function got(socket, count) {
-    await until(() => `${count} events: ${JSON.stringify(events(socket))}`, () => socket.received.length >= count);
+    await reaches(() => socket.received.length, count, () => JSON.stringify(events(socket)));
     return events(socket);
   }
 
