@@ -16,7 +16,7 @@ MODES = {
 }
 
 EVENTS = ["auth", "message-back", "bcast", "room", "tick", "left", "connect", "disconnect", "connect_error"]
-PATIENCE = 5
+PATIENCE = 20
 
 
 class Client:

@@ -12,7 +12,7 @@ REFERENCE = pathlib.Path(__file__).parent.parent / "reference.mjs"
 PROGRAM = os.environ.get("TESTED_SERVER", "reference")
 IS_REFERENCE = PROGRAM == "reference"
 COMMAND = ["node", str(REFERENCE)] if IS_REFERENCE else [PROGRAM]
-PATIENCE = 10
+PATIENCE = 30
 
 # None outlives the tests, whatever became of the one that started it.
 RUNNING = set()
