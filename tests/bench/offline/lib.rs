@@ -1,6 +1,6 @@
-//! The product without its wires: sessions that are driven by hand, so that nothing is measured but the
-//! protocols. A message takes the way that it takes in the server, from the text of a WebSocket's frame, or
-//! the body of a POST, to the bytes that go out.
+//! The product without its wires: state machines and clients that are driven by hand, so that nothing is measured but the
+//! protocols. A message goes from the text of a WebSocket's frame, or the body of a POST, to the bytes that go out. What
+//! engineio's `Session` does around the state machine is left out.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
