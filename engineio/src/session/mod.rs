@@ -23,6 +23,7 @@
 //! | `opening`, `farewell` | how it begins, and how it ends |
 //! | `deadlines` | its alarm |
 //! | `inbox` | POSTs whose packets have not all been handled |
+//! | `outbox` | frames that were taken for a poll |
 //! | `reading` | POSTs and WebSocket messages, up to the state machine |
 //! | `writing` | answers to polls, and frames on the WebSocket |
 //! | `doors`, `guards`, `handle` | how requests reach it |

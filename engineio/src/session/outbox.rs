@@ -1,4 +1,4 @@
-//! What a session has for its polls.
+//! Frames that were taken for a poll.
 
 use std::collections::VecDeque;
 

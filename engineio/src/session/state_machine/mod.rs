@@ -111,8 +111,7 @@ impl Probe {
 /// # Getters
 impl StateMachine {
     /// What all sessions of the server share.
-    #[must_use]
-    pub fn engine(&self) -> &Engine {
+    pub(crate) fn engine(&self) -> &Engine {
         &self.engine
     }
 
