@@ -51,13 +51,16 @@ impl Compressed {
         if plain.len() <= AT_ONCE {
             return Some(self.bytes.get_or_init(|| encoding.compress(plain)));
         }
-        if let Ok(runtime) = Handle::try_current()
+        // The request that starts the compression gets the file as it is, however soon that ends.
+        let made = self.bytes.get();
+        if made.is_none()
+            && let Ok(runtime) = Handle::try_current()
             && !self.begun.swap(true, Ordering::Relaxed)
         {
             let (form, plain) = (Arc::clone(self), plain.clone());
             runtime.spawn_blocking(move || form.bytes.set(encoding.compress(&plain)));
         }
-        self.bytes.get()
+        made
     }
 }
 
