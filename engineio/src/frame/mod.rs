@@ -243,6 +243,7 @@ impl Frame {
 
     /// The packet with the header that it has on such a connection, ready to be written.
     #[must_use]
+    #[inline]
     pub fn framed(&self, framing: Framing) -> &[u8] {
         match framing {
             Framing::WebSocket(revision) => self.websocket(revision),

@@ -24,6 +24,9 @@ impl<'a> Watch<'a> {
     /// Shows an incoming message, and its compressed length if it was compressed. A message in fragments looks like one
     /// frame.
     pub fn incoming(self, event: &FrameEvent, compressed: Option<usize>) {
+        if self.observers.is_empty() {
+            return;
+        }
         let (opcode, payload) = match event {
             FrameEvent::Text(text) => (1, &text.as_bytes()[..]),
             FrameEvent::Binary(bytes) => (2, &bytes[..]),

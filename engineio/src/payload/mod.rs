@@ -15,11 +15,10 @@ mod outgoing;
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use bytestring::ByteString;
 
-use crate::packet::Packet;
-use crate::{Frame, Revision, Violation};
+use crate::{Frame, Message, Packet, PacketType, Revision, Violation};
 
 use form::{Form, SEPARATOR};
 pub use outgoing::{Identity, Payload};
@@ -119,9 +118,9 @@ impl Iterator for PayloadReader {
         let Some(left) = self.left.checked_sub(1) else { return Some(Err(Violation::TooManyPackets)) };
         self.left = left;
         let read = match self.form {
-            Form::Separated => read_separated(&rest),
-            Form::Counted => read_counted(&rest),
-            Form::Binary => read_binary(&rest),
+            Form::Separated => read_separated(rest),
+            Form::Counted => read_counted(rest),
+            Form::Binary => read_binary(rest),
         };
         Some(read.map(|(packet, rest)| {
             self.rest = rest;
@@ -152,27 +151,39 @@ fn take_batch(
     (frames.drain(..count).collect(), cost)
 }
 
-fn utf8(bytes: &Bytes) -> Result<ByteString, Violation> {
-    ByteString::try_from(bytes.clone()).map_err(|_| Violation::Utf8)
+fn utf8(bytes: Bytes) -> Result<ByteString, Violation> {
+    ByteString::try_from(bytes).map_err(|_| Violation::Utf8)
+}
+
+/// A packet from the bytes of its text form.
+fn packet(mut bytes: Bytes, revision: Revision) -> Result<Packet, Violation> {
+    if bytes.first() == Some(&PacketType::Message.digit()) {
+        bytes.advance(1);
+        return Ok(Packet::Message(Message::Text(utf8(bytes)?)));
+    }
+    Packet::decode_text(&utf8(bytes)?, revision)
 }
 
 fn not_empty(rest: Bytes) -> Option<Bytes> {
     Some(rest).filter(|rest| !rest.is_empty())
 }
 
-fn read_separated(body: &Bytes) -> Read {
-    let end = memchr::memchr(SEPARATOR, body);
-    let text = utf8(&body.slice(..end.unwrap_or(body.len())))?;
-    Ok((Packet::decode_text(&text, Revision::V4)?, end.map(|end| body.slice(end + 1..))))
+fn read_separated(mut body: Bytes) -> Read {
+    let Some(end) = memchr::memchr(SEPARATOR, &body) else {
+        return Ok((packet(body, Revision::V4)?, None));
+    };
+    let first = body.split_to(end);
+    body.advance(1);
+    Ok((packet(first, Revision::V4)?, Some(body)))
 }
 
-fn read_counted(body: &Bytes) -> Read {
+fn read_counted(mut body: Bytes) -> Read {
     let colon = memchr::memchr(b':', &body[..body.len().min(12)]).ok_or(Violation::PayloadLength)?;
     let units = decimal(&body[..colon], b'0')?;
-    let after = body.slice(colon + 1..);
-    let end = utf16_prefix(&after, units)?;
-    let packet = Packet::decode_text(&utf8(&after.slice(..end))?, Revision::V3)?;
-    Ok((packet, not_empty(after.slice(end..))))
+    body.advance(colon + 1);
+    let end = utf16_prefix(&body, units)?;
+    let first = body.split_to(end);
+    Ok((packet(first, Revision::V3)?, not_empty(body)))
 }
 
 /// The bytes that the first `units` UTF-16 code units of a text take up. It is an error if there are fewer, or
@@ -198,7 +209,7 @@ fn utf16_prefix(bytes: &[u8], units: usize) -> Result<usize, Violation> {
     }
 }
 
-fn read_binary(body: &Bytes) -> Read {
+fn read_binary(mut body: Bytes) -> Read {
     // A length of more than ten digits is over any limit; not finding the mark there is an error too.
     let mark = memchr::memchr(0xff, &body[..body.len().min(12)]).ok_or(Violation::PayloadLength)?;
     let len = decimal(body.get(1..mark).unwrap_or_default(), 0)?;
@@ -206,13 +217,14 @@ fn read_binary(body: &Bytes) -> Read {
     if entry.end > body.len() {
         return Err(Violation::PayloadTruncated);
     }
-    let bytes = body.slice(entry.clone());
-    let packet = match body[0] {
-        0 => Packet::decode_text(&utf8(&bytes)?, Revision::V3)?,
-        1 => Packet::decode_binary(&bytes, Revision::V3)?,
+    let kind = body[0];
+    let first = body.split_to(entry.end).split_off(entry.start);
+    let packet = match kind {
+        0 => packet(first, Revision::V3)?,
+        1 => Packet::decode_binary(&first, Revision::V3)?,
         other => return Err(Violation::UnknownPacketType(other)),
     };
-    Ok((packet, not_empty(body.slice(entry.end..))))
+    Ok((packet, not_empty(body)))
 }
 
 /// A decimal number of digits from `zero` on: ASCII, or the bare values of the binary form.

@@ -8,7 +8,7 @@ use super::observing::watch;
 use super::wires::{Ending, Incoming, WebSocketWire as _, Wires};
 use super::{Input, ROUND, Session};
 use crate::observe::{Carrier, What};
-use crate::{Frame, Layer, Message, Packet, Violation};
+use crate::{CloseReason, Frame, Layer, Message, Packet, Violation};
 
 impl<L: Layer, W: Wires> Session<L, W> {
     /// Queues a POST. [`handle_posts`](Session::handle_posts) reads its packets.
@@ -20,8 +20,11 @@ impl<L: Layer, W: Wires> Session<L, W> {
     }
 
     /// Handles packets of the POSTs that are queued, and answers the POSTs. Returns whether the client's packets were
-    /// being handled when this began, and whether there are more to handle now.
+    /// being handled when this began, or there were none, and whether there are more to handle now.
     pub(super) fn handle_posts(&mut self, now: Instant, wires: &mut W) -> (bool, bool) {
+        if self.inbox.is_empty() {
+            return (true, false);
+        }
         let listened = self.listens();
         let (mut listens, mut taken) = (listened, 0);
         while taken < ROUND && listens && self.machine.is_open() && !self.inbox.is_empty() {
@@ -61,11 +64,21 @@ impl<L: Layer, W: Wires> Session<L, W> {
     fn packet(&mut self, now: Instant, carrier: Carrier, packet: Result<Packet, Violation>, wires: &mut W) {
         self.received = self.received.wrapping_add(1);
         self.see_incoming(carrier, &packet, wires);
-        if !matches!(packet, Ok(Packet::Message(_))) {
+        match packet {
+            // Nearly always, so it takes the shortest way.
+            Ok(Packet::Message(message)) => match self.machine.accept_message(now, message.len()) {
+                Ok(()) => {
+                    self.stirred = true;
+                    self.layer.message(message, now);
+                }
+                Err(_) => self.input(now, Input::Close(CloseReason::ForcedClose), wires),
+            },
             // It may end the session. The answers to earlier packets are sent first.
-            self.answer_if_queued(now, wires);
+            other => {
+                self.answer_if_queued(now, wires);
+                self.input(now, Input::Packet(other), wires);
+            }
         }
-        self.input(now, Input::Packet(packet), wires);
     }
 
     /// Reads from the WebSocket in use, once the packets that were posted before the upgrade are handled. Returns
@@ -100,6 +113,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
     ///
     /// # Errors
     /// How the WebSocket has ended.
+    #[inline]
     fn decode_message(&self, incoming: Incoming) -> Result<Result<Packet, Violation>, Ending> {
         let revision = self.handle.format.revision;
         match incoming {

@@ -39,7 +39,7 @@ impl Socket {
         }
         if queue.try_begin(&job, config.max_running_handlers) {
             drop(queue);
-            self.start_jobs(Some(job));
+            self.start_jobs(job);
             return Ok(());
         }
         let cost = job.cost();
@@ -62,7 +62,9 @@ impl Socket {
     /// Starts what waits and may start.
     fn resume(&self) {
         let next = self.queue().and_then(|mut queue| self.next_job(&mut queue));
-        self.start_jobs(next);
+        if let Some(job) = next {
+            self.start_jobs(job);
+        }
     }
 
     fn next_job(&self, queue: &mut HandlerQueue) -> Option<Job> {
@@ -71,27 +73,34 @@ impl Socket {
         Some(job)
     }
 
-    /// Starts jobs one after the other for as long as there are any.
-    fn start_jobs(&self, mut next: Option<Job>) {
+    /// Starts a job, and then those that wait, one after the other.
+    fn start_jobs(&self, first: Job) {
+        let mut next = self.start_job(first);
         while let Some(job) = next {
-            let (counts, is_last, cost) = (job.counts(), matches!(job, Job::Ended(_)), job.cost());
-            let done = match job {
-                Job::Event(event) => self.start_event(event),
-                Job::Upgraded => self.start_upgraded(),
-                Job::Ended(reason) => self.start_end(reason),
-            };
-            let Some(mut queue) = self.queue() else { return };
-            queue.started(is_last);
-            if counts && done.is_ready() {
-                queue.ended(cost);
-            }
-            next = self.next_job(&mut queue);
-            let is_over = queue.is_over();
-            drop(queue);
-            if is_over {
-                self.drop_handlers();
-            }
+            next = self.start_job(job);
         }
+    }
+
+    /// Starts a job. Returns the next one that may start.
+    fn start_job(&self, job: Job) -> Option<Job> {
+        let (counts, is_last, cost) = (job.counts(), matches!(job, Job::Ended(_)), job.cost());
+        let done = match job {
+            Job::Event(event) => self.start_event(event),
+            Job::Upgraded => self.start_upgraded(),
+            Job::Ended(reason) => self.start_end(reason),
+        };
+        let mut queue = self.queue()?;
+        queue.started(is_last);
+        if counts && done.is_ready() {
+            queue.ended(cost);
+        }
+        let next = self.next_job(&mut queue);
+        let is_over = queue.is_over();
+        drop(queue);
+        if is_over {
+            self.drop_handlers();
+        }
+        next
     }
 
     /// A handler has ended in a task of its own. Its event had this cost.

@@ -244,6 +244,18 @@ impl StateMachine {
 
 /// # The inputs that need more than a line
 impl StateMachine {
+    /// A message of that length has come on the transport in use of an open session, and the layer above may have it.
+    /// This is what [`Input::Packet`] does with it, for those who deliver it themselves.
+    ///
+    /// # Errors
+    /// The limit that it exceeds: the session has to be closed with [`CloseReason::ForcedClose`].
+    pub(super) fn accept_message(&mut self, now: Instant, len: usize) -> Result<(), Limit> {
+        self.count(now, len)?;
+        self.put_off_noop(now);
+        self.heartbeat.alive(now, self.revision, &self.engine.config);
+        Ok(())
+    }
+
     fn poll_opened(&mut self, now: Instant, queued: bool, out: &mut Vec<Output>) {
         self.parked = true;
         match &mut self.state {
@@ -273,6 +285,12 @@ impl StateMachine {
 
     fn packet(&mut self, now: Instant, packet: Result<Packet, Violation>, out: &mut Vec<Output>) {
         let packet = match packet {
+            Ok(Packet::Message(message)) => {
+                return match self.accept_message(now, message.len()) {
+                    Ok(()) => out.push(Output::Deliver(message)),
+                    Err(_) => self.close(now, CloseReason::ForcedClose, out),
+                };
+            }
             Ok(packet) => packet,
             Err(violation) => {
                 if violation == Violation::TooManyPackets {
@@ -281,15 +299,14 @@ impl StateMachine {
                 return self.end_for(violation, out);
             }
         };
-        if let Some(limit) = self.exceeded(now, &packet) {
-            self.engine.hits.count(limit);
+        let payload = match &packet {
+            Packet::Open(payload) | Packet::Ping(payload) | Packet::Pong(payload) => payload.len(),
+            Packet::Message(_) | Packet::Close | Packet::Upgrade | Packet::Noop => 0,
+        };
+        if self.count(now, payload).is_err() {
             return self.close(now, CloseReason::ForcedClose, out);
         }
         match (packet, self.revision) {
-            (Packet::Message(message), _) => {
-                self.put_off_noop(now);
-                out.push(Output::Deliver(message));
-            }
             (Packet::Ping(_), Revision::V3) => out.push(Output::Send(Packet::Pong("".into()))),
             // A heartbeat in the wrong direction; the reference calls it a transport error.
             (Packet::Ping(_), Revision::V4) | (Packet::Pong(_), Revision::V3) => {
@@ -303,21 +320,26 @@ impl StateMachine {
             }
             // A pong shows that the client is alive, which is noted below. The others have no meaning here, and the
             // reference ignores them too.
-            (Packet::Pong(_), Revision::V4) | (Packet::Open(_) | Packet::Upgrade | Packet::Noop, _) => {}
+            (Packet::Pong(_), Revision::V4)
+            | (Packet::Message(_) | Packet::Open(_) | Packet::Upgrade | Packet::Noop, _) => {}
         }
         self.heartbeat.alive(now, self.revision, &self.engine.config);
     }
 
-    /// Counts a packet if rates are limited, and returns the limit that it exceeds.
-    fn exceeded(&mut self, now: Instant, packet: &Packet) -> Option<Limit> {
-        let rates = self.rates.as_mut()?;
+    /// Counts a packet if rates are limited.
+    ///
+    /// # Errors
+    /// The limit that it exceeds.
+    fn count(&mut self, now: Instant, payload: usize) -> Result<(), Limit> {
+        let Some(rates) = &mut self.rates else { return Ok(()) };
         // The type counts as a byte too.
-        let len = 1 + match packet {
-            Packet::Message(message) => message.len(),
-            Packet::Open(payload) | Packet::Ping(payload) | Packet::Pong(payload) => payload.len(),
-            Packet::Close | Packet::Upgrade | Packet::Noop => 0,
-        };
-        rates.exceeded(now, len)
+        match rates.exceeded(now, 1 + payload) {
+            None => Ok(()),
+            Some(limit) => {
+                self.engine.hits.count(limit);
+                Err(limit)
+            }
+        }
     }
 
     /// The server ends the session, after the queue. The client is told by a poll or a probe.

@@ -19,7 +19,7 @@ use std::task::{Context, Poll, ready};
 use engineio::memory::{Budget, Held};
 use engineio::session::{Ending, Incoming, WebSocketWire as _};
 use engineio::websocket::deflate::Agreement;
-use engineio::websocket::{FrameEvent, FrameLimits};
+use engineio::websocket::{FrameEvent, FrameLimits, FrameViolation};
 use engineio::{Frame, Framing, MessageReader};
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
@@ -166,6 +166,28 @@ impl WebSocket {
         self.grown |= self.incoming.bytes() != before;
         // If its buffer has not grown, it needs no more memory.
         self.incoming.bytes() <= before || self.memory.admits(self.reader.pending())
+    }
+
+    /// Checks what came by the rules that most WebSockets have none of.
+    ///
+    /// # Errors
+    /// How the WebSocket ends.
+    fn admit(&mut self, event: &FrameEvent) -> Result<(), Ending> {
+        if !self.may_be_taken(event) {
+            return Err(Ending::CROWDED);
+        }
+        let pings = self.rare.as_deref_mut().and_then(|rare| rare.pings.as_mut());
+        if let (FrameEvent::Ping(_) | FrameEvent::Pong(_), Some(pings)) = (event, pings)
+            && !pings.may_come()
+        {
+            return Err(FrameViolation::TooManyPings.into());
+        }
+        Ok(())
+    }
+
+    fn answers_pings(&self) -> bool {
+        let pings = self.rare.as_ref().and_then(|rare| rare.pings.as_ref());
+        pings.is_none_or(|pings| !pings.unanswered)
     }
 
     /// Counts a message if it was inflated. Returns whether there is memory for it. Its inflated bytes count as read, so

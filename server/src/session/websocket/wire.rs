@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use engineio::observe::Watch;
 use engineio::plain::PlainWire;
 use engineio::session::{Ending, Incoming, WebSocketWire};
-use engineio::websocket::{self, FrameEvent, FrameViolation, Place};
+use engineio::websocket::{self, FrameEvent, Place};
 use engineio::{Frame, Framing, Message};
 use tokio::io::AsyncWrite as _;
 
@@ -97,19 +97,15 @@ impl WebSocketWire for WebSocket {
                 Err(violation) => return Poll::Ready(Incoming::Ended(violation.into())),
             };
             watch.incoming(&event, self.compression().and_then(|compression| compression.inflating.last()));
-            if !self.may_be_taken(&event) {
-                return Poll::Ready(Incoming::Ended(Ending::CROWDED));
-            }
-            let mut pings = self.rare.as_deref_mut().and_then(|rare| rare.pings.as_mut());
-            if let (FrameEvent::Ping(_) | FrameEvent::Pong(_), Some(pings)) = (&event, &mut pings)
-                && !pings.may_come()
+            if self.rare.is_some()
+                && let Err(ending) = self.admit(&event)
             {
-                return Poll::Ready(Incoming::Ended(FrameViolation::TooManyPings.into()));
+                return Poll::Ready(Incoming::Ended(ending));
             }
             return Poll::Ready(match event {
                 FrameEvent::Text(text) => Incoming::Message(Message::Text(text)),
                 FrameEvent::Binary(bytes) => Incoming::Message(Message::Binary(bytes)),
-                FrameEvent::Ping(_) if pings.is_some_and(|pings| pings.unanswered) => continue,
+                FrameEvent::Ping(_) if !self.answers_pings() => continue,
                 FrameEvent::Ping(payload) => {
                     watch.answering(&payload);
                     self.add_control(|control| websocket::pong(&payload, control));
