@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use offline::{Offline, application};
+use offline::{Offline, Served, application, frame};
 
 /// How often each workload does its work.
 const TIMES: usize = 2_000;
@@ -31,6 +31,12 @@ fn event(name: &str, size: usize) -> ByteString {
 
 /// Runs one workload; gives how many units of work were counted.
 fn run(workload: &str) -> Option<usize> {
+    if let Some(workload) = workload.strip_prefix("served-") {
+        return served(workload);
+    }
+    // Handlers that are not done at once would go on here; those of the workloads are.
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let _entered = runtime.enter();
     let io = application();
     let mut session = Offline::join(&io);
     Some(match workload {
@@ -88,17 +94,19 @@ fn run(workload: &str) -> Option<usize> {
                 })
         }
         "polling-16" => {
-            let body = Bytes::from(vec![event("message", 32).to_string(); 16].join("\u{1e}"));
+            let mut session = Offline::join_polling(&io);
+            let body = Bytes::from(payload_of_16());
             16 * repeat(TIMES / 16, || {
-                session.receive_payload(&body);
-                black_box(session.write_payload());
+                session.post(&body);
+                black_box(session.get());
             })
         }
         "polling-64k" => {
+            let mut session = Offline::join_polling(&io);
             let body = Bytes::from(event("message", 65_536).to_string());
             repeat(TIMES / 20, || {
-                session.receive_payload(&body);
-                black_box(session.write_payload());
+                session.post(&body);
+                black_box(session.get());
             })
         }
         "join" => repeat(TIMES / 4, || drop(black_box(Offline::join(&io)))),
@@ -106,10 +114,43 @@ fn run(workload: &str) -> Option<usize> {
     })
 }
 
+/// The same with the server around it, and its client.
+fn served(workload: &str) -> Option<usize> {
+    let served = Served::new(application());
+    Some(match workload {
+        "echo" => {
+            let mut client = served.websocket();
+            let message = frame(&event("message", 32));
+            repeat(TIMES, || {
+                client.send(&message);
+                client.skip(1);
+            })
+        }
+        "echo-16" => {
+            let mut client = served.websocket();
+            let messages = frame(&event("message", 32)).repeat(16);
+            16 * repeat(TIMES / 16, || {
+                client.send(&messages);
+                client.skip(16);
+            })
+        }
+        "polling-16" => {
+            let mut client = served.polling();
+            let body = client.body(&payload_of_16());
+            16 * repeat(TIMES / 16, || {
+                client.post(&body);
+                black_box(client.get());
+            })
+        }
+        _ => return None,
+    })
+}
+
+fn payload_of_16() -> String {
+    vec![event("message", 32).to_string(); 16].join("\u{1e}")
+}
+
 fn main() {
-    // Handlers that are not done at once would go on here; those of the workloads are.
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let _entered = runtime.enter();
     let workload = std::env::args().nth(1).unwrap_or_default();
     match run(&workload) {
         Some(units) => println!("{units}"),

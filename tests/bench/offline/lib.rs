@@ -1,18 +1,25 @@
-//! The product without its wires: state machines and clients that are driven by hand, so that nothing is measured but the
-//! protocols. A message goes from the text of a WebSocket's frame, or the body of a POST, to the bytes that go out. What
-//! engineio's `Session` does around the state machine is left out.
+//! The product without a network: sessions on wires in memory, and their clients, that are driven by hand, so that
+//! nothing is measured but the protocols. A message goes from the text of a WebSocket's frame, or the body of a POST, to
+//! the bytes that go out. [`Served`] puts the server around it.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+mod served;
+
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Waker};
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use engineio::memory::Held;
+use engineio::session::in_memory::{InMemory, InMemoryWebSocket, Slot};
+use engineio::session::{Incoming, Opening, Round, SessionHandle};
 use engineio::{
-    Application, Attached, CloseReason, Engine, Frame, HandshakeRequest, Headers, Input, Layer, Mailbox,
-    MailboxReceiver, Message, Opened, Output, Packet, PayloadFormat, Revision, Sid, StateMachine, Transport,
+    Attached, CloseReason, Engine, HandshakeRequest, Headers, Message, Packet, Payload, PayloadFormat,
+    Revision, Session, Sid, Transport,
 };
 use socketio::{Args, Binary, Client, Io, Socket};
+
+pub use served::{Served, ServedPolling, ServedWebSocket, frame};
 
 /// Revision 4, as everybody speaks it.
 pub const FORMAT: PayloadFormat = PayloadFormat { revision: Revision::V4, base64: false };
@@ -38,11 +45,8 @@ pub fn application() -> Io {
 
 /// One session, driven by hand.
 pub struct Offline {
-    session: StateMachine,
-    client: Client,
-    driver: MailboxReceiver,
-    outputs: Vec<Output>,
-    queue: VecDeque<Frame>,
+    session: Session<Client, InMemory>,
+    wires: InMemory,
     /// What was written last.
     pub written: Vec<u8>,
     now: Instant,
@@ -51,84 +55,94 @@ pub struct Offline {
 impl Offline {
     /// A session by WebSocket that has joined `/`.
     pub fn join(io: &Io) -> Offline {
-        let now = Instant::now();
-        let (mailbox, driver) = Mailbox::new(10_000_000).split();
-        let handshake = HandshakeRequest {
-            time: SystemTime::now(),
-            address: Some(([127, 0, 0, 1], 50_000).into()),
-            secure: false,
-            url: "/socket.io/?EIO=4&transport=websocket".into(),
-            headers: Headers::new([("host", &b"localhost"[..])].into_iter()),
-            attached: Attached::default(),
-        };
-        let (revision, transport) = (Revision::V4, Transport::WebSocket);
-        let opened = Opened {
-            sid: Sid::generate(),
-            revision,
-            transport,
-            mailbox,
-            handshake,
-            observers: engineio::observe::Observers::default(),
-        };
-        let mut offline = Offline {
-            session: StateMachine::new(Arc::new(Engine::default()), revision, transport, now),
-            client: io.open(opened, now),
-            driver,
-            outputs: Vec::new(),
-            queue: VecDeque::new(),
-            written: Vec::new(),
-            now,
-        };
+        let mut offline = Offline::open(io, Some(InMemoryWebSocket::new(usize::MAX)));
         offline.receive(&ByteString::from_static("40"));
         offline.write();
         assert!(offline.written.windows(4).any(|bytes| bytes == b"40{\""), "not joined");
         offline
     }
 
-    /// A text frame arrives.
-    pub fn receive(&mut self, text: &ByteString) {
-        self.packet(Packet::decode_text(text, Revision::V4));
+    /// A session by polling that has joined `/`.
+    pub fn join_polling(io: &Io) -> Offline {
+        let mut offline = Offline::open(io, None);
+        offline.post(&Bytes::from_static(b"40"));
+        assert!(offline.get().starts_with(b"40{\""), "not joined");
+        offline
     }
 
-    /// A binary frame arrives.
-    pub fn receive_binary(&mut self, bytes: &Bytes) {
-        self.packet(Packet::decode_binary(bytes, Revision::V4));
+    fn open(io: &Io, link: Option<InMemoryWebSocket>) -> Offline {
+        static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(Arc::default);
+        let (now, engine) = (Instant::now(), ENGINE.clone());
+        let transport = if link.is_some() { Transport::WebSocket } else { Transport::Polling };
+        let (handle, mailbox) = SessionHandle::new(Sid::generate(), FORMAT, transport, None, &engine);
+        let handshake = HandshakeRequest {
+            time: SystemTime::now(),
+            address: Some(([127, 0, 0, 1], 50_000).into()),
+            secure: false,
+            url: format!("/socket.io/?EIO=4&transport={}", transport.as_str()).into(),
+            headers: Headers::new([("host", &b"localhost"[..])].into_iter()),
+            attached: Attached::default(),
+        };
+        let opening = Opening { handle, mailbox, link, handshake, exchange: 0 };
+        let session = Session::open(io, opening, engine, now);
+        let mut offline = Offline { session, wires: InMemory::default(), written: Vec::new(), now };
+        offline.turn();
+        offline
     }
 
-    /// The body of a POST arrives.
-    pub fn receive_payload(&mut self, body: &Bytes) {
-        for packet in FORMAT.reader(body.clone(), false, 4_096) {
-            self.packet(packet);
-        }
-    }
-
-    fn packet(&mut self, packet: Result<Packet, engineio::Violation>) {
-        self.session.handle(self.now, Input::Packet(packet), &mut self.outputs);
-        for output in self.outputs.drain(..) {
-            match output {
-                Output::Deliver(message) => self.client.message(message, self.now),
-                output => panic!("the session must stay open: {output:?}"),
+    /// The session's task runs until there is nothing left to do.
+    fn turn(&mut self) {
+        let mut cx = Context::from_waker(Waker::noop());
+        self.session.begin_turn();
+        loop {
+            match self.session.round(&mut cx, self.now, &mut self.wires) {
+                Round::Again | Round::Yield => {}
+                Round::Sleep => return,
+                Round::Over => panic!("the session must stay open: {:?}", self.session.reason()),
             }
         }
     }
 
-    /// Writes what is queued as frames of a WebSocket.
+    fn websocket(&mut self) -> &mut InMemoryWebSocket {
+        self.session.link_mut().expect("a WebSocket")
+    }
+
+    /// A text frame arrives.
+    pub fn receive(&mut self, text: &ByteString) {
+        self.websocket().incoming.push_back(Incoming::Message(Message::Text(text.clone())));
+    }
+
+    /// A binary frame arrives.
+    pub fn receive_binary(&mut self, bytes: &Bytes) {
+        self.websocket().incoming.push_back(Incoming::Message(Message::Binary(bytes.clone())));
+    }
+
+    /// Handles what has arrived, and writes what is queued as frames of a WebSocket.
     pub fn write(&mut self) {
-        self.driver.take(&mut self.queue);
+        self.turn();
         self.written.clear();
-        let mut cost = 0;
-        for frame in self.queue.drain(..) {
+        let websocket = self.session.link_mut().expect("a WebSocket");
+        for frame in websocket.sent.drain(..) {
             self.written.extend_from_slice(frame.websocket(Revision::V4));
-            cost += frame.cost();
         }
-        self.driver.written(cost);
+    }
+
+    /// The body of a POST arrives, and is accepted.
+    pub fn post(&mut self, body: &Bytes) {
+        let (door, accepted) =
+            (self.session.handle().clone().open_post().expect("one POST"), Slot::default());
+        door.submit(body.clone(), false, Held::new(body.len()), accepted.clone());
+        self.turn();
+        accepted.take().expect("accepted");
     }
 
     /// Answers a GET with what is queued.
-    pub fn write_payload(&mut self) -> Bytes {
-        self.driver.take(&mut self.queue);
-        let (mut payload, cost) = FORMAT.encode(&mut self.queue, 1_000_000);
-        self.driver.written(cost);
+    pub fn get(&mut self) -> Bytes {
+        let answer: Slot<Payload> = Slot::default();
+        let mut door = self.session.handle().clone().open_get(answer.clone()).expect("one GET");
+        self.turn();
+        let mut payload = answer.take().expect("an answer");
+        door.written();
         // Short answers come in one piece, and so does a long event.
         payload.take(usize::MAX)
     }
@@ -136,8 +150,9 @@ impl Offline {
 
 impl Drop for Offline {
     fn drop(&mut self) {
-        self.driver.shut();
-        self.client.closed(CloseReason::TransportClose);
+        self.session.handle().mailbox.close(CloseReason::ForcedClose);
+        let mut cx = Context::from_waker(Waker::noop());
+        let _ = self.session.round(&mut cx, self.now, &mut self.wires);
     }
 }
 
