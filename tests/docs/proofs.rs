@@ -56,15 +56,21 @@ fn blocks(text: &str) -> Vec<String> {
     blocks
 }
 
-/// What a block says, in short: the cell of a row that has the link, or the one after a number or a single word such as
-/// `ids`; what is bold in a paragraph; else its first sentence.
+/// What a block says, in short. Of a row: the words of the link, if its cell is a list of such; else the first cell, or the
+/// one after a number or a single word such as `ids` that has the link. Of a paragraph: what is bold; else its first
+/// sentence.
 fn words(block: &str, id: &str) -> String {
     let cells: Vec<_> = block.trim_matches('|').split(" | ").map(str::trim).collect();
     let short = if block.starts_with("| ") {
         let linked = cells.iter().position(|cell| cell.contains(&format!("#{id})"))).unwrap_or_default();
         let numbered = cells[0].trim_start_matches('[').starts_with(|c: char| c.is_ascii_digit());
-        let cell = if linked > 0 { 0 } else { usize::from(numbered) };
-        cells[cell].to_owned()
+        let several = cells[linked].matches("tests.md#").count() > 1;
+        if several && (linked > 0 || cells[0].starts_with('[')) {
+            words_of_link(cells[linked], id)
+        } else {
+            let cell = if linked > 0 { 0 } else { usize::from(numbered) };
+            cells[cell].to_owned()
+        }
     } else if let Some(bold) = block.split("**").nth(1) {
         bold.to_owned()
     } else {
@@ -72,6 +78,11 @@ fn words(block: &str, id: &str) -> String {
         text.split(". ").next().unwrap_or(text).to_owned()
     };
     without_links(&short).trim_end_matches([',', ':', ';', '.']).to_owned()
+}
+
+fn words_of_link(text: &str, id: &str) -> String {
+    let before = text.split(&format!("](tests.md#{id})")).next().unwrap_or_default();
+    before.rsplit('[').next().unwrap_or_default().to_owned()
 }
 
 /// Text with the words of its links alone.
