@@ -59,6 +59,10 @@ fn text(frame: &Frame) -> String {
 struct Owing {
     messages: Option<usize>,
     came: Arc<AtomicUsize>,
+    /// It wants to be called so long after each message.
+    waits: Option<Duration>,
+    /// How often it was called for that.
+    woken: Arc<AtomicUsize>,
     /// A GET whose client goes away as soon as a message comes.
     gives_up: Arc<Mutex<Option<Get>>>,
 }
@@ -66,18 +70,20 @@ struct Owing {
 struct App {
     owing: Owing,
     mailbox: Arc<Mailbox>,
+    due: Option<Instant>,
 }
 
 impl Application for Owing {
     type Layer = App;
 
     fn open(&self, opened: Opened, _: Instant) -> App {
-        App { owing: self.clone(), mailbox: opened.mailbox }
+        App { owing: self.clone(), mailbox: opened.mailbox, due: None }
     }
 }
 
 impl Layer for App {
-    fn message(&mut self, message: Message, _: Instant) {
+    fn message(&mut self, message: Message, now: Instant) {
+        self.due = self.owing.waits.map(|waits| now + waits);
         self.owing.came.fetch_add(1, Ordering::Relaxed);
         drop(self.owing.gives_up.lock().take());
         let Some(messages) = self.owing.messages else {
@@ -89,10 +95,14 @@ impl Layer for App {
         }
     }
 
-    fn poll(&mut self, _: Instant) {}
+    fn poll(&mut self, now: Instant) {
+        if self.due.take_if(|due| *due <= now).is_some() {
+            self.owing.woken.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 
     fn deadline(&self) -> Option<Instant> {
-        None
+        self.due
     }
 
     fn closed(&mut self, _: CloseReason) {}
@@ -271,6 +281,17 @@ fn a_poll_that_was_given_up_counts_before_the_next() {
     rig.settle();
     assert_eq!((get.body().as_deref(), rig.over), (Some("1"), true));
     assert_eq!(rig.reason(), Some(CloseReason::TransportError));
+}
+
+#[test]
+fn a_deadline_that_a_message_gives_the_layer_moves_the_alarm_closer() {
+    let owing = Owing { waits: Some(Duration::from_secs(1)), ..Owing::default() };
+    let link = Some(InMemoryWebSocket::new(BUFFERS));
+    let mut rig = Rig::new(Revision::V4, link, &owing, EngineConfig::default());
+    rig.link().says("4x");
+    rig.settle();
+    rig.advance(Duration::from_secs(2));
+    assert_eq!(owing.woken.load(Ordering::Relaxed), 1);
 }
 
 #[test]
