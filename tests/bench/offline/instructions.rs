@@ -134,6 +134,14 @@ fn served(workload: &str) -> Option<usize> {
                 client.skip(16);
             })
         }
+        "polling-1" => {
+            let mut client = served.polling();
+            let body = client.body(&event("message", 32));
+            repeat(TIMES / 4, || {
+                client.post(&body);
+                black_box(client.get());
+            })
+        }
         "polling-16" => {
             let mut client = served.polling();
             let body = client.body(&payload_of_16());
