@@ -8,7 +8,7 @@ use super::observing::watch;
 use super::wires::{Ending, Incoming, WebSocketWire as _, Wires};
 use super::{Input, ROUND, Session};
 use crate::observe::{Carrier, What};
-use crate::{CloseReason, Frame, Layer, Message, Packet, Violation};
+use crate::{Frame, Layer, Message, Packet, Violation};
 
 impl<L: Layer, W: Wires> Session<L, W> {
     /// Queues a POST. [`handle_posts`](Session::handle_posts) reads its packets.
@@ -71,7 +71,7 @@ impl<L: Layer, W: Wires> Session<L, W> {
                     self.stirred = true;
                     self.layer.message(message, now);
                 }
-                Err(_) => self.input(now, Input::Close(CloseReason::ForcedClose), wires),
+                Err(reason) => self.input(now, Input::Close(reason), wires),
             },
             // It may end the session. The answers to earlier packets are sent first.
             other => {
@@ -113,7 +113,6 @@ impl<L: Layer, W: Wires> Session<L, W> {
     ///
     /// # Errors
     /// How the WebSocket has ended.
-    #[inline]
     fn decode_message(&self, incoming: Incoming) -> Result<Result<Packet, Violation>, Ending> {
         let revision = self.handle.format.revision;
         match incoming {

@@ -34,12 +34,11 @@ impl Served {
     /// A client that polls, and has joined `/`.
     pub fn polling(&self) -> ServedPolling<'_> {
         let mut client =
-            ServedPolling { wire: self.connect(), get: request("GET", "", ""), post: String::new() };
+            ServedPolling { wire: self.connect(), get: request("GET", "", ""), sid: String::new() };
         client.wire.write(client.get.as_bytes());
         let opened = client.wire.answer();
-        let sid = opened.split('"').nth(3).expect("a session's id");
-        client.get = request("GET", &format!("&sid={sid}"), "");
-        client.post = sid.to_owned();
+        client.sid = opened.split('"').nth(3).expect("a session's id").to_owned();
+        client.get = request("GET", &format!("&sid={}", client.sid), "");
         let join = client.body("40");
         client.post(&join);
         assert!(client.get().starts_with("40{\""), "not joined");
@@ -115,11 +114,11 @@ impl Wire<'_> {
 
     /// The body of an answer.
     fn answer(&mut self) -> String {
+        // As hyper writes it.
+        const NAME: &[u8] = b"content-length: ";
         let answer = self.until(|received| {
             let head = find(received, b"\r\n\r\n")? + 4;
-            let length = find(&received[..head], b"ontent-length: ")
-                .or(find(&received[..head], b"ontent-Length: "))?
-                + 15;
+            let length = find(&received[..head], NAME)? + NAME.len();
             let digits = received[length..].iter().take_while(|digit| digit.is_ascii_digit());
             let length = digits.fold(0, |sum, digit| sum * 10 + usize::from(digit - b'0'));
             Some(head + length).filter(|whole| received.len() >= *whole)
@@ -134,13 +133,13 @@ impl Wire<'_> {
 pub struct ServedPolling<'a> {
     wire: Wire<'a>,
     get: String,
-    post: String,
+    sid: String,
 }
 
 impl ServedPolling<'_> {
     /// A POST with that body.
     pub fn body(&self, body: &str) -> Vec<u8> {
-        request("POST", &format!("&sid={}", self.post), body).into_bytes()
+        request("POST", &format!("&sid={}", self.sid), body).into_bytes()
     }
 
     /// Posts, and waits until it is accepted.

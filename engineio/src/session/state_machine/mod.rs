@@ -248,8 +248,8 @@ impl StateMachine {
     /// This is what [`Input::Packet`] does with it, for those who deliver it themselves.
     ///
     /// # Errors
-    /// The limit that it exceeds: the session has to be closed with [`CloseReason::ForcedClose`].
-    pub(super) fn accept_message(&mut self, now: Instant, len: usize) -> Result<(), Limit> {
+    /// It exceeds a limit: the reason for which the session has to be closed.
+    pub(super) fn accept_message(&mut self, now: Instant, len: usize) -> Result<(), CloseReason> {
         self.count(now, len)?;
         self.put_off_noop(now);
         self.heartbeat.alive(now, self.revision, &self.engine.config);
@@ -288,7 +288,7 @@ impl StateMachine {
             Ok(Packet::Message(message)) => {
                 return match self.accept_message(now, message.len()) {
                     Ok(()) => out.push(Output::Deliver(message)),
-                    Err(_) => self.close(now, CloseReason::ForcedClose, out),
+                    Err(reason) => self.close(now, reason, out),
                 };
             }
             Ok(packet) => packet,
@@ -303,8 +303,8 @@ impl StateMachine {
             Packet::Open(payload) | Packet::Ping(payload) | Packet::Pong(payload) => payload.len(),
             Packet::Message(_) | Packet::Close | Packet::Upgrade | Packet::Noop => 0,
         };
-        if self.count(now, payload).is_err() {
-            return self.close(now, CloseReason::ForcedClose, out);
+        if let Err(reason) = self.count(now, payload) {
+            return self.close(now, reason, out);
         }
         match (packet, self.revision) {
             (Packet::Ping(_), Revision::V3) => out.push(Output::Send(Packet::Pong("".into()))),
@@ -329,15 +329,15 @@ impl StateMachine {
     /// Counts a packet if rates are limited.
     ///
     /// # Errors
-    /// The limit that it exceeds.
-    fn count(&mut self, now: Instant, payload: usize) -> Result<(), Limit> {
+    /// It exceeds a limit: the reason for which the session has to be closed.
+    fn count(&mut self, now: Instant, payload: usize) -> Result<(), CloseReason> {
         let Some(rates) = &mut self.rates else { return Ok(()) };
         // The type counts as a byte too.
         match rates.exceeded(now, 1 + payload) {
             None => Ok(()),
             Some(limit) => {
                 self.engine.hits.count(limit);
-                Err(limit)
+                Err(CloseReason::ForcedClose)
             }
         }
     }
